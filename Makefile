@@ -1,0 +1,65 @@
+# lge_sweep: `make help` lists what there is. Everything runs in .venv, which is made when needed.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+# What a user may set: make phase1 stage=2 data=emidec_png root=FOLDER profile=laptop workers=1 runs=FOLDER
+stage   ?= both
+data    ?= phantom
+root    ?=
+profile ?= auto
+workers ?= 1
+runs    ?=
+set     ?=
+port    ?= 5000
+
+RUNS    := $(if $(runs),--runs "$(runs)")
+OPTIONS := --stage $(stage) --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) \
+           $(if $(root),--root "$(root)") $(foreach pair,$(set),--set "$(pair)")
+
+.DEFAULT_GOAL := help
+.PHONY: help install phase1 status ui test lint format schema clean
+
+help:  ## List the targets and their variables
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@echo
+	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
+	@echo "             workers=N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N"
+
+install: $(VENV)/installed  ## Make .venv with the pinned dependencies
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}; give another with PYTHON=")'
+	@echo "installing into $(VENV) (once; several GB with the GPU build of torch)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+phase1: install  ## Baseline of five architectures, ranked, for both stages
+	@$(BIN)/lge-sweep phase1 $(OPTIONS)
+
+status: install  ## Every sweep: cells done, running, failed, waiting, best so far
+	@$(BIN)/lge-sweep status $(RUNS)
+
+ui: install  ## MLflow UI on 127.0.0.1, opened on the experiment
+	@$(BIN)/lge-sweep ui $(RUNS) --port $(port)
+
+test: install  ## All tests
+	@$(BIN)/python -m pytest
+
+lint: install  ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: install  ## Format the code
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+schema: install  ## Write sweeps/schema.json, which editors use to check sweep files
+	@$(BIN)/lge-sweep schema sweeps/schema.json
+
+clean:  ## Remove .venv and caches; results in runs/ stay
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,157 @@
+"""The command line: parse, call, print."""
+
+import enum
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lge_sweep import __version__
+from lge_sweep.errors import LgeSweepError, SelectionError
+
+app = typer.Typer(
+    help="Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+class Rule(enum.StrEnum):
+    """Scoring rules."""
+
+    mean = "mean"
+    weighted = "weighted"
+
+
+class Stage(enum.StrEnum):
+    """Stages of the pipeline."""
+
+    one = "1"
+    two = "2"
+    both = "both"
+
+
+RunsOption = Annotated[
+    Path | None, typer.Option("--runs", help="Folder for all results [default: $LGE_SWEEP_RUNS, else ./runs].")
+]
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn a failure that the user can act on into one message and exit code 2."""
+    try:
+        yield
+    except SelectionError as error:
+        typer.secho(f"\nno selection: {error}", err=True, fg="red")
+        raise typer.Exit(1) from None
+    except LgeSweepError as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.secho("\nstopped; run the same command again to go on from here", err=True, fg="yellow")
+        raise typer.Exit(130) from None
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lge-sweep {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
+
+
+@app.command()
+def phase1(
+    stage: Annotated[Stage, typer.Option(help="1: cavity. 2: myocardium and scar.")] = Stage.both,
+    data: Annotated[str, typer.Option(help="A file of sweeps/data, or its bare name.")] = "phantom",
+    root: Annotated[Path | None, typer.Option(help="Folder of the images [default: $LGE_SWEEP_DATA].")] = None,
+    profile: Annotated[
+        str, typer.Option(help="A file of sweeps/profile, or its bare name; auto: paper with a GPU, else laptop.")
+    ] = "auto",
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, such as training.max_epochs=5; may be repeated.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Cells trained at the same time.")] = 1,
+    runs: RunsOption = None,
+    allow_incomplete: Annotated[bool, typer.Option(help="Select even if some cells failed.")] = False,
+) -> None:
+    """Baseline of all architectures (paper phase 1): train, measure, rank, keep the best two of each stage."""
+    from lge_sweep.phases import run_phase
+
+    with reporting():
+        stages = [1, 2] if stage is Stage.both else [int(stage)]
+        run_phase("phase1", stages, data, root, profile, settings or [], workers, runs, allow_incomplete)
+
+
+@app.command()
+def score(
+    table: Annotated[Path, typer.Argument(help="CSV file with a row a configuration and a column a global metric.")],
+    rule: Annotated[Rule, typer.Option(help="mean: paper phase 1. weighted: paper Table III.")] = Rule.mean,
+) -> None:
+    """Rank any table of the six global metrics; a '-' is a missing value."""
+    from lge_sweep.console import make_console, print_scores
+    from lge_sweep.scoring import score_table
+
+    with reporting():
+        print_scores(make_console(), table, rule.value, score_table(table, rule.value))
+
+
+@app.command()
+def status(runs: RunsOption = None) -> None:
+    """Show every sweep: cells done, running, failed, waiting, and the best so far."""
+    from lge_sweep.paths import runs_folder
+    from lge_sweep.status import print_status
+
+    with reporting():
+        print_status(runs_folder(runs))
+
+
+@app.command()
+def ui(
+    runs: RunsOption = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+) -> None:
+    """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
+    from lge_sweep.paths import runs_folder
+    from lge_sweep.tracking.ui import serve
+
+    with reporting():
+        serve(runs_folder(runs), port, browser)
+
+
+@app.command()
+def schema(output: Annotated[Path | None, typer.Argument(help="File to write [default: print].")] = None) -> None:
+    """Write the JSON schema of sweep files, for completion and checks in editors."""
+    from lge_sweep.config.export import json_schema
+
+    text = json.dumps(json_schema(), indent=2) + "\n"
+    if output is None:
+        sys.stdout.write(text)
+    else:
+        output.write_text(text, encoding="utf-8")
+
+
+@app.command()
+def phantom(
+    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
+    cases: Annotated[int, typer.Option(min=1, help="Number of exams.")] = 14,
+    seed: Annotated[int, typer.Option(min=0, help="The draw of the exams.")] = 0,
+) -> None:
+    """Write simulated exams as image pairs: an example of how to lay out a folder of one's own."""
+    from lge_sweep.ingest.export import write_phantom
+
+    with reporting():
+        typer.echo(write_phantom(output, cases, seed))

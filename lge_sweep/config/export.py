@@ -1,0 +1,16 @@
+"""The JSON schema of all sweep files."""
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from lge_sweep.config.schema import DataFile, PhaseFile, ProfileFile
+
+
+def json_schema() -> dict[str, Any]:
+    """Return one schema that a phase, a data or a profile file satisfies."""
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in (PhaseFile, DataFile, ProfileFile)], title="lge_sweep sweep files"
+    )
+    references = [{"$ref": f"#/$defs/{model.__name__}"} for model in (PhaseFile, DataFile, ProfileFile)]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **definitions, "anyOf": references}

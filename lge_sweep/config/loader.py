@@ -1,0 +1,185 @@
+"""Read `sweeps/*.yaml`, put a sweep's configuration together, and explain what is wrong with it."""
+
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from lge_sweep.choices import suggest
+from lge_sweep.config.schema import DataFile, PhaseFile, ProfileFile, SweepConfig
+from lge_sweep.errors import ConfigError
+from lge_sweep.paths import sweeps_folder
+
+File = TypeVar("File", PhaseFile, DataFile, ProfileFile)
+FOLDERS: dict[type[BaseModel], str] = {PhaseFile: "", DataFile: "data", ProfileFile: "profile"}
+
+
+def load_sweep(
+    phase: str, stage: int, data: str, profile: str, overrides: Sequence[str] = (), **replaced: Any
+) -> SweepConfig:
+    """Put one sweep's configuration together.
+
+    Args:
+        phase: name or path of a phase file.
+        stage: 1 or 2.
+        data: name or path of a data file.
+        profile: name or path of a profile file.
+        overrides: `KEY=VALUE` settings that win over the files, such as ``training.max_epochs=5``.
+        **replaced: top-level settings that the command line has options of its own for.
+
+    Raises:
+        ConfigError: a file is missing, or a setting is unknown, of the wrong type or against a rule.
+    """
+    merged: dict[str, Any] = {"stage": stage, "data": Path(data).stem, "profile": Path(profile).stem}
+    for model, name in ((PhaseFile, phase), (DataFile, data), (ProfileFile, profile)):
+        path = find_file(model, name)
+        content = read_yaml(path)
+        validate(model, content, str(path))
+        merged |= content
+    merged |= replaced
+    for override in overrides:
+        _apply(merged, override)
+    return validate(SweepConfig, merged, f"{phase} + {data} + {profile}" + (" + --set" if overrides else ""))
+
+
+def find_file(model: type[BaseModel], name: str) -> Path:
+    """Find the file that a name stands for.
+
+    Args:
+        model: the kind of file.
+        name: a path, or the bare name of a file in that kind's folder under `sweeps`.
+
+    Raises:
+        ConfigError: there is none; the message names the nearest one.
+    """
+    if Path(name).suffix in {".yaml", ".yml"}:
+        if not Path(name).is_file():
+            raise ConfigError(f"{name}: no such file")
+        return Path(name)
+    folder = sweeps_folder() / FOLDERS[model]
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        kind = FOLDERS[model] or "phase"
+        raise ConfigError(
+            f"no {kind} named '{name}' in {folder}: {suggest(name, (p.stem for p in folder.glob('*.yaml')))}"
+        )
+    return path
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file whose top level is a mapping.
+
+    Raises:
+        ConfigError: it cannot be read, is not YAML, or is something else than a mapping.
+    """
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise ConfigError(f"{path}: expected settings as 'key: value' lines, got {type(content).__name__}")
+    return content
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def validate(model: type[ModelT], content: Mapping[str, Any], where: str) -> ModelT:
+    """Turn plain settings into a checked model.
+
+    Args:
+        model: the schema.
+        content: plain settings, as read from YAML.
+        where: the file, for the message.
+
+    Raises:
+        ConfigError: with one line for each setting that is wrong: key path, rule, value got, allowed or nearest ones.
+    """
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        lines = [_explain(model, item) for item in error.errors()]
+        raise ConfigError("\n".join([f"{where}:", *(f"  - {line}" for line in lines)])) from None
+
+
+def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
+    path = _key_path(model, error["loc"])
+    key = ".".join(path)
+    got = error.get("input")
+    if error["type"] == "extra_forbidden":
+        return f"{key}: unknown setting: {suggest(path[-1], _fields_at(model, path[:-1]))}"
+    if error["type"] == "missing":
+        return f"{key}: this setting is required"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] == "literal_error" and isinstance(got, str):
+        return f"{key}: unknown value '{got}': {suggest(got, _literals(error))}"
+    if isinstance(got, dict):
+        return f"{key or 'settings'}: {message}"
+    return f"{key}: {message[0].lower() + message[1:]}, got {got!r}"
+
+
+def _literals(error: ErrorDetails) -> list[str]:
+    expected = str(error["ctx"]["expected"]).replace(" or ", ", ")
+    return [item.strip("' ") for item in expected.split(",")]
+
+
+def _key_path(model: type[BaseModel], location: Iterable[int | str]) -> list[str]:
+    """Drop the union tags that pydantic puts into an error's location: they are not keys of the file."""
+    path: list[str] = []
+    models: list[type[BaseModel]] = [model]
+    for part in location:
+        if isinstance(part, str) and models and not any(part in m.model_fields for m in models):
+            tagged = [m for m in models if _tag(m) == part]
+            if tagged:
+                models = tagged
+                continue
+        path.append(str(part))
+        models = [
+            inner
+            for m in models
+            if part in m.model_fields
+            for inner in _models_in(m.model_fields[str(part)].annotation)
+        ]
+    return path
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    field = model.model_fields.get("kind")
+    return str(typing.get_args(field.annotation)[0]) if field else None
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in typing.get_args(annotation) for model in _models_in(argument)]
+
+
+def _fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
+    models = [model]
+    for part in path:
+        models = [
+            inner for m in models if part in m.model_fields for inner in _models_in(m.model_fields[part].annotation)
+        ]
+    return sorted({name for m in models for name in m.model_fields})
+
+
+def _apply(settings: dict[str, Any], override: str) -> None:
+    """Apply one `KEY=VALUE` to nested settings; the value is read as YAML."""
+    key, equals, text = override.partition("=")
+    path = key.strip().split(".")
+    if not equals or not all(path):
+        raise ConfigError(f"--set {override}: expected KEY=VALUE, such as training.max_epochs=5")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not YAML: {' '.join(str(error).split())}") from error
+    target = settings
+    for part in path[:-1]:
+        inner = target.get(part)
+        target[part] = dict(inner) if isinstance(inner, dict) else {}
+        target = target[part]
+    target[path[-1]] = value

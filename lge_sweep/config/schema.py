@@ -1,0 +1,278 @@
+"""Every setting of a sweep: its type, its rule and a sentence on what it means.
+
+A sweep is put together from three files: the phase (what is compared and how a winner is chosen), the data (where the
+slices come from and how they are split) and the profile (how a network is trained). `SweepConfig` is their union.
+"""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from lge_sweep.choices import suggest
+from lge_sweep.labels import Label
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Percentile = Annotated[float, Field(ge=0, le=100)]
+ClassName = Literal["background", "cavity", "myocardium", "scar"]
+Part = Literal["train", "val", "test"]
+MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
+LOSSES = Literal["cross_entropy"]
+OPTIMIZERS = Literal["adam", "sgdm"]
+
+
+class Settings(BaseModel):
+    """Base of all settings: they do not change once read, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+# ---------------------------------------------------------------------------------------------------------- data file
+
+
+class IndexMask(Settings):
+    """Masks whose pixel value is the class."""
+
+    kind: Literal["index"] = "index"
+    values: dict[int, ClassName]
+    """Pixel value -> class. Every value that occurs in a mask must be listed."""
+
+
+class ColourMask(Settings):
+    """Masks whose RGB colour is the class."""
+
+    kind: Literal["colour"]
+    colours: dict[ClassName, tuple[int, int, int]]
+    """Class -> its RGB colour, each channel 0-255 (the paper's cavity is [255, 255, 0]). Others are an error."""
+
+
+class ImagePairs(Settings):
+    """A folder of image files with a folder of masks of the same names."""
+
+    kind: Literal["image_pairs"]
+    images: str = "images"
+    """Folder of the grey images, below the root."""
+    labels: str = "labels"
+    """Folder of the masks, below the root; same file stem as the image."""
+    case_pattern: str = r"^(?P<case>.+?)_slice(?P<slice>\d+)$"
+    """Regular expression on the file stem, with a group `case` (the patient) and optionally `slice` (order)."""
+    mask: IndexMask | ColourMask = Field(discriminator="kind")
+    """How a mask's pixels map to classes."""
+
+    @field_validator("case_pattern")
+    @classmethod
+    def _has_case_group(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groupindex
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        if "case" not in groups:
+            raise ValueError("needs a group named case, such as (?P<case>.+)_slice")
+        return pattern
+
+
+class Phantom(Settings):
+    """Simulated short-axis LGE exams; needs no data at all."""
+
+    kind: Literal["phantom"]
+    cases: int = Field(14, ge=1, le=10_000)
+    """Number of simulated exams."""
+    slices: int = Field(5, ge=1, le=30)
+    """Slices of each exam, base to apex."""
+    size: int = Field(192, ge=64, le=512)
+    """Rows and columns of a slice, in pixels."""
+    pixel_mm: float = Field(1.6, gt=0.2, lt=5)
+    """Distance between pixel centres, in mm."""
+    slice_mm: float = Field(10.0, gt=1, lt=30)
+    """Distance between slice centres, in mm."""
+    scar_free: float = Field(1 / 3, ge=0, le=1)
+    """Share of exams without scar."""
+    noise: float = Field(0.04, ge=0, le=0.5)
+    """Standard deviation of the Gaussian noise in each quadrature channel, as a share of the blood pool's signal."""
+    seed: int = Field(0, ge=0)
+    """Everything about the phantom follows from this number."""
+
+
+class Curate(Settings):
+    """Which slices of a case are used."""
+
+    slices: Annotated[int, Field(ge=1)] | Literal["all"] = 11
+    """The n central slices of each case (paper: 11 mid-ventricular ones), or `all`."""
+
+
+class PartCounts(Settings):
+    """An explicit number of units in one part, by stratum (paper Table I)."""
+
+    normal: int = Field(ge=0)
+    """Units without scar."""
+    scar: int = Field(ge=0)
+    """Units with scar."""
+
+
+class SplitConfig(Settings):
+    """How slices are dealt to training, validation and test."""
+
+    unit: Literal["case", "slice"] = "case"
+    """`case` keeps a patient's slices together; `slice` is the paper's split, and leaks."""
+    fractions: tuple[Fraction, Fraction, Fraction] = (0.60, 0.15, 0.25)
+    """Shares of training, validation and test units; they sum to 1."""
+    counts: dict[Part, PartCounts] | None = None
+    """Explicit numbers of units instead of fractions (paper Table I); what is left over is not used."""
+    seed: int = Field(0, ge=0)
+    """The draw of the split."""
+    near_duplicate_bits: int = Field(4, ge=-1, le=16)
+    """Slices of different parts whose 64-bit perceptual hashes are at most so many bits apart are near-duplicates."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if abs(sum(self.fractions) - 1) > 1e-6:
+            raise ValueError(f"fractions must sum to 1, got {sum(self.fractions):g}")
+        if self.counts is not None and set(self.counts) != {"train", "val", "test"}:
+            raise ValueError("counts needs train, val and test")
+        return self
+
+
+class Intensity(Settings):
+    """How grey levels become 8 bit."""
+
+    clip_percentiles: tuple[Percentile, Percentile] = (0.5, 99.5)
+    """Grey levels below and above these percentiles of the slice are clipped; what lies between is spread over 0-255."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        low, high = self.clip_percentiles
+        if low >= high:
+            raise ValueError(f"the lower percentile must be below the upper one, got {low:g} and {high:g}")
+        return self
+
+
+class DataFile(Settings):
+    """A file of `sweeps/data`: one data set and what is done to it before training."""
+
+    source: ImagePairs | Phantom = Field(discriminator="kind")
+    """Where slices come from."""
+    curate: Curate = Curate()
+    """Which slices of a case are used."""
+    split: SplitConfig = SplitConfig()
+    """How slices are dealt to training, validation and test."""
+    intensity: Intensity = Intensity()
+    """How grey levels become 8 bit."""
+
+
+# -------------------------------------------------------------------------------------------------------- profile file
+
+
+class Training(Settings):
+    """How a network is trained. Defaults are the paper's Table II."""
+
+    image_size: int = Field(320, ge=64, le=1024, multiple_of=32)
+    """Rows and columns the slices are resized to."""
+    batch_size: int = Field(8, ge=2)
+    """Slices a step; the last partial batch of an epoch is dropped."""
+    learning_rate: float = Field(1e-4, gt=0)
+    """Initial and constant learning rate."""
+    weight_decay: float = Field(1e-4, ge=0)
+    """L2 regularisation added to the gradient (coupled, as in MATLAB)."""
+    momentum: float = Field(0.9, ge=0, lt=1)
+    """Momentum of the optimizer `sgdm`."""
+    max_epochs: int = Field(30, ge=1)
+    """Most passes over the training part."""
+    max_steps: int | None = Field(None, ge=1)
+    """Most optimizer steps, whatever the epochs; none by default."""
+    validation_every: int = Field(50, ge=1)
+    """Optimizer steps between two validations."""
+    patience: int = Field(3, ge=1)
+    """Validations without a lower loss (a tie counts as none) after which training stops."""
+    augment: Literal["rotate90", "none"] = "rotate90"
+    """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper)."""
+    encoder_weights: str = "imagenet"
+    """`imagenet`, `none`, a weight file, or a folder with one file an encoder."""
+    width: float = Field(1.0, gt=0, le=1)
+    """Share of the feature channels kept in `unet` and `segnet`; 1 is the published network."""
+    precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    """Number format of forward and backward passes; `auto` takes what the hardware is fast at."""
+
+
+class ProfileFile(Settings):
+    """A file of `sweeps/profile`: a named set of training options."""
+
+    training: Training = Training()
+    """How a network is trained."""
+
+
+# ---------------------------------------------------------------------------------------------------------- phase file
+
+
+class Grid(Settings):
+    """The axes of a sweep; its cells are all combinations, in this order."""
+
+    model: tuple[MODELS, ...] = Field(min_length=1)
+    """Architectures."""
+    loss: tuple[LOSSES, ...] = Field(("cross_entropy",), min_length=1)
+    """Losses."""
+    optimizer: tuple[OPTIMIZERS, ...] = Field(("adam",), min_length=1)
+    """Optimizers."""
+    seed: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
+    """Seeds of initial weights, batches and augmentation."""
+
+    @field_validator("model", "loss", "optimizer", "seed")
+    @classmethod
+    def _unique(cls, axis: tuple[object, ...]) -> tuple[object, ...]:
+        if len(set(axis)) != len(axis):
+            raise ValueError(f"names a value twice: {', '.join(map(str, axis))}")
+        return axis
+
+
+class MetricsConfig(Settings):
+    """How predictions are measured."""
+
+    bf_tolerance: float | None = Field(None, ge=0)
+    """Pixels within which boundaries agree; None is MATLAB's 0.75 % of the image diagonal, 0 the paper's Eq. (5)."""
+    empty: Literal["nan", "zero", "one"] = "nan"
+    """Value of a class that is in neither truth nor prediction; `nan` leaves the image out of that class's means."""
+
+
+class SelectionConfig(Settings):
+    """How a winner is chosen."""
+
+    rule: Literal["mean", "weighted"] = "mean"
+    """`mean`: unweighted mean of the six global metrics; `weighted`: paper Table III."""
+    keep: int = Field(2, ge=1)
+    """How many configurations go on to the next phase."""
+    part: Literal["val", "test"] = "val"
+    """The part that is scored. `test` reproduces the paper and marks every result."""
+    emphasis: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Weight of a class in the global metrics; 1 where not named."""
+
+    @field_validator("emphasis")
+    @classmethod
+    def _names_classes(cls, emphasis: dict[str, float]) -> dict[str, float]:
+        known = [label.title for label in Label]
+        for name in emphasis:
+            if name not in known:
+                raise ValueError(f"unknown class '{name}': {suggest(name, known)}")
+        return emphasis
+
+
+class PhaseFile(Settings):
+    """A file of `sweeps`: what is compared and how a winner is chosen."""
+
+    phase: Literal["phase1"]
+    """Name of the phase."""
+    grid: Grid
+    """The cells."""
+    metrics: MetricsConfig = MetricsConfig()
+    """How predictions are measured."""
+    selection: SelectionConfig = SelectionConfig()
+    """How a winner is chosen."""
+
+
+class SweepConfig(PhaseFile, DataFile, ProfileFile):
+    """Every setting of one sweep: all cells of one phase and stage, on one data set, with one profile."""
+
+    stage: Literal[1, 2]
+    """1: cavity. 2: myocardium and scar, guided by the cavity."""
+    data: str
+    """Name of the data set: the name of its file."""
+    profile: str
+    """Name of the profile: the name of its file."""

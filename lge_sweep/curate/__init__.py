@@ -1,0 +1,5 @@
+"""Curate: choose the slices of each case and write down what was chosen. Noun `Curated`, verb `curate`."""
+
+from lge_sweep.curate.manifest import Curated, curate
+
+__all__ = ["Curated", "curate"]

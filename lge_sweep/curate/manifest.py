@@ -1,0 +1,140 @@
+"""The manifest: one row a slice, with content hashes."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lge_sweep.config.schema import Curate
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import Volume
+from lge_sweep.labels import Label
+
+
+@dataclass(frozen=True)
+class Curated:
+    """The slices a study uses.
+
+    Attributes:
+        manifest: one row a slice, in order: `slice`, `case`, `position` (index in its exam), `height`, `width`,
+            `spacing_row_mm`, `spacing_column_mm` (NaN if unknown), `image_hash` (SHA-256 of the grey levels),
+            `content_hash` (of grey levels and labels), `perceptual_hash` (64 bit, hexadecimal), `has_scar`, and
+            the number of pixels of each class.
+        images: grey levels [H, W] of each row.
+        labels: class values [H, W] of each row.
+        notes: what a user should know about the choice, one sentence each.
+    """
+
+    manifest: pd.DataFrame
+    images: tuple[NDArray[np.number], ...]
+    labels: tuple[NDArray[np.uint8], ...]
+    notes: tuple[str, ...]
+
+
+def curate(volumes: Sequence[Volume], settings: Curate) -> Curated:
+    """Keep the mid-ventricular slices of every case.
+
+    Of a case with S slices, the n central ones are kept: from index ``(S - n) // 2`` on; all, where S <= n.
+
+    Args:
+        volumes: the exams.
+        settings: how many slices to keep.
+
+    Raises:
+        DataError: there is no exam, or two slices or two exams have the same id.
+
+    Source:
+        Paper section III.A.
+    """
+    rows: list[dict[str, object]] = []
+    images: list[NDArray[np.number]] = []
+    labels: list[NDArray[np.uint8]] = []
+    for volume in volumes:
+        for position in central(len(volume.slices), settings.slices):
+            rows.append(_row(volume, position))
+            images.append(volume.pixels[position])
+            labels.append(volume.labels[position])
+    _check(volumes, rows)
+    return Curated(pd.DataFrame(rows), tuple(images), tuple(labels), tuple(_notes(volumes, labels)))
+
+
+def central(available: int, wanted: int | str) -> range:
+    """Return the indices of the central `wanted` of `available` slices (all, for "all" or where there are fewer)."""
+    if isinstance(wanted, str) or wanted >= available:
+        return range(available)
+    start = (available - wanted) // 2
+    return range(start, start + wanted)
+
+
+def perceptual_hash(image: NDArray[np.number]) -> str:
+    """Return a 64-bit hash that near-identical pictures share: the signs of the low frequencies of a 32x32 thumbnail.
+
+    Args:
+        image: [H, W] grey levels in any unit; scale and offset do not matter.
+
+    Returns:
+        16 hexadecimal digits.
+
+    Source:
+        The DCT variant of Zauner, Implementation and benchmarking of perceptual image hash functions (2010).
+    """
+    thumbnail = cv2.resize(image.astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(thumbnail)[:8, :8].ravel()
+    bits = low > np.median(low[1:])
+    return np.packbits(bits).tobytes().hex()
+
+
+def _row(volume: Volume, position: int) -> dict[str, object]:
+    image, labels = volume.pixels[position], volume.labels[position]
+    counts = np.bincount(labels.ravel(), minlength=len(Label))
+    row_mm, column_mm = volume.spacing_mm[:2] if volume.spacing_mm else (np.nan, np.nan)
+    return {
+        "slice": volume.slices[position],
+        "case": volume.case,
+        "position": position,
+        "height": image.shape[0],
+        "width": image.shape[1],
+        "spacing_row_mm": row_mm,
+        "spacing_column_mm": column_mm,
+        "image_hash": _sha256(image),
+        "content_hash": _sha256(image, labels),
+        "perceptual_hash": perceptual_hash(image),
+        "has_scar": bool(counts[Label.SCAR]),
+        **{f"{label.title}_pixels": int(counts[label]) for label in Label},
+    }
+
+
+def _sha256(*arrays: NDArray[np.number]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _check(volumes: Sequence[Volume], rows: Sequence[dict[str, object]]) -> None:
+    findings = [] if rows else ["there is no exam"]
+    for what, names in (("case", [v.case for v in volumes]), ("slice", [str(row["slice"]) for row in rows])):
+        series = pd.Series(names, dtype=str)
+        findings += [f"{what} {name}: occurs more than once" for name in series[series.duplicated()].unique()]
+    if findings:
+        raise DataError("data", findings)
+
+
+def _notes(volumes: Sequence[Volume], labels: Sequence[NDArray[np.uint8]]) -> list[str]:
+    notes = []
+    single = [volume.case for volume in volumes if len(volume.slices) == 1]
+    if single:
+        notes.append(f"{len(single)} case(s) with a single slice: {_listed(single)}")
+    empty = sum(1 for label in labels if not (label == Label.CAVITY).any())
+    if empty:
+        notes.append(f"{empty} slice(s) without cavity: their stage-2 guidance is empty")
+    return notes
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,182 @@
+"""Batches for Lightning: which slices, in which order, how augmented; all of it a function of seed and step."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import albumentations
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from lge_sweep.config.schema import Training
+from lge_sweep.data.prepare import load_arrays
+from lge_sweep.data.refine import composite
+from lge_sweep.errors import ConfigError
+from lge_sweep.labels import stage_target
+from lge_sweep.seeding import derive
+
+Batch = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How many optimizer steps a training has, and when it validates.
+
+    Attributes:
+        steps_per_epoch: whole batches in the training part.
+        total_steps: optimizer steps if nothing stops training early.
+        interval: steps between two validations; the last interval may be shorter.
+    """
+
+    steps_per_epoch: int
+    total_steps: int
+    interval: int
+
+    @property
+    def intervals(self) -> int:
+        """Number of validations."""
+        return math.ceil(self.total_steps / self.interval)
+
+    def steps(self, interval: int) -> range:
+        """Return the optimizer steps of one interval, counted from 0."""
+        return range(interval * self.interval, min((interval + 1) * self.interval, self.total_steps))
+
+
+def make_schedule(slices: int, training: Training) -> Schedule:
+    """Work out the schedule of a training.
+
+    Args:
+        slices: size of the training part.
+        training: batch size, epochs, validation interval.
+
+    Raises:
+        ConfigError: the training part does not fill one batch.
+    """
+    per_epoch = slices // training.batch_size
+    if per_epoch == 0:
+        raise ConfigError(
+            f"training.batch_size: the training part has {slices} slices, fewer than one batch of "
+            f"{training.batch_size}; lower the batch size or add data"
+        )
+    total = min(training.max_epochs * per_epoch, training.max_steps or math.inf)
+    return Schedule(per_epoch, int(total), training.validation_every)
+
+
+class SliceDataset(Dataset[Batch]):
+    """Slices of one part as tensors.
+
+    An item is `image`, uint8 [3, S, S]: grey three times (stage 1) or Fig. 4's composite with the true, refined cavity
+    (stage 2); and `target`, int64 [S, S]: channel indices of the stage.
+    """
+
+    def __init__(self, folder: Path, rows: Sequence[int], stage: int, augment: str) -> None:
+        """Read the arrays (once per process) and note which rows are used."""
+        arrays = load_arrays(folder)
+        self.images, self.refined = arrays.images, arrays.refined
+        self.targets = stage_target(arrays.labels, stage)
+        self.rows, self.stage = np.asarray(rows), stage
+        turn = [albumentations.RandomRotate90(p=1.0)] if augment == "rotate90" else []
+        self.augmentation = albumentations.Compose(turn) if turn else None
+
+    def __len__(self) -> int:
+        """Return the number of slices."""
+        return len(self.rows)
+
+    def __getitem__(self, index: int | tuple[int, int]) -> Batch:
+        """Return one slice; a pair (index, seed) asks for an augmented one."""
+        index, seed = index if isinstance(index, tuple) else (index, None)
+        row = self.rows[index]
+        image, target = network_input(self.images[row], self.refined[row], self.stage), self.targets[row]
+        if seed is not None and self.augmentation is not None:
+            self.augmentation.set_random_seed(seed)
+            turned = self.augmentation(image=image.transpose(1, 2, 0), mask=target)
+            image, target = turned["image"].transpose(2, 0, 1), turned["mask"]
+        return {
+            "image": torch.from_numpy(np.ascontiguousarray(image)),
+            "target": torch.from_numpy(target.astype(np.int64)),
+        }
+
+
+def network_input(image: NDArray[np.uint8], refined: NDArray[np.bool_], stage: int) -> NDArray[np.uint8]:
+    """Return what a stage's network sees.
+
+    Args:
+        image: [S, S] grey levels.
+        refined: [S, S] refined cavity; not used in stage 1.
+        stage: 1 or 2.
+
+    Returns:
+        [3, S, S]: grey three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
+    """
+    return np.repeat(image[np.newaxis], 3, axis=0) if stage == 1 else composite(image, refined)
+
+
+class IntervalSampler(Sampler[list[tuple[int, int]]]):
+    """Batches of one interval between validations, as lists of (index, augmentation seed).
+
+    Each epoch is a new order of all slices; the last partial batch is dropped. Nothing depends on what was drawn
+    before, so that a training resumed at an interval sees the batches it would have seen.
+    """
+
+    def __init__(self, slices: int, batch: int, schedule: Schedule, interval: int, seed: int) -> None:
+        """Note the interval; draw nothing yet."""
+        self.slices, self.batch, self.schedule, self.seed = slices, batch, schedule, seed
+        self.steps = schedule.steps(interval)
+
+    def __len__(self) -> int:
+        """Return the number of batches."""
+        return len(self.steps)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        """Yield the batches."""
+        for step in self.steps:
+            epoch, position = divmod(step, self.schedule.steps_per_epoch)
+            order = np.random.default_rng(derive(self.seed, "order", epoch)).permutation(self.slices)
+            chosen = order[position * self.batch : (position + 1) * self.batch]
+            yield [(int(index), derive(self.seed, "augment", step, place)) for place, index in enumerate(chosen)]
+
+
+class LgeDataModule(LightningDataModule):
+    """Batches of a prepared and split data set for one stage.
+
+    One Lightning "epoch" is one interval between validations, so that Lightning checkpoints and resumes exactly
+    where the study validates.
+    """
+
+    def __init__(self, folder: Path, parts: Mapping[str, Sequence[int]], stage: int, training: Training, seed: int):
+        """Note where the arrays are.
+
+        Args:
+            folder: prepared arrays.
+            parts: part -> rows of the arrays.
+            stage: 1 or 2.
+            training: batch size, augmentation, schedule.
+            seed: order of batches and augmentation.
+        """
+        super().__init__()
+        self.training, self.seed = training, seed
+        self.schedule = make_schedule(len(parts["train"]), training)
+        self.datasets = {
+            part: SliceDataset(folder, rows, stage, training.augment if part == "train" else "none")
+            for part, rows in parts.items()
+        }
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        """Return the batches of the current interval."""
+        assert self.trainer is not None
+        dataset, interval = self.datasets["train"], self.trainer.current_epoch
+        batches = IntervalSampler(len(dataset), self.training.batch_size, self.schedule, interval, self.seed)
+        return DataLoader(dataset, batch_sampler=batches)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        """Return the validation part in order."""
+        return self.in_order("val")
+
+    def in_order(self, part: str) -> DataLoader[Batch]:
+        """Return a part in manifest order, not augmented."""
+        return DataLoader(self.datasets[part], batch_size=self.training.batch_size)

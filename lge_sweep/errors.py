@@ -1,0 +1,47 @@
+"""The exceptions of lge_sweep: one small family, one class a kind of failure.
+
+Every `LgeSweepError` is a mistake or a circumstance its user can act on; the command line prints its message and ends
+with exit code 2. Anything else that escapes is a bug of ours and keeps its traceback.
+"""
+
+from collections.abc import Sequence
+
+
+class LgeSweepError(Exception):
+    """Base of every failure that a user can act on."""
+
+
+class ConfigError(LgeSweepError):
+    """A setting is unknown, of the wrong type, or against a rule."""
+
+
+class DataError(LgeSweepError):
+    """The images or masks cannot be used as they are."""
+
+    def __init__(self, where: str, findings: Sequence[str]) -> None:
+        """Put all findings into one report.
+
+        Args:
+            where: the folder or source that was read.
+            findings: every problem found, one sentence each.
+        """
+        self.where = where
+        self.findings = tuple(findings)
+        count = "1 problem" if len(self.findings) == 1 else f"{len(self.findings)} problems"
+        super().__init__("\n".join([f"{where}: {count}", *(f"  - {finding}" for finding in self.findings)]))
+
+
+class WeightsError(LgeSweepError):
+    """Pretrained weights cannot be had, or do not fit the network."""
+
+
+class RunsError(LgeSweepError):
+    """The runs directory cannot be used: read-only, full, or held by another driver."""
+
+
+class TrialError(LgeSweepError):
+    """One trial cannot go on (for example its loss is no longer a number); the sweep can."""
+
+
+class SelectionError(LgeSweepError):
+    """No configuration can be selected from these results."""

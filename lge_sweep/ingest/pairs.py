@@ -1,0 +1,181 @@
+"""Read a folder of grey images and a folder of masks of the same names."""
+
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from lge_sweep.config.schema import ColourMask, ImagePairs, IndexMask
+from lge_sweep.errors import DataError
+from lge_sweep.ingest.volume import Pixels, Volume
+from lge_sweep.labels import Label
+
+T = TypeVar("T")
+SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class _Slice:
+    case: str
+    order: tuple[int, str]
+    name: str
+    pixels: Pixels
+    labels: NDArray[np.uint8]
+
+
+def read_pairs(source: ImagePairs, root: Path) -> list[Volume]:
+    """Read every image of a folder with its mask, and group them by case.
+
+    Args:
+        source: the two folders, how file names tell the case, and how mask pixels tell the class.
+        root: the folder that holds both.
+
+    Returns:
+        One `Volume` a case, in the order of case ids. Grey levels are as in the files; spacing is unknown.
+
+    Raises:
+        DataError: listing everything that is wrong with the folder.
+    """
+    findings: list[str] = []
+    images = _by_stem(root / source.images, findings)
+    masks = _by_stem(root / source.labels, findings)
+    if not findings:
+        findings += [f"{images[stem].name}: has no mask in {source.labels}/" for stem in sorted(images.keys() - masks)]
+        findings += [f"{masks[stem].name}: has no image in {source.images}/" for stem in sorted(masks.keys() - images)]
+    slices = [_read_slice(source, images[stem], masks[stem], findings) for stem in sorted(images.keys() & masks)]
+    cases: dict[str, list[_Slice]] = defaultdict(list)
+    for item in slices:
+        if item is not None:
+            cases[item.case].append(item)
+    volumes = [_stack(case, members, findings) for case, members in sorted(cases.items())]
+    if findings:
+        raise DataError(str(root), findings)
+    return [volume for volume in volumes if volume is not None]
+
+
+def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
+    if not folder.is_dir():
+        findings.append(f"{folder}: no such folder")
+        return {}
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+            continue
+        if path.stem in found:
+            findings.append(f"{path.name}: {found[path.stem].name} has the same name; keep one of them")
+        found[path.stem] = path
+    if not found:
+        findings.append(f"{folder}: holds no image (looked for {', '.join(SUFFIXES)})")
+    return found
+
+
+def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]) -> _Slice | None:
+    match = re.search(source.case_pattern, image.stem)
+    if match is None:
+        findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}")
+        return None
+    before = len(findings)
+    raw_mask = source.mask
+    pixels = _attempt(image, _open_grey, findings)
+    labels = _attempt(mask, lambda path: _open_mask(path, raw_mask), findings)
+    if pixels is None or labels is None:
+        return None
+    if pixels.shape != labels.shape:
+        findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; they must be equal")
+    if not np.isfinite(pixels).all():
+        findings.append(f"{image.name}: {int((~np.isfinite(pixels)).sum())} pixels are not finite numbers")
+    elif pixels.min() == pixels.max():
+        findings.append(f"{image.name}: every pixel has the same grey level, {pixels.min():g}; nothing can be seen")
+    if len(findings) > before:
+        return None
+    number = match.groupdict().get("slice")
+    order = (int(number) if number and number.isdigit() else 0, image.stem)
+    return _Slice(match["case"], order, image.stem, pixels, labels)
+
+
+def _attempt(path: Path, reader: Callable[[Path], T], findings: list[str]) -> T | None:
+    try:
+        return reader(path)
+    except UnidentifiedImageError:
+        findings.append(f"{path.name}: not an image file that can be read")
+    except (OSError, SyntaxError) as error:  # Pillow reports some broken PNG chunks as SyntaxError
+        findings.append(f"{path.name}: broken image file ({error})")
+    except ValueError as error:
+        findings.append(f"{path.name}: {error}")
+    return None
+
+
+def _open_grey(path: Path) -> Pixels:
+    with Image.open(path) as image:
+        array = np.asarray(image.convert("L") if image.mode in {"P", "1", "LA"} else image)
+    if array.ndim == 3:
+        if (array[..., :3] != array[..., :1]).any():
+            raise ValueError("image is in colour; LGE slices are grey (was a mask or a screenshot put here?)")
+        array = array[..., 0]
+    if array.dtype == np.int32:
+        array = array.astype(np.float32)
+    return np.ascontiguousarray(array)
+
+
+def _open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        if isinstance(mask, ColourMask):
+            return _from_colours(np.asarray(image.convert("RGB")), mask)
+        array = np.asarray(image)
+    if array.ndim == 3:
+        if (array[..., :3] != array[..., :1]).any():
+            raise ValueError("mask is in colour, but source.mask.kind is index; give colours: instead")
+        array = array[..., 0]
+    return _from_values(array, mask)
+
+
+def _from_values(array: NDArray[np.integer], mask: IndexMask) -> NDArray[np.uint8]:
+    labels = np.zeros(array.shape, dtype=np.uint8)
+    for value in np.unique(array).tolist():
+        if value not in mask.values:
+            count = int((array == value).sum())
+            known = ", ".join(str(v) for v in sorted(mask.values))
+            raise ValueError(f"mask value {value} on {count} pixels is not in source.mask.values (known: {known})")
+        labels[array == value] = Label[mask.values[value].upper()]
+    return labels
+
+
+def _from_colours(array: NDArray[np.uint8], mask: ColourMask) -> NDArray[np.uint8]:
+    packed = (array.astype(np.int64) << np.array([16, 8, 0])).sum(axis=-1)
+    known = {(r << 16) | (g << 8) | b: name for name, (r, g, b) in mask.colours.items()}
+    labels = np.zeros(packed.shape, dtype=np.uint8)
+    for value in np.unique(packed).tolist():
+        if value not in known:
+            colour = [value >> 16, value >> 8 & 255, value & 255]
+            count = int((packed == value).sum())
+            raise ValueError(
+                f"mask colour {colour} on {count} pixels is not in source.mask.colours "
+                f"(known: {', '.join(f'{name} {list(c)}' for name, c in mask.colours.items())})"
+            )
+        labels[packed == value] = Label[known[value].upper()]
+    return labels
+
+
+def _stack(case: str, members: list[_Slice], findings: list[str]) -> Volume | None:
+    members = sorted(members, key=lambda item: item.order)
+    sizes = {item.pixels.shape for item in members}
+    if len(sizes) > 1:
+        listed = ", ".join(sorted(f"{h}x{w}" for h, w in sizes))
+        findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size")
+        return None
+    return Volume(
+        case=case,
+        slices=tuple(item.name for item in members),
+        pixels=np.stack([item.pixels for item in members]),
+        labels=np.stack([item.labels for item in members]),
+    )
+
+
+def _size(array: NDArray[np.number]) -> str:
+    return f"{array.shape[0]}x{array.shape[1]}"

@@ -1,0 +1,157 @@
+"""Simulated short-axis LGE exams: anatomy in mm, inversion-recovery contrast, partial volume, coil shading, Rician noise.
+
+`phantom_heart` and `phantom_body` say what is where, `phantom_signal` what a scanner sees of it; here they become a `Volume`.
+"""
+
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.config.schema import Phantom
+from lge_sweep.ingest.phantom_body import Body, View
+from lge_sweep.ingest.phantom_heart import Curve, Heart, Section, ventricle
+from lge_sweep.ingest.phantom_signal import LABEL_OF, Floats, Tissue, bias_field, contrast, quantise, rician
+from lge_sweep.ingest.volume import Volume
+from lge_sweep.labels import Label
+
+SUPERSAMPLE = 4
+"""Samples along each side of a pixel."""
+BREATH_MM = 2.0
+"""Standard deviation of a slice's shift in each direction: every slice is taken in a breath-hold of its own."""
+
+
+def simulate(settings: Phantom) -> list[Volume]:
+    """Simulate short-axis LGE exams.
+
+    Exam k depends on the seed, on k and on the settings of an exam, never on how many exams there are.
+
+    Args:
+        settings: how many exams, slices and pixels, the share without scar, and the noise.
+
+    Returns:
+        One `Volume` an exam: 12-bit grey levels (uint16), slices from base to apex. A pixel's label is the class that
+        most of its 4x4 samples have (in a tie the smaller value); papillary muscles count as cavity, no-reflow as scar.
+    """
+    return [simulate_case(settings, case) for case in range(settings.cases)]
+
+
+def scar_free(case: int, share: float) -> bool:
+    """Whether an exam has no scar. Of the first n exams exactly ``floor(n * share + 1/2)`` have none, evenly spread.
+
+    Args:
+        case: index of the exam, from 0.
+        share: share of exams without scar, 0-1.
+    """
+    return math.floor((case + 1) * share + 0.5) > math.floor(case * share + 0.5)
+
+
+def simulate_case(settings: Phantom, case: int) -> Volume:
+    """Simulate one exam.
+
+    Args:
+        settings: as for `simulate`.
+        case: index of the exam, from 0.
+
+    Returns:
+        The exam, with case id ``phantom000`` and slice ids ``phantom000_slice000``, numbered from the base.
+    """
+    anatomy, detail, noise = np.random.default_rng((settings.seed, case)).spawn(3)
+    heart = Heart.draw(anatomy, with_scar=not scar_free(case, settings.scar_free))
+    body = Body.draw(anatomy)
+    view = draw_view(settings, heart, anatomy)
+    positions, along_mm = stack(settings, heart, anatomy)
+    signal = contrast(anatomy)
+    bias = bias_field(settings.size, settings.pixel_mm, view.origin, anatomy)
+    gain = float(anatomy.uniform(600, 1000))
+    pixels, labels = [], []
+    for t, offset in zip(positions, along_mm, strict=True):
+        section = heart.section(float(t))
+        breath = detail.normal(0, BREATH_MM, 2)
+        moved = view.shifted(*(np.array(heart.drift) * offset + breath))
+        tissue = body.paint(moved, float(offset), section, detail)
+        labels.append(paint_ventricle(tissue, moved, section))
+        clean = cv2.resize(signal[tissue], (settings.size, settings.size), interpolation=cv2.INTER_AREA)
+        clean = clean * bias * texture(settings.size, settings.pixel_mm, detail)
+        pixels.append(quantise(rician(np.asarray(clean, dtype=np.float32), settings.noise, noise), gain))
+    name = f"phantom{case:03d}"
+    ids = tuple(f"{name}_slice{index:03d}" for index in range(settings.slices))
+    spacing = (settings.pixel_mm, settings.pixel_mm, settings.slice_mm)
+    return Volume(name, ids, np.stack(pixels), np.stack(labels), spacing)
+
+
+def draw_view(settings: Phantom, heart: Heart, rng: np.random.Generator) -> View:
+    """Turn the scene and put the heart near the image's middle, the left ventricle wholly inside where it fits.
+
+    Args:
+        settings: size of the image.
+        heart: the exam's heart.
+        rng: the exam's generator.
+    """
+    room = max(0.0, settings.size * settings.pixel_mm / 2 - 1.3 * heart.radius)
+    x, y = float(np.clip(rng.uniform(-30, 45), -room, room)), float(np.clip(rng.uniform(-35, 35), -room, room))
+    turn = float(np.deg2rad(rng.uniform(-30, 30)))
+    return View(settings.size * SUPERSAMPLE, settings.pixel_mm / SUPERSAMPLE, turn, (x, y))
+
+
+def stack(settings: Phantom, heart: Heart, rng: np.random.Generator) -> tuple[Curve, Curve]:
+    """Lay the slices along the ventricle, `slice_mm` apart; a ventricle too short for them is stretched.
+
+    Args:
+        settings: number of slices and their distance.
+        heart: the exam's heart.
+        rng: the exam's generator.
+
+    Returns:
+        Position of each slice, 0 (base) to 1 (apex), and its distance from the middle slice in mm, positive to the apex.
+    """
+    along_mm = (np.arange(settings.slices) - (settings.slices - 1) / 2) * settings.slice_mm
+    span = (settings.slices - 1) * settings.slice_mm
+    length = max(heart.length, span / 0.9)
+    first = 0.03 + (0.92 - span / length) * rng.uniform(0.3, 0.7)
+    return first + (along_mm - along_mm[0]) / length, along_mm
+
+
+def paint_ventricle(tissue: NDArray[np.uint8], view: View, section: Section) -> NDArray[np.uint8]:
+    """Paint the left ventricle into a slice and label its pixels.
+
+    Args:
+        tissue: [S, S] values of `Tissue`, S samples a side; changed in place.
+        view: how the scene lies on it, its origin the left ventricle's centre.
+        section: the heart's cut.
+
+    Returns:
+        [S / 4, S / 4] uint8, values of `Label`.
+    """
+    size = view.size // SUPERSAMPLE
+    pixel_mm = view.sample_mm * SUPERSAMPLE
+    labels = np.zeros((size, size), dtype=np.uint8)
+    reach = float(section.epi.max())
+    spans = [[(middle + side * reach) / pixel_mm + size / 2 for side in (-1, 1)] for middle in view.origin]
+    left, right, top, bottom = (min(max(round(edge) + pad, 0), size) for s in spans for edge, pad in zip(s, (-1, 1)))
+    if left == right or top == bottom:
+        return labels
+    window = np.s_[top * SUPERSAMPLE : bottom * SUPERSAMPLE, left * SUPERSAMPLE : right * SUPERSAMPLE]
+    painted = ventricle(section, *view.scene(window[0], window[1]))
+    cv2.copyTo(painted, (painted != Tissue.AIR).view(np.uint8), tissue[window])
+    classes = LABEL_OF[painted].reshape(bottom - top, SUPERSAMPLE, right - left, SUPERSAMPLE)
+    votes = np.stack([np.count_nonzero(classes == label, axis=(1, 3)) for label in Label])
+    labels[top:bottom, left:right] = votes.argmax(axis=0)
+    return labels
+
+
+def texture(size: int, pixel_mm: float, rng: np.random.Generator) -> Floats:
+    """Draw the mild unevenness of real tissue: a factor of about 1 +- 0.05 that varies over some 8 mm.
+
+    Args:
+        size: rows and columns, in pixels.
+        pixel_mm: distance between pixel centres, in mm.
+        rng: generator of the slice's small structures.
+
+    Returns:
+        [size, size] float32.
+    """
+    knots = max(4, round(size * pixel_mm / 8))
+    coarse = 1 + 0.05 * rng.standard_normal((knots, knots), dtype=np.float32)
+    return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), dtype=np.float32)

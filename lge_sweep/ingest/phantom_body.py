@@ -1,0 +1,244 @@
+"""The phantom's torso around the heart: chest wall, lungs, liver, stomach, spleen, aorta and spine, painted as polygons.
+
+Positions are (x right, y down) in mm from the left ventricle's centre in the middle slice, before the scene is turned.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.ingest.phantom_heart import ANGLES, Curve, Section
+from lge_sweep.ingest.phantom_signal import Tissue
+
+Points = NDArray[np.float64]
+RING: Curve = ANGLES[::6]
+"""Coarser angles, enough for the torso's outlines."""
+
+
+@dataclass(frozen=True)
+class View:
+    """How the scene lies on the supersampled image.
+
+    Attributes:
+        size: rows and columns, in samples.
+        sample_mm: distance between samples, in mm.
+        turn: angle the scene is turned by, counter-clockwise, radians.
+        origin: (x right, y down) of the scene's origin from the image's centre, in mm.
+    """
+
+    size: int
+    sample_mm: float
+    turn: float
+    origin: tuple[float, float]
+
+    def place(self, points: Points) -> Points:
+        """Scene mm -> (column, row) in samples, [n, 2]."""
+        cos, sin = np.cos(self.turn), np.sin(self.turn)
+        turned = points @ np.array([[cos, -sin], [sin, cos]]) + np.asarray(self.origin)
+        return np.asarray(turned / self.sample_mm + self.size / 2 - 0.5)
+
+    def scene(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Scene mm (x right, y down) of a window's samples: the inverse of `place`."""
+        half = self.size / 2 - 0.5
+        x = (np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] - half) * self.sample_mm - self.origin[0]
+        y = (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - half) * self.sample_mm - self.origin[1]
+        cos, sin = float(np.cos(self.turn)), float(np.sin(self.turn))
+        return x * cos - y * sin, x * sin + y * cos
+
+    def shifted(self, x: float, y: float) -> Self:
+        """The same view with the scene moved by (x right, y down) mm on the image."""
+        return replace(self, origin=(self.origin[0] + x, self.origin[1] + y))
+
+    def fill(self, canvas: NDArray[np.uint8], points: Points, tissue: int) -> None:
+        """Paint a polygon given in scene mm."""
+        cv2.fillPoly(canvas, [np.rint(self.place(points) * 16).astype(np.int32)], int(tissue), shift=4)
+
+
+def towards(start: tuple[float, float], angle: float, distance: float) -> tuple[float, float]:
+    """The point at a distance from another."""
+    return (start[0] + distance * float(np.cos(angle)), start[1] - distance * float(np.sin(angle)))
+
+
+def outline(centre: tuple[float, float], radius: Curve, angles: Curve = RING) -> Points:
+    """Corners of a shape given by a radius per angle around a centre."""
+    return np.stack([centre[0] + radius * np.cos(angles), centre[1] - radius * np.sin(angles)], axis=1)
+
+
+def blob(
+    centre: tuple[float, float], semi: tuple[float, float], angle: float = 0.0, waves: Curve | float = 1.0
+) -> Points:
+    """Corners of an ellipse with semi-axes `semi`, the first at `angle`, its radii multiplied by `waves`."""
+    radius = semi[0] * semi[1] / np.hypot(semi[1] * np.cos(RING - angle), semi[0] * np.sin(RING - angle))
+    return outline(centre, radius * waves)
+
+
+class Organ(NamedTuple):
+    """A roundish organ: (x right, y down) of its centre, its semi-axes, and the first axis' angle."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    angle: float
+
+
+@dataclass(frozen=True)
+class Body:
+    """One exam's torso. Lengths in mm."""
+
+    centre: tuple[float, float]
+    """Middle of the chest."""
+    semi: tuple[float, float]
+    """Semi-axes of the chest inside the ribs."""
+    squareness: float
+    """Exponent of the chest's superellipse; 2 is an ellipse."""
+    waves: Curve
+    """Uneven outline: factor per angle of `RING`, about 1."""
+    fat: Curve
+    """Thickness of the subcutaneous fat, per angle of `RING`."""
+    muscle: float
+    """Thickness of the chest wall inside the fat."""
+    ribs: NDArray[np.float64]
+    """[n, 2] angle and half length of the ribs' sections."""
+    drift: tuple[float, float]
+    """Shift of the torso against the heart per mm along the heart's axis, which runs obliquely through the torso."""
+    twist: float
+    """Turn of the uneven outlines per mm along the axis, in radians."""
+    diaphragm: float
+    """Gap between left ventricle and diaphragm at the base."""
+    liver: Organ
+    """Its centre counts from the diaphragm under the left ventricle."""
+    stomach: Organ
+    """As `liver`."""
+    spleen: Organ
+    """As `liver`."""
+    bowel: tuple[Organ, ...]
+    """As `liver`."""
+    gas: bool
+    """The stomach is full of gas, not of food."""
+    spine: float
+    """Angle of the spine in the chest."""
+    aorta: float
+    """Radius of the descending aorta, beside the spine."""
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Self:
+        """Draw a torso."""
+
+        def pick(low: float, high: float) -> float:
+            return float(rng.uniform(low, high))
+
+        def waves(size: float) -> Curve:
+            return np.asarray(sum(pick(0, size / k) * np.cos(k * RING + pick(0, 2 * np.pi)) for k in (2, 3, 4, 5)))
+
+        semi = (pick(115, 155), pick(85, 115))
+        breast = pick(0, 25) * np.exp(-((RING - np.deg2rad(pick(35, 110))) ** 2) / (2 * 0.35**2))
+        return cls(
+            centre=(pick(-70, -15), 0.97 * semi[1] - pick(50, 75)),
+            semi=semi,
+            squareness=pick(2.0, 2.8),
+            waves=1 + waves(0.07),
+            fat=pick(7, 28) * (1 + waves(0.5)) + breast,
+            muscle=pick(10, 18),
+            ribs=np.stack([np.cumsum(rng.uniform(0.22, 0.7, 24)), rng.uniform(5, 14, 24)], axis=1),
+            drift=(pick(-0.8, 0.2), pick(0, 0.45)),
+            twist=pick(-0.02, 0.02),
+            diaphragm=pick(14, 40),
+            liver=Organ(pick(-110, -55), pick(35, 70), pick(60, 110), pick(45, 80), pick(-0.5, 0.5)),
+            stomach=Organ(pick(10, 75), pick(28, 55), pick(25, 48), pick(18, 34), pick(0, np.pi)),
+            spleen=Organ(pick(80, 125), pick(15, 60), pick(35, 55), pick(16, 28), pick(0.8, 2.2)),
+            bowel=tuple(
+                Organ(pick(-40, 130), pick(20, 110), pick(8, 24), pick(6, 14), pick(0, np.pi)) for _ in range(9)
+            ),
+            gas=bool(rng.random() < 0.6),
+            spine=float(np.deg2rad(pick(225, 275))),
+            aorta=pick(9, 13),
+        )
+
+    def paint(self, view: View, along_mm: float, section: Section, rng: np.random.Generator) -> NDArray[np.uint8]:
+        """Paint a slice without the left ventricle.
+
+        Args:
+            view: how the scene lies on the image.
+            along_mm: distance of the slice from the middle one, towards the apex.
+            section: the heart's cut.
+            rng: generator of the slice's small structures.
+
+        Returns:
+            [size, size] uint8, values of `Tissue`.
+        """
+        centre = (self.centre[0] + self.drift[0] * along_mm, self.centre[1] + self.drift[1] * along_mm)
+        cos, sin = np.abs(np.cos(RING)) / self.semi[0], np.abs(np.sin(RING)) / self.semi[1]
+        waves = np.interp(RING + self.twist * along_mm, RING, self.waves, period=2 * np.pi)
+        pleura = (cos**self.squareness + sin**self.squareness) ** (-1 / self.squareness) * waves
+        canvas = np.zeros((view.size, view.size), dtype=np.uint8)
+        view.fill(canvas, outline(centre, pleura + self.muscle + self.fat), Tissue.FAT)
+        view.fill(canvas, outline(centre, pleura + self.muscle), Tissue.MUSCLE)
+        self._paint_ribs(canvas, view, centre, pleura + self.muscle / 2)
+        inside = np.zeros_like(canvas)
+        view.fill(inside, outline(centre, pleura), 1)
+        cv2.copyTo(self._paint_inside(view, centre, pleura, waves, section, rng), inside, canvas)
+        for radius, tissue in (
+            (section.pericardium, Tissue.FAT),
+            (section.rv, Tissue.MYOCARDIUM),
+            (np.maximum(section.rv - 3, section.epi), Tissue.BLOOD),
+        ):
+            view.fill(canvas, outline((0, 0), radius, ANGLES), tissue)
+        return canvas
+
+    def _paint_ribs(self, canvas: NDArray[np.uint8], view: View, centre: tuple[float, float], radius: Curve) -> None:
+        """Paint ribs with marrow along the middle of the chest wall."""
+        for angle, half in self.ribs[self.ribs[:, 0] < 2 * np.pi]:
+            at = towards(centre, float(angle), float(np.interp(angle, RING, radius, period=2 * np.pi)))
+            view.fill(canvas, blob(at, (half, 0.36 * self.muscle), angle + np.pi / 2), Tissue.BONE)
+            view.fill(canvas, blob(at, (half - 1.2, 0.36 * self.muscle - 1.2), angle + np.pi / 2), Tissue.MARROW)
+
+    def _paint_inside(
+        self,
+        view: View,
+        centre: tuple[float, float],
+        pleura: Curve,
+        waves: Curve,
+        section: Section,
+        rng: np.random.Generator,
+    ) -> NDArray[np.uint8]:
+        """Paint what lies inside the ribs: lungs with vessels, mediastinum, what is below the diaphragm, and the spine."""
+        canvas = np.full((view.size, view.size), int(Tissue.LUNG), dtype=np.uint8)
+        vessels = rng.uniform((-150, -100, 0.6, 1, 0), (150, 120, 2.2, 4, np.pi), (70, 5))
+        for x, y, radius, stretch, angle in vessels:
+            view.fill(canvas, blob((x, y), (radius * stretch, radius), angle), Tissue.BLOOD)
+        uneven = 1 + 3 * (waves - 1)
+        view.fill(canvas, blob((centre[0] - 5, centre[1]), (42, 75), 0, uneven), Tissue.CONNECTIVE)
+        floor = float(section.epi.max()) + self.diaphragm * (1 - 0.9 * section.t)
+        x = np.linspace(-260, 260, 40)
+        dome = np.stack([x, floor + 0.0012 * (x - 10) ** 2], axis=1)
+        corners = np.array([[260.0, 400.0], [-260.0, 400.0]])
+        view.fill(canvas, np.concatenate([dome, corners]), Tissue.MUSCLE)
+        view.fill(canvas, np.concatenate([dome + (0, 3), corners]), Tissue.FAT)
+        lumen = Tissue.BOWEL_GAS if self.gas else Tissue.LIVER
+        for shift, rim, organ, rim_tissue, tissue in (
+            *((7 * n, 2, loop, Tissue.CONNECTIVE, Tissue.MUSCLE) for n, loop in enumerate(self.bowel)),
+            (11, 1, self.spleen, Tissue.CONNECTIVE, Tissue.SPLEEN),
+            (23, 4, self.stomach, Tissue.CONNECTIVE, lumen),
+            (37, 2, self.liver, Tissue.MUSCLE, Tissue.LIVER),
+        ):
+            at, turned = (organ.x + centre[0] - self.centre[0], floor + organ.y), np.roll(uneven, shift)
+            view.fill(canvas, blob(at, (organ.width, organ.height), organ.angle, turned), rim_tissue)
+            view.fill(canvas, blob(at, (organ.width - rim, organ.height - rim), organ.angle, turned), tissue)
+        self._paint_spine(canvas, view, centre, float(np.interp(self.spine, RING, pleura)))
+        return canvas
+
+    def _paint_spine(self, canvas: NDArray[np.uint8], view: View, centre: tuple[float, float], reach: float) -> None:
+        """Paint the spine between its muscles at the back of the chest, and the descending aorta in front of it."""
+        spine = towards(centre, self.spine, reach - 16)
+        aorta = towards(spine, self.spine + np.pi / 1.6, 20 + self.aorta)
+        view.fill(canvas, blob(towards(spine, self.spine, 14), (48, 24), self.spine + np.pi / 2), Tissue.MUSCLE)
+        for at, radius, rim, core in (
+            (spine, 19.0, Tissue.BONE, Tissue.MARROW),
+            (aorta, self.aorta, Tissue.CONNECTIVE, Tissue.BLOOD),
+        ):
+            view.fill(canvas, blob(at, (radius, 0.9 * radius), self.spine + np.pi / 2), rim)
+            view.fill(canvas, blob(at, (radius - 1.5, 0.9 * radius - 1.5), self.spine + np.pi / 2), core)

@@ -1,0 +1,63 @@
+"""Classes and metrics by name: values, order and colours, stated once.
+
+Source: paper Fig. 2 (classes) and Table III (metrics).
+"""
+
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Label(IntEnum):
+    """Class values of a label image, on disk and in memory."""
+
+    BACKGROUND = 0
+    CAVITY = 1
+    MYOCARDIUM = 2
+    SCAR = 3
+
+    @property
+    def title(self) -> str:
+        """The class's name in logs, tables and MLflow keys."""
+        return self.name.lower()
+
+
+STAGES: dict[int, tuple[Label, ...]] = {
+    1: (Label.BACKGROUND, Label.CAVITY),
+    2: (Label.BACKGROUND, Label.MYOCARDIUM, Label.SCAR),
+}
+"""The classes each stage tells apart, in the order of its network's output channels."""
+
+COLOURS: dict[Label, tuple[int, int, int]] = {
+    Label.BACKGROUND: (0, 0, 0),
+    Label.CAVITY: (255, 255, 0),
+    Label.MYOCARDIUM: (0, 158, 115),
+    Label.SCAR: (213, 94, 0),
+}
+"""RGB of each class in overlays. The cavity's is the paper's (Fig. 4); the others are Okabe-Ito."""
+
+METRICS: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity", "specificity")
+"""The six metrics that scores are made of (paper Table III), in the order of its columns."""
+
+
+def class_names(stage: int) -> tuple[str, ...]:
+    """Names of a stage's classes, in channel order."""
+    return tuple(label.title for label in STAGES[stage])
+
+
+def stage_target(labels: NDArray[np.uint8], stage: int) -> NDArray[np.uint8]:
+    """Map class values to a stage's channel indices; classes the stage does not know become background.
+
+    Args:
+        labels: any shape, values of `Label`.
+        stage: 1 or 2.
+
+    Returns:
+        Same shape, values 0 .. number of classes - 1, an index into ``STAGES[stage]``.
+    """
+    table = np.zeros(len(Label), dtype=np.uint8)
+    for channel, label in enumerate(STAGES[stage]):
+        table[label] = channel
+    target: NDArray[np.uint8] = table[labels]
+    return target

@@ -1,0 +1,149 @@
+"""The table of metrics: one row an image and class."""
+
+import math
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lge_sweep.choices import look_up
+from lge_sweep.errors import ConfigError
+from lge_sweep.metrics.boundary import boundary_scores, default_tolerance
+from lge_sweep.metrics.overlap import ALL_METRICS, confusion_counts, overlap_scores
+
+EMPTY: dict[str, float] = {"nan": math.nan, "zero": 0.0, "one": 1.0}
+"""Empty policy -> the value of a class that is in neither truth nor prediction."""
+
+EMPTY_METRICS: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity")
+"""The metrics that the empty policy is about."""
+
+
+def evaluate(
+    prediction: NDArray[np.integer[Any]],
+    truth: NDArray[np.integer[Any]],
+    classes: Sequence[str],
+    *,
+    images: Sequence[Hashable] | None = None,
+    cases: Sequence[Hashable] | None = None,
+    bf_tolerance: float | None = None,
+    empty: str = "nan",
+) -> pd.DataFrame:
+    """Measure predicted label images against the true ones, per image and class.
+
+    dice = f1 = 2 TP / (2 TP + FP + FN), iou = TP / (TP + FP + FN), sensitivity = TP / (TP + FN),
+    specificity = TN / (TN + FP), accuracy = (TP + TN) / (H W); bf is the harmonic mean of boundary precision and
+    recall within `bf_tolerance`, boundaries being 4-connected perimeters that include pixels on the image border.
+
+    Where a class is empty, on one image ("policy" is the value that `empty` names):
+
+    ============================  =======================  ===========  ===========  ========
+    the class is                  dice, iou, f1, bf        sensitivity  specificity  accuracy
+    ============================  =======================  ===========  ===========  ========
+    in neither                    policy                   policy       1            1
+    predicted, not in the truth   0                        nan          TN/(TN+FP)   as above
+    in the truth, not predicted   0                        0            1            as above
+    every pixel of the truth      as above                 as above     nan          as above
+    ============================  =======================  ===========  ===========  ========
+
+    A truth that fills the image has no negatives, so specificity is nan even where the prediction is perfect, and where
+    the class is not predicted at all. Neither nan outside the first row depends on the policy: a sensitivity without
+    positives and a specificity without negatives do not exist. bf is 0, not nan, where two boundaries lie apart.
+
+    Args:
+        prediction: [N, H, W], any integer type, channel indices 0 .. number of classes - 1.
+        truth: the same; N, H, W >= 1.
+        classes: names in channel order, background included (`lge_sweep.labels.class_names`).
+        images: N names of the slices; 0 .. N - 1 where not given. An image and its case together must be unique.
+        cases: N names of the exams the slices belong to; left missing where not given.
+        bf_tolerance: pixels, finite, >= 0. None is 0.75 % of the image diagonal (3.39 px at 320x320), as in MATLAB;
+            0 is the paper's Eq. (5).
+        empty: `nan` (left out of means), `zero` or `one`.
+
+    Returns:
+        N * C rows, images in the order given, classes in channel order within each. Columns: image, case, class;
+        tp, fp, fn, tn (pixels, int64); dice, iou, f1, bf, sensitivity, specificity, accuracy (float64, [0, 1] or nan).
+
+    Raises:
+        ValueError: the arrays, class names, images or cases do not fit each other; the message names which.
+        ConfigError: `empty` is unknown, or `bf_tolerance` is negative or not finite.
+
+    Source: paper Eqs. (2)-(7). The paper's "Accuracy" column is *not* this accuracy but the pooled recall of the class,
+    ``aggregate(table).pooled["sensitivity"]``.
+
+    >>> truth = np.array([[[0, 0, 1, 1]]])
+    >>> prediction = np.array([[[0, 0, 0, 1]]])
+    >>> table = evaluate(prediction, truth, ("background", "cavity"), bf_tolerance=0)
+    >>> print(table[["image", "class", "tp", "fp", "fn", "tn", "iou", "bf"]].round(3).to_string(index=False))
+     image      class  tp  fp  fn  tn   iou    bf
+         0 background   2   1   0   1 0.667 0.800
+         0     cavity   1   0   1   2 0.500 0.667
+    """
+    absent = look_up("empty policy", empty, EMPTY)
+    _check_classes(classes)
+    _check_labels("prediction", prediction, classes)
+    _check_labels("truth", truth, classes)
+    if prediction.shape != truth.shape:
+        raise ValueError(f"prediction must have the shape of truth, {truth.shape}, got {prediction.shape}")
+    count, height, width = truth.shape
+    image_names, case_names = _names(count, images, cases)
+    tolerance = default_tolerance(height, width) if bf_tolerance is None else _tolerance(bf_tolerance)
+
+    counts = confusion_counts(prediction, truth, len(classes))
+    scores = overlap_scores(counts)
+    scores["bf"] = boundary_scores(prediction, truth, len(classes), tolerance)
+    nowhere = counts.tp + counts.fp + counts.fn == 0
+    for metric in EMPTY_METRICS:
+        scores[metric][nowhere] = absent
+    return pd.DataFrame(
+        {
+            "image": [name for name in image_names for _ in classes],
+            "case": [name for name in case_names for _ in classes],
+            "class": [*classes] * count,
+            **{name: pixels.ravel() for name, pixels in counts._asdict().items()},
+            **{metric: scores[metric].ravel() for metric in ALL_METRICS},
+        }
+    )
+
+
+def _check_classes(classes: Sequence[str]) -> None:
+    """Raise ValueError unless the class names can name rows and aggregates."""
+    if isinstance(classes, str) or not classes or len(set(classes)) != len(classes) or "global" in classes:
+        raise ValueError(f"classes must be different names, at least one, none of them 'global', got {classes!r}")
+
+
+def _check_labels(argument: str, labels: NDArray[np.integer[Any]], classes: Sequence[str]) -> None:
+    """Raise ValueError unless `labels` is [N, H, W] of channel indices."""
+    if labels.ndim != 3 or labels.size == 0:
+        raise ValueError(f"{argument} must have shape [N, H, W] with at least one pixel, got {labels.shape}")
+    if not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(f"{argument} must be of an integer type (channel indices), got {labels.dtype}")
+    for value in (int(labels.min()), int(labels.max())):
+        if not 0 <= value < len(classes):
+            allowed = f"0..{len(classes) - 1} ({', '.join(classes)})"
+            raise ValueError(f"{argument} must hold channel indices {allowed}, got {value}")
+
+
+def _names(
+    count: int, images: Sequence[Hashable] | None, cases: Sequence[Hashable] | None
+) -> tuple[Sequence[Hashable], Sequence[Hashable]]:
+    """Names of the images and of their cases, one each an image."""
+    image_names = range(count) if images is None else images
+    case_names = [None] * count if cases is None else cases
+    for argument, names in (("images", image_names), ("cases", case_names)):
+        if len(names) != count:
+            raise ValueError(f"{argument} must hold one name for each of the {count} images, got {len(names)}")
+    seen: set[tuple[Hashable, Hashable]] = set()
+    for image, case in zip(image_names, case_names, strict=True):
+        if (case, image) in seen:
+            raise ValueError(f"images must be different names within a case, got {image!r} twice (case {case!r})")
+        seen.add((case, image))
+    return image_names, case_names
+
+
+def _tolerance(bf_tolerance: float) -> float:
+    """`bf_tolerance`, checked."""
+    if not (math.isfinite(bf_tolerance) and bf_tolerance >= 0):
+        raise ConfigError(f"bf_tolerance must be a number of pixels >= 0, or None for MATLAB's, got {bf_tolerance}")
+    return bf_tolerance

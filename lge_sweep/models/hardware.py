@@ -1,0 +1,50 @@
+"""What the hardware is fast at."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from lge_sweep.config.schema import Training
+
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+NAMED: dict[str, Precision] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """Where and how a worker computes.
+
+    Attributes:
+        accelerator: Lightning's name, "gpu" or "cpu".
+        device: index of the GPU, 0 on a CPU.
+        precision: Lightning's name of the number format.
+    """
+
+    accelerator: Literal["gpu", "cpu"]
+    device: int
+    precision: Precision
+
+    def torch_device(self) -> torch.device:
+        """Return the device in torch's words."""
+        return torch.device("cuda", self.device) if self.accelerator == "gpu" else torch.device("cpu")
+
+
+def find_hardware(training: Training, worker: int = 0) -> Hardware:
+    """Choose device and precision: `auto` takes bf16 where the hardware has it, fp16 on older GPUs, else fp32.
+
+    Args:
+        training: the option `precision`.
+        worker: number of the worker; workers share the GPUs in turn.
+    """
+    if torch.cuda.is_available():
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+        automatic: Precision = "bf16-mixed" if native else "16-mixed"
+        return Hardware("gpu", worker % torch.cuda.device_count(), NAMED.get(training.precision, automatic))
+    automatic = "bf16-mixed" if cpu_has_bf16() else "32-true"
+    return Hardware("cpu", 0, NAMED.get(training.precision, automatic))
+
+
+def cpu_has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

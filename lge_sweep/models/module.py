@@ -1,0 +1,102 @@
+"""One Lightning module for every cell of every sweep."""
+
+import torch
+from pytorch_lightning import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+
+from lge_sweep.choices import look_up
+from lge_sweep.config import Cell
+from lge_sweep.config.schema import Training
+from lge_sweep.errors import TrialError
+from lge_sweep.labels import STAGES
+from lge_sweep.models.architectures import ARCHITECTURES
+from lge_sweep.models.losses import LOSSES
+from lge_sweep.models.optimizers import OPTIMIZERS
+from lge_sweep.models.weights import load_encoder
+from lge_sweep.seeding import derive
+
+
+class SegmentationModule(LightningModule):
+    """A network, its loss and its optimizer.
+
+    Shape:
+        Input uint8 [B, 3, H, W] in 0-255; output class scores [B, K, H, W], K the classes of the stage.
+    """
+
+    def __init__(self, cell: Cell, training: Training) -> None:
+        """Build the network of a cell with random weights that depend on its seed alone.
+
+        Raises:
+            ConfigError: the cell names an unknown model, loss or optimizer.
+        """
+        super().__init__()
+        architecture = look_up("model", cell.model, ARCHITECTURES)
+        self.cell, self.options = cell, training
+        self.loss = look_up("loss", cell.loss, LOSSES)()
+        self.optimizer = look_up("optimizer", cell.optimizer, OPTIMIZERS)
+        torch.manual_seed(derive(cell.seed, "weights"))
+        self.network = architecture.build(len(STAGES[cell.stage]), training.width)
+        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in architecture.normalisation)
+        self.register_buffer("mean", mean * 255, persistent=False)
+        self.register_buffer("deviation", deviation * 255, persistent=False)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return class scores."""
+        assert isinstance(self.mean, Tensor)
+        assert isinstance(self.deviation, Tensor)
+        x = (image - self.mean) / self.deviation
+        if self.device.type in {"cpu", "cuda"}:
+            x = x.contiguous(memory_format=torch.channels_last)
+        scores: Tensor = self.network(x)
+        return scores.float()
+
+    def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of a batch.
+
+        Raises:
+            TrialError: the loss is not a finite number.
+        """
+        loss: Tensor = self.loss(self(batch["image"]), batch["target"])
+        if not torch.isfinite(loss):
+            raise TrialError(
+                f"training loss became {float(loss)} at step {self.global_step + 1}; try a lower training.learning_rate"
+            )
+        return loss
+
+    def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
+        """Log the loss, averaged over slices."""
+        loss = self.loss(self(batch["image"]), batch["target"])
+        self.log("val/loss", loss, on_epoch=True, batch_size=len(batch["image"]))
+
+    def on_train_epoch_start(self) -> None:
+        """Reseed dropout by interval, so that a resumed training draws what it would have drawn."""
+        torch.manual_seed(derive(self.cell.seed, "dropout", self.current_epoch))
+
+    def configure_optimizers(self) -> Optimizer:
+        """Return the cell's optimizer."""
+        return self.optimizer(self.network.parameters(), self.options)
+
+    @torch.inference_mode()
+    def predict_classes(self, image: Tensor) -> Tensor:
+        """Return the most probable class of each pixel, uint8 [B, H, W]."""
+        scores: Tensor = self(image.to(self.device))
+        return scores.argmax(dim=1).to(torch.uint8)
+
+
+def build_module(cell: Cell, training: Training, pretrained: bool = True) -> SegmentationModule:
+    """Build the module of a cell.
+
+    Args:
+        cell: model, loss, optimizer, seed, stage.
+        training: the profile's options.
+        pretrained: load `training.encoder_weights`; not needed before a checkpoint is loaded.
+
+    Raises:
+        ConfigError: the cell names something unknown.
+        WeightsError: the encoder's weights cannot be had or do not fit.
+    """
+    module = SegmentationModule(cell, training)
+    if pretrained:
+        load_encoder(module.network, cell.model, training.encoder_weights, training.width)
+    return module.to(memory_format=torch.channels_last)

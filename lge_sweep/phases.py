@@ -1,0 +1,83 @@
+"""A phase of the study, as one command runs it: its sweeps one after the other, and what they print."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from lge_sweep.config import SweepConfig, load_sweep, short_names
+from lge_sweep.console import make_console, print_selection
+from lge_sweep.errors import LgeSweepError, SelectionError
+from lge_sweep.paths import runs_folder
+from lge_sweep.sweep import drive, run_sweep
+from lge_sweep.sweep.progress import format_seconds
+
+
+def run_phase(
+    phase: str,
+    stages: Sequence[int],
+    data: str,
+    root: Path | None,
+    profile: str,
+    settings: Sequence[str],
+    workers: int,
+    runs: Path | None,
+    allow_incomplete: bool,
+) -> None:
+    """Run a phase's sweeps of one or both stages and print what they found.
+
+    Args:
+        phase: name of the phase.
+        stages: 1, 2 or both.
+        data: name or path of a data file.
+        root: folder of the images.
+        profile: name or path of a profile file, or "auto".
+        settings: `KEY=VALUE` overrides.
+        workers: cells trained at the same time.
+        runs: folder for all results.
+        allow_incomplete: select although cells failed.
+
+    Raises:
+        LgeSweepError: something the user can act on.
+    """
+    console, folder, began = make_console(), runs_folder(runs), time.monotonic()
+    profile, reason = choose_profile(profile)
+    configs: list[SweepConfig] = [load_sweep(phase, stage, data, profile, settings) for stage in stages]
+    console.print(f"profile {profile}: {reason}")
+    console.print(f"results go to {folder.resolve()}", soft_wrap=True)
+    refused: list[SelectionError] = []
+    with drive(folder, workers, console) as driver:
+        for config in configs:
+            try:
+                plan, selection = run_sweep(driver, config, root, allow_incomplete)
+            except SelectionError as error:
+                refused.append(error)
+                console.print(f"stage {config.stage}: no selection, see the end", style="red")
+                continue
+            print_selection(
+                console, f"{phase} stage {config.stage}: {config.data}, {profile}", selection, short_names(config)
+            )
+            console.print(f"Tables and figures: {plan.folder}", soft_wrap=True)
+    if refused:
+        raise SelectionError("\n".join(str(error) for error in refused))
+    option = f" --runs {runs}" if runs else ""
+    took = format_seconds(time.monotonic() - began)
+    console.print(
+        f"\nFinished in {took}. Compare the runs in a browser: make ui (lge-sweep ui{option})", soft_wrap=True
+    )
+
+
+def choose_profile(profile: str) -> tuple[str, str]:
+    """Return the name of the profile to use, and why.
+
+    Args:
+        profile: a name or path, or "auto": `paper` where torch finds a CUDA device, else `laptop`.
+    """
+    if profile != "auto":
+        return profile, "as asked"
+    try:
+        import torch
+    except ImportError as error:
+        raise LgeSweepError(f"torch cannot be imported ({error}); run 'make install' again") from error
+    if torch.cuda.is_available():
+        return "paper", f"chosen because there is a GPU ({torch.cuda.get_device_name(0)})"
+    return "laptop", "chosen because there is no GPU; smaller than the paper's, its numbers are not the paper's"

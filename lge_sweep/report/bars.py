@@ -1,0 +1,104 @@
+"""The six metrics per class, for the best cells side by side.
+
+Source: paper Figs. 6 and 13.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from lge_sweep.labels import METRICS
+from lge_sweep.report import style
+from lge_sweep.report.tables import CellTables, best_cells, image_means
+
+SHORT = {
+    "dice": "Dice",
+    "iou": "IoU",
+    "f1": "F1",
+    "bf": "BF",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+}
+MISSING = "n/a"
+
+
+def figure_class_bars(
+    title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
+) -> Figure:
+    """Bars of each metric and class, mean over images, for the best two cells side by side.
+
+    A class without a value on any image has no bar but the letters n/a.
+
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells, best first; if none of them has results, the first two cells are drawn.
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
+
+    Source: paper Figs. 6 and 13.
+    """
+    heading = f"{title}: metrics per class, stage {stage}"
+    chosen = best_cells(cells, best)[:2] or list(cells[:2])
+    if not chosen:
+        return style.blank(heading, "no cell of this sweep has results")
+    figure = style.new_figure(heading, 4.2)
+    panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False).ravel()
+    tables = [image_means(cell.per_image, classes) for cell in chosen]
+    for ax, cell, means in zip(panels, chosen, tables, strict=True):
+        _draw_bars(ax, means)
+        style.cell_title(ax, cell, bold=False, inches=style.WIDTH / len(chosen) - 0.5)
+    panels[0].set_ylabel("mean over images (0 to 1)", fontsize=style.NORMAL, color=style.INK)
+    handles = [
+        Patch(facecolor=style.class_colour(name), edgecolor=style.INK, linewidth=0.6, label=style.safe(name))
+        for name in classes
+    ]
+    notes = [] if best_cells(cells, best) else ["no best cell has results: the first of the sweep are shown"]
+    if any(means.isna().any(axis=None) for means in tables):
+        notes += [f"{MISSING}: the metric has no value for this class on any image"]
+    style.footer(figure, handles, [*notes, *style.sweep_notes(cells, best, titled=True)])
+    return figure
+
+
+def _draw_bars(ax: Axes, means: pd.DataFrame) -> None:
+    """Draw one group of bars a metric, one bar a class, the value above each.
+
+    Args:
+        ax: the axes.
+        means: a row a class, a column a metric.
+    """
+    style.tidy(ax, grid="y")
+    width = 0.84 / len(means)
+    for row, name in enumerate(means.index):
+        places = np.arange(len(METRICS)) + (row - (len(means) - 1) / 2) * width
+        values = means.loc[name, list(METRICS)].to_numpy(dtype=float)
+        present = np.isfinite(values)
+        ax.bar(
+            places[present],
+            values[present],
+            width * 0.92,
+            color=style.class_colour(name),
+            edgecolor=style.INK,
+            linewidth=0.6,
+        )
+        for place, value in zip(places, values, strict=True):
+            text = f"{value:.2f}" if np.isfinite(value) else MISSING
+            height = value if np.isfinite(value) else 0.0
+            ax.text(
+                place,
+                height + 0.015,
+                text,
+                ha="center",
+                va="bottom",
+                rotation=90,
+                fontsize=style.SMALL,
+                color=style.INK,
+            )
+    ax.set_xticks(np.arange(len(METRICS)), labels=[SHORT[name] for name in METRICS])
+    ax.set_xlim(-0.5, len(METRICS) - 0.5)
+    ax.set_ylim(0, 1.14)
+    ax.set_yticks(np.linspace(0, 1, 6))

@@ -1,0 +1,186 @@
+"""Dice image by image: box plots, and a heat map of images by cells.
+
+Source: paper Figs. 7, 9, 14 and 16.
+"""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from numpy.typing import NDArray
+
+from lge_sweep.report import style
+from lge_sweep.report.tables import BACKGROUND, CellTables, best_cells, by_class, foreground
+
+NO_CELL = "no cell of this sweep has results"
+
+
+def figure_dice_boxplot(
+    title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
+) -> Figure:
+    """Dice per class: a panel a class, a box a cell, the single images as points; the best cells stand out.
+
+    Source: paper Figs. 7a and 14a (and 9, 16).
+    """
+    heading = f"{title}: Dice over images, stage {stage}"
+    if not cells:
+        return style.blank(heading, NO_CELL)
+    figure = style.new_figure(heading, 1.9 + 0.42 * len(cells))
+    stand_out = [cell.name for cell in best_cells(cells, best)]
+    ratios = [0.7 if name == BACKGROUND else 1.0 for name in classes]
+    panels = figure.subplots(1, len(classes), sharey=True, squeeze=False, width_ratios=ratios).ravel()
+    for ax, name in zip(panels, classes, strict=True):
+        style.tidy(ax, grid="x")
+        for row, cell in enumerate(cells):
+            dice = by_class(cell.per_image, [name])[name].to_numpy(dtype=float)
+            _draw_box(ax, row, dice[np.isfinite(dice)], name, not stand_out or cell.name in stand_out)
+        ax.set_title(style.safe(name, 30), fontsize=style.NORMAL, color=style.INK)
+        ax.set_xlabel("Dice (0 to 1)", fontsize=style.SMALL, color=style.INK)
+        ax.set_xlim(-0.04, 1.04)
+        ax.set_xticks([0, 0.5, 1.0] if name == BACKGROUND else np.linspace(0, 1, 6))
+    panels[0].set_yticks(range(len(cells)), labels=[style.safe(cell.title, 30) for cell in cells])
+    panels[0].set_ylim(len(cells) - 0.4, -0.6)
+    _mark_labels(panels[0].get_yticklabels(), cells, best)
+    handles: list[Artist] = [
+        Patch(facecolor="white", edgecolor=style.INK, label="quartiles"),
+        Line2D([], [], color=style.BLACK, linewidth=1.8, label="median"),
+        Line2D([], [], color=style.INK, linewidth=0.8, label="to 1.5 times the box's length"),
+        Line2D([], [], color=style.INK, marker="o", markersize=3, linestyle="none", alpha=0.6, label="one image"),
+    ]
+    notes = ["n: images with a value", style.bold_note(cells, best)]
+    style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(cells, best)])
+    return figure
+
+
+def _draw_box(ax: Axes, row: int, dice: NDArray[np.float64], name: str, strong: bool) -> None:
+    """Draw one box with its images, and the number of them; or n/a where there is none."""
+    if len(dice) == 0:
+        ax.text(0.5, row, "n/a (no image has it)", ha="center", va="center", fontsize=style.SMALL, color=style.INK)
+        return
+    red, green, blue, _ = to_rgba(style.class_colour(name))
+    fade = 0.75 if strong else 0.22
+    line = {"color": style.INK, "linewidth": 0.8}
+    ax.boxplot(
+        [dice], positions=[row], widths=0.56, orientation="horizontal", showfliers=False, patch_artist=True,
+        manage_ticks=False, boxprops={"facecolor": (red, green, blue, fade), "edgecolor": style.INK, "linewidth": 0.8},
+        medianprops={"color": style.BLACK, "linewidth": 1.8}, whiskerprops=line, capprops=line,
+    )  # fmt: skip
+    jitter = np.random.default_rng(0).uniform(-0.2, 0.2, len(dice))
+    size = 9 if len(dice) <= 60 else 4
+    ax.scatter(dice, row + jitter, s=size, color=style.INK, alpha=0.55 if strong else 0.35, linewidths=0, zorder=3)
+    ax.text(1.05, row, f"n={len(dice)}", va="center", fontsize=style.SMALL - 1, color=style.INK)
+
+
+def _mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Sequence[str]) -> None:
+    """Set the best cells' labels in bold and collapsed cells' in vermillion."""
+    for label, cell in zip(labels, cells, strict=True):
+        label.set(
+            fontweight="bold" if cell.name in best else "normal",
+            color=style.VERMILLION if cell.collapsed else style.INK,
+        )
+
+
+def heat_rows(cells: Sequence[CellTables]) -> pd.Series:
+    """All images of the cells, grouped by case (cases and images in the order they appear).
+
+    Returns:
+        The case of each image; the index is the images.
+    """
+    tables = [cell.per_image[["image", "case"]] for cell in cells]
+    cases = pd.concat(tables).drop_duplicates("image").set_index("image")["case"]
+    order = {case: place for place, case in enumerate(cases.unique())}
+    return cases.sort_values(key=lambda values: values.map(order), kind="stable")
+
+
+def heat_values(cells: Sequence[CellTables], cases: pd.Series, name: str) -> NDArray[np.float64]:
+    """One class's Dice [images, cells], in the order of `cases`; NaN where there is none."""
+    columns = [by_class(cell.per_image, [name])[name].reindex(cases.index) for cell in cells]
+    return np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
+
+
+def figure_dice_heatmap(
+    title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
+) -> Figure:
+    """Dice of each image (row, grouped by case) with each cell (column); a panel a foreground class.
+
+    Grey: the class is neither in the truth nor in the prediction. White: the cell has no result for that image.
+
+    Source: paper Figs. 7b and 14b.
+    """
+    heading = f"{title}: Dice per image, stage {stage}"
+    cells = [cell for cell in cells if not cell.per_image.empty]
+    if not cells:
+        return style.blank(heading, NO_CELL)
+    cases, shown = heat_rows(cells), foreground(classes)
+    height = float(np.clip(max(0.05 * len(cases), min(0.17 * len(cases), 4.0)), 1.4, 9.5))
+    width = float(np.clip(2.5 + 0.9 * len(cells) * len(shown), 5.6, style.WIDTH))
+    column = (width - 2.2) / (len(cells) * len(shown))
+    upright = max(len(cell.title) for cell in cells) > 14 * column
+    figure = style.new_figure(heading, height + (3.0 if upright else 1.7), width=width)
+    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False).ravel()
+    values = [heat_values(cells, cases, name) for name in shown]
+    done = np.stack([cases.index.isin(cell.per_image["image"]) for cell in cells], axis=1)
+    for ax, name, dice in zip(panels, shown, values, strict=True):
+        picture = _draw_heat(ax, dice, done)
+        ax.set_title(style.safe(name, 30), fontsize=style.NORMAL, color=style.INK)
+        ax.set_xticks(
+            range(len(cells)), labels=[style.safe(cell.title, 30) for cell in cells], rotation=90 if upright else 0
+        )
+        _mark_labels(ax.get_xticklabels(), cells, best)
+        if len(cases) <= 24 and len(cells) * len(shown) <= 12:
+            _write_values(ax, dice)
+        _separate_cases(ax, cases, height)
+    panels[0].set_ylabel("case (a row an image)", fontsize=style.NORMAL, color=style.INK)
+    bar = figure.colorbar(picture, ax=list(panels), fraction=0.03, pad=0.02, aspect=(height + 0.5) / 0.16)
+    bar.set_label("Dice (0 to 1)", fontsize=style.NORMAL, color=style.INK)
+    bar.ax.tick_params(labelsize=style.SMALL, labelcolor=style.INK)
+    bar.outline.set_visible(False)
+    handles: list[Artist] = []
+    if any((np.isnan(dice) & done).any() for dice in values):
+        handles.append(Patch(facecolor=style.ABSENT, label="class absent in truth and prediction"))
+    if not done.all():
+        handles.append(Patch(facecolor="white", edgecolor=style.ABSENT, label="no result"))
+    style.footer(figure, handles, [style.bold_note(cells, best), *style.sweep_notes(cells, best)])
+    return figure
+
+
+def _draw_heat(ax: Axes, dice: NDArray[np.float64], done: NDArray[np.bool_]) -> AxesImage:
+    """Paint the values [images, cells] from 0 to 1; grey where there is none, white where the cell did not run."""
+    style.tidy(ax, grid="none")
+    scale = colormaps["viridis"].with_extremes(bad=style.ABSENT)
+    picture = ax.imshow(np.ma.masked_invalid(dice), cmap=scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    if not done.all():
+        white = np.where(done[..., None], 0.0, 1.0) * np.ones(4)
+        ax.imshow(white, aspect="auto", interpolation="nearest")
+    ax.vlines(np.arange(1, dice.shape[1]) - 0.5, -0.5, len(dice) - 0.5, color="white", linewidth=1.5)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    return picture
+
+
+def _write_values(ax: Axes, dice: NDArray[np.float64]) -> None:
+    """Write each value into its field, light on dark colours and dark on light ones."""
+    for (row, column), value in np.ndenumerate(dice):
+        if np.isfinite(value):
+            ink = "white" if value < 0.6 else style.BLACK
+            ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=style.SMALL - 1, color=ink)
+
+
+def _separate_cases(ax: Axes, cases: pd.Series, height: float) -> None:
+    """Draw a line between cases and label each in its middle; where they are too close, every second, third ..."""
+    sizes = [(case, len(list(rows))) for case, rows in groupby(cases)]
+    ends = np.cumsum([size for _, size in sizes])
+    if len(cases) > 1 and len(cases) <= 400:
+        ax.hlines(ends[:-1] - 0.5, *ax.get_xlim(), color="white", linewidth=0.9)
+    middles = ends - np.array([size for _, size in sizes]) / 2 - 0.5
+    every = int(np.ceil(0.14 * len(sizes) / height))
+    ax.set_yticks(middles[::every], labels=[style.safe(case, 18) for case, _ in sizes[::every]])

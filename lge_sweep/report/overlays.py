@@ -1,0 +1,136 @@
+"""The best, the median and the worst slice of a cell: image, true contours, predicted contours."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+from matplotlib.patheffects import Normal, Stroke
+from numpy.typing import NDArray
+
+from lge_sweep.report import style
+from lge_sweep.report.tables import BACKGROUND, CellTables, by_class, foreground, pick_slices
+
+HALO = [Stroke(linewidth=2.6, foreground=style.BLACK), Normal()]
+COLUMNS = ("image", "truth", "prediction")
+
+
+def zoom_box(labels: Sequence[NDArray[np.uint8]]) -> tuple[int, int, int]:
+    """The square that holds every labelled pixel with a margin; at least 40 % of the image, and inside it.
+
+    Args:
+        labels: truth and prediction, each [H, W].
+
+    Returns:
+        First row, first column, side; the whole shorter side if nothing is labelled.
+    """
+    rows, columns = labels[0].shape
+    marked = np.argwhere(np.any([mask > 0 for mask in labels], axis=0))
+    shorter = min(rows, columns)
+    if len(marked) == 0:
+        return (rows - shorter) // 2, (columns - shorter) // 2, shorter
+    low, high = marked.min(axis=0), marked.max(axis=0) + 1
+    side = int(min(shorter, max(1.3 * (high - low).max(), 0.4 * shorter)))
+    corner = (low + high - side) // 2
+    top, left = (int(np.clip(start, 0, size - side)) for start, size in zip(corner, (rows, columns), strict=True))
+    return top, left, side
+
+
+def draw_contours(ax: Axes, labels: NDArray[np.uint8], classes: Sequence[str]) -> None:
+    """Outline each foreground class of a label image [H, W] in its colour; the image's edge closes an outline."""
+    rows, columns = labels.shape
+    for channel, name in enumerate(classes):
+        mask = np.pad((labels == channel).astype(float), 1)
+        if name != BACKGROUND and mask.any():
+            lines = ax.contour(
+                np.arange(-1, columns + 1), np.arange(-1, rows + 1), mask,
+                levels=[0.5], colors=[style.class_colour(name)], linewidths=1.4,
+            )  # fmt: skip
+            lines.set_path_effects(HALO)
+
+
+def figure_overlays(
+    cell: CellTables,
+    images: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    classes: Sequence[str],
+) -> Figure:
+    """Three columns (image, truth, prediction), a row each for the best, the median and the worst slice.
+
+    The slices are those of `pick_slices`. Truth and prediction are enlarged; a frame in the image shows what part.
+
+    Args:
+        cell: its per_image table gives the order of the arrays' rows and the Dice values.
+        images: [N, H, W], grey, 0 to 255.
+        truth: [N, H, W], channel indices into `classes`.
+        prediction: as `truth`.
+        classes: names of the stage's classes, background first.
+    """
+    heading = f"Overlays: {cell.name}"
+    if cell.per_image.empty:
+        return style.blank(heading, "no image was evaluated", style.collapse_note(cell))
+    order = {image: place for place, image in enumerate(cell.per_image["image"].unique())}
+    for name, array in (("images", images), ("truth", truth), ("prediction", prediction)):
+        assert len(array) == len(order), f"{name}: {len(array)} slices, but per_image has {len(order)} images"
+    picks = pick_slices(cell.per_image, classes)
+    if not picks:
+        return style.blank(heading, "no slice has a value for any foreground class", style.collapse_note(cell))
+    dice = by_class(cell.per_image, classes)
+    cases = cell.per_image.drop_duplicates("image").set_index("image")["case"]
+    figure = style.new_figure(heading, 1.3 + 3.0 * len(picks), style.collapse_note(cell))
+    axes = figure.subplots(len(picks), len(COLUMNS), squeeze=False)
+    for row, pick in zip(axes, picks, strict=True):
+        place = order[pick.image]
+        _draw_row(row, images[place], (truth[place], prediction[place]), classes)
+        label = f"{pick.role}: case {style.safe(cases[pick.image], 20)}\nmean Dice {pick.score:.2f}"
+        row[0].set_ylabel(label, fontsize=style.NORMAL, color=style.INK)
+        row[2].set_xlabel(
+            f"Dice: {dice_text(dice.loc[pick.image].to_dict(), classes)}", fontsize=style.SMALL + 0.5, color=style.INK
+        )
+    for ax, name in zip(axes[0], COLUMNS, strict=True):
+        ax.set_title(name, fontsize=style.NORMAL, color=style.INK)
+    handles = [
+        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=HALO, label=style.safe(name))
+        for name in foreground(classes)
+    ]
+    style.footer(
+        figure,
+        handles,
+        ["mean Dice: over the foreground classes that have a value; a dashed frame shows the part enlarged"],
+    )
+    return figure
+
+
+def dice_text(dice: Mapping[str, float], classes: Sequence[str]) -> str:
+    """One image's Dice per foreground class in words, n/a where there is none."""
+    values = {name: float(dice[name]) for name in foreground(classes)}
+    return ", ".join(
+        f"{style.safe(name, 20)} {value:.2f}" if np.isfinite(value) else f"{style.safe(name, 20)} n/a"
+        for name, value in values.items()
+    )
+
+
+def _draw_row(
+    row: Sequence[Axes],
+    image: NDArray[np.uint8],
+    labels: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    classes: Sequence[str],
+) -> None:
+    """Draw one slice: the whole image, then enlarged the true and the predicted contours."""
+    top, left, side = zoom_box(labels)
+    for ax in row:
+        ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        ax.set_xticks([])
+        ax.set_yticks([])
+        for spine in ax.spines.values():
+            spine.set_visible(False)
+    if side < max(image.shape):
+        frame = Rectangle((left - 0.5, top - 0.5), side, side, fill=False, edgecolor="white", linestyle="--")
+        row[0].add_patch(frame)
+    for ax, mask in zip(row[1:], labels, strict=True):
+        draw_contours(ax, mask, classes)
+        ax.set_xlim(left - 0.5, left + side - 0.5)
+        ax.set_ylim(top + side - 0.5, top - 0.5)

@@ -1,0 +1,144 @@
+"""How every figure looks: size, colours, safe text, title, legend and notes, once."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+
+from lge_sweep.labels import COLOURS, Label
+from lge_sweep.report.tables import CellTables
+
+DPI = 110
+WIDTH = 9.1
+"""Inches; 1001 pixels, about what MLflow's artifact pane shows."""
+
+# Okabe and Ito's palette: told apart with any colour vision.
+BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
+    "#000000", "#E69F00", "#56B4E9", "#009E73", "#F0E442", "#0072B2", "#D55E00", "#CC79A7",
+)  # fmt: skip
+INK, FAINT, ABSENT = "#333333", "#C8C8C8", "#A8A8A8"
+SMALL, NORMAL, LARGE = 7.5, 9.0, 11.5
+
+RGB = tuple[float, float, float]
+
+
+def class_colour(name: str) -> RGB:
+    """A class's colour (`labels.COLOURS`), 0 to 1. On white paper background is grey, not black; unknown: purple."""
+    if name == Label.BACKGROUND.title:
+        return (0.62, 0.62, 0.62)
+    known = {label.title: colour for label, colour in COLOURS.items()}
+    red, green, blue = known.get(name, (204, 121, 167))
+    return (red / 255, green / 255, blue / 255)
+
+
+@lru_cache(maxsize=1)
+def _glyphs() -> frozenset[int]:
+    """Code points that the font can draw."""
+    return frozenset(get_font(findfont(FontProperties())).get_charmap())
+
+
+def safe(text: object, limit: int = 200) -> str:
+    """Make any text drawable: one line, no formulas, no missing glyphs, shortened in the middle.
+
+    Args:
+        text: a title, a case id, a class name.
+        limit: most characters to keep.
+    """
+    line = " ".join(str(text).split())
+    if len(line) > limit:
+        line = line[: (limit - 1) // 2] + "…" + line[len(line) - limit // 2 :]
+    line = "".join(letter if ord(letter) in _glyphs() else "?" for letter in line)
+    return line.replace("$", r"\$")
+
+
+def wrap(text: str, inches: float, size: float) -> str:
+    """Make a text drawable and break it into lines that fit a width at a font size in points."""
+    return "\n".join(textwrap.wrap(safe(text, 600), max(10, int(inches * 110 / size))))
+
+
+def collapse_note(cell: CellTables) -> str:
+    """Say which classes a cell never predicted; empty if it predicted all."""
+    return f"collapsed: {', '.join(cell.collapsed)} never predicted" if cell.collapsed else ""
+
+
+def cell_title(ax: Axes, cell: CellTables, bold: bool, inches: float) -> None:
+    """Put a cell's title over axes of a given width; a collapsed cell's in vermillion, and why below it."""
+    lines = [safe(cell.title, int(inches * 11))]
+    if cell.collapsed:
+        lines.append(wrap(collapse_note(cell), inches, SMALL))
+    colour, weight = (VERMILLION if cell.collapsed else INK), ("bold" if bold else "normal")
+    ax.set_title("\n".join(lines), fontsize=SMALL if cell.collapsed else NORMAL, color=colour, fontweight=weight)
+
+
+def new_figure(title: str, height: float, subtitle: str = "", width: float = WIDTH) -> Figure:
+    """An empty figure with a heading, laid out so that nothing overlaps."""
+    figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06)  # type: ignore[union-attr, call-arg]
+    heading = [wrap(text, width, LARGE) for text in (title, subtitle) if text]
+    figure.suptitle("\n".join(heading), fontsize=LARGE, fontweight="bold", color=INK)
+    return figure
+
+
+def tidy(ax: Axes, grid: str = "both") -> None:
+    """Give axes small ticks, a faint grid ('x', 'y', 'both' or 'none') and no box."""
+    ax.locator_params(nbins=6)
+    ax.tick_params(labelsize=SMALL, color=ABSENT, labelcolor=INK)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+        spine.set_color(ABSENT)
+    if grid != "none":
+        ax.grid(axis=grid, color="#EBEBEB", linewidth=0.7)  # type: ignore[arg-type]
+    ax.set_axisbelow(True)
+
+
+def say(ax: Axes, message: str) -> None:
+    """Write a message in the middle of empty axes."""
+    ax.text(0.5, 0.5, safe(message), transform=ax.transAxes, ha="center", va="center", fontsize=NORMAL, color=INK)
+
+
+def blank(title: str, message: str, subtitle: str = "") -> Figure:
+    """A figure that only says why there is nothing to draw."""
+    figure = new_figure(title, 2.6, subtitle)
+    ax = figure.add_subplot()
+    ax.set_axis_off()
+    say(ax, message)
+    return figure
+
+
+def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str], **settings: Any) -> None:
+    """Put the legend, under a figure's notes, below its axes."""
+    lines = [wrap(note, figure.get_figwidth(), SMALL) for note in notes if note]
+    if not handles and not lines:
+        return
+    legend = figure.legend(
+        handles=list(handles), loc="outside lower center", ncols=max(1, len(handles)), frameon=False,
+        fontsize=SMALL + 0.5, labelcolor=INK, title="\n".join(lines) or None, title_fontsize=SMALL + 0.5, **settings,
+    )  # fmt: skip
+    legend.get_title().set_color(INK)
+    legend.get_title().set_multialignment("center")
+
+
+def bold_note(cells: Sequence[CellTables], best: Sequence[str]) -> str:
+    """Explain bold names, where there are some beside others."""
+    return "bold: the best cells" if len(cells) > 1 and any(cell.name in best for cell in cells) else ""
+
+
+def sweep_notes(cells: Sequence[CellTables], best: Sequence[str], titled: bool = False) -> list[str]:
+    """What must be said under a figure of a sweep: best cells without results, and collapsed cells.
+
+    Args:
+        cells: the cells that have results.
+        best: names of the best cells.
+        titled: whether the figure's panels say themselves which cells collapsed.
+    """
+    known = {cell.name for cell in cells}
+    notes = [f"{name}: among the best, but without results here" for name in best if name not in known]
+    if not titled:
+        kinds = dict.fromkeys(collapse_note(cell) for cell in cells if cell.collapsed)
+        notes += [f"{', '.join(c.title for c in cells if collapse_note(c) == kind)} {kind}" for kind in kinds]
+    return notes

@@ -1,0 +1,152 @@
+"""What the figures are drawn from: one cell's tables, and the small sums over them.
+
+Nothing here draws. A missing value (NaN: class absent in truth and prediction) stays missing; it never becomes 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lge_sweep.labels import METRICS, Label
+
+HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss")
+BACKGROUND = Label.BACKGROUND.title
+
+
+@dataclass(frozen=True, eq=False)
+class CellTables:
+    """The results of one cell, as plain tables.
+
+    Args:
+        name: the cell's name, e.g. ``unet-cross_entropy-adam``.
+        title: short label for legends and panel titles, e.g. ``unet``.
+        history: one row an iteration: step, epoch, train_loss, val_loss (NaN except on validation steps).
+        per_image: one row an image and class: image, case, class and the metrics (NaN: no value).
+        collapsed: names of the classes that were never predicted.
+        loss: name of the loss function. Cells whose losses differ do not share a loss axis; empty: all the same.
+    """
+
+    name: str
+    title: str
+    history: pd.DataFrame
+    per_image: pd.DataFrame
+    collapsed: tuple[str, ...] = ()
+    loss: str = ""
+
+
+class Curve(NamedTuple):
+    """Points of a line: iterations and the loss there, finite values only."""
+
+    step: NDArray[np.float64]
+    loss: NDArray[np.float64]
+
+
+class Best(NamedTuple):
+    """The validation with the lowest loss."""
+
+    step: int
+    epoch: int
+    loss: float
+
+
+class Pick(NamedTuple):
+    """An image chosen for the overlays, and why."""
+
+    role: str
+    image: str
+    score: float
+
+
+def curve(history: pd.DataFrame, column: str) -> Curve:
+    """Take one loss column's finite values; an empty table gives an empty curve."""
+    if history.empty or column not in history:
+        return Curve(np.empty(0), np.empty(0))
+    step, loss = (history[name].to_numpy(dtype=np.float64) for name in ("step", column))
+    finite = np.isfinite(loss)
+    return Curve(step[finite], loss[finite])
+
+
+def diverged(history: pd.DataFrame) -> int:
+    """Count the iterations whose training loss was not a finite number."""
+    return 0 if history.empty else len(history) - len(curve(history, "train_loss").step)
+
+
+def smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Centred moving mean; near the ends it averages over the values there are.
+
+    Args:
+        values: [n].
+        window: number of values averaged, odd.
+
+    Returns:
+        [n].
+    """
+    if len(values) == 0:
+        return values
+    total = np.convolve(values, np.ones(window), mode="full")
+    count = np.convolve(np.ones(len(values)), np.ones(window), mode="full")
+    middle: NDArray[np.float64] = (total / count)[window // 2 : window // 2 + len(values)]
+    return middle
+
+
+def best_validation(history: pd.DataFrame) -> Best | None:
+    """Find the lowest validation loss; of equal ones the first, since a tie is no improvement.
+
+    Source: paper Table II (validation patience).
+    """
+    validations = curve(history, "val_loss")
+    if len(validations.loss) == 0:
+        return None
+    at = int(np.argmin(validations.loss))
+    step = validations.step[at]
+    epoch = history.loc[history["step"] == step, "epoch"].iloc[0]
+    return Best(int(step), int(epoch), float(validations.loss[at]))
+
+
+def by_class(per_image: pd.DataFrame, classes: Sequence[str], column: str = "dice") -> pd.DataFrame:
+    """Spread one metric: a row an image (in the table's order), a column a class; missing stays NaN."""
+    if per_image.empty:
+        return pd.DataFrame(columns=list(classes), dtype=float)
+    wide = per_image.pivot(index="image", columns="class", values=column)
+    return wide.reindex(index=per_image["image"].unique(), columns=list(classes)).astype(float)
+
+
+def image_means(per_image: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Mean over images of the six metrics: a row a class, a column a metric; NaN where no image has a value."""
+    if per_image.empty:
+        return pd.DataFrame(np.nan, index=list(classes), columns=list(METRICS))
+    means = per_image.groupby("class", sort=False)[list(METRICS)].mean()
+    return means.reindex(list(classes)).astype(float)
+
+
+def foreground(classes: Sequence[str]) -> list[str]:
+    """The classes that are not background."""
+    return [name for name in classes if name != BACKGROUND]
+
+
+def pick_slices(per_image: pd.DataFrame, classes: Sequence[str]) -> list[Pick]:
+    """Choose the best, the median and the worst image by mean Dice over the foreground classes that have a value.
+
+    Images where no foreground class has a value are left out. Of an even number the lower of the two middle ones is
+    the median; equal scores keep the table's order, the earlier counting as the better. No image comes twice.
+
+    Returns:
+        Best, median and worst; best and worst of two images; the only one; or nothing.
+    """
+    scores = by_class(per_image, foreground(classes)).mean(axis="columns").dropna()
+    ranked = scores.sort_values(ascending=False, kind="stable")
+    last = len(ranked) - 1
+    places = {"best": 0, "median": (last + 1) // 2, "worst": last}
+    if last < 2:
+        places = [{}, {"only": 0}, {"best": 0, "worst": 1}][last + 1]
+    return [Pick(role, ranked.index[place], float(ranked.iloc[place])) for role, place in places.items()]
+
+
+def best_cells(cells: Sequence[CellTables], best: Sequence[str]) -> list[CellTables]:
+    """The cells named in `best`, in that order, without those that have no results."""
+    named = {cell.name: cell for cell in cells}
+    return [named[name] for name in best if name in named]

@@ -1,0 +1,90 @@
+"""Save the figures of a cell and of a sweep as PNG files, each whole or not at all."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from lge_sweep.report.bars import figure_class_bars
+from lge_sweep.report.curves import figure_loss_curve, figure_training_curves
+from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap
+from lge_sweep.report.overlays import figure_overlays
+from lge_sweep.report.tables import CellTables
+
+
+def save_png(figure: Figure, path: Path) -> Path:
+    """Write a figure as PNG under a temporary name in the same folder, then rename it.
+
+    Args:
+        figure: what to write.
+        path: where; the folder is created if needed, an existing file is replaced.
+
+    Returns:
+        `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        FigureCanvasAgg(figure).print_png(temporary)  # type: ignore[no-untyped-call]  # savefig would draw twice
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def write_cell_figures(
+    folder: Path,
+    cell: CellTables,
+    images: NDArray[np.uint8],
+    truth: NDArray[np.uint8],
+    prediction: NDArray[np.uint8],
+    classes: Sequence[str],
+) -> list[Path]:
+    """Write one cell's figures: ``loss_curve.png`` and ``overlays.png``.
+
+    Args:
+        folder: where to write; created if needed.
+        cell: the cell's tables.
+        images: [N, H, W], grey, 0 to 255, in the order of ``cell.per_image["image"].unique()``.
+        truth: [N, H, W], channel indices into `classes`.
+        prediction: as `truth`.
+        classes: names of the stage's classes, background first.
+
+    Returns:
+        The files written.
+    """
+    return [
+        save_png(figure_loss_curve(cell), folder / "loss_curve.png"),
+        save_png(figure_overlays(cell, images, truth, prediction, classes), folder / "overlays.png"),
+    ]
+
+
+def write_sweep_figures(
+    folder: Path, title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
+) -> list[Path]:
+    """Write a sweep's figures: training curves, bars per class, Dice box plot and Dice heat map.
+
+    Args:
+        folder: where to write; created if needed.
+        title: the sweep's name, e.g. ``phase 1, EMIDEC``.
+        cells: the cells that have results, in the order to show them; failed ones are left out.
+        best: names of the best cells, best first (one named here without results is noted on the figures).
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
+
+    Returns:
+        The files written.
+
+    Source: paper Figs. 5 to 7 (stage 1) and 12 to 14 (stage 2).
+    """
+    figures = {
+        "training_curves": figure_training_curves(title, cells, best, stage),
+        "class_bars": figure_class_bars(title, cells, best, classes, stage),
+        "dice_boxplot": figure_dice_boxplot(title, cells, best, classes, stage),
+        "dice_heatmap": figure_dice_heatmap(title, cells, best, classes, stage),
+    }
+    return [save_png(figure, folder / f"{name}.png") for name, figure in figures.items()]

@@ -1,0 +1,112 @@
+"""Deal cases (or slices) to training, validation and test, stratified by scar."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lge_sweep.config.schema import Part, SplitConfig
+from lge_sweep.errors import DataError
+from lge_sweep.seeding import derive
+from lge_sweep.split.leaks import audit
+
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which slice belongs to which part.
+
+    Attributes:
+        parts: slice id -> "train", "val" or "test"; slices left out by explicit counts are missing.
+        leaky: whether a patient, or a near-duplicate, may stand on two sides (only with unit `slice`).
+        leak_share: share of test slices that have a training slice of the same case, 0 to 1.
+        notes: what a user should know about the split, one sentence each.
+    """
+
+    parts: Mapping[str, Part]
+    leaky: bool
+    leak_share: float
+    notes: tuple[str, ...]
+
+
+def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
+    """Deal the slices of a manifest to the three parts and audit the result.
+
+    The unit dealt is the case, or the slice; a case has scar if one of its slices has. Each stratum (with scar,
+    without) is dealt by itself: by largest remainder of the fractions, or by explicit counts.
+
+    Args:
+        manifest: one row a slice, as `curate` gives it.
+        settings: unit, fractions or counts, seed.
+
+    Raises:
+        DataError: there are too few units, or the same content stands in two parts.
+
+    Source:
+        Paper section III.B and Table I (unit `slice`).
+    """
+    column = "case" if settings.unit == "case" else "slice"
+    has_scar = manifest.groupby(column, sort=True)["has_scar"].any()
+    rng = np.random.default_rng(derive(settings.seed, "split"))
+    dealt: dict[str, Part] = {}
+    for stratum, flag in (("normal", False), ("scar", True)):
+        units = [str(unit) for unit in has_scar.index[has_scar == flag]]
+        order = [units[i] for i in rng.permutation(len(units))]
+        sizes = _sizes(len(order), settings, stratum)
+        for part, size in zip(PARTS, sizes, strict=True):
+            dealt |= dict.fromkeys(order[:size], part)
+            order = order[size:]
+    _check_parts(dealt, len(has_scar), settings)
+    used = manifest[manifest[column].isin(list(dealt))]
+    parts = {str(slice_id): dealt[str(unit)] for slice_id, unit in zip(used["slice"], used[column], strict=True)}
+    leaks = audit(used.assign(part=[parts[str(slice_id)] for slice_id in used["slice"]]), settings)
+    return Split(parts, settings.unit == "slice", leaks.share, (*leaks.notes, *_class_notes(used, parts)))
+
+
+def _sizes(available: int, settings: SplitConfig, stratum: str) -> list[int]:
+    if settings.counts is not None:
+        sizes = [int(getattr(settings.counts[part], stratum)) for part in PARTS]
+        if sum(sizes) > available:
+            raise DataError(
+                "split.counts",
+                [f"ask for {sum(sizes)} {stratum} {settings.unit}s, but the data has {available}; lower them"],
+            )
+        return sizes
+    return largest_remainder(available, settings.fractions)
+
+
+def largest_remainder(total: int, shares: Sequence[float]) -> list[int]:
+    """Divide `total` into whole numbers as near to `shares` as can be (Hamilton's method).
+
+    >>> largest_remainder(70, (0.60, 0.15, 0.25))
+    [42, 10, 18]
+    """
+    exact = [round(total * share, 9) for share in shares]
+    sizes = [int(value) for value in exact]
+    by_remainder = sorted(range(len(exact)), key=lambda i: (sizes[i] - exact[i], i))
+    for i in by_remainder[: total - sum(sizes)]:
+        sizes[i] += 1
+    return sizes
+
+
+def _check_parts(dealt: Mapping[str, Part], units: int, settings: SplitConfig) -> None:
+    empty = [part for part in PARTS if part not in dealt.values()]
+    if empty:
+        raise DataError(
+            "split",
+            [
+                f"{units} {settings.unit}s are too few: no {settings.unit} is left for {' and '.join(empty)}; "
+                "add data, or change split.fractions or split.counts"
+            ],
+        )
+
+
+def _class_notes(manifest: pd.DataFrame, parts: Mapping[str, Part]) -> list[str]:
+    part = manifest["slice"].map(parts)
+    return [
+        f"no slice of the {name} part has scar: stage 2 cannot {'learn' if name == 'train' else 'be scored on'} it"
+        for name in PARTS
+        if not manifest.loc[part == name, "has_scar"].any()
+    ]

@@ -1,0 +1,145 @@
+"""What happens around the steps of a training: record, keep the best, stop early, checkpoint."""
+
+import io
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+
+from lge_sweep.errors import TrialError
+from lge_sweep.sweep.files import CHECKPOINT
+
+COLUMNS = ("step", "epoch", "train_loss", "val_loss", "seconds")
+REPORT_EVERY = 0.25
+"""Seconds between two reports of a step."""
+
+StepDone = Callable[[int, float, float | None, bool], None]
+"""Called with step, training loss, latest validation loss, and whether this step ended in a validation."""
+
+
+class Patience(EarlyStopping):
+    """Stop after `patience` validations without a lower loss; a tie counts as none (MATLAB's ValidationPatience)."""
+
+    def __init__(self, patience: int) -> None:
+        """Watch the validation loss."""
+        super().__init__(
+            "val/loss", patience=patience, min_delta=0.0, mode="min", check_on_train_epoch_end=False, check_finite=False
+        )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop at once if the checkpoint resumed from had run out of patience."""
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+def make_checkpoints(folder: Path) -> ModelCheckpoint:
+    """Keep one checkpoint to resume from, rewritten after each validation."""
+    return ModelCheckpoint(
+        dirpath=folder,
+        filename=Path(CHECKPOINT).stem,
+        monitor=None,
+        save_top_k=1,
+        every_n_epochs=1,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+
+
+class Recorder(Callback):
+    """Write the history of a training, keep its best weights, and report how far it is.
+
+    Args:
+        history: CSV file, one row a step: step (from 1), epoch (from 1), training loss, validation loss (only where
+            one was made), seconds of training so far. Rewritten at each validation.
+        best: file of the weights with the lowest validation loss.
+        steps_per_epoch: optimizer steps in one pass over the training part.
+        step_done: told of steps and validations.
+    """
+
+    def __init__(self, history: Path, best: Path, steps_per_epoch: int, step_done: StepDone) -> None:
+        """Start with nothing recorded."""
+        self.history, self.best, self.steps_per_epoch, self.step_done = history, best, steps_per_epoch, step_done
+        self.rows: list[tuple[int, int, float, float | None, float]] = []
+        self.best_loss, self.best_step = float("inf"), 0
+        self.val_loss: float | None = None
+        self.earlier_seconds = 0.0
+        self._started = self._reported = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, over all sessions."""
+        return self.earlier_seconds + time.monotonic() - self._started
+
+    def facts(self) -> dict[str, Any]:
+        """Return plain facts about the finished training."""
+        return {
+            "steps": self.rows[-1][0] if self.rows else 0,
+            "epochs": self.rows[-1][1] if self.rows else 0,
+            "best_step": self.best_step,
+            "best_val_loss": self.best_loss,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps."""
+        return {"step": self.rows[-1][0], "best_loss": self.best_loss, "best_step": self.best_step}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the history where the checkpoint was made."""
+        self.best_loss, self.best_step = state_dict["best_loss"], state_dict["best_step"]
+        table = pd.read_csv(self.history)
+        self.rows = [
+            (
+                int(row.step),
+                int(row.epoch),
+                row.train_loss,
+                None if pd.isna(row.val_loss) else row.val_loss,
+                row.seconds,
+            )
+            for row in table[table["step"] <= state_dict["step"]].itertuples()
+        ]
+        self.earlier_seconds = self.rows[-1][-1]
+        self._started = time.monotonic()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Record one step."""
+        step, loss = trainer.global_step, float(outputs["loss"].detach())
+        self.rows.append((step, (step - 1) // self.steps_per_epoch + 1, loss, None, self.seconds))
+        if time.monotonic() - self._reported >= REPORT_EVERY:
+            self._reported = time.monotonic()
+            self.step_done(step, loss, self.val_loss, False)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record one validation and keep the weights if they are the best so far."""
+        loss = float(trainer.callback_metrics["val/loss"])
+        if not torch.isfinite(torch.tensor(loss)):
+            raise TrialError(
+                f"validation loss became {loss} at step {trainer.global_step}; try a lower training.learning_rate"
+            )
+        step, epoch, train_loss, _, seconds = self.rows[-1]
+        self.rows[-1] = (step, epoch, train_loss, loss, seconds)
+        self.val_loss = loss
+        if loss < self.best_loss:
+            self.best_loss, self.best_step = loss, step
+            network = pl_module.network
+            assert isinstance(network, torch.nn.Module)
+            save_weights(network, self.best)
+        unfinished = self.history.with_suffix(".tmp")
+        pd.DataFrame(self.rows, columns=list(COLUMNS)).to_csv(unfinished, index=False)
+        unfinished.replace(self.history)
+        self.step_done(step, train_loss, loss, True)
+
+
+def save_weights(network: torch.nn.Module, path: Path) -> None:
+    """Save a network's weights whole or not at all; a full disk is an OSError."""
+    buffer = io.BytesIO()
+    torch.save(network.state_dict(), buffer)
+    unfinished = path.with_suffix(".tmp")
+    unfinished.write_bytes(buffer.getvalue())
+    unfinished.replace(path)

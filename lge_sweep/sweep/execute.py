@@ -1,0 +1,135 @@
+"""Execute one cell in a worker: train, predict, measure, and leave everything in the cell's folder."""
+
+import io
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import Trainer
+
+from lge_sweep.config import Cell
+from lge_sweep.config.schema import Training
+from lge_sweep.data import load_arrays
+from lge_sweep.data.module import LgeDataModule
+from lge_sweep.labels import class_names, stage_target
+from lge_sweep.metrics import aggregate, evaluate
+from lge_sweep.models import SegmentationModule, build_module
+from lge_sweep.models.hardware import Hardware, find_hardware
+from lge_sweep.report import write_cell_figures
+from lge_sweep.sweep.callbacks import Patience, Recorder, make_checkpoints
+from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS, write_json
+from lge_sweep.sweep.tables import read_tables
+from lge_sweep.sweep.task import CellTask, Progress
+
+LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
+
+
+def execute(task: CellTask, report: Callable[[Progress], None], worker: int = 0) -> None:
+    """Train a cell, measure it and write its folder; `outcome.json` is written last.
+
+    Args:
+        task: the cell and everything it needs.
+        report: told how far training is, a few times a second and after each validation.
+        worker: number of the worker, which decides its GPU.
+
+    Raises:
+        TrialError: the loss is no longer a number.
+        WeightsError: pretrained weights do not fit.
+    """
+    if (task.folder / OUTCOME).is_file():
+        return
+    started = time.monotonic()
+    hardware = find_hardware(task.training, worker)
+    data = LgeDataModule(task.arrays, task.parts, task.cell.stage, task.training, task.cell.seed)
+    recorder = _train(task, data, hardware, report)
+    prediction = predict(task, data, hardware)
+    _measure(task, prediction)
+    summary = aggregate(pd.read_csv(task.folder / PER_IMAGE, dtype={"image": str, "case": str}))
+    figures = _draw(task, prediction, summary.collapsed)
+    outcome: dict[str, Any] = {
+        "cell": asdict(task.cell),
+        "part": task.part,
+        "summary": summary.to_dict(),
+        "training": recorder.facts(),
+        "seconds": {"training": recorder.seconds, "all": recorder.earlier_seconds + time.monotonic() - started},
+        "figures": figures,
+        "hardware": asdict(hardware),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+    write_json(task.folder / OUTCOME, outcome)
+    (task.folder / CHECKPOINT).unlink(missing_ok=True)
+
+
+def _train(task: CellTask, data: LgeDataModule, hardware: Hardware, report: Callable[[Progress], None]) -> Recorder:
+    """Fit the cell's network, from its checkpoint if there is one."""
+    checkpoint = task.folder / CHECKPOINT
+    module = build_module(task.cell, task.training, pretrained=not checkpoint.is_file())
+    schedule = data.schedule
+
+    def step_done(step: int, loss: float, val_loss: float | None, validated: bool) -> None:
+        report(Progress(step, schedule.total_steps, loss, val_loss, validated))
+
+    recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
+    trainer = Trainer(
+        accelerator=hardware.accelerator,
+        devices=[hardware.device] if hardware.accelerator == "gpu" else 1,
+        precision=hardware.precision,
+        max_epochs=schedule.intervals,
+        reload_dataloaders_every_n_epochs=1,
+        callbacks=[recorder, Patience(task.training.patience), make_checkpoints(task.folder)],
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=task.folder,
+    )
+    resumed = str(checkpoint) if checkpoint.is_file() else None
+    trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
+    return recorder
+
+
+def predict(task: CellTask, data: LgeDataModule, hardware: Hardware) -> NDArray[np.uint8]:
+    """Predict the measured part with the best weights, in single precision.
+
+    Returns:
+        [N, S, S] uint8 channel indices, in the order of the part's rows.
+    """
+    module = load_best(task.folder / BEST, task.cell, task.training).to(hardware.torch_device())
+    batches = [module.predict_classes(batch["image"]).cpu().numpy() for batch in data.in_order(task.part)]
+    return np.concatenate(batches)
+
+
+def load_best(path: Path, cell: Cell, training: Training) -> SegmentationModule:
+    """Load a cell's network with its best weights, ready to predict."""
+    module = build_module(cell, training, pretrained=False)
+    module.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    return module.eval()
+
+
+def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
+    truth = stage_target(load_arrays(task.arrays).labels[task.parts[task.part]], task.cell.stage)
+    table = evaluate(
+        prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
+        bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
+    )  # fmt: skip
+    table.to_csv(task.folder / PER_IMAGE, index=False)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, prediction=prediction)
+    (task.folder / PREDICTIONS).write_bytes(buffer.getvalue())
+
+
+def _draw(task: CellTask, prediction: NDArray[np.uint8], collapsed: tuple[str, ...]) -> list[str]:
+    arrays, rows = load_arrays(task.arrays), list(task.parts[task.part])
+    truth = stage_target(arrays.labels[rows], task.cell.stage)
+    tables = read_tables(task.folder, task.cell, collapsed)
+    paths = write_cell_figures(
+        task.folder, tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage)
+    )
+    return [path.name for path in paths]

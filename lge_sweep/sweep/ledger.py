@@ -1,0 +1,210 @@
+"""The ledger: which cell was attempted, by which trial, with what outcome. An Optuna study in a journal file.
+
+One driver at a time writes it, under `hold_runs`; anyone may read it at any time.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from lge_sweep.config import Cell
+from lge_sweep.errors import RunsError
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+JOURNAL = "study.log"
+State = Literal["waiting", "running", "failed", "complete"]
+STATES: dict[TrialState, State] = {
+    TrialState.WAITING: "running",
+    TrialState.RUNNING: "running",
+    TrialState.FAIL: "failed",
+    TrialState.COMPLETE: "complete",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """The latest trial of a cell.
+
+    Attributes:
+        cell: name of the cell.
+        state: "waiting" if it was never attempted; "running" also if its driver was stopped.
+        trial: number of the trial, None if there is none.
+        value: the score, for a complete trial.
+        reason: why it failed.
+    """
+
+    cell: str
+    state: State
+    trial: int | None = None
+    value: float | None = None
+    reason: str = ""
+
+
+@contextmanager
+def hold_runs(runs: Path) -> Iterator[None]:
+    """Hold a runs directory for this driver alone; the lock ends with the process, however it ends.
+
+    Raises:
+        RunsError: another driver holds it; the message says which.
+    """
+    holder = runs / ".driver.json"
+    lock = filelock.FileLock(runs / ".driver.lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunsError(f"{runs}: another driver is using it: {_describe(holder)}. Wait for it or stop it") from None
+    try:
+        me = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "command": " ".join(["lge-sweep", *sys.argv[1:]]),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        holder.write_text(json.dumps(me), encoding="utf-8")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe(holder: Path) -> str:
+    with suppress(OSError, ValueError, KeyError):
+        who = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {who['pid']} on {who['host']}, '{who['command']}', since {who['since']}"
+    return "(it did not leave its name)"
+
+
+class Ledger:
+    """The journal of a runs directory, opened for writing; the caller holds the directory."""
+
+    def __init__(self, runs: Path) -> None:
+        """Open the journal, mending what a killed driver may have left."""
+        path = runs / JOURNAL
+        _mend(path)
+        self.storage = JournalStorage(JournalFileBackend(str(path)))
+
+    def open(self, name: str, about: Mapping[str, Any]) -> "SweepLedger":
+        """Open the study of a sweep, creating it if needed.
+
+        Args:
+            name: the sweep's name.
+            about: plain facts to keep with a new study (phase, stage, cells, ...).
+        """
+        study = optuna.create_study(storage=self.storage, study_name=name, direction="maximize", load_if_exists=True)
+        for key, value in about.items():
+            if study.user_attrs.get(key) != value:
+                study.set_user_attr(key, value)
+        return SweepLedger(study)
+
+
+class SweepLedger:
+    """The study of one sweep."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        """Wrap an open study."""
+        self.study = study
+
+    def entry(self, cell: str) -> Entry:
+        """Return the state of a cell."""
+        return latest(self.study.get_trials(deepcopy=False), [cell])[0]
+
+    def start(self, cell: Cell, axes: Mapping[str, Sequence[Any]]) -> int:
+        """Return the number of the cell's open trial: the one that was interrupted, or else a new one.
+
+        Args:
+            cell: the cell to attempt.
+            axes: the grid's axes, each with all its values.
+        """
+        entry = self.entry(cell.name)
+        if entry.state != "running":
+            self.study.enqueue_trial(cell.parameters, user_attrs={"cell": cell.name})
+        elif self.study.trials[entry.trial or 0].state == TrialState.RUNNING:
+            assert entry.trial is not None
+            return entry.trial
+        distributions: dict[str, BaseDistribution] = {
+            axis: CategoricalDistribution(list(values)) for axis, values in axes.items()
+        }
+        trial = self.study.ask(distributions)  # takes the queued trial: with one driver there is just this one
+        assert trial.user_attrs["cell"] == cell.name, (trial.user_attrs, cell)
+        return trial.number
+
+    def complete(self, trial: int, value: float) -> None:
+        """Record a finished trial and its score."""
+        self.study.tell(trial, value)
+
+    def fail(self, trial: int, reason: str) -> None:
+        """Record a failed trial and why it failed."""
+        self.study._storage.set_trial_user_attr(self.study.trials[trial]._trial_id, "reason", reason)
+        self.study.tell(trial, state=TrialState.FAIL)
+
+
+def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[Entry]:
+    """Return the latest state of each cell, in the order given."""
+    last: dict[str, FrozenTrial] = {str(trial.user_attrs.get("cell")): trial for trial in trials}
+    return [
+        Entry(
+            name,
+            STATES[trial.state],
+            trial.number,
+            trial.value if trial.state == TrialState.COMPLETE else None,
+            str(trial.user_attrs.get("reason", "")),
+        )
+        if (trial := last.get(name))
+        else Entry(name, "waiting")
+        for name in cells
+    ]
+
+
+def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
+    """Read every sweep of a runs directory without disturbing a driver.
+
+    Returns:
+        (name, facts given to `Ledger.open`, state of each cell), in the order the sweeps were begun.
+    """
+    path = runs / JOURNAL
+    if not path.is_file():
+        return []
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    result = []
+    for summary in storage.get_all_studies():
+        trials = storage.get_all_trials(summary._study_id, deepcopy=False)
+        about = dict(summary.user_attrs)
+        result.append((summary.study_name, about, latest(trials, about.get("cells", []))))
+    return result
+
+
+def is_held(runs: Path) -> bool:
+    """Whether a driver is using the runs directory now."""
+    path = runs / ".driver.lock"
+    if not path.exists():
+        return False
+    try:
+        with filelock.FileLock(path, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+
+
+def _mend(path: Path) -> None:
+    """Cut off a last line that a killed driver did not finish, and the journal lock it may have held."""
+    with suppress(FileNotFoundError):
+        os.unlink(f"{path}.lock")
+    if path.is_file():
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(path, whole)

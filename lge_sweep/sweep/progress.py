@@ -1,0 +1,114 @@
+"""What a person sees while a sweep runs: cells done, the current step, its loss, the time left."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+LINE_EVERY = 30.0
+"""Seconds between two lines about one cell where the output is not a terminal."""
+
+
+class SweepProgress:
+    """Progress of one sweep: bars on a terminal, plain lines elsewhere.
+
+    Args:
+        console: where to print.
+        title: what is being done.
+        names: cell name -> the name to print, for all cells.
+        done: cells finished in earlier sessions.
+    """
+
+    def __init__(self, console: Console, title: str, names: Mapping[str, str], done: int) -> None:
+        """Show nothing yet."""
+        total = len(names)
+        self.names = names
+        self.console, self.total, self.done, self.earlier = console, total, done, done
+        self.started = time.monotonic()
+        self.fractions: dict[str, float] = {}
+        self.resumed_at: dict[str, float] = {}
+        self.tasks: dict[str, TaskID] = {}
+        self.printed: dict[str, float] = {}
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[info]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.sweep = self.bars.add_task(f"[bold]{title}", total=total, completed=done, info="cells")
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop drawing; the bars vanish, the lines stay."""
+        self.bars.stop()
+
+    def begin(self, cell: str, resumed: bool) -> None:
+        """A cell begins, or goes on from its checkpoint."""
+        self.tasks[cell] = self.bars.add_task(f"  {self.names[cell]}", total=None, info="loading")
+        self.fractions[cell] = 0.0
+        self.printed[cell] = time.monotonic()
+        self.line(f"{self.names[cell]}: {'resumed' if resumed else 'started'}")
+
+    def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
+        """A cell has done some steps."""
+        self.fractions[cell] = step / total
+        self.resumed_at.setdefault(cell, step / total)
+        validation = f", validation {val_loss:.4f}" if val_loss is not None else ""
+        info = f"steps, loss {loss:.4f}{validation}"
+        self.bars.update(self.tasks[cell], completed=step, total=total, info=info)
+        self._update_total()
+        if not self.console.is_terminal and time.monotonic() - self.printed[cell] >= LINE_EVERY:
+            self.printed[cell] = time.monotonic()
+            self.line(f"{self.names[cell]}: step {step}/{total}, loss {loss:.4f}{validation}{self._left()}")
+
+    def end(self, cell: str, outcome: str, finished: bool) -> None:
+        """A cell has ended."""
+        self.bars.remove_task(self.tasks.pop(cell))
+        self.fractions.pop(cell)
+        self.resumed_at.pop(cell, None)
+        self.done += finished
+        self._update_total()
+        left = self._left() if self.fractions or self.done < self.total else ""
+        self.line(f"[{self.done}/{self.total}] {self.names[cell]}: {outcome}{left}")
+
+    def line(self, text: str) -> None:
+        """Print a line above the bars."""
+        self.bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _update_total(self) -> None:
+        self.bars.update(self.sweep, completed=self.done, info=f"cells{self._left()}")
+
+    def _left(self) -> str:
+        """Say how much longer the sweep takes, from what was done in this session."""
+        here = sum(fraction - self.resumed_at.get(cell, 0.0) for cell, fraction in self.fractions.items())
+        worked = self.done - self.earlier + here
+        if worked <= 0.05:
+            return ""
+        remaining = self.total - self.done - sum(self.fractions.values())
+        seconds = (time.monotonic() - self.started) / worked * max(remaining, 0)
+        return f"; about {format_seconds(seconds)} left"
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as a person would: `45 s`, `12 min`, `3 h 20 min`.
+
+    >>> format_seconds(44.6), format_seconds(740), format_seconds(12_000)
+    ('45 s', '12 min', '3 h 20 min')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

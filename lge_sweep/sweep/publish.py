@@ -1,0 +1,186 @@
+"""Show a sweep and its trials in MLflow, from the ledger and the sweep's folder; sending again changes nothing."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+import lge_sweep
+from lge_sweep.config import Cell, short_names
+from lge_sweep.labels import class_names
+from lge_sweep.scoring import Result, Selection, all_scores
+from lge_sweep.sweep.files import HISTORY, OUTCOME, PER_IMAGE, read_json
+from lge_sweep.sweep.plan import Plan, part_counts
+from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
+
+AGGREGATES = {"image_mean": "", "pooled": "_pooled", "positive": "_positive"}
+"""Aggregate -> what its MLflow keys have after the name of the part."""
+
+
+def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
+    """Open the parent run of a sweep."""
+    config = plan.config
+    counts = part_counts(plan.manifest)
+    params: dict[str, object] = {
+        "cells": len(plan.cells),
+        "rule": config.selection.rule,
+        "split_unit": config.split.unit,
+        **{f"{part}_{what}": number for part, numbers in counts.items() for what, number in numbers.items()},
+        **_training_params(plan),
+    }
+    name = f"{config.phase} stage {config.stage} {config.data} {config.profile}"
+    run = tracker.open_run(plan.name, name, {**_tags(plan), "lge.kind": "sweep"}, params)
+    run.log_data(_data_version(plan), "training")
+    return run
+
+
+def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun) -> TrackedRun:
+    """Open the child run of a trial."""
+    params = {**cell.parameters, "stage": cell.stage, **_training_params(plan)}
+    tags = {**_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
+    key = f"{plan.name}/{cell.name}/trial{trial}"
+    name = f"{short_names(plan.config)[cell.name]} (stage {cell.stage})"
+    run = tracker.open_run(key, name, tags, params, parent)
+    run.log_data(_data_version(plan), "training")
+    return run
+
+
+def log_curves(run: TrackedRun, folder: Path) -> None:
+    """Log the training and validation losses recorded so far."""
+    if (folder / HISTORY).is_file():
+        run.log(_curves(pd.read_csv(folder / HISTORY)))
+
+
+def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
+    """Log all that a finished cell left in its folder, and return what scoring needs of it."""
+    folder = plan.cell_folder(cell)
+    outcome = read_json(folder / OUTCOME)
+    result = read_result(outcome, cell)
+    log_curves(run, folder)
+    step = int(outcome["training"]["best_step"])
+    run.log(_final_points(outcome, result, plan, step))
+    run.tag(
+        {
+            "collapsed": ", ".join(result.collapsed) or "no",
+            "hardware": f"{outcome['hardware']['accelerator']} {outcome['hardware']['precision']}",
+        }
+    )
+    run.log_files(folder, [PER_IMAGE, HISTORY, OUTCOME, *outcome["figures"]])
+    run.finish()
+    return result
+
+
+def log_selection(run: TrackedRun, plan: Plan, selection: Selection, files: Iterable[str]) -> None:
+    """Log a sweep's ranking, selection and figures."""
+    for entry in selection.ranking[:1]:
+        run.log([("best/score", entry.score, 0)])
+    run.tag({"selected": ", ".join(selection.selected), "selection_part": selection.part})
+    run.log_files(plan.folder, files)
+    run.log_table(ranking_columns(selection), "ranking_table.json")
+    run.finish()
+
+
+def read_result(outcome: dict[str, Any], cell: Cell) -> Result:
+    """Return what scoring needs of a cell's outcome: the image means by class."""
+    summary = outcome["summary"]
+    by_class = {
+        metric: {name: values[name] for name in class_names(cell.stage)}
+        for metric, values in summary["image_mean"].items()
+    }
+    return Result(cell.name, by_class, tuple(summary["collapsed"]))
+
+
+def ranking_columns(selection: Selection) -> dict[str, list[object]]:
+    """Return a ranking as columns."""
+    rows = [
+        {
+            "rank": entry.rank,
+            "cell": entry.name,
+            "selected": "yes" if entry.selected else "",
+            "score": entry.score,
+            **{f"score_{name}": value for name, value in entry.scores.items()},
+            **{f"global_{name}": value for name, value in entry.metrics.items()},
+            "missing": " ".join(entry.missing),
+            "collapsed": " ".join(entry.collapsed),
+        }
+        for entry in selection.ranking
+    ]
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def _curves(history: pd.DataFrame) -> list[Point]:
+    points = [
+        ("train/loss", float(loss), int(step))
+        for step, loss in zip(history["step"], history["train_loss"], strict=True)
+    ]
+    validated = history.dropna(subset="val_loss")
+    points += [
+        ("val/loss", float(loss), int(step))
+        for step, loss in zip(validated["step"], validated["val_loss"], strict=True)
+    ]
+    return points
+
+
+def _final_points(outcome: dict[str, Any], result: Result, plan: Plan, step: int) -> list[Point]:
+    summary, part = outcome["summary"], outcome["part"]
+    points: dict[str, float | None] = {}
+    for aggregate, suffix in AGGREGATES.items():
+        for metric, values in summary[aggregate].items():
+            points |= {f"{part}{suffix}/{metric}/{name}": value for name, value in values.items()}
+    points |= {f"{part}_std/{metric}": value for metric, value in summary["std"].items()}
+    points |= {f"{part}/global_accuracy": summary["global_accuracy"], f"{part}/mean_accuracy": summary["mean_accuracy"]}
+    points |= {f"score/{rule}": value for rule, value in all_scores(result, plan.config.selection.emphasis).items()}
+    training = outcome["training"]
+    points |= {
+        "training/best_val_loss": training["best_val_loss"],
+        "training/steps": training["steps"],
+        "training/epochs": training["epochs"],
+        "training/seconds": outcome["seconds"]["training"],
+    }
+    return [(key, float(value), step) for key, value in points.items() if value is not None]
+
+
+def _training_params(plan: Plan) -> dict[str, object]:
+    return {key: value for key, value in plan.config.training.model_dump(mode="json").items() if value is not None}
+
+
+def _tags(plan: Plan) -> dict[str, str]:
+    config = plan.config
+    leaky = {"leak_share": f"{plan.split.leak_share:.4f}"} if plan.split.leaky else {}
+    return {
+        "phase": config.phase,
+        "stage": str(config.stage),
+        "data": config.data,
+        "data_digest": plan.data_digest[:16],
+        "profile": config.profile,
+        "sweep": plan.name,
+        "leaky_split": str(plan.split.leaky).lower(),
+        "selection_part": config.selection.part,
+        "lge_sweep": lge_sweep.__version__,
+        "git_commit": git_commit(),
+        **leaky,
+    }
+
+
+def _data_version(plan: Plan) -> DataVersion:
+    return DataVersion(plan.config.data, plan.data_digest, json.dumps(part_counts(plan.manifest)))
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str:
+    """Return the commit this program runs from, with "+" if its files were changed; "unknown" outside a checkout."""
+    checkout = Path(lge_sweep.__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return "unknown"
+    command = ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--dirty=+", "--match="]
+    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, env=environment, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return done.stdout.strip() if done.returncode == 0 else "unknown"

@@ -1,0 +1,84 @@
+"""What driver and worker say to each other; knows no torch, so that a driver stays light."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lge_sweep.config import Cell
+from lge_sweep.config.schema import MetricsConfig, Training
+from lge_sweep.sweep.plan import Plan
+
+
+@dataclass(frozen=True)
+class CellTask:
+    """All that a worker needs to execute a cell.
+
+    Attributes:
+        cell: what to train.
+        training: how to train it.
+        metrics: how to measure it.
+        part: the part that is measured.
+        folder: the cell's folder; if it has a checkpoint, training goes on from there.
+        arrays: prepared arrays.
+        parts: part -> rows of the arrays, for training, validation and the part that is measured.
+        names: slice id of each row of the measured part.
+        cases: case of each row of the measured part.
+    """
+
+    cell: Cell
+    training: Training
+    metrics: MetricsConfig
+    part: str
+    folder: Path
+    arrays: Path
+    parts: Mapping[str, Sequence[int]]
+    names: Sequence[str]
+    cases: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a training is."""
+
+    step: int
+    total: int
+    loss: float
+    val_loss: float | None
+    validated: bool
+
+
+@dataclass(frozen=True)
+class Done:
+    """The task is finished; a cell's outcome is in its folder."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The task failed.
+
+    Attributes:
+        reason: one sentence for the user.
+        disk: whether the disk is the cause, so that no other cell can do better.
+        unexpected: whether the worker may be in a bad state and should be replaced.
+    """
+
+    reason: str
+    disk: bool = False
+    unexpected: bool = False
+
+
+def make_task(plan: Plan, cell: Cell) -> CellTask:
+    """Return all that a worker needs to execute a cell of a plan."""
+    part = plan.config.selection.part
+    measured = plan.manifest.iloc[plan.rows(part)]
+    return CellTask(
+        cell=cell,
+        training=plan.config.training,
+        metrics=plan.config.metrics,
+        part=part,
+        folder=plan.cell_folder(cell),
+        arrays=plan.arrays,
+        parts={name: plan.rows(name) for name in dict.fromkeys(("train", "val", part))},
+        names=measured["slice"].tolist(),
+        cases=measured["case"].tolist(),
+    )

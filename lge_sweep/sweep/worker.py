@@ -1,0 +1,139 @@
+"""Worker processes: each executes one cell at a time and tells its driver how far it is.
+
+A worker lives for many cells, since importing torch takes seconds. It dies with its driver, however that ends; and the
+driver notices when a worker dies.
+"""
+
+import errno
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from functools import partial
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Any
+
+from lge_sweep.errors import LgeSweepError
+from lge_sweep.sweep.files import LOG
+from lge_sweep.sweep.task import CellTask, Done, Failed
+
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+class Worker:
+    """The driver's end of a worker process.
+
+    Args:
+        number: 0 for the first worker; decides its GPU.
+        threads: processor threads it computes with.
+        log: file for all that the worker and its libraries print outside of a cell.
+    """
+
+    def __init__(self, number: int, threads: int, log: Path) -> None:
+        """Start the process."""
+        context = multiprocessing.get_context("spawn")
+        self.number = number
+        self.connection, remote = context.Pipe()
+        self.process: SpawnProcess = context.Process(
+            target=_work, args=(remote, number, threads, log), name=f"lge-sweep-worker-{number}", daemon=True
+        )
+        # Ctrl-C in a terminal reaches the whole group: the worker leaves it to the driver from its first moment on.
+        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            self.process.start()
+        finally:
+            signal.signal(signal.SIGINT, previous)
+        remote.close()
+
+    def send(self, task: CellTask | tuple[list[str], str]) -> None:
+        """Give the worker a cell to execute, or (models, weights) to check."""
+        self.connection.send(task)
+
+    def stop(self) -> None:
+        """End the process at once; what it was doing can be resumed from its last checkpoint."""
+        self.process.kill()
+        self.process.join()
+        self.connection.close()
+
+
+def _work(connection: Connection, number: int, threads: int, log: Path) -> None:
+    """Serve tasks until the driver ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    _die_with_driver()
+    _print_to(log)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    # Sleep, do not spin, where threads wait for each other: spinning makes training 20 times slower as soon as
+    # another program wants one of the cores (docs/log.md, 2026-11-22).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    import logging
+
+    import torch
+
+    from lge_sweep.models.weights import check_weights
+    from lge_sweep.sweep.execute import execute
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    torch.set_num_threads(threads)
+    while True:
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
+        if isinstance(task, tuple):
+            connection.send(_attempt(partial(check_weights, *task)))
+            continue
+        task.folder.mkdir(parents=True, exist_ok=True)
+        _print_to(task.folder / LOG)
+        result = _attempt(partial(execute, task, connection.send, number))
+        if isinstance(result, Failed) and not result.disk:
+            print(f"FAILED: {result.reason}", flush=True)
+        _print_to(log)
+        connection.send(result)
+
+
+def _attempt(work: Callable[[], Any]) -> Done | Failed:
+    """Run a task and turn whatever goes wrong into a sentence."""
+    try:
+        work()
+    except LgeSweepError as error:
+        return Failed(str(error))
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            return Failed(f"{os.strerror(error.errno or 0)}: {error.filename or ''}".rstrip(": "), disk=True)
+        traceback.print_exc()
+        return Failed(f"{type(error).__name__}: {error}", unexpected=True)
+    except Exception as error:
+        traceback.print_exc()
+        if type(error).__name__ == "OutOfMemoryError":
+            return Failed("out of GPU memory; lower training.batch_size or training.image_size", unexpected=True)
+        return Failed(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", unexpected=True)
+    return Done()
+
+
+def _die_with_driver() -> None:
+    """End this process as soon as its parent has ended, whatever it is doing."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _print_to(path: Path) -> None:
+    """Send everything that this process and its libraries print to a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.close(file)

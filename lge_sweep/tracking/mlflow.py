@@ -1,0 +1,152 @@
+"""MLflow runs by key. The only module that imports mlflow.
+
+MLflow here is a view: each run is found again by the tag `lge.key`, everything logged is logged once however often it
+is sent, and all of it can be sent again from the ledger and the sweep's folder.
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
+
+from lge_sweep.errors import RunsError
+
+EXPERIMENT = "lge_sweep"
+KEY = "lge.key"
+BATCH = 900
+"""MLflow takes at most 1000 metrics a call."""
+
+Point = tuple[str, float, int]
+"""(metric, value, step)"""
+
+
+@dataclass(frozen=True)
+class DataVersion:
+    """The data set of a sweep, as MLflow shows it."""
+
+    name: str
+    digest: str
+    profile: str
+
+
+class Tracker:
+    """The MLflow store of a runs directory.
+
+    Args:
+        runs: the runs directory; holds `mlflow.db` and the folder `artifacts`.
+
+    Raises:
+        RunsError: the database cannot be opened.
+    """
+
+    def __init__(self, runs: Path) -> None:
+        """Open the store; a new one takes a few seconds."""
+        folder = runs.resolve()
+        try:
+            self.client = MlflowClient(tracking_uri=database_uri(folder))
+            experiment = self.client.get_experiment_by_name(EXPERIMENT)
+            self.experiment = (
+                experiment.experiment_id
+                if experiment
+                else self.client.create_experiment(EXPERIMENT, (folder / "artifacts").as_uri())
+            )
+        except Exception as error:  # a damaged or newer database: MLflow and SQLAlchemy raise many kinds
+            raise RunsError(
+                f"{folder / 'mlflow.db'}: MLflow cannot open it ({type(error).__name__}: {error}). It is only a view: "
+                "move it away and run again, and it is made anew from the sweeps' folders"
+            ) from error
+
+    def find(self, key: str) -> Run | None:
+        """Return the run with a key, if there is one."""
+        found = self.client.search_runs([self.experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
+        return found[0] if found else None
+
+    def open_run(
+        self,
+        key: str,
+        name: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, object],
+        parent: "TrackedRun | None" = None,
+    ) -> "TrackedRun":
+        """Open the run with this key, creating it only if it does not exist.
+
+        Args:
+            key: identifies the run for ever.
+            name: what the UI shows.
+            tags: tags to set.
+            params: parameters; MLflow keeps the first value of each.
+            parent: the sweep's run, for a trial.
+        """
+        run = self.find(key)
+        if run is None:
+            created = {KEY: key, MLFLOW_USER: "", MLFLOW_SOURCE_NAME: "lge-sweep"}
+            if parent is not None:
+                created[MLFLOW_PARENT_RUN_ID] = parent.id
+            run = self.client.create_run(self.experiment, tags=created, run_name=name)
+        tracked = TrackedRun(self.client, run.info.run_id, dict.fromkeys(run.data.metrics, ""), run.info.status)
+        new = [Param(key, str(value)) for key, value in params.items() if key not in run.data.params]
+        labels = [RunTag(key, value) for key, value in tags.items()]
+        self.client.log_batch(tracked.id, params=new, tags=labels)
+        if run.info.status not in {"RUNNING", "FINISHED"}:
+            self.client.update_run(tracked.id, status="RUNNING")
+        return tracked
+
+
+class TrackedRun:
+    """One run; everything logged through it is logged once."""
+
+    def __init__(self, client: MlflowClient, run_id: str, logged: Iterable[str], status: str) -> None:
+        """Note what the run has already."""
+        self.client, self.id, self.status = client, run_id, status
+        self._last: dict[str, int] = {}
+        self._known = set(logged)
+
+    def log(self, points: Iterable[Point]) -> None:
+        """Log those points whose step is later than the last one logged of their metric."""
+        now = int(time.time() * 1000)
+        fresh = [Metric(key, value, now, step) for key, value, step in points if step > self._last_step(key)]
+        for start in range(0, len(fresh), BATCH):
+            self.client.log_batch(self.id, metrics=fresh[start : start + BATCH])
+        for metric in fresh:
+            self._last[metric.key] = max(self._last.get(metric.key, -1), metric.step)
+
+    def log_files(self, folder: Path, names: Iterable[str], into: str | None = None) -> None:
+        """Copy files of a folder into the run's artifacts, replacing older copies."""
+        for name in names:
+            self.client.log_artifact(self.id, str(folder / name), into)
+
+    def log_table(self, rows: Mapping[str, list[object]], name: str) -> None:
+        """Log columns as a table that the UI shows."""
+        text = self.client
+        text.log_table(self.id, dict(rows), name)
+
+    def log_data(self, data: DataVersion, context: str) -> None:
+        """Name the data set; MLflow keeps one entry a digest."""
+        dataset = Dataset(data.name, data.digest[:36], "local", "{}", profile=data.profile)
+        tag = InputTag("mlflow.data.context", context)
+        self.client.log_inputs(self.id, [DatasetInput(dataset, [tag])])
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in tags.items()])
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """End the run: FINISHED, FAILED, or KILLED for one that was stopped and will be resumed."""
+        if self.status != status:
+            self.client.set_terminated(self.id, status)
+            self.status = status
+
+    def _last_step(self, key: str) -> int:
+        if key in self._known and key not in self._last:
+            self._last[key] = max(metric.step for metric in self.client.get_metric_history(self.id, key))
+        return self._last.get(key, -1)
+
+
+def database_uri(folder: Path) -> str:
+    """Return the URI of a runs directory's MLflow database."""
+    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
