@@ -147,7 +147,7 @@ def schema(output: Annotated[Path | None, typer.Argument(help="File to write [de
 @app.command()
 def phantom(
     output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
-    cases: Annotated[int, typer.Option(min=1, help="Number of exams.")] = 14,
+    cases: Annotated[int, typer.Option(min=1, help="Number of exams.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="The draw of the exams.")] = 0,
 ) -> None:
     """Write simulated exams as image pairs: an example of how to lay out a folder of one's own."""

@@ -11,6 +11,9 @@ from rich.text import Text
 from lge_sweep.labels import METRICS
 from lge_sweep.scoring import Score, Selection
 
+SHORT = {"sensitivity": "sens.", "specificity": "spec."}
+"""Column headers that must fit a terminal."""
+
 
 def make_console() -> Console:
     """Return a console that does not break long paths, and is wide enough for tables where there is no terminal."""
@@ -19,7 +22,15 @@ def make_console() -> Console:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=(0, 1))
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+        collapse_padding=True,
+    )
 
 
 def number(value: float | None) -> str:
@@ -47,7 +58,7 @@ def print_selection(console: Console, title: str, selection: Selection, names: M
     table = _table(title)
     for column in ("rank", "configuration", "score", "foreground", *METRICS, ""):
         left = column in {"configuration", ""}
-        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+        table.add_column(SHORT.get(column, column), justify="left" if left else "right", no_wrap=True)
     for entry in selection.ranking:
         table.add_row(
             str(entry.rank),

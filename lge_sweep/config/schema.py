@@ -75,7 +75,7 @@ class Phantom(Settings):
     """Simulated short-axis LGE exams; needs no data at all."""
 
     kind: Literal["phantom"]
-    cases: int = Field(14, ge=1, le=10_000)
+    cases: int = Field(12, ge=1, le=10_000)
     """Number of simulated exams."""
     slices: int = Field(5, ge=1, le=30)
     """Slices of each exam, base to apex."""
@@ -136,7 +136,7 @@ class Intensity(Settings):
     """How grey levels become 8 bit."""
 
     clip_percentiles: tuple[Percentile, Percentile] = (0.5, 99.5)
-    """Grey levels below and above these percentiles of the slice are clipped; what lies between is spread over 0-255."""
+    """Grey levels outside these percentiles of the slice are clipped; what lies between is spread over 0-255."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

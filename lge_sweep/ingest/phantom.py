@@ -1,9 +1,10 @@
-"""Simulated short-axis LGE exams: anatomy in mm, inversion-recovery contrast, partial volume, coil shading, Rician noise.
+"""Simulated short-axis LGE exams: anatomy in mm, inversion-recovery contrast, partial volume, coil shading and noise.
 
-`phantom_heart` and `phantom_body` say what is where, `phantom_signal` what a scanner sees of it; here they become a `Volume`.
+`phantom_heart` and `phantom_body` say what is where, `phantom_signal` what a scanner sees; here it becomes a `Volume`.
 """
 
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -11,10 +12,9 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.schema import Phantom
 from lge_sweep.ingest.phantom_body import Body, View
-from lge_sweep.ingest.phantom_heart import Curve, Heart, Section, ventricle
+from lge_sweep.ingest.phantom_heart import Heart, Section, ventricle
 from lge_sweep.ingest.phantom_signal import LABEL_OF, Floats, Tissue, bias_field, contrast, quantise, rician
 from lge_sweep.ingest.volume import Volume
-from lge_sweep.labels import Label
 
 SUPERSAMPLE = 4
 """Samples along each side of a pixel."""
@@ -25,14 +25,16 @@ BREATH_MM = 2.0
 def simulate(settings: Phantom) -> list[Volume]:
     """Simulate short-axis LGE exams.
 
-    Exam k depends on the seed, on k and on the settings of an exam, never on how many exams there are.
+    Exam k depends on the seed, on k and on the settings of an exam, never on how many exams there are. Anatomy, small
+    structures and noise have random streams of their own: another noise level or share without scar leaves the rest.
+    Lengths are those of adults, so a field of view below 110 mm cuts the heart.
 
     Args:
         settings: how many exams, slices and pixels, the share without scar, and the noise.
 
     Returns:
-        One `Volume` an exam: 12-bit grey levels (uint16), slices from base to apex. A pixel's label is the class that
-        most of its 4x4 samples have (in a tie the smaller value); papillary muscles count as cavity, no-reflow as scar.
+        One `Volume` an exam: 12-bit grey levels (uint16), slices from base to apex. A pixel's label is the class at
+        its centre, from the geometry itself; papillary muscles count as cavity, no-reflow as scar.
     """
     return [simulate_case(settings, case) for case in range(settings.cases)]
 
@@ -61,17 +63,19 @@ def simulate_case(settings: Phantom, case: int) -> Volume:
     heart = Heart.draw(anatomy, with_scar=not scar_free(case, settings.scar_free))
     body = Body.draw(anatomy)
     view = draw_view(settings, heart, anatomy)
-    positions, along_mm = stack(settings, heart, anatomy)
+    positions = stack(settings, heart, anatomy)
     signal = contrast(anatomy)
     bias = bias_field(settings.size, settings.pixel_mm, view.origin, anatomy)
     gain = float(anatomy.uniform(600, 1000))
     pixels, labels = [], []
-    for t, offset in zip(positions, along_mm, strict=True):
-        section = heart.section(float(t))
+    for t in positions:
+        section = heart.section(t)
+        along_mm = heart.length * (t - sum(positions) / len(positions))
         breath = detail.normal(0, BREATH_MM, 2)
-        moved = view.shifted(*(np.array(heart.drift) * offset + breath))
-        tissue = body.paint(moved, float(offset), section, detail)
-        labels.append(paint_ventricle(tissue, moved, section))
+        moved = view.shifted(*(np.array(heart.drift) * along_mm + breath))
+        tissue = body.paint(moved, along_mm, section, detail)
+        paint_ventricle(tissue, moved, section)
+        labels.append(label(moved, section))
         clean = cv2.resize(signal[tissue], (settings.size, settings.size), interpolation=cv2.INTER_AREA)
         clean = clean * bias * texture(settings.size, settings.pixel_mm, detail)
         pixels.append(quantise(rician(np.asarray(clean, dtype=np.float32), settings.noise, noise), gain))
@@ -95,7 +99,7 @@ def draw_view(settings: Phantom, heart: Heart, rng: np.random.Generator) -> View
     return View(settings.size * SUPERSAMPLE, settings.pixel_mm / SUPERSAMPLE, turn, (x, y))
 
 
-def stack(settings: Phantom, heart: Heart, rng: np.random.Generator) -> tuple[Curve, Curve]:
+def stack(settings: Phantom, heart: Heart, rng: np.random.Generator) -> list[float]:
     """Lay the slices along the ventricle, `slice_mm` apart; a ventricle too short for them is stretched.
 
     Args:
@@ -104,41 +108,42 @@ def stack(settings: Phantom, heart: Heart, rng: np.random.Generator) -> tuple[Cu
         rng: the exam's generator.
 
     Returns:
-        Position of each slice, 0 (base) to 1 (apex), and its distance from the middle slice in mm, positive to the apex.
+        Position of each slice, 0 (base) to 1 (apex).
     """
-    along_mm = (np.arange(settings.slices) - (settings.slices - 1) / 2) * settings.slice_mm
     span = (settings.slices - 1) * settings.slice_mm
     length = max(heart.length, span / 0.9)
     first = 0.03 + (0.92 - span / length) * rng.uniform(0.3, 0.7)
-    return first + (along_mm - along_mm[0]) / length, along_mm
+    return [float(first + index * settings.slice_mm / length) for index in range(settings.slices)]
 
 
-def paint_ventricle(tissue: NDArray[np.uint8], view: View, section: Section) -> NDArray[np.uint8]:
-    """Paint the left ventricle into a slice and label its pixels.
+def paint_ventricle(tissue: NDArray[np.uint8], view: View, section: Section) -> None:
+    """Paint the left ventricle into a slice.
 
     Args:
         tissue: [S, S] values of `Tissue`, S samples a side; changed in place.
         view: how the scene lies on it, its origin the left ventricle's centre.
         section: the heart's cut.
+    """
+    reach = float(section.epi.max()) + view.sample_mm
+    edges = [(middle + side * reach) / view.sample_mm + view.size / 2 for middle in view.origin for side in (-1, 1)]
+    left, right, top, bottom = (min(max(round(edge), 0), view.size) for edge in edges)
+    painted = ventricle(section, *view.scene(slice(top, bottom), slice(left, right)))
+    np.copyto(tissue[top:bottom, left:right], painted, where=painted != Tissue.AIR)
+
+
+def label(view: View, section: Section) -> NDArray[np.uint8]:
+    """Label each pixel by what is at its centre.
+
+    Args:
+        view: how the scene lies on the samples.
+        section: the heart's cut.
 
     Returns:
-        [S / 4, S / 4] uint8, values of `Label`.
+        [H, W] uint8, values of `Label`; pixels, not samples.
     """
-    size = view.size // SUPERSAMPLE
-    pixel_mm = view.sample_mm * SUPERSAMPLE
-    labels = np.zeros((size, size), dtype=np.uint8)
-    reach = float(section.epi.max())
-    spans = [[(middle + side * reach) / pixel_mm + size / 2 for side in (-1, 1)] for middle in view.origin]
-    left, right, top, bottom = (min(max(round(edge) + pad, 0), size) for s in spans for edge, pad in zip(s, (-1, 1)))
-    if left == right or top == bottom:
-        return labels
-    window = np.s_[top * SUPERSAMPLE : bottom * SUPERSAMPLE, left * SUPERSAMPLE : right * SUPERSAMPLE]
-    painted = ventricle(section, *view.scene(window[0], window[1]))
-    cv2.copyTo(painted, (painted != Tissue.AIR).view(np.uint8), tissue[window])
-    classes = LABEL_OF[painted].reshape(bottom - top, SUPERSAMPLE, right - left, SUPERSAMPLE)
-    votes = np.stack([np.count_nonzero(classes == label, axis=(1, 3)) for label in Label])
-    labels[top:bottom, left:right] = votes.argmax(axis=0)
-    return labels
+    pixels = replace(view, size=view.size // SUPERSAMPLE, sample_mm=view.sample_mm * SUPERSAMPLE)
+    everything = slice(0, pixels.size)
+    return np.asarray(LABEL_OF[ventricle(section, *pixels.scene(everything, everything))])
 
 
 def texture(size: int, pixel_mm: float, rng: np.random.Generator) -> Floats:

@@ -1,4 +1,4 @@
-"""The phantom's torso around the heart: chest wall, lungs, liver, stomach, spleen, aorta and spine, painted as polygons.
+"""The phantom's torso around the heart: chest wall, lungs, abdomen, aorta and spine, painted as polygons.
 
 Positions are (x right, y down) in mm from the left ventricle's centre in the middle slice, before the scene is turned.
 """
@@ -43,10 +43,10 @@ class View:
     def scene(self, rows: slice, columns: slice) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Scene mm (x right, y down) of a window's samples: the inverse of `place`."""
         half = self.size / 2 - 0.5
-        x = (np.arange(columns.start, columns.stop, dtype=np.float32)[None, :] - half) * self.sample_mm - self.origin[0]
-        y = (np.arange(rows.start, rows.stop, dtype=np.float32)[:, None] - half) * self.sample_mm - self.origin[1]
-        cos, sin = float(np.cos(self.turn)), float(np.sin(self.turn))
-        return x * cos - y * sin, x * sin + y * cos
+        x = (np.arange(columns.start, columns.stop)[None, :] - half) * self.sample_mm - self.origin[0]
+        y = (np.arange(rows.start, rows.stop)[:, None] - half) * self.sample_mm - self.origin[1]
+        cos, sin = np.cos(self.turn), np.sin(self.turn)
+        return (x * cos - y * sin).astype(np.float32), (x * sin + y * cos).astype(np.float32)
 
     def shifted(self, x: float, y: float) -> Self:
         """The same view with the scene moved by (x right, y down) mm on the image."""
@@ -180,7 +180,7 @@ class Body:
         self._paint_ribs(canvas, view, centre, pleura + self.muscle / 2)
         inside = np.zeros_like(canvas)
         view.fill(inside, outline(centre, pleura), 1)
-        cv2.copyTo(self._paint_inside(view, centre, pleura, waves, section, rng), inside, canvas)
+        np.copyto(canvas, self._paint_inside(view, centre, pleura, waves, section, rng), where=inside.astype(bool))
         for radius, tissue in (
             (section.pericardium, Tissue.FAT),
             (section.rv, Tissue.MYOCARDIUM),
@@ -205,7 +205,7 @@ class Body:
         section: Section,
         rng: np.random.Generator,
     ) -> NDArray[np.uint8]:
-        """Paint what lies inside the ribs: lungs with vessels, mediastinum, what is below the diaphragm, and the spine."""
+        """Paint what lies inside the ribs: lungs with vessels, mediastinum, abdomen and spine."""
         canvas = np.full((view.size, view.size), int(Tissue.LUNG), dtype=np.uint8)
         vessels = rng.uniform((-150, -100, 0.6, 1, 0), (150, 120, 2.2, 4, np.pi), (70, 5))
         for x, y, radius, stretch, angle in vessels:
@@ -217,7 +217,7 @@ class Body:
         dome = np.stack([x, floor + 0.0012 * (x - 10) ** 2], axis=1)
         corners = np.array([[260.0, 400.0], [-260.0, 400.0]])
         view.fill(canvas, np.concatenate([dome, corners]), Tissue.MUSCLE)
-        view.fill(canvas, np.concatenate([dome + (0, 3), corners]), Tissue.FAT)
+        view.fill(canvas, np.concatenate([dome + np.array([0.0, 3.0]), corners]), Tissue.FAT)
         lumen = Tissue.BOWEL_GAS if self.gas else Tissue.LIVER
         for shift, rim, organ, rim_tissue, tissue in (
             *((7 * n, 2, loop, Tissue.CONNECTIVE, Tissue.MUSCLE) for n, loop in enumerate(self.bowel)),

@@ -1,7 +1,7 @@
 """The phantom's heart: a left ventricle with papillary muscles and scar, and the right ventricle beside it.
 
-Angles are in radians, counter-clockwise on the screen from the image's right; lengths are in mm. Each outline is a radius per
-angle (`ANGLES`) around the left ventricle's axis. The position along the axis is t, 0 at the base and 1 at the apex.
+Angles are in radians, counter-clockwise on the screen from the image's right; lengths are in mm. Each outline is a
+radius per angle (`ANGLES`) around the left ventricle's axis. A position along the axis is t, from 0 (base) to 1 (apex).
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from lge_sweep.ingest.phantom_signal import Tissue
 
 Curve = NDArray[np.float64]
 
-ANGLES: Curve = np.arange(720) * (2 * np.pi / 720)
+ANGLES: Curve = np.linspace(0, 2 * np.pi, 720, endpoint=False)
 """Where outlines are sampled, half a degree apart."""
 
 TERRITORIES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
@@ -22,9 +22,9 @@ TERRITORIES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[flo
     "RCA": ((120, 150), (60, 45), (0.25, 0.50)),
     "LCX": ((240, 240), (60, 45), (0.30, 0.55)),
 }
-"""Coronary artery -> centre at base and at apex, half width at base and at apex (degrees from the anterior right ventricular
-insertion, towards the septum), and the range of t its infarcts are centred in.
-Source: Cerqueira et al. 2002, Fig. 4: LAD segments 1, 2, 7, 8, 13, 14; RCA 3, 4, 9, 10, 15; LCX 5, 6, 11, 12, 16."""
+"""Coronary artery -> centre at base and at apex, half width at base and at apex (degrees from the anterior insertion of
+the right ventricle, towards the septum), and the range of t its infarcts are centred in.
+Source: Cerqueira et al. 2002: LAD segments 1, 2, 7, 8, 13, 14; RCA 3, 4, 9, 10, 15; LCX 5, 6, 11, 12, 16."""
 
 
 def wrap(angle: Curve) -> Curve:
@@ -65,12 +65,12 @@ class Scar:
         """Draw an infarct of one of the three arteries."""
         artery = str(rng.choice(list(TERRITORIES)))
         waves = [rng.uniform(0.02, 0.05) * np.sin(k * ANGLES + rng.uniform(0, 2 * np.pi)) for k in (7, 11, 17, 23)]
-        transmurality = float(rng.uniform(0.65, 1.45))
+        transmurality = float(rng.uniform(0.75, 1.5))
         return cls(
             artery=artery,
             centre=float(rng.uniform(*TERRITORIES[artery][2])),
             reach=float(rng.uniform(0.40, 0.60)),
-            extent=float(rng.uniform(0.9, 1.3)),
+            extent=float(rng.uniform(1.0, 1.35)),
             shift=float(np.deg2rad(rng.uniform(-12, 12))),
             transmurality=transmurality,
             no_reflow=bool(transmurality > 0.9 and rng.random() < 0.45),
@@ -165,7 +165,7 @@ class Heart:
             rv_width=float(rng.uniform(26, 42)),
             rv_half=float(np.deg2rad(rng.uniform(55, 72))),
             rv_skew=float(rng.uniform(-0.2, 0.45)),
-            fat=float(rng.uniform(3, 9)),
+            fat=float(rng.uniform(2, 7)),
             unevenness=(float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0, 2 * np.pi))),
             papillary=float(rng.uniform(3.2, 5.5)),
             drift=(float(rng.uniform(-0.12, 0.12)), float(rng.uniform(-0.12, 0.12))),

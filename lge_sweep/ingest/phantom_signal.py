@@ -47,12 +47,13 @@ RELAXATION: dict[Tissue, tuple[float, float, float]] = {
     Tissue.SCAR: (1.00, 240, 270),
     Tissue.NO_REFLOW: (0.95, 420, 500),
 }
-"""Relative proton density, and the range of T1 in ms about 10 min after 0.15-0.2 mmol/kg of gadolinium at 1.5 T (order of
-magnitude; Kellman and Arai 2012). The cavity is blood, a papillary muscle is remote myocardium."""
+"""Relative proton density, and the range of T1 in ms some 10 min after 0.15-0.2 mmol/kg of gadolinium at 1.5 T, chosen
+for the look of LGE: infarct < blood < myocardium (Kellman and Arai 2012). The cavity is blood, a papillary muscle is
+remote myocardium; neither is listed."""
 
 LABEL_OF: NDArray[np.uint8] = np.zeros(len(Tissue), dtype=np.uint8)
-"""Tissue -> class. Papillary muscles belong to the cavity and no-reflow to the scar, as EMIDEC's readers and the paper's
-contours have it; the right ventricle is background."""
+"""Tissue -> class. Papillary muscles belong to the cavity (the endocardial contour is drawn around them) and no-reflow
+to the scar; the right ventricle is background."""
 LABEL_OF[[Tissue.CAVITY, Tissue.PAPILLARY]] = Label.CAVITY
 LABEL_OF[Tissue.MYOCARDIUM] = Label.MYOCARDIUM
 LABEL_OF[[Tissue.SCAR, Tissue.NO_REFLOW]] = Label.SCAR
@@ -121,7 +122,7 @@ def rician(signal: Floats, sigma: float, rng: np.random.Generator) -> Floats:
     Returns:
         Same shape, non-negative: Rice distributed, Rayleigh distributed where the signal is 0.
 
-    Source: Gudbjartsson and Patz 1995, eq. 1.
+    Source: Gudbjartsson and Patz 1995.
     """
     noise = rng.standard_normal((2, *signal.shape), dtype=np.float32) * np.float32(sigma)
     return np.asarray(np.hypot(signal + noise[0], noise[1]), dtype=np.float32)
@@ -137,4 +138,4 @@ def quantise(magnitude: Floats, gain: float) -> NDArray[np.uint16]:
     Returns:
         Same shape, 0-4095.
     """
-    return np.clip(np.rint(magnitude * gain), 0, 4095).astype(np.uint16)
+    return np.asarray(np.clip(np.rint(magnitude * gain), 0, 4095), dtype=np.uint16)

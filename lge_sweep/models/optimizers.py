@@ -11,7 +11,7 @@ Parameters = Iterable[nn.Parameter]
 
 
 def _adam(parameters: Parameters, training: Training) -> Optimizer:
-    return Adam(parameters, lr=training.learning_rate, weight_decay=training.weight_decay)
+    return Adam(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
 
 
 def _sgdm(parameters: Parameters, training: Training) -> Optimizer:

@@ -68,9 +68,9 @@ def _work(connection: Connection, number: int, threads: int, log: Path) -> None:
     _die_with_driver()
     _print_to(log)
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    # Sleep, do not spin, where threads wait for each other: spinning makes training 20 times slower as soon as
-    # another program wants one of the cores (docs/log.md, 2026-11-22).
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # Threads that wait for each other soon sleep instead of spinning: with OpenMP's default, training is up to 20 times
+    # slower as soon as another program wants one of the cores (docs/log.md, 2026-11-22). Read when torch is imported.
+    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     import logging
 
     import torch
