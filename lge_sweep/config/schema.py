@@ -120,7 +120,7 @@ class SplitConfig(Settings):
     """Explicit numbers of units instead of fractions (paper Table I); what is left over is not used."""
     seed: int = Field(0, ge=0)
     """The draw of the split."""
-    near_duplicate_bits: int = Field(4, ge=-1, le=16)
+    near_duplicate_bits: int = Field(2, ge=-1, le=16)
     """Slices of different parts whose 64-bit perceptual hashes are at most so many bits apart are near-duplicates."""
 
     @model_validator(mode="after")
