@@ -38,14 +38,6 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def print_parts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
-    """Print one line on how the data is split."""
-    described = [
-        f"{part} {n['slices']} slices of {n['cases']} cases ({n['with_scar']} with scar)" for part, n in counts.items()
-    ]
-    console.print("split: " + ", ".join(described), soft_wrap=True)
-
-
 def print_selection(console: Console, title: str, selection: Selection, names: Mapping[str, str]) -> None:
     """Print a ranking and what was selected, with everything that should make one doubt it.
 

@@ -13,6 +13,7 @@ from lge_sweep.choices import suggest
 from lge_sweep.labels import Label
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+Channel = Annotated[int, Field(ge=0, le=255)]
 Percentile = Annotated[float, Field(ge=0, le=100)]
 ClassName = Literal["background", "cavity", "myocardium", "scar"]
 Part = Literal["train", "val", "test"]
@@ -42,8 +43,17 @@ class ColourMask(Settings):
     """Masks whose RGB colour is the class."""
 
     kind: Literal["colour"]
-    colours: dict[ClassName, tuple[int, int, int]]
+    colours: dict[ClassName, tuple[Channel, Channel, Channel]]
     """Class -> its RGB colour, each channel 0-255 (the paper's cavity is [255, 255, 0]). Others are an error."""
+
+    @field_validator("colours")
+    @classmethod
+    def _one_class_a_colour(
+        cls, colours: dict[ClassName, tuple[int, int, int]]
+    ) -> dict[ClassName, tuple[int, int, int]]:
+        if len(set(colours.values())) != len(colours):
+            raise ValueError("two classes have the same colour")
+        return colours
 
 
 class ImagePairs(Settings):

@@ -83,7 +83,7 @@ def perceptual_hash(image: NDArray[np.number]) -> str:
         The DCT variant of Zauner, Implementation and benchmarking of perceptual image hash functions (2010).
     """
     thumbnail = cv2.resize(image.astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA)
-    low = cv2.dct(thumbnail)[:8, :8].ravel()
+    low = cv2.dct(thumbnail - thumbnail.min())[:8, :8].ravel()
     bits = low > np.median(low[1:])
     return np.packbits(bits).tobytes().hex()
 

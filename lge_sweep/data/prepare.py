@@ -110,13 +110,16 @@ def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint
         intensity: the two percentiles.
 
     Returns:
-        [H, W] uint8. A slice whose two percentiles coincide is clipped at its minimum and maximum instead.
+        [H, W] uint8. A slice whose two percentiles coincide is clipped at its minimum and maximum instead; one of a
+        single grey level becomes 0.
     """
     grey = image.astype(np.float64)
     low, high = np.percentile(grey, intensity.clip_percentiles)
     if low == high:
         low, high = grey.min(), grey.max()
-    scaled = (np.clip(grey, low, high) - low) * (255.0 / max(high - low, np.finfo(float).tiny))
+    if low == high:
+        return np.zeros(grey.shape, dtype=np.uint8)
+    scaled = (np.clip(grey, low, high) - low) * (255.0 / (high - low))
     levels: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
     return levels
 

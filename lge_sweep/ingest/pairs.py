@@ -45,7 +45,7 @@ def read_pairs(source: ImagePairs, root: Path) -> list[Volume]:
     findings: list[str] = []
     images = _by_stem(root / source.images, findings)
     masks = _by_stem(root / source.labels, findings)
-    if not findings:
+    if images and masks:
         findings += [f"{images[stem].name}: has no mask in {source.labels}/" for stem in sorted(images.keys() - masks)]
         findings += [f"{masks[stem].name}: has no image in {source.images}/" for stem in sorted(masks.keys() - images)]
     slices = [_read_slice(source, images[stem], masks[stem], findings) for stem in sorted(images.keys() & masks)]
@@ -76,11 +76,10 @@ def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
 
 
 def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]) -> _Slice | None:
-    match = re.search(source.case_pattern, image.stem)
-    if match is None:
-        findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}")
-        return None
     before = len(findings)
+    match = re.search(source.case_pattern, image.stem)
+    if match is None or not match["case"]:
+        findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}")
     raw_mask = source.mask
     pixels = _attempt(image, _open_grey, findings)
     labels = _attempt(mask, lambda path: _open_mask(path, raw_mask), findings)
@@ -92,7 +91,7 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
         findings.append(f"{image.name}: {int((~np.isfinite(pixels)).sum())} pixels are not finite numbers")
     elif pixels.min() == pixels.max():
         findings.append(f"{image.name}: every pixel has the same grey level, {pixels.min():g}; nothing can be seen")
-    if len(findings) > before:
+    if match is None or len(findings) > before:
         return None
     number = match.groupdict().get("slice")
     order = (int(number) if number and number.isdigit() else 0, image.stem)
@@ -104,7 +103,7 @@ def _attempt(path: Path, reader: Callable[[Path], T], findings: list[str]) -> T 
         return reader(path)
     except UnidentifiedImageError:
         findings.append(f"{path.name}: not an image file that can be read")
-    except (OSError, SyntaxError) as error:  # Pillow reports some broken PNG chunks as SyntaxError
+    except (OSError, SyntaxError, TypeError, Image.DecompressionBombError) as error:  # Pillow on broken headers
         findings.append(f"{path.name}: broken image file ({error})")
     except ValueError as error:
         findings.append(f"{path.name}: {error}")
@@ -113,7 +112,9 @@ def _attempt(path: Path, reader: Callable[[Path], T], findings: list[str]) -> T 
 
 def _open_grey(path: Path) -> Pixels:
     with Image.open(path) as image:
-        array = np.asarray(image.convert("L") if image.mode in {"P", "1", "LA"} else image)
+        _check_pages(image)
+        mode = {"P": "RGBA", "1": "L", "LA": "L"}.get(image.mode, image.mode)
+        array = np.asarray(image.convert(mode) if mode != image.mode else image)
     if array.ndim == 3:
         if (array[..., :3] != array[..., :1]).any():
             raise ValueError("image is in colour; LGE slices are grey (was a mask or a screenshot put here?)")
@@ -125,6 +126,7 @@ def _open_grey(path: Path) -> Pixels:
 
 def _open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
     with Image.open(path) as image:
+        _check_pages(image)
         if isinstance(mask, ColourMask):
             return _from_colours(np.asarray(image.convert("RGB")), mask)
         array = np.asarray(image)
@@ -133,6 +135,12 @@ def _open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
             raise ValueError("mask is in colour, but source.mask.kind is index; give colours: instead")
         array = array[..., 0]
     return _from_values(array, mask)
+
+
+def _check_pages(image: Image.Image) -> None:
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1:
+        raise ValueError(f"holds {pages} pages; each slice needs a file of its own")
 
 
 def _from_values(array: NDArray[np.integer], mask: IndexMask) -> NDArray[np.uint8]:

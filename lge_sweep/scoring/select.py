@@ -114,6 +114,8 @@ def select(
             f"{len(unfinished)} of {len(results) + len(unfinished)} cells have no result:\n{listed}\n"
             "Run the same command again to retry them, or add --allow-incomplete to select among the others."
         )
+    if not results:
+        raise SelectionError("no cell has a result; nothing can be selected")
     scored = [(result, global_metrics(result.metrics, emphasis)) for result in results]
     entries = [(result, metrics, score(metrics, rule)) for result, metrics in scored]
     entries.sort(key=lambda entry: -entry[2].value)

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lge_sweep.config import Cell, SweepConfig, cells, short_names
-from lge_sweep.console import print_parts
 from lge_sweep.errors import RunsError, WeightsError
 from lge_sweep.paths import make_writable
 from lge_sweep.scoring import Result, score
@@ -25,7 +24,7 @@ from lge_sweep.scoring.score import global_metrics
 from lge_sweep.sweep.files import HISTORY, OUTCOME, read_json
 from lge_sweep.sweep.ledger import Ledger, SweepLedger, hold_runs
 from lge_sweep.sweep.plan import Plan, part_counts
-from lge_sweep.sweep.progress import SweepProgress, format_seconds
+from lge_sweep.sweep.progress import SweepProgress, format_seconds, print_parts
 from lge_sweep.sweep.task import Done, Failed, make_task
 from lge_sweep.sweep.worker import Worker
 

@@ -102,6 +102,14 @@ class SweepProgress:
         return f"; about {format_seconds(seconds)} left"
 
 
+def print_parts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Print one line on how the data is split."""
+    described = [
+        f"{part} {n['slices']} slices of {n['cases']} cases ({n['with_scar']} with scar)" for part, n in counts.items()
+    ]
+    console.print("split: " + ", ".join(described), soft_wrap=True)
+
+
 def format_seconds(seconds: float) -> str:
     """Write a duration as a person would: `45 s`, `12 min`, `3 h 20 min`.
 

@@ -1,0 +1,141 @@
+"""Every sweep file is parsed, expanded and its first cell built; every mistake in one is explained."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from lge_sweep.config import cells, load_sweep, short_names
+from lge_sweep.config.export import json_schema
+from lge_sweep.config.schema import SweepConfig
+from lge_sweep.errors import ConfigError
+
+SWEEPS = Path(__file__).parents[1] / "sweeps"
+PHASES = sorted(path.stem for path in SWEEPS.glob("*.yaml"))
+DATA = sorted(path.stem for path in (SWEEPS / "data").glob("*.yaml"))
+PROFILES = sorted(path.stem for path in (SWEEPS / "profile").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("phase", PHASES)
+def test_every_phase_and_profile_expands_and_its_first_cell_builds(phase: str, stage: int, profile: str) -> None:
+    from lge_sweep.models import build_module
+
+    config = load_sweep(phase, stage, "phantom", profile)
+    first = cells(config)[0]
+    module = build_module(first, config.training, pretrained=False)
+    assert len(list(module.network.parameters())) > 0
+
+
+@pytest.mark.parametrize("data", DATA)
+def test_every_data_file_is_valid(data: str) -> None:
+    config = load_sweep("phase1", 1, data, "smoke")
+    assert config.data == data
+
+
+@pytest.mark.parametrize("path", sorted(SWEEPS.rglob("*.yaml")), ids=lambda path: str(path.relative_to(SWEEPS)))
+def test_every_file_begins_with_source_command_time_and_expected_result(path: Path) -> None:
+    header = "".join(line for line in path.read_text(encoding="utf-8").splitlines(True) if line.startswith("#"))
+    for word in ("Source", "Command", "Time", "Expected"):
+        assert f"# {word}" in header, f"{path.name} lacks {word}"
+
+
+def test_phase_1_is_the_papers_grid_in_order() -> None:
+    config = load_sweep("phase1", 2, "phantom", "paper")
+    assert [cell.name for cell in cells(config)] == [
+        "unet-cross_entropy-adam",
+        "segnet-cross_entropy-adam",
+        "deeplabv3plus_mobilenetv2-cross_entropy-adam",
+        "deeplabv3plus_resnet50-cross_entropy-adam",
+        "deeplabv3plus_xception-cross_entropy-adam",
+    ]
+    assert list(short_names(config).values())[0] == "unet"
+
+
+def test_the_paper_profile_is_table_2() -> None:
+    training = load_sweep("phase1", 1, "phantom", "paper").training
+    assert (training.learning_rate, training.max_epochs, training.batch_size) == (1e-4, 30, 8)
+    assert (training.validation_every, training.patience, training.image_size) == (50, 3, 320)
+    assert training.weight_decay == 1e-4
+
+
+def test_seeds_are_named_where_they_are_not_0() -> None:
+    config = load_sweep("phase1", 1, "phantom", "smoke", ["grid.seed=[0, 7]", "grid.model=[unet]"])
+    assert [cell.name for cell in cells(config)] == ["unet-cross_entropy-adam", "unet-cross_entropy-adam-seed7"]
+    assert list(short_names(config).values()) == ["0", "7"]
+
+
+def test_set_wins_over_the_files() -> None:
+    config = load_sweep("phase1", 1, "phantom", "paper", ["training.max_epochs=5", "split.unit=slice"])
+    assert (config.training.max_epochs, config.split.unit) == (5, "slice")
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.max_epoch=5", r"training.max_epoch: unknown setting: did you mean 'max_epochs'"),
+        ("trainin.max_epochs=5", r"trainin: unknown setting: did you mean 'training'"),
+        ("training.max_epochs=many", r"training.max_epochs: .*integer.*got 'many'"),
+        ("training.image_size=100", r"training.image_size: .*multiple of 32, got 100"),
+        ("training.precision=b16", r"training.precision: unknown value 'b16': did you mean 'bf16'"),
+        ("grid.model=[unett]", r"grid.model.0: unknown value 'unett': did you mean 'unet'"),
+        ("grid.model=[unet, unet]", r"grid.model: names a value twice"),
+        ("grid.loss=[dicee]", r"grid.loss.0: unknown value 'dicee'"),
+        ("source.case=5", r"source.case: unknown setting: did you mean 'cases'"),
+        ("source.kind=dicom", r"source: .*'image_pairs', 'phantom'"),
+        ("split.fractions=[0.5, 0.1, 0.1]", r"split: fractions must sum to 1, got 0.7"),
+        ("intensity.clip_percentiles=[99, 1]", r"intensity: the lower percentile must be below"),
+        ("selection.emphasis={scars: 2}", r"selection.emphasis: unknown class 'scars': did you mean 'scar'"),
+        ("training.max_epochs", r"--set training.max_epochs: expected KEY=VALUE"),
+        ("training.max_epochs=[", r"the value is not YAML"),
+    ],
+)
+def test_a_wrong_setting_is_explained(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_sweep("phase1", 1, "phantom", "smoke", [override])
+
+
+def test_all_mistakes_of_a_file_come_in_one_message(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("training: {max_epoch: 1, batch_size: one}\n", encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_sweep("phase1", 1, "phantom", str(path))
+    assert str(path) in str(error.value)
+    assert "max_epoch" in str(error.value)
+    assert "batch_size" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("phase", "data", "profile", "message"),
+    [
+        ("phase1", "phantm", "smoke", "no data named 'phantm' .*did you mean 'phantom'"),
+        ("phase1", "phantom", "smok", "no profile named 'smok' .*did you mean 'smoke'"),
+        ("phase1", "phantom", "no/such.yaml", "no/such.yaml: no such file"),
+    ],
+)
+def test_an_unknown_file_is_explained(phase: str, data: str, profile: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_sweep(phase, 1, data, profile)
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [\n", "\x00"])
+def test_a_file_that_is_not_settings_is_explained(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "bad.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"bad\.yaml"):
+        load_sweep("phase1", 1, "phantom", str(path))
+
+
+def test_settings_can_be_written_and_read_back() -> None:
+    config = load_sweep("phase1", 2, "emidec_png", "paper")
+    again = SweepConfig.model_validate(yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json"))))
+    assert again == config
+
+
+def test_every_setting_says_what_it_means() -> None:
+    schema = json_schema()
+    for name, definition in schema["$defs"].items():
+        for key, field in definition.get("properties", {}).items():
+            described = field.get("description") or "$ref" in field or key == "kind"
+            assert described, f"{name}.{key} has no description"

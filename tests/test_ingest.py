@@ -1,0 +1,425 @@
+"""Image pairs on disk become volumes; whatever is wrong with a folder comes in one report."""
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.schema import DataFile, ImagePairs, IndexMask, Phantom
+from lge_sweep.curate import curate
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import Volume, read
+from lge_sweep.ingest.export import write_phantom
+from lge_sweep.ingest.pairs import read_pairs
+from lge_sweep.ingest.phantom import simulate
+from lge_sweep.labels import Label
+from lge_sweep.paths import DATA_VARIABLE
+from lge_sweep.split import split_cases
+
+Array = NDArray[np.number]
+EMIDEC = Path(__file__).parent.parent / "sweeps" / "data" / "emidec_png.yaml"
+COLOURS: dict[str, tuple[int, int, int]] = {
+    "background": (0, 0, 0),
+    "cavity": (255, 255, 0),
+    "myocardium": (0, 255, 0),
+    "scar": (255, 0, 0),
+}
+
+INDEX = ImagePairs(
+    kind="image_pairs", mask=IndexMask(values={0: "background", 1: "cavity", 2: "myocardium", 3: "scar", 4: "scar"})
+)
+COLOUR = ImagePairs.model_validate({"kind": "image_pairs", "mask": {"kind": "colour", "colours": COLOURS}})
+
+
+def grey(seed: int = 0, shape: tuple[int, int] = (6, 8)) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def classes(shape: tuple[int, int] = (6, 8)) -> NDArray[np.uint8]:
+    return (np.arange(shape[0] * shape[1]) % 4).astype(np.uint8).reshape(shape)
+
+
+def save(array: Array, path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path)
+    return path
+
+
+def pair(root: Path, name: str, image: Array | None = None, mask: Array | None = None, suffix: str = "png") -> Path:
+    """Save an image, and a mask of the same name as PNG; return the image's path."""
+    save(classes() if mask is None else mask, root / "labels" / f"{name}.png")
+    return save(grey() if image is None else image, root / "images" / f"{name}.{suffix}")
+
+
+def findings(root: Path, source: ImagePairs = INDEX) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        read_pairs(source, root)
+    assert all(finding in str(caught.value) for finding in caught.value.findings)
+    return list(caught.value.findings)
+
+
+def the_finding(root: Path, source: ImagePairs = INDEX) -> str:
+    (finding,) = findings(root, source)
+    return finding
+
+
+# ------------------------------------------------------------------------------------------------------------- formats
+
+
+@pytest.mark.parametrize(
+    ("suffix", "dtype", "top"),
+    [
+        ("png", np.uint8, 255),
+        ("bmp", np.uint8, 255),
+        ("png", np.uint16, 65535),
+        ("tif", np.uint16, 65535),
+        ("tiff", np.float32, 1.5),
+    ],
+)
+def test_grey_levels_are_as_in_the_file(tmp_path: Path, suffix: str, dtype: type[np.number], top: float) -> None:
+    image = np.linspace(0, top, 48).astype(dtype).reshape(6, 8)
+    pair(tmp_path, "p1_slice0", image, suffix=suffix)
+    (volume,) = read_pairs(INDEX, tmp_path)
+    assert volume.pixels.dtype == dtype
+    assert np.array_equal(volume.pixels[0], image)
+    assert volume.spacing_mm is None
+
+
+def test_32_bit_integers_become_floats(tmp_path: Path) -> None:
+    image = (np.arange(48, dtype=np.int32) * 5000 - 100_000).reshape(6, 8)
+    pair(tmp_path, "p1_slice0", image, suffix="tif")
+    (volume,) = read_pairs(INDEX, tmp_path)
+    assert volume.pixels.dtype == np.float32
+    assert np.array_equal(volume.pixels[0], image)
+
+
+@pytest.mark.parametrize("suffix", ["PNG", "Tiff"])
+def test_file_endings_in_capitals_are_read(tmp_path: Path, suffix: str) -> None:
+    pair(tmp_path, "p1_slice0", suffix=suffix)
+    assert len(read_pairs(INDEX, tmp_path)) == 1
+
+
+def test_grey_saved_with_colour_channels_or_alpha_is_grey(tmp_path: Path) -> None:
+    image, opaque = grey(), np.full((6, 8), 255, dtype=np.uint8)
+    pair(tmp_path, "p1_slice0", np.dstack([image] * 3))
+    pair(tmp_path, "p1_slice1", np.dstack([image] * 3 + [opaque]))
+    pair(tmp_path, "p1_slice2", np.dstack([image, opaque]))
+    (volume,) = read_pairs(INDEX, tmp_path)
+    assert np.array_equal(volume.pixels, np.stack([image] * 3))
+
+
+def test_index_mask_values_become_classes_and_two_values_may_be_one_class(tmp_path: Path) -> None:
+    mask = classes()
+    mask[0, :4] = 4
+    pair(tmp_path, "p1_slice0", mask=mask)
+    (volume,) = read_pairs(INDEX, tmp_path)
+    assert volume.labels.dtype == np.uint8
+    assert volume.labels[0, 0].tolist() == [Label.SCAR] * 4 + [0, 1, 2, 3]
+    assert np.array_equal(volume.labels[0, 1:], classes()[1:])
+
+
+def test_a_palette_mask_is_read_by_its_indices(tmp_path: Path) -> None:
+    path = pair(tmp_path, "p1_slice0")
+    palette = Image.fromarray(classes())
+    palette.putpalette([9, 9, 9, 255, 255, 0, 0, 255, 0, 255, 0, 0])
+    palette.save(tmp_path / "labels" / path.name)
+    assert np.array_equal(read_pairs(INDEX, tmp_path)[0].labels[0], classes())
+
+
+def test_colours_become_classes(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0", mask=np.array(list(COLOURS.values()), dtype=np.uint8)[classes()])
+    pair(tmp_path, "p1_slice1", mask=np.full((6, 8, 3), (255, 255, 0), dtype=np.uint8))
+    (volume,) = read_pairs(COLOUR, tmp_path)
+    assert np.array_equal(volume.labels[0], classes())
+    assert (volume.labels[1] == Label.CAVITY).all()
+
+
+# --------------------------------------------------------------------------------------------------- cases and slices
+
+
+def test_slices_are_ordered_by_number_and_cases_by_id(tmp_path: Path) -> None:
+    for k, name in enumerate(["b_slice10", "b_slice2", "a_slice1", "b_slice1"]):
+        pair(tmp_path, name, grey(k))
+    a, b = read_pairs(INDEX, tmp_path)
+    assert (a.case, a.slices) == ("a", ("a_slice1",))
+    assert (b.case, b.slices) == ("b", ("b_slice1", "b_slice2", "b_slice10"))
+    assert np.array_equal(b.pixels, np.stack([grey(3), grey(1), grey(0)]))
+
+
+def test_the_pattern_tells_the_case_and_without_a_slice_group_names_tell_the_order(tmp_path: Path) -> None:
+    source = INDEX.model_copy(update={"case_pattern": r"pat(?P<case>\d+)"})
+    for name in ("x_pat7_b", "x_pat7_a", "y_pat12_a"):
+        pair(tmp_path, name)
+    volumes = read_pairs(source, tmp_path)
+    assert [(v.case, v.slices) for v in volumes] == [("12", ("y_pat12_a",)), ("7", ("x_pat7_a", "x_pat7_b"))]
+
+
+def test_other_files_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
+    image = pair(tmp_path, "p1_slice0")
+    (image.parent / "._p1_slice0.png").write_bytes(b"resource fork")
+    (image.parent / "notes.txt").write_text("not an image")
+    assert read_pairs(INDEX, tmp_path)[0].slices == ("p1_slice0",)
+
+
+def test_folder_names_are_settings(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0")
+    (tmp_path / "images").rename(tmp_path / "lge")
+    (tmp_path / "labels").rename(tmp_path / "truth")
+    volumes = read_pairs(INDEX.model_copy(update={"images": "lge", "labels": "truth"}), tmp_path)
+    assert [v.case for v in volumes] == ["p1"]
+
+
+# ----------------------------------------------------------------------------------------------------------- bad input
+
+
+def test_both_missing_folders_are_named(tmp_path: Path) -> None:
+    assert findings(tmp_path) == [f"{tmp_path / 'images'}: no such folder", f"{tmp_path / 'labels'}: no such folder"]
+
+
+def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
+    image = pair(tmp_path, "p1_slice0")
+    image.unlink()
+    assert the_finding(tmp_path) == f"{tmp_path / 'images'}: holds no image (looked for .png, .bmp, .tif, .tiff)"
+
+
+def test_image_without_mask_and_mask_without_image(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0")
+    save(grey(), tmp_path / "images" / "p1_slice1.png")
+    save(classes(), tmp_path / "labels" / "p1_slice2.png")
+    assert findings(tmp_path) == ["p1_slice1.png: has no mask in labels/", "p1_slice2.png: has no image in images/"]
+
+
+def test_two_files_of_one_name_do_not_hide_a_missing_mask(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0")
+    save(grey(), tmp_path / "images" / "p1_slice0.bmp")
+    save(grey(), tmp_path / "images" / "p1_slice1.png")
+    assert findings(tmp_path) == [
+        "p1_slice0.png: p1_slice0.bmp has the same name; keep one of them",
+        "p1_slice1.png: has no mask in labels/",
+    ]
+
+
+def test_image_and_mask_of_different_size(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0", mask=classes((6, 7)))
+    assert the_finding(tmp_path) == "p1_slice0.png: image is 6x8, its mask 6x7; they must be equal"
+
+
+def test_slices_of_different_size_in_a_case(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0")
+    pair(tmp_path, "p1_slice1", grey(shape=(8, 6)), classes((8, 6)))
+    pair(tmp_path, "p2_slice0", grey(shape=(9, 9)), classes((9, 9)))
+    assert the_finding(tmp_path) == "case p1: its slices differ in size (6x8, 8x6); one exam has one size"
+
+
+def test_value_not_in_the_mapping(tmp_path: Path) -> None:
+    mask = classes()
+    mask[0, :3] = 9
+    pair(tmp_path, "p1_slice0", mask=mask)
+    assert the_finding(tmp_path) == (
+        "p1_slice0.png: mask value 9 on 3 pixels is not in source.mask.values (known: 0, 1, 2, 3, 4)"
+    )
+
+
+def test_colour_not_in_the_mapping(tmp_path: Path) -> None:
+    mask = np.zeros((6, 8, 3), dtype=np.uint8)
+    mask[0, :2] = (254, 255, 0)
+    pair(tmp_path, "p1_slice0", mask=mask)
+    assert the_finding(tmp_path, COLOUR) == (
+        "p1_slice0.png: mask colour [254, 255, 0] on 2 pixels is not in source.mask.colours (known: background "
+        "[0, 0, 0], cavity [255, 255, 0], myocardium [0, 255, 0], scar [255, 0, 0])"
+    )
+
+
+def test_colour_mask_where_index_values_are_expected(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0", mask=np.full((6, 8, 3), (255, 255, 0), dtype=np.uint8))
+    assert "mask is in colour, but source.mask.kind is index" in the_finding(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
+@pytest.mark.parametrize("kept", [0.0, 0.2, 0.5, 0.9])
+def test_truncated_file(tmp_path: Path, suffix: str, kept: float) -> None:
+    image = pair(tmp_path, "p1_slice0", grey(shape=(40, 40)), classes((40, 40)), suffix)
+    data = image.read_bytes()
+    image.write_bytes(data[: int(len(data) * kept)])
+    assert re.match(rf"p1_slice0\.{suffix}: (broken image file|not an image file)", the_finding(tmp_path))
+
+
+def test_text_with_the_ending_of_an_image(tmp_path: Path) -> None:
+    image = pair(tmp_path, "p1_slice0")
+    image.write_text("not an image")
+    assert the_finding(tmp_path) == "p1_slice0.png: not an image file that can be read"
+
+
+def test_broken_header_that_claims_an_enormous_image(tmp_path: Path) -> None:
+    image = pair(tmp_path, "p1_slice0", suffix="bmp")
+    data = bytearray(image.read_bytes())
+    data[18:26] = (60_000).to_bytes(4, "little") * 2  # width and height of a BMP
+    image.write_bytes(data)
+    assert the_finding(tmp_path).startswith("p1_slice0.bmp: broken image file (Image size")
+
+
+def test_broken_mask_is_found_like_a_broken_image(tmp_path: Path) -> None:
+    image = pair(tmp_path, "p1_slice0")
+    (tmp_path / "labels" / image.name).write_bytes(b"")
+    assert the_finding(tmp_path) == "p1_slice0.png: not an image file that can be read"
+
+
+@pytest.mark.parametrize("level", [0, 77])
+def test_image_of_a_single_grey_level(tmp_path: Path, level: int) -> None:
+    pair(tmp_path, "p1_slice0", np.full((6, 8), level, dtype=np.uint8))
+    assert the_finding(tmp_path) == (
+        f"p1_slice0.png: every pixel has the same grey level, {level}; nothing can be seen"
+    )
+
+
+def test_pixels_that_are_not_finite(tmp_path: Path) -> None:
+    image = grey().astype(np.float32)
+    image[0, :2] = np.nan
+    image[1, 0] = np.inf
+    pair(tmp_path, "p1_slice0", image, suffix="tif")
+    assert the_finding(tmp_path) == "p1_slice0.tif: 3 pixels are not finite numbers"
+
+
+def test_colour_image_among_the_grey_ones(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0", np.dstack([grey(1), grey(2), grey(3)]))
+    assert the_finding(tmp_path).startswith("p1_slice0.png: image is in colour")
+
+
+def test_colour_image_saved_with_a_palette(tmp_path: Path) -> None:
+    image = Image.fromarray(classes())
+    image.putpalette([0, 0, 0, 255, 255, 0, 0, 255, 0, 255, 0, 0])
+    image.save(pair(tmp_path, "p1_slice0"))
+    assert the_finding(tmp_path).startswith("p1_slice0.png: image is in colour")
+
+
+def test_a_stack_in_one_file_is_not_cut_to_its_first_slice(tmp_path: Path) -> None:
+    path = pair(tmp_path, "p1_slice0", suffix="tif")
+    Image.fromarray(grey(1)).save(path, save_all=True, append_images=[Image.fromarray(grey(2))])
+    assert the_finding(tmp_path) == "p1_slice0.tif: holds 2 pages; each slice needs a file of its own"
+
+
+@pytest.mark.parametrize("pattern", [INDEX.case_pattern, r"^(?P<case>P\d+|)"])
+def test_name_that_does_not_tell_the_case(tmp_path: Path, pattern: str) -> None:
+    pair(tmp_path, "scan17")
+    source = INDEX.model_copy(update={"case_pattern": pattern})
+    assert the_finding(tmp_path, source) == f"scan17.png: the name does not match source.case_pattern {pattern}"
+
+
+def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
+    pair(tmp_path, "p0_slice0")
+    pair(tmp_path, "p1_slice0", np.zeros((6, 8), dtype=np.uint8), np.full((6, 8), 9, dtype=np.uint8))
+    pair(tmp_path, "p1_slice1", np.zeros((6, 8), dtype=np.uint8), classes((6, 7)))
+    pair(tmp_path, "p2_slice0").write_bytes(b"")
+    pair(tmp_path, "scan17").write_bytes(b"")
+    pair(tmp_path, "p3_slice0")
+    pair(tmp_path, "p3_slice1", grey(shape=(8, 6)), classes((8, 6)))
+    save(grey(), tmp_path / "images" / "p4_slice0.png")
+    save(classes(), tmp_path / "labels" / "p5_slice0.png")
+    with pytest.raises(DataError) as caught:
+        read(INDEX, tmp_path)
+    report = str(caught.value)
+    assert caught.value.where == str(tmp_path)
+    assert report.startswith(f"{tmp_path}: 9 problems\n  - ")
+    for expected in (
+        "p4_slice0.png: has no mask",
+        "p5_slice0.png: has no image",
+        "p1_slice0.png: mask value 9",
+        "p1_slice1.png: image is 6x8, its mask 6x7",
+        "p1_slice1.png: every pixel has the same grey level, 0",
+        "p2_slice0.png: not an image",
+        "scan17.png: the name does not match",
+        "scan17.png: not an image",
+        "case p3: its slices differ in size",
+    ):
+        assert expected in report
+    assert "p0_slice0" not in report
+
+
+# ---------------------------------------------------------------------------------------------------- root and phantom
+
+
+def test_no_root_says_how_to_give_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    with pytest.raises(DataError, match=r"root=FOLDER \(--root FOLDER\) or set LGE_SWEEP_DATA"):
+        read(INDEX)
+
+
+def test_root_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder; give the folder that holds the images"):
+        read(INDEX, tmp_path / "gone")
+
+
+def test_root_comes_from_the_environment_unless_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair(tmp_path / "environment", "e_slice0")
+    pair(tmp_path / "given", "g_slice0")
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "environment"))
+    assert [v.case for v in read(INDEX)] == ["e"]
+    assert [v.case for v in read(INDEX, tmp_path / "given")] == ["g"]
+
+
+def test_the_phantom_needs_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    volumes = read(Phantom(kind="phantom", cases=2, slices=1, size=64))
+    assert [v.case for v in volumes] == ["phantom000", "phantom001"]
+
+
+def test_an_exported_phantom_reads_back_as_it_was_simulated(tmp_path: Path) -> None:
+    summary = write_phantom(tmp_path / "out", cases=2, seed=3)
+    simulated = simulate(Phantom(kind="phantom", cases=2, seed=3))
+    back = read_pairs(INDEX, tmp_path / "out")
+    assert "10 image pairs of 2 simulated exams" in summary
+    assert [(v.case, v.slices) for v in back] == [(v.case, v.slices) for v in simulated]
+    for mine, theirs in zip(back, simulated, strict=True):
+        assert np.array_equal(mine.pixels, theirs.pixels)
+        assert np.array_equal(mine.labels, theirs.labels)
+
+
+def test_export_overwrites_nothing(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("data")
+    for output in (tmp_path, tmp_path / "precious"):
+        with pytest.raises(DataError, match="is not an empty folder; nothing is overwritten"):
+            write_phantom(output, cases=1, seed=0)
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_export_says_where_it_cannot_write(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_phantom(tmp_path / "file" / "below", cases=1, seed=0)
+
+
+# --------------------------------------------------------------------------------------------------------- real slices
+
+
+@pytest.fixture(scope="module")
+def emidec() -> DataFile:
+    return validate(DataFile, read_yaml(EMIDEC), str(EMIDEC))
+
+
+@pytest.fixture(scope="module")
+def exams(emidec: DataFile) -> list[Volume]:
+    folder = os.environ.get("LGE_SWEEP_TEST_DATA")
+    if not folder:
+        pytest.skip("LGE_SWEEP_TEST_DATA is not set; it names a folder with emidec/ in it")
+    return read(emidec.source, Path(folder) / "emidec")
+
+
+def test_emidec_reads_whole_and_without_a_finding(exams: list[Volume]) -> None:
+    assert len(exams) == 70
+    assert sum(len(exam.slices) for exam in exams) == 486
+    assert sum(bool((exam.labels == Label.SCAR).any()) for exam in exams) == 47
+    assert all(exam.pixels.shape[1:] == (256, 256) for exam in exams)
+
+
+def test_emidec_splits_by_case_without_a_leak(exams: list[Volume], emidec: DataFile) -> None:
+    manifest = curate(exams, emidec.curate).manifest
+    split = split_cases(manifest, emidec.split)
+    parts = manifest["slice"].map(dict(split.parts))
+    assert parts.value_counts().to_dict() == {"train": 293, "val": 63, "test": 130}
+    assert manifest.groupby("case")["slice"].apply(lambda names: parts[names.index].nunique()).max() == 1
+    assert (split.leaky, split.leak_share, split.notes) == (False, 0.0, ())

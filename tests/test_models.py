@@ -1,0 +1,231 @@
+"""All five architectures, both stages: they learn, they save and load, they take pretrained weights or say why not."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from segmentation_models_pytorch.encoders import get_encoder
+from torchvision.models import vgg16_bn
+
+from lge_sweep.config import Cell
+from lge_sweep.config.schema import Training
+from lge_sweep.errors import ConfigError, TrialError, WeightsError
+from lge_sweep.labels import STAGES
+from lge_sweep.models import SegmentationModule, build_module
+from lge_sweep.models import weights as weights_module
+from lge_sweep.models.architectures import ARCHITECTURES
+from lge_sweep.models.hardware import find_hardware
+from lge_sweep.models.segnet import SegNet
+from lge_sweep.models.weights import check_weights
+from lge_sweep.sweep.callbacks import save_weights
+from lge_sweep.sweep.execute import load_best
+
+MODELS = list(ARCHITECTURES)
+SCRATCH = Training(encoder_weights="none")
+
+
+def cell(model: str, stage: int = 1, optimizer: str = "adam", seed: int = 0) -> Cell:
+    return Cell(stage, model, "cross_entropy", optimizer, seed)
+
+
+def batch(stage: int, size: int, slices: int = 2) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    return {
+        "image": torch.randint(0, 256, (slices, 3, size, size), dtype=torch.uint8, generator=generator),
+        "target": torch.randint(0, len(STAGES[stage]), (slices, size, size), generator=generator),
+    }
+
+
+@pytest.mark.parametrize("size", [64, 320])
+@pytest.mark.parametrize("stage", [1, 2])
+@pytest.mark.parametrize("model", MODELS)
+def test_forward_backward_step_and_round_trip(model: str, stage: int, size: int, tmp_path: Path) -> None:
+    training = SCRATCH.model_copy(update={"learning_rate": 1e-2})
+    module = build_module(cell(model, stage), training).train()
+    data = batch(stage, size)
+    optimizer = module.configure_optimizers()
+    before = {name: value.clone() for name, value in module.network.named_parameters()}
+    scores = module(data["image"])
+    assert scores.shape == (2, len(STAGES[stage]), size, size)
+    loss = module.training_step(data, 0)
+    loss.backward()
+    assert all(value.grad is not None for value in module.network.parameters())
+    optimizer.step()
+    moved = [name for name, value in module.network.named_parameters() if not torch.equal(value, before[name])]
+    assert len(moved) == len(before)
+    save_weights(module.network, tmp_path / "best.pt")
+    again = load_best(tmp_path / "best.pt", cell(model, stage), training)
+    module.eval()
+    with torch.inference_mode():
+        torch.testing.assert_close(again(data["image"][:1]), module(data["image"][:1]))
+    assert again.predict_classes(data["image"][:1]).dtype == torch.uint8
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_few_steps_lower_the_loss(model: str) -> None:
+    training = SCRATCH.model_copy(update={"learning_rate": 3e-3, "width": 0.25})
+    module = build_module(cell(model), training).train()
+    data = batch(1, 64)
+    data["target"] = torch.zeros_like(data["target"])
+    data["target"][:, 16:48, 16:48] = 1
+    data["image"] = (data["image"] // 4) + (data["target"] * 180).to(torch.uint8).unsqueeze(1)  # a bright square
+    optimizer = module.configure_optimizers()
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = module.training_step(data, 0)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert min(losses[-2:]) < 0.7 * losses[0]
+
+
+def test_initial_weights_depend_on_the_seed_alone() -> None:
+    def first(seed: int) -> torch.Tensor:
+        torch.manual_seed(123)
+        return next(build_module(cell("unet", seed=seed), SCRATCH).network.parameters())
+
+    assert torch.equal(first(0), first(0))
+    assert not torch.equal(first(0), first(1))
+
+
+def test_unet_is_the_published_one() -> None:
+    network = build_module(cell("unet", 2), SCRATCH).network
+    widths = {layer.out_channels for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)}
+    assert widths == {64, 128, 256, 512, 1024, 3}
+
+
+def test_segnet_has_the_thirteen_convolutions_of_vgg16_twice() -> None:
+    layers = [layer for layer in SegNet(2).modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert len(layers) == 13 + 13 + 1
+
+
+def test_segnet_unpools_to_the_place_of_the_maximum() -> None:
+    pool, unpool = torch.nn.MaxPool2d(2, return_indices=True), SegNet(2).unpool
+    image = torch.tensor([[[[1.0, 2.0], [4.0, 3.0]]]])
+    assert unpool(*pool(image)).tolist() == [[[[0.0, 0.0], [4.0, 0.0]]]]
+
+
+def test_sgdm_has_the_momentum_and_both_have_the_coupled_decay() -> None:
+    sgdm = build_module(cell("unet", optimizer="sgdm"), SCRATCH).configure_optimizers()
+    adam = build_module(cell("unet"), SCRATCH).configure_optimizers()
+    assert isinstance(sgdm, torch.optim.SGD)
+    assert isinstance(adam, torch.optim.Adam)
+    assert not isinstance(adam, torch.optim.AdamW)
+    assert sgdm.defaults["momentum"] == 0.9
+    assert sgdm.defaults["weight_decay"] == adam.defaults["weight_decay"] == 1e-4
+
+
+def test_an_unknown_model_is_explained() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'unet'"):
+        build_module(cell("unett"), SCRATCH)
+
+
+def test_a_loss_that_is_no_number_fails_the_trial_with_its_step() -> None:
+    module = build_module(cell("unet"), SCRATCH.model_copy(update={"width": 0.25}))
+    with torch.no_grad():
+        next(module.network.parameters()).fill_(float("nan"))
+    with pytest.raises(TrialError, match="training loss became nan at step 1"):
+        module.training_step(batch(1, 64), 0)
+
+
+def test_cross_entropy_of_a_batch_without_a_class_is_finite_and_punishes_false_positives() -> None:
+    module = build_module(cell("unet", 2), SCRATCH.model_copy(update={"width": 0.25}))
+    scores = torch.zeros(1, 3, 2, 2, requires_grad=True)
+    loss = module.loss(scores, torch.zeros(1, 2, 2, dtype=torch.long))
+    loss.backward()
+    assert float(loss) == pytest.approx(torch.log(torch.tensor(3.0)).item())
+    assert scores.grad is not None
+    # d loss / d score = (softmax - one hot) / pixels, by hand: 1/3 / 4 for the absent classes
+    assert scores.grad[0, 2] == pytest.approx(torch.full((2, 2), 1 / 12))
+
+
+# ------------------------------------------------------------------------------------------------ pretrained weights
+
+
+def encoder_file(folder: Path, encoder: str) -> Path:
+    """Write a weight file with the keys that the encoder's publisher uses, all values 0.5."""
+    if encoder == "vgg16_bn":
+        state = vgg16_bn().state_dict()
+    elif encoder == "xception41":
+        import timm
+
+        state = timm.create_model("xception41", pretrained=False).state_dict()
+    else:
+        state = get_encoder(encoder, weights=None).state_dict()
+    path = folder / f"{encoder}.pth"
+    torch.save({key: torch.full_like(value, 1) for key, value in state.items()}, path)
+    return path
+
+
+@pytest.mark.parametrize("model", [name for name in MODELS if ARCHITECTURES[name].encoder])
+def test_every_tensor_of_the_encoder_comes_from_the_file(model: str, tmp_path: Path) -> None:
+    encoder = ARCHITECTURES[model].encoder
+    assert encoder is not None
+    path = encoder_file(tmp_path, encoder)
+    for given in (path, tmp_path):
+        module = build_module(cell(model), Training(encoder_weights=str(given)))
+        part = (
+            module.network.features if isinstance(module.network, SegNet) else module.network.get_submodule("encoder")
+        )
+        assert all(bool((value == 1).all()) for value in part.state_dict().values())
+
+
+def test_a_file_of_another_encoder_is_refused(tmp_path: Path) -> None:
+    path = encoder_file(tmp_path, "mobilenet_v2")
+    with pytest.raises(WeightsError, match="does not fit the encoder resnet50"):
+        build_module(cell("deeplabv3plus_resnet50"), Training(encoder_weights=str(path)))
+
+
+def test_a_broken_weight_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "resnet50.pth"
+    path.write_bytes(b"not weights")
+    with pytest.raises(WeightsError, match="cannot be read as a weight file"):
+        build_module(cell("deeplabv3plus_resnet50"), Training(encoder_weights=str(path)))
+
+
+def test_a_narrow_segnet_cannot_take_pretrained_weights(tmp_path: Path) -> None:
+    encoder_file(tmp_path, "vgg16_bn")
+    with pytest.raises(WeightsError, match=r"set training\.width=1"):
+        build_module(cell("segnet"), Training(encoder_weights=str(tmp_path), width=0.5))
+
+
+def test_a_folder_without_the_file_names_all_that_are_missing(tmp_path: Path) -> None:
+    encoder_file(tmp_path, "mobilenet_v2")
+    with pytest.raises(WeightsError) as error:
+        check_weights(MODELS, str(tmp_path))
+    assert "resnet50.pth" in str(error.value)
+    assert "xception41.pth" in str(error.value)
+    assert "vgg16_bn.pth" in str(error.value)
+    assert "mobilenet_v2.pth" not in str(error.value)
+
+
+def test_imagenet_without_a_network_says_how_to_bring_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(weights_module.huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    monkeypatch.setattr(weights_module.huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens
+    with pytest.raises(WeightsError) as error:
+        check_weights(["deeplabv3plus_resnet50", "deeplabv3plus_xception"], "imagenet")
+    message = str(error.value)
+    assert "save it as FOLDER/resnet50.safetensors" in message
+    assert "save it as FOLDER/xception41.safetensors" in message
+    assert "encoder_weights=none" in message
+
+
+def test_real_imagenet_weights_load(real_data: Path) -> None:
+    path = real_data.parent / "weights" / "mobilenet_v2_imagenet_features_torchvision_keys.pth"
+    if not path.is_file():
+        pytest.skip("no weight file beside the real data")
+    state = torch.load(path, weights_only=True)
+    module = build_module(cell("deeplabv3plus_mobilenetv2"), Training(encoder_weights=str(path)))
+    loaded = module.network.get_submodule("encoder").state_dict()
+    assert all(torch.equal(loaded[key], value) for key, value in state.items())
+
+
+def test_precision_follows_the_setting() -> None:
+    assert find_hardware(Training(precision="32")).precision == "32-true"
+    assert find_hardware(Training(precision="bf16")).precision == "bf16-mixed"
+
+
+def test_the_module_normalises_as_its_encoder_was_trained() -> None:
+    module: SegmentationModule = build_module(cell("deeplabv3plus_xception"), SCRATCH)
+    assert torch.allclose(module.mean.flatten(), torch.full((3,), 127.5))  # type: ignore[union-attr]

@@ -1,0 +1,79 @@
+"""The architecture, enforced: who may import whom, and what a light command must not load."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "lge_sweep"
+# Along the flow of the data. scoring and report take plain tables only; they stand above the sweep that calls them.
+ROOMS = ["ingest", "curate", "split", "data", "metrics", "scoring", "models", "report", "tracking", "sweep", "pipeline"]
+BASE = {"errors", "paths", "choices", "labels", "seeding", "config"}
+TOP = {"cli", "phases", "status", "console"}
+HEAVY = {"mlflow": {"tracking"}, "optuna": {"sweep"}, "pytorch_lightning": {"data", "models", "sweep"}}
+
+
+def files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def allowed(room: str) -> set[str]:
+    if room in ROOMS:
+        return BASE | set(ROOMS[: ROOMS.index(room) + 1])
+    return BASE if room in BASE else BASE | set(ROOMS) | TOP
+
+
+@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_room_imports_only_from_rooms_above_it(path: Path) -> None:
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("lge_sweep.")}
+    assert used <= allowed(room_of(path)), f"{path.name} may not import {used - allowed(room_of(path))}"
+
+
+def test_every_module_belongs_to_a_known_room() -> None:
+    assert {room_of(path) for path in files()} <= set(ROOMS) | BASE | TOP | {"__init__"}
+
+
+@pytest.mark.parametrize("library", HEAVY)
+def test_heavy_libraries_stay_in_their_rooms(library: str) -> None:
+    users = {room_of(path) for path in files() if any(name.split(".")[0] == library for name in imports(path))}
+    assert users <= HEAVY[library]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["phase1", "--help"], ["--version"], ["score", "docs/paper/table4_phase1.csv"]]
+)
+def test_light_commands_load_neither_torch_nor_mlflow(arguments: list[str]) -> None:
+    code = (
+        "import sys\nfrom lge_sweep.cli import app\n"
+        f"try: app({arguments!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "loaded = {'torch', 'mlflow', 'optuna', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=PACKAGE.parent, timeout=60)
+
+
+def test_importing_the_package_keeps_libraries_from_calling_out() -> None:
+    code = (
+        "import os, lge_sweep\n"
+        "assert os.environ['NO_ALBUMENTATIONS_UPDATE'] == '1'\n"
+        "assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true'\n"
+        "assert os.environ['HF_HUB_DISABLE_TELEMETRY'] == '1'"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

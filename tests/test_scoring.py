@@ -1,0 +1,150 @@
+"""Scores against the paper's Tables IV and V; selection against hand-made sweeps."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lge_sweep.cli import app
+from lge_sweep.errors import ConfigError, SelectionError
+from lge_sweep.scoring import RULES, Result, all_scores, global_metrics, score, score_table, select
+
+PAPER = Path(__file__).parents[1] / "docs" / "paper"
+# Mean Score of paper Tables IV and V, in the order of their rows.
+GOLDEN = {
+    ("table4_phase1.csv", "mean"): [0.9548, 0.9205, 0.8939, 0.8684, 0.5665],
+    ("table4_phase2.csv", "weighted"): [0.5287, 0.5170],
+    ("table5_phase1.csv", "mean"): [0.3961, 0.3938, 0.3937, 0.3935, 0.3644],
+    ("table5_phase2.csv", "weighted"): [0.6348, 0.6396],
+}
+
+
+@pytest.mark.parametrize(("file", "rule"), GOLDEN)
+def test_all_rows_of_the_papers_tables_are_reproduced(file: str, rule: str) -> None:
+    names = [line.split(",")[0] for line in (PAPER / file).read_text(encoding="utf-8").splitlines()[1:]]
+    scores = dict(score_table(PAPER / file, rule))
+    assert len(names) == len(GOLDEN[file, rule])
+    for name, expected in zip(names, GOLDEN[file, rule], strict=True):
+        assert scores[name].value == pytest.approx(expected, abs=1.5e-4), name
+
+
+def test_the_weights_are_those_of_table_3() -> None:
+    assert RULES["weighted"] == dict(dice=0.25, iou=0.20, f1=0.20, bf=0.10, sensitivity=0.15, specificity=0.10)
+    assert all(sum(weights.values()) == pytest.approx(1) for weights in RULES.values())
+
+
+def test_a_missing_metric_gives_its_weight_to_the_others() -> None:
+    points = score({"dice": 0.4, "iou": 0.2, "bf": None}, "weighted")
+    assert points.value == pytest.approx((0.25 * 0.4 + 0.20 * 0.2) / 0.45)
+    assert points.missing == ("f1", "bf", "sensitivity", "specificity")
+    assert sum(points.weights.values()) == pytest.approx(1)
+
+
+def test_no_metric_at_all_cannot_be_scored() -> None:
+    with pytest.raises(SelectionError, match="none of the six"):
+        score({"dice": None}, "mean")
+
+
+def test_unknown_rule_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'weighted'"):
+        score({"dice": 0.5}, "weigthed")
+
+
+def by_class(**values: float | None) -> dict[str, dict[str, float | None]]:
+    return {metric: dict(values) for metric in RULES["mean"]}
+
+
+def test_emphasis_reweights_classes_and_a_missing_class_makes_the_global_missing() -> None:
+    metrics = by_class(background=1.0, myocardium=0.6, scar=0.2)
+    assert global_metrics(metrics)["dice"] == pytest.approx(0.6)
+    assert global_metrics(metrics, {"scar": 2})["dice"] == pytest.approx((1.0 + 0.6 + 0.4) / 4)
+    assert global_metrics(metrics, {"background": 0})["dice"] == pytest.approx(0.4)
+    assert global_metrics(by_class(background=1.0, scar=None))["dice"] is None
+    assert global_metrics(by_class(background=1.0, scar=None), {"scar": 0})["dice"] == 1.0
+
+
+def test_foreground_scores_leave_the_background_out() -> None:
+    scores = all_scores(Result("a", by_class(background=1.0, cavity=0.5)))
+    assert scores == {
+        "mean": pytest.approx(0.75), "weighted": pytest.approx(0.75),
+        "mean_foreground": pytest.approx(0.5), "weighted_foreground": pytest.approx(0.5),
+    }  # fmt: skip
+
+
+def result(name: str, value: float, *collapsed: str) -> Result:
+    return Result(name, by_class(background=1.0, cavity=value), collapsed)
+
+
+def test_the_best_two_are_selected_with_their_margin() -> None:
+    selection = select([result("a", 0.5), result("b", 0.9), result("c", 0.7)], "mean", keep=2)
+    assert selection.selected == ("b", "c")
+    assert [entry.rank for entry in selection.ranking] == [1, 2, 3]
+    assert selection.margin == pytest.approx(0.1)
+    assert selection.to_dict()["weights"]["dice"] == pytest.approx(1 / 6)
+
+
+def test_a_collapsed_cell_is_not_selected_while_another_stands() -> None:
+    selection = select([result("a", 0.9, "cavity"), result("b", 0.5), result("c", 0.4)], "mean", keep=2)
+    assert selection.selected == ("b", "c")
+    assert selection.ranking[0].name == "a"
+    assert selection.margin is None
+    assert any("a collapsed: cavity never predicted" in note for note in selection.notes)
+
+
+def test_fewer_are_selected_when_fewer_stand() -> None:
+    selection = select([result("a", 0.9, "cavity"), result("b", 0.5)], "mean", keep=2)
+    assert selection.selected == ("b",)
+    assert any("only 1 of the 2" in note for note in selection.notes)
+
+
+def test_when_all_collapsed_the_best_is_selected_and_called_moot() -> None:
+    selection = select([result("a", 0.2, "cavity"), result("b", 0.5, "cavity")], "mean", keep=1)
+    assert selection.selected == ("b",)
+    assert any("every configuration collapsed" in note for note in selection.notes)
+
+
+def test_a_tie_at_the_border_is_said() -> None:
+    selection = select([result("a", 0.5), result("b", 0.5)], "mean", keep=1)
+    assert selection.selected == ("a",)
+    assert any("tie" in note for note in selection.notes)
+
+
+def test_an_incomplete_sweep_is_refused_unless_told_otherwise() -> None:
+    with pytest.raises(SelectionError, match=r"1 of 2 cells have no result:\n  - b: out of memory"):
+        select([result("a", 0.5)], "mean", 1, unfinished={"b": "out of memory"})
+    selection = select([result("a", 0.5)], "mean", 1, unfinished={"b": "out of memory"}, allow_incomplete=True)
+    assert any("selected without b" in note for note in selection.notes)
+
+
+def test_nothing_finished_cannot_be_selected() -> None:
+    with pytest.raises(SelectionError):
+        select([], "mean", 1, unfinished={"a": "killed"}, allow_incomplete=True)
+
+
+def test_selection_on_the_test_part_is_marked() -> None:
+    assert any("test part" in note for note in select([result("a", 0.5)], "mean", 1, part="test").notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Model,Dice,IoU\na,1,1\n", "no column f1, bf, sensitivity, specificity"),
+        ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\n", "at least one row"),
+        ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,x,1,1,1,1,1\n", "line 2: dice is 'x'"),
+        ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,95,1,1,1,1,1\n", "dice is 95; expected a number in 0-1"),
+        ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,1,1\n", "another number of columns"),
+        ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,-,-,-,-,-,-\n", "none of the six metrics has a value"),
+    ],
+)
+def test_a_bad_table_ends_in_one_message_and_exit_code_2(tmp_path: Path, text: str, message: str) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(app, ["score", str(table)])
+    assert done.exit_code == 2
+    assert message in done.output.replace("\n", "")
+
+
+def test_a_table_that_is_not_there(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["score", str(tmp_path / "no.csv")])
+    assert done.exit_code == 2
+    assert "cannot be read" in done.output

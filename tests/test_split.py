@@ -1,0 +1,301 @@
+"""Cases are dealt by exact sizes, reproducibly, and nothing stands on two sides unless the user asked for it."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lge_sweep.config.schema import Part, PartCounts, SplitConfig
+from lge_sweep.errors import DataError
+from lge_sweep.split import PARTS, Split, split_cases
+from lge_sweep.split.deal import largest_remainder
+from lge_sweep.split.leaks import audit
+
+TABLE_1: Mapping[Part, PartCounts] = {
+    "train": PartCounts(normal=40, scar=100),
+    "val": PartCounts(normal=20, scar=18),
+    "test": PartCounts(normal=20, scar=38),
+}
+
+
+def manifest(slices: Mapping[str, int], scar: Mapping[str, int]) -> pd.DataFrame:
+    """A manifest of cases with so many slices, the first so many of which have scar; all pictures are unalike."""
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "slice": f"{case}_slice{k}",
+            "case": case,
+            "has_scar": k < scar.get(case, 0),
+            "image_hash": f"{case}/{k}",
+            "perceptual_hash": rng.bytes(8).hex(),
+        }
+        for case, count in slices.items()
+        for k in range(count)
+    ]
+    return pd.DataFrame(rows)
+
+
+def cohort(normal: int = 20, scar: int = 30, slices: int = 3) -> pd.DataFrame:
+    """Cases n00, n01, ... without scar and s00, s01, ... with scar on one slice."""
+    names = [f"n{k:02d}" for k in range(normal)] + [f"s{k:02d}" for k in range(scar)]
+    return manifest(dict.fromkeys(names, slices), {name: 1 for name in names if name.startswith("s")})
+
+
+def table_1_cohort() -> pd.DataFrame:
+    """41 patients, 236 slices, 156 of them with scar, as the paper's."""
+    cases = {f"p{k:02d}": 6 if k < 31 else 5 for k in range(41)}
+    frame = manifest(cases, {})
+    return frame.assign(has_scar=np.random.default_rng(0).permutation(np.arange(236) < 156))
+
+
+def with_same(frame: pd.DataFrame, column: str, first: str, second: str, flip: int = 0) -> pd.DataFrame:
+    """Give one slice the hash of another, with some bits flipped."""
+    frame = frame.set_index("slice")
+    value = str(frame.loc[first, column])
+    frame.loc[second, column] = f"{int(value, 16) ^ flip:016x}" if flip else value
+    return frame.reset_index()
+
+
+def cases_of(split: Split, part: str) -> set[str]:
+    return {name.split("_")[0] for name, p in split.parts.items() if p == part}
+
+
+def pick(split: Split, part: str, nth: int = 0) -> str:
+    return sorted(name for name, p in split.parts.items() if p == part)[nth]
+
+
+# --------------------------------------------------------------------------------------------------------------- sizes
+
+
+@pytest.mark.parametrize(
+    ("total", "sizes"),
+    [
+        (100, [60, 15, 25]),
+        (20, [12, 3, 5]),
+        (23, [14, 3, 6]),  # 13.8, 3.45, 5.75: the last goes to train, the one before to test
+        (47, [28, 7, 12]),  # 28.2, 7.05, 11.75
+        (10, [6, 2, 2]),  # 6, 1.5, 2.5: of equal remainders the earlier part's
+        (3, [2, 0, 1]),  # 1.8, 0.45, 0.75
+        (1, [1, 0, 0]),
+        (0, [0, 0, 0]),
+    ],
+)
+def test_largest_remainder_by_hand(total: int, sizes: list[int]) -> None:
+    assert largest_remainder(total, (0.60, 0.15, 0.25)) == sizes
+
+
+def test_each_stratum_is_dealt_by_largest_remainder() -> None:
+    split = split_cases(cohort(normal=23, scar=47), SplitConfig())
+    dealt = Counter((part, case[0]) for part in PARTS for case in cases_of(split, part))
+    assert [dealt[part, "n"] for part in PARTS] == [14, 3, 6]
+    assert [dealt[part, "s"] for part in PARTS] == [28, 7, 12]
+
+
+def test_a_case_has_scar_if_one_of_its_slices_has() -> None:
+    frame = manifest(dict.fromkeys("abcdefgh", 3), {"a": 1, "b": 1, "c": 1, "d": 1})
+    split = split_cases(frame, SplitConfig(fractions=(0.5, 0.25, 0.25)))
+    assert [len(cases_of(split, part) & set("abcd")) for part in PARTS] == [2, 1, 1]
+
+
+def test_every_slice_is_dealt_and_no_case_stands_in_two_parts() -> None:
+    frame = cohort()
+    split = split_cases(frame, SplitConfig())
+    assert set(split.parts) == set(frame["slice"])
+    train, val, test = (cases_of(split, part) for part in PARTS)
+    assert len(train) + len(val) + len(test) == len(train | val | test) == 50
+    assert (split.leaky, split.leak_share, split.notes) == (False, 0.0, ())
+
+
+def test_fractions_are_settings() -> None:
+    split = split_cases(cohort(20, 20), SplitConfig(fractions=(0.5, 0.3, 0.2)))
+    assert [len(cases_of(split, part)) for part in PARTS] == [20, 12, 8]
+
+
+# --------------------------------------------------------------------------------------------------------- reproducible
+
+
+def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
+    first, again, other = (split_cases(cohort(), SplitConfig(seed=seed)) for seed in (3, 3, 4))
+    assert first.parts == again.parts
+    assert first.parts != other.parts
+    assert [len(cases_of(first, part)) for part in PARTS] == [len(cases_of(other, part)) for part in PARTS]
+
+
+@pytest.mark.parametrize("unit", ["case", "slice"])
+def test_the_order_of_rows_does_not_matter(unit: str) -> None:
+    settings = SplitConfig.model_validate({"unit": unit})
+    frame = cohort()
+    assert split_cases(frame, settings).parts == split_cases(frame.sample(frac=1, random_state=0), settings).parts
+
+
+# ---------------------------------------------------------------------------------------------------- slices as units
+
+
+def test_unit_slice_is_marked_leaky_with_the_share_of_test_slices() -> None:
+    frame = cohort(normal=4, scar=6, slices=4)
+    split = split_cases(frame, SplitConfig(unit="slice"))
+    train_cases = cases_of(split, "train")
+    test = [name for name, part in split.parts.items() if part == "test"]
+    share = sum(name.split("_")[0] in train_cases for name in test) / len(test)
+    assert split.leaky
+    assert split.leak_share == share > 0
+    assert split.notes[0] == (
+        f"leaky split: {share:.1%} of test slices have a training slice of the same case (unit slice)"
+    )
+
+
+def test_table_1_of_the_paper() -> None:
+    frame = table_1_cohort()
+    split = split_cases(frame, SplitConfig(unit="slice", counts=dict(TABLE_1)))
+    part = frame["slice"].map(dict(split.parts))
+    assert part.value_counts().to_dict() == {"train": 140, "test": 58, "val": 38}
+    assert frame["has_scar"].groupby(part).sum().to_dict() == {"train": 100, "val": 18, "test": 38}
+    assert split.leaky
+    assert split.leak_share > 0.9  # 98.7 % on average over seeds
+
+
+def test_leak_share_by_hand() -> None:
+    frame = manifest({"a": 3, "b": 2, "c": 1}, {}).assign(part=["train", "test", "test", "val", "test", "test"])
+    assert audit(frame, SplitConfig(unit="slice")).share == 0.5  # a's two of four; b and c have no training slice
+
+
+def test_counts_leave_the_rest_out() -> None:
+    counts: dict[Part, PartCounts] = {part: PartCounts(normal=1, scar=2) for part in PARTS}
+    split = split_cases(cohort(), SplitConfig(counts=counts))
+    assert len(split.parts) == 3 * 3 * 3
+    assert [len(cases_of(split, part)) for part in PARTS] == [3, 3, 3]
+
+
+# ------------------------------------------------------------------------------------------------------------- refused
+
+
+@pytest.mark.parametrize(
+    ("unit", "scar", "message"),
+    [
+        ("case", 31, "ask for 31 scar cases, but the data has 30; lower them"),
+        ("slice", 31, "ask for 31 scar slices, but the data has 30; lower them"),
+    ],
+)
+def test_counts_beyond_the_data_are_refused(unit: str, scar: int, message: str) -> None:
+    counts = {"train": {"normal": 1, "scar": scar - 2}} | {part: {"normal": 1, "scar": 1} for part in ("val", "test")}
+    with pytest.raises(DataError, match=message):
+        split_cases(cohort(), SplitConfig.model_validate({"unit": unit, "counts": counts}))
+
+
+def test_too_few_cases_are_refused_with_the_parts_that_stay_empty() -> None:
+    with pytest.raises(DataError, match="2 cases are too few: no case is left for val and test; add data"):
+        split_cases(cohort(normal=1, scar=1), SplitConfig())
+    with pytest.raises(DataError, match="3 cases are too few: no case is left for val; add data"):
+        split_cases(cohort(normal=0, scar=3), SplitConfig())
+
+
+@pytest.mark.parametrize("unit", ["case", "slice"])
+def test_an_identical_picture_in_two_parts_is_an_error_whatever_the_ids_say(unit: str) -> None:
+    settings = SplitConfig.model_validate({"unit": unit})
+    clean = split_cases(cohort(), settings)
+    one, two = pick(clean, "train"), pick(clean, "test")
+    with pytest.raises(DataError) as caught:
+        split_cases(with_same(cohort(), "image_hash", one, two), settings)
+    (finding,) = caught.value.findings
+    assert finding.startswith("identical pictures in two parts: ")
+    assert f"{one} (train)" in finding
+    assert f"{two} (test)" in finding
+
+
+def test_an_identical_picture_within_a_part_is_allowed() -> None:
+    clean = split_cases(cohort(), SplitConfig())
+    frame = with_same(cohort(), "image_hash", pick(clean, "train"), pick(clean, "train", 50))
+    assert split_cases(frame, SplitConfig()).parts == clean.parts
+
+
+def test_near_duplicates_of_two_cases_are_an_error_with_unit_case() -> None:
+    clean = split_cases(cohort(), SplitConfig())
+    one, two = sorted((pick(clean, "val"), pick(clean, "test")))
+    with pytest.raises(DataError) as caught:
+        split_cases(with_same(cohort(), "perceptual_hash", one, two, flip=0b101), SplitConfig())
+    (finding,) = caught.value.findings
+    assert finding.startswith(
+        f"nearly the same picture in two parts: {one} ({clean.parts[one]}) and {two} ({clean.parts[two]}), "
+        "2 of 64 bits apart; give both the same case, remove one, or lower split.near_duplicate_bits (now 2)"
+    )
+
+
+def test_near_duplicates_of_two_cases_are_a_note_with_unit_slice() -> None:
+    settings = SplitConfig(unit="slice")
+    clean = split_cases(cohort(), settings)
+    one = pick(clean, "train")
+    two = next(name for name, part in sorted(clean.parts.items()) if part == "test" and name.split("_")[0] not in one)
+    split = split_cases(with_same(cohort(), "perceptual_hash", one, two, flip=1), settings)
+    assert split.notes[1] == "leaky split: 1 near-duplicate pairs of different cases across parts"
+
+
+def test_near_duplicates_within_a_case_are_not_noted() -> None:
+    settings = SplitConfig(unit="slice")
+    clean = split_cases(cohort(), settings)
+    one, two = next(
+        (f"{case}_slice0", f"{case}_slice1")
+        for case in sorted(cases_of(clean, "train"))
+        if clean.parts[f"{case}_slice0"] != clean.parts[f"{case}_slice1"]
+    )
+    split = split_cases(with_same(cohort(), "perceptual_hash", one, two), settings)
+    assert split.notes == clean.notes
+
+
+@pytest.mark.parametrize(
+    ("flip", "bits", "refused"), [(0b111, 2, False), (0b111, 3, True), (0, 0, True), (1, 0, False), (0, -1, False)]
+)
+def test_near_duplicate_bits_is_the_threshold_and_minus_one_looks_for_none(flip: int, bits: int, refused: bool) -> None:
+    clean = split_cases(cohort(), SplitConfig())
+    frame = with_same(cohort(), "perceptual_hash", pick(clean, "train"), pick(clean, "test"), flip)
+    settings = SplitConfig(near_duplicate_bits=bits)
+    if refused:
+        with pytest.raises(DataError, match=r"1 problem\n.*nearly the same picture"):
+            split_cases(frame, settings)
+    else:
+        assert split_cases(frame, settings).parts == clean.parts
+
+
+def test_near_duplicates_within_a_case_or_a_part_are_allowed() -> None:
+    clean = split_cases(cohort(), SplitConfig())
+    frame = with_same(cohort(), "perceptual_hash", pick(clean, "train"), pick(clean, "train", 1))
+    frame = with_same(frame, "perceptual_hash", pick(clean, "train"), pick(clean, "train", 50))
+    assert split_cases(frame, SplitConfig()).parts == clean.parts
+
+
+def test_all_leaks_come_in_one_report() -> None:
+    clean = split_cases(cohort(), SplitConfig())
+    train, val, test = (pick(clean, part) for part in PARTS)
+    frame = with_same(cohort(), "image_hash", train, val)
+    frame = with_same(frame, "perceptual_hash", val, test)
+    with pytest.raises(DataError) as caught:
+        split_cases(frame, SplitConfig())
+    assert [finding.split(":")[0] for finding in caught.value.findings] == [
+        "identical pictures in two parts",
+        "nearly the same picture in two parts",
+    ]
+
+
+def test_the_audit_finds_a_case_that_stands_in_two_parts() -> None:
+    frame = cohort(normal=1, scar=2).assign(part=["train"] * 3 + ["train", "train", "test"] + ["val"] * 3)
+    with pytest.raises(DataError, match="1 problem\n  - case s00: stands in more than one part"):
+        audit(frame, SplitConfig())
+    assert audit(frame, SplitConfig(unit="slice")).share == 1.0
+
+
+# --------------------------------------------------------------------------------------------------------------- noted
+
+
+def test_a_part_without_scar_is_noted() -> None:
+    split = split_cases(cohort(normal=20, scar=1), SplitConfig())
+    assert split.notes == (
+        "no slice of the val part has scar: stage 2 cannot be scored on it",
+        "no slice of the test part has scar: stage 2 cannot be scored on it",
+    )
+
+
+def test_training_without_scar_is_noted() -> None:
+    counts: dict[Part, PartCounts] = {part: PartCounts(normal=2, scar=int(part != "train")) for part in PARTS}
+    split = split_cases(cohort(), SplitConfig(counts=counts))
+    assert split.notes == ("no slice of the train part has scar: stage 2 cannot learn it",)

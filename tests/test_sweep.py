@@ -1,0 +1,327 @@
+"""Sweeps from the command line, as a user runs them: what they print, what they leave, what they survive."""
+
+import csv
+import json
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from mlflow.entities import Run
+from mlflow.tracking import MlflowClient
+
+from lge_sweep.config import cells, load_sweep
+from lge_sweep.labels import METRICS, class_names
+from lge_sweep.metrics import aggregate
+from lge_sweep.scoring import Result, all_scores
+from lge_sweep.sweep.ledger import hold_runs, read_ledger
+from lge_sweep.tracking import EXPERIMENT, database_uri
+
+ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
+
+
+def run(runs: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    full = command("phase1", "--profile", "smoke", "--runs", str(runs), *arguments)
+    return subprocess.run(
+        full, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
+    )
+
+
+def child_runs(runs: Path) -> tuple[list[Run], list[Run]]:
+    """Return parents and children of a runs directory's MLflow store."""
+    client = MlflowClient(tracking_uri=database_uri(runs))
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    found = client.search_runs([experiment.experiment_id], max_results=1000)
+    parents = [entry for entry in found if "mlflow.parentRunId" not in entry.data.tags]
+    return parents, [entry for entry in found if "mlflow.parentRunId" in entry.data.tags]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """Phase 1, both stages, ten trials, with profile smoke: runs directory and all that was printed."""
+    runs = tmp_path_factory.mktemp("finished") / "runs"
+    done = run(runs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return runs, done.stdout
+
+
+def sweep_folders(runs: Path) -> list[Path]:
+    return sorted(runs.glob("phase1-stage*"))
+
+
+def test_it_prints_two_rankings_and_where_to_look(finished: tuple[Path, str]) -> None:
+    _, printed = finished
+    assert printed.count("Selected:") == 2
+    assert "profile smoke: as asked" in printed
+    assert "make ui" in printed
+    assert "[5/5]" in printed
+
+
+def test_the_ledger_has_each_cell_complete_once(finished: tuple[Path, str]) -> None:
+    runs, _ = finished
+    sweeps = read_ledger(runs)
+    assert [about["stage"] for _, about, _ in sweeps] == [1, 2]
+    for _, _, entries in sweeps:
+        assert [entry.state for entry in entries] == ["complete"] * 5
+        assert [entry.trial for entry in entries] == list(range(5))
+
+
+def test_mlflow_shows_two_parents_with_five_children_each(finished: tuple[Path, str]) -> None:
+    runs, _ = finished
+    parents, children = child_runs(runs)
+    assert len(parents) == 2
+    assert all(entry.info.status == "FINISHED" for entry in parents + children)
+    by_parent = [child.data.tags["mlflow.parentRunId"] for child in children]
+    assert sorted(by_parent.count(parent.info.run_id) for parent in parents) == [5, 5]
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_every_child_has_the_metrics_of_its_per_image_table(finished: tuple[Path, str], stage: int) -> None:
+    runs, _ = finished
+    children = {
+        entry.data.tags["cell"]: entry for entry in child_runs(runs)[1] if entry.data.tags["stage"] == str(stage)
+    }
+    folder = sweep_folders(runs)[stage - 1]
+    for cell in cells(load_sweep("phase1", stage, "phantom", "smoke")):
+        logged = children[cell.name].data.metrics
+        table = pd.read_csv(folder / "cells" / cell.name / "per_image.csv", dtype={"image": str, "case": str})
+        summary = aggregate(table)
+        for prefix, values in (
+            ("val", summary.image_mean),
+            ("val_pooled", summary.pooled),
+            ("val_positive", summary.positive),
+        ):
+            for metric, by_class in values.items():
+                for name, value in by_class.items():
+                    assert logged.get(f"{prefix}/{metric}/{name}") == (None if value is None else pytest.approx(value))
+        by_class = {
+            metric: {name: summary.image_mean[metric][name] for name in class_names(stage)} for metric in METRICS
+        }
+        for rule, value in all_scores(Result(cell.name, by_class)).items():
+            assert value is not None
+            assert logged[f"score/{rule}"] == pytest.approx(value)
+        assert {"train/loss", "val/loss", "val_std/dice", "val/global_accuracy", "training/seconds"} <= set(logged)
+        tags = children[cell.name].data.tags
+        assert tags["collapsed"] == (", ".join(summary.collapsed) or "no")
+        assert {"phase", "stage", "data", "data_digest", "profile", "leaky_split", "git_commit"} <= set(tags)
+        assert tags["leaky_split"] == "false"
+        params = children[cell.name].data.params
+        assert params["model"] == cell.model
+        assert {"loss", "optimizer", "seed", "learning_rate", "image_size", "batch_size"} <= set(params)
+
+
+def test_curves_have_one_point_a_step_and_one_a_validation(finished: tuple[Path, str]) -> None:
+    runs, _ = finished
+    client = MlflowClient(tracking_uri=database_uri(runs))
+    child = child_runs(runs)[1][0]
+    assert [point.step for point in client.get_metric_history(child.info.run_id, "train/loss")] == [1, 2, 3, 4, 5, 6]
+    assert [point.step for point in client.get_metric_history(child.info.run_id, "val/loss")] == [3, 6]
+
+
+def test_artifacts_are_there(finished: tuple[Path, str]) -> None:
+    runs, _ = finished
+    client = MlflowClient(tracking_uri=database_uri(runs))
+    parents, children = child_runs(runs)
+    for entry in children:
+        names = {file.path for file in client.list_artifacts(entry.info.run_id)}
+        assert {"per_image.csv", "history.csv", "outcome.json", "loss_curve.png", "overlays.png"} <= names
+    figures = {"training_curves.png", "class_bars.png", "dice_boxplot.png", "dice_heatmap.png"}
+    for entry in parents:
+        names = {file.path for file in client.list_artifacts(entry.info.run_id)}
+        assert figures | {"ranking.csv", "selection.json", "sweep.yaml", "ranking_table.json"} <= names
+
+
+def test_the_data_set_is_named_with_its_digest(finished: tuple[Path, str]) -> None:
+    runs, _ = finished
+    for entry in child_runs(runs)[1]:
+        (dataset,) = entry.inputs.dataset_inputs
+        assert dataset.dataset.name == "phantom"
+        assert dataset.dataset.digest.startswith(entry.data.tags["data_digest"])
+
+
+def test_ranking_and_selection_agree(finished: tuple[Path, str]) -> None:
+    runs, _ = finished
+    for folder in sweep_folders(runs):
+        selection = json.loads((folder / "selection.json").read_text(encoding="utf-8"))
+        with (folder / "ranking.csv").open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["cell"] for row in rows] == [entry["name"] for entry in selection["ranking"]]
+        scores = [float(row["score"]) for row in rows]
+        assert scores == sorted(scores, reverse=True)
+        assert {row["cell"] for row in rows if row["selected"] == "yes"} == set(selection["selected"])
+
+
+def test_a_finished_sweep_runs_again_without_training_and_mlflow_is_rebuilt(
+    finished: tuple[Path, str], tmp_path: Path
+) -> None:
+    original, _ = finished
+    runs = tmp_path / "runs"
+    shutil.copytree(original, runs)
+    (runs / "mlflow.db").unlink()
+    weights = {path: path.stat().st_mtime_ns for path in runs.rglob("best.pt")}
+    done = run(runs)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "started" not in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("best.pt")} == weights
+    parents, children = child_runs(runs)
+    assert (len(parents), len(children)) == (2, 10)
+    before = {entry.data.tags["lge.key"]: entry.data.metrics for entry in child_runs(original)[1]}
+    assert {entry.data.tags["lge.key"]: entry.data.metrics for entry in children} == before
+
+
+def test_status_lists_the_sweeps(finished: tuple[Path, str]) -> None:
+    runs, _ = finished
+    done = subprocess.run(
+        command("status", "--runs", str(runs)), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.count("5/5") == 2
+
+
+def test_a_changed_setting_or_image_never_meets_an_old_result(finished: tuple[Path, str]) -> None:
+    from lge_sweep.sweep.plan import sweep_digest
+
+    base = load_sweep("phase1", 1, "phantom", "smoke")
+    digests = {sweep_digest(base, "content"), sweep_digest(base, "other content")}
+    for change in ("training.seed=1", "training.learning_rate=1e-5", "metrics.empty=zero", "split.seed=1"):
+        if change.startswith("training.seed"):
+            change = "grid.seed=[1]"
+        digests.add(sweep_digest(load_sweep("phase1", 1, "phantom", "smoke", [change]), "content"))
+    assert len(digests) == 6
+
+
+# ------------------------------------------------------------------------------------------------------- bad luck
+
+
+def test_one_bad_trial_does_not_end_a_sweep_and_is_retried_alone(tmp_path: Path) -> None:
+    """A weight file that fits one of two models: the other fails with its reason; a rerun retries only that one."""
+    from segmentation_models_pytorch.encoders import get_encoder
+    from torch import save
+
+    weights = tmp_path / "weights.pth"
+    save(get_encoder("mobilenet_v2", weights=None).state_dict(), weights)
+    runs = tmp_path / "runs"
+    arguments = [
+        "--stage", "1", "--set", "grid.model=[deeplabv3plus_resnet50, deeplabv3plus_mobilenetv2]",
+        "--set", f"training.encoder_weights={weights}", "--set", "training.max_steps=2",
+    ]  # fmt: skip
+    done = run(runs, *arguments)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "does not fit the encoder resnet50" in done.stdout.replace("\n", " ")
+    assert "1 of 2 cells have no result" in done.stderr
+    ((_, _, entries),) = read_ledger(runs)
+    assert [entry.state for entry in entries] == ["failed", "complete"]
+    again = run(runs, *arguments, "--allow-incomplete")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "deeplabv3plus_mobilenetv2: started" not in again.stdout
+    assert "Selected: deeplabv3plus_mobilenetv2" in again.stdout
+    _, children = child_runs(runs)
+    assert sorted(entry.info.status for entry in children) == ["FAILED", "FAILED", "FINISHED"]
+
+
+def test_a_loss_that_becomes_nan_fails_its_trial_with_the_reason(tmp_path: Path) -> None:
+    done = run(tmp_path / "runs", *ONE, "--set", "training.learning_rate=1e35", "--set", "training.max_steps=6")
+    assert done.returncode == 1
+    assert "loss became" in done.stdout
+    ((_, _, entries),) = read_ledger(tmp_path / "runs")
+    assert entries[0].state == "failed"
+    assert "loss became" in entries[0].reason
+
+
+def test_a_second_driver_is_told_who_holds_the_runs(tmp_path: Path) -> None:
+    with hold_runs(tmp_path):
+        done = run(tmp_path, *ONE)
+    assert done.returncode == 2
+    assert f"process {os.getpid()} on " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_runs_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder", encoding="utf-8")
+    done = run(tmp_path / "file" / "runs", *ONE)
+    assert done.returncode == 2
+    assert "results cannot be written here" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_imagenet_weights_without_a_network_end_the_sweep_before_it_starts(tmp_path: Path) -> None:
+    done = run(
+        tmp_path / "runs", "--stage", "1", "--set", "grid.model=[deeplabv3plus_resnet50]",
+        "--set", "training.encoder_weights=imagenet",
+        HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "cache"),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "save it as FOLDER/resnet50.safetensors" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert all(entry.state == "waiting" for _, _, entries in read_ledger(tmp_path / "runs") for entry in entries)
+
+
+def test_a_damaged_mlflow_database_is_explained(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    (runs / "mlflow.db").write_bytes(b"this is no database" * 100)
+    done = run(runs, *ONE)
+    assert done.returncode == 2
+    assert "move it away" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_torn_last_line_of_the_journal_is_mended(tmp_path: Path) -> None:
+    from lge_sweep.sweep.ledger import Ledger
+
+    Ledger(tmp_path).open("sweep", {"cells": ["a"]})
+    with (tmp_path / "study.log").open("ab") as file:
+        file.write(b'{"op_code":4,"wor')
+    (tmp_path / "study.log.lock").symlink_to("study.log")
+    Ledger(tmp_path).open("other", {"cells": ["b"]})
+    assert [name for name, _, _ in read_ledger(tmp_path)] == ["sweep", "other"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--data", "phantm"], "did you mean 'phantom'"),
+        (["--set", "training.max_epoch=3"], "did you mean 'max_epochs'"),
+        (["--set", "grid.model=[unett]"], "did you mean 'unet'"),
+        (["--data", "emidec_png", "--root", "no/such/folder"], "no such folder"),
+        (["--set", "source.cases=2"], "too few"),
+        (["--set", "training.batch_size=1000"], "fewer than one batch"),
+    ],
+)
+def test_bad_input_ends_in_one_message_and_exit_code_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    from typer.testing import CliRunner
+
+    from lge_sweep.cli import app
+
+    done = CliRunner().invoke(app, ["phase1", "--profile", "smoke", "--runs", str(tmp_path / "runs"), *arguments])
+    assert done.exit_code == 2, done.output
+    assert message in done.output.replace("\n", " ")
+    assert "Traceback" not in done.output
+
+
+def test_a_leaky_split_is_marked_everywhere(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    done = run(runs, *ONE, "--set", "split.unit=slice", "--set", "split.near_duplicate_bits=-1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "leaky split" in done.stdout
+    parents, children = child_runs(runs)
+    assert all(entry.data.tags["leaky_split"] == "true" for entry in parents + children)
+
+
+def test_no_patient_identifier_beyond_the_case_reaches_mlflow(finished: tuple[Path, str]) -> None:
+    """Nothing of the user's machine or name either: no user, no path of the home folder in tags or params."""
+    runs, _ = finished
+    connection = sqlite3.connect(runs / "mlflow.db")
+    rows: list[Any] = connection.execute("select key, value from tags union select key, value from params").fetchall()
+    connection.close()
+    assert all(value == "" for key, value in rows if key == "mlflow.user")
+    assert not [value for _, value in rows if str(Path.home()) in value and len(str(Path.home())) > 1]
