@@ -50,7 +50,7 @@ def test_phase_1_is_the_papers_grid_in_order() -> None:
         "deeplabv3plus_resnet50-cross_entropy-adam",
         "deeplabv3plus_xception-cross_entropy-adam",
     ]
-    assert list(short_names(config).values())[0] == "unet"
+    assert next(iter(short_names(config).values())) == "unet"
 
 
 def test_the_paper_profile_is_table_2() -> None:

@@ -222,7 +222,7 @@ def test_real_imagenet_weights_load(real_data: Path) -> None:
 
 
 def test_precision_follows_the_setting() -> None:
-    assert find_hardware(Training(precision="32")).precision == "32-true"
+    assert find_hardware(Training(precision="fp32")).precision == "32-true"
     assert find_hardware(Training(precision="bf16")).precision == "bf16-mixed"
 
 

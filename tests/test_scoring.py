@@ -29,7 +29,14 @@ def test_all_rows_of_the_papers_tables_are_reproduced(file: str, rule: str) -> N
 
 
 def test_the_weights_are_those_of_table_3() -> None:
-    assert RULES["weighted"] == dict(dice=0.25, iou=0.20, f1=0.20, bf=0.10, sensitivity=0.15, specificity=0.10)
+    assert RULES["weighted"] == {
+        "dice": 0.25,
+        "iou": 0.20,
+        "f1": 0.20,
+        "bf": 0.10,
+        "sensitivity": 0.15,
+        "specificity": 0.10,
+    }
     assert all(sum(weights.values()) == pytest.approx(1) for weights in RULES.values())
 
 

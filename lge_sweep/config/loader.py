@@ -115,8 +115,8 @@ def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"{key}: this setting is required"
     message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "literal_error" and isinstance(got, str):
-        return f"{key}: unknown value '{got}': {suggest(got, _literals(error))}"
+    if error["type"] == "literal_error":
+        return f"{key}: unknown value {got!r}: {suggest(str(got), _literals(error))}"
     if isinstance(got, dict):
         return f"{key or 'settings'}: {message}"
     return f"{key}: {message[0].lower() + message[1:]}, got {got!r}"

@@ -199,7 +199,7 @@ class Training(Settings):
     """`imagenet`, `none`, a weight file, or a folder with one file an encoder."""
     width: float = Field(1.0, gt=0, le=1)
     """Share of the feature channels kept in `unet` and `segnet`; 1 is the published network."""
-    precision: Literal["auto", "32", "bf16", "16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """Number format of forward and backward passes; `auto` takes what the hardware is fast at."""
 
 

@@ -4,5 +4,6 @@
 """
 
 from lge_sweep.data.prepare import Arrays, content_digest, load_arrays, prepare
+from lge_sweep.data.schedule import Schedule, make_schedule
 
-__all__ = ["Arrays", "content_digest", "load_arrays", "prepare"]
+__all__ = ["Arrays", "Schedule", "content_digest", "load_arrays", "make_schedule", "prepare"]

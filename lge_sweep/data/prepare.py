@@ -62,6 +62,8 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     if folder.is_dir():
         return folder
     arrays = to_arrays(curated.images, curated.labels, size, intensity)
+    for left_over in cache.glob(".*-*"):  # of a driver that was killed here; one driver at a time comes this way
+        shutil.rmtree(left_over, ignore_errors=True)
     unfinished = cache / f".{folder.name}-{os.getpid()}"
     unfinished.mkdir(parents=True, exist_ok=True)
     try:

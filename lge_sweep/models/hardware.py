@@ -8,7 +8,7 @@ import torch
 from lge_sweep.config.schema import Training
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
-NAMED: dict[str, Precision] = {"32": "32-true", "bf16": "bf16-mixed", "16": "16-mixed"}
+NAMED: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 
 
 @dataclass(frozen=True)

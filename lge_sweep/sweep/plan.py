@@ -12,7 +12,7 @@ import yaml
 import lge_sweep
 from lge_sweep.config import Cell, SweepConfig, cells
 from lge_sweep.curate import curate
-from lge_sweep.data import content_digest, load_arrays, prepare
+from lge_sweep.data import content_digest, load_arrays, make_schedule, prepare
 from lge_sweep.ingest import read
 from lge_sweep.labels import Label
 from lge_sweep.split import PARTS, Split, split_cases
@@ -67,7 +67,7 @@ def make_plan(config: SweepConfig, root: Path | None, runs: Path) -> Plan:
 
     Raises:
         DataError: the data cannot be used.
-        WeightsError: a weight file that is named does not exist.
+        ConfigError: the training part does not fill one batch.
     """
     volumes = read(config.source, root)
     curated = curate(volumes, config.curate)
@@ -78,6 +78,7 @@ def make_plan(config: SweepConfig, root: Path | None, runs: Path) -> Plan:
     name = f"{config.phase}-stage{config.stage}-{config.data}-{config.profile}-{sweep_digest(config, digest)[:10]}"
     notes = (*curated.notes, *split.notes, *_guidance_notes(config, arrays))
     plan = Plan(config, name, runs / name, arrays, manifest, split, digest, notes)
+    make_schedule(len(plan.rows("train")), config.training)
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_text(plan.folder / "sweep.yaml", _resolved(config, digest))
     write_text(plan.folder / "manifest.csv", manifest.to_csv(index=False))

@@ -80,6 +80,7 @@ def log_selection(run: TrackedRun, plan: Plan, selection: Selection, files: Iter
     for entry in selection.ranking[:1]:
         run.log([("best/score", entry.score, 0)])
     run.tag({"selected": ", ".join(selection.selected), "selection_part": selection.part})
+    run.describe(describe_selection(selection))
     run.log_files(plan.folder, files)
     run.log_table(ranking_columns(selection), "ranking_table.json")
     run.finish()
@@ -93,6 +94,18 @@ def read_result(outcome: dict[str, Any], cell: Cell) -> Result:
         for metric, values in summary["image_mean"].items()
     }
     return Result(cell.name, by_class, tuple(summary["collapsed"]))
+
+
+def describe_selection(selection: Selection) -> str:
+    """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
+    lines = [f"Selected on the {selection.part} part by rule {selection.rule}: **{', '.join(selection.selected)}**", ""]
+    lines += ["| rank | configuration | score | foreground | |", "|---|---|---|---|---|"]
+    for entry in selection.ranking:
+        foreground = entry.scores[f"{selection.rule}_foreground"]
+        shown = "-" if foreground is None else f"{foreground:.4f}"
+        remark = "collapsed" if entry.collapsed else ""
+        lines.append(f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {shown} | {remark} |")
+    return "\n".join([*lines, "", *(f"- {note}" for note in selection.notes)])
 
 
 def ranking_columns(selection: Selection) -> dict[str, list[object]]:

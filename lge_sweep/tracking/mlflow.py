@@ -11,11 +11,21 @@ from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
 from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_SOURCE_NAME, MLFLOW_USER
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
 
 from lge_sweep.errors import RunsError
 
 EXPERIMENT = "lge_sweep"
+ABOUT = {
+    "mlflow.experimentKind": "custom_model_development",  # the UI's "Model training" rather than its "GenAI" pages
+    MLFLOW_RUN_NOTE: (
+        "A parent run a sweep, a child run a trial. Metrics of the scored part: `val/<metric>/<class>` is the mean over "
+        "images, `val_pooled/...` counts pixels over all images, `val_positive/...` is the mean over images that have "
+        "the class, `val_std/<metric>` the standard deviation over images; `global` is the mean over the classes, "
+        "background included. `score/mean` and `score/weighted` are the paper's scores, `..._foreground` leaves the "
+        "background out. A metric that is missing has no value; it is never 0 in its place."
+    ),
+}
 KEY = "lge.key"
 BATCH = 900
 """MLflow takes at most 1000 metrics a call."""
@@ -52,7 +62,7 @@ class Tracker:
             self.experiment = (
                 experiment.experiment_id
                 if experiment
-                else self.client.create_experiment(EXPERIMENT, (folder / "artifacts").as_uri())
+                else self.client.create_experiment(EXPERIMENT, (folder / "artifacts").as_uri(), tags=ABOUT)
             )
         except Exception as error:  # a damaged or newer database: MLflow and SQLAlchemy raise many kinds
             raise RunsError(
@@ -122,14 +132,17 @@ class TrackedRun:
 
     def log_table(self, rows: Mapping[str, list[object]], name: str) -> None:
         """Log columns as a table that the UI shows."""
-        text = self.client
-        text.log_table(self.id, dict(rows), name)
+        self.client.log_table(self.id, dict(rows), name)
 
     def log_data(self, data: DataVersion, context: str) -> None:
         """Name the data set; MLflow keeps one entry a digest."""
-        dataset = Dataset(data.name, data.digest[:36], "local", "{}", profile=data.profile)
+        dataset = Dataset(data.name, data.digest[:16], "local", "{}", profile=data.profile)
         tag = InputTag("mlflow.data.context", context)
         self.client.log_inputs(self.id, [DatasetInput(dataset, [tag])])
+
+    def describe(self, text: str) -> None:
+        """Set the description that the UI shows, in Markdown."""
+        self.tag({MLFLOW_RUN_NOTE: text})
 
     def tag(self, tags: Mapping[str, str]) -> None:
         """Set tags."""

@@ -38,16 +38,17 @@ def serve(runs: Path, port: int, browser: bool) -> None:
             raise RunsError(
                 f"port {port} on {HOST} cannot be used ({error.strerror}); give another with --port"
             ) from error
-    address = f"http://{HOST}:{port}/#/experiments/{Tracker(runs).experiment}"
+    address = f"http://{HOST}:{port}/#/experiments/{Tracker(runs).experiment}/runs"
     print(f"MLflow UI of {runs}, experiment {EXPERIMENT}: {address}\nStop it with Ctrl-C.", flush=True)
     if browser:
         threading.Thread(target=_open_when_up, args=(address,), daemon=True).start()
     command = [
         sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
         "--backend-store-uri", database_uri(runs), "--default-artifact-root", (runs.resolve() / "artifacts").as_uri(),
-        "--no-serve-artifacts",
+        "--registry-store-uri", database_uri(runs), "--no-serve-artifacts", "--uvicorn-opts", "--log-level warning",
     ]  # fmt: skip
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    # What the server prints of its own is no help to a user; its own deprecation warnings least of all.
+    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "MLFLOW_LOGGING_LEVEL": "ERROR"}
     with suppress(KeyboardInterrupt):
         subprocess.run(command, env=environment, check=False)
 

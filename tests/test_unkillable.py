@@ -1,0 +1,205 @@
+"""kill -9 at any moment, then the same command: every cell complete once, nothing lost, nothing twice."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from test_sweep import child_runs, command
+
+from lge_sweep.config import cells, load_sweep
+from lge_sweep.sweep.execute import execute
+from lge_sweep.sweep.ledger import is_held, read_ledger
+from lge_sweep.sweep.plan import Plan, make_plan
+from lge_sweep.sweep.task import CellTask, Progress, make_task
+
+ARGUMENTS = [
+    "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet, deeplabv3plus_mobilenetv2]",
+    "--set", "training.max_steps=40", "--set", "training.validation_every=4", "--set", "training.patience=100",
+]  # fmt: skip
+
+Moment = Callable[[Path], bool]
+
+
+def exists(pattern: str) -> Moment:
+    return lambda runs: any(runs.glob(pattern))
+
+
+def after(pattern: str, seconds: float) -> Moment:
+    """A while after a file has appeared."""
+    seen: list[float] = []
+
+    def moment(runs: Path) -> bool:
+        if any(runs.glob(pattern)):
+            seen.append(time.monotonic())
+        return bool(seen) and time.monotonic() - seen[0] > seconds
+
+    return moment
+
+
+MOMENTS: dict[str, Moment] = {
+    "while the data is prepared": exists("cache"),
+    "while the first trial starts": exists("phase1-*/cells/unet-*"),
+    "in the middle of the first trial": exists("phase1-*/cells/unet-*/resume.ckpt"),
+    "as a cell's folder becomes whole": exists("phase1-*/cells/unet-*/outcome.json"),
+    "in the middle of the second trial": after("phase1-*/cells/segnet-*/resume.ckpt", 0.1),
+}
+
+
+def children_of(pid: int) -> list[int]:
+    path = Path(f"/proc/{pid}/task/{pid}/children")
+    return [int(child) for child in path.read_text(encoding="utf-8").split()] if path.is_file() else []
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def kill_at(runs: Path, moment: Moment) -> bool:
+    """Start the sweep and kill its driver with SIGKILL at a moment; False if it finished before."""
+    process = subprocess.Popen(
+        command(*ARGUMENTS, "--runs", str(runs)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    deadline = time.monotonic() + 120
+    while not moment(runs):
+        if process.poll() is not None:
+            return False
+        assert time.monotonic() < deadline, "the moment never came"
+        time.sleep(0.002)
+    workers = children_of(process.pid)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    deadline = time.monotonic() + 10
+    while any(is_alive(worker) for worker in workers):
+        assert time.monotonic() < deadline, "a worker outlived its driver"
+        time.sleep(0.02)
+    return True
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX")
+def test_killed_at_five_moments_every_cell_is_complete_once(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    for name, moment in MOMENTS.items():
+        assert kill_at(runs, moment), f"finished before: {name}"
+        assert not is_held(runs)
+    done = subprocess.run(
+        command(*ARGUMENTS, "--runs", str(runs)), capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "resumed" in done.stdout
+    ((_, _, entries),) = read_ledger(runs)
+    assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0), ("complete", 1), ("complete", 2)]
+    parents, children = child_runs(runs)
+    assert len(parents) == 1
+    assert Counter(entry.data.tags["cell"] for entry in children) == {entry.cell: 1 for entry in entries}
+    assert all(entry.info.status == "FINISHED" for entry in parents + children)
+    from mlflow.tracking import MlflowClient
+
+    from lge_sweep.tracking import database_uri
+
+    client = MlflowClient(tracking_uri=database_uri(runs))
+    for entry in children:
+        steps = [point.step for point in client.get_metric_history(entry.info.run_id, "train/loss")]
+        assert steps == list(range(1, 41)), f"{entry.data.tags['cell']}: each step once, in order"
+    assert not list(runs.glob("phase1-*/cells/*/resume.ckpt"))
+
+
+def test_a_killed_worker_is_replaced_and_its_cell_goes_on(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    arguments = [*ARGUMENTS, "--set", "grid.model=[unet]", "--runs", str(runs)]
+    process = subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    deadline = time.monotonic() + 120
+    while not any(runs.glob("phase1-*/cells/unet-*/resume.ckpt")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    (worker,) = [pid for pid in children_of(process.pid) if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(worker, signal.SIGKILL)
+    printed, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, printed
+    assert "was killed by SIGKILL" in printed
+    assert "resumed" in printed
+    ((_, _, entries),) = read_ledger(runs)
+    assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0)]
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    arguments = [*ARGUMENTS, "--set", "grid.model=[unet]", "--runs", str(runs)]
+    process = subprocess.Popen(
+        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 120
+    while not any(runs.glob("phase1-*/cells/unet-*/resume.ckpt")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGINT)  # what a terminal does: driver and worker both get it
+    printed, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, printed
+    assert "stopped; run the same command again" in printed
+    assert "Traceback" not in printed
+    _, children = child_runs(runs)
+    assert [entry.info.status for entry in children] == ["KILLED"]
+
+
+# ---------------------------------------------------------------------------------------------- resuming is exact
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    settings = [
+        "training.max_steps=24",
+        "training.validation_every=4",
+        "training.patience=2",
+        "training.precision=fp32",
+    ]
+    config = load_sweep("phase1", 2, "phantom", "smoke", settings)
+    return make_plan(config, None, tmp_path_factory.mktemp("plan"))
+
+
+class CutOffError(Exception):
+    """Raised in place of a kill, so that the test goes on."""
+
+
+def interrupted_execute(task: CellTask, stop_after: int) -> None:
+    """Execute a cell that is cut off right after a validation, before its checkpoint, and then resume it."""
+
+    def report(progress: Progress) -> None:
+        if progress.validated and progress.step >= stop_after:
+            raise CutOffError
+
+    with pytest.raises(CutOffError):
+        execute(task, report)
+    execute(task, lambda progress: None)
+
+
+# DeepLabV3+ has dropout, so its random numbers must be taken up as well.
+@pytest.mark.parametrize("model", ["unet", "deeplabv3plus_mobilenetv2"])
+@pytest.mark.filterwarnings("ignore:Checkpoint directory")  # Lightning remarks that a cell's folder is not empty
+@pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
+@pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
+def test_a_resumed_training_gives_the_very_same_weights(plan: Plan, tmp_path: Path, model: str) -> None:
+    (cell,) = [cell for cell in cells(plan.config) if cell.model == model]
+    whole = replace(make_task(plan, cell), folder=tmp_path / "whole")
+    broken = replace(whole, folder=tmp_path / "broken")
+    for task in (whole, broken):
+        task.folder.mkdir()
+    execute(whole, lambda progress: None)
+    interrupted_execute(broken, stop_after=12)
+    first, second = (pd.read_csv(task.folder / "history.csv").drop(columns="seconds") for task in (whole, broken))
+    pd.testing.assert_frame_equal(first, second)
+    weights = [torch.load(task.folder / "best.pt", weights_only=True) for task in (whole, broken)]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    assert (whole.folder / "per_image.csv").read_bytes() == (broken.folder / "per_image.csv").read_bytes()
