@@ -57,6 +57,8 @@ class SegmentationModule(LightningModule):
         Raises:
             TrialError: the loss is not a finite number.
         """
+        # Dropout is a function of seed and step, so that a resumed training draws what it would have drawn.
+        torch.manual_seed(derive(self.cell.seed, "dropout", self.global_step))
         loss: Tensor = self.loss(self(batch["image"]), batch["target"])
         if not torch.isfinite(loss):
             raise TrialError(
@@ -68,10 +70,6 @@ class SegmentationModule(LightningModule):
         """Log the loss, averaged over slices."""
         loss = self.loss(self(batch["image"]), batch["target"])
         self.log("val/loss", loss, on_epoch=True, batch_size=len(batch["image"]))
-
-    def on_train_epoch_start(self) -> None:
-        """Reseed dropout by interval, so that a resumed training draws what it would have drawn."""
-        torch.manual_seed(derive(self.cell.seed, "dropout", self.current_epoch))
 
     def configure_optimizers(self) -> Optimizer:
         """Return the cell's optimizer."""

@@ -88,7 +88,9 @@ def figure_overlays(
         label = f"{pick.role}: case {style.safe(cases[pick.image], 20)}\nmean Dice {pick.score:.2f}"
         row[0].set_ylabel(label, fontsize=style.NORMAL, color=style.INK)
         row[2].set_xlabel(
-            f"Dice: {dice_text(dice.loc[pick.image].to_dict(), classes)}", fontsize=style.SMALL + 0.5, color=style.INK
+            f"Dice: {dice_text(dict(zip(classes, dice.loc[[pick.image], list(classes)].to_numpy(float)[0], strict=True)), classes)}",
+            fontsize=style.SMALL + 0.5,
+            color=style.INK,
         )
     for ax, name in zip(axes[0], COLUMNS, strict=True):
         ax.set_title(name, fontsize=style.NORMAL, color=style.INK)

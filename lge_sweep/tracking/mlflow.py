@@ -17,11 +17,11 @@ from lge_sweep.errors import RunsError
 
 EXPERIMENT = "lge_sweep"
 ABOUT = {
-    "mlflow.experimentKind": "custom_model_development",  # the UI's "Model training" rather than its "GenAI" pages
+    "mlflow.experimentKind": "custom_model_development",  # opens the UI's "Model training" pages
     MLFLOW_RUN_NOTE: (
-        "A parent run a sweep, a child run a trial. Metrics of the scored part: `val/<metric>/<class>` is the mean over "
-        "images, `val_pooled/...` counts pixels over all images, `val_positive/...` is the mean over images that have "
-        "the class, `val_std/<metric>` the standard deviation over images; `global` is the mean over the classes, "
+        "A parent run a sweep, a child run a trial. Metrics of the scored part: `val/<metric>/<class>` is the mean "
+        "over images, `val_pooled/...` counts pixels over all images, `val_positive/...` is the mean over images that "
+        "have the class, `val_std/<metric>` the standard deviation over images; `global` is the mean over the classes, "
         "background included. `score/mean` and `score/weighted` are the paper's scores, `..._foreground` leaves the "
         "background out. A metric that is missing has no value; it is never 0 in its place."
     ),
