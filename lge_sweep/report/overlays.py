@@ -87,11 +87,9 @@ def figure_overlays(
         _draw_row(row, images[place], (truth[place], prediction[place]), classes)
         label = f"{pick.role}: case {style.safe(cases[pick.image], 20)}\nmean Dice {pick.score:.2f}"
         row[0].set_ylabel(label, fontsize=style.NORMAL, color=style.INK)
-        row[2].set_xlabel(
-            f"Dice: {dice_text(dict(zip(classes, dice.loc[[pick.image], list(classes)].to_numpy(float)[0], strict=True)), classes)}",
-            fontsize=style.SMALL + 0.5,
-            color=style.INK,
-        )
+        values = dice.loc[[pick.image], list(classes)].to_numpy(float)[0]
+        text = dice_text(dict(zip(classes, values, strict=True)), classes)
+        row[2].set_xlabel(f"Dice: {text}", fontsize=style.SMALL + 0.5, color=style.INK)
     for ax, name in zip(axes[0], COLUMNS, strict=True):
         ax.set_title(name, fontsize=style.NORMAL, color=style.INK)
     handles = [
