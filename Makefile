@@ -16,7 +16,7 @@ port    ?= 5000
 
 RUNS    := $(if $(runs),--runs "$(runs)")
 OPTIONS := --stage $(stage) --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) \
-           $(if $(root),--root "$(root)") $(foreach pair,$(set),--set "$(pair)")
+           $(if $(root),--root "$(root)") $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
 .PHONY: help install phase1 status ui test lint format schema clean
@@ -26,13 +26,14 @@ help:  ## List the targets and their variables
 	@echo
 	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
 	@echo "             workers=N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N"
+	@echo "  no spaces or quotes inside a value of set=; lge-sweep --set takes any"
 
 install: $(VENV)/installed  ## Make .venv with the pinned dependencies
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}; give another with PYTHON=")'
 	@echo "installing into $(VENV) (once; several GB with the GPU build of torch)"
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 

@@ -71,7 +71,7 @@ def print_selection(console: Console, title: str, selection: Selection, names: M
     margin = "" if selection.margin is None else f", ahead of the next by {selection.margin:.4f}"
     console.print(f"Selected: {chosen}{margin}.", soft_wrap=True)
     for note in selection.notes:
-        console.print(f"Note: {note}.", soft_wrap=True)
+        console.print(f"Note: {note}.", markup=False, soft_wrap=True)
 
 
 def print_scores(console: Console, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:

@@ -18,7 +18,7 @@ def sweeps_folder() -> Path:
 
 def runs_folder(given: Path | None) -> Path:
     """Return the folder all results go to: as given, else `LGE_SWEEP_RUNS`, else `runs`."""
-    return given or Path(os.environ.get(RUNS_VARIABLE) or "runs")
+    return (given or Path(os.environ.get(RUNS_VARIABLE) or "runs")).expanduser()
 
 
 def data_root(given: Path | None) -> Path:
@@ -30,6 +30,7 @@ def data_root(given: Path | None) -> Path:
     root = given or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
     if root is None:
         raise DataError("data", [f"where are the images? Give root=FOLDER (--root FOLDER) or set {DATA_VARIABLE}"])
+    root = root.expanduser()
     if not root.is_dir():
         raise DataError(str(root), ["no such folder; give the folder that holds the images with root= (--root)"])
     return root

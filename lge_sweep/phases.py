@@ -43,7 +43,7 @@ def run_phase(
     profile, reason = choose_profile(profile)
     configs: list[SweepConfig] = [load_sweep(phase, stage, data, profile, settings) for stage in stages]
     console.print(f"profile {profile}: {reason}")
-    console.print(f"results go to {folder.resolve()}", soft_wrap=True)
+    console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
     refused: list[SelectionError] = []
     with drive(folder, workers, console) as driver:
         for config in configs:
@@ -56,13 +56,15 @@ def run_phase(
             print_selection(
                 console, f"{phase} stage {config.stage}: {config.data}, {profile}", selection, short_names(config)
             )
-            console.print(f"Tables and figures: {plan.folder}", soft_wrap=True)
+            console.print(f"Tables and figures: {plan.folder}", markup=False, soft_wrap=True)
     if refused:
         raise SelectionError("\n".join(str(error) for error in refused))
-    option = f" --runs {runs}" if runs else ""
+    variable, option = (f" runs={runs}", f" --runs {runs}") if runs else ("", "")
     took = format_seconds(time.monotonic() - began)
     console.print(
-        f"\nFinished in {took}. Compare the runs in a browser: make ui (lge-sweep ui{option})", soft_wrap=True
+        f"\nFinished in {took}. Compare the runs in a browser: make ui{variable} (lge-sweep ui{option})",
+        markup=False,
+        soft_wrap=True,
     )
 
 

@@ -4,9 +4,14 @@ from collections import Counter
 from pathlib import Path
 
 from rich.table import Table
+from rich.text import Text
 
 from lge_sweep.console import make_console, number
-from lge_sweep.sweep.ledger import is_held, read_ledger
+from lge_sweep.sweep.ledger import Entry, is_held, read_ledger
+
+
+def _describe(entry: Entry) -> Text:
+    return Text(entry.cell + (" (collapsed)" if entry.collapsed else ""))
 
 
 def print_status(runs: Path) -> None:
@@ -24,12 +29,12 @@ def print_status(runs: Path) -> None:
     for name, _, entries in sweeps:
         states = Counter(entry.state for entry in entries)
         done = [entry for entry in entries if entry.value is not None]
-        best = max(done, key=lambda entry: entry.value or 0.0, default=None)
+        best = max(done, key=lambda entry: (not entry.collapsed, entry.value or 0.0), default=None)
         numbers = [f"{states['complete']}/{len(entries)}", *(str(states[s]) for s in ("running", "failed", "waiting"))]
-        table.add_row(name, *numbers, best.cell if best else "", number(best.value) if best else "")
+        table.add_row(name, *numbers, _describe(best) if best else "", number(best.value) if best else "")
         reasons += [f"{name}, {entry.cell}: {entry.reason}" for entry in entries if entry.state == "failed"]
     console.print(table)
     for reason in reasons:
-        console.print(f"failed: {reason}", soft_wrap=True)
+        console.print(f"failed: {reason}", markup=False, soft_wrap=True)
     if not held:
         console.print("no driver is running; repeat a sweep's command to complete it")

@@ -40,7 +40,8 @@ def batch(stage: int, size: int, slices: int = 2) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("stage", [1, 2])
 @pytest.mark.parametrize("model", MODELS)
 def test_forward_backward_step_and_round_trip(model: str, stage: int, size: int, tmp_path: Path) -> None:
-    training = SCRATCH.model_copy(update={"learning_rate": 1e-2})
+    # U-Net and SegNet at 320 are narrow here to save a minute; at 64 they have the published width.
+    training = SCRATCH.model_copy(update={"learning_rate": 1e-2, "width": 1.0 if size == 64 else 0.25})
     module = build_module(cell(model, stage), training).train()
     data = batch(stage, size)
     optimizer = module.configure_optimizers()
@@ -71,7 +72,7 @@ def test_a_few_steps_lower_the_loss(model: str) -> None:
     data["image"] = (data["image"] // 4) + (data["target"] * 180).to(torch.uint8).unsqueeze(1)  # a bright square
     optimizer = module.configure_optimizers()
     losses = []
-    for _ in range(8):
+    for _ in range(6):
         optimizer.zero_grad()
         loss = module.training_step(data, 0)
         loss.backward()
@@ -134,7 +135,7 @@ def test_cross_entropy_of_a_batch_without_a_class_is_finite_and_punishes_false_p
     scores = torch.zeros(1, 3, 2, 2, requires_grad=True)
     loss = module.loss(scores, torch.zeros(1, 2, 2, dtype=torch.long))
     loss.backward()
-    assert float(loss) == pytest.approx(torch.log(torch.tensor(3.0)).item())
+    assert float(loss.detach()) == pytest.approx(torch.log(torch.tensor(3.0)).item())
     assert scores.grad is not None
     # d loss / d score = (softmax - one hot) / pixels, by hand: 1/3 / 4 for the absent classes
     assert scores.grad[0, 2] == pytest.approx(torch.full((2, 2), 1 / 12))

@@ -138,7 +138,7 @@ def test_artifacts_are_there(finished: tuple[Path, str]) -> None:
     figures = {"training_curves.png", "class_bars.png", "dice_boxplot.png", "dice_heatmap.png"}
     for entry in parents:
         names = {file.path for file in client.list_artifacts(entry.info.run_id)}
-        assert figures | {"ranking.csv", "selection.json", "sweep.yaml", "ranking_table.json"} <= names
+        assert figures | {"ranking.csv", "selection.json", "sweep.yaml"} <= names
 
 
 def test_the_data_set_is_named_with_its_digest(finished: tuple[Path, str]) -> None:
@@ -161,22 +161,28 @@ def test_ranking_and_selection_agree(finished: tuple[Path, str]) -> None:
         assert {row["cell"] for row in rows if row["selected"] == "yes"} == set(selection["selected"])
 
 
-def test_a_finished_sweep_runs_again_without_training_and_mlflow_is_rebuilt(
-    finished: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tuple[Path, str], tmp_path: Path) -> None:
     original, _ = finished
     runs = tmp_path / "runs"
     shutil.copytree(original, runs)
     (runs / "mlflow.db").unlink()
+    removed = next(runs.glob("phase1-stage1-*/cells/segnet-*"))
+    shutil.rmtree(removed)
     weights = {path: path.stat().st_mtime_ns for path in runs.rglob("best.pt")}
     done = run(runs)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "started" not in done.stdout
-    assert {path: path.stat().st_mtime_ns for path in runs.rglob("best.pt")} == weights
+    assert done.stdout.count(": started") == 1
+    assert "segnet-cross_entropy-adam was removed; it is trained again" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in weights} == weights
     parents, children = child_runs(runs)
     assert (len(parents), len(children)) == (2, 10)
-    before = {entry.data.tags["lge.key"]: entry.data.metrics for entry in child_runs(original)[1]}
-    assert {entry.data.tags["lge.key"]: entry.data.metrics for entry in children} == before
+    times = "training/seconds"
+    before = {(e.data.tags["stage"], e.data.tags["cell"]): e.data.metrics for e in child_runs(original)[1]}
+    for entry in children:
+        logged = before[entry.data.tags["stage"], entry.data.tags["cell"]]
+        assert set(entry.data.metrics) == set(logged)
+        for key in set(logged) - {times}:
+            assert entry.data.metrics[key] == pytest.approx(logged[key], rel=1e-3, abs=1e-3), key
 
 
 def test_status_lists_the_sweeps(finished: tuple[Path, str]) -> None:
@@ -273,6 +279,18 @@ def test_a_damaged_mlflow_database_is_explained(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert "move it away" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_recognised_through_what_it_caused() -> None:
+    import errno
+
+    from lge_sweep.sweep.driver import is_full
+
+    error = RuntimeError("could not write")
+    error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
+    assert is_full(error)
+    assert is_full(RuntimeError("(sqlite3.OperationalError) database or disk is full"))
+    assert not is_full(ValueError("something else"))
 
 
 def test_a_torn_last_line_of_the_journal_is_mended(tmp_path: Path) -> None:

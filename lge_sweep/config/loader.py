@@ -15,12 +15,12 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
 
 File = TypeVar("File", PhaseFile, DataFile, ProfileFile)
+OPTIONS = {"phase", "stage", "data", "profile"}
+"""Settings that the command line has options of its own for; they name a sweep's folder."""
 FOLDERS: dict[type[BaseModel], str] = {PhaseFile: "", DataFile: "data", ProfileFile: "profile"}
 
 
-def load_sweep(
-    phase: str, stage: int, data: str, profile: str, overrides: Sequence[str] = (), **replaced: Any
-) -> SweepConfig:
+def load_sweep(phase: str, stage: int, data: str, profile: str, overrides: Sequence[str] = ()) -> SweepConfig:
     """Put one sweep's configuration together.
 
     Args:
@@ -29,7 +29,6 @@ def load_sweep(
         data: name or path of a data file.
         profile: name or path of a profile file.
         overrides: `KEY=VALUE` settings that win over the files, such as ``training.max_epochs=5``.
-        **replaced: top-level settings that the command line has options of its own for.
 
     Raises:
         ConfigError: a file is missing, or a setting is unknown, of the wrong type or against a rule.
@@ -40,7 +39,6 @@ def load_sweep(
         content = read_yaml(path)
         validate(model, content, str(path))
         merged |= content
-    merged |= replaced
     for override in overrides:
         _apply(merged, override)
     return validate(SweepConfig, merged, f"{phase} + {data} + {profile}" + (" + --set" if overrides else ""))
@@ -173,6 +171,8 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     path = key.strip().split(".")
     if not equals or not all(path):
         raise ConfigError(f"--set {override}: expected KEY=VALUE, such as training.max_epochs=5")
+    if key.strip() in OPTIONS:
+        raise ConfigError(f"--set {override}: use --{key.strip()} (make: {key.strip()}=) for this")
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:

@@ -179,7 +179,7 @@ class Training(Settings):
     """Rows and columns the slices are resized to."""
     batch_size: int = Field(8, ge=2)
     """Slices a step; the last partial batch of an epoch is dropped."""
-    learning_rate: float = Field(1e-4, gt=0)
+    learning_rate: float = Field(1e-4, gt=0, allow_inf_nan=False)
     """Initial and constant learning rate."""
     weight_decay: float = Field(1e-4, ge=0)
     """L2 regularisation added to the gradient (coupled, as in MATLAB)."""
@@ -261,6 +261,8 @@ class SelectionConfig(Settings):
         for name in emphasis:
             if name not in known:
                 raise ValueError(f"unknown class '{name}': {suggest(name, known)}")
+        if all(emphasis.get(name, 1) == 0 for name in known):
+            raise ValueError("leaves no class with a weight above 0")
         return emphasis
 
 

@@ -61,9 +61,8 @@ class SegmentationModule(LightningModule):
         torch.manual_seed(derive(self.cell.seed, "dropout", self.global_step))
         loss: Tensor = self.loss(self(batch["image"]), batch["target"])
         if not torch.isfinite(loss):
-            raise TrialError(
-                f"training loss became {float(loss)} at step {self.global_step + 1}; try a lower training.learning_rate"
-            )
+            value, step = float(loss.detach()), self.global_step + 1
+            raise TrialError(f"training loss became {value} at step {step}; try a lower training.learning_rate")
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:

@@ -19,6 +19,10 @@ from lge_sweep.models.segnet import SegNet
 
 State = dict[str, Tensor]
 CLASSIFIER = ("classifier.", "fc.", "head.", "last_linear.")
+NARROW = (
+    "training.width {width:g} makes segnet narrower than its pretrained encoder; "
+    "set training.width=1 or training.encoder_weights=none"
+)
 SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
@@ -38,10 +42,7 @@ def load_encoder(network: nn.Module, model: str, weights: str, width: float) -> 
     if weights == "none" or encoder is None:
         return
     if model == "segnet" and width != 1:
-        raise WeightsError(
-            f"training.width {width:g} makes segnet narrower than its pretrained encoder; "
-            "set training.width=1 or training.encoder_weights=none"
-        )
+        raise WeightsError(NARROW.format(width=width))
     source = find_weights(encoder, weights)
     state = {key: value for key, value in _read(source).items() if not key.startswith(CLASSIFIER)}
     try:
@@ -56,16 +57,18 @@ def load_encoder(network: nn.Module, model: str, weights: str, width: float) -> 
         ) from error
 
 
-def check_weights(models: Iterable[str], weights: str) -> None:
-    """Make sure that the weights of every model can be had, before a sweep starts.
+def check_weights(models: Iterable[str], weights: str, width: float = 1.0) -> None:
+    """Make sure that the weights of every model can be had and fit its width, before a sweep starts.
 
     Raises:
         WeightsError: naming every encoder whose weights cannot be had, and how to bring them.
     """
     needed = {encoder: model for model in models if (encoder := ARCHITECTURES[model].encoder)}
-    if weights == "none" or Path(weights).is_file():
+    if weights == "none":
         return
-    problems = []
+    problems = [NARROW.format(width=width)] if "segnet" in needed.values() and width != 1 else []
+    if Path(weights).is_file():
+        needed = {}
     for encoder in needed:
         try:
             find_weights(encoder, weights)

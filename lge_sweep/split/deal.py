@@ -81,7 +81,7 @@ def largest_remainder(total: int, shares: Sequence[float]) -> list[int]:
     """Divide `total` into whole numbers as near to `shares` as can be (Hamilton's method).
 
     >>> largest_remainder(70, (0.60, 0.15, 0.25))
-    [42, 10, 18]
+    [42, 11, 17]
     """
     exact = [round(total * share, 9) for share in shares]
     sizes = [int(value) for value in exact]

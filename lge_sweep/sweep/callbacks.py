@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from lge_sweep.errors import TrialError
 from lge_sweep.sweep.files import CHECKPOINT
@@ -35,6 +36,17 @@ class Patience(EarlyStopping):
         """Stop at once if the checkpoint resumed from had run out of patience."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+class WholeCheckpoints(TorchCheckpointIO):
+    """Write a checkpoint beside its place and then rename it: whole or not at all, on any file system.
+
+    Lightning's own writes into the system's temporary folder and moves, which is a copy if that is another disk.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
+        """Save whole or not at all; a full disk is an OSError."""
+        save_whole(checkpoint, Path(path))
 
 
 def make_checkpoints(folder: Path) -> ModelCheckpoint:
@@ -138,8 +150,13 @@ class Recorder(Callback):
 
 def save_weights(network: torch.nn.Module, path: Path) -> None:
     """Save a network's weights whole or not at all; a full disk is an OSError."""
+    save_whole(network.state_dict(), path)
+
+
+def save_whole(content: dict[str, Any], path: Path) -> None:
+    """`torch.save` through memory and a temporary name."""
     buffer = io.BytesIO()
-    torch.save(network.state_dict(), buffer)
+    torch.save(content, buffer)
     unfinished = path.with_suffix(".tmp")
     unfinished.write_bytes(buffer.getvalue())
     unfinished.replace(path)

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from lge_sweep.config import Cell, SweepConfig, cells, short_names
-from lge_sweep.errors import RunsError, WeightsError
+from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.paths import make_writable
 from lge_sweep.scoring import Result, score
 from lge_sweep.scoring.score import global_metrics
@@ -26,7 +26,7 @@ from lge_sweep.sweep.ledger import Ledger, SweepLedger, hold_runs
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.sweep.progress import SweepProgress, format_seconds, print_parts
 from lge_sweep.sweep.task import Done, Failed, make_task
-from lge_sweep.sweep.worker import Worker
+from lge_sweep.sweep.worker import NO_SPACE, Worker
 
 if TYPE_CHECKING:
     from lge_sweep.tracking import TrackedRun, Tracker
@@ -112,11 +112,13 @@ class Driver:
         entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
         results = {}
         for cell in plan.cells:
-            if (entry := entries[cell.name]).state == "complete":
-                assert entry.trial is not None
+            entry = entries[cell.name]
+            if entry.trial is not None and entry.state == "complete" and (plan.cell_folder(cell) / OUTCOME).is_file():
                 results[cell.name] = log_outcome(open_trial(self.tracker, plan, cell, entry.trial, parent), plan, cell)
+            elif entry.state == "complete":
+                self.console.print(f"note: the folder of {cell.name} was removed; it is trained again", style="yellow")
         open_first = sorted(plan.cells, key=lambda cell: entries[cell.name].state != "running")
-        queue = deque(cell for cell in open_first if entries[cell.name].state != "complete")
+        queue = deque(cell for cell in open_first if cell.name not in results)
         failed: dict[str, str] = {}
         title = f"{plan.config.phase} stage {plan.config.stage}"
         names = short_names(plan.config)
@@ -147,10 +149,10 @@ class Driver:
             return
         self.console.print(f"looking for pretrained weights ({weights})", highlight=False)
         worker = self.workers[0]
-        worker.send((list(models), weights))
         try:
+            worker.send((list(models), weights, plan.config.training.width))
             answer = worker.connection.recv()
-        except EOFError:
+        except (EOFError, OSError):
             raise RunsError(
                 f"the worker process died while starting; see {self.runs / 'logs' / 'worker0.txt'}"
             ) from None
@@ -184,23 +186,24 @@ class _Round:
                 self._listen()
         except BaseException:
             self.driver.dismiss()
-            for attempt in self.busy.values():
-                attempt.run.finish("KILLED")
-            self.parent.finish("KILLED")
+            for run in (*(attempt.run for attempt in self.busy.values()), self.parent):
+                with suppress(Exception):  # MLflow may be what failed; what ended the sweep is worth more
+                    run.finish("KILLED")
             raise
 
     def _begin(self, worker: Worker, cell: Cell) -> None:
         from lge_sweep.sweep.publish import open_trial
 
-        before = self.study.entry(cell.name)
-        trial = self.study.start(cell, self.plan.config.grid.model_dump())
         folder = self.plan.cell_folder(cell)
-        if before.state == "failed":
-            shutil.rmtree(folder, ignore_errors=True)
-        run = open_trial(self.driver.tracker, self.plan, cell, trial, self.parent)
-        worker.send(make_task(self.plan, cell))
-        self.busy[worker] = Attempt(cell, trial, run)
+        if self.study.entry(cell.name).state != "running":
+            shutil.rmtree(folder, ignore_errors=True)  # before the new trial exists: it must not resume the failed one
+        trial = self.study.start(cell, self.plan.config.grid.model_dump())
+        self.busy[worker] = Attempt(cell, trial, open_trial(self.driver.tracker, self.plan, cell, trial, self.parent))
         self.progress.begin(cell.name, resumed=(folder / HISTORY).is_file())
+        try:
+            worker.send(make_task(self.plan, cell))
+        except OSError:  # it died while it was idle
+            self._mourn(worker)
 
     def _listen(self) -> None:
         """Wait for the next word of a worker, or for its death."""
@@ -209,7 +212,7 @@ class _Round:
             worker = speakers[connection]  # type: ignore[index]  # wait() returns what it was given
             try:
                 message = worker.connection.recv()
-            except (EOFError, ConnectionResetError):
+            except (EOFError, OSError):
                 self._mourn(worker)
                 continue
             if isinstance(message, Done):
@@ -231,11 +234,12 @@ class _Round:
         """A cell's folder is whole: show it in MLflow, then tell the ledger, in this order."""
         from lge_sweep.sweep.publish import log_outcome
 
-        attempt = self.busy.pop(worker)
+        attempt = self.busy[worker]
         result = log_outcome(attempt.run, self.plan, attempt.cell)
         selection = self.plan.config.selection
         points = score(global_metrics(result.metrics, selection.emphasis), selection.rule)
-        self.study.complete(attempt.trial, points.value)
+        self.study.complete(attempt.trial, points.value, result.collapsed)
+        del self.busy[worker]
         self.results[attempt.cell.name] = result
         outcome = read_json(self.plan.cell_folder(attempt.cell) / OUTCOME)
         flag = f"; COLLAPSED: {' and '.join(result.collapsed)} never predicted" if result.collapsed else ""
@@ -294,14 +298,25 @@ def drive(runs: Path, workers: int, console: Console) -> Iterator[Driver]:
         driver = Driver(runs, workers, console)
         try:
             yield driver
+        except LgeSweepError:
+            raise
         except Exception as error:
-            if shutil.disk_usage(runs).free < 1 << 20:
+            if is_full(error):
                 raise RunsError(
                     f"{runs}: the disk is full. Make room and run the same command again: what is finished stays"
                 ) from error
             raise
         finally:
             driver.dismiss()
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it came from, says that a disk or a quota is full."""
+    while error is not None:
+        if (isinstance(error, OSError) and error.errno in NO_SPACE) or "database or disk is full" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 @contextmanager

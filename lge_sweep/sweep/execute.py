@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 
@@ -23,7 +24,7 @@ from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
 from lge_sweep.report import write_cell_figures
-from lge_sweep.sweep.callbacks import Patience, Recorder, make_checkpoints
+from lge_sweep.sweep.callbacks import Patience, Recorder, WholeCheckpoints, make_checkpoints
 from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS, write_json
 from lge_sweep.sweep.tables import read_tables
 from lge_sweep.sweep.task import CellTask, Progress
@@ -89,6 +90,8 @@ def _train(task: CellTask, data: LgeDataModule, hardware: Hardware, report: Call
         enable_progress_bar=False,
         enable_model_summary=False,
         default_root_dir=task.folder,
+        # A sweep is one process a cell, also inside a SLURM job with several tasks.
+        plugins=[WholeCheckpoints(), LightningEnvironment()],
     )
     resumed = str(checkpoint) if checkpoint.is_file() else None
     trainer.fit(module, data, ckpt_path=resumed, weights_only=True)

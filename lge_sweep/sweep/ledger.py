@@ -45,6 +45,7 @@ class Entry:
         trial: number of the trial, None if there is none.
         value: the score, for a complete trial.
         reason: why it failed.
+        collapsed: classes that it never predicted, for a complete trial.
     """
 
     cell: str
@@ -52,6 +53,7 @@ class Entry:
     trial: int | None = None
     value: float | None = None
     reason: str = ""
+    collapsed: tuple[str, ...] = ()
 
 
 @contextmanager
@@ -142,14 +144,18 @@ class SweepLedger:
         assert trial.user_attrs["cell"] == cell.name, (trial.user_attrs, cell)
         return trial.number
 
-    def complete(self, trial: int, value: float) -> None:
-        """Record a finished trial and its score."""
+    def complete(self, trial: int, value: float, collapsed: Sequence[str]) -> None:
+        """Record a finished trial, its score and the classes it never predicted."""
+        self._note(trial, "collapsed", list(collapsed))
         self.study.tell(trial, value)
 
     def fail(self, trial: int, reason: str) -> None:
         """Record a failed trial and why it failed."""
-        self.study._storage.set_trial_user_attr(self.study.trials[trial]._trial_id, "reason", reason)
+        self._note(trial, "reason", reason)
         self.study.tell(trial, state=TrialState.FAIL)
+
+    def _note(self, trial: int, key: str, value: Any) -> None:
+        self.study._storage.set_trial_user_attr(self.study.trials[trial]._trial_id, key, value)
 
 
 def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[Entry]:
@@ -162,6 +168,7 @@ def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[Entry]:
             trial.number,
             trial.value if trial.state == TrialState.COMPLETE else None,
             str(trial.user_attrs.get("reason", "")),
+            tuple(trial.user_attrs.get("collapsed", ())),
         )
         if (trial := last.get(name))
         else Entry(name, "waiting")
@@ -197,6 +204,8 @@ def is_held(runs: Path) -> bool:
             return False
     except filelock.Timeout:
         return True
+    except OSError:  # somebody else's runs, read-only: nothing of ours holds them
+        return False
 
 
 def _mend(path: Path) -> None:

@@ -18,6 +18,8 @@ from lge_sweep.labels import Label
 from lge_sweep.split import PARTS, Split, split_cases
 from lge_sweep.sweep.files import write_text
 
+WEIGHT_SUFFIXES = {".pth", ".pt", ".safetensors"}
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -120,9 +122,11 @@ def _guidance_notes(config: SweepConfig, arrays: Path) -> list[str]:
 
 
 def _file_digests(weights: Path) -> list[str]:
-    files = [weights] if weights.is_file() else sorted(weights.iterdir()) if weights.is_dir() else []
+    if str(weights) in {"imagenet", "none"}:
+        return []
+    inside = sorted(path for path in weights.iterdir() if path.suffix in WEIGHT_SUFFIXES) if weights.is_dir() else []
     digests = []
-    for path in files:
+    for path in [weights] if weights.is_file() else inside:
         with path.open("rb") as file:
             digests.append(hashlib.file_digest(file, "sha256").hexdigest())
     return digests

@@ -82,7 +82,7 @@ def log_selection(run: TrackedRun, plan: Plan, selection: Selection, files: Iter
     run.tag({"selected": ", ".join(selection.selected), "selection_part": selection.part})
     run.describe(describe_selection(selection))
     run.log_files(plan.folder, files)
-    run.log_table(ranking_columns(selection), "ranking_table.json")
+    run.untag("failed")
     run.finish()
 
 

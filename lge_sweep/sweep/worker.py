@@ -12,6 +12,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -50,8 +51,8 @@ class Worker:
             signal.signal(signal.SIGINT, previous)
         remote.close()
 
-    def send(self, task: CellTask | tuple[list[str], str]) -> None:
-        """Give the worker a cell to execute, or (models, weights) to check."""
+    def send(self, task: CellTask | tuple[list[str], str, float]) -> None:
+        """Give the worker a cell to execute, or (models, weights, width) to check."""
         self.connection.send(task)
 
     def stop(self) -> None:
@@ -88,13 +89,11 @@ def _work(connection: Connection, number: int, threads: int, log: Path) -> None:
         if isinstance(task, tuple):
             connection.send(_attempt(partial(check_weights, *task)))
             continue
-        task.folder.mkdir(parents=True, exist_ok=True)
-        _print_to(task.folder / LOG)
-        result = _attempt(partial(execute, task, connection.send, number))
-        if isinstance(result, Failed) and not result.disk:
-            print(f"FAILED: {result.reason}", flush=True)
-        _print_to(log)
-        connection.send(result)
+        ready = _attempt(partial(_print_to, task.folder / LOG))
+        done = _attempt(partial(execute, task, connection.send, number)) if isinstance(ready, Done) else ready
+        with suppress(OSError):
+            _print_to(log)
+        connection.send(done)
 
 
 def _attempt(work: Callable[[], Any]) -> Done | Failed:
@@ -102,6 +101,8 @@ def _attempt(work: Callable[[], Any]) -> Done | Failed:
     try:
         work()
     except LgeSweepError as error:
+        with suppress(OSError):
+            print(f"FAILED: {error}", flush=True)
         return Failed(str(error))
     except OSError as error:
         if error.errno in NO_SPACE:

@@ -59,6 +59,8 @@ class Tracker:
         try:
             self.client = MlflowClient(tracking_uri=database_uri(folder))
             experiment = self.client.get_experiment_by_name(EXPERIMENT)
+            if experiment and experiment.lifecycle_stage == "deleted":
+                self.client.restore_experiment(experiment.experiment_id)
             self.experiment = (
                 experiment.experiment_id
                 if experiment
@@ -104,6 +106,7 @@ class Tracker:
         self.client.log_batch(tracked.id, params=new, tags=labels)
         if run.info.status not in {"RUNNING", "FINISHED"}:
             self.client.update_run(tracked.id, status="RUNNING")
+            tracked.status = "RUNNING"
         return tracked
 
 
@@ -130,10 +133,6 @@ class TrackedRun:
         for name in names:
             self.client.log_artifact(self.id, str(folder / name), into)
 
-    def log_table(self, rows: Mapping[str, list[object]], name: str) -> None:
-        """Log columns as a table that the UI shows."""
-        self.client.log_table(self.id, dict(rows), name)
-
     def log_data(self, data: DataVersion, context: str) -> None:
         """Name the data set; MLflow keeps one entry a digest."""
         dataset = Dataset(data.name, data.digest[:16], "local", "{}", profile=data.profile)
@@ -143,6 +142,11 @@ class TrackedRun:
     def describe(self, text: str) -> None:
         """Set the description that the UI shows, in Markdown."""
         self.tag({MLFLOW_RUN_NOTE: text})
+
+    def untag(self, key: str) -> None:
+        """Remove a tag, if it is there."""
+        if key in self.client.get_run(self.id).data.tags:
+            self.client.delete_tag(self.id, key)
 
     def tag(self, tags: Mapping[str, str]) -> None:
         """Set tags."""
