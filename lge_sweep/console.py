@@ -18,7 +18,7 @@ SHORT = {"sensitivity": "sens.", "specificity": "spec."}
 def make_console() -> Console:
     """Return a console that does not break long paths, and is wide enough for tables where there is no terminal."""
     console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=max(console.width, 120))
+    return console if console.is_terminal else Console(highlight=False, width=max(console.width, 132))
 
 
 def _table(title: str) -> Table:
