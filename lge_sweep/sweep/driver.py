@@ -61,7 +61,8 @@ class Driver:
     def __init__(self, runs: Path, workers: int, console: Console) -> None:
         """Start the workers, which load their libraries while the data is read."""
         self.runs, self.console = runs, console
-        self.threads = max(1, len(os.sched_getaffinity(0)) // workers) if hasattr(os, "sched_getaffinity") else 1
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        self.threads = max(1, cores // workers)
         self.workers = [self._hire(number) for number in range(workers)]
         self.ledger = Ledger(runs)
         self._tracker: Tracker | None = None
@@ -127,11 +128,10 @@ class Driver:
         ordered = {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}
         return ordered, failed, parent
 
-    def replace(self, worker: Worker) -> Worker:
+    def replace(self, worker: Worker) -> None:
         """Put a new worker in the place of one that died or may be in a bad state."""
         worker.stop()
         self.workers[worker.number] = self._hire(worker.number)
-        return self.workers[worker.number]
 
     def dismiss(self) -> None:
         """End all workers."""
