@@ -13,19 +13,22 @@ workers ?= 1
 runs    ?=
 set     ?=
 port    ?= 5000
+models  ?=
+seeds   ?=
 
 RUNS    := $(if $(runs),--runs "$(runs)")
 OPTIONS := --stage $(stage) --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) \
            $(if $(root),--root "$(root)") $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 status ui test lint format schema clean
+.PHONY: help install phase1 phase2 status ui test lint format schema clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
 	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
 	@echo "             workers=N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N"
+	@echo "             phase2: models=NAME,NAME seeds=N"
 	@echo "  no spaces or quotes inside a value of set=; lge-sweep --set takes any"
 
 install: $(VENV)/installed  ## Make .venv with the pinned dependencies
@@ -39,6 +42,9 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 phase1: install  ## Baseline of five architectures, ranked, for both stages
 	@$(BIN)/lge-sweep phase1 $(OPTIONS)
+
+phase2: install  ## Five losses by two optimizers for the models of phase 1; one configuration selected a stage
+	@$(BIN)/lge-sweep phase2 $(OPTIONS) $(if $(models),--models "$(models)") $(if $(seeds),--seeds $(seeds))
 
 status: install  ## Every sweep: cells done, running, failed, waiting, best so far
 	@$(BIN)/lge-sweep status $(RUNS)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -72,27 +72,95 @@ def main(
     """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
 
 
-@app.command()
-def phase1(
-    stage: Annotated[Stage, typer.Option(help="1: cavity. 2: myocardium and scar.")] = Stage.both,
-    data: Annotated[str, typer.Option(help="A file of sweeps/data, or its bare name.")] = "phantom",
-    root: Annotated[Path | None, typer.Option(help="Folder of the images [default: $LGE_SWEEP_DATA].")] = None,
-    profile: Annotated[
-        str, typer.Option(help="A file of sweeps/profile, or its bare name; auto: paper with a GPU, else laptop.")
-    ] = "auto",
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE, such as training.max_epochs=5; may be repeated.")
-    ] = None,
-    workers: Annotated[int, typer.Option(min=1, help="Cells trained at the same time.")] = 1,
-    runs: RunsOption = None,
-    allow_incomplete: Annotated[bool, typer.Option(help="Select even if some cells failed.")] = False,
-) -> None:
-    """Baseline of all architectures (paper phase 1): train, measure, rank, keep the best two of each stage."""
+StageOption = Annotated[Stage, typer.Option("--stage", help="1: cavity. 2: myocardium and scar.")]
+DataOption = Annotated[str, typer.Option("--data", help="A file of sweeps/data, or its bare name.")]
+RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images [default: $LGE_SWEEP_DATA].")]
+ProfileOption = Annotated[
+    str,
+    typer.Option("--profile", help="A file of sweeps/profile or its name; auto: paper with a GPU, else laptop."),
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="KEY=VALUE, such as training.max_epochs=5; may be repeated.")
+]
+WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Cells trained at the same time.")]
+IncompleteOption = Annotated[bool, typer.Option("--allow-incomplete", help="Select even if some cells failed.")]
+
+
+def _run(phase: str, stage: Stage, *options: Any) -> None:
     from lge_sweep.phases import run_phase
 
     with reporting():
-        stages = [1, 2] if stage is Stage.both else [int(stage)]
-        run_phase("phase1", stages, data, root, profile, settings or [], workers, runs, allow_incomplete)
+        run_phase(phase, [1, 2] if stage is Stage.both else [int(stage)], *options)
+
+
+@app.command()
+def phase1(
+    stage: StageOption = Stage.both,
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Baseline of all architectures (paper phase 1): train, measure, rank, keep the best two of each stage."""
+    _run("phase1", stage, data, root, profile, settings or [], workers, runs, allow_incomplete)
+
+
+@app.command()
+def phase2(
+    stage: StageOption = Stage.both,
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    models: Annotated[
+        str | None, typer.Option(help="Architectures, separated by commas [default: those that phase 1 selected].")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, help="Train every configuration so many times.")] = None,
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Losses by optimizers (paper phase 2) for the models of phase 1: select one configuration, say how surely."""
+    settings = settings or []
+    if models is not None:
+        settings = [*settings, f"grid.model=[{models}]"]
+    if seeds is not None:
+        settings = [*settings, f"grid.seed={list(range(seeds))}"]
+    _run("phase2", stage, data, root, profile, settings, workers, runs, allow_incomplete)
+
+
+@app.command()
+def select(
+    sweep: Annotated[str, typer.Argument(help="Folder or name of a sweep, or the id of its MLflow run.")],
+    override: Annotated[str | None, typer.Option(help="Select this configuration, whatever the rule says.")] = None,
+    reason: Annotated[str, typer.Option(help="Why; kept with the selection.")] = "",
+    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take an override back.")] = False,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Select again in a finished sweep, by its rule or by a person's choice."""
+    with reporting():
+        from lge_sweep.paths import runs_folder
+        from lge_sweep.review import select_again
+
+        select_again(sweep, runs_folder(runs), override, reason, withdraw, allow_incomplete)
+
+
+@app.command()
+def compare(
+    first: Annotated[str, typer.Argument(help="A finished cell: its name, SWEEP/CELL, or its folder.")],
+    second: Annotated[str, typer.Argument(help="Another, measured on the same images.")],
+    runs: RunsOption = None,
+) -> None:
+    """Compare two cells on the same images: differences and tests, per image and per case."""
+    with reporting():
+        from lge_sweep.paths import runs_folder
+        from lge_sweep.review import compare_cells
+
+        compare_cells(first, second, runs_folder(runs))
 
 
 @app.command()

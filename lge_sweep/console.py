@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
@@ -9,7 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from lge_sweep.labels import METRICS
-from lge_sweep.scoring import Score, Selection
+from lge_sweep.scoring import Ranked, Score, Selection
+
+if TYPE_CHECKING:
+    from lge_sweep.scoring.doubt import Doubt, Standing
+    from lge_sweep.scoring.paired import Paired
+    from lge_sweep.sweep.finish import Outcome
 
 SHORT = {"sensitivity": "sens.", "specificity": "spec."}
 """Column headers that must fit a terminal."""
@@ -33,6 +39,45 @@ def _table(title: str) -> Table:
     )
 
 
+def _ranking(title: str, selection: Selection, names: Mapping[str, str], numbers: Sequence[str]) -> Table:
+    """Tabulate rank, name, score, some numbers and what happened; only the name may be broken."""
+    table = _table(title)
+    table.add_column("rank", justify="right", no_wrap=True)
+    table.add_column("configuration", overflow="fold")
+    for column in ("score", *numbers):
+        table.add_column(SHORT.get(column, column), justify="right", no_wrap=True)
+    marks = [["selected"] * entry.selected + ["collapsed"] * bool(entry.collapsed) for entry in selection.ranking]
+    table.add_column("", no_wrap=True, min_width=max(len(", ".join(mark)) for mark in marks))
+    for entry, mark in zip(selection.ranking, marks, strict=True):
+        table.add_row(
+            str(entry.rank),
+            Text(names[entry.name], style="bold" if entry.selected else ""),
+            number(entry.score),
+            *_cells(entry, selection.rule, numbers),
+            Text(", ".join(mark), style="red" if entry.collapsed else "green"),
+        )
+    return table
+
+
+def _fits(console: Console, table: Table) -> bool:
+    unlimited = console.options.update_width(10_000)  # a measure is never more than the width it is asked for
+    return console.measure(table, options=unlimited).minimum <= console.width
+
+
+def _metrics(title: str, selection: Selection, numbers: Sequence[str]) -> Table:
+    table = _table(title)
+    for column in ("rank", *numbers):
+        table.add_column(SHORT.get(column, column), justify="right", no_wrap=True)
+    for entry in selection.ranking:
+        table.add_row(str(entry.rank), *_cells(entry, selection.rule, numbers))
+    return table
+
+
+def _cells(entry: Ranked, rule: str, numbers: Sequence[str]) -> list[str]:
+    values = {"foreground": entry.scores[f"{rule}_foreground"], **entry.metrics}
+    return [number(values[name]) for name in numbers]
+
+
 def number(value: float | None) -> str:
     """Write a metric; a missing one is a dash."""
     return "-" if value is None else f"{value:.4f}"
@@ -41,37 +86,131 @@ def number(value: float | None) -> str:
 def print_selection(console: Console, title: str, selection: Selection, names: Mapping[str, str]) -> None:
     """Print a ranking and what was selected, with everything that should make one doubt it.
 
+    Nothing is cut: where the terminal is too narrow, names are broken between words, and where that is not enough, the
+    metrics go to a second table, by rank, or are left to ranking.csv.
+
     Args:
         console: where to print.
         title: what was compared.
         selection: the outcome.
         names: cell name -> the name to print.
     """
-    table = _table(title)
-    for column in ("rank", "configuration", "score", "foreground", *METRICS, ""):
-        left = column in {"configuration", ""}
-        table.add_column(SHORT.get(column, column), justify="left" if left else "right", no_wrap=True)
-    for entry in selection.ranking:
-        table.add_row(
-            str(entry.rank),
-            Text(names[entry.name], style="bold" if entry.selected else ""),
-            number(entry.score),
-            number(entry.scores[f"{selection.rule}_foreground"]),
-            *(number(entry.metrics[metric]) for metric in METRICS),
-            Text(
-                ", ".join(["selected"] * entry.selected + ["collapsed"] * bool(entry.collapsed)),
-                style="red" if entry.collapsed else "green",
-            ),
-        )
-    console.print(table)
+    numbers = ("foreground", *METRICS)
+    table, names_only = _ranking(title, selection, names, numbers), _ranking(title, selection, names, ())
+    metrics = _metrics("the same, by rank", selection, numbers)
+    if _fits(console, table):
+        console.print(table)
+    else:
+        console.print(names_only)
+        console.print(metrics if _fits(console, metrics) else "The metrics need a wider terminal; see ranking.csv.\n")
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
     console.print(f"Scored on the {selection.part} part ({how}; foreground: without background).", soft_wrap=True)
     chosen = " and ".join(names[name] for name in selection.selected)
-    margin = "" if selection.margin is None else f", ahead of the next by {selection.margin:.4f}"
+    margin = ""
+    if selection.margin is not None:
+        place = "behind the top" if selection.margin < 0 else "ahead of the next"
+        margin = f", {abs(selection.margin):.4f} {place}"
     console.print(f"Selected: {chosen}{margin}.", soft_wrap=True)
     for note in selection.notes:
         console.print(f"Note: {note}.", markup=False, soft_wrap=True)
+
+
+def print_outcome(console: Console, title: str, outcome: "Outcome", names: Mapping[str, str]) -> None:
+    """Print the outcome of a sweep: in one sentence, as a ranking, and how sure it is.
+
+    Args:
+        console: where to print.
+        title: what was compared.
+        outcome: what a sweep came to.
+        names: configuration -> the name to print.
+    """
+    doubt = outcome.doubt
+    sentence = doubt.sentence[0].upper() + doubt.sentence[1:]
+    console.print(f"\n{sentence}.\n", style="bold", markup=False, soft_wrap=True)
+    print_selection(console, title, outcome.selection, names)
+    if len(doubt.standings) > 1:
+        print_doubt(console, doubt, names)
+    if outcome.registered is not None:
+        name = outcome.registered.split()[0]
+        console.print(f"Registered as {outcome.registered}; load it as models:/{name}@champion.")
+
+
+def print_comparison(
+    console: Console, names: tuple[str, str], rule: str, difference: "Standing", pairs: Sequence["Paired"]
+) -> None:
+    """Print a paired comparison of two cells.
+
+    Args:
+        console: where to print.
+        names: the first and the second cell.
+        rule: the scoring rule.
+        difference: standing of the first against the second.
+        pairs: every metric, per image and per case.
+    """
+    console.print(f"A: {names[0]}\nB: {names[1]}", markup=False, soft_wrap=True)
+    interval = _interval(difference.difference_low, difference.difference_high)
+    console.print(f"score ({rule}), A minus B: {difference.difference:+.4f}, 95 % interval {interval}", soft_wrap=True)
+    for unit in dict.fromkeys(pair.unit for pair in pairs):
+        table = _table(f"per {unit}")
+        table.add_column("metric", no_wrap=True)
+        for column in ("pairs", "A", "B", "median A-B", "A better", "B better", "p", "p (Holm)"):
+            table.add_column(column, justify="right", no_wrap=True)
+        for pair in (pair for pair in pairs if pair.unit == unit):
+            table.add_row(
+                pair.metric,
+                str(pair.pairs),
+                number(pair.mean_a),
+                number(pair.mean_b),
+                number(pair.median_difference),
+                str(pair.better),
+                str(pair.worse),
+                number(pair.p),
+                number(pair.p_holm),
+            )
+        console.print(table)
+    console.print(
+        "p: two-sided Wilcoxon signed-rank. The case is the independent unit: slices of one case resemble each other, "
+        "so that p per image is too small.",
+        soft_wrap=True,
+    )
+
+
+def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> None:
+    """Print how sure a ranking is: intervals, rank probabilities, tests.
+
+    Args:
+        console: where to print.
+        doubt: what is uncertain.
+        names: configuration -> the name to print.
+    """
+    table = _table(f"how sure that is: {doubt.resamples} resamples of {doubt.cases} cases")
+    table.add_column("configuration", overflow="fold")
+    for column in ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)"):
+        table.add_column(column, justify="right", no_wrap=True)
+    p_values = {test.other: test.p_holm for test in doubt.comparisons if test.metric == "dice"}
+    for standing in doubt.standings:
+        table.add_row(
+            Text(names[standing.name], style="bold" if standing.name == doubt.winner else ""),
+            number(standing.score),
+            _interval(standing.low, standing.high),
+            "-" if standing.best is None else f"{standing.best:.2f}",
+            "-" if standing.expected_rank is None else f"{standing.expected_rank:.1f}",
+            "-" if standing.name == doubt.winner else _interval(standing.difference_low, standing.difference_high),
+            "-" if p_values.get(standing.name) is None else f"{p_values[standing.name]:.3f}",
+        )
+    console.print(table)
+    console.print(
+        "p (Dice): Wilcoxon signed-rank against the winner on the cases' means, Holm-corrected; other metrics are in "
+        "comparisons.csv.",
+        soft_wrap=True,
+    )
+    for note in doubt.notes:
+        console.print(f"Note: {note}.", markup=False, soft_wrap=True)
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 
 def print_scores(console: Console, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:

@@ -39,6 +39,10 @@ class RunsError(LgeSweepError):
     """The runs directory cannot be used: read-only, full, or held by another driver."""
 
 
+class InheritError(LgeSweepError):
+    """An earlier phase has not left what this one builds on."""
+
+
 class TrialError(LgeSweepError):
     """One trial cannot go on (for example its loss is no longer a number); the sweep can."""
 

@@ -7,6 +7,8 @@ from lge_sweep.errors import DataError, RunsError
 
 RUNS_VARIABLE = "LGE_SWEEP_RUNS"
 DATA_VARIABLE = "LGE_SWEEP_DATA"
+WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
+"""Kinds of pretrained weight files, in the order they are looked for."""
 
 
 def sweeps_folder() -> Path:

@@ -1,14 +1,15 @@
 """A phase of the study, as one command runs it: its sweeps one after the other, and what they print."""
 
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lge_sweep.config import SweepConfig, load_sweep, short_names
-from lge_sweep.console import make_console, print_selection
-from lge_sweep.errors import LgeSweepError, SelectionError
+from lge_sweep.config import load_sweep, short_configurations
+from lge_sweep.console import make_console, print_outcome
+from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
-from lge_sweep.sweep import drive, run_sweep
+from lge_sweep.sweep import Plan, drive, make_plan, run_sweep
 from lge_sweep.sweep.progress import format_seconds
 
 
@@ -41,21 +42,32 @@ def run_phase(
     """
     console, folder, began = make_console(), runs_folder(runs), time.monotonic()
     profile, reason = choose_profile(profile)
-    configs: list[SweepConfig] = [load_sweep(phase, stage, data, profile, settings) for stage in stages]
+    configs = [load_sweep(phase, stage, data, profile, settings) for stage in stages]
     console.print(f"profile {profile}: {reason}")
     console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
     refused: list[SelectionError] = []
     with drive(folder, workers, console) as driver:
+        console.print(f"reading {configs[0].data}", markup=False)
+        plans: list[Plan] = []
         for config in configs:
             try:
-                plan, selection = run_sweep(driver, config, root, allow_incomplete)
+                plans.append(make_plan(config, root, folder))
+            except InheritError as error:
+                options = ["--stage", str(config.stage), "--data", data, "--profile", profile]
+                options += ["--root", str(root)] * bool(root) + ["--runs", str(runs)] * bool(runs)
+                kept = [setting for setting in settings if not setting.startswith(("grid.", "selection.", "metrics."))]
+                options += [word for setting in kept for word in ("--set", setting)]
+                raise InheritError(f"{error}\nRun first: lge-sweep phase1 {shlex.join(options)}") from None
+        for plan in plans:
+            config = plan.config
+            try:
+                outcome = run_sweep(driver, plan, allow_incomplete)
             except SelectionError as error:
                 refused.append(error)
                 console.print(f"stage {config.stage}: no selection, see the end", style="red")
                 continue
-            print_selection(
-                console, f"{phase} stage {config.stage}: {config.data}, {profile}", selection, short_names(config)
-            )
+            title = f"{phase} stage {config.stage}: {config.data}, {config.profile}"
+            print_outcome(console, title, outcome, short_configurations(config))
             console.print(f"Tables and figures: {plan.folder}", markup=False, soft_wrap=True)
     if refused:
         raise SelectionError("\n".join(str(error) for error in refused))

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -221,7 +222,8 @@ def test_value_not_in_the_mapping(tmp_path: Path) -> None:
     mask[0, :3] = 9
     pair(tmp_path, "p1_slice0", mask=mask)
     assert the_finding(tmp_path) == (
-        "p1_slice0.png: mask value 9 on 3 pixels is not in source.mask.values (known: 0, 1, 2, 3, 4)"
+        "labels/p1_slice0.png: mask value 9 on 3 pixels is not in source.mask.values (known: 0, 1, 2, 3, 4); "
+        "the mask is 8-bit grey (mode L, 6x8): list what it holds, or save it with the values known"
     )
 
 
@@ -230,14 +232,169 @@ def test_colour_not_in_the_mapping(tmp_path: Path) -> None:
     mask[0, :2] = (254, 255, 0)
     pair(tmp_path, "p1_slice0", mask=mask)
     assert the_finding(tmp_path, COLOUR) == (
-        "p1_slice0.png: mask colour [254, 255, 0] on 2 pixels is not in source.mask.colours (known: background "
-        "[0, 0, 0], cavity [255, 255, 0], myocardium [0, 255, 0], scar [255, 0, 0])"
+        "labels/p1_slice0.png: mask colour [254, 255, 0] on 2 pixels is not in source.mask.colours (known: background "
+        "[0, 0, 0], cavity [255, 255, 0], myocardium [0, 255, 0], scar [255, 0, 0]); the mask is 8-bit colour (mode "
+        "RGB, 6x8): list what it holds, or save it with the colours known"
     )
 
 
-def test_colour_mask_where_index_values_are_expected(tmp_path: Path) -> None:
-    pair(tmp_path, "p1_slice0", mask=np.full((6, 8, 3), (255, 255, 0), dtype=np.uint8))
-    assert "mask is in colour, but source.mask.kind is index" in the_finding(tmp_path)
+# Masks of a mode that the data file does not expect. Pillow writes (6, 8, 2) as LA and (6, 8, 4) as RGBA.
+
+OPAQUE = np.full((6, 8), 255, dtype=np.uint8)
+SEE_THROUGH = np.where(classes() == 0, 0, OPAQUE).astype(np.uint8)
+RULE = "source.mask.kind is index, which reads one number a pixel as the class"
+
+
+def painted() -> NDArray[np.uint8]:
+    return np.array(list(COLOURS.values()), dtype=np.uint8)[classes()]
+
+
+def of_mode(root: Path, mode: str, array: Array, suffix: str = "png") -> None:
+    """Save a pair and check that its mask was written in that mode of Pillow."""
+    save(grey(), root / "images" / "p1_slice0.png")
+    path = save(array, root / "labels" / f"p1_slice0.{suffix}")
+    with Image.open(path) as image:
+        assert image.mode == mode
+
+
+@pytest.mark.parametrize(
+    ("mode", "mask", "suffix"),
+    [
+        ("LA", np.dstack([classes(), OPAQUE]), "png"),
+        ("LA", np.dstack([classes(), OPAQUE]), "tif"),
+        ("RGB", np.dstack([classes()] * 3), "png"),
+        ("RGBA", np.dstack([classes()] * 3 + [OPAQUE]), "png"),
+        ("I;16", classes().astype(np.uint16), "png"),
+        ("I;16B", classes().astype(">u2"), "tif"),
+        ("I", classes().astype(np.int32), "tif"),
+        ("F", classes().astype(np.float32), "tif"),
+    ],
+)
+def test_index_masks_of_any_mode_that_holds_one_number_a_pixel(
+    tmp_path: Path, mode: str, mask: Array, suffix: str
+) -> None:
+    of_mode(tmp_path, mode, mask, suffix)
+    assert np.array_equal(read_pairs(INDEX, tmp_path)[0].labels[0], classes())
+
+
+def test_a_1_bit_mask_holds_0_and_1(tmp_path: Path) -> None:
+    source = INDEX.model_copy(update={"mask": IndexMask(values={0: "background", 1: "cavity"})})
+    of_mode(tmp_path, "1", classes() > 1)
+    assert np.array_equal(read_pairs(source, tmp_path)[0].labels[0], classes() > 1)
+    source = INDEX.model_copy(update={"mask": IndexMask(values={0: "background", 255: "cavity"})})
+    assert the_finding(tmp_path, source) == (
+        "labels/p1_slice0.png: mask value 1 on 24 pixels is not in source.mask.values (known: 0, 255); "
+        "the mask is 1-bit grey (mode 1, 6x8): list what it holds, or save it with the values known"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "mask", "what"),
+    [
+        ("RGB", painted(), "8-bit colour (mode RGB, 6x8)"),
+        ("RGBA", np.dstack([painted(), SEE_THROUGH]), "8-bit colour with alpha (mode RGBA, 6x8)"),
+    ],
+)
+def test_colour_mask_where_index_values_are_expected(tmp_path: Path, mode: str, mask: Array, what: str) -> None:
+    of_mode(tmp_path, mode, mask)
+    assert the_finding(tmp_path) == (
+        f"labels/p1_slice0.png: mask is in colour: {what}, but {RULE}; "
+        "set kind: colour and give colours:, or save the class values as 8-bit grey"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "mask", "what"),
+    [
+        ("LA", np.dstack([classes(), SEE_THROUGH]), "8-bit grey with alpha (mode LA, 6x8)"),
+        ("RGBA", np.dstack([classes()] * 3 + [SEE_THROUGH]), "8-bit colour with alpha (mode RGBA, 6x8)"),
+    ],
+)
+def test_index_mask_whose_alpha_says_something(tmp_path: Path, mode: str, mask: Array, what: str) -> None:
+    of_mode(tmp_path, mode, mask)
+    assert the_finding(tmp_path) == (
+        f"labels/p1_slice0.png: mask is {what} with 12 pixels that are not opaque, but {RULE}; "
+        "save the class values as 8-bit grey, without alpha"
+    )
+
+
+def test_index_mask_of_16_bit_with_other_values(tmp_path: Path) -> None:
+    of_mode(tmp_path, "I;16", classes().astype(np.uint16) * 21845)
+    assert the_finding(tmp_path) == (
+        "labels/p1_slice0.png: mask value 21845 on 12 pixels (and 2 other values) is not in source.mask.values "
+        "(known: 0, 1, 2, 3, 4); the mask is 16-bit grey (mode I;16, 6x8): list what it holds, or save it with the "
+        "values known"
+    )
+
+
+def test_index_mask_of_numbers_that_are_not_whole(tmp_path: Path) -> None:
+    mask = classes().astype(np.float32)
+    mask[0, :3] = np.nan
+    of_mode(tmp_path, "F", mask, "tif")
+    assert the_finding(tmp_path).startswith("labels/p1_slice0.tif: mask value nan on 3 pixels is not in")
+    of_mode(tmp_path, "F", classes() / np.float32(2), "tif")
+    assert the_finding(tmp_path).startswith("labels/p1_slice0.tif: mask value 0.5 on 12 pixels (and 1 other value) is")
+
+
+def test_index_mask_of_inks(tmp_path: Path) -> None:
+    pair(tmp_path, "p1_slice0")
+    (tmp_path / "labels" / "p1_slice0.png").unlink()
+    Image.fromarray(np.dstack([classes() * 0] * 3 + [classes()])).convert("CMYK").save(
+        tmp_path / "labels" / "p1_slice0.tif"
+    )
+    assert the_finding(tmp_path) == (
+        f"labels/p1_slice0.tif: mask is neither grey nor RGB (mode CMYK, 6x8), but {RULE}; "
+        "save the class values as 8-bit grey"
+    )
+
+
+@pytest.mark.parametrize("folder", ["images", "labels"])
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("source", [INDEX, COLOUR])
+def test_16_bits_in_each_of_three_channels_are_not_cut_to_8(
+    tmp_path: Path, folder: str, suffix: str, source: ImagePairs
+) -> None:
+    pair(tmp_path, "p1_slice0", mask=classes() if source is INDEX else painted())
+    (tmp_path / folder / "p1_slice0.png").unlink()
+    path = tmp_path / folder / f"p1_slice0.{suffix}"
+    cv2.imwrite(
+        str(path), np.dstack([classes().astype(np.uint16)] * 3)
+    )  # Pillow reads this as zeros, but cannot write it
+    assert the_finding(tmp_path, source) == (
+        f"{'' if folder == 'images' else 'labels/'}p1_slice0.{suffix}: "
+        "holds 16 bits in each of RGB, of which Pillow reads 8; save it as 16-bit grey, or as 8-bit RGB"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "mask", "suffix", "what"),
+    [
+        ("1", classes() > 0, "png", "1-bit grey (mode 1, 6x8)"),
+        ("L", classes(), "png", "8-bit grey (mode L, 6x8)"),
+        ("LA", np.dstack([classes(), OPAQUE]), "png", "8-bit grey with alpha (mode LA, 6x8)"),
+        ("I;16", classes().astype(np.uint16) * 0, "png", "16-bit grey (mode I;16, 6x8)"),
+        ("I", classes().astype(np.int32), "tif", "32-bit integers (mode I, 6x8)"),
+        ("F", classes().astype(np.float32), "tif", "floating-point numbers (mode F, 6x8)"),
+    ],
+)
+def test_grey_mask_where_colours_are_expected(tmp_path: Path, mode: str, mask: Array, suffix: str, what: str) -> None:
+    of_mode(tmp_path, mode, mask, suffix)
+    assert the_finding(tmp_path, COLOUR) == (
+        f"labels/p1_slice0.{suffix}: mask is {what}, but source.mask.kind is colour; "
+        "set kind: index and give values:, or save it as RGB"
+    )
+
+
+def test_a_slice_of_background_alone_may_be_grey_among_colour_masks(tmp_path: Path) -> None:
+    of_mode(tmp_path, "L", classes() * 0)  # as programs that shrink PNG files leave it
+    assert not read_pairs(COLOUR, tmp_path)[0].labels.any()
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA"])
+def test_colours_with_a_palette_or_alpha_are_read(tmp_path: Path, mode: str) -> None:
+    pair(tmp_path, "p1_slice0")
+    Image.fromarray(painted()).convert(mode).save(tmp_path / "labels" / "p1_slice0.png")
+    assert np.array_equal(read_pairs(COLOUR, tmp_path)[0].labels[0], classes())
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
@@ -266,7 +423,7 @@ def test_broken_header_that_claims_an_enormous_image(tmp_path: Path) -> None:
 def test_broken_mask_is_found_like_a_broken_image(tmp_path: Path) -> None:
     image = pair(tmp_path, "p1_slice0")
     (tmp_path / "labels" / image.name).write_bytes(b"")
-    assert the_finding(tmp_path) == "p1_slice0.png: not an image file that can be read"
+    assert the_finding(tmp_path) == "labels/p1_slice0.png: not an image file that can be read"
 
 
 @pytest.mark.parametrize("level", [0, 77])

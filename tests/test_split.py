@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lge_sweep.config.schema import Part, PartCounts, SplitConfig
-from lge_sweep.errors import DataError
+from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.split import PARTS, Split, split_cases
 from lge_sweep.split.deal import largest_remainder
 from lge_sweep.split.leaks import audit
@@ -182,6 +182,26 @@ def test_counts_beyond_the_data_are_refused(unit: str, scar: int, message: str) 
     counts = {"train": {"normal": 1, "scar": scar - 2}} | {part: {"normal": 1, "scar": 1} for part in ("val", "test")}
     with pytest.raises(DataError, match=message):
         split_cases(cohort(), SplitConfig.model_validate({"unit": unit, "counts": counts}))
+
+
+@pytest.mark.parametrize("unit", ["case", "slice"])
+@pytest.mark.parametrize("empty", [["train"], ["val"], ["test"], ["train", "val"], ["train", "val", "test"]])
+def test_counts_of_0_for_a_whole_part_are_refused_by_the_name_of_the_setting(unit: str, empty: list[str]) -> None:
+    counts = {part: {"normal": 0, "scar": 0} if part in empty else {"normal": 1, "scar": 1} for part in PARTS}
+    with pytest.raises(ConfigError) as caught:
+        split_cases(cohort(), SplitConfig.model_validate({"unit": unit, "counts": counts}))
+    assert str(caught.value) == (
+        f"{' and '.join(f'split.counts.{part}' for part in empty)}: normal and scar are both 0, which leaves no {unit} "
+        f"for {' and '.join(empty)}; each part needs at least 1 of either"
+    )
+
+
+@pytest.mark.parametrize("stratum", ["normal", "scar"])
+def test_counts_of_0_in_one_stratum_are_legitimate(stratum: str) -> None:
+    counts = {part: {"normal": 0, "scar": 0} | {stratum: 2} for part in PARTS}
+    data = cohort(normal=0) if stratum == "scar" else cohort(scar=0)
+    split = split_cases(data, SplitConfig.model_validate({"counts": counts}))
+    assert [len(cases_of(split, part)) for part in PARTS] == [2, 2, 2]
 
 
 def test_too_few_cases_are_refused_with_the_parts_that_stay_empty() -> None:

@@ -30,6 +30,11 @@ class Cell:
         return "-".join([self.model, self.loss, self.optimizer, *([f"seed{self.seed}"] if self.seed else [])])
 
     @property
+    def configuration(self) -> str:
+        """What seeds are repeats of: model, loss and optimizer."""
+        return "-".join([self.model, self.loss, self.optimizer])
+
+    @property
     def parameters(self) -> dict[str, str | int]:
         """The axes of the grid with this cell's values."""
         return {key: value for key, value in asdict(self).items() if key != "stage"}
@@ -47,5 +52,29 @@ def short_names(config: SweepConfig) -> dict[str, str]:
     Returns:
         Cell name -> short name, in grid order.
     """
-    varying = [axis for axis, values in config.grid.model_dump().items() if len(values) > 1] or ["model"]
-    return {cell.name: " ".join(str(cell.parameters[axis]) for axis in varying) for cell in cells(config)}
+    varying = _varying(config)
+    return {
+        cell.name: " ".join(f"seed {cell.seed}" if axis == "seed" else str(cell.parameters[axis]) for axis in varying)
+        for cell in cells(config)
+    }
+
+
+def configurations(config: SweepConfig) -> dict[str, list[Cell]]:
+    """Group the cells of a sweep by configuration; the cells of one differ in their seed alone."""
+    groups: dict[str, list[Cell]] = {}
+    for cell in cells(config):
+        groups.setdefault(cell.configuration, []).append(cell)
+    return groups
+
+
+def short_configurations(config: SweepConfig) -> dict[str, str]:
+    """Name each configuration by the axes that vary: configuration -> short name."""
+    varying = [axis for axis in _varying(config) if axis != "seed"] or ["model"]
+    return {
+        name: " ".join(str(group[0].parameters[axis]) for axis in varying)
+        for name, group in configurations(config).items()
+    }
+
+
+def _varying(config: SweepConfig) -> list[str]:
+    return [axis for axis, values in config.grid.model_dump().items() if len(values) > 1] or ["model"]

@@ -100,7 +100,10 @@ def validate(model: type[ModelT], content: Mapping[str, Any], where: str) -> Mod
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        lines = [_explain(model, item) for item in error.errors()]
+        errors = error.errors()
+        # A list whose only item is wrong is also "too short" once that item is dropped: not worth saying.
+        inner = {item["loc"][:-1] for item in errors}
+        lines = [_explain(model, item) for item in errors if item["type"] != "too_short" or item["loc"] not in inner]
         raise ConfigError("\n".join([f"{where}:", *(f"  - {line}" for line in lines)])) from None
 
 

@@ -18,7 +18,7 @@ Percentile = Annotated[float, Field(ge=0, le=100)]
 ClassName = Literal["background", "cavity", "myocardium", "scar"]
 Part = Literal["train", "val", "test"]
 MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
-LOSSES = Literal["cross_entropy"]
+LOSSES = Literal["cross_entropy", "weighted_ce", "dice", "focal", "dice_ce", "dice_focal"]
 OPTIMIZERS = Literal["adam", "sgdm"]
 
 
@@ -172,6 +172,27 @@ class DataFile(Settings):
 # -------------------------------------------------------------------------------------------------------- profile file
 
 
+class LossOptions(Settings):
+    """Numbers inside the losses; a loss takes those that it knows."""
+
+    gamma: float = Field(2.0, ge=0, le=10)
+    """Focusing exponent of the focal loss; 0 makes it a cross-entropy."""
+    alpha: float = Field(0.25, gt=0, le=1)
+    """Factor of the focal loss, the same for all classes (as in MATLAB, whose default it is)."""
+    dice_weight: float = Field(1.0, ge=0)
+    """Weight of the Dice term in `dice_ce` and `dice_focal`."""
+    other_weight: float = Field(1.0, ge=0)
+    """Weight of the cross-entropy or focal term in `dice_ce` and `dice_focal`."""
+    dice_smooth: float = Field(1.0, gt=0)
+    """Pixels added to both sides of the Dice loss's fraction; decides how a class absent from a batch is punished."""
+
+    @model_validator(mode="after")
+    def _something_left(self) -> Self:
+        if self.dice_weight == 0 and self.other_weight == 0:
+            raise ValueError("dice_weight and other_weight must not both be 0")
+        return self
+
+
 class Training(Settings):
     """How a network is trained. Defaults are the paper's Table II."""
 
@@ -185,6 +206,8 @@ class Training(Settings):
     """L2 regularisation added to the gradient (coupled, as in MATLAB)."""
     momentum: float = Field(0.9, ge=0, lt=1)
     """Momentum of the optimizer `sgdm`."""
+    loss: LossOptions = LossOptions()
+    """Numbers inside the losses."""
     max_epochs: int = Field(30, ge=1)
     """Most passes over the training part."""
     max_steps: int | None = Field(None, ge=1)
@@ -216,8 +239,8 @@ class ProfileFile(Settings):
 class Grid(Settings):
     """The axes of a sweep; its cells are all combinations, in this order."""
 
-    model: tuple[MODELS, ...] = Field(min_length=1)
-    """Architectures."""
+    model: tuple[Literal[MODELS, "selected"], ...] = Field(min_length=1)
+    """Architectures; or `selected` alone: those that phase 1 selected for the same stage, data and profile."""
     loss: tuple[LOSSES, ...] = Field(("cross_entropy",), min_length=1)
     """Losses."""
     optimizer: tuple[OPTIMIZERS, ...] = Field(("adam",), min_length=1)
@@ -230,6 +253,8 @@ class Grid(Settings):
     def _unique(cls, axis: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(axis)) != len(axis):
             raise ValueError(f"names a value twice: {', '.join(map(str, axis))}")
+        if "selected" in axis and len(axis) > 1:
+            raise ValueError("`selected` stands alone: name models, or leave them to phase 1")
         return axis
 
 
@@ -249,6 +274,9 @@ class SelectionConfig(Settings):
     """`mean`: unweighted mean of the six global metrics; `weighted`: paper Table III."""
     keep: int = Field(2, ge=1)
     """How many configurations go on to the next phase."""
+    tie_margin: float = Field(0.01, ge=0, le=1)
+    """Where one configuration is kept: those within so much of the top score are tied, and the one whose global metrics
+    spread least over the images wins."""
     part: Literal["val", "test"] = "val"
     """The part that is scored. `test` reproduces the paper and marks every result."""
     emphasis: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
@@ -269,7 +297,7 @@ class SelectionConfig(Settings):
 class PhaseFile(Settings):
     """A file of `sweeps`: what is compared and how a winner is chosen."""
 
-    phase: Literal["phase1"]
+    phase: Literal["phase1", "phase2"]
     """Name of the phase."""
     grid: Grid
     """The cells."""

@@ -3,7 +3,8 @@
 `LgeDataModule` needs torch and is imported from `lge_sweep.data.module`, so that preparing does not.
 """
 
+from lge_sweep.data.balance import class_weights
 from lge_sweep.data.prepare import Arrays, content_digest, load_arrays, prepare
 from lge_sweep.data.schedule import Schedule, make_schedule
 
-__all__ = ["Arrays", "Schedule", "content_digest", "load_arrays", "make_schedule", "prepare"]
+__all__ = ["Arrays", "Schedule", "class_weights", "content_digest", "load_arrays", "make_schedule", "prepare"]

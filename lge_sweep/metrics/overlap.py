@@ -41,12 +41,12 @@ def confusion_counts(prediction: NDArray[np.integer[Any]], truth: NDArray[np.int
     Returns:
         Counts of shape [N, C]; the four of a cell add up to H * W.
     """
-    images = len(truth)
-    key = truth.astype(np.intp)  # from here on, int64: the key of a later image does not fit the label's type
-    key *= classes
-    key += prediction.astype(np.intp, copy=False)
-    key += (np.arange(images, dtype=np.intp) * classes**2)[:, None, None]
-    confusion = np.bincount(key.ravel(), minlength=images * classes**2).reshape(images, classes, classes)
+    confusion = np.empty((len(truth), classes, classes), dtype=np.int64)
+    for image, (predicted, true) in enumerate(zip(prediction, truth, strict=True)):  # one at a time, for flat memory
+        key = true.astype(np.intp)  # the label's own type may not hold `classes` squared
+        key *= classes
+        key += predicted.astype(np.intp, copy=False)
+        confusion[image] = np.bincount(key.ravel(), minlength=classes**2).reshape(classes, classes)
     tp = np.diagonal(confusion, axis1=1, axis2=2).astype(np.int64)
     fp = confusion.sum(axis=1) - tp
     fn = confusion.sum(axis=2) - tp

@@ -1,4 +1,20 @@
-"""The table of metrics: one row an image and class."""
+"""The table of metrics: one row an image and class.
+
+Where a class is empty, on one image ("policy" is the value that the argument `empty` of `evaluate` names):
+
+============================  =======================  ===========  ===========  ========
+the class is                  dice, iou, f1, bf        sensitivity  specificity  accuracy
+============================  =======================  ===========  ===========  ========
+in neither                    policy                   policy       1            1
+predicted, not in the truth   0                        nan          TN/(TN+FP)   as above
+in the truth, not predicted   0                        0            1            as above
+every pixel of the truth      as above                 as above     nan          as above
+============================  =======================  ===========  ===========  ========
+
+A truth that fills the image has no negatives, so specificity is nan even where the prediction is perfect, and where
+the class is not predicted at all. Neither nan outside the first row depends on the policy: a sensitivity without
+positives and a specificity without negatives do not exist. bf is 0, not nan, where two boundaries lie apart.
+"""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -32,24 +48,7 @@ def evaluate(
 ) -> pd.DataFrame:
     """Measure predicted label images against the true ones, per image and class.
 
-    dice = f1 = 2 TP / (2 TP + FP + FN), iou = TP / (TP + FP + FN), sensitivity = TP / (TP + FN),
-    specificity = TN / (TN + FP), accuracy = (TP + TN) / (H W); bf is the harmonic mean of boundary precision and
-    recall within `bf_tolerance`, boundaries being 4-connected perimeters that include pixels on the image border.
-
-    Where a class is empty, on one image ("policy" is the value that `empty` names):
-
-    ============================  =======================  ===========  ===========  ========
-    the class is                  dice, iou, f1, bf        sensitivity  specificity  accuracy
-    ============================  =======================  ===========  ===========  ========
-    in neither                    policy                   policy       1            1
-    predicted, not in the truth   0                        nan          TN/(TN+FP)   as above
-    in the truth, not predicted   0                        0            1            as above
-    every pixel of the truth      as above                 as above     nan          as above
-    ============================  =======================  ===========  ===========  ========
-
-    A truth that fills the image has no negatives, so specificity is nan even where the prediction is perfect, and where
-    the class is not predicted at all. Neither nan outside the first row depends on the policy: a sensitivity without
-    positives and a specificity without negatives do not exist. bf is 0, not nan, where two boundaries lie apart.
+    Formulas: `overlap_scores`, and `boundary_scores` for bf. Empty classes: the table at the top of this module.
 
     Args:
         prediction: [N, H, W], any integer type, channel indices 0 .. number of classes - 1.
@@ -81,11 +80,7 @@ def evaluate(
          0     cavity   1   0   1   2 0.500 0.667
     """
     absent = look_up("empty policy", empty, EMPTY)
-    _check_classes(classes)
-    _check_labels("prediction", prediction, classes)
-    _check_labels("truth", truth, classes)
-    if prediction.shape != truth.shape:
-        raise ValueError(f"prediction must have the shape of truth, {truth.shape}, got {prediction.shape}")
+    _check(prediction, truth, classes)
     count, height, width = truth.shape
     image_names, case_names = _names(count, images, cases)
     tolerance = default_tolerance(height, width) if bf_tolerance is None else _tolerance(bf_tolerance)
@@ -107,10 +102,14 @@ def evaluate(
     )
 
 
-def _check_classes(classes: Sequence[str]) -> None:
-    """Raise ValueError unless the class names can name rows and aggregates."""
+def _check(prediction: NDArray[np.integer[Any]], truth: NDArray[np.integer[Any]], classes: Sequence[str]) -> None:
+    """Raise ValueError unless the class names can name rows and aggregates, and both arrays hold those classes."""
     if isinstance(classes, str) or not classes or len(set(classes)) != len(classes) or "global" in classes:
         raise ValueError(f"classes must be different names, at least one, none of them 'global', got {classes!r}")
+    _check_labels("prediction", prediction, classes)
+    _check_labels("truth", truth, classes)
+    if prediction.shape != truth.shape:
+        raise ValueError(f"prediction must have the shape of truth, {truth.shape}, got {prediction.shape}")
 
 
 def _check_labels(argument: str, labels: NDArray[np.integer[Any]], classes: Sequence[str]) -> None:

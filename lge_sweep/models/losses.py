@@ -1,13 +1,93 @@
-"""The losses by name: class scores [B, K, H, W] and targets [B, H, W] to a number."""
+"""The losses by name: class scores [B, K, H, W] and targets [B, H, W] to a number.
 
-from collections.abc import Callable
+What each does about a class that is absent from the batch (no target pixel), with P the sum of that class's
+probabilities over the batch:
 
+=============  ========================================================================================================
+cross_entropy  nothing of its own; pixels given to the class cost as misclassified pixels of the classes that are there
+weighted_ce    the same, and the other classes' weights stay as they are over the whole training part
+focal          as cross_entropy, less for pixels that are nearly right
+dice           the class's term is P / (P + s), s = `dice_smooth`: 0 only if the class is predicted nowhere; its
+               gradient by a probability is s / (P + s)^2: false pixels are punished, the harder the fewer there are
+dice_ce        the sum of both
+dice_focal     the sum of both
+=============  ========================================================================================================
+
+MONAI's default s = 1e-5 makes that gradient vanish: 1e-9 at P = 100; with s = 1 it is 1e-4.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from monai.losses.dice import DiceCELoss, DiceFocalLoss, DiceLoss
+from monai.losses.focal_loss import FocalLoss
 from torch import Tensor, nn
 
-Loss = Callable[[Tensor, Tensor], Tensor]
+from lge_sweep.config.schema import LossOptions
 
-LOSSES: dict[str, Callable[[], Loss]] = {
-    # Mean over pixels. A class absent from the batch has no target pixel; pixels given to it still cost, as
-    # misclassified pixels of the classes that are there.
-    "cross_entropy": nn.CrossEntropyLoss,
+Weights = Sequence[float] | None
+"""A weight a channel; None: all alike."""
+
+
+class _Indexed(nn.Module):
+    """A MONAI loss that takes channel indices without a channel axis."""
+
+    def __init__(self, loss: nn.Module) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+        value: Tensor = self.loss(scores, target[:, None])
+        return value
+
+
+def _overlap(options: LossOptions) -> dict[str, Any]:
+    """Options of MONAI's Dice: over all pixels of the batch at once, background included, as the paper's globals."""
+    smooth = options.dice_smooth
+    return {"to_onehot_y": True, "softmax": True, "batch": True, "smooth_nr": smooth, "smooth_dr": smooth}
+
+
+def _alpha(options: LossOptions, classes: int) -> Any:
+    """The same factor for every class, as in MATLAB; a bare number MONAI takes as 1 - alpha for the background."""
+    return [options.alpha] * classes
+
+
+def _cross_entropy(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    return nn.CrossEntropyLoss()
+
+
+def _weighted_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    return nn.CrossEntropyLoss(weight=None if weights is None else torch.tensor(weights))
+
+
+def _dice(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    return _Indexed(DiceLoss(**_overlap(options)))
+
+
+def _focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    return _Indexed(FocalLoss(to_onehot_y=True, use_softmax=True, gamma=options.gamma, alpha=_alpha(options, classes)))
+
+
+def _dice_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    return _Indexed(DiceCELoss(**_overlap(options), lambda_dice=options.dice_weight, lambda_ce=options.other_weight))
+
+
+def _dice_focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    return _Indexed(
+        DiceFocalLoss(
+            **_overlap(options), gamma=options.gamma, alpha=_alpha(options, classes),
+            lambda_dice=options.dice_weight, lambda_focal=options.other_weight,
+        )
+    )  # fmt: skip
+
+
+LOSSES: dict[str, Callable[[LossOptions, int, Weights], nn.Module]] = {
+    "cross_entropy": _cross_entropy,
+    "weighted_ce": _weighted_ce,
+    "dice": _dice,
+    "focal": _focal,
+    "dice_ce": _dice_ce,
+    "dice_focal": _dice_focal,
 }
+"""Name -> builder from options, number of classes, and class weights of the training part (`weighted_ce`)."""

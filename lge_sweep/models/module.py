@@ -1,9 +1,12 @@
 """One Lightning module for every cell of every sweep."""
 
+from collections.abc import Sequence
+
 import torch
 from pytorch_lightning import LightningModule
 from torch import Tensor
 from torch.optim import Optimizer
+from torchmetrics.segmentation import DiceScore
 
 from lge_sweep.choices import look_up
 from lge_sweep.config import Cell
@@ -24,8 +27,13 @@ class SegmentationModule(LightningModule):
         Input uint8 [B, 3, H, W] in 0-255; output class scores [B, K, H, W], K the classes of the stage.
     """
 
-    def __init__(self, cell: Cell, training: Training) -> None:
+    def __init__(self, cell: Cell, training: Training, class_weights: Sequence[float] | None = None) -> None:
         """Build the network of a cell with random weights that depend on its seed alone.
+
+        Args:
+            cell: model, loss, optimizer, seed, stage.
+            training: the profile's options.
+            class_weights: a weight a class, for the loss `weighted_ce`; None: all alike.
 
         Raises:
             ConfigError: the cell names an unknown model, loss or optimizer.
@@ -33,10 +41,13 @@ class SegmentationModule(LightningModule):
         super().__init__()
         architecture = look_up("model", cell.model, ARCHITECTURES)
         self.cell, self.options = cell, training
-        self.loss = look_up("loss", cell.loss, LOSSES)()
+        self.loss = look_up("loss", cell.loss, LOSSES)(training.loss, len(STAGES[cell.stage]), class_weights)
         self.optimizer = look_up("optimizer", cell.optimizer, OPTIMIZERS)
         torch.manual_seed(derive(cell.seed, "weights"))
         self.network = architecture.build(len(STAGES[cell.stage]), training.width)
+        self.overlap = DiceScore(
+            len(STAGES[cell.stage]), include_background=False, aggregation_level="global", input_format="index"
+        )
         mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in architecture.normalisation)
         self.register_buffer("mean", mean * 255, persistent=False)
         self.register_buffer("deviation", deviation * 255, persistent=False)
@@ -66,9 +77,15 @@ class SegmentationModule(LightningModule):
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
-        """Log the loss, averaged over slices."""
-        loss = self.loss(self(batch["image"]), batch["target"])
-        self.log("val/loss", loss, on_epoch=True, batch_size=len(batch["image"]))
+        """Log the loss, averaged over slices, and the Dice of all slices' pixels, averaged over foreground classes."""
+        scores = self(batch["image"])
+        self.log("val/loss", self.loss(scores, batch["target"]), on_epoch=True, batch_size=len(batch["image"]))
+        self.overlap.update(scores.argmax(dim=1), batch["target"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the foreground Dice; unlike the losses it compares between cells of different losses."""
+        self.log("val/foreground_dice", self.overlap.compute())
+        self.overlap.reset()
 
     def configure_optimizers(self) -> Optimizer:
         """Return the cell's optimizer."""
@@ -81,19 +98,22 @@ class SegmentationModule(LightningModule):
         return scores.argmax(dim=1).to(torch.uint8)
 
 
-def build_module(cell: Cell, training: Training, pretrained: bool = True) -> SegmentationModule:
+def build_module(
+    cell: Cell, training: Training, pretrained: bool = True, class_weights: Sequence[float] | None = None
+) -> SegmentationModule:
     """Build the module of a cell.
 
     Args:
         cell: model, loss, optimizer, seed, stage.
         training: the profile's options.
         pretrained: load `training.encoder_weights`; not needed before a checkpoint is loaded.
+        class_weights: a weight a class, for the loss `weighted_ce`; None: all alike.
 
     Raises:
         ConfigError: the cell names something unknown.
         WeightsError: the encoder's weights cannot be had or do not fit.
     """
-    module = SegmentationModule(cell, training)
+    module = SegmentationModule(cell, training, class_weights)
     if pretrained:
         load_encoder(module.network, cell.model, training.encoder_weights, training.width)
     return module.to(memory_format=torch.channels_last)

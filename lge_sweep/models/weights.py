@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from lge_sweep.errors import WeightsError
 from lge_sweep.models.architectures import ARCHITECTURES
 from lge_sweep.models.segnet import SegNet
+from lge_sweep.paths import WEIGHT_SUFFIXES
 
 State = dict[str, Tensor]
 CLASSIFIER = ("classifier.", "fc.", "head.", "last_linear.")
@@ -23,7 +24,6 @@ NARROW = (
     "training.width {width:g} makes segnet narrower than its pretrained encoder; "
     "set training.width=1 or training.encoder_weights=none"
 )
-SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
 def load_encoder(network: nn.Module, model: str, weights: str, width: float) -> None:
@@ -86,7 +86,7 @@ def find_weights(encoder: str, weights: str) -> Path:
     """
     if weights != "imagenet":
         path = Path(weights)
-        candidates = [path] if path.is_file() else [path / f"{encoder}{suffix}" for suffix in SUFFIXES]
+        candidates = [path] if path.is_file() else [path / f"{encoder}{suffix}" for suffix in WEIGHT_SUFFIXES]
         for candidate in candidates:
             if candidate.is_file():
                 return candidate

@@ -1,6 +1,6 @@
 """Loss over iterations: one cell's curve, and those of all cells of a sweep.
 
-Source: paper Figs. 5, 8, 12 and 15.
+Source: paper Figs. 5 and 12.
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from lge_sweep.report import style
 from lge_sweep.report.tables import Best, CellTables, best_validation, curve, diverged, smooth
@@ -58,11 +59,16 @@ def loss_limits(histories: Sequence[pd.DataFrame]) -> tuple[float, float, bool]:
         Bottom, top, and whether the axis is logarithmic (positive losses that span more than a factor of 50).
     """
     lines = [smooth(curve(history, "train_loss").loss, smoothing_window(history)) for history in histories]
-    values = np.concatenate([*lines, *(curve(history, "val_loss").loss for history in histories), np.empty(0)])
+    return limits_of([*lines, *(curve(history, "val_loss").loss for history in histories)])
+
+
+def limits_of(lines: Sequence[NDArray[np.float64]], span: float = 50) -> tuple[float, float, bool]:
+    """Limits that hold all finite values, as `loss_limits`; logarithmic from a factor of `span` on."""
+    values = np.concatenate([*lines, np.empty(0)])
     if len(values) == 0:
         return 0.0, 1.0, False
     low, high = float(values.min()), float(values.max())
-    if low > 0 and high / low > 50:
+    if low > 0 and high / low > span:
         return low / 1.5, high * 1.5, True
     margin = 0.06 * ((high - min(low, 0.0)) or 1.0)
     return (0.0 if low >= 0 else low - margin), high + margin, False
@@ -133,7 +139,7 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
     All panels share their axes, and each shows the other cells' validation loss in grey. Cells trained with different
     losses (`CellTables.loss`) share only the iterations: their losses are not comparable.
 
-    Source: paper Figs. 5 and 12 (and 8, 15).
+    Source: paper Figs. 5 and 12.
     """
     heading = f"{title}: training curves, stage {stage}"
     if not cells:

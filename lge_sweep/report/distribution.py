@@ -1,6 +1,6 @@
 """Dice image by image: box plots, and a heat map of images by cells.
 
-Source: paper Figs. 7, 9, 14 and 16.
+Source: paper Figs. 7 and 14.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,8 @@ from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, best_cells, by_class, foreground
 
 NO_CELL = "no cell of this sweep has results"
+NARROW = 0.13
+"""Inches; where a heat map's columns are narrower, its panels stand one below the other."""
 
 
 def figure_dice_boxplot(
@@ -29,7 +31,7 @@ def figure_dice_boxplot(
 ) -> Figure:
     """Dice per class: a panel a class, a box a cell, the single images as points; the best cells stand out.
 
-    Source: paper Figs. 7a and 14a (and 9, 16).
+    Source: paper Figs. 7a and 14a.
     """
     heading = f"{title}: Dice over images, stage {stage}"
     if not cells:
@@ -49,7 +51,7 @@ def figure_dice_boxplot(
         ax.set_xticks([0, 0.5, 1.0] if name == BACKGROUND else np.linspace(0, 1, 6))
     panels[0].set_yticks(range(len(cells)), labels=[style.safe(cell.title, 30) for cell in cells])
     panels[0].set_ylim(len(cells) - 0.4, -0.6)
-    _mark_labels(panels[0].get_yticklabels(), cells, best)
+    style.mark_labels(panels[0].get_yticklabels(), cells, best)
     handles: list[Artist] = [
         Patch(facecolor="white", edgecolor=style.INK, label="quartiles"),
         Line2D([], [], color=style.BLACK, linewidth=1.8, label="median"),
@@ -80,22 +82,13 @@ def _draw_box(ax: Axes, row: int, dice: NDArray[np.float64], name: str, strong: 
     ax.text(1.05, row, f"n={len(dice)}", va="center", fontsize=style.SMALL - 1, color=style.INK)
 
 
-def _mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Sequence[str]) -> None:
-    """Set the best cells' labels in bold and collapsed cells' in vermillion."""
-    for label, cell in zip(labels, cells, strict=True):
-        label.set(
-            fontweight="bold" if cell.name in best else "normal",
-            color=style.VERMILLION if cell.collapsed else style.INK,
-        )
-
-
 def heat_rows(cells: Sequence[CellTables]) -> pd.Series:
     """All images of the cells, grouped by case (cases and images in the order they appear).
 
     Returns:
         The case of each image; the index is the images.
     """
-    tables = [cell.per_image[["image", "case"]] for cell in cells]
+    tables = [cell.per_image[["image", "case"]] for cell in cells if not cell.per_image.empty]
     cases = pd.concat(tables).drop_duplicates("image").set_index("image")["case"]
     order = {case: place for place, case in enumerate(cases.unique())}
     return cases.sort_values(key=lambda values: values.map(order), kind="stable")
@@ -112,35 +105,38 @@ def figure_dice_heatmap(
 ) -> Figure:
     """Dice of each image (row, grouped by case) with each cell (column); a panel a foreground class.
 
+    Panels stand side by side, or one below the other where there are too many cells for that.
     Grey: the class is neither in the truth nor in the prediction. White: the cell has no result for that image.
 
     Source: paper Figs. 7b and 14b.
     """
     heading = f"{title}: Dice per image, stage {stage}"
-    cells = [cell for cell in cells if not cell.per_image.empty]
-    if not cells:
+    if all(cell.per_image.empty for cell in cells):
         return style.blank(heading, NO_CELL)
     cases, shown = heat_rows(cells), foreground(classes)
     height = float(np.clip(max(0.05 * len(cases), min(0.17 * len(cases), 4.0)), 1.4, 9.5))
     width = float(np.clip(2.5 + 0.9 * len(cells) * len(shown), 5.6, style.WIDTH))
     column = (width - 2.2) / (len(cells) * len(shown))
+    stacked = column < NARROW and len(shown) > 1
+    if stacked:
+        height, column = min(height, 9.5 / len(shown)), column * len(shown)
     upright = max(len(cell.title) for cell in cells) > 14 * column
-    figure = style.new_figure(heading, height + (3.0 if upright else 1.7), width=width)
-    panels = figure.subplots(1, len(shown), sharey=True, squeeze=False).ravel()
+    total = height * (len(shown) if stacked else 1)
+    figure = style.new_figure(heading, total + (3.0 if upright else 1.7), width=width)
+    shape = (len(shown), 1) if stacked else (1, len(shown))
+    panels = figure.subplots(*shape, sharex=stacked, sharey=True, squeeze=False).ravel()
     values = [heat_values(cells, cases, name) for name in shown]
-    done = np.stack([cases.index.isin(cell.per_image["image"]) for cell in cells], axis=1)
+    done = np.stack([cases.index.isin(by_class(cell.per_image, shown).index) for cell in cells], axis=1)
     for ax, name, dice in zip(panels, shown, values, strict=True):
         picture = _draw_heat(ax, dice, done)
         ax.set_title(style.safe(name, 30), fontsize=style.NORMAL, color=style.INK)
-        ax.set_xticks(
-            range(len(cells)), labels=[style.safe(cell.title, 30) for cell in cells], rotation=90 if upright else 0
-        )
-        _mark_labels(ax.get_xticklabels(), cells, best)
+        if ax is panels[-1] or not stacked:
+            _label_columns(ax, cells, best, upright, column)
         if len(cases) <= 24 and len(cells) * len(shown) <= 12:
             _write_values(ax, dice)
         _separate_cases(ax, cases, height)
     panels[0].set_ylabel("case (a row an image)", fontsize=style.NORMAL, color=style.INK)
-    bar = figure.colorbar(picture, ax=list(panels), fraction=0.03, pad=0.02, aspect=(height + 0.5) / 0.16)
+    bar = figure.colorbar(picture, ax=list(panels), fraction=0.03, pad=0.02, aspect=(total + 0.5) / 0.16)
     bar.set_label("Dice (0 to 1)", fontsize=style.NORMAL, color=style.INK)
     bar.ax.tick_params(labelsize=style.SMALL, labelcolor=style.INK)
     bar.outline.set_visible(False)
@@ -151,6 +147,17 @@ def figure_dice_heatmap(
         handles.append(Patch(facecolor="white", edgecolor=style.ABSENT, label="no result"))
     style.footer(figure, handles, [style.bold_note(cells, best), *style.sweep_notes(cells, best)])
     return figure
+
+
+def _label_columns(ax: Axes, cells: Sequence[CellTables], best: Sequence[str], upright: bool, inches: float) -> None:
+    """Write the cells under the columns, which are so many inches wide."""
+    ax.set_xticks(
+        range(len(cells)),
+        labels=[style.safe(cell.title, 40) for cell in cells],
+        rotation=90 if upright else 0,
+        fontsize=min(style.SMALL, 72 * inches / 1.25) if upright else style.SMALL,
+    )
+    style.mark_labels(ax.get_xticklabels(), cells, best)
 
 
 def _draw_heat(ax: Axes, dice: NDArray[np.float64], done: NDArray[np.bool_]) -> AxesImage:

@@ -1,5 +1,6 @@
 """How every figure looks: size, colours, safe text, title, legend and notes, once."""
 
+import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -115,12 +116,33 @@ def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str], **se
     lines = [wrap(note, figure.get_figwidth(), SMALL) for note in notes if note]
     if not handles and not lines:
         return
+    inches = sum(0.55 + 0.06 * len(str(handle.get_label())) for handle in handles)
+    rows = max(1, math.ceil(inches / figure.get_figwidth()))
     legend = figure.legend(
-        handles=list(handles), loc="outside lower center", ncols=max(1, len(handles)), frameon=False,
+        handles=list(handles), loc="outside lower center", ncols=max(1, math.ceil(len(handles) / rows)), frameon=False,
         fontsize=SMALL + 0.5, labelcolor=INK, title="\n".join(lines) or None, title_fontsize=SMALL + 0.5, **settings,
     )  # fmt: skip
     legend.get_title().set_color(INK)
     legend.get_title().set_multialignment("center")
+
+
+def mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Sequence[str]) -> None:
+    """Set the best cells' labels in bold and collapsed cells' in vermillion."""
+    for label, cell in zip(labels, cells, strict=True):
+        label.set(
+            fontweight="bold" if cell.name in best else "normal",
+            color=VERMILLION if cell.collapsed else INK,
+        )
+
+
+def row_inches(rows: int) -> float:
+    """Height of one of many labelled rows: less where there are many, so that a figure still fits a screen or two."""
+    return min(0.34, max(0.175, 10.5 / max(1, rows)))
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """The names, or only their number where there are too many for a note."""
+    return ", ".join(names) if len(names) <= most else f"{len(names)} cells"
 
 
 def bold_note(cells: Sequence[CellTables], best: Sequence[str]) -> str:
@@ -140,5 +162,5 @@ def sweep_notes(cells: Sequence[CellTables], best: Sequence[str], titled: bool =
     notes = [f"{name}: among the best, but without results here" for name in best if name not in known]
     if not titled:
         kinds = dict.fromkeys(collapse_note(cell) for cell in cells if cell.collapsed)
-        notes += [f"{', '.join(c.title for c in cells if collapse_note(c) == kind)} {kind}" for kind in kinds]
+        notes += [f"{listed([c.title for c in cells if collapse_note(c) == kind])} {kind}" for kind in kinds]
     return notes

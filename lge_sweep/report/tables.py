@@ -3,7 +3,7 @@
 Nothing here draws. A missing value (NaN: class absent in truth and prediction) stays missing; it never becomes 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ from lge_sweep.labels import METRICS, Label
 
 HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss")
 BACKGROUND = Label.BACKGROUND.title
+LONG_TITLE = 24
+"""Titles of more letters have their models' names shortened in figures of many cells."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +30,9 @@ class CellTables:
         per_image: one row an image and class: image, case, class and the metrics (NaN: no value).
         collapsed: names of the classes that were never predicted.
         loss: name of the loss function. Cells whose losses differ do not share a loss axis; empty: all the same.
+        model: name of the model; empty: all the same.
+        optimizer: name of the optimizer; empty: all the same.
+        seed: the seed; cells that differ in nothing else are repeats of one configuration.
     """
 
     name: str
@@ -36,6 +41,36 @@ class CellTables:
     per_image: pd.DataFrame
     collapsed: tuple[str, ...] = ()
     loss: str = ""
+    model: str = ""
+    optimizer: str = ""
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class RankLine:
+    """How sure a cell's place in the ranking is, or a configuration's where seeds are repeated.
+
+    Args:
+        name: the cell's name; a configuration's is that of its cells without ``-seed1``.
+        title: short label, as in `CellTables`.
+        score: the score.
+        low: lower end of its 95 % interval; None: not known.
+        high: upper end.
+        best: probability of being the best, 0 to 1.
+        expected_rank: mean of the rank, 1 is best; None: not ranked.
+        ranks: probability of rank 1, 2, ...; empty: not ranked.
+        collapsed: whether some class was never predicted; such a cell has no rank.
+    """
+
+    name: str
+    title: str
+    score: float
+    low: float | None
+    high: float | None
+    best: float
+    expected_rank: float | None
+    ranks: tuple[float, ...]
+    collapsed: bool
 
 
 class Curve(NamedTuple):
@@ -123,6 +158,20 @@ def image_means(per_image: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame
     return means.reindex(list(classes)).astype(float)
 
 
+def spread(per_image: pd.DataFrame) -> pd.Series:
+    """Standard deviation over images (N - 1) of each metric's mean over the classes that have a value on the image.
+
+    Returns:
+        A value a metric; NaN with fewer than two images that have one. The same as `lge_sweep.metrics.Summary.std`.
+
+    Source: paper Figs. 10 and 17.
+    """
+    if per_image.empty:
+        return pd.Series(np.nan, index=list(METRICS))
+    images = per_image.groupby(["case", "image"], sort=False, dropna=False)
+    return images[list(METRICS)].mean().std(ddof=1)
+
+
 def foreground(classes: Sequence[str]) -> list[str]:
     """The classes that are not background."""
     return [name for name in classes if name != BACKGROUND]
@@ -150,3 +199,20 @@ def best_cells(cells: Sequence[CellTables], best: Sequence[str]) -> list[CellTab
     """The cells named in `best`, in that order, without those that have no results."""
     named = {cell.name: cell for cell in cells}
     return [named[name] for name in best if name in named]
+
+
+def short_models(cells: Sequence[CellTables]) -> dict[str, str]:
+    """Shorten the models' names to what follows the first underscore, unless two would then be alike.
+
+    Returns:
+        Model -> short name, e.g. ``deeplabv3plus_xception`` -> ``xception``; nothing if no title is long.
+    """
+    models = {cell.model for cell in cells if cell.model}
+    short = {model: model.partition("_")[2] or model for model in models}
+    crowded = any(len(cell.title) > LONG_TITLE for cell in cells)
+    return short if crowded and len(set(short.values())) == len(models) else {}
+
+
+def shorten(title: str, short: Mapping[str, str]) -> str:
+    """Put short names for the models' names in a title."""
+    return " ".join(short.get(word, word) for word in title.split())

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,12 @@ from numpy.typing import NDArray
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves
 from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap
+from lge_sweep.report.grid_curves import figure_grid_curves
 from lge_sweep.report.overlays import figure_overlays
-from lge_sweep.report.tables import CellTables
+from lge_sweep.report.ranks import figure_rank_probability
+from lge_sweep.report.spread import figure_metric_spread
+from lge_sweep.report.tables import CellTables, RankLine, short_models, shorten
+from lge_sweep.report.violins import figure_dice_violin
 
 
 def save_png(figure: Figure, path: Path) -> Path:
@@ -64,9 +69,19 @@ def write_cell_figures(
 
 
 def write_sweep_figures(
-    folder: Path, title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
+    folder: Path,
+    title: str,
+    cells: Sequence[CellTables],
+    best: Sequence[str],
+    classes: Sequence[str],
+    stage: int,
+    ranks: Sequence[RankLine] = (),
 ) -> list[Path]:
-    """Write a sweep's figures: training curves, bars per class, Dice box plot and Dice heat map.
+    """Write a sweep's figures: training curves, bars per class, Dice distribution and Dice heat map.
+
+    Where the cells differ in loss or optimizer (phase 2), the curves are drawn a panel an optimizer, the distribution
+    as violins (``dice_violin.png`` instead of ``dice_boxplot.png``), and the standard deviations over images are added
+    (``metric_spread.png``); long titles have their models' names shortened.
 
     Args:
         folder: where to write; created if needed.
@@ -75,16 +90,30 @@ def write_sweep_figures(
         best: names of the best cells, best first (one named here without results is noted on the figures).
         classes: names of the stage's classes, background first.
         stage: 1 or 2.
+        ranks: how sure each cell's rank is; if any, ``rank_probability.png`` is written too.
 
     Returns:
         The files written.
 
-    Source: paper Figs. 5 to 7 (stage 1) and 12 to 14 (stage 2).
+    Source: paper Figs. 5 to 10 (stage 1) and 12 to 17 (stage 2).
     """
-    figures = {
-        "training_curves": figure_training_curves(title, cells, best, stage),
-        "class_bars": figure_class_bars(title, cells, best, classes, stage),
-        "dice_boxplot": figure_dice_boxplot(title, cells, best, classes, stage),
-        "dice_heatmap": figure_dice_heatmap(title, cells, best, classes, stage),
-    }
+    if len({(cell.loss, cell.optimizer) for cell in cells}) > 1:
+        short = short_models(cells)
+        cells = [replace(cell, title=shorten(cell.title, short)) for cell in cells]
+        ranks = [replace(line, title=shorten(line.title, short)) for line in ranks]
+        figures = {
+            "training_curves": figure_grid_curves(title, cells, best, stage),
+            "class_bars": figure_class_bars(title, cells, best, classes, stage),
+            "dice_violin": figure_dice_violin(title, cells, best, classes, stage),
+            "metric_spread": figure_metric_spread(title, cells, best, stage),
+        }
+    else:
+        figures = {
+            "training_curves": figure_training_curves(title, cells, best, stage),
+            "class_bars": figure_class_bars(title, cells, best, classes, stage),
+            "dice_boxplot": figure_dice_boxplot(title, cells, best, classes, stage),
+        }
+    figures["dice_heatmap"] = figure_dice_heatmap(title, cells, best, classes, stage)
+    if ranks:
+        figures["rank_probability"] = figure_rank_probability(title, ranks, best, stage)
     return [save_png(figure, folder / f"{name}.png") for name, figure in figures.items()]

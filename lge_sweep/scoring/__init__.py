@@ -1,17 +1,20 @@
 """Scoring: from metrics to a ranking and a choice. Noun `Selection`, verbs `score` and `select`. No torch."""
 
 from lge_sweep.scoring.score import RULES, Score, global_metrics, score
-from lge_sweep.scoring.select import Ranked, Result, Selection, all_scores, select
+from lge_sweep.scoring.select import Override, Ranked, Result, Selection, all_scores, merge_seeds, override, select
 from lge_sweep.scoring.table import score_table
 
 __all__ = [
     "RULES",
+    "Override",
     "Ranked",
     "Result",
     "Score",
     "Selection",
     "all_scores",
     "global_metrics",
+    "merge_seeds",
+    "override",
     "score",
     "score_table",
     "select",

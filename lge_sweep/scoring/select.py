@@ -1,10 +1,11 @@
 """Rank configurations and choose which go on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from lge_sweep.errors import SelectionError
+from lge_sweep.choices import suggest
+from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.scoring.score import RULES, Score, Value, global_metrics, score
 
 
@@ -16,11 +17,13 @@ class Result:
         name: the cell.
         metrics: metric -> class -> image-mean value, None where there is none.
         collapsed: foreground classes that were never predicted on any image that has them.
+        spread: mean over the global metrics of their standard deviation over images; None where there is none.
     """
 
     name: str
     metrics: Mapping[str, Mapping[str, Value]]
     collapsed: tuple[str, ...] = ()
+    spread: Value = None
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,23 @@ class Ranked:
     metrics: Mapping[str, Value]
     missing: tuple[str, ...]
     collapsed: tuple[str, ...]
+    spread: Value
     selected: bool
+
+
+@dataclass(frozen=True)
+class Override:
+    """A person's choice over the rule's.
+
+    Attributes:
+        name: the configuration chosen.
+        reason: why, in the person's words.
+        beat: what the rule had selected.
+    """
+
+    name: str
+    reason: str
+    beat: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -48,8 +67,11 @@ class Selection:
         weights: metric -> weight of that rule.
         part: the part that was scored, "val" unless the paper's test-set selection was asked for.
         emphasis: class weights other than 1.
-        margin: score of the last selected minus that of the best selectable one left out, None if there is none.
+        margin: score of the last selected minus that of the best selectable one left out, None if there is none;
+            negative where the tie rule or a person decided.
         notes: what decided, and what to doubt, one sentence each.
+        tied: configurations within the tie margin of the top score, where the tie rule decided among several.
+        override: a person's choice, if there was one.
     """
 
     selected: tuple[str, ...]
@@ -60,10 +82,36 @@ class Selection:
     emphasis: Mapping[str, float]
     margin: float | None
     notes: tuple[str, ...] = field(default=())
+    tied: tuple[str, ...] = ()
+    override: Override | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
         return asdict(self)
+
+
+def merge_seeds(name: str, repeats: Sequence[Result]) -> Result:
+    """Average the results of one configuration trained with several seeds.
+
+    Args:
+        name: the configuration.
+        repeats: a result a seed, at least one.
+
+    Returns:
+        Means over the seeds; a value that one of them lacks is missing. Collapsed if any of them is: a configuration
+        that needs luck is none to choose.
+    """
+
+    def mean(values: Sequence[Value]) -> Value:
+        known = [value for value in values if value is not None]
+        return sum(known) / len(known) if len(known) == len(values) else None
+
+    metrics = {
+        metric: {label: mean([result.metrics[metric][label] for result in repeats]) for label in by_class}
+        for metric, by_class in repeats[0].metrics.items()
+    }
+    collapsed = tuple(dict.fromkeys(label for result in repeats for label in result.collapsed))
+    return Result(name, metrics, collapsed, mean([result.spread for result in repeats]))
 
 
 def all_scores(result: Result, emphasis: Mapping[str, float] | None = None) -> dict[str, float | None]:
@@ -87,6 +135,7 @@ def select(
     keep: int,
     part: str = "val",
     emphasis: Mapping[str, float] | None = None,
+    tie_margin: float = 0.0,
     unfinished: Mapping[str, str] | None = None,
     allow_incomplete: bool = False,
 ) -> Selection:
@@ -99,6 +148,8 @@ def select(
             same, with a note, since nothing better is there.
         part: the part the results were measured on, for the record.
         emphasis: class -> weight in the global metrics.
+        tie_margin: where one is kept, configurations within so much of the top score are tied, and the one with the
+            smallest spread wins.
         unfinished: cell -> why it has no result.
         allow_incomplete: select although some cells have no result, and record it.
 
@@ -106,7 +157,8 @@ def select(
         SelectionError: the sweep is incomplete, or nothing can be scored.
 
     Source:
-        Paper sections III.G and III.I.
+        Paper sections III.G and III.I; the tie rule is a reading of "overall consistency", which yields both of the
+        paper's choices (section IV.A.2 and IV.B.2: its stage-2 winner scores .6348 against .6396).
     """
     if unfinished and not allow_incomplete:
         listed = "\n".join(f"  - {name}: {reason}" for name, reason in unfinished.items())
@@ -119,22 +171,70 @@ def select(
     scored = [(result, global_metrics(result.metrics, emphasis)) for result in results]
     entries = [(result, metrics, score(metrics, rule)) for result, metrics in scored]
     entries.sort(key=lambda entry: -entry[2].value)
-    standing = [result.name for result, _, _ in entries if not result.collapsed]
-    chosen = tuple((standing or [result.name for result, _, _ in entries])[:keep])
+    selectable = [entry for entry in entries if not entry[0].collapsed] or entries
+    tied = [result for result, _, points in selectable if selectable[0][2].value - points.value <= tie_margin]
+    by_spread = keep == 1 and len(tied) > 1 and all(result.spread is not None for result in tied)
+    if by_spread:
+        chosen: tuple[str, ...] = (min(tied, key=lambda result: result.spread or 0.0).name,)
+    else:
+        chosen = tuple(result.name for result, _, _ in selectable[:keep])
     ranking = tuple(
         Ranked(
             rank, result.name, points.value, all_scores(result, emphasis), metrics, points.missing, result.collapsed,
-            result.name in chosen,
+            result.spread, result.name in chosen,
         )
         for rank, (result, metrics, points) in enumerate(entries, start=1)
     )  # fmt: skip
     values = {result.name: points.value for result, _, points in entries}
-    others = [values[name] for name in (standing or values) if name not in chosen]
+    others = [points.value for result, _, points in selectable if result.name not in chosen]
     margin = values[chosen[-1]] - max(others) if others else None
     notes = _notes([points for _, _, points in entries], ranking, chosen, keep, part, unfinished or {})
-    if margin == 0:
+    if by_spread:
+        notes.insert(0, _tie_note(tied, chosen[0], tie_margin))
+    elif margin == 0:
         notes.append("a tie at the border of the selection was decided by the order of the grid")
-    return Selection(chosen, ranking, rule, RULES[rule], part, dict(emphasis or {}), margin, tuple(notes))
+    return Selection(
+        chosen, ranking, rule, RULES[rule], part, dict(emphasis or {}), margin, tuple(notes),
+        tuple(result.name for result in tied) if by_spread else (),
+    )  # fmt: skip
+
+
+def override(selection: Selection, name: str, reason: str) -> Selection:
+    """Let a person choose another configuration than the rule did.
+
+    Args:
+        selection: what the rule selected.
+        name: the configuration to select instead.
+        reason: why; kept with the selection.
+
+    Raises:
+        ConfigError: the configuration is unknown, collapsed while another stands, or the reason is empty.
+    """
+    entries = {entry.name: entry for entry in selection.ranking}
+    if name not in entries:
+        raise ConfigError(f"no configuration named '{name}' in this sweep: {suggest(name, entries)}")
+    collapsed = entries[name].collapsed
+    if collapsed and not all(entry.collapsed for entry in selection.ranking):
+        raise ConfigError(f"{name} collapsed: it never predicted {' or '.join(collapsed)}; it cannot be selected")
+    if not reason.strip():
+        raise ConfigError("an override needs a reason, for those who read the selection later: --reason")
+    others = [entry.score for entry in selection.ranking if entry.name != name and not entry.collapsed]
+    return replace(
+        selection,
+        selected=(name,),
+        ranking=tuple(replace(entry, selected=entry.name == name) for entry in selection.ranking),
+        margin=entries[name].score - max(others) if others else None,
+        notes=(f"chosen by a person over {' and '.join(selection.selected)}: {reason.strip()}", *selection.notes),
+        override=Override(name, reason.strip(), selection.selected),
+    )
+
+
+def _tie_note(tied: Sequence[Result], winner: str, tie_margin: float) -> str:
+    spreads = ", ".join(f"{result.name} {result.spread:.4f}" for result in tied)
+    return (
+        f"{len(tied)} configurations are within {tie_margin:g} of the top score; {winner} won because its global "
+        f"metrics spread least over the images (mean standard deviation: {spreads})"
+    )
 
 
 def _notes(

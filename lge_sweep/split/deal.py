@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lge_sweep.config.schema import Part, SplitConfig
-from lge_sweep.errors import DataError
+from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.seeding import derive
 from lge_sweep.split.leaks import audit
 
@@ -42,11 +42,13 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
         settings: unit, fractions or counts, seed.
 
     Raises:
+        ConfigError: the explicit counts ask for no unit at all in a part.
         DataError: there are too few units, or the same content stands in two parts.
 
     Source:
         Paper section III.B and Table I (unit `slice`).
     """
+    _check_counts(settings)
     column = "case" if settings.unit == "case" else "slice"
     has_scar = manifest.groupby(column, sort=True)["has_scar"].any()
     rng = np.random.default_rng(derive(settings.seed, "split"))
@@ -63,6 +65,18 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
     parts = {str(slice_id): dealt[str(unit)] for slice_id, unit in zip(used["slice"], used[column], strict=True)}
     leaks = audit(used.assign(part=[parts[str(slice_id)] for slice_id in used["slice"]]), settings)
     return Split(parts, settings.unit == "slice", leaks.share, (*leaks.notes, *_class_notes(used, parts)))
+
+
+def _check_counts(settings: SplitConfig) -> None:
+    """Raise ConfigError where a part would be empty; 0 of one stratum is legitimate (all data may have scar)."""
+    counts = settings.counts or {}
+    empty = [part for part in PARTS if part in counts and counts[part].normal + counts[part].scar == 0]
+    if empty:
+        named = " and ".join(f"split.counts.{part}" for part in empty)
+        raise ConfigError(
+            f"{named}: normal and scar are both 0, which leaves no {settings.unit} for {' and '.join(empty)}; "
+            "each part needs at least 1 of either"
+        )
 
 
 def _sizes(available: int, settings: SplitConfig, stratum: str) -> list[int]:
@@ -98,7 +112,7 @@ def _check_parts(dealt: Mapping[str, Part], units: int, settings: SplitConfig) -
             "split",
             [
                 f"{units} {settings.unit}s are too few: no {settings.unit} is left for {' and '.join(empty)}; "
-                "add data, or change split.fractions or split.counts"
+                "add data, change split.fractions, or give numbers in split.counts"
             ],
         )
 

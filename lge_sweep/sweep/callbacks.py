@@ -4,7 +4,7 @@ import io
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import torch
@@ -15,12 +15,25 @@ from pytorch_lightning.plugins.io import TorchCheckpointIO
 from lge_sweep.errors import TrialError
 from lge_sweep.sweep.files import CHECKPOINT
 
-COLUMNS = ("step", "epoch", "train_loss", "val_loss", "seconds")
 REPORT_EVERY = 0.25
 """Seconds between two reports of a step."""
 
-StepDone = Callable[[int, float, float | None, bool], None]
-"""Called with step, training loss, latest validation loss, and whether this step ended in a validation."""
+
+class Row(NamedTuple):
+    """One step of a history: counted from 1, with the validation that followed it, if one did."""
+
+    step: int
+    epoch: int
+    train_loss: float
+    val_loss: float | None
+    val_dice: float | None
+    """Dice of all pixels of the validation part, mean over the foreground classes."""
+    seconds: float
+    """Of training so far."""
+
+
+StepDone = Callable[[Row, float | None], None]
+"""Called with a step, and the latest validation loss."""
 
 
 class Patience(EarlyStopping):
@@ -66,8 +79,7 @@ class Recorder(Callback):
     """Write the history of a training, keep its best weights, and report how far it is.
 
     Args:
-        history: CSV file, one row a step: step (from 1), epoch (from 1), training loss, validation loss (only where
-            one was made), seconds of training so far. Rewritten at each validation.
+        history: CSV file, one `Row` a step. Rewritten at each validation.
         best: file of the weights with the lowest validation loss.
         steps_per_epoch: optimizer steps in one pass over the training part.
         step_done: told of steps and validations.
@@ -76,7 +88,7 @@ class Recorder(Callback):
     def __init__(self, history: Path, best: Path, steps_per_epoch: int, step_done: StepDone) -> None:
         """Start with nothing recorded."""
         self.history, self.best, self.steps_per_epoch, self.step_done = history, best, steps_per_epoch, step_done
-        self.rows: list[tuple[int, int, float, float | None, float]] = []
+        self.rows: list[Row] = []
         self.best_loss, self.best_step = float("inf"), 0
         self.val_loss: float | None = None
         self.earlier_seconds = 0.0
@@ -90,31 +102,23 @@ class Recorder(Callback):
     def facts(self) -> dict[str, Any]:
         """Return plain facts about the finished training."""
         return {
-            "steps": self.rows[-1][0] if self.rows else 0,
-            "epochs": self.rows[-1][1] if self.rows else 0,
+            "steps": self.rows[-1].step if self.rows else 0,
+            "epochs": self.rows[-1].epoch if self.rows else 0,
             "best_step": self.best_step,
             "best_val_loss": self.best_loss,
         }
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        return {"step": self.rows[-1][0], "best_loss": self.best_loss, "best_step": self.best_step}
+        return {"step": self.rows[-1].step, "best_loss": self.best_loss, "best_step": self.best_step}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the history where the checkpoint was made."""
         self.best_loss, self.best_step = state_dict["best_loss"], state_dict["best_step"]
         table = pd.read_csv(self.history)
-        self.rows = [
-            (
-                int(row.step),
-                int(row.epoch),
-                row.train_loss,
-                None if pd.isna(row.val_loss) else row.val_loss,
-                row.seconds,
-            )
-            for row in table[table["step"] <= state_dict["step"]].itertuples()
-        ]
-        self.earlier_seconds = self.rows[-1][-1]
+        known = table[table["step"] <= state_dict["step"]].astype(object)
+        self.rows = [Row(**row) for row in known.where(known.notna(), None).to_dict("records")]
+        self.earlier_seconds = self.rows[-1].seconds
         self._started = time.monotonic()
 
     def on_train_batch_end(
@@ -122,10 +126,10 @@ class Recorder(Callback):
     ) -> None:
         """Record one step."""
         step, loss = trainer.global_step, float(outputs["loss"].detach())
-        self.rows.append((step, (step - 1) // self.steps_per_epoch + 1, loss, None, self.seconds))
+        self.rows.append(Row(step, (step - 1) // self.steps_per_epoch + 1, loss, None, None, self.seconds))
         if time.monotonic() - self._reported >= REPORT_EVERY:
             self._reported = time.monotonic()
-            self.step_done(step, loss, self.val_loss, False)
+            self.step_done(self.rows[-1], self.val_loss)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record one validation and keep the weights if they are the best so far."""
@@ -134,18 +138,18 @@ class Recorder(Callback):
             raise TrialError(
                 f"validation loss became {loss} at step {trainer.global_step}; try a lower training.learning_rate"
             )
-        step, epoch, train_loss, _, seconds = self.rows[-1]
-        self.rows[-1] = (step, epoch, train_loss, loss, seconds)
+        dice = float(trainer.callback_metrics["val/foreground_dice"])
+        self.rows[-1] = self.rows[-1]._replace(val_loss=loss, val_dice=dice)
         self.val_loss = loss
         if loss < self.best_loss:
-            self.best_loss, self.best_step = loss, step
+            self.best_loss, self.best_step = loss, self.rows[-1].step
             network = pl_module.network
             assert isinstance(network, torch.nn.Module)
             save_weights(network, self.best)
         unfinished = self.history.with_suffix(".tmp")
-        pd.DataFrame(self.rows, columns=list(COLUMNS)).to_csv(unfinished, index=False)
+        pd.DataFrame(self.rows, columns=list(Row._fields)).to_csv(unfinished, index=False)
         unfinished.replace(self.history)
-        self.step_done(step, train_loss, loss, True)
+        self.step_done(self.rows[-1], loss)
 
 
 def save_weights(network: torch.nn.Module, path: Path) -> None:

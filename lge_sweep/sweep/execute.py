@@ -24,7 +24,7 @@ from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
 from lge_sweep.report import write_cell_figures
-from lge_sweep.sweep.callbacks import Patience, Recorder, WholeCheckpoints, make_checkpoints
+from lge_sweep.sweep.callbacks import Patience, Recorder, Row, WholeCheckpoints, make_checkpoints
 from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS, write_json
 from lge_sweep.sweep.tables import read_tables
 from lge_sweep.sweep.task import CellTask, Progress
@@ -59,6 +59,7 @@ def execute(task: CellTask, report: Callable[[Progress], None], worker: int = 0)
         "part": task.part,
         "summary": summary.to_dict(),
         "training": recorder.facts(),
+        "class_weights": dict(zip(class_names(task.cell.stage), task.class_weights, strict=True)),
         "seconds": {"training": recorder.seconds, "all": recorder.earlier_seconds + time.monotonic() - started},
         "figures": figures,
         "hardware": asdict(hardware),
@@ -71,11 +72,11 @@ def execute(task: CellTask, report: Callable[[Progress], None], worker: int = 0)
 def _train(task: CellTask, data: LgeDataModule, hardware: Hardware, report: Callable[[Progress], None]) -> Recorder:
     """Fit the cell's network, from its checkpoint if there is one."""
     checkpoint = task.folder / CHECKPOINT
-    module = build_module(task.cell, task.training, pretrained=not checkpoint.is_file())
+    module = build_module(task.cell, task.training, not checkpoint.is_file(), task.class_weights)
     schedule = data.schedule
 
-    def step_done(step: int, loss: float, val_loss: float | None, validated: bool) -> None:
-        report(Progress(step, schedule.total_steps, loss, val_loss, validated))
+    def step_done(row: Row, val_loss: float | None) -> None:
+        report(Progress(row.step, schedule.total_steps, row.train_loss, val_loss, row.val_dice))
 
     recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
     trainer = Trainer(
@@ -131,7 +132,7 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
 def _draw(task: CellTask, prediction: NDArray[np.uint8], collapsed: tuple[str, ...]) -> list[str]:
     arrays, rows = load_arrays(task.arrays), list(task.parts[task.part])
     truth = stage_target(arrays.labels[rows], task.cell.stage)
-    tables = read_tables(task.folder, task.cell, collapsed)
+    tables = read_tables(task.folder, task.cell, task.cell.name, collapsed)
     paths = write_cell_figures(
         task.folder, tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage)
     )

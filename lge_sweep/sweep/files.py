@@ -13,6 +13,10 @@ PER_IMAGE = "per_image.csv"
 PREDICTIONS = "predictions.npz"
 CHECKPOINT = "resume.ckpt"
 LOG = "log.txt"
+OVERRIDE = "override.json"
+"""In a sweep's folder: a person's choice over the rule's."""
+SELECTION = "selection.json"
+"""In a sweep's folder: what was selected and why; written when the sweep is complete."""
 
 
 def write_text(path: Path, text: str) -> None:

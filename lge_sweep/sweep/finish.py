@@ -1,69 +1,169 @@
-"""The end of a sweep: rank, select, draw, and show it in MLflow."""
+"""The end of a sweep: rank, select, doubt, draw, show it in MLflow, register the winner."""
 
 import csv
 import io
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 
+from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.errors import SelectionError
 from lge_sweep.labels import class_names
-from lge_sweep.report import CellTables, write_sweep_figures
-from lge_sweep.scoring import Result, Selection, select
-from lge_sweep.sweep.files import write_json, write_text
+from lge_sweep.report import RankLine, write_sweep_figures
+from lge_sweep.scoring import Result, Selection, merge_seeds, override, score, select
+from lge_sweep.scoring.doubt import Candidate, Doubt, doubt
+from lge_sweep.scoring.score import global_metrics
+from lge_sweep.sweep.files import OVERRIDE, SELECTION, read_json, write_json, write_text
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import log_selection, ranking_columns
+from lge_sweep.sweep.register import register_champion
 from lge_sweep.sweep.tables import read_tables
-from lge_sweep.tracking import TrackedRun
+from lge_sweep.tracking import TrackedRun, Tracker
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sweep came to.
+
+    Attributes:
+        selection: what was chosen.
+        doubt: how sure that is.
+        registered: name and version of the registered model, None where none is (phase 1).
+    """
+
+    selection: Selection
+    doubt: Doubt
+    registered: str | None
+
 
 RANKING = "ranking.csv"
-SELECTION = "selection.json"
+COMPARISONS = "comparisons.csv"
 
 
 def finish_sweep(
+    tracker: Tracker,
     plan: Plan,
     results: Mapping[str, Result],
     failed: Mapping[str, str],
     run: TrackedRun,
     allow_incomplete: bool = False,
-) -> Selection:
-    """Rank a sweep's cells, select, write `ranking.csv`, `selection.json` and the figures, and log them.
+) -> Outcome:
+    """Rank a sweep's configurations, select, quantify the doubt, draw, and log and register what came out.
+
+    Writes `ranking.csv`, `comparisons.csv`, `selection.json` (last) and the figures into the sweep's folder.
 
     Args:
+        tracker: MLflow.
         plan: the sweep.
         results: results of the finished cells, in grid order.
-        failed: reasons of the cells that failed.
+        failed: reasons of the cells that have none.
         run: the sweep's MLflow run; it is ended here.
         allow_incomplete: select although cells failed.
 
     Raises:
         SelectionError: the sweep is incomplete, or nothing can be scored; the run is marked FAILED.
+        ConfigError: the recorded override does not fit the results.
     """
-    chosen = plan.config.selection
     try:
-        selection = select(
-            list(results.values()), chosen.rule, chosen.keep, chosen.part, chosen.emphasis, failed, allow_incomplete
-        )
+        selection = choose(plan, results, failed, allow_incomplete)
     except SelectionError as error:
         run.tag({"failed": str(error)[:500]})
         run.finish("FAILED")
         raise
-    write_text(plan.folder / RANKING, _csv(ranking_columns(selection)))
-    write_json(plan.folder / SELECTION, {"sweep": plan.name, "data_digest": plan.data_digest, **selection.to_dict()})
-    figures = _draw(plan, results, selection)
-    log_selection(run, plan, selection, [RANKING, SELECTION, "sweep.yaml", *figures])
+    doubts = _doubt(plan, results, selection)
+    champion = best_cell(plan, results, selection.selected[0])
+    write_text(plan.folder / RANKING, _csv(ranking_columns(selection, doubts)))
+    tests = [asdict(comparison) for comparison in doubts.comparisons]
+    write_text(
+        plan.folder / COMPARISONS, _csv({key: [test[key] for test in tests] for key in tests[0]} if tests else {})
+    )
+    figures = _draw(plan, results, selection, doubts)
+    config, groups = plan.config, configurations(plan.config)
+    write_json(
+        plan.folder / SELECTION,
+        {
+            "sweep": plan.name,
+            "data_digest": plan.data_digest,
+            "basis": plan.basis,
+            "models": list(dict.fromkeys(groups[name][0].model for name in selection.selected)),
+            "champion": champion.name,
+            **selection.to_dict(),
+            "doubt": doubts.to_dict(),
+        },
+    )
+    registered = register_champion(tracker, plan, champion, selection, doubts) if config.phase == "phase2" else None
+    log_selection(run, plan, selection, doubts, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
+    return Outcome(selection, doubts, registered)
+
+
+def choose(
+    plan: Plan, results: Mapping[str, Result], failed: Mapping[str, str], allow_incomplete: bool = False
+) -> Selection:
+    """Select by the sweep's rule, or as a person has decreed (`override.json`)."""
+    merged = [
+        merge_seeds(name, finished)
+        for name, group in configurations(plan.config).items()
+        if (finished := [results[cell.name] for cell in group if cell.name in results])
+    ]
+    rule = plan.config.selection
+    selection = select(
+        merged, rule.rule, rule.keep, rule.part, rule.emphasis, rule.tie_margin, failed, allow_incomplete
+    )
+    if (plan.folder / OVERRIDE).is_file():
+        return override(selection, **read_json(plan.folder / OVERRIDE))
     return selection
 
 
-def _draw(plan: Plan, results: Mapping[str, Result], selection: Selection) -> list[str]:
-    tables: list[CellTables] = [
-        read_tables(plan.cell_folder(cell), cell, results[cell.name].collapsed)
+def best_cell(plan: Plan, results: Mapping[str, Result], configuration: str) -> Cell:
+    """Return the cell of a configuration whose seed scored best; the first of equals."""
+    rule = plan.config.selection
+
+    def points(cell: Cell) -> float:
+        return score(global_metrics(results[cell.name].metrics, rule.emphasis), rule.rule).value
+
+    return max((cell for cell in configurations(plan.config)[configuration] if cell.name in results), key=points)
+
+
+def _doubt(plan: Plan, results: Mapping[str, Result], selection: Selection) -> Doubt:
+    entries = {entry.name: entry for entry in selection.ranking}
+    candidates = [
+        Candidate(
+            name,
+            [read_tables(plan.cell_folder(cell), cell, name, ()).per_image for cell in group if cell.name in results],
+            entries[name].collapsed,
+        )
+        for name, group in configurations(plan.config).items()
+        if name in entries
+    ]
+    rule = plan.config.selection
+    return doubt(candidates, selection.selected[0], rule.rule, rule.emphasis, names=short_configurations(plan.config))
+
+
+def _draw(plan: Plan, results: Mapping[str, Result], selection: Selection, doubts: Doubt) -> list[str]:
+    titles = short_names(plan.config)
+    tables = [
+        read_tables(plan.cell_folder(cell), cell, titles[cell.name], results[cell.name].collapsed)
         for cell in plan.cells
         if cell.name in results
     ]
-    stage = plan.config.stage
-    best = [entry.name for entry in selection.ranking[:2]]
-    config = plan.config
+    stage, config = plan.config.stage, plan.config
+    best = [best_cell(plan, results, entry.name).name for entry in selection.ranking[:2]]
+    names = short_configurations(config)
+    lines = [
+        RankLine(
+            name=standing.name,
+            title=names[standing.name],
+            score=standing.score,
+            low=standing.low,
+            high=standing.high,
+            best=standing.best or 0.0,
+            expected_rank=standing.expected_rank,
+            ranks=standing.ranks,
+            collapsed=bool(standing.collapsed),
+        )
+        for standing in doubts.standings
+    ]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.part} part"
-    paths = write_sweep_figures(plan.folder, title, tables, best, class_names(stage), stage)
+    paths = write_sweep_figures(plan.folder, title, tables, best, class_names(stage), stage, lines)
     return [path.name for path in paths]
 
 

@@ -64,7 +64,8 @@ def hold_runs(runs: Path) -> Iterator[None]:
         RunsError: another driver holds it; the message says which.
     """
     holder = runs / ".driver.json"
-    lock = filelock.FileLock(runs / ".driver.lock", timeout=0)
+    # `is_held` takes the lock for a moment to find out whether it is free: that is no driver, so wait a little.
+    lock = filelock.FileLock(runs / ".driver.lock", timeout=1)
     try:
         lock.acquire()
     except filelock.Timeout:

@@ -1,9 +1,8 @@
 """From a configuration to everything a sweep needs before its first trial."""
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,14 +10,20 @@ import yaml
 
 import lge_sweep
 from lge_sweep.config import Cell, SweepConfig, cells
+from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
-from lge_sweep.data import content_digest, load_arrays, make_schedule, prepare
+from lge_sweep.data import class_weights, content_digest, load_arrays, make_schedule, prepare
+from lge_sweep.errors import DataError, RunsError
 from lge_sweep.ingest import read
-from lge_sweep.labels import Label
-from lge_sweep.split import PARTS, Split, split_cases
-from lge_sweep.sweep.files import write_text
+from lge_sweep.labels import Label, class_names
+from lge_sweep.split import PARTS, split_cases
+from lge_sweep.sweep.digest import basis_digest, sweep_digest
+from lge_sweep.sweep.files import read_json, write_json, write_text
+from lge_sweep.sweep.inherit import inherit_models
 
-WEIGHT_SUFFIXES = {".pth", ".pt", ".safetensors"}
+FACTS = "plan.json"
+SETTINGS = "sweep.yaml"
+MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,11 @@ class Plan:
         folder: its folder in the runs directory.
         arrays: folder of the prepared arrays.
         manifest: one row a slice, with its `part` ("" if not used).
-        split: which slice belongs to which part.
         data_digest: SHA-256 of the data's content.
+        basis: SHA-256 of all that phases must share to be compared: see `basis_digest`.
+        class_weights: a weight a class of the stage, from the training part.
+        leaky: whether the split lets a case be on two sides.
+        leak_share: share of test slices that have a training slice of the same case.
         notes: what a user should know about the data, one sentence each.
     """
 
@@ -41,8 +49,11 @@ class Plan:
     folder: Path
     arrays: Path
     manifest: pd.DataFrame
-    split: Split
     data_digest: str
+    basis: str
+    class_weights: tuple[float, ...]
+    leaky: bool
+    leak_share: float
     notes: tuple[str, ...]
 
     @property
@@ -70,6 +81,7 @@ def make_plan(config: SweepConfig, root: Path | None, runs: Path) -> Plan:
     Raises:
         DataError: the data cannot be used.
         ConfigError: the training part does not fill one batch.
+        InheritError: the models are phase 1's to choose, and it has not chosen for this data and profile.
     """
     volumes = read(config.source, root)
     curated = curate(volumes, config.curate)
@@ -77,22 +89,74 @@ def make_plan(config: SweepConfig, root: Path | None, runs: Path) -> Plan:
     arrays = prepare(curated, config.training.image_size, config.intensity, runs / "cache")
     manifest = curated.manifest.assign(part=curated.manifest["slice"].map(split.parts).fillna(""))
     digest = content_digest(curated.manifest)
+    basis = basis_digest(config, digest)
+    config, inherited = inherit_models(config, basis, runs)
     name = f"{config.phase}-stage{config.stage}-{config.data}-{config.profile}-{sweep_digest(config, digest)[:10]}"
-    notes = (*curated.notes, *split.notes, *_guidance_notes(config, arrays))
-    plan = Plan(config, name, runs / name, arrays, manifest, split, digest, notes)
+    weights = class_weights(load_arrays(arrays).labels[(manifest["part"] == "train").to_numpy()], config.stage)
+    _check_weights(config, weights)
+    notes = (*inherited, *curated.notes, *split.notes, *_guidance_notes(config, arrays))
+    plan = Plan(
+        config, name, runs / name, arrays, manifest, digest, basis, weights, split.leaky, split.leak_share, notes
+    )
     make_schedule(len(plan.rows("train")), config.training)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    write_text(plan.folder / "sweep.yaml", _resolved(config, digest))
-    write_text(plan.folder / "manifest.csv", manifest.to_csv(index=False))
+    write_text(plan.folder / SETTINGS, _resolved(config, digest))
+    write_text(plan.folder / MANIFEST, manifest.to_csv(index=False))
+    write_json(plan.folder / FACTS, _facts(plan))
     return plan
 
 
-def sweep_digest(config: SweepConfig, data_digest: str) -> str:
-    """Return a SHA-256 of every setting, the content of the data and of weight files, and this program's version."""
-    settings = config.model_dump(mode="json")
-    weights = settings["training"]["encoder_weights"]
-    content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights))]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+def load_plan(folder: Path) -> Plan:
+    """Read back the plan of a sweep's folder.
+
+    Raises:
+        RunsError: the folder is not a sweep's.
+    """
+    absent = [name for name in (SETTINGS, MANIFEST, FACTS) if not (folder / name).is_file()]
+    if absent:
+        raise RunsError(f"{folder}: not the folder of a sweep: it has no {', '.join(absent)}")
+    config = validate(SweepConfig, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
+    manifest = pd.read_csv(folder / MANIFEST, dtype={"slice": str, "case": str}, keep_default_na=False, na_values=[""])
+    manifest["part"] = manifest["part"].fillna("")
+    facts = read_json(folder / FACTS)
+    return Plan(
+        config=config,
+        name=folder.resolve().name,
+        folder=folder,
+        arrays=folder.parent / facts["arrays"],
+        manifest=manifest,
+        data_digest=facts["data_digest"],
+        basis=facts["basis"],
+        class_weights=tuple(facts["class_weights"].values()),
+        leaky=facts["leaky"],
+        leak_share=facts["leak_share"],
+        notes=tuple(facts["notes"]),
+    )
+
+
+def _facts(plan: Plan) -> dict[str, Any]:
+    return {
+        "data_digest": plan.data_digest,
+        "basis": plan.basis,
+        "arrays": plan.arrays.relative_to(plan.folder.parent).as_posix(),
+        "class_weights": dict(zip(class_names(plan.config.stage), plan.class_weights, strict=True)),
+        "leaky": plan.leaky,
+        "leak_share": plan.leak_share,
+        "notes": list(plan.notes),
+    }
+
+
+def _check_weights(config: SweepConfig, weights: tuple[float, ...]) -> None:
+    """Refuse a balanced loss where there is nothing to balance."""
+    absent = [name for name, weight in zip(class_names(config.stage), weights, strict=True) if weight == 0]
+    if absent and "weighted_ce" in config.grid.loss:
+        raise DataError(
+            config.data,
+            [
+                f"no training slice has {' or '.join(absent)}, so that the loss weighted_ce has no weight for it; "
+                "use more data, another split.seed, or leave weighted_ce out of grid.loss"
+            ],
+        )
 
 
 def part_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
@@ -119,17 +183,6 @@ def _guidance_notes(config: SweepConfig, arrays: Path) -> list[str]:
     return [f"{lost} slice(s) have a cavity too small for the refinement at {size}x{size}: no guidance there"] * (
         lost > 0
     )
-
-
-def _file_digests(weights: Path) -> list[str]:
-    if str(weights) in {"imagenet", "none"}:
-        return []
-    inside = sorted(path for path in weights.iterdir() if path.suffix in WEIGHT_SUFFIXES) if weights.is_dir() else []
-    digests = []
-    for path in [weights] if weights.is_file() else inside:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digests
 
 
 def _resolved(config: SweepConfig, data_digest: str) -> str:

@@ -12,8 +12,9 @@ import pandas as pd
 
 import lge_sweep
 from lge_sweep.config import Cell, short_names
-from lge_sweep.labels import class_names
+from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, all_scores
+from lge_sweep.scoring.doubt import Doubt
 from lge_sweep.sweep.files import HISTORY, OUTCOME, PER_IMAGE, read_json
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
@@ -31,6 +32,10 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
         "rule": config.selection.rule,
         "split_unit": config.split.unit,
         **{f"{part}_{what}": number for part, numbers in counts.items() for what, number in numbers.items()},
+        **{
+            f"class_weight_{name}": f"{weight:.4g}"
+            for name, weight in zip(class_names(config.stage), plan.class_weights, strict=True)
+        },
         **_training_params(plan),
     }
     name = f"{config.phase} stage {config.stage} {config.data} {config.profile}"
@@ -75,12 +80,27 @@ def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
     return result
 
 
-def log_selection(run: TrackedRun, plan: Plan, selection: Selection, files: Iterable[str]) -> None:
-    """Log a sweep's ranking, selection and figures."""
-    for entry in selection.ranking[:1]:
-        run.log([("best/score", entry.score, 0)])
-    run.tag({"selected": ", ".join(selection.selected), "selection_part": selection.part})
-    run.describe(describe_selection(selection))
+def log_selection(run: TrackedRun, plan: Plan, selection: Selection, doubts: Doubt, files: Iterable[str]) -> None:
+    """Log a sweep's ranking, selection, doubt and figures."""
+    winner = next(standing for standing in doubts.standings if standing.name == doubts.winner)
+    points = {
+        "best/score": winner.score,
+        "best/score_low": winner.low,
+        "best/score_high": winner.high,
+        "best/probability": winner.best,
+        "best/alike": float(sum(bool(standing.alike) for standing in doubts.standings)),
+    }
+    run.log([(key, value, 0) for key, value in points.items() if value is not None])
+    override = selection.override
+    run.tag(
+        {
+            "selected": ", ".join(selection.selected),
+            "selection_part": selection.part,
+            "doubt": doubts.sentence[:500],
+            "override": f"{override.name}, because: {override.reason}"[:500] if override else "no",
+        }
+    )
+    run.describe(describe_selection(selection, doubts))
     run.log_files(plan.folder, files)
     run.untag("failed")
     run.finish()
@@ -93,29 +113,48 @@ def read_result(outcome: dict[str, Any], cell: Cell) -> Result:
         metric: {name: values[name] for name in class_names(cell.stage)}
         for metric, values in summary["image_mean"].items()
     }
-    return Result(cell.name, by_class, tuple(summary["collapsed"]))
+    spreads = [summary["std"][metric] for metric in METRICS]
+    spread = None if None in spreads else sum(spreads) / len(spreads)
+    return Result(cell.name, by_class, tuple(summary["collapsed"]), spread)
 
 
-def describe_selection(selection: Selection) -> str:
+def describe_selection(selection: Selection, doubts: Doubt) -> str:
     """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
+    standings = {standing.name: standing for standing in doubts.standings}
     lines = [f"Selected on the {selection.part} part by rule {selection.rule}: **{', '.join(selection.selected)}**", ""]
-    lines += ["| rank | configuration | score | foreground | |", "|---|---|---|---|---|"]
+    lines += [doubts.sentence[0].upper() + doubts.sentence[1:] + ".", ""]
+    lines += [
+        "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for entry in selection.ranking:
+        standing = standings[entry.name]
+        interval = "-" if standing.low is None else f"{standing.low:.4f} to {standing.high:.4f}"
+        probability = "-" if standing.best is None else f"{standing.best:.2f}"
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
         remark = "collapsed" if entry.collapsed else ""
-        lines.append(f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {shown} | {remark} |")
-    return "\n".join([*lines, "", *(f"- {note}" for note in selection.notes)])
+        lines.append(
+            f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {interval} | {probability} | {shown} | {remark} |"
+        )
+    return "\n".join([*lines, "", *(f"- {note}" for note in (*selection.notes, *doubts.notes))])
 
 
-def ranking_columns(selection: Selection) -> dict[str, list[object]]:
+def ranking_columns(selection: Selection, doubts: Doubt) -> dict[str, list[object]]:
     """Return a ranking as columns."""
+    standings = {standing.name: standing for standing in doubts.standings}
     rows = [
         {
             "rank": entry.rank,
-            "cell": entry.name,
+            "configuration": entry.name,
             "selected": "yes" if entry.selected else "",
             "score": entry.score,
+            "score_low": standings[entry.name].low,
+            "score_high": standings[entry.name].high,
+            "probability_best": standings[entry.name].best,
+            "expected_rank": standings[entry.name].expected_rank,
+            "alike": "yes" if standings[entry.name].alike else "",
+            "spread": entry.spread,
             **{f"score_{name}": value for name, value in entry.scores.items()},
             **{f"global_{name}": value for name, value in entry.metrics.items()},
             "missing": " ".join(entry.missing),
@@ -132,10 +171,10 @@ def _curves(history: pd.DataFrame) -> list[Point]:
         for step, loss in zip(history["step"], history["train_loss"], strict=True)
     ]
     validated = history.dropna(subset="val_loss")
-    points += [
-        ("val/loss", float(loss), int(step))
-        for step, loss in zip(validated["step"], validated["val_loss"], strict=True)
-    ]
+    for key, column in (("val/loss", "val_loss"), ("val/foreground_dice", "val_dice")):
+        points += [
+            (key, float(value), int(step)) for step, value in zip(validated["step"], validated[column], strict=True)
+        ]
     return points
 
 
@@ -159,12 +198,14 @@ def _final_points(outcome: dict[str, Any], result: Result, plan: Plan, step: int
 
 
 def _training_params(plan: Plan) -> dict[str, object]:
-    return {key: value for key, value in plan.config.training.model_dump(mode="json").items() if value is not None}
+    options = plan.config.training.model_dump(mode="json")
+    numbers = {f"loss_{key}": value for key, value in options.pop("loss").items()}
+    return {key: value for key, value in {**options, **numbers}.items() if value is not None}
 
 
 def _tags(plan: Plan) -> dict[str, str]:
     config = plan.config
-    leaky = {"leak_share": f"{plan.split.leak_share:.4f}"} if plan.split.leaky else {}
+    leaky = {"leak_share": f"{plan.leak_share:.4f}"} if plan.leaky else {}
     return {
         "phase": config.phase,
         "stage": str(config.stage),
@@ -172,7 +213,7 @@ def _tags(plan: Plan) -> dict[str, str]:
         "data_digest": plan.data_digest[:16],
         "profile": config.profile,
         "sweep": plan.name,
-        "leaky_split": str(plan.split.leaky).lower(),
+        "leaky_split": str(plan.leaky).lower(),
         "selection_part": config.selection.part,
         "lge_sweep": lge_sweep.__version__,
         "git_commit": git_commit(),

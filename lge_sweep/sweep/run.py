@@ -1,32 +1,36 @@
-"""One sweep from configuration to selection."""
+"""One sweep from its plan to its selection."""
 
-from pathlib import Path
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from lge_sweep.config import SweepConfig
-from lge_sweep.scoring import Selection
 from lge_sweep.sweep.driver import Driver
-from lge_sweep.sweep.plan import Plan, make_plan
+from lge_sweep.sweep.plan import Plan
+
+if TYPE_CHECKING:
+    from lge_sweep.sweep.finish import Outcome
 
 
-def run_sweep(
-    driver: Driver, config: SweepConfig, root: Path | None, allow_incomplete: bool = False
-) -> tuple[Plan, Selection]:
-    """Plan a sweep, complete its cells, select.
+def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "Outcome":
+    """Complete the cells of a sweep, and select.
 
     Args:
         driver: holds the runs directory and the workers.
-        config: every setting.
-        root: folder of the images.
+        plan: the sweep.
         allow_incomplete: select although cells failed.
 
     Raises:
-        LgeSweepError: the data, the weights or the runs directory cannot be used, or nothing can be selected.
+        LgeSweepError: the weights or the runs directory cannot be used, or nothing can be selected.
         KeyboardInterrupt: stopped; the same command goes on where it was.
     """
-    driver.announce(config)
-    plan = make_plan(config, root, driver.runs)
     driver.introduce(plan)
-    results, failed, run = driver.run(plan)
-    from lge_sweep.sweep.finish import finish_sweep  # imports matplotlib and mlflow, while the workers train
+    run = driver.open_run(plan)
+    try:
+        results, failed = driver.run(plan, run)
+        from lge_sweep.sweep.finish import finish_sweep  # imports matplotlib and scipy
 
-    return plan, finish_sweep(plan, results, failed, run, allow_incomplete)
+        return finish_sweep(driver.tracker, plan, results, failed, run, allow_incomplete)
+    except BaseException:
+        if run.status == "RUNNING":
+            with suppress(Exception):  # MLflow may be what failed; what ended the sweep is worth more
+                run.finish("KILLED")
+        raise

@@ -9,13 +9,23 @@ from lge_sweep.report import CellTables
 from lge_sweep.sweep.files import HISTORY, PER_IMAGE
 
 
-def read_tables(folder: Path, cell: Cell, collapsed: tuple[str, ...]) -> CellTables:
-    """Read a finished cell's tables for the figures."""
+def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]) -> CellTables:
+    """Read a finished cell's tables for figures and statistics.
+
+    Args:
+        folder: the cell's.
+        cell: which it is.
+        title: what figures call it.
+        collapsed: classes that it never predicted.
+    """
     return CellTables(
         name=cell.name,
-        title=cell.model,
+        title=title,
         history=pd.read_csv(folder / HISTORY),
         per_image=pd.read_csv(folder / PER_IMAGE, dtype={"image": str, "case": str}),
         collapsed=collapsed,
         loss=cell.loss,
+        model=cell.model,
+        optimizer=cell.optimizer,
+        seed=cell.seed,
     )

@@ -16,6 +16,7 @@ class CellTask:
     Attributes:
         cell: what to train.
         training: how to train it.
+        class_weights: a weight a class of the stage, from the training part.
         metrics: how to measure it.
         part: the part that is measured.
         folder: the cell's folder; if it has a checkpoint, training goes on from there.
@@ -27,6 +28,7 @@ class CellTask:
 
     cell: Cell
     training: Training
+    class_weights: Sequence[float]
     metrics: MetricsConfig
     part: str
     folder: Path
@@ -38,13 +40,21 @@ class CellTask:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a training is."""
+    """How far a training is.
+
+    Attributes:
+        step: optimizer steps done.
+        total: most there can be.
+        loss: training loss of this step.
+        val_loss: of the latest validation.
+        val_dice: foreground Dice of the validation that this step ended in, None if it did not.
+    """
 
     step: int
     total: int
     loss: float
     val_loss: float | None
-    validated: bool
+    val_dice: float | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +84,7 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
     return CellTask(
         cell=cell,
         training=plan.config.training,
+        class_weights=plan.class_weights,
         metrics=plan.config.metrics,
         part=part,
         folder=plan.cell_folder(cell),

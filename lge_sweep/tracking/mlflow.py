@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
 
@@ -57,7 +58,8 @@ class Tracker:
         """Open the store; a new one takes a few seconds."""
         folder = runs.resolve()
         try:
-            self.client = MlflowClient(tracking_uri=database_uri(folder))
+            self.uri = database_uri(folder)
+            self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             experiment = self.client.get_experiment_by_name(EXPERIMENT)
             if experiment and experiment.lifecycle_stage == "deleted":
                 self.client.restore_experiment(experiment.experiment_id)
@@ -76,6 +78,17 @@ class Tracker:
         """Return the run with a key, if there is one."""
         found = self.client.search_runs([self.experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
         return found[0] if found else None
+
+    def tags_of(self, run_id: str) -> dict[str, str]:
+        """Return the tags of a run.
+
+        Raises:
+            KeyError: there is no such run.
+        """
+        try:
+            return dict(self.client.get_run(run_id).data.tags)
+        except MlflowException:
+            raise KeyError(run_id) from None
 
     def open_run(
         self,

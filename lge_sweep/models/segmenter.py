@@ -1,0 +1,31 @@
+"""A trained network as others use it: image in, probabilities out."""
+
+import torch
+from torch import Tensor, nn
+
+from lge_sweep.models.module import SegmentationModule
+
+
+class Segmenter(nn.Module):
+    """A network with its normalisation, without loss and optimizer.
+
+    Shape:
+        Input uint8 [B, 3, S, S] in 0-255, what the stage's network sees; output probabilities float32 [B, K, S, S],
+        K the classes of the stage, in their order.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, module: SegmentationModule) -> None:
+        """Take the network and the normalisation of a module, on the CPU, ready to predict."""
+        super().__init__()
+        module = module.cpu().eval()
+        self.network = module.network
+        self.register_buffer("mean", module.mean.clone(), persistent=True)  # type: ignore[operator]  # a buffer
+        self.register_buffer("deviation", module.deviation.clone(), persistent=True)  # type: ignore[operator]
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Return the probability of each class."""
+        scores: Tensor = self.network((image - self.mean) / self.deviation)
+        return torch.softmax(scores.float(), dim=1)

@@ -1,0 +1,147 @@
+"""How sure the ranking is: each cell's score with its interval, and the probability of each rank."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+
+from lge_sweep.report import style
+from lge_sweep.report.tables import RankLine
+
+SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
+
+
+def rank_order(lines: Sequence[RankLine]) -> list[RankLine]:
+    """Sort by expected rank; then the cells without one, by score, the collapsed ones last."""
+
+    def key(line: RankLine) -> tuple[bool, bool, float, float]:
+        rank = line.expected_rank
+        score = -line.score if math.isfinite(line.score) else math.inf
+        return line.collapsed, rank is None, 0.0 if rank is None or line.collapsed else rank, score
+
+    return sorted(lines, key=key)
+
+
+def is_best(line: RankLine, best: Sequence[str]) -> bool:
+    """Whether a line is one of the best cells, or the configuration that one of them is a seed of."""
+    return any(name == line.name or name.startswith(f"{line.name}-seed") for name in best)
+
+
+def rank_values(lines: Sequence[RankLine]) -> NDArray[np.float64]:
+    """Probability of each rank [cells, ranks], 1 first; NaN for cells that are not ranked."""
+    most = max((len(line.ranks) for line in lines), default=0)
+    values = np.full((len(lines), max(1, most)), np.nan)
+    for row, line in enumerate(lines):
+        if line.ranks and not line.collapsed:
+            values[row] = 0.0
+            values[row, : len(line.ranks)] = line.ranks
+    return values
+
+
+def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequence[str], stage: int) -> Figure:
+    """Left the score with its 95 % interval, right the probability of each rank; a row a cell, the likeliest first.
+
+    A collapsed cell has a score but no rank; it stands at the foot, in vermillion.
+
+    Args:
+        title: the sweep's name.
+        lines: one for each cell, in any order.
+        best: names of the best cells; theirs or their configurations' labels are bold.
+        stage: 1 or 2.
+    """
+    heading = f"{title}: how sure the ranking is, stage {stage}"
+    if not lines:
+        return style.blank(heading, "no cell of this sweep has results")
+    lines = rank_order(lines)
+    figure = style.new_figure(heading, 1.9 + style.row_inches(len(lines)) * len(lines))
+    score, numbers, heat = figure.subplots(1, 3, sharey=True, width_ratios=[1.25, 0.75, 2.0])
+    _draw_scores(score, lines)
+    _write_numbers(numbers, lines)
+    _draw_heat(figure, heat, lines)
+    score.set_yticks(range(len(lines)), labels=[style.safe(line.title, 40) for line in lines])
+    score.set_ylim(len(lines) - 0.4, -0.6)
+    for label, line in zip(score.get_yticklabels(), lines, strict=True):
+        label.set(
+            fontweight="bold" if is_best(line, best) else "normal",
+            color=style.VERMILLION if line.collapsed else style.INK,
+        )
+    handles = [
+        Line2D([], [], color=style.BLUE, marker="o", markersize=4, linewidth=1.4, label="score, 95 % interval"),
+    ]
+    if any(line.collapsed for line in lines):
+        handles.append(
+            Line2D([], [], color=style.VERMILLION, marker="o", markersize=4, linewidth=1.4, label="collapsed: no rank")
+        )
+    notes = [
+        "sorted by expected rank (1 is best)",
+        "bold: the best" if len(lines) > 1 and any(is_best(line, best) for line in lines) else "",
+        "no whisker: no interval" if any(line.low is None or line.high is None for line in lines) else "",
+    ]
+    style.footer(figure, handles, ["; ".join(filter(None, notes))])
+    return figure
+
+
+def _draw_scores(ax: Axes, lines: Sequence[RankLine]) -> None:
+    """Draw a dot a score and a whisker an interval; n/a where there is no score."""
+    style.tidy(ax)
+    for row, line in enumerate(lines):
+        colour = style.VERMILLION if line.collapsed else style.BLUE
+        if line.low is not None and line.high is not None:
+            ax.plot([line.low, line.high], [row, row], color=colour, linewidth=1.4, solid_capstyle="butt")
+        if math.isfinite(line.score):
+            ax.plot([line.score], [row], color=colour, marker="o", markersize=4, linestyle="none")
+        else:
+            ax.text(
+                0.5, row, "n/a", transform=ax.get_yaxis_transform(), ha="center", va="center", fontsize=style.SMALL,
+                color=style.INK,
+            )  # fmt: skip
+    ax.margins(x=0.06)
+    ax.locator_params(axis="x", nbins=5)
+    ax.set_xlabel("score", fontsize=style.SMALL, color=style.INK)
+
+
+def _write_numbers(ax: Axes, lines: Sequence[RankLine]) -> None:
+    """Write each cell's probability of being best and its expected rank, as two columns."""
+    style.tidy(ax, grid="none")
+    for side in ax.spines.values():
+        side.set_visible(False)
+    ax.tick_params(left=False, top=False, bottom=False, labelleft=False, labelbottom=False, labeltop=True)
+    ax.set_xlim(-0.5, 1.5)
+    ax.set_xticks([0, 1], labels=["P(best)", "expected\nrank"])
+    for row, line in enumerate(lines):
+        rank = None if line.collapsed else line.expected_rank
+        texts = ["-" if rank is None else f"{line.best:.2f}", "-" if rank is None else f"{rank:.1f}"]
+        for place, text in enumerate(texts):
+            ax.text(place, row, text, ha="center", va="center", fontsize=style.SMALL, color=style.INK)
+
+
+def _draw_heat(figure: Figure, ax: Axes, lines: Sequence[RankLine]) -> None:
+    """Paint the probabilities of the ranks, white for 0; a cell without rank says so."""
+    style.tidy(ax, grid="none")
+    values = rank_values(lines)
+    ranked = np.isfinite(values)
+    picture = ax.imshow(
+        np.ma.masked_invalid(values), cmap=SCALE, vmin=0, vmax=float(values[ranked].max(initial=0.0)) or 1.0,
+        aspect="auto", interpolation="nearest",
+    )  # fmt: skip
+    ax.tick_params(left=False, labelleft=False)
+    ax.hlines(np.arange(1, len(lines)) - 0.5, -0.5, values.shape[1] - 0.5, color="#EBEBEB", linewidth=0.6)
+    every = 1 if values.shape[1] <= 20 else 5
+    places = [place for place in range(values.shape[1]) if place == 0 or (place + 1) % every == 0]
+    ax.set_xticks(places, labels=[str(place + 1) for place in places])
+    ax.set_xlabel("rank", fontsize=style.SMALL, color=style.INK)
+    for row, line in enumerate(lines):
+        if not ranked[row].any():
+            ax.text(
+                (values.shape[1] - 1) / 2, row, "collapsed: no rank" if line.collapsed else "no rank", ha="center",
+                va="center", fontsize=style.SMALL, color=style.VERMILLION if line.collapsed else style.INK,
+            )  # fmt: skip
+    bar = figure.colorbar(picture, ax=ax, fraction=0.05, pad=0.03, aspect=40)
+    bar.set_label("probability of the rank", fontsize=style.SMALL, color=style.INK)
+    bar.ax.tick_params(labelsize=style.SMALL, labelcolor=style.INK)
+    bar.outline.set_visible(False)

@@ -1,0 +1,42 @@
+"""What makes two sweeps the same, and what makes two comparable."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import lge_sweep
+from lge_sweep.config import SweepConfig
+from lge_sweep.paths import WEIGHT_SUFFIXES
+
+
+def sweep_digest(config: SweepConfig, data_digest: str) -> str:
+    """Return a SHA-256 of every setting, the content of the data and of weight files, and this program's version."""
+    settings = config.model_dump(mode="json")
+    weights = settings["training"]["encoder_weights"]
+    content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights))]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def basis_digest(config: SweepConfig, data_digest: str) -> str:
+    """Return a SHA-256 of all that must be the same for one phase to build on another.
+
+    That is the data's content, its split and preparation, and how networks are trained, but not what phase 2 varies
+    (numbers inside losses and optimizers).
+    """
+    training = config.training.model_dump(mode="json", exclude={"loss", "momentum"})
+    content = [
+        data_digest, config.split.model_dump(mode="json"), config.intensity.model_dump(mode="json"), training,
+        _file_digests(Path(training["encoder_weights"])),
+    ]  # fmt: skip
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _file_digests(weights: Path) -> list[str]:
+    if str(weights) in {"imagenet", "none"}:
+        return []
+    inside = sorted(path for path in weights.iterdir() if path.suffix in WEIGHT_SUFFIXES) if weights.is_dir() else []
+    digests = []
+    for path in [weights] if weights.is_file() else inside:
+        with path.open("rb") as file:
+            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
+    return digests

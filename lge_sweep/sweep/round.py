@@ -1,0 +1,171 @@
+"""One pass over the cells of a sweep that are not complete: hand out, listen, record."""
+
+import shutil
+import signal
+import time
+from collections import Counter, deque
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING
+
+from lge_sweep.config import Cell
+from lge_sweep.errors import RunsError
+from lge_sweep.scoring import Result, global_metrics, score
+from lge_sweep.sweep.files import HISTORY, OUTCOME, read_json
+from lge_sweep.sweep.ledger import SweepLedger
+from lge_sweep.sweep.plan import Plan
+from lge_sweep.sweep.progress import SweepProgress, format_seconds
+from lge_sweep.sweep.task import Done, Failed, make_task
+from lge_sweep.sweep.worker import Worker
+
+if TYPE_CHECKING:
+    from lge_sweep.sweep.driver import Driver
+    from lge_sweep.tracking import TrackedRun
+
+DEATHS = 2
+"""A cell whose worker dies this often has failed."""
+
+
+@dataclass
+class Attempt:
+    """A trial in progress.
+
+    Attributes:
+        cell: what is tried.
+        trial: its number in the ledger.
+        run: its MLflow run.
+        began: when this session took it up.
+    """
+
+    cell: Cell
+    trial: int
+    run: "TrackedRun"
+    began: float = field(default_factory=time.monotonic)
+
+
+@dataclass
+class Round:
+    """One pass over the cells of a sweep that are not complete."""
+
+    driver: "Driver"
+    plan: Plan
+    study: SweepLedger
+    parent: "TrackedRun"
+    progress: SweepProgress
+    queue: deque[Cell]
+    results: dict[str, Result]
+    failed: dict[str, str]
+    busy: dict[Worker, Attempt] = field(default_factory=dict)
+    deaths: Counter[str] = field(default_factory=Counter)
+
+    def complete(self) -> None:
+        """Hand out cells until none is left; on the way out, leave open trials for the next session."""
+        try:
+            while self.queue or self.busy:
+                for worker in list(self.driver.workers):
+                    if worker not in self.busy and self.queue:
+                        self._begin(worker, self.queue.popleft())
+                self._listen()
+        except BaseException:
+            self.driver.dismiss()
+            for attempt in self.busy.values():
+                with suppress(Exception):  # MLflow may be what failed; what ended the sweep is worth more
+                    attempt.run.finish("KILLED")
+            raise
+
+    def _begin(self, worker: Worker, cell: Cell) -> None:
+        from lge_sweep.sweep.publish import open_trial
+
+        folder = self.plan.cell_folder(cell)
+        if self.study.entry(cell.name).state != "running":
+            shutil.rmtree(folder, ignore_errors=True)  # before the new trial exists: it must not resume the failed one
+        trial = self.study.start(cell, self.plan.config.grid.model_dump())
+        self.busy[worker] = Attempt(cell, trial, open_trial(self.driver.tracker, self.plan, cell, trial, self.parent))
+        self.progress.begin(cell.name, resumed=(folder / HISTORY).is_file())
+        try:
+            worker.send(make_task(self.plan, cell))
+        except OSError:  # it died while it was idle
+            self._mourn(worker)
+
+    def _listen(self) -> None:
+        """Wait for the next word of a worker, or for its death."""
+        speakers = {worker.connection: worker for worker in self.busy}
+        for connection in wait(list(speakers), timeout=60):
+            worker = speakers[connection]  # type: ignore[index]  # wait() returns what it was given
+            try:
+                message = worker.connection.recv()
+            except (EOFError, OSError):
+                self._mourn(worker)
+                continue
+            if isinstance(message, Done):
+                self._complete(worker)
+            elif isinstance(message, Failed):
+                self._fail(worker, message)
+            else:
+                attempt = self.busy[worker]
+                self.progress.step(attempt.cell.name, message.step, message.total, message.loss, message.val_loss)
+                if message.val_dice is not None:
+                    self._log_curves(attempt)
+
+    def _log_curves(self, attempt: Attempt) -> None:
+        from lge_sweep.sweep.publish import log_curves
+
+        log_curves(attempt.run, self.plan.cell_folder(attempt.cell))
+
+    def _complete(self, worker: Worker) -> None:
+        """A cell's folder is whole: show it in MLflow, then tell the ledger, in this order."""
+        from lge_sweep.sweep.publish import log_outcome
+
+        attempt = self.busy[worker]
+        result = log_outcome(attempt.run, self.plan, attempt.cell)
+        selection = self.plan.config.selection
+        points = score(global_metrics(result.metrics, selection.emphasis), selection.rule)
+        self.study.complete(attempt.trial, points.value, result.collapsed)
+        del self.busy[worker]
+        self.results[attempt.cell.name] = result
+        outcome = read_json(self.plan.cell_folder(attempt.cell) / OUTCOME)
+        flag = f"; COLLAPSED: {' and '.join(result.collapsed)} never predicted" if result.collapsed else ""
+        took = format_seconds(outcome["seconds"]["all"])
+        steps = f"{outcome['training']['steps']} steps"
+        self.progress.end(attempt.cell.name, f"score {points.value:.4f} after {steps} in {took}{flag}", finished=True)
+
+    def _fail(self, worker: Worker, message: Failed) -> None:
+        attempt = self.busy[worker]
+        if message.disk:
+            raise RunsError(
+                f"{self.driver.runs}: {message.reason}. Make room and run the same command again: "
+                "what is finished stays, and the open cell goes on from its last checkpoint"
+            )
+        del self.busy[worker]
+        self._record_failure(attempt, message.reason)
+        if message.unexpected:
+            self.driver.replace(worker)
+
+    def _mourn(self, worker: Worker) -> None:
+        """A worker died: try its cell once more from the checkpoint, then give the cell up."""
+        attempt = self.busy.pop(worker)
+        worker.process.join(timeout=10)
+        how = _describe_exit(worker.process.exitcode)
+        self.driver.replace(worker)
+        name = attempt.cell.name
+        self.deaths[name] += 1
+        if self.deaths[name] < DEATHS:
+            self.progress.end(name, f"its worker process {how}; trying again from the last checkpoint", finished=False)
+            self.queue.appendleft(attempt.cell)
+        else:
+            self._record_failure(attempt, f"its worker process {how} {DEATHS} times")
+
+    def _record_failure(self, attempt: Attempt, reason: str) -> None:
+        attempt.run.tag({"failed": reason[:500]})
+        attempt.run.finish("FAILED")
+        self.study.fail(attempt.trial, reason)
+        self.failed[attempt.cell.name] = reason
+        self.progress.end(attempt.cell.name, f"FAILED: {reason}", finished=False)
+
+
+def _describe_exit(code: int | None) -> str:
+    if code is not None and code < 0:
+        hint = " (out of memory?)" if -code == signal.SIGKILL else ""
+        return f"was killed by {signal.Signals(-code).name}{hint}"
+    return f"ended with exit code {code}"
