@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lge_sweep.config import cells, load_sweep, short_names
+from lge_sweep.config import cells, configurations, load_sweep, short_configurations, short_names
 from lge_sweep.config.export import json_schema
 from lge_sweep.config.schema import SweepConfig
 from lge_sweep.errors import ConfigError
@@ -22,7 +22,8 @@ PROFILES = sorted(path.stem for path in (SWEEPS / "profile").glob("*.yaml"))
 def test_every_phase_and_profile_expands_and_its_first_cell_builds(phase: str, stage: int, profile: str) -> None:
     from lge_sweep.models import build_module
 
-    config = load_sweep(phase, stage, "phantom", profile)
+    open_models = load_sweep(phase, stage, "phantom", profile).grid.model == ("selected",)
+    config = load_sweep(phase, stage, "phantom", profile, ["grid.model=[segnet]"] if open_models else [])
     first = cells(config)[0]
     module = build_module(first, config.training, pretrained=False)
     assert len(list(module.network.parameters())) > 0
@@ -53,6 +54,18 @@ def test_phase_1_is_the_papers_grid_in_order() -> None:
     assert next(iter(short_names(config).values())) == "unet"
 
 
+def test_phase_2_is_the_papers_grid_of_twenty() -> None:
+    config = load_sweep("phase2", 2, "phantom", "paper", ["grid.model=[unet,segnet]", "grid.seed=[0,1]"])
+    names = [cell.name for cell in cells(config)]
+    assert len(names) == len(set(names)) == 2 * 5 * 2 * 2
+    assert names[:3] == ["unet-weighted_ce-sgdm", "unet-weighted_ce-sgdm-seed1", "unet-weighted_ce-adam"]
+    assert [cell.name for cell in configurations(config)["segnet-dice_ce-adam"]] == [
+        "segnet-dice_ce-adam",
+        "segnet-dice_ce-adam-seed1",
+    ]
+    assert short_configurations(config)["segnet-dice_ce-adam"] == "segnet dice_ce adam"
+
+
 def test_the_paper_profile_is_table_2() -> None:
     training = load_sweep("phase1", 1, "phantom", "paper").training
     assert (training.learning_rate, training.max_epochs, training.batch_size) == (1e-4, 30, 8)
@@ -63,7 +76,7 @@ def test_the_paper_profile_is_table_2() -> None:
 def test_seeds_are_named_where_they_are_not_0() -> None:
     config = load_sweep("phase1", 1, "phantom", "smoke", ["grid.seed=[0, 7]", "grid.model=[unet]"])
     assert [cell.name for cell in cells(config)] == ["unet-cross_entropy-adam", "unet-cross_entropy-adam-seed7"]
-    assert list(short_names(config).values()) == ["0", "7"]
+    assert list(short_names(config).values()) == ["seed 0", "seed 7"]
 
 
 def test_set_wins_over_the_files() -> None:

@@ -7,7 +7,17 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.errors import ConfigError, SelectionError
-from lge_sweep.scoring import RULES, Result, all_scores, global_metrics, score, score_table, select
+from lge_sweep.scoring import (
+    RULES,
+    Result,
+    all_scores,
+    global_metrics,
+    merge_seeds,
+    override,
+    score,
+    score_table,
+    select,
+)
 
 PAPER = Path(__file__).parents[1] / "docs" / "paper"
 # Mean Score of paper Tables IV and V, in the order of their rows.
@@ -114,6 +124,85 @@ def test_a_tie_at_the_border_is_said() -> None:
     selection = select([result("a", 0.5), result("b", 0.5)], "mean", keep=1)
     assert selection.selected == ("a",)
     assert any("tie" in note for note in selection.notes)
+
+
+def paper_results(file: str, spreads: list[float]) -> list[Result]:
+    """The rows of one of the paper's tables; the one class "global" stands for what is already a mean over classes."""
+    header, *rows = [line.split(",") for line in (PAPER / file).read_text(encoding="utf-8").splitlines()]
+    columns = {"Dice": "dice", "IoU": "iou", "F1-Score": "f1", "BF-Score": "bf"}
+    results = []
+    for row, spread in zip(rows, spreads, strict=True):
+        values = {columns.get(name, name.lower()): value for name, value in zip(header[1:], row[1:], strict=True)}
+        metrics = {name: {"global": None if value == "-" else float(value)} for name, value in values.items()}
+        results.append(Result(row[0], metrics, spread=spread))
+    return results
+
+
+def test_the_papers_stage_2_choice_is_the_tie_rules() -> None:
+    """Dice+Adam scores .6348 against .6396, and its global metrics spread least (paper Fig. 17, section IV.B.2)."""
+    results = paper_results("table5_phase2.csv", [0.10, 0.12])
+    selection = select(results, "weighted", keep=1, tie_margin=0.01)
+    assert selection.selected == ("DeepLabV3+ Xception + Dice + Adam",)
+    assert set(selection.tied) == {result.name for result in results}
+    assert selection.margin == pytest.approx(0.6348 - 0.6396, abs=3e-4)
+    assert "spread least" in selection.notes[0]
+    # outside the margin, or were it the other that spreads least, the higher score wins
+    for margin, spreads in ((0.004, [0.10, 0.12]), (0.01, [0.12, 0.10])):
+        other = select(paper_results("table5_phase2.csv", spreads), "weighted", keep=1, tie_margin=margin)
+        assert other.selected == ("DeepLabV3+ Xception + (Dice + CE) + Adam",)
+
+
+def test_the_papers_stage_1_choice_is_no_tie() -> None:
+    """.5287 against .5170 is more than the margin; BF is missing, and its weight goes to the others."""
+    selection = select(paper_results("table4_phase2.csv", [0.2, 0.1]), "weighted", keep=1, tie_margin=0.01)
+    assert selection.selected == ("DeepLabV3+ ResNet50 + Dice + Adam",)
+    assert selection.tied == ()
+    assert selection.ranking[0].missing == ("bf",)
+    assert any("without bf" in note for note in selection.notes)
+
+
+def test_the_tie_rule_needs_every_spread_and_a_single_place() -> None:
+    tied = [Result("a", by_class(background=1.0, cavity=0.5), (), 0.3), result("b", 0.499)]
+    assert select(tied, "mean", keep=1, tie_margin=0.01).selected == ("a",)  # b's spread is missing
+    tied[1] = Result("b", by_class(background=1.0, cavity=0.499), (), 0.2)
+    assert select(tied, "mean", keep=1, tie_margin=0.01).selected == ("b",)
+    assert select(tied, "mean", keep=2, tie_margin=0.01).selected == ("a", "b")
+
+
+def test_a_collapsed_cell_does_not_win_a_tie() -> None:
+    tied = [
+        Result("a", by_class(background=1.0, cavity=0.5), (), 0.3),
+        Result("b", by_class(background=1.0, cavity=0.5), ("cavity",), 0.1),
+    ]
+    assert select(tied, "mean", keep=1, tie_margin=0.01).selected == ("a",)
+
+
+def test_seeds_are_averaged_and_one_collapse_is_enough() -> None:
+    repeats = [
+        Result("a", by_class(background=1.0, scar=0.2), (), 0.1),
+        Result("a-seed1", by_class(background=0.5, scar=None), ("scar",), 0.3),
+    ]
+    merged = merge_seeds("a", repeats)
+    assert merged.metrics["dice"] == {"background": 0.75, "scar": None}
+    assert (merged.name, merged.collapsed, merged.spread) == ("a", ("scar",), pytest.approx(0.2))
+
+
+def test_a_person_may_choose_another_with_a_reason() -> None:
+    selection = select([result("a", 0.9), result("b", 0.5), result("c", 0.1, "cavity")], "mean", keep=1)
+    chosen = override(selection, "b", " cleaner contours ")
+    assert chosen.selected == ("b",)
+    assert [entry.selected for entry in chosen.ranking] == [False, True, False]
+    assert chosen.override is not None
+    assert (chosen.override.reason, chosen.override.beat) == ("cleaner contours", ("a",))
+    assert chosen.margin == pytest.approx(-0.2)
+    assert "chosen by a person over a: cleaner contours" in chosen.notes
+    for name, reason, message in (
+        ("bb", "why", "did you mean 'b'"),
+        ("c", "why", "c collapsed: it never predicted cavity"),
+        ("b", "  ", "needs a reason"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            override(selection, name, reason)
 
 
 def test_an_incomplete_sweep_is_refused_unless_told_otherwise() -> None:

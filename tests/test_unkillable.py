@@ -171,7 +171,7 @@ def interrupted_execute(task: CellTask, stop_after: int) -> None:
     """Execute a cell that is cut off right after a validation, before its checkpoint, and then resume it."""
 
     def report(progress: Progress) -> None:
-        if progress.validated and progress.step >= stop_after:
+        if progress.val_dice is not None and progress.step >= stop_after:
             raise CutOffError
 
     with pytest.raises(CutOffError):

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from monai.losses.dice import DiceCELoss, DiceFocalLoss, DiceLoss
+from monai.losses.dice import DiceCELoss, DiceLoss
 from monai.losses.focal_loss import FocalLoss
 from torch import Tensor, nn
 
@@ -42,15 +42,23 @@ class _Indexed(nn.Module):
         return value
 
 
+class _Sum(nn.Module):
+    """Losses times their weights, added up."""
+
+    def __init__(self, *terms: tuple[float, nn.Module]) -> None:
+        super().__init__()
+        self.weights = [weight for weight, _ in terms]
+        self.losses = nn.ModuleList([loss for _, loss in terms])
+
+    def forward(self, scores: Tensor, target: Tensor) -> Tensor:
+        terms = [weight * loss(scores, target) for weight, loss in zip(self.weights, self.losses, strict=True)]
+        return torch.stack(terms).sum()
+
+
 def _overlap(options: LossOptions) -> dict[str, Any]:
     """Options of MONAI's Dice: over all pixels of the batch at once, background included, as the paper's globals."""
     smooth = options.dice_smooth
     return {"to_onehot_y": True, "softmax": True, "batch": True, "smooth_nr": smooth, "smooth_dr": smooth}
-
-
-def _alpha(options: LossOptions, classes: int) -> Any:
-    """The same factor for every class, as in MATLAB; a bare number MONAI takes as 1 - alpha for the background."""
-    return [options.alpha] * classes
 
 
 def _cross_entropy(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
@@ -66,7 +74,8 @@ def _dice(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
 
 
 def _focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
-    return _Indexed(FocalLoss(to_onehot_y=True, use_softmax=True, gamma=options.gamma, alpha=_alpha(options, classes)))
+    """Alpha is the same factor for every class, as in MATLAB; a bare number MONAI takes as 1 - alpha for background."""
+    return _Indexed(FocalLoss(to_onehot_y=True, use_softmax=True, gamma=options.gamma, alpha=[options.alpha] * classes))
 
 
 def _dice_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
@@ -74,12 +83,11 @@ def _dice_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
 
 
 def _dice_focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
-    return _Indexed(
-        DiceFocalLoss(
-            **_overlap(options), gamma=options.gamma, alpha=_alpha(options, classes),
-            lambda_dice=options.dice_weight, lambda_focal=options.other_weight,
-        )
-    )  # fmt: skip
+    """Sum the two ourselves: the focal term of MONAI's `DiceFocalLoss` is one of sigmoids, not of the softmax."""
+    return _Sum(
+        (options.dice_weight, _dice(options, classes, weights)),
+        (options.other_weight, _focal(options, classes, weights)),
+    )
 
 
 LOSSES: dict[str, Callable[[LossOptions, int, Weights], nn.Module]] = {
