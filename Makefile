@@ -15,20 +15,21 @@ set     ?=
 port    ?= 5000
 models  ?=
 seeds   ?=
+trials  ?=
 
 RUNS    := $(if $(runs),--runs "$(runs)")
 OPTIONS := --stage $(stage) --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) \
            $(if $(root),--root "$(root)") $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 status ui test lint format schema clean
+.PHONY: help install phase1 phase2 search status ui dashboard test lint format schema clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
 	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
 	@echo "             workers=N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N"
-	@echo "             phase2: models=NAME,NAME seeds=N"
+	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N"
 	@echo "  no spaces or quotes inside a value of set=; lge-sweep --set takes any"
 
 install: $(VENV)/installed  ## Make .venv with the pinned dependencies
@@ -46,11 +47,17 @@ phase1: install  ## Baseline of five architectures, ranked, for both stages
 phase2: install  ## Five losses by two optimizers for the models of phase 1; one configuration selected a stage
 	@$(BIN)/lge-sweep phase2 $(OPTIONS) $(if $(models),--models "$(models)") $(if $(seeds),--seeds $(seeds))
 
+search: install  ## Beyond the grid: TPE over losses, optimizers and training options, with early stopping of trials
+	@$(BIN)/lge-sweep search $(OPTIONS) $(if $(models),--models "$(models)") $(if $(trials),--trials $(trials))
+
 status: install  ## Every sweep: cells done, running, failed, waiting, best so far
 	@$(BIN)/lge-sweep status $(RUNS)
 
 ui: install  ## MLflow UI on 127.0.0.1, opened on the experiment
 	@$(BIN)/lge-sweep ui $(RUNS) --port $(port)
+
+dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep and search
+	@$(BIN)/lge-sweep dashboard $(RUNS) $(if $(filter-out 5000,$(port)),--port $(port))
 
 test: install  ## All tests
 	@$(BIN)/python -m pytest

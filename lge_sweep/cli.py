@@ -82,6 +82,10 @@ ProfileOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="KEY=VALUE, such as training.max_epochs=5; may be repeated.")
 ]
+ModelsOption = Annotated[
+    str | None,
+    typer.Option("--models", help="Architectures, separated by commas [default: those that phase 1 selected]."),
+]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Cells trained at the same time.")]
 IncompleteOption = Annotated[bool, typer.Option("--allow-incomplete", help="Select even if some cells failed.")]
 
@@ -114,9 +118,7 @@ def phase2(
     data: DataOption = "phantom",
     root: RootOption = None,
     profile: ProfileOption = "auto",
-    models: Annotated[
-        str | None, typer.Option(help="Architectures, separated by commas [default: those that phase 1 selected].")
-    ] = None,
+    models: ModelsOption = None,
     seeds: Annotated[int | None, typer.Option(min=1, help="Train every configuration so many times.")] = None,
     settings: SetOption = None,
     workers: WorkersOption = 1,
@@ -130,6 +132,27 @@ def phase2(
     if seeds is not None:
         settings = [*settings, f"grid.seed={list(range(seeds))}"]
     _run("phase2", stage, data, root, profile, settings, workers, runs, allow_incomplete)
+
+
+@app.command()
+def search(
+    stage: StageOption = Stage.both,
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    models: ModelsOption = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials in all [default: 40]; more of them go on with the same search.")
+    ] = None,
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Beyond the grid: let Optuna draw loss, optimizer and training options, and stop hopeless trials early."""
+    settings = [*(settings or []), *([] if models is None else [f"grid.model=[{models}]"])]
+    settings += [] if trials is None else [f"search.trials={trials}"]
+    _run("search", stage, data, root, profile, settings, workers, runs, allow_incomplete)
 
 
 @app.command()
@@ -195,6 +218,20 @@ def ui(
     """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
     from lge_sweep.paths import runs_folder
     from lge_sweep.tracking.ui import serve
+
+    with reporting():
+        serve(runs_folder(runs), port, browser)
+
+
+@app.command()
+def dashboard(
+    runs: RunsOption = None,
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8080,
+    browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
+) -> None:
+    """Serve the Optuna dashboard on 127.0.0.1: the trials of every sweep and search."""
+    from lge_sweep.paths import runs_folder
+    from lge_sweep.sweep.dashboard import serve
 
     with reporting():
         serve(runs_folder(runs), port, browser)

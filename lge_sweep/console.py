@@ -1,5 +1,6 @@
 """Tables and sentences for the terminal."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -116,21 +117,23 @@ def print_selection(console: Console, title: str, selection: Selection, names: M
         console.print(f"Note: {note}.", markup=False, soft_wrap=True)
 
 
-def print_outcome(console: Console, title: str, outcome: "Outcome", names: Mapping[str, str]) -> None:
+def print_outcome(console: Console, title: str, outcome: "Outcome") -> None:
     """Print the outcome of a sweep: in one sentence, as a ranking, and how sure it is.
 
     Args:
         console: where to print.
         title: what was compared.
         outcome: what a sweep came to.
-        names: configuration -> the name to print.
     """
-    doubt = outcome.doubt
+    doubt, names = outcome.doubt, outcome.names
     sentence = doubt.sentence[0].upper() + doubt.sentence[1:]
     console.print(f"\n{sentence}.\n", style="bold", markup=False, soft_wrap=True)
     print_selection(console, title, outcome.selection, names)
     if len(doubt.standings) > 1:
         print_doubt(console, doubt, names)
+    if outcome.settings:
+        options = " ".join(shlex.join(["--set", setting]) for setting in outcome.settings)
+        console.print(f"To train the winner again: lge-sweep phase2 {options}", markup=False, soft_wrap=True)
     if outcome.registered is not None:
         name = outcome.registered.split()[0]
         console.print(f"Registered as {outcome.registered}; load it as models:/{name}@champion.")

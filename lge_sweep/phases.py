@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from lge_sweep.config import load_sweep, short_configurations
+from lge_sweep.config import load_sweep
 from lge_sweep.console import make_console, print_outcome
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
@@ -67,7 +67,7 @@ def run_phase(
                 console.print(f"stage {config.stage}: no selection, see the end", style="red")
                 continue
             title = f"{phase} stage {config.stage}: {config.data}, {config.profile}"
-            print_outcome(console, title, outcome, short_configurations(config))
+            print_outcome(console, title, outcome)
             console.print(f"Tables and figures: {plan.folder}", markup=False, soft_wrap=True)
     if refused:
         raise SelectionError("\n".join(str(error) for error in refused))

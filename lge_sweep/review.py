@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas as pd
 
 from lge_sweep.choices import suggest
-from lge_sweep.config import cells, short_configurations
 from lge_sweep.console import make_console, print_comparison, print_outcome
 from lge_sweep.errors import ConfigError, RunsError, SelectionError
 from lge_sweep.scoring.doubt import Candidate, score_difference
@@ -65,7 +64,7 @@ def select_again(
         run = open_sweep(tracker, plan)
         outcome = finish_sweep(tracker, plan, results, failed, run, allow_incomplete)
     title = f"{plan.config.phase} stage {plan.config.stage}: {plan.config.data}, {plan.config.profile}"
-    print_outcome(make_console(), title, outcome, short_configurations(plan.config))
+    print_outcome(make_console(), title, outcome)
 
 
 def compare_cells(first: str, second: str, runs: Path) -> None:
@@ -141,4 +140,4 @@ def _reasons(runs: Path, plan: Plan) -> dict[str, str]:
     """Say of each cell why it may have no result."""
     known = {name: entries for name, _, entries in read_ledger(runs)}
     reasons = {entry.cell: entry.reason or f"is {entry.state}" for entry in known.get(plan.name, [])}
-    return {cell.name: reasons.get(cell.name, "was never run") for cell in cells(plan.config)}
+    return {cell.name: reasons.get(cell.name, "was never run") for cell in plan.cells}

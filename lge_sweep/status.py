@@ -30,7 +30,10 @@ def print_status(runs: Path) -> None:
         states = Counter(entry.state for entry in entries)
         done = [entry for entry in entries if entry.value is not None]
         best = max(done, key=lambda entry: (not entry.collapsed, entry.value or 0.0), default=None)
-        numbers = [f"{states['complete']}/{len(entries)}", *(str(states[s]) for s in ("running", "failed", "waiting"))]
+        numbers = [
+            f"{states['complete'] + states['pruned']}/{len(entries)}",
+            *(str(states[s]) for s in ("running", "failed", "waiting")),
+        ]
         table.add_row(name, *numbers, _describe(best) if best else "", number(best.value) if best else "")
         reasons += [f"{name}, {entry.cell}: {entry.reason}" for entry in entries if entry.state == "failed"]
     console.print(table)

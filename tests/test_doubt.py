@@ -16,7 +16,8 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.labels import METRICS
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.scoring import RULES, global_metrics, score
-from lge_sweep.scoring.doubt import Candidate, Doubt, _table, doubt, score_difference
+from lge_sweep.scoring.bootstrap import case_sums
+from lge_sweep.scoring.doubt import Candidate, Doubt, doubt, score_difference
 from lge_sweep.scoring.paired import (
     compare_tables,
     compare_with_others,
@@ -109,7 +110,7 @@ def test_every_possible_resample_of_three_cases_is_scored_as_its_images_are() ->
     names = sorted(found["case"].unique())
     draws = list(itertools.product(names, repeat=3))
     counts = np.array([[draw.count(name) for name in names] for draw in draws], dtype=float)
-    scores = _table(wide(found), "weighted", emphasis).scores(counts)
+    scores = case_sums(wide(found), "weighted", emphasis).scores(counts)
     for draw, value in zip(draws, scores, strict=True):
         drawn = repeated(found, draw)
         if drawn["dice"].isna().groupby(drawn["class"]).all().any():
@@ -308,6 +309,12 @@ def test_one_case_gives_scores_but_no_intervals() -> None:
 def test_images_without_a_case_are_one_case() -> None:
     found = table({"x": [[0.9, 0.5, 0.1], [0.8, 0.4, 0.2]]}).assign(case=None)
     assert doubt([Candidate("a", [found])], "a", "mean").cases == 1
+
+
+@pytest.mark.parametrize(("names", "times"), [("a", 0), ("ab", 1), ("abc", 1)])
+def test_the_winners_score_is_called_optimistic_once_where_there_was_a_choice(names: str, times: int) -> None:
+    result = doubt([Candidate(name, [noisy(seed)]) for seed, name in enumerate(names)], "a", "mean", resamples=20)
+    assert sum("optimistic" in note for note in result.notes) == times
 
 
 def test_one_candidate_has_an_interval_and_nothing_to_compare() -> None:

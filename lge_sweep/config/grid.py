@@ -1,14 +1,18 @@
-"""The cells of a sweep: every combination of the grid's axes, in order."""
+"""The cells of a sweep: every combination of the grid's axes, in order, or what a search draws."""
 
 import itertools
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from lge_sweep.config.schema import SweepConfig
+from lge_sweep.config.schema import SweepConfig, Training
+
+AXES = ("model", "loss", "optimizer", "seed")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One point of a sweep's grid.
+    """One point of a sweep's grid, or of a search.
 
     Attributes:
         stage: 1 or 2.
@@ -16,6 +20,8 @@ class Cell:
         loss: name of the loss.
         optimizer: name of the optimizer.
         seed: seed of initial weights, batches and augmentation.
+        trial: number of the trial that drew it, in a search.
+        drawn: training options that a search drew, name and value.
     """
 
     stage: int
@@ -23,58 +29,102 @@ class Cell:
     loss: str
     optimizer: str
     seed: int
+    trial: int | None = None
+    drawn: tuple[tuple[str, float], ...] = ()
 
     @property
     def name(self) -> str:
         """Unique within the sweep; a valid folder name. The seed is named where it is not 0."""
+        if self.trial is not None:
+            return f"trial{self.trial:04d}"
         return "-".join([self.model, self.loss, self.optimizer, *([f"seed{self.seed}"] if self.seed else [])])
 
     @property
     def configuration(self) -> str:
-        """What seeds are repeats of: model, loss and optimizer."""
-        return "-".join([self.model, self.loss, self.optimizer])
+        """What seeds are repeats of: model, loss and optimizer; in a search each trial is its own."""
+        return "-".join([self.model, self.loss, self.optimizer]) if self.trial is None else self.name
 
     @property
-    def parameters(self) -> dict[str, str | int]:
-        """The axes of the grid with this cell's values."""
-        return {key: value for key, value in asdict(self).items() if key != "stage"}
+    def parameters(self) -> dict[str, str | int | float]:
+        """The axes of the grid, and what was drawn, with this cell's values."""
+        return {axis: getattr(self, axis) for axis in AXES} | dict(self.drawn)
+
+    def training(self, common: Training) -> Training:
+        """Return a sweep's training options with those that were drawn for this cell."""
+        drawn = dict(self.drawn)
+        share, gamma = drawn.pop("dice_share", None), drawn.pop("gamma", None)
+        loss: dict[str, float] = {} if gamma is None else {"gamma": gamma}
+        if share is not None:
+            loss |= {"dice_weight": share, "other_weight": 1 - share}
+        update: dict[str, Any] = {**drawn, "loss": common.loss.model_copy(update=loss)}
+        if "batch_size" in update:
+            update["batch_size"] = int(update["batch_size"])
+        return common.model_copy(update=update)
+
+    @property
+    def settings(self) -> list[str]:
+        """`KEY=VALUE` settings that make a grid of this cell alone, with the training options drawn for it."""
+        axes = [f"grid.{axis}=[{getattr(self, axis)}]" for axis in AXES]
+        options = [
+            setting
+            for name, value in self.drawn
+            for setting in (
+                [f"training.loss.dice_weight={value:.6g}", f"training.loss.other_weight={1 - value:.6g}"]
+                if name == "dice_share"
+                else [f"training.{'loss.' if name == 'gamma' else ''}{name}={value:.6g}"]
+            )
+        ]
+        return axes + options
+
+    @classmethod
+    def read(cls, plain: Mapping[str, Any]) -> "Cell":
+        """Make a cell from what `dataclasses.asdict` and JSON made of one."""
+        return cls(**{**plain, "drawn": tuple((str(name), value) for name, value in plain["drawn"])})
 
 
 def cells(config: SweepConfig) -> list[Cell]:
-    """List the cells of a sweep in grid order: the last axis (seed) varies fastest."""
+    """List the cells of a sweep in grid order: the last axis (seed) varies fastest. A search has none yet."""
+    if config.search is not None:
+        return []
     grid = config.grid
     return [Cell(config.stage, *point) for point in itertools.product(grid.model, grid.loss, grid.optimizer, grid.seed)]
 
 
-def short_names(config: SweepConfig) -> dict[str, str]:
-    """Name each cell by the axes that vary in its sweep: `unet` in phase 1, `unet dice adam` in phase 2.
+def short_names(chosen: Sequence[Cell]) -> dict[str, str]:
+    """Name each cell by the axes that vary among them: `unet` in phase 1, `unet dice adam` in phase 2.
 
     Returns:
-        Cell name -> short name, in grid order.
+        Cell name -> short name, in order.
     """
-    varying = _varying(config)
+    varying = _varying(chosen)
     return {
-        cell.name: " ".join(f"seed {cell.seed}" if axis == "seed" else str(cell.parameters[axis]) for axis in varying)
-        for cell in cells(config)
+        cell.name: _describe(cell, [f"seed {cell.seed}" if axis == "seed" else getattr(cell, axis) for axis in varying])
+        for cell in chosen
     }
 
 
-def configurations(config: SweepConfig) -> dict[str, list[Cell]]:
-    """Group the cells of a sweep by configuration; the cells of one differ in their seed alone."""
+def configurations(chosen: Sequence[Cell]) -> dict[str, list[Cell]]:
+    """Group cells by configuration; the cells of one differ in their seed alone."""
     groups: dict[str, list[Cell]] = {}
-    for cell in cells(config):
+    for cell in chosen:
         groups.setdefault(cell.configuration, []).append(cell)
     return groups
 
 
-def short_configurations(config: SweepConfig) -> dict[str, str]:
+def short_configurations(chosen: Sequence[Cell]) -> dict[str, str]:
     """Name each configuration by the axes that vary: configuration -> short name."""
-    varying = [axis for axis in _varying(config) if axis != "seed"] or ["model"]
+    varying = [axis for axis in _varying(chosen) if axis != "seed"] or ["model"]
     return {
-        name: " ".join(str(group[0].parameters[axis]) for axis in varying)
-        for name, group in configurations(config).items()
+        name: _describe(group[0], [getattr(group[0], axis) for axis in varying])
+        for name, group in configurations(chosen).items()
     }
 
 
-def _varying(config: SweepConfig) -> list[str]:
-    return [axis for axis, values in config.grid.model_dump().items() if len(values) > 1] or ["model"]
+def _describe(cell: Cell, words: Sequence[str]) -> str:
+    return " ".join([*([] if cell.trial is None else [f"#{cell.trial}"]), *words])
+
+
+def _varying(chosen: Sequence[Cell]) -> list[str]:
+    if any(cell.trial is not None for cell in chosen):
+        return ["model", "loss", "optimizer"]
+    return [axis for axis in AXES if len({getattr(cell, axis) for cell in chosen}) > 1] or ["model"]

@@ -1,7 +1,7 @@
 """How sure the choice is: a bootstrap over cases of every score and of the ranking, and rank tests on case means.
 
-The case (one patient exam) is the unit that is drawn, all its images with it: slices of one case resemble each other,
-and drawing them one by one would make every interval too narrow.
+The bootstrap itself is in `lge_sweep.scoring.bootstrap`, the tests in `lge_sweep.scoring.paired`; here they become
+standings, one sentence and notes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,25 +10,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from lge_sweep.choices import look_up
 from lge_sweep.errors import ConfigError
-from lge_sweep.labels import METRICS
+from lge_sweep.scoring.bootstrap import Resampled, percentile_interval, rank_chances, resample
 from lge_sweep.scoring.paired import (
     DECIMALS,
-    Array,
     Comparison,
     Friedman,
     check_same_images,
-    class_weights,
     compare_with_others,
     friedman,
     over_classes,
     per_case,
     wide,
 )
-from lge_sweep.scoring.score import global_metrics, score
 
 FEW_CASES = 10
 """Below so many cases a percentile interval is noticeably too narrow, and a note says so."""
@@ -115,60 +111,6 @@ class Doubt:
         return asdict(self)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """One table as sums and counts per case, from which the score of any resample of cases follows.
-
-    Attributes:
-        sums: [cases, metrics * classes], sum over the case's images of the values that are there.
-        counts: the same shape, how many are there.
-        weights: [classes], weight of each class in a global metric.
-        shares: [metrics], weight of each metric in the score, 0 where it has no value on the whole table.
-        score: of the whole table.
-    """
-
-    sums: Array
-    counts: Array
-    weights: Array
-    shares: Array
-    score: float
-
-    def scores(self, draws: Array) -> Array:
-        """Score of each resample.
-
-        Args:
-            draws: [B, cases], how often each case was drawn.
-
-        Returns:
-            [B]; NaN where a class lacks a metric in the resample that the whole table has.
-        """
-        counts = draws @ self.counts
-        means = np.divide(draws @ self.sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
-        by_class = means.reshape(len(draws), len(METRICS), len(self.weights))
-        counted, present = self.weights > 0, self.shares > 0
-        overall = by_class[:, :, counted] @ (self.weights[counted] / self.weights.sum())
-        scores: Array = overall[:, present] @ self.shares[present]
-        return scores
-
-
-@dataclass(frozen=True)
-class _Resampled:
-    """Scores on all cases, [candidates], and on the resamples that were used, [resamples, candidates]."""
-
-    point: Array
-    scores: Array
-    left_out: int
-    cases: int
-    images: int
-
-    def interval(self, values: Array, level: float) -> tuple[float, float] | tuple[None, None]:
-        """Percentile interval of [resamples] values; None where no resample could be used."""
-        if not len(values):
-            return None, None
-        low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-        return float(low), float(high)
-
-
 def doubt(
     candidates: Sequence[Candidate],
     winner: str,
@@ -212,7 +154,7 @@ def doubt(
         raise ConfigError(f"winner must not have collapsed while another configuration stands, got {winner}")
     _check_range(resamples, level)
     spreads = _spreads(candidates)
-    drawn = _resample(spreads, rule, emphasis, resamples, seed)
+    drawn = resample(spreads, rule, emphasis, resamples, seed)
     standings = _standings(candidates, list(known).index(winner), drawn, level)
     standings.sort(key=lambda entry: -entry.score)
     means = {name: _case_means(seeds, emphasis) for name, seeds in zip(known, spreads, strict=True)}
@@ -250,7 +192,7 @@ def score_difference(
     """
     _check_range(resamples, level)
     pair = [replace(a, collapsed=()), replace(b, collapsed=())]
-    return _standings(pair, 1, _resample(_spreads(pair), rule, emphasis, resamples, seed), level)[0]
+    return _standings(pair, 1, resample(_spreads(pair), rule, emphasis, resamples, seed), level)[0]
 
 
 def _check_range(resamples: int, level: float) -> None:
@@ -275,70 +217,21 @@ def _spreads(candidates: Sequence[Candidate]) -> list[list[pd.DataFrame]]:
     return spreads
 
 
-def _resample(
-    spreads: Sequence[Sequence[pd.DataFrame]],
-    rule: str,
-    emphasis: Mapping[str, float] | None,
-    resamples: int,
-    seed: int,
-) -> _Resampled:
-    """Score every candidate on all cases, and on resamples of them that are the same for all candidates."""
-    tables = [[_table(spread, rule, emphasis) for spread in seeds] for seeds in spreads]
-    point = np.array([np.mean([table.score for table in seeds]) for seeds in tables])
-    cases, images = len(tables[0][0].sums), len(spreads[0][0])
-    if cases == 1:
-        return _Resampled(point, np.empty((0, len(tables))), 0, cases, images)
-
-    random = np.random.default_rng(seed)
-    draws = random.multinomial(cases, np.full(cases, 1 / cases), size=resamples).astype(np.float64)
-    columns = []
-    for seeds in tables:
-        scores = np.stack([table.scores(draws) for table in seeds], axis=1)
-        share = np.ones((resamples, 1))
-        if len(seeds) > 1:
-            share = random.multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), size=resamples) / len(seeds)
-        columns.append(
-            (scores * share).sum(axis=1)
-        )  # a seed without a score (NaN) rules the resample out, drawn or not
-    found = np.stack(columns, axis=1)
-    usable = ~np.isnan(found).any(axis=1)
-    return _Resampled(point, found[usable], int((~usable).sum()), cases, images)
-
-
-def _table(spread: pd.DataFrame, rule: str, emphasis: Mapping[str, float] | None) -> _Table:
-    """Sums and counts per case of a table as `wide` gives it, and its score."""
-    classes = list(spread["dice"].columns)
-    means = spread.mean()
-    by_class = {
-        metric: {name: None if np.isnan(means[metric, name]) else float(means[metric, name]) for name in classes}
-        for metric in METRICS
-    }
-    points = score(global_metrics(by_class, emphasis), rule)
-    by_case = spread.groupby(level="case")
-    return _Table(
-        sums=by_case.sum().to_numpy(float),
-        counts=by_case.count().to_numpy(float),
-        weights=class_weights(classes, emphasis),
-        shares=np.array([points.weights.get(metric, 0.0) for metric in METRICS]),
-        score=points.value,
-    )
-
-
 def _case_means(seeds: Sequence[pd.DataFrame], emphasis: Mapping[str, float] | None) -> pd.DataFrame:
     """Mean over seeds of the global metrics per case."""
     return pd.concat([per_case(over_classes(spread, emphasis)) for spread in seeds]).groupby(level="case").mean()
 
 
-def _standings(candidates: Sequence[Candidate], winner: int, drawn: _Resampled, level: float) -> list[Standing]:
+def _standings(candidates: Sequence[Candidate], winner: int, drawn: Resampled, level: float) -> list[Standing]:
     """Intervals and ranks of every candidate, in their order; `winner` is a place in it."""
     ranked = _ranked(candidates)
-    chances = dict(zip(ranked, _rank_chances(drawn.scores[:, ranked]), strict=True)) if len(drawn.scores) else {}
+    chances = dict(zip(ranked, rank_chances(drawn.scores[:, ranked]), strict=True)) if len(drawn.scores) else {}
     found = []
     for place, candidate in enumerate(candidates):
         ranks = tuple(float(chance) for chance in chances.get(place, ()))
-        low, high = drawn.interval(drawn.scores[:, place], level)
+        low, high = percentile_interval(drawn.scores[:, place], level)
         differences = np.round(drawn.scores[:, place] - drawn.scores[:, winner], DECIMALS)
-        below, above = drawn.interval(differences, level)
+        below, above = percentile_interval(differences, level)
         alike = place == winner or (None if below is None or above is None else below <= 0 <= above)
         found.append(
             Standing(
@@ -363,23 +256,6 @@ def _ranked(candidates: Sequence[Candidate]) -> list[int]:
     """Places of the candidates that did not collapse; of all if all did."""
     standing = [place for place, candidate in enumerate(candidates) if not candidate.collapsed]
     return standing or list(range(len(candidates)))
-
-
-def _rank_chances(scores: Array) -> Array:
-    """Share of the resamples in which each candidate has each rank.
-
-    Args:
-        scores: [resamples, candidates], at least one resample; of equal scores the first candidate ranks first.
-
-    Returns:
-        [candidates, ranks]; every row and every column sums to 1.
-    """
-    count = scores.shape[1]
-    order: NDArray[np.intp] = np.argsort(-np.round(scores, DECIMALS), axis=1, kind="stable")
-    chances = np.zeros((count, count))
-    for rank in range(count):
-        chances[:, rank] = np.bincount(order[:, rank], minlength=count) / len(scores)
-    return chances
 
 
 def _sentence(standings: Sequence[Standing], winner: str, names: Mapping[str, str], cases: int) -> str:
@@ -423,7 +299,7 @@ def _chance(value: float) -> str:
     return "below .01" if value < 0.01 else f"{value:.2f}".removeprefix("0")
 
 
-def _notes(candidates: Sequence[Candidate], drawn: _Resampled) -> list[str]:
+def _notes(candidates: Sequence[Candidate], drawn: Resampled) -> list[str]:
     """What to keep in mind, one sentence each."""
     notes = []
     if drawn.cases == 1:
@@ -448,4 +324,6 @@ def _notes(candidates: Sequence[Candidate], drawn: _Resampled) -> list[str]:
         who = "each configuration" if seeds == [1] else "some configurations"
         were = "was" if seeds == [1] else "were"
         notes.append(f"{who} {were} trained once: the intervals do not know what another seed would change")
+    if others:
+        notes.append("the winner's own score is optimistic, because it was chosen on the images that it was scored on")
     return notes

@@ -3,24 +3,23 @@
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from lge_sweep.config import short_names
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.paths import make_writable
 from lge_sweep.scoring import Result
-from lge_sweep.sweep.files import OUTCOME
 from lge_sweep.sweep.ledger import Ledger, hold_runs
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.sweep.progress import SweepProgress, print_parts
 from lge_sweep.sweep.round import Round
+from lge_sweep.sweep.source import make_source
 from lge_sweep.sweep.task import Failed
 from lge_sweep.sweep.worker import NO_SPACE, Worker
 
@@ -58,9 +57,7 @@ class Driver:
         config = plan.config
         stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
         title = f"{config.phase} stage {config.stage} ({stage})"
-        self.console.print(
-            f"\n[bold]{title}[/bold]: {len(plan.cells)} cells on {config.data}, profile {config.profile}"
-        )
+        self.console.print(f"\n[bold]{title}[/bold]: {_amount(plan)} on {config.data}, profile {config.profile}")
         print_parts(self.console, part_counts(plan.manifest))
         for note in plan.notes:
             self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
@@ -77,7 +74,7 @@ class Driver:
 
         return open_sweep(self.tracker, plan)
 
-    def run(self, plan: Plan, parent: "TrackedRun") -> tuple[dict[str, Result], dict[str, str]]:
+    def run(self, plan: Plan, parent: "TrackedRun") -> tuple[Plan, dict[str, Result], dict[str, str]]:
         """Complete every cell of a sweep that is not complete yet.
 
         Args:
@@ -85,7 +82,7 @@ class Driver:
             parent: its MLflow run.
 
         Returns:
-            Results of the finished cells in grid order, and reasons of the failed ones.
+            The plan, with the cells that a search drew; results of the finished cells in order; reasons of the failed.
 
         Raises:
             RunsError: the disk is full.
@@ -93,22 +90,21 @@ class Driver:
         """
         from lge_sweep.sweep.publish import log_outcome, open_trial
 
-        study = self.ledger.open(plan.name, _about(plan))
-        entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
+        study = self.ledger.open(plan.name, _about(plan), plan.config.search)
+        source = make_source(plan, study)
+        for name in source.removed:
+            self.console.print(f"note: the folder of {name} was removed; {_WITHOUT[plan.config.search is None]}")
         results = {}
-        for cell in plan.cells:
-            entry = entries[cell.name]
-            if entry.trial is not None and entry.state == "complete" and (plan.cell_folder(cell) / OUTCOME).is_file():
-                results[cell.name] = log_outcome(open_trial(self.tracker, plan, cell, entry.trial, parent), plan, cell)
-            elif entry.state == "complete":
-                self.console.print(f"note: the folder of {cell.name} was removed; it is trained again", style="yellow")
-        open_first = sorted(plan.cells, key=lambda cell: entries[cell.name].state != "running")
-        queue = deque(cell for cell in open_first if cell.name not in results)
+        for cell, trial in source.finished():
+            results[cell.name] = log_outcome(open_trial(self.tracker, plan, cell, trial, parent), plan, cell)
         failed: dict[str, str] = {}
         title = f"{plan.config.phase} stage {plan.config.stage}"
-        with SweepProgress(self.console, title, short_names(plan.config), len(results)) as progress:
-            Round(self, plan, study, parent, progress, queue, results, failed).complete()
-        return {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}, failed
+        with SweepProgress(self.console, title, source.total, source.done()) as progress:
+            Round(self, plan, study, parent, progress, source, results, failed).complete()
+        if plan.config.search is not None:
+            plan = replace(plan, cells=tuple(cell for cell, _ in make_source(plan, study).finished()))
+            failed = {}  # a search draws another trial instead
+        return plan, {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}, failed
 
     def replace(self, worker: Worker) -> None:
         """Put a new worker in the place of one that died or may be in a bad state."""
@@ -199,8 +195,16 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGTERM, previous)
 
 
+_WITHOUT = {True: "it is trained again", False: "the search goes on without it"}
+
+
+def _amount(plan: Plan) -> str:
+    search = plan.config.search
+    return f"{len(plan.cells)} cells" if search is None else f"a search of {search.trials} trials"
+
+
 def _about(plan: Plan) -> dict[str, object]:
-    config = plan.config
+    config, search = plan.config, plan.config.search
     return {
         "phase": config.phase,
         "stage": config.stage,
@@ -208,5 +212,5 @@ def _about(plan: Plan) -> dict[str, object]:
         "profile": config.profile,
         "part": config.selection.part,
         "rule": config.selection.rule,
-        "cells": [cell.name for cell in plan.cells],
+        **({"cells": [cell.name for cell in plan.cells]} if search is None else {"trials": search.trials}),
     }

@@ -27,22 +27,23 @@ from lge_sweep.report import write_cell_figures
 from lge_sweep.sweep.callbacks import Patience, Recorder, Row, WholeCheckpoints, make_checkpoints
 from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS, write_json
 from lge_sweep.sweep.tables import read_tables
-from lge_sweep.sweep.task import CellTask, Progress
+from lge_sweep.sweep.task import CellTask, GivenUpError, Progress
 
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
 
 
-def execute(task: CellTask, report: Callable[[Progress], None], worker: int = 0) -> None:
+def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: int = 0) -> None:
     """Train a cell, measure it and write its folder; `outcome.json` is written last.
 
     Args:
         task: the cell and everything it needs.
-        report: told how far training is, a few times a second and after each validation.
+        report: told how far training is, a few times a second and after each validation; returns True to give it up.
         worker: number of the worker, which decides its GPU.
 
     Raises:
         TrialError: the loss is no longer a number.
         WeightsError: pretrained weights do not fit.
+        GivenUpError: `report` asked for it.
     """
     if (task.folder / OUTCOME).is_file():
         return
@@ -69,14 +70,17 @@ def execute(task: CellTask, report: Callable[[Progress], None], worker: int = 0)
     (task.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
-def _train(task: CellTask, data: LgeDataModule, hardware: Hardware, report: Callable[[Progress], None]) -> Recorder:
+def _train(
+    task: CellTask, data: LgeDataModule, hardware: Hardware, report: Callable[[Progress], bool | None]
+) -> Recorder:
     """Fit the cell's network, from its checkpoint if there is one."""
     checkpoint = task.folder / CHECKPOINT
     module = build_module(task.cell, task.training, not checkpoint.is_file(), task.class_weights)
     schedule = data.schedule
 
     def step_done(row: Row, val_loss: float | None) -> None:
-        report(Progress(row.step, schedule.total_steps, row.train_loss, val_loss, row.val_dice))
+        if report(Progress(row.step, schedule.total_steps, row.train_loss, val_loss, row.val_dice)):
+            raise GivenUpError
 
     recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
     trainer = Trainer(

@@ -28,11 +28,15 @@ class Outcome:
         selection: what was chosen.
         doubt: how sure that is.
         registered: name and version of the registered model, None where none is (phase 1).
+        names: configuration -> the name to print.
+        settings: of a search, the `KEY=VALUE` settings that train its winner in phase 2; else none.
     """
 
     selection: Selection
     doubt: Doubt
     registered: str | None
+    names: Mapping[str, str]
+    settings: tuple[str, ...]
 
 
 RANKING = "ranking.csv"
@@ -77,7 +81,7 @@ def finish_sweep(
         plan.folder / COMPARISONS, _csv({key: [test[key] for test in tests] for key in tests[0]} if tests else {})
     )
     figures = _draw(plan, results, selection, doubts)
-    config, groups = plan.config, configurations(plan.config)
+    config, groups = plan.config, configurations(plan.cells)
     write_json(
         plan.folder / SELECTION,
         {
@@ -92,7 +96,8 @@ def finish_sweep(
     )
     registered = register_champion(tracker, plan, champion, selection, doubts) if config.phase == "phase2" else None
     log_selection(run, plan, selection, doubts, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
-    return Outcome(selection, doubts, registered)
+    settings = () if config.search is None else tuple(champion.settings)
+    return Outcome(selection, doubts, registered, short_configurations(plan.cells), settings)
 
 
 def choose(
@@ -101,7 +106,7 @@ def choose(
     """Select by the sweep's rule, or as a person has decreed (`override.json`)."""
     merged = [
         merge_seeds(name, finished)
-        for name, group in configurations(plan.config).items()
+        for name, group in configurations(plan.cells).items()
         if (finished := [results[cell.name] for cell in group if cell.name in results])
     ]
     rule = plan.config.selection
@@ -120,7 +125,7 @@ def best_cell(plan: Plan, results: Mapping[str, Result], configuration: str) -> 
     def points(cell: Cell) -> float:
         return score(global_metrics(results[cell.name].metrics, rule.emphasis), rule.rule).value
 
-    return max((cell for cell in configurations(plan.config)[configuration] if cell.name in results), key=points)
+    return max((cell for cell in configurations(plan.cells)[configuration] if cell.name in results), key=points)
 
 
 def _doubt(plan: Plan, results: Mapping[str, Result], selection: Selection) -> Doubt:
@@ -131,15 +136,15 @@ def _doubt(plan: Plan, results: Mapping[str, Result], selection: Selection) -> D
             [read_tables(plan.cell_folder(cell), cell, name, ()).per_image for cell in group if cell.name in results],
             entries[name].collapsed,
         )
-        for name, group in configurations(plan.config).items()
+        for name, group in configurations(plan.cells).items()
         if name in entries
     ]
     rule = plan.config.selection
-    return doubt(candidates, selection.selected[0], rule.rule, rule.emphasis, names=short_configurations(plan.config))
+    return doubt(candidates, selection.selected[0], rule.rule, rule.emphasis, names=short_configurations(plan.cells))
 
 
 def _draw(plan: Plan, results: Mapping[str, Result], selection: Selection, doubts: Doubt) -> list[str]:
-    titles = short_names(plan.config)
+    titles = short_names(plan.cells)
     tables = [
         read_tables(plan.cell_folder(cell), cell, titles[cell.name], results[cell.name].collapsed)
         for cell in plan.cells
@@ -147,7 +152,7 @@ def _draw(plan: Plan, results: Mapping[str, Result], selection: Selection, doubt
     ]
     stage, config = plan.config.stage, plan.config
     best = [best_cell(plan, results, entry.name).name for entry in selection.ranking[:2]]
-    names = short_configurations(config)
+    names = short_configurations(plan.cells)
     lines = [
         RankLine(
             name=standing.name,

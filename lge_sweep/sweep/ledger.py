@@ -17,20 +17,25 @@ from typing import Any, Literal
 import filelock
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.pruners import MedianPruner
+from optuna.samplers import TPESampler
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from lge_sweep.config import Cell
+from lge_sweep.config.schema import Search
 from lge_sweep.errors import RunsError
+from lge_sweep.seeding import derive
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 JOURNAL = "study.log"
-State = Literal["waiting", "running", "failed", "complete"]
+State = Literal["waiting", "running", "failed", "pruned", "complete"]
 STATES: dict[TrialState, State] = {
     TrialState.WAITING: "running",
     TrialState.RUNNING: "running",
     TrialState.FAIL: "failed",
+    TrialState.PRUNED: "pruned",
     TrialState.COMPLETE: "complete",
 }
 
@@ -41,7 +46,8 @@ class Entry:
 
     Attributes:
         cell: name of the cell.
-        state: "waiting" if it was never attempted; "running" also if its driver was stopped.
+        state: "waiting" if it was never attempted; "running" also if its driver was stopped; "pruned" if a search gave
+            it up for being worse than others.
         trial: number of the trial, None if there is none.
         value: the score, for a complete trial.
         reason: why it failed.
@@ -100,14 +106,23 @@ class Ledger:
         _mend(path)
         self.storage = JournalStorage(JournalFileBackend(str(path)))
 
-    def open(self, name: str, about: Mapping[str, Any]) -> "SweepLedger":
+    def open(self, name: str, about: Mapping[str, Any], search: Search | None = None) -> "SweepLedger":
         """Open the study of a sweep, creating it if needed.
 
         Args:
             name: the sweep's name.
             about: plain facts to keep with a new study (phase, stage, cells, ...).
+            search: how trials are drawn and given up, if they are not enumerated.
         """
         study = optuna.create_study(storage=self.storage, study_name=name, direction="maximize", load_if_exists=True)
+        if search is not None:
+            known = len(study.get_trials(deepcopy=False))  # a resumed search must not draw its first trials again
+            study.sampler = TPESampler(
+                seed=derive(search.seed, "search", known), n_startup_trials=search.startup_trials, constant_liar=True
+            )
+            study.pruner = MedianPruner(
+                n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2
+            )
         for key, value in about.items():
             if study.user_attrs.get(key) != value:
                 study.set_user_attr(key, value)
@@ -144,6 +159,22 @@ class SweepLedger:
         trial = self.study.ask(distributions)  # takes the queued trial: with one driver there is just this one
         assert trial.user_attrs["cell"] == cell.name, (trial.user_attrs, cell)
         return trial.number
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials in order."""
+        return self.study.get_trials(deepcopy=False)
+
+    def report(self, trial: int, step: int, value: float) -> bool:
+        """Note an intermediate value, once a step, and return whether the pruner would stop the trial here."""
+        known = self.trials()[trial]
+        live = optuna.Trial(self.study, known._trial_id)
+        if step not in known.intermediate_values:
+            live.report(value, step)
+        return bool(live.should_prune())
+
+    def prune(self, trial: int) -> None:
+        """Record a trial that was given up."""
+        self.study.tell(trial, state=TrialState.PRUNED)
 
     def complete(self, trial: int, value: float, collapsed: Sequence[str]) -> None:
         """Record a finished trial, its score and the classes it never predicted."""
@@ -191,7 +222,11 @@ def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
     for summary in storage.get_all_studies():
         trials = storage.get_all_trials(summary._study_id, deepcopy=False)
         about = dict(summary.user_attrs)
-        result.append((summary.study_name, about, latest(trials, about.get("cells", []))))
+        names = about.get("cells") or [
+            *(str(trial.user_attrs.get("cell", f"trial{trial.number:04d}")) for trial in trials),
+            *(f"trial{number:04d}" for number in range(len(trials), about.get("trials", 0))),
+        ]
+        result.append((summary.study_name, about, latest(trials, names)))
     return result
 
 

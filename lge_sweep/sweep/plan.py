@@ -9,7 +9,7 @@ import pandas as pd
 import yaml
 
 import lge_sweep
-from lge_sweep.config import Cell, SweepConfig, cells
+from lge_sweep.config import Cell, SweepConfig, cells, short_names
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
 from lge_sweep.data import class_weights, content_digest, load_arrays, make_schedule, prepare
@@ -18,7 +18,7 @@ from lge_sweep.ingest import read
 from lge_sweep.labels import Label, class_names
 from lge_sweep.split import PARTS, split_cases
 from lge_sweep.sweep.digest import basis_digest, sweep_digest
-from lge_sweep.sweep.files import read_json, write_json, write_text
+from lge_sweep.sweep.files import OUTCOME, read_json, write_json, write_text
 from lge_sweep.sweep.inherit import inherit_models
 
 FACTS = "plan.json"
@@ -42,6 +42,7 @@ class Plan:
         leaky: whether the split lets a case be on two sides.
         leak_share: share of test slices that have a training slice of the same case.
         notes: what a user should know about the data, one sentence each.
+        cells: the cells in grid order; of a search those that it has drawn and finished, none before it is run.
     """
 
     config: SweepConfig
@@ -55,11 +56,11 @@ class Plan:
     leaky: bool
     leak_share: float
     notes: tuple[str, ...]
+    cells: tuple[Cell, ...]
 
-    @property
-    def cells(self) -> list[Cell]:
-        """The cells in grid order."""
-        return cells(self.config)
+    def short_name(self, cell: Cell) -> str:
+        """What to call a cell of this sweep on screen."""
+        return short_names(self.cells or [cell])[cell.name]
 
     def rows(self, part: str) -> list[int]:
         """Return the rows of the manifest (and of the arrays) that belong to a part."""
@@ -96,8 +97,9 @@ def make_plan(config: SweepConfig, root: Path | None, runs: Path) -> Plan:
     _check_weights(config, weights)
     notes = (*inherited, *curated.notes, *split.notes, *_guidance_notes(config, arrays))
     plan = Plan(
-        config, name, runs / name, arrays, manifest, digest, basis, weights, split.leaky, split.leak_share, notes
-    )
+        config, name, runs / name, arrays, manifest, digest, basis, weights, split.leaky, split.leak_share, notes,
+        tuple(cells(config)),
+    )  # fmt: skip
     make_schedule(len(plan.rows("train")), config.training)
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_text(plan.folder / SETTINGS, _resolved(config, digest))
@@ -131,7 +133,13 @@ def load_plan(folder: Path) -> Plan:
         leaky=facts["leaky"],
         leak_share=facts["leak_share"],
         notes=tuple(facts["notes"]),
+        cells=tuple(cells(config)) if config.search is None else tuple(_searched(folder)),
     )
+
+
+def _searched(folder: Path) -> list[Cell]:
+    """The cells that a search drew and finished, in order."""
+    return [Cell.read(read_json(path)["cell"]) for path in sorted(folder.glob(f"cells/*/{OUTCOME}"))]
 
 
 def _facts(plan: Plan) -> dict[str, Any]:

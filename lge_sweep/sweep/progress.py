@@ -18,14 +18,13 @@ class SweepProgress:
     Args:
         console: where to print.
         title: what is being done.
-        names: cell name -> the name to print, for all cells.
+        total: cells in all.
         done: cells finished in earlier sessions.
     """
 
-    def __init__(self, console: Console, title: str, names: Mapping[str, str], done: int) -> None:
+    def __init__(self, console: Console, title: str, total: int, done: int) -> None:
         """Show nothing yet."""
-        total = len(names)
-        self.names = names
+        self.names: dict[str, str] = {}
         self.console, self.total, self.done, self.earlier = console, total, done, done
         self.started = time.monotonic()
         self.fractions: dict[str, float] = {}
@@ -55,8 +54,9 @@ class SweepProgress:
         """Stop drawing; the bars vanish, the lines stay."""
         self.bars.stop()
 
-    def begin(self, cell: str, resumed: bool) -> None:
-        """A cell begins, or goes on from its checkpoint."""
+    def begin(self, cell: str, name: str, resumed: bool) -> None:
+        """A cell begins, or goes on from its checkpoint; `name` is what to call it from now on."""
+        self.names[cell] = name
         self.tasks[cell] = self.bars.add_task(f"  {self.names[cell]}", total=None, info="loading")
         self.fractions[cell] = 0.0
         self.printed[cell] = time.monotonic()

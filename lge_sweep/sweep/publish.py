@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 import lge_sweep
-from lge_sweep.config import Cell, short_names
+from lge_sweep.config import Cell
+from lge_sweep.config.schema import Training
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.doubt import Doubt
@@ -28,7 +29,7 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
     config = plan.config
     counts = part_counts(plan.manifest)
     params: dict[str, object] = {
-        "cells": len(plan.cells),
+        "cells": len(plan.cells) if config.search is None else f"search of {config.search.trials}",
         "rule": config.selection.rule,
         "split_unit": config.split.unit,
         **{f"{part}_{what}": number for part, numbers in counts.items() for what, number in numbers.items()},
@@ -36,7 +37,7 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
             f"class_weight_{name}": f"{weight:.4g}"
             for name, weight in zip(class_names(config.stage), plan.class_weights, strict=True)
         },
-        **_training_params(plan),
+        **_training_params(config.training),
     }
     name = f"{config.phase} stage {config.stage} {config.data} {config.profile}"
     run = tracker.open_run(plan.name, name, {**_tags(plan), "lge.kind": "sweep"}, params)
@@ -46,10 +47,10 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
 
 def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun) -> TrackedRun:
     """Open the child run of a trial."""
-    params = {**cell.parameters, "stage": cell.stage, **_training_params(plan)}
+    params = {**_training_params(cell.training(plan.config.training)), **cell.parameters, "stage": cell.stage}
     tags = {**_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
     key = f"{plan.name}/{cell.name}/trial{trial}"
-    name = f"{short_names(plan.config)[cell.name]} (stage {cell.stage})"
+    name = f"{plan.short_name(cell)} (stage {cell.stage})"
     run = tracker.open_run(key, name, tags, params, parent)
     run.log_data(_data_version(plan), "training")
     return run
@@ -197,8 +198,8 @@ def _final_points(outcome: dict[str, Any], result: Result, plan: Plan, step: int
     return [(key, float(value), step) for key, value in points.items() if value is not None]
 
 
-def _training_params(plan: Plan) -> dict[str, object]:
-    options = plan.config.training.model_dump(mode="json")
+def _training_params(training: Training) -> dict[str, object]:
+    options = training.model_dump(mode="json")
     numbers = {f"loss_{key}": value for key, value in options.pop("loss").items()}
     return {key: value for key, value in {**options, **numbers}.items() if value is not None}
 

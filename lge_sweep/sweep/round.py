@@ -1,9 +1,8 @@
 """One pass over the cells of a sweep that are not complete: hand out, listen, record."""
 
-import shutil
 import signal
 import time
-from collections import Counter, deque
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
@@ -16,7 +15,8 @@ from lge_sweep.sweep.files import HISTORY, OUTCOME, read_json
 from lge_sweep.sweep.ledger import SweepLedger
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.progress import SweepProgress, format_seconds
-from lge_sweep.sweep.task import Done, Failed, make_task
+from lge_sweep.sweep.source import Assignment, Source
+from lge_sweep.sweep.task import Done, Failed, Progress, Pruned, make_task
 from lge_sweep.sweep.worker import Worker
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Round:
     study: SweepLedger
     parent: "TrackedRun"
     progress: SweepProgress
-    queue: deque[Cell]
+    source: Source
     results: dict[str, Result]
     failed: dict[str, str]
     busy: dict[Worker, Attempt] = field(default_factory=dict)
@@ -62,10 +62,12 @@ class Round:
     def complete(self) -> None:
         """Hand out cells until none is left; on the way out, leave open trials for the next session."""
         try:
-            while self.queue or self.busy:
+            while True:
                 for worker in list(self.driver.workers):
-                    if worker not in self.busy and self.queue:
-                        self._begin(worker, self.queue.popleft())
+                    if worker not in self.busy and (assignment := self.source.take()) is not None:
+                        self._begin(worker, assignment)
+                if not self.busy:
+                    return
                 self._listen()
         except BaseException:
             self.driver.dismiss()
@@ -74,15 +76,13 @@ class Round:
                     attempt.run.finish("KILLED")
             raise
 
-    def _begin(self, worker: Worker, cell: Cell) -> None:
+    def _begin(self, worker: Worker, assignment: Assignment) -> None:
         from lge_sweep.sweep.publish import open_trial
 
-        folder = self.plan.cell_folder(cell)
-        if self.study.entry(cell.name).state != "running":
-            shutil.rmtree(folder, ignore_errors=True)  # before the new trial exists: it must not resume the failed one
-        trial = self.study.start(cell, self.plan.config.grid.model_dump())
+        cell, trial = assignment
         self.busy[worker] = Attempt(cell, trial, open_trial(self.driver.tracker, self.plan, cell, trial, self.parent))
-        self.progress.begin(cell.name, resumed=(folder / HISTORY).is_file())
+        resumed = (self.plan.cell_folder(cell) / HISTORY).is_file()
+        self.progress.begin(cell.name, self.plan.short_name(cell), resumed)
         try:
             worker.send(make_task(self.plan, cell))
         except OSError:  # it died while it was idle
@@ -102,11 +102,30 @@ class Round:
                 self._complete(worker)
             elif isinstance(message, Failed):
                 self._fail(worker, message)
+            elif isinstance(message, Pruned):
+                self._prune(worker)
             else:
-                attempt = self.busy[worker]
-                self.progress.step(attempt.cell.name, message.step, message.total, message.loss, message.val_loss)
-                if message.val_dice is not None:
-                    self._log_curves(attempt)
+                self._follow(worker, message)
+
+    def _follow(self, worker: Worker, message: Progress) -> None:
+        """Show a step; after a validation, tell the worker whether to stop, and log the curves."""
+        attempt = self.busy[worker]
+        self.progress.step(attempt.cell.name, message.step, message.total, message.loss, message.val_loss)
+        if message.val_dice is None:
+            return
+        validation = -(-message.step // self.plan.config.training.validation_every)
+        with suppress(OSError):  # it died: the next word of it says so
+            worker.connection.send(self.source.stops(attempt.trial, validation, message.val_dice))
+        self._log_curves(attempt)
+
+    def _prune(self, worker: Worker) -> None:
+        """A search gave a trial up; it counts as done, without a result."""
+        attempt = self.busy.pop(worker)
+        self._log_curves(attempt)
+        attempt.run.tag({"pruned": "yes"})
+        attempt.run.finish()
+        self.study.prune(attempt.trial)
+        self.progress.end(attempt.cell.name, "stopped early: worse than most at this point", finished=True)
 
     def _log_curves(self, attempt: Attempt) -> None:
         from lge_sweep.sweep.publish import log_curves
@@ -152,7 +171,7 @@ class Round:
         self.deaths[name] += 1
         if self.deaths[name] < DEATHS:
             self.progress.end(name, f"its worker process {how}; trying again from the last checkpoint", finished=False)
-            self.queue.appendleft(attempt.cell)
+            self.source.put_back((attempt.cell, attempt.trial))
         else:
             self._record_failure(attempt, f"its worker process {how} {DEATHS} times")
 

@@ -25,7 +25,7 @@ def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "Ou
     driver.introduce(plan)
     run = driver.open_run(plan)
     try:
-        results, failed = driver.run(plan, run)
+        plan, results, failed = driver.run(plan, run)
         from lge_sweep.sweep.finish import finish_sweep  # imports matplotlib and scipy
 
         return finish_sweep(driver.tracker, plan, results, failed, run, allow_incomplete)

@@ -63,6 +63,15 @@ class Done:
 
 
 @dataclass(frozen=True)
+class Pruned:
+    """The task was given up, as the driver had asked."""
+
+
+class GivenUpError(Exception):
+    """Raised in a training that the driver wants stopped."""
+
+
+@dataclass(frozen=True)
 class Failed:
     """The task failed.
 
@@ -83,7 +92,7 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
     measured = plan.manifest.iloc[plan.rows(part)]
     return CellTask(
         cell=cell,
-        training=plan.config.training,
+        training=cell.training(plan.config.training),
         class_weights=plan.class_weights,
         metrics=plan.config.metrics,
         part=part,

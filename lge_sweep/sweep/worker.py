@@ -21,7 +21,7 @@ from typing import Any
 
 from lge_sweep.errors import LgeSweepError
 from lge_sweep.sweep.files import LOG
-from lge_sweep.sweep.task import CellTask, Done, Failed
+from lge_sweep.sweep.task import CellTask, Done, Failed, GivenUpError, Progress, Pruned
 
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
@@ -90,16 +90,26 @@ def _work(connection: Connection, number: int, threads: int, log: Path) -> None:
             connection.send(_attempt(partial(check_weights, *task)))
             continue
         ready = _attempt(partial(_print_to, task.folder / LOG))
-        done = _attempt(partial(execute, task, connection.send, number)) if isinstance(ready, Done) else ready
+        done = (
+            _attempt(partial(execute, task, partial(_report, connection), number)) if isinstance(ready, Done) else ready
+        )
         with suppress(OSError):
             _print_to(log)
         connection.send(done)
 
 
-def _attempt(work: Callable[[], Any]) -> Done | Failed:
+def _report(connection: Connection, progress: Progress) -> bool:
+    """Tell the driver how far a training is; after a validation it answers whether to give the training up."""
+    connection.send(progress)
+    return progress.val_dice is not None and bool(connection.recv())
+
+
+def _attempt(work: Callable[[], Any]) -> Done | Failed | Pruned:
     """Run a task and turn whatever goes wrong into a sentence."""
     try:
         work()
+    except GivenUpError:
+        return Pruned()
     except LgeSweepError as error:
         with suppress(OSError):
             print(f"FAILED: {error}", flush=True)

@@ -1,0 +1,158 @@
+"""The bootstrap over cases: scores on resamples of the cases, their intervals, and the chance of each rank.
+
+The case (one patient exam) is the unit that is drawn, all its images with it: slices of one case resemble each other,
+and drawing them one by one would make every interval too narrow.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lge_sweep.labels import METRICS
+from lge_sweep.scoring.paired import DECIMALS, Array, class_weights
+from lge_sweep.scoring.score import global_metrics, score
+
+
+@dataclass(frozen=True)
+class CaseSums:
+    """One table as sums and counts per case, from which the score of any resample of cases follows.
+
+    Attributes:
+        sums: [cases, metrics * classes], sum over the case's images of the values that are there.
+        counts: the same shape, how many are there.
+        weights: [classes], weight of each class in a global metric.
+        shares: [metrics], weight of each metric in the score, 0 where it has no value on the whole table.
+        score: of the whole table.
+    """
+
+    sums: Array
+    counts: Array
+    weights: Array
+    shares: Array
+    score: float
+
+    def scores(self, draws: Array) -> Array:
+        """Score of each resample.
+
+        Args:
+            draws: [B, cases], how often each case was drawn.
+
+        Returns:
+            [B]; NaN where a class that counts lacks a metric in the resample that the whole table has.
+        """
+        counts = draws @ self.counts
+        means = np.divide(draws @ self.sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+        by_class = means.reshape(len(draws), len(METRICS), len(self.weights))
+        counted, present = self.weights > 0, self.shares > 0
+        overall = by_class[:, :, counted] @ (self.weights[counted] / self.weights.sum())
+        scores: Array = overall[:, present] @ self.shares[present]
+        return scores
+
+
+@dataclass(frozen=True)
+class Resampled:
+    """What came of drawing cases.
+
+    Attributes:
+        point: [candidates], scores on all cases.
+        scores: [resamples, candidates], scores on the resamples that were used.
+        left_out: resamples that were not, because some candidate has no score on them.
+        cases, images: how many were measured.
+    """
+
+    point: Array
+    scores: Array
+    left_out: int
+    cases: int
+    images: int
+
+
+def resample(
+    spreads: Sequence[Sequence[pd.DataFrame]],
+    rule: str,
+    emphasis: Mapping[str, float] | None,
+    resamples: int,
+    seed: int,
+) -> Resampled:
+    """Score every candidate on all cases, and on resamples of them that are the same for all candidates.
+
+    A candidate with S > 1 tables is scored by the mean of S of them, drawn with replacement anew in each resample.
+
+    Args:
+        spreads: for each candidate its tables, one a seed, as `lge_sweep.scoring.paired.wide` gives them; all of the
+            same images.
+        rule: "mean" or "weighted".
+        emphasis: class -> weight in the global metrics.
+        resamples: how many, >= 1; with a single case none is made.
+        seed: of the random numbers.
+
+    Raises:
+        ConfigError: the rule is unknown.
+        SelectionError: a candidate has no metric to score.
+    """
+    tables = [[case_sums(spread, rule, emphasis) for spread in seeds] for seeds in spreads]
+    point = np.array([np.mean([table.score for table in seeds]) for seeds in tables])
+    cases, images = len(tables[0][0].sums), len(spreads[0][0])
+    if cases == 1:
+        return Resampled(point, np.empty((0, len(tables))), 0, cases, images)
+
+    random = np.random.default_rng(seed)
+    draws = random.multinomial(cases, np.full(cases, 1 / cases), size=resamples).astype(np.float64)
+    columns = []
+    for seeds in tables:
+        scores = np.stack([table.scores(draws) for table in seeds], axis=1)
+        share = np.ones((resamples, 1))
+        if len(seeds) > 1:
+            share = random.multinomial(len(seeds), np.full(len(seeds), 1 / len(seeds)), size=resamples) / len(seeds)
+        # A seed without a score (NaN) rules the resample out, drawn or not.
+        columns.append((scores * share).sum(axis=1))
+    found = np.stack(columns, axis=1)
+    usable = ~np.isnan(found).any(axis=1)
+    return Resampled(point, found[usable], int((~usable).sum()), cases, images)
+
+
+def case_sums(spread: pd.DataFrame, rule: str, emphasis: Mapping[str, float] | None) -> CaseSums:
+    """Sums and counts per case of a table as `lge_sweep.scoring.paired.wide` gives it, and its score."""
+    classes = list(spread["dice"].columns)
+    means = spread.mean()
+    by_class = {
+        metric: {name: None if np.isnan(means[metric, name]) else float(means[metric, name]) for name in classes}
+        for metric in METRICS
+    }
+    points = score(global_metrics(by_class, emphasis), rule)
+    by_case = spread.groupby(level="case")
+    return CaseSums(
+        sums=by_case.sum().to_numpy(float),
+        counts=by_case.count().to_numpy(float),
+        weights=class_weights(classes, emphasis),
+        shares=np.array([points.weights.get(metric, 0.0) for metric in METRICS]),
+        score=points.value,
+    )
+
+
+def percentile_interval(values: Array, level: float) -> tuple[float, float] | tuple[None, None]:
+    """Percentile interval of [resamples] values; None where no resample could be used."""
+    if not len(values):
+        return None, None
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def rank_chances(scores: Array) -> Array:
+    """Share of the resamples in which each candidate has each rank.
+
+    Args:
+        scores: [resamples, candidates], at least one resample; of equal scores the first candidate ranks first.
+
+    Returns:
+        [candidates, ranks]; every row and every column sums to 1.
+    """
+    count = scores.shape[1]
+    order: NDArray[np.intp] = np.argsort(-np.round(scores, DECIMALS), axis=1, kind="stable")
+    chances = np.zeros((count, count))
+    for rank in range(count):
+        chances[:, rank] = np.bincount(order[:, rank], minlength=count) / len(scores)
+    return chances

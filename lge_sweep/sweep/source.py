@@ -1,0 +1,166 @@
+"""Where the cells of a sweep come from: all of a grid in order, or one after the other from a search."""
+
+import shutil
+from collections import deque
+from collections.abc import Iterator
+from typing import Protocol
+
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from lge_sweep.config import Cell
+from lge_sweep.config.schema import Interval
+from lge_sweep.sweep.files import OUTCOME
+from lge_sweep.sweep.ledger import SweepLedger
+from lge_sweep.sweep.plan import Plan
+
+Assignment = tuple[Cell, int]
+"""A cell, and the number of its trial in the ledger."""
+
+
+class Source(Protocol):
+    """Hands out what is left to do.
+
+    Attributes:
+        total: cells in all.
+        removed: cells that were finished and whose folder is gone.
+    """
+
+    total: int
+    removed: list[str]
+
+    def finished(self) -> Iterator[Assignment]:
+        """Cells that earlier sessions completed, in order."""
+
+    def done(self) -> int:
+        """How many cells need no more work."""
+
+    def take(self) -> Assignment | None:
+        """What to do next; None if there is nothing left."""
+
+    def put_back(self, assignment: Assignment) -> None:
+        """Do this once more, next."""
+
+    def stops(self, trial: int, validation: int, dice: float) -> bool:
+        """Whether a trial should be given up after its n-th validation."""
+
+
+class GridSource:
+    """Every cell of a grid, each completed exactly once; those that were interrupted first."""
+
+    def __init__(self, plan: Plan, study: SweepLedger) -> None:
+        """Look up in the ledger what is left."""
+        self.plan, self.study, self.total = plan, study, len(plan.cells)
+        entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
+        complete = [cell for cell in plan.cells if entries[cell.name].state == "complete"]
+        whole = [cell for cell in complete if (plan.cell_folder(cell) / OUTCOME).is_file()]
+        self.removed = [cell.name for cell in complete if cell not in whole]
+        self._finished = [(cell, entries[cell.name].trial or 0) for cell in whole]
+        open_first = sorted(plan.cells, key=lambda cell: entries[cell.name].state != "running")
+        self._left = deque(cell for cell in open_first if cell not in whole)
+
+    def finished(self) -> Iterator[Assignment]:
+        """Cells that earlier sessions completed, in grid order."""
+        return iter(self._finished)
+
+    def done(self) -> int:
+        """How many cells need no more work."""
+        return len(self._finished)
+
+    def take(self) -> Assignment | None:
+        """Start, or take up again, the trial of the next cell."""
+        if not self._left:
+            return None
+        cell = self._left.popleft()
+        if self.study.entry(cell.name).state != "running":
+            # before the new trial exists: it must not resume the failed one
+            shutil.rmtree(self.plan.cell_folder(cell), ignore_errors=True)
+        return cell, self.study.start(cell, self.plan.config.grid.model_dump())
+
+    def put_back(self, assignment: Assignment) -> None:
+        """Do this cell once more, next."""
+        self._left.appendleft(assignment[0])
+
+    def stops(self, trial: int, validation: int, dice: float) -> bool:
+        """Every cell of a grid is trained to its end."""
+        return False
+
+
+class SearchSource:
+    """Trials that Optuna draws, each from what the finished ones showed; interrupted ones are taken up first."""
+
+    def __init__(self, plan: Plan, study: SweepLedger) -> None:
+        """Look up in the ledger what is left."""
+        assert plan.config.search is not None
+        self.plan, self.study, self.search = plan, study, plan.config.search
+        self.total = self.search.trials
+        complete = [trial for trial in study.trials() if trial.state == TrialState.COMPLETE]
+        cells = [(self._cell(trial), trial.number) for trial in complete]
+        self._finished = [entry for entry in cells if (plan.cell_folder(entry[0]) / OUTCOME).is_file()]
+        self.removed = [entry[0].name for entry in cells if entry not in self._finished]
+        self._open: deque[Assignment] = deque()
+        for trial in study.trials():
+            if trial.state == TrialState.RUNNING:
+                if "cell" in trial.user_attrs:
+                    self._open.append((self._cell(trial), trial.number))
+                else:
+                    study.fail(trial.number, "interrupted while it was drawn")
+
+    def finished(self) -> Iterator[Assignment]:
+        """Trials that earlier sessions completed, in order."""
+        return iter(self._finished)
+
+    def done(self) -> int:
+        """How many trials have ended, whatever their outcome."""
+        return sum(trial.state.is_finished() for trial in self.study.trials())
+
+    def take(self) -> Assignment | None:
+        """Take up an interrupted trial, or draw a new one."""
+        if self._open:
+            return self._open.popleft()
+        if len(self.study.trials()) >= self.total:
+            return None
+        trial = self.study.study.ask()
+        self._draw(trial)
+        cell = self._cell(self.study.trials()[trial.number])
+        shutil.rmtree(self.plan.cell_folder(cell), ignore_errors=True)  # of a ledger that was thrown away
+        trial.set_user_attr("cell", cell.name)
+        return cell, trial.number
+
+    def put_back(self, assignment: Assignment) -> None:
+        """Do this trial once more, next."""
+        self._open.appendleft(assignment)
+
+    def stops(self, trial: int, validation: int, dice: float) -> bool:
+        """Report a validation, and say whether the pruner gives the trial up."""
+        return self.study.report(trial, validation, dice)
+
+    def _draw(self, trial: Trial) -> None:
+        """Let the sampler choose: the grid's axes that have a choice, then the options that matter to the loss."""
+        grid, search = self.plan.config.grid, self.search
+        for axis, values in grid.model_dump().items():
+            if len(values) > 1:
+                trial.suggest_categorical(axis, list(values))
+        loss = trial.params.get("loss", grid.loss[0])
+        self._number(trial, "learning_rate", search.learning_rate)
+        self._number(trial, "weight_decay", search.weight_decay)
+        if search.batch_size is not None:
+            trial.suggest_categorical("batch_size", list(search.batch_size))
+        if loss in {"dice_ce", "dice_focal"}:
+            self._number(trial, "dice_share", search.dice_share)
+        if loss in {"focal", "dice_focal"}:
+            self._number(trial, "gamma", search.gamma)
+
+    @staticmethod
+    def _number(trial: Trial, name: str, bounds: Interval | None) -> None:
+        if bounds is not None:
+            trial.suggest_float(name, bounds.low, bounds.high, log=bounds.log)
+
+    def _cell(self, trial: FrozenTrial) -> Cell:
+        axes = {axis: trial.params.get(axis, values[0]) for axis, values in self.plan.config.grid.model_dump().items()}
+        drawn = tuple((name, value) for name, value in trial.params.items() if name not in axes)
+        return Cell(stage=self.plan.config.stage, trial=trial.number, drawn=drawn, **axes)
+
+
+def make_source(plan: Plan, study: SweepLedger) -> Source:
+    """Return the source that a sweep's settings ask for."""
+    return GridSource(plan, study) if plan.config.search is None else SearchSource(plan, study)

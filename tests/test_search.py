@@ -1,0 +1,177 @@
+"""Searches: what is drawn, what is given up, and that nothing is lost when one is interrupted."""
+
+import json
+import shlex
+import subprocess
+import sys
+import threading
+import urllib.request
+from itertools import pairwise
+from pathlib import Path
+from wsgiref.simple_server import make_server
+
+import pytest
+from optuna.trial import TrialState
+from typer.testing import CliRunner
+
+from lge_sweep.cli import app
+from lge_sweep.config import Cell, load_sweep, short_names
+from lge_sweep.errors import ConfigError
+from lge_sweep.sweep.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
+from lge_sweep.sweep.plan import Plan, load_plan, make_plan
+from lge_sweep.sweep.source import SearchSource
+
+MODELS = "grid.model=[unet, segnet]"
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    settings = [
+        MODELS,
+        "search.trials=30",
+        "search.startup_trials=30",
+        "search.prune_startup=2",
+        "search.prune_after=1",
+    ]
+    return make_plan(load_sweep("search", 2, "phantom", "smoke", settings), None, tmp_path_factory.mktemp("search"))
+
+
+def open_study(plan: Plan, runs: Path) -> SweepLedger:
+    return Ledger(runs).open(plan.name, {"trials": 30}, plan.config.search)
+
+
+def test_what_is_drawn_lies_within_bounds_and_matters_to_the_loss(plan: Plan, tmp_path: Path) -> None:
+    study, drawn = open_study(plan, tmp_path), []
+    source = SearchSource(plan, study)
+    while (assignment := source.take()) is not None:
+        cell, trial = assignment
+        drawn.append(cell)
+        assert cell.name == f"trial{trial:04d}"
+        study.complete(trial, 0.5, [])
+    assert len(drawn) == 30
+    assert source.done() == 30
+    assert {cell.model for cell in drawn} == {"unet", "segnet"}
+    assert {cell.optimizer for cell in drawn} == {"sgdm", "adam"}
+    assert {cell.loss for cell in drawn} == set(plan.config.grid.loss)
+    for cell in drawn:
+        values = dict(cell.drawn)
+        assert ("gamma" in values) == ("focal" in cell.loss)
+        assert ("dice_share" in values) == (cell.loss in {"dice_ce", "dice_focal"})
+        assert 1e-5 <= values["learning_rate"] <= 1e-2
+        assert values["batch_size"] in {4, 8, 16}
+        training = cell.training(plan.config.training)
+        assert training.learning_rate == values["learning_rate"]
+        assert training.batch_size == values["batch_size"]
+        assert training.loss.gamma == values.get("gamma", 2.0)
+        if "dice_share" in values:
+            assert training.loss.dice_weight + training.loss.other_weight == pytest.approx(1)
+            assert training.loss.dice_weight == values["dice_share"]
+        assert Cell.read(json.loads(json.dumps(cell.__dict__))) == cell
+    assert short_names(drawn[:1]) == {drawn[0].name: f"#0 {drawn[0].model} {drawn[0].loss} {drawn[0].optimizer}"}
+
+
+def test_the_draw_follows_from_the_seed(plan: Plan, tmp_path: Path) -> None:
+    first, again = (
+        SearchSource(plan, open_study(plan, tmp_path / name)) for name in ("a", "b") if make(tmp_path / name)
+    )
+    assert first.take() == again.take()
+
+
+def make(folder: Path) -> bool:
+    folder.mkdir()
+    return True
+
+
+def test_an_interrupted_trial_is_taken_up_again_and_a_half_drawn_one_is_not(plan: Plan, tmp_path: Path) -> None:
+    study = open_study(plan, tmp_path)
+    cell, trial = SearchSource(plan, study).take() or pytest.fail("nothing drawn")
+    study.study.ask()  # the driver was killed right here
+    later = open_study(plan, tmp_path)
+    source = SearchSource(plan, later)
+    assert source.take() == (cell, trial)
+    assert [entry.state for entry in later.trials()] == [TrialState.RUNNING, TrialState.FAIL]
+    following = source.take()
+    assert following is not None
+    assert following[1] == 2
+    assert following[0].drawn != cell.drawn
+    source.put_back((cell, trial))
+    assert source.take() == (cell, trial)
+
+
+def test_a_trial_worse_than_the_median_of_the_others_is_given_up(plan: Plan, tmp_path: Path) -> None:
+    study = open_study(plan, tmp_path)
+    source = SearchSource(plan, study)
+    for dice in (0.2, 0.4, 0.6):
+        _, trial = source.take() or pytest.fail("nothing drawn")
+        for validation in (1, 2):
+            assert not source.stops(trial, validation, dice)
+        study.complete(trial, dice, [])
+    _, bad = source.take() or pytest.fail("nothing drawn")
+    assert not source.stops(bad, 1, 0.1)  # prune_after: every trial is given one validation
+    assert source.stops(bad, 2, 0.39)  # the median of the others is .4
+    study.prune(bad)
+    _, good = source.take() or pytest.fail("nothing drawn")
+    assert not source.stops(good, 2, 0.41)
+    assert source.done() == 4
+
+
+def test_bounds_are_checked() -> None:
+    for setting, message in (
+        ("search.learning_rate={low: 1, high: 0.1}", "low must be below high"),
+        ("search.dice_share={low: 0.1, high: 2}", "dice_share.high must be at most 1"),
+        ("search.gama={low: 0.1, high: 2}", "did you mean 'gamma'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            load_sweep("search", 2, "phantom", "smoke", [setting])
+
+
+def test_a_search_runs_is_extended_and_names_its_winners_settings(tmp_path: Path) -> None:
+    def search(trials: int) -> str:
+        arguments = ["search", "--stage", "1", "--profile", "smoke", "--models", "unet", "--runs", str(tmp_path)]
+        arguments += ["--trials", str(trials), "--set", "training.max_steps=2", "--set", "training.width=0.25"]
+        command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    assert "[1/1] #0 unet" in search(1)
+    printed = search(2)
+    assert "#0 unet: started" not in printed
+    assert "[2/2] #1 unet" in printed
+    ((name, _, entries),) = read_ledger(tmp_path)
+    assert [(entry.cell, entry.state) for entry in entries] == [(f"trial000{n}", "complete") for n in range(2)]
+    plan = load_plan(tmp_path / name)
+    selection = json.loads((plan.folder / "selection.json").read_text())
+    assert len(selection["ranking"]) == 2
+    (winner,) = [cell for cell in plan.cells if cell.name == selection["champion"]]
+    words = shlex.split(printed.split("To train the winner again:")[1].splitlines()[0])
+    settings = [value for option, value in pairwise(words) if option == "--set"]
+    repeated = load_sweep("phase2", 1, "phantom", "smoke", [*settings, "training.max_steps=2", "training.width=0.25"])
+    assert repeated.grid.loss == (winner.loss,)
+    ours = winner.training(plan.config.training)
+    assert repeated.training.learning_rate == pytest.approx(ours.learning_rate, rel=1e-5)
+    assert repeated.training.loss.gamma == pytest.approx(ours.loss.gamma, rel=1e-5)
+    dashboard_answers(tmp_path)
+
+
+def dashboard_answers(runs: Path) -> None:
+    """Optuna's dashboard reads our ledger."""
+    from optuna.storages.journal import JournalFileBackend, JournalStorage
+    from optuna_dashboard import wsgi
+
+    from lge_sweep.sweep.dashboard import _Quiet
+
+    storage = JournalStorage(JournalFileBackend(str(runs / JOURNAL)))
+    with make_server("127.0.0.1", 0, wsgi(storage), handler_class=_Quiet) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/api/studies", timeout=20) as answer:
+            studies = json.load(answer)["study_summaries"]
+        thread.join()
+    assert [study["study_name"].split("-")[0] for study in studies] == ["search"]
+
+
+def test_no_dashboard_without_a_sweep(tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["dashboard", "--runs", str(tmp_path)])
+    assert done.exit_code == 2
+    assert "no sweep yet" in done.output
