@@ -173,6 +173,19 @@ def select(
 
 
 @app.command()
+def table(
+    sweep: Annotated[str, typer.Argument(help="Folder or name of a sweep, or the id of its MLflow run.")],
+    runs: RunsOption = None,
+) -> None:
+    """Print a finished sweep as a Markdown table: scores, their doubt, Dice of each class three ways."""
+    with reporting():
+        from lge_sweep.paths import runs_folder
+        from lge_sweep.review import print_table
+
+        print_table(sweep, runs_folder(runs))
+
+
+@app.command()
 def compare(
     first: Annotated[str, typer.Argument(help="A finished cell: its name, SWEEP/CELL, or its folder.")],
     second: Annotated[str, typer.Argument(help="Another, measured on the same images.")],

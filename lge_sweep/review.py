@@ -7,16 +7,20 @@ from pathlib import Path
 import pandas as pd
 
 from lge_sweep.choices import suggest
+from lge_sweep.config import configurations
 from lge_sweep.console import make_console, print_comparison, print_outcome
 from lge_sweep.errors import ConfigError, RunsError, SelectionError
+from lge_sweep.labels import class_names
 from lge_sweep.scoring.doubt import Candidate, score_difference
 from lge_sweep.scoring.paired import compare_tables
-from lge_sweep.sweep.files import OUTCOME, OVERRIDE, PER_IMAGE, read_json, write_json
+from lge_sweep.sweep.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, read_json, write_json
 from lge_sweep.sweep.finish import choose, finish_sweep
 from lge_sweep.sweep.ledger import hold_runs, read_ledger
 from lge_sweep.sweep.plan import SETTINGS, Plan, load_plan
 from lge_sweep.sweep.publish import open_sweep, read_result
 from lge_sweep.tracking import Tracker
+
+FORMS = ("image_mean", "pooled", "positive")
 
 
 def select_again(
@@ -92,6 +96,53 @@ def compare_cells(first: str, second: str, runs: Path) -> None:
     pairs = compare_tables(tables[0], tables[1], rule.emphasis, names)
     a, b = (Candidate(name, [table]) for name, table in zip(names, tables, strict=True))
     print_comparison(make_console(), names, rule.rule, score_difference(a, b, rule.rule, rule.emphasis), pairs)
+
+
+def print_table(sweep: str, runs: Path) -> None:
+    """Print a finished sweep as a Markdown table: scores with their doubt, and each foreground class's Dice three ways.
+
+    Dice is given as image mean / pooled / positive (see `lge_sweep.metrics.summary`), averaged over seeds.
+
+    Args:
+        sweep: folder or name of the sweep, or the id of its MLflow run.
+        runs: the runs directory.
+
+    Raises:
+        RunsError: there is no such sweep, or it has no selection yet.
+    """
+    folder = find_sweep(sweep, runs)
+    if not (folder / SELECTION).is_file():
+        raise RunsError(f"{folder}: has no selection yet; repeat the sweep's command to complete it")
+    plan, selection = load_plan(folder), read_json(folder / SELECTION)
+    classes = class_names(plan.config.stage)[1:]
+    standings = {standing["name"]: standing for standing in selection["doubt"]["standings"]}
+    groups = configurations(plan.cells)
+    header = ["", "configuration", "score", "95 % interval", "P(best)", *(f"{name} Dice" for name in classes), ""]
+    print(f"{selection['doubt']['sentence'][0].upper()}{selection['doubt']['sentence'][1:]}.\n")
+    print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
+    for entry in selection["ranking"]:
+        standing = standings[entry["name"]]
+        outcomes = [
+            read_json(plan.cell_folder(cell) / OUTCOME)["summary"]
+            for cell in groups[entry["name"]]
+            if (plan.cell_folder(cell) / OUTCOME).is_file()
+        ]
+        dice = [" / ".join(_mean([o[form]["dice"][name] for o in outcomes]) for form in FORMS) for name in classes]
+        interval = "-" if standing["low"] is None else f"{standing['low']:.3f} to {standing['high']:.3f}"
+        chance = "-" if standing["best"] is None else f"{standing['best']:.2f}"
+        remarks = ["**selected**"] * entry["selected"] + [f"collapsed: {', '.join(entry['collapsed'])}"] * bool(
+            entry["collapsed"]
+        )
+        row = [str(entry["rank"]), entry["name"], f"{entry['score']:.4f}", interval, chance, *dice, ", ".join(remarks)]
+        print("| " + " | ".join(row) + " |")
+    print()
+    for note in (*selection["notes"], *selection["doubt"]["notes"]):
+        print(f"- {note}")
+
+
+def _mean(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    return f"{sum(known) / len(known):.3f}" if len(known) == len(values) else "-"
 
 
 def find_sweep(sweep: str, runs: Path) -> Path:
