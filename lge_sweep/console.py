@@ -126,8 +126,7 @@ def print_outcome(console: Console, title: str, outcome: "Outcome") -> None:
         outcome: what a sweep came to.
     """
     doubt, names = outcome.doubt, outcome.names
-    sentence = doubt.sentence[0].upper() + doubt.sentence[1:]
-    console.print(f"\n{sentence}.\n", style="bold", markup=False, soft_wrap=True)
+    console.print(f"\n{doubt.sentence}.\n", style="bold", markup=False, soft_wrap=True)
     print_selection(console, title, outcome.selection, names)
     if len(doubt.standings) > 1:
         print_doubt(console, doubt, names)
@@ -135,8 +134,7 @@ def print_outcome(console: Console, title: str, outcome: "Outcome") -> None:
         options = " ".join(shlex.join(["--set", setting]) for setting in outcome.settings)
         console.print(f"To train the winner again: lge-sweep phase2 {options}", markup=False, soft_wrap=True)
     if outcome.registered is not None:
-        name = outcome.registered.split()[0]
-        console.print(f"Registered as {outcome.registered}; load it as models:/{name}@champion.")
+        console.print(outcome.registered, markup=False, soft_wrap=True)
 
 
 def print_comparison(
@@ -187,6 +185,8 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
         doubt: what is uncertain.
         names: configuration -> the name to print.
     """
+    from lge_sweep.scoring.doubt import chance, describe_friedman  # loads pandas and scipy
+
     table = _table(f"how sure that is: {doubt.resamples} resamples of {doubt.cases} cases")
     table.add_column("configuration", overflow="fold")
     for column in ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)"):
@@ -197,7 +197,7 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
             Text(names[standing.name], style="bold" if standing.name == doubt.winner else ""),
             number(standing.score),
             _interval(standing.low, standing.high),
-            "-" if standing.best is None else f"{standing.best:.2f}",
+            "-" if standing.best is None else chance(standing.best),
             "-" if standing.expected_rank is None else f"{standing.expected_rank:.1f}",
             "-" if standing.name == doubt.winner else _interval(standing.difference_low, standing.difference_high),
             "-" if p_values.get(standing.name) is None else f"{p_values[standing.name]:.3f}",
@@ -208,7 +208,7 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
         "comparisons.csv.",
         soft_wrap=True,
     )
-    for note in doubt.notes:
+    for note in (*doubt.notes, *describe_friedman(doubt.friedman)):
         console.print(f"Note: {note}.", markup=False, soft_wrap=True)
 
 

@@ -66,8 +66,7 @@ def run_phase(
                 refused.append(error)
                 console.print(f"stage {config.stage}: no selection, see the end", style="red")
                 continue
-            title = f"{phase} stage {config.stage}: {config.data}, {config.profile}"
-            print_outcome(console, title, outcome)
+            print_outcome(console, plan.title, outcome)
             console.print(f"Tables and figures: {plan.folder}", markup=False, soft_wrap=True)
     if refused:
         raise SelectionError("\n".join(str(error) for error in refused))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -9,16 +10,17 @@ import pandas as pd
 from lge_sweep.choices import suggest
 from lge_sweep.config import configurations
 from lge_sweep.console import make_console, print_comparison, print_outcome
-from lge_sweep.errors import ConfigError, RunsError, SelectionError
+from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.labels import class_names
-from lge_sweep.scoring.doubt import Candidate, score_difference
+from lge_sweep.scoring import Result
+from lge_sweep.scoring.doubt import Candidate, chance, score_difference
 from lge_sweep.scoring.paired import compare_tables
-from lge_sweep.sweep.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, read_json, write_json
-from lge_sweep.sweep.finish import choose, finish_sweep
-from lge_sweep.sweep.ledger import hold_runs, read_ledger
-from lge_sweep.sweep.plan import SETTINGS, Plan, load_plan
-from lge_sweep.sweep.publish import open_sweep, read_result
-from lge_sweep.tracking import Tracker
+from lge_sweep.sweep.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, SETTINGS, read_json, write_json
+from lge_sweep.sweep.finish import Decree, choose, finish_sweep
+from lge_sweep.sweep.ledger import hold_runs, read_ledger, trial_numbers
+from lge_sweep.sweep.plan import Plan, load_plan
+from lge_sweep.sweep.publish import log_outcome, open_sweep, open_trial, read_result, trial_key
+from lge_sweep.tracking import TrackedRun, Tracker, finishing
 
 FORMS = ("image_mean", "pooled", "positive")
 
@@ -37,38 +39,47 @@ def select_again(
         allow_incomplete: select although cells have no result.
 
     Raises:
-        ConfigError: the configuration is unknown or collapsed, or there is no reason.
+        ConfigError: the configuration is unknown, collapsed or selected anyway, or the options contradict each other.
         RunsError: there is no such sweep, or a driver is using the runs directory.
         SelectionError: cells have no result.
     """
+    if withdraw and name is not None:
+        raise ConfigError("--withdraw goes back to the rule's choice, --override away from it: give one of them")
+    if reason and name is None:
+        raise ConfigError("--reason is the reason of an override: give --override too")
     folder = find_sweep(sweep, runs)
     runs = folder.parent
     with hold_runs(runs):
         plan = load_plan(folder)
-        results = {
-            cell.name: read_result(read_json(plan.cell_folder(cell) / OUTCOME), cell)
-            for cell in plan.cells
-            if (plan.cell_folder(cell) / OUTCOME).is_file()
-        }
-        failed = {cell: reason for cell, reason in _reasons(runs, plan).items() if cell not in results}
-        kept = read_json(folder / OVERRIDE) if (folder / OVERRIDE).is_file() else None
-        if withdraw:
-            (folder / OVERRIDE).unlink(missing_ok=True)
-        elif name is not None:
-            write_json(folder / OVERRIDE, {"name": name, "reason": reason})
-        try:
-            choose(plan, results, failed, allow_incomplete)
-        except (ConfigError, SelectionError):  # a choice that cannot be made leaves everything as it was
-            if kept is None:
-                (folder / OVERRIDE).unlink(missing_ok=True)
-            else:
-                write_json(folder / OVERRIDE, kept)
-            raise
+        if name is not None:  # a cell stands for its configuration
+            name = next((cell.configuration for cell in plan.cells if cell.name == name), name)
         tracker = Tracker(runs)
         run = open_sweep(tracker, plan)
-        outcome = finish_sweep(tracker, plan, results, failed, run, allow_incomplete)
-    title = f"{plan.config.phase} stage {plan.config.stage}: {plan.config.data}, {plan.config.profile}"
-    print_outcome(make_console(), title, outcome)
+        with finishing(run):
+            results = _results(tracker, plan, run)
+            failed = {cell: why for cell, why in _reasons(plan).items() if cell not in results}
+            if withdraw or name is not None:
+                choose(plan, results, failed, allow_incomplete, Decree(name, reason))  # a wrong one changes nothing
+                (folder / OVERRIDE).unlink(missing_ok=True)
+            if name is not None:
+                write_json(folder / OVERRIDE, asdict(Decree(name, reason)))
+            outcome = finish_sweep(tracker, plan, results, failed, run, allow_incomplete, promote=True)
+    print_outcome(make_console(), plan.title, outcome)
+
+
+def _results(tracker: Tracker, plan: Plan, run: TrackedRun) -> dict[str, Result]:
+    """Read the finished cells of a sweep, and show in MLflow those that it has lost."""
+    trials = trial_numbers(plan.folder.parent, plan.name)
+    results = {}
+    for cell in plan.cells:
+        if not (plan.cell_folder(cell) / OUTCOME).is_file():
+            continue
+        trial = trials.get(cell.name, 0)
+        if tracker.find(trial_key(plan, cell, trial)) is None:
+            results[cell.name] = log_outcome(open_trial(tracker, plan, cell, trial, run), plan, cell)
+        else:
+            results[cell.name] = read_result(read_json(plan.cell_folder(cell) / OUTCOME), cell)
+    return results
 
 
 def compare_cells(first: str, second: str, runs: Path) -> None:
@@ -88,6 +99,8 @@ def compare_cells(first: str, second: str, runs: Path) -> None:
         raise ConfigError(f"{first} and {second} are the same cell")
     if plans[0].config.stage != plans[1].config.stage:
         raise ConfigError("the cells are of different stages, whose classes differ; compare within a stage")
+    if plans[0].config.metrics != plans[1].config.metrics:
+        raise ConfigError("the cells were measured differently (metrics.bf_tolerance or metrics.empty of their sweeps)")
     tables = [pd.read_csv(folder / PER_IMAGE, dtype={"image": str, "case": str}) for folder in folders]
     names = (folders[0].name, folders[1].name)
     if names[0] == names[1]:
@@ -118,7 +131,7 @@ def print_table(sweep: str, runs: Path) -> None:
     standings = {standing["name"]: standing for standing in selection["doubt"]["standings"]}
     groups = configurations(plan.cells)
     header = ["", "configuration", "score", "95 % interval", "P(best)", *(f"{name} Dice" for name in classes), ""]
-    print(f"{selection['doubt']['sentence'][0].upper()}{selection['doubt']['sentence'][1:]}.\n")
+    print(f"{selection['doubt']['sentence']}.\n")
     print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
     for entry in selection["ranking"]:
         standing = standings[entry["name"]]
@@ -129,11 +142,11 @@ def print_table(sweep: str, runs: Path) -> None:
         ]
         dice = [" / ".join(_mean([o[form]["dice"][name] for o in outcomes]) for form in FORMS) for name in classes]
         interval = "-" if standing["low"] is None else f"{standing['low']:.3f} to {standing['high']:.3f}"
-        chance = "-" if standing["best"] is None else f"{standing['best']:.2f}"
+        best = "-" if standing["best"] is None else chance(standing["best"])
         remarks = ["**selected**"] * entry["selected"] + [f"collapsed: {', '.join(entry['collapsed'])}"] * bool(
             entry["collapsed"]
         )
-        row = [str(entry["rank"]), entry["name"], f"{entry['score']:.4f}", interval, chance, *dice, ", ".join(remarks)]
+        row = [str(entry["rank"]), entry["name"], f"{entry['score']:.4f}", interval, best, *dice, ", ".join(remarks)]
         print("| " + " | ".join(row) + " |")
     print()
     for note in (*selection["notes"], *selection["doubt"]["notes"]):
@@ -153,7 +166,7 @@ def find_sweep(sweep: str, runs: Path) -> Path:
     """
     for folder in (Path(sweep), runs / sweep):
         if (folder / SETTINGS).is_file():
-            return folder
+            return folder.resolve()
     if (runs / "mlflow.db").is_file():
         with suppress(KeyError):
             name = Tracker(runs).tags_of(sweep)["sweep"]
@@ -170,7 +183,7 @@ def find_cell(name: str, runs: Path) -> Path:
         ConfigError: there is none, or several.
     """
     if (Path(name) / OUTCOME).is_file():
-        return Path(name)
+        return Path(name).resolve()
     sweep, _, cell = name.rpartition("/")
     finished = [outcome.parent for folder in _sweeps(runs) for outcome in sorted(folder.glob(f"cells/*/{OUTCOME}"))]
     found = [folder for folder in finished if folder.name == cell and (not sweep or folder.parent.parent.name == sweep)]
@@ -187,8 +200,17 @@ def _sweeps(runs: Path) -> Sequence[Path]:
     return sorted(path.parent for path in runs.glob(f"*/{SETTINGS}"))
 
 
-def _reasons(runs: Path, plan: Plan) -> dict[str, str]:
+def _reasons(plan: Plan) -> dict[str, str]:
     """Say of each cell why it may have no result."""
-    known = {name: entries for name, _, entries in read_ledger(runs)}
-    reasons = {entry.cell: entry.reason or f"is {entry.state}" for entry in known.get(plan.name, [])}
-    return {cell.name: reasons.get(cell.name, "was never run") for cell in plan.cells}
+    known = {name: entries for name, _, entries in read_ledger(plan.folder.parent)}
+    entries = {entry.cell: entry for entry in known.get(plan.name, [])}
+    reasons = {}
+    for cell in plan.cells:
+        entry = entries.get(cell.name)
+        if entry is None or entry.state == "waiting":
+            reasons[cell.name] = "was never run"
+        elif entry.state == "complete":
+            reasons[cell.name] = "its results were removed"
+        else:
+            reasons[cell.name] = entry.reason or "was stopped before its end"
+    return reasons

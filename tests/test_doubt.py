@@ -208,7 +208,7 @@ def test_when_all_collapsed_all_are_ranked_and_it_is_said() -> None:
     tables = [simple(0.5, 0.6, 0.7), simple(0.1, 0.2, 0.3)]
     result = doubt([Candidate(n, [t], ("scar",)) for n, t in zip("ab", tables, strict=True)], "a", "mean")
     assert [entry.best for entry in result.standings] == [1.0, 0.0]
-    assert result.sentence.startswith("every configuration collapsed, so the choice is moot; a is best with")
+    assert result.sentence.startswith("Every configuration collapsed, so the choice is moot; a is best with")
 
 
 def test_identical_candidates_are_ranked_in_the_order_given() -> None:

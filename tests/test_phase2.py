@@ -122,7 +122,7 @@ def test_the_selection_carries_its_doubt(swept: tuple[Path, str], plan: Plan) ->
     assert np.array([standing["ranks"] for standing in ranked]).sum(axis=0) == pytest.approx(np.ones(len(ranked)))
     assert selection["rule"] == "weighted"
     assert selection["selected"] == [selection["champion"]]
-    sentence = doubt["sentence"][0].upper() + doubt["sentence"][1:]
+    sentence = doubt["sentence"]
     printed = swept[1]
     assert sentence in printed
     assert printed.index(sentence) < printed.index("rank  configuration")
@@ -173,6 +173,9 @@ def test_a_person_may_overrule_and_take_it_back(swept: tuple[Path, str], plan: P
     for arguments, message in (
         (("--override", "unet-dize-adam", "--reason", "x"), "did you mean 'unet-dice-adam'"),
         (("--override", other), "needs a reason"),
+        (("--override", before[0], "--reason", "x"), "nothing to override"),
+        (("--override", other, "--reason", "x", "--withdraw"), "give one of them"),
+        (("--reason", "x"), "give --override too"),
     ):
         refused = invoke(*where, *arguments)
         assert (refused.exit_code, state()) == (2, before)
@@ -186,7 +189,42 @@ def test_a_person_may_overrule_and_take_it_back(swept: tuple[Path, str], plan: P
     withdrawn = invoke("select", str(plan.folder), "--withdraw", "--runs", str(swept[0]))
     assert withdrawn.exit_code == 0, withdrawn.output
     assert state() == before
-    assert len(client.search_model_versions("name = 'lge-stage1'")) == 3
+    assert len(client.search_model_versions("name = 'lge-stage1'")) == 2  # the first is taken again
+
+
+def test_a_champion_gives_way_to_new_and_sound_selections_only(swept: tuple[Path, str], plan: Plan) -> None:
+    client = MlflowClient(tracking_uri=database_uri(swept[0]), registry_uri=database_uri(swept[0]))
+    before = client.get_model_version_by_alias("lge-stage1", "champion")
+    foreign = client.create_model_version(
+        "lge-stage1", before.source, tags={"lge.key": "other/cell/0", "collapsed": "no"}
+    )
+    client.set_registered_model_alias("lge-stage1", "champion", foreign.version)
+    again = run("phase2", *TINY, *GRID, "--runs", str(swept[0]))
+    assert again.returncode == 0, again.stderr
+    assert "(other/cell/0) stays champion" in again.stdout
+    if before.tags["collapsed"] != "no":  # what collapsed does not displace what stands
+        assert "it collapsed" in again.stdout
+        client.set_model_version_tag("lge-stage1", foreign.version, "collapsed", "cavity")
+    promoted = invoke("select", plan.name, "--runs", str(swept[0]))
+    assert promoted.exit_code == 0, promoted.output
+    assert f"in place of version {foreign.version}" in promoted.output
+    assert client.get_model_version_by_alias("lge-stage1", "champion").version == before.version
+    client.delete_model_version("lge-stage1", foreign.version)
+
+
+def test_a_lost_mlflow_database_is_rebuilt_by_select(swept: tuple[Path, str], plan: Plan, tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(swept[0], runs, ignore=shutil.ignore_patterns("mlflow.db", "artifacts"))
+    done = invoke("select", str(runs / plan.name))
+    assert done.exit_code == 0, done.output
+    client = MlflowClient(tracking_uri=database_uri(runs), registry_uri=database_uri(runs))
+    version = client.get_model_version_by_alias("lge-stage1", "champion")
+    assert version.tags["cell"] == json.loads((plan.folder / "selection.json").read_text())["champion"]
+    place = client.get_logged_model(version.source.removeprefix("models:/")).artifact_location
+    assert Path(place.removeprefix("file://")).is_relative_to(runs)
+    assert not Path("mlruns").exists()
+    example = json.loads(next(runs.rglob("input_example.json")).read_text())
+    assert not np.array(example).any()  # no patient's image is in the model
 
 
 def test_a_sweep_that_does_not_exist_is_explained(swept: tuple[Path, str]) -> None:

@@ -195,11 +195,14 @@ def test_a_person_may_choose_another_with_a_reason() -> None:
     assert chosen.override is not None
     assert (chosen.override.reason, chosen.override.beat) == ("cleaner contours", ("a",))
     assert chosen.margin == pytest.approx(-0.2)
+    three = select([result(name, score) for name, score in (("a", 0.9), ("b", 0.5), ("c", 0.4))], "mean", keep=2)
+    assert override(three, "c", "why").selected == ("c", "a")
     assert "chosen by a person over a: cleaner contours" in chosen.notes
     for name, reason, message in (
         ("bb", "why", "did you mean 'b'"),
         ("c", "why", "c collapsed: it never predicted cavity"),
         ("b", "  ", "needs a reason"),
+        ("a", "why", "nothing to override"),
     ):
         with pytest.raises(ConfigError, match=message):
             override(selection, name, reason)

@@ -262,7 +262,7 @@ def _sentence(standings: Sequence[Standing], winner: str, names: Mapping[str, st
     """The doubt in one plain sentence."""
     called = {entry.name: names.get(entry.name, entry.name) for entry in standings}
     name = called[winner]
-    prefix = "every configuration collapsed, so the choice is moot; " if all(x.collapsed for x in standings) else ""
+    prefix = "Every configuration collapsed, so the choice is moot; " if all(x.collapsed for x in standings) else ""
     if len(standings) == 1:
         return f"{prefix}{name} is the only configuration: there is nothing to compare it with"
     chosen = next(entry for entry in standings if entry.name == winner)
@@ -273,11 +273,18 @@ def _sentence(standings: Sequence[Standing], winner: str, names: Mapping[str, st
     if len(ranked) == 1:
         return f"{name} is the only one of {len(standings)} configurations that did not collapse"
     top = max(ranked, key=lambda entry: entry.best or 0.0)
-    lead = f"{name} is best with probability {_chance(chosen.best)}"
+    lead = f"{name} is best with probability {chance(chosen.best)}"
     if (top.best or 0.0) > chosen.best:
-        lead += f" only, {called[top.name]} with {_chance(top.best or 0.0)}"
+        lead += f" only, {called[top.name]} with {chance(top.best or 0.0)}"
     others = [entry for entry in ranked if entry.name != winner]
-    return f"{prefix}{lead}; {_told_apart(others, name if top.name != winner else 'it')}"
+    few = f" (from {cases} cases: no proof)" if cases < FEW_CASES else ""
+    return f"{prefix}{lead}; {_told_apart(others, name if top.name != winner else 'it')}{few}"
+
+
+def describe_friedman(tests: Sequence[Friedman]) -> list[str]:
+    """Say in a sentence what Friedman's test found, if it was made: metric by metric, over all configurations."""
+    found = [f"{test.metric} {test.p:.3g}" for test in tests if test.p is not None]
+    return [f"Friedman's test that all configurations are alike, p: {', '.join(found)}"] if found else []
 
 
 def _told_apart(others: Sequence[Standing], winner: str) -> str:
@@ -292,7 +299,7 @@ def _told_apart(others: Sequence[Standing], winner: str) -> str:
     return f"{said} ({better} clearly score{'s' if better == 1 else ''} higher)" if better else said
 
 
-def _chance(value: float) -> str:
+def chance(value: float) -> str:
     """A probability in two digits, never as certain: ".41", "above .99"."""
     if value > 0.99:
         return "above .99"

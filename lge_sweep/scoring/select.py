@@ -8,6 +8,9 @@ from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.scoring.score import RULES, Score, Value, global_metrics, score
 
+ROUNDING = 1e-12
+"""Scores that agree to so much are equal: a sum of weights and metrics is not exact."""
+
 
 @dataclass(frozen=True)
 class Result:
@@ -172,7 +175,8 @@ def select(
     entries = [(result, metrics, score(metrics, rule)) for result, metrics in scored]
     entries.sort(key=lambda entry: -entry[2].value)
     selectable = [entry for entry in entries if not entry[0].collapsed] or entries
-    tied = [result for result, _, points in selectable if selectable[0][2].value - points.value <= tie_margin]
+    lowest = selectable[0][2].value - tie_margin - ROUNDING
+    tied = [result for result, _, points in selectable if points.value >= lowest]
     by_spread = keep == 1 and len(tied) > 1 and all(result.spread is not None for result in tied)
     if by_spread:
         chosen: tuple[str, ...] = (min(tied, key=lambda result: result.spread or 0.0).name,)
@@ -191,6 +195,8 @@ def select(
     notes = _notes([points for _, _, points in entries], ranking, chosen, keep, part, unfinished or {})
     if by_spread:
         notes.insert(0, _tie_note(tied, chosen[0], tie_margin))
+    elif keep == 1 and len(tied) > 1 and tie_margin > 0:
+        notes.insert(0, f"{len(tied)} are within {tie_margin:g} of the top score, but the spread of some is missing")
     elif margin == 0:
         notes.append("a tie at the border of the selection was decided by the order of the grid")
     return Selection(
@@ -204,25 +210,29 @@ def override(selection: Selection, name: str, reason: str) -> Selection:
 
     Args:
         selection: what the rule selected.
-        name: the configuration to select instead.
+        name: the configuration to select instead; where several are selected, it takes the last one's place.
         reason: why; kept with the selection.
 
     Raises:
-        ConfigError: the configuration is unknown, collapsed while another stands, or the reason is empty.
+        ConfigError: the configuration is unknown, selected anyway, collapsed while another stands, or there is no
+            reason.
     """
     entries = {entry.name: entry for entry in selection.ranking}
     if name not in entries:
         raise ConfigError(f"no configuration named '{name}' in this sweep: {suggest(name, entries)}")
+    if name in selection.selected:
+        raise ConfigError(f"{name} is what the rule selects; there is nothing to override")
     collapsed = entries[name].collapsed
     if collapsed and not all(entry.collapsed for entry in selection.ranking):
         raise ConfigError(f"{name} collapsed: it never predicted {' or '.join(collapsed)}; it cannot be selected")
     if not reason.strip():
         raise ConfigError("an override needs a reason, for those who read the selection later: --reason")
-    others = [entry.score for entry in selection.ranking if entry.name != name and not entry.collapsed]
+    chosen = (name, *selection.selected)[: len(selection.selected)]
+    others = [entry.score for entry in selection.ranking if entry.name not in chosen and not entry.collapsed]
     return replace(
         selection,
-        selected=(name,),
-        ranking=tuple(replace(entry, selected=entry.name == name) for entry in selection.ranking),
+        selected=chosen,
+        ranking=tuple(replace(entry, selected=entry.name in chosen) for entry in selection.ranking),
         margin=entries[name].score - max(others) if others else None,
         notes=(f"chosen by a person over {' and '.join(selection.selected)}: {reason.strip()}", *selection.notes),
         override=Override(name, reason.strip(), selection.selected),
@@ -232,7 +242,7 @@ def override(selection: Selection, name: str, reason: str) -> Selection:
 def _tie_note(tied: Sequence[Result], winner: str, tie_margin: float) -> str:
     spreads = ", ".join(f"{result.name} {result.spread:.4f}" for result in tied)
     return (
-        f"{len(tied)} configurations are within {tie_margin:g} of the top score; {winner} won because its global "
+        f"{len(tied)} configurations are within {tie_margin:g} of the top score; the rule takes {winner}, whose global "
         f"metrics spread least over the images (mean standard deviation: {spreads})"
     )
 

@@ -11,7 +11,8 @@ from lge_sweep.paths import WEIGHT_SUFFIXES
 
 def sweep_digest(config: SweepConfig, data_digest: str) -> str:
     """Return a SHA-256 of every setting, the content of the data and of weight files, and this program's version."""
-    settings = config.model_dump(mode="json", exclude={"search": {"trials"}})  # more trials go on with the same search
+    # more trials go on with the same search; sweeps without one are what they were before there were searches
+    settings = config.model_dump(mode="json", exclude={"search"} if config.search is None else {"search": {"trials"}})
     weights = settings["training"]["encoder_weights"]
     content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights))]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -5,6 +5,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+FACTS = "plan.json"
+SETTINGS = "sweep.yaml"
+MANIFEST = "manifest.csv"
 OUTCOME = "outcome.json"
 """Written last: a cell whose folder has it is finished."""
 BEST = "best.pt"

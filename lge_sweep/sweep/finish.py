@@ -3,19 +3,20 @@
 import csv
 import io
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
-from lge_sweep.errors import SelectionError
+from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import RankLine, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score, select
 from lge_sweep.scoring.doubt import Candidate, Doubt, doubt
+from lge_sweep.scoring.paired import Comparison
 from lge_sweep.scoring.score import global_metrics
 from lge_sweep.sweep.files import OVERRIDE, SELECTION, read_json, write_json, write_text
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import log_selection, ranking_columns
-from lge_sweep.sweep.register import register_champion
+from lge_sweep.sweep.register import register_winner
 from lge_sweep.sweep.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
 
@@ -27,7 +28,7 @@ class Outcome:
     Attributes:
         selection: what was chosen.
         doubt: how sure that is.
-        registered: name and version of the registered model, None where none is (phase 1).
+        registered: a sentence on the registered model, None where none is (phase 1, search).
         names: configuration -> the name to print.
         settings: of a search, the `KEY=VALUE` settings that train its winner in phase 2; else none.
     """
@@ -37,6 +38,14 @@ class Outcome:
     registered: str | None
     names: Mapping[str, str]
     settings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decree:
+    """A person's choice of a configuration and the reason; no name: the rule's choice, whatever was decreed before."""
+
+    name: str | None = None
+    reason: str = ""
 
 
 RANKING = "ranking.csv"
@@ -50,6 +59,7 @@ def finish_sweep(
     failed: Mapping[str, str],
     run: TrackedRun,
     allow_incomplete: bool = False,
+    promote: bool = False,
 ) -> Outcome:
     """Rank a sweep's configurations, select, quantify the doubt, draw, and log and register what came out.
 
@@ -62,26 +72,31 @@ def finish_sweep(
         failed: reasons of the cells that have none.
         run: the sweep's MLflow run; it is ended here.
         allow_incomplete: select although cells failed.
+        promote: make the winner the champion even if the selection is not new.
 
     Raises:
         SelectionError: the sweep is incomplete, or nothing can be scored; the run is marked FAILED.
-        ConfigError: the recorded override does not fit the results.
+        ConfigError: the person's choice that is kept does not fit the results.
     """
     try:
         selection = choose(plan, results, failed, allow_incomplete)
     except SelectionError as error:
+        (plan.folder / SELECTION).unlink(missing_ok=True)  # an earlier one no longer holds
         run.tag({"failed": str(error)[:500]})
         run.finish("FAILED")
         raise
     doubts = _doubt(plan, results, selection)
     champion = best_cell(plan, results, selection.selected[0])
     write_text(plan.folder / RANKING, _csv(ranking_columns(selection, doubts)))
-    tests = [asdict(comparison) for comparison in doubts.comparisons]
-    write_text(
-        plan.folder / COMPARISONS, _csv({key: [test[key] for test in tests] for key in tests[0]} if tests else {})
-    )
+    columns = [field.name for field in fields(Comparison)]
+    tests = {name: [getattr(test, name) for test in doubts.comparisons] for name in columns}
+    write_text(plan.folder / COMPARISONS, _csv(tests))
     figures = _draw(plan, results, selection, doubts)
     config, groups = plan.config, configurations(plan.cells)
+    registered = None
+    if config.phase == "phase2":
+        known = read_json(plan.folder / SELECTION)["champion"] if (plan.folder / SELECTION).is_file() else None
+        registered = register_winner(tracker, plan, champion, selection, doubts, promote or known != champion.name)
     write_json(
         plan.folder / SELECTION,
         {
@@ -94,16 +109,31 @@ def finish_sweep(
             "doubt": doubts.to_dict(),
         },
     )
-    registered = register_champion(tracker, plan, champion, selection, doubts) if config.phase == "phase2" else None
     log_selection(run, plan, selection, doubts, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
     settings = () if config.search is None else tuple(champion.settings)
     return Outcome(selection, doubts, registered, short_configurations(plan.cells), settings)
 
 
 def choose(
-    plan: Plan, results: Mapping[str, Result], failed: Mapping[str, str], allow_incomplete: bool = False
+    plan: Plan,
+    results: Mapping[str, Result],
+    failed: Mapping[str, str],
+    allow_incomplete: bool = False,
+    decree: Decree | None = None,
 ) -> Selection:
-    """Select by the sweep's rule, or as a person has decreed (`override.json`)."""
+    """Select by the sweep's rule, or as a person has decreed.
+
+    Args:
+        plan: the sweep.
+        results: results of the finished cells, in grid order.
+        failed: reasons of the cells that have none.
+        allow_incomplete: select although cells failed.
+        decree: a person's choice; None: the one kept in `override.json`, if there is one.
+
+    Raises:
+        SelectionError: the sweep is incomplete, or nothing can be scored.
+        ConfigError: the person's choice does not fit the results.
+    """
     merged = [
         merge_seeds(name, finished)
         for name, group in configurations(plan.cells).items()
@@ -113,9 +143,19 @@ def choose(
     selection = select(
         merged, rule.rule, rule.keep, rule.part, rule.emphasis, rule.tie_margin, failed, allow_incomplete
     )
-    if (plan.folder / OVERRIDE).is_file():
-        return override(selection, **read_json(plan.folder / OVERRIDE))
-    return selection
+    path = plan.folder / OVERRIDE
+    if decree is None and path.is_file():
+        decree = Decree(**read_json(path))
+    if decree is None or decree.name is None:
+        return selection
+    try:
+        return override(selection, decree.name, decree.reason)
+    except ConfigError as error:
+        if not path.is_file():
+            raise
+        raise ConfigError(
+            f"{error} (kept in {path}; take it back with: lge-sweep select {plan.name} --withdraw)"
+        ) from None
 
 
 def best_cell(plan: Plan, results: Mapping[str, Result], configuration: str) -> Cell:
@@ -151,7 +191,8 @@ def _draw(plan: Plan, results: Mapping[str, Result], selection: Selection, doubt
         if cell.name in results
     ]
     stage, config = plan.config.stage, plan.config
-    best = [best_cell(plan, results, entry.name).name for entry in selection.ranking[:2]]
+    top = dict.fromkeys([*selection.selected, *(entry.name for entry in selection.ranking)])
+    best = [best_cell(plan, results, name).name for name in [*top][:2]]
     names = short_configurations(plan.cells)
     lines = [
         RankLine(

@@ -3,8 +3,9 @@
 from pathlib import Path
 
 from lge_sweep.config import SweepConfig
+from lge_sweep.config.loader import read_yaml
 from lge_sweep.errors import InheritError
-from lge_sweep.sweep.files import SELECTION, read_json
+from lge_sweep.sweep.files import FACTS, SELECTION, SETTINGS, read_json
 
 SELECTED = ("selected",)
 
@@ -25,23 +26,36 @@ def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepCo
     """
     if config.grid.model != SELECTED:
         return config, []
-    before = f"phase1-stage{config.stage}-{config.data}-{config.profile}"
     what = f"phase 1 of stage {config.stage} on {config.data} with profile {config.profile}"
-    folders = sorted(folder for folder in runs.glob(f"{before}-*") if (folder / "plan.json").is_file())
+    folders = [folder for folder in sorted(runs.glob("phase1-*")) if _is_of(folder, config)]
     if not folders:
         raise InheritError(f"{what} has not been run in {runs}, so that no models are selected yet")
-    alike = [folder for folder in folders if read_json(folder / "plan.json")["basis"] == basis]
+    bases = {folder: str(read_json(folder / FACTS)["basis"]) for folder in folders}
+    alike = [folder for folder in folders if bases[folder] == basis]
     if not alike:
-        known = ", ".join(f"{read_json(folder / 'plan.json')['basis'][:10]} ({folder.name})" for folder in folders)
+        known = ", ".join(f"{bases[folder][:10]} ({folder.name})" for folder in folders)
         raise InheritError(
             f"{what} was run on other data, another split or other training settings: digest {known}; this is "
             f"{basis[:10]}. Give the same settings as then, or run it with these"
         )
-    finished = [folder for folder in alike if (folder / SELECTION).is_file()]
-    if not finished:
+    selections = {folder.name: read_json(folder / SELECTION) for folder in alike if (folder / SELECTION).is_file()}
+    if not selections:
         raise InheritError(f"{what} is not complete: {alike[-1]} has no selection yet")
-    newest = max(finished, key=lambda folder: (folder / SELECTION).stat().st_mtime)
-    selection = read_json(newest / SELECTION)
-    models = tuple(selection["models"])
+    if len({frozenset(selection["models"]) for selection in selections.values()}) > 1:
+        listed = "; ".join(f"{name}: {', '.join(selection['models'])}" for name, selection in selections.items())
+        raise InheritError(
+            f"{what} was run several times and selected different models ({listed}); name some with --models"
+        )
+    models = tuple(next(iter(selections.values()))["models"])
     grid = config.grid.model_copy(update={"model": models})
-    return config.model_copy(update={"grid": grid}), [f"models selected by {newest.name}: {', '.join(models)}"]
+    notes = [f"models selected by {' and '.join(selections)}: {', '.join(models)}"]
+    notes += [f"of that selection: {note}" for selection in selections.values() for note in selection["notes"]]
+    return config.model_copy(update={"grid": grid}), list(dict.fromkeys(notes))
+
+
+def _is_of(folder: Path, config: SweepConfig) -> bool:
+    """Whether a folder is a phase 1 of the same stage, data and profile."""
+    if not all((folder / name).is_file() for name in (FACTS, SETTINGS)):
+        return False
+    settings = read_yaml(folder / SETTINGS)
+    return all(settings.get(key) == getattr(config, key) for key in ("stage", "data", "profile"))

@@ -230,6 +230,12 @@ def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
     return result
 
 
+def trial_numbers(runs: Path, sweep: str) -> dict[str, int]:
+    """Return the number of the latest trial of each cell of a sweep that has one."""
+    known = {name: entries for name, _, entries in read_ledger(runs)}
+    return {entry.cell: entry.trial for entry in known.get(sweep, []) if entry.trial is not None}
+
+
 def is_held(runs: Path) -> bool:
     """Whether a driver is using the runs directory now."""
     path = runs / ".driver.lock"

@@ -18,12 +18,8 @@ from lge_sweep.ingest import read
 from lge_sweep.labels import Label, class_names
 from lge_sweep.split import PARTS, split_cases
 from lge_sweep.sweep.digest import basis_digest, sweep_digest
-from lge_sweep.sweep.files import OUTCOME, read_json, write_json, write_text
+from lge_sweep.sweep.files import FACTS, MANIFEST, OUTCOME, SETTINGS, read_json, write_json, write_text
 from lge_sweep.sweep.inherit import inherit_models
-
-FACTS = "plan.json"
-SETTINGS = "sweep.yaml"
-MANIFEST = "manifest.csv"
 
 
 @dataclass(frozen=True)
@@ -57,6 +53,11 @@ class Plan:
     leak_share: float
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
+
+    @property
+    def title(self) -> str:
+        """What to call the sweep above a table."""
+        return f"{self.config.phase} stage {self.config.stage}: {self.config.data}, {self.config.profile}"
 
     def short_name(self, cell: Cell) -> str:
         """What to call a cell of this sweep on screen."""

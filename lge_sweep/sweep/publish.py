@@ -15,7 +15,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, all_scores
-from lge_sweep.scoring.doubt import Doubt
+from lge_sweep.scoring.doubt import Doubt, chance, describe_friedman
 from lge_sweep.sweep.files import HISTORY, OUTCOME, PER_IMAGE, read_json
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
@@ -49,11 +49,16 @@ def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: Tra
     """Open the child run of a trial."""
     params = {**_training_params(cell.training(plan.config.training)), **cell.parameters, "stage": cell.stage}
     tags = {**_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
-    key = f"{plan.name}/{cell.name}/trial{trial}"
+    key = trial_key(plan, cell, trial)
     name = f"{plan.short_name(cell)} (stage {cell.stage})"
     run = tracker.open_run(key, name, tags, params, parent)
     run.log_data(_data_version(plan), "training")
     return run
+
+
+def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
+    """Return the key of a trial's run."""
+    return f"{plan.name}/{cell.name}/trial{trial}"
 
 
 def log_curves(run: TrackedRun, folder: Path) -> None:
@@ -84,14 +89,13 @@ def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
 def log_selection(run: TrackedRun, plan: Plan, selection: Selection, doubts: Doubt, files: Iterable[str]) -> None:
     """Log a sweep's ranking, selection, doubt and figures."""
     winner = next(standing for standing in doubts.standings if standing.name == doubts.winner)
-    points = {
-        "best/score": winner.score,
-        "best/score_low": winner.low,
-        "best/score_high": winner.high,
-        "best/probability": winner.best,
-        "best/alike": float(sum(bool(standing.alike) for standing in doubts.standings)),
+    values = {
+        "selected/score": winner.score,
+        "selected/score_low": winner.low,
+        "selected/score_high": winner.high,
+        "selected/probability_best": winner.best,
     }
-    run.log([(key, value, 0) for key, value in points.items() if value is not None])
+    run.set({key: value for key, value in values.items() if value is not None})
     override = selection.override
     run.tag(
         {
@@ -123,7 +127,7 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
     """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
     standings = {standing.name: standing for standing in doubts.standings}
     lines = [f"Selected on the {selection.part} part by rule {selection.rule}: **{', '.join(selection.selected)}**", ""]
-    lines += [doubts.sentence[0].upper() + doubts.sentence[1:] + ".", ""]
+    lines += [doubts.sentence + ".", ""]
     lines += [
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
@@ -131,14 +135,15 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
     for entry in selection.ranking:
         standing = standings[entry.name]
         interval = "-" if standing.low is None else f"{standing.low:.4f} to {standing.high:.4f}"
-        probability = "-" if standing.best is None else f"{standing.best:.2f}"
+        probability = "-" if standing.best is None else chance(standing.best)
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
         remark = "collapsed" if entry.collapsed else ""
         lines.append(
             f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {interval} | {probability} | {shown} | {remark} |"
         )
-    return "\n".join([*lines, "", *(f"- {note}" for note in (*selection.notes, *doubts.notes))])
+    notes = (*selection.notes, *doubts.notes, *describe_friedman(doubts.friedman))
+    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
 
 
 def ranking_columns(selection: Selection, doubts: Doubt) -> dict[str, list[object]]:

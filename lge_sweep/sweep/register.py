@@ -1,21 +1,28 @@
 """The winner of phase 2 as a model others can load: `models:/lge-stage<k>@champion`."""
 
+import hashlib
+
 import numpy as np
 
 from lge_sweep.config import Cell
-from lge_sweep.data import load_arrays
-from lge_sweep.data.module import network_input
 from lge_sweep.labels import class_names
 from lge_sweep.scoring import Selection
 from lge_sweep.scoring.doubt import Doubt
 from lge_sweep.sweep.files import BEST
+from lge_sweep.sweep.ledger import trial_numbers
 from lge_sweep.sweep.plan import Plan
+from lge_sweep.sweep.publish import trial_key
 from lge_sweep.tracking import Tracker
-from lge_sweep.tracking.registry import Champion, find_champion, register
+from lge_sweep.tracking.registry import Champion, find_champion, find_version, register, set_champion
 
 
-def register_champion(tracker: Tracker, plan: Plan, cell: Cell, selection: Selection, doubts: Doubt) -> str:
-    """Register the network of a sweep's winner and point the alias `champion` at it, unless it is that already.
+def register_winner(
+    tracker: Tracker, plan: Plan, cell: Cell, selection: Selection, doubts: Doubt, promote: bool
+) -> str:
+    """Register the network of a sweep's winner, once, and make it the champion of its stage.
+
+    A champion of another sweep gives way to a new selection only (`promote`), and none that stands gives way to a
+    network that collapsed.
 
     Args:
         tracker: MLflow.
@@ -23,20 +30,38 @@ def register_champion(tracker: Tracker, plan: Plan, cell: Cell, selection: Selec
         cell: the winner.
         selection: why it won.
         doubts: how sure that is.
+        promote: whether the selection is new.
 
     Returns:
-        Name and version of the registered model, as MLflow writes them.
+        A sentence on what was registered and what the champion is.
     """
-    name, key = f"lge-stage{cell.stage}", f"{plan.name}/{cell.name}"
-    known = find_champion(tracker, name)
-    if known is not None and known[0] == key:
-        return f"{name} version {known[1]}"
+    name = f"lge-stage{cell.stage}"
+    weights = hashlib.sha256((plan.cell_folder(cell) / BEST).read_bytes()).hexdigest()[:16]
+    key = f"{plan.name}/{cell.name}/{weights}"
+    version = find_version(tracker, name, key)
+    if version is None:
+        version = register(tracker, _champion(plan, cell, key, selection, doubts))
+    before = find_champion(tracker, name)
+    said = f"Registered as {name} version {version.number}"
+    if before is not None and before.key == key:
+        return f"{said}, the champion: models:/{name}@champion."
+    collapsed = version.tags["collapsed"] != "no"
+    if before is not None and collapsed and before.tags.get("collapsed") == "no":
+        return f"{said}; it collapsed, so version {before.number} ({before.key}) stays champion."
+    if before is not None and not promote and not before.key.startswith(f"{plan.name}/"):
+        return (
+            f"{said}; version {before.number} ({before.key}) stays champion. "
+            f"To change that: lge-sweep select {plan.name}"
+        )
+    set_champion(tracker, name, version)
+    replaced = "" if before is None else f" in place of version {before.number} ({before.key})"
+    return f"{said}, the champion{replaced}: models:/{name}@champion."
+
+
+def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Doubt) -> Champion:
     from lge_sweep.models.segmenter import Segmenter  # loads torch, which a driver otherwise does without
     from lge_sweep.sweep.execute import load_best
 
-    arrays = load_arrays(plan.arrays)
-    rows = plan.rows(plan.config.selection.part)[:2]
-    example = np.stack([network_input(arrays.images[row], arrays.refined[row], cell.stage) for row in rows])
     classes = ", ".join(f"{index} {label}" for index, label in enumerate(class_names(cell.stage)))
     seen = "grey level three times" if cell.stage == 1 else "the paper's composite of image and refined cavity"
     size = plan.config.training.image_size
@@ -52,6 +77,7 @@ def register_champion(tracker: Tracker, plan: Plan, cell: Cell, selection: Selec
         "profile": plan.config.profile,
         "collapsed": ", ".join(next(entry.collapsed for entry in selection.ranking if entry.selected)) or "no",
     }
-    module = load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training)
-    version = register(tracker, Champion(name, key, Segmenter(module), example, facts, description))
-    return f"{name} version {version}"
+    network = Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
+    trial = trial_numbers(plan.folder.parent, plan.name)[cell.name]
+    example = np.zeros((2, 3, size, size), dtype=np.uint8)  # no patient's: it is saved with the model
+    return Champion(f"lge-stage{cell.stage}", key, trial_key(plan, cell, trial), network, example, facts, description)

@@ -1,6 +1,5 @@
 """One sweep from its plan to its selection."""
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lge_sweep.sweep.driver import Driver
@@ -24,13 +23,10 @@ def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "Ou
     """
     driver.introduce(plan)
     run = driver.open_run(plan)
-    try:
+    from lge_sweep.tracking import finishing
+
+    with finishing(run):
         plan, results, failed = driver.run(plan, run)
         from lge_sweep.sweep.finish import finish_sweep  # imports matplotlib and scipy
 
         return finish_sweep(driver.tracker, plan, results, failed, run, allow_incomplete)
-    except BaseException:
-        if run.status == "RUNNING":
-            with suppress(Exception):  # MLflow may be what failed; what ended the sweep is worth more
-                run.finish("KILLED")
-        raise

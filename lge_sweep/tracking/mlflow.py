@@ -5,7 +5,8 @@ is sent, and all of it can be sent again from the ledger and the sweep's folder.
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,6 +115,8 @@ class Tracker:
                 created[MLFLOW_PARENT_RUN_ID] = parent.id
             run = self.client.create_run(self.experiment, tags=created, run_name=name)
         tracked = TrackedRun(self.client, run.info.run_id, dict.fromkeys(run.data.metrics, ""), run.info.status)
+        if parent is not None and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != parent.id:
+            tags = {**tags, MLFLOW_PARENT_RUN_ID: parent.id}  # the parent was deleted, and made anew
         new = [Param(key, str(value)) for key, value in params.items() if key not in run.data.params]
         labels = [RunTag(key, value) for key, value in tags.items()]
         self.client.log_batch(tracked.id, params=new, tags=labels)
@@ -140,6 +143,11 @@ class TrackedRun:
             self.client.log_batch(self.id, metrics=fresh[start : start + BATCH])
         for metric in fresh:
             self._last[metric.key] = max(self._last.get(metric.key, -1), metric.step)
+
+    def set(self, values: Mapping[str, float]) -> None:
+        """Log values that may change, each as a further step if it has changed."""
+        latest = self.client.get_run(self.id).data.metrics
+        self.log((key, value, self._last_step(key) + 1) for key, value in values.items() if latest.get(key) != value)
 
     def log_files(self, folder: Path, names: Iterable[str], into: str | None = None) -> None:
         """Copy files of a folder into the run's artifacts, replacing older copies."""
@@ -175,6 +183,18 @@ class TrackedRun:
         if key in self._known and key not in self._last:
             self._last[key] = max(metric.step for metric in self.client.get_metric_history(self.id, key))
         return self._last.get(key, -1)
+
+
+@contextmanager
+def finishing(run: TrackedRun) -> Iterator[None]:
+    """Mark a run as KILLED (stopped, to be resumed) if what is done in it ends before the run was finished."""
+    try:
+        yield
+    except BaseException:
+        if run.status == "RUNNING":
+            with suppress(Exception):  # MLflow may be what failed; what ended the work is worth more
+                run.finish("KILLED")
+        raise
 
 
 def database_uri(folder: Path) -> str:

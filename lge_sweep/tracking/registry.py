@@ -7,21 +7,24 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 import mlflow
 import mlflow.pytorch
 import numpy as np
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from lge_sweep.errors import RunsError
-from lge_sweep.tracking.mlflow import Tracker
+from lge_sweep.tracking.mlflow import KEY, Tracker
 
 ALIAS = "champion"
-KEY = "lge.key"
 REQUIREMENTS = ("mlflow", "torch", "numpy")
 
 
@@ -31,73 +34,111 @@ class Champion:
 
     Attributes:
         name: of the registered model.
-        key: identifies sweep and cell for ever.
+        key: identifies sweep, cell and weights for ever.
+        run_key: key of the trial's run.
         network: a torch module in evaluation mode, on the CPU.
-        example: uint8 [2, 3, S, S], an input.
+        example: uint8 [2, 3, S, S], an input; saved with the model, so that it must not be a patient's.
         facts: tags of the model's version.
         description: what it is, what goes in and what comes out.
     """
 
     name: str
     key: str
+    run_key: str
     network: Any
     example: NDArray[np.uint8]
     facts: Mapping[str, str]
     description: str
 
 
-def find_champion(tracker: Tracker, name: str) -> tuple[str, str] | None:
-    """Return key and version of a registered model's champion, None if there is none."""
+@dataclass(frozen=True)
+class Version:
+    """A registered version of a model: its number, the key it was registered with, and its tags."""
+
+    number: str
+    key: str
+    tags: Mapping[str, str]
+
+
+def find_version(tracker: Tracker, name: str, key: str) -> Version | None:
+    """Return the newest version of a registered model with a key whose files are still there, None if there is none."""
+    found = tracker.client.search_model_versions(f"name = '{name}' AND tag.`{KEY}` = '{key}'")
+    whole = [version for version in found if _is_there(tracker, version)]
+    return _read(max(whole, key=lambda version: int(version.version))) if whole else None
+
+
+def find_champion(tracker: Tracker, name: str) -> Version | None:
+    """Return a registered model's champion, None if there is none or its files are gone."""
     try:
-        found = tracker.client.get_model_version_by_alias(name, ALIAS)
-    except MlflowException:
+        if ALIAS not in tracker.client.get_registered_model(name).aliases:
+            return None
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         return None
-    return str(found.tags.get(KEY)), str(found.version)
+    version = tracker.client.get_model_version_by_alias(name, ALIAS)
+    return _read(version) if _is_there(tracker, version) else None
 
 
-def register(tracker: Tracker, champion: Champion) -> str:
-    """Log a network as a model of its trial's run, register it and make it the champion.
+def set_champion(tracker: Tracker, name: str, version: Version) -> None:
+    """Point the alias at a version."""
+    tracker.client.set_registered_model_alias(name, ALIAS, version.number)
+
+
+def register(tracker: Tracker, champion: Champion) -> Version:
+    """Log a network as a model of its trial's run and register it.
 
     The model is saved as an exported graph (PyTorch's pt2), so that loading it needs neither this package nor pickle.
-
-    Returns:
-        The version.
 
     Raises:
         RunsError: the trial's run is not there, or the model cannot be saved.
     """
-    sweep, cell = champion.key.split("/")
-    runs = tracker.client.search_runs(
-        [tracker.experiment], f"tags.sweep = '{sweep}' AND tags.cell = '{cell}' AND attributes.status = 'FINISHED'"
-    )
-    if not runs:
-        raise RunsError(f"MLflow has no finished run of {champion.key}; repeat the sweep's command to send it again")
+    run = tracker.find(champion.run_key)
+    if run is None:
+        raise RunsError(f"MLflow has no run of {champion.run_key}; repeat the sweep's command to send it again")
     size = champion.example.shape[-1]
-    outputs = TensorSpec(np.dtype(np.float32), (-1, -1, size, size))
-    signature = ModelSignature(Schema([TensorSpec(np.dtype(np.uint8), (-1, 3, size, size))]), Schema([outputs]))
+    inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, 3, size, size))])
+    outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1, size, size))])
     mlflow.set_tracking_uri(tracker.uri)
     mlflow.set_registry_uri(tracker.uri)
-    with warnings.catch_warnings(), _quiet("mlflow", "torch"), redirect_stderr(io.StringIO()):
-        warnings.simplefilter("ignore")  # MLflow's and torch.export's deprecations of their own
-        info = Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=mlflow.pytorch,
-            run_id=runs[0].info.run_id,
-            registered_model_name=champion.name,
-            pytorch_model=champion.network,
-            serialization_format="pt2",
-            signature=signature,
-            input_example=champion.example,
-            pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
-            tags=dict(champion.facts),
-        )
+    mlflow.set_experiment(experiment_id=tracker.experiment)  # else the model goes to the experiment 0 and ./mlruns
+    try:
+        with warnings.catch_warnings(), _quiet("mlflow", "torch"), redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")  # MLflow's and torch.export's deprecations of their own
+            info = Model.log(
+                artifact_path=None,
+                name="model",
+                flavor=mlflow.pytorch,
+                run_id=run.info.run_id,
+                registered_model_name=champion.name,
+                pytorch_model=champion.network,
+                serialization_format="pt2",
+                signature=ModelSignature(inputs, outputs),
+                input_example=champion.example,
+                pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
+                tags=dict(champion.facts),
+            )
+    except (OSError, MlflowException) as error:
+        raise RunsError(f"the model {champion.name} cannot be saved: {error}") from error
     number = str(info.registered_model_version)
     for key, value in {KEY: champion.key, **champion.facts}.items():
         tracker.client.set_model_version_tag(champion.name, number, key, value)
     tracker.client.update_model_version(champion.name, number, champion.description)
-    tracker.client.set_registered_model_alias(champion.name, ALIAS, number)
-    return number
+    return Version(number, champion.key, champion.facts)
+
+
+def _read(version: ModelVersion) -> Version:
+    return Version(str(version.version), str(version.tags.get(KEY)), dict(version.tags))
+
+
+def _is_there(tracker: Tracker, version: ModelVersion) -> bool:
+    """Whether the files of a version, which is a model of its run, are on disk."""
+    identifier = str(version.source).removeprefix("models:/")
+    try:
+        place = tracker.client.get_logged_model(identifier).artifact_location
+    except MlflowException:
+        return False
+    return Path(url2pathname(urlparse(str(place)).path)).is_dir()
 
 
 @contextmanager
