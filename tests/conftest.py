@@ -5,6 +5,12 @@ import os
 # Read when torch is imported: threads that wait for each other sleep soon instead of spinning (docs/log.md).
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
+# With two test processes on two cores, each keeps to its own: computing threads that wait for each other across
+# processes cost more than they bring.
+if os.environ.get("PYTEST_XDIST_WORKER", "").startswith("gw") and hasattr(os, "sched_setaffinity"):
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(os.environ["PYTEST_XDIST_WORKER"][2:]) % len(cores)]})
+
 from pathlib import Path
 
 import pytest

@@ -184,8 +184,8 @@ def test_a_person_may_overrule_and_take_it_back(swept: tuple[Path, str], plan: P
     assert chosen.exit_code == 0, chosen.output
     assert f"chosen by a person over {before[0]}: cleaner contours" in chosen.output
     assert state() == (other, other)
-    again = run("phase2", *TINY, *GRID, "--runs", str(swept[0]))  # a rerun keeps it
-    assert (again.returncode, state()) == (0, (other, other)), again.stderr
+    again = invoke("phase2", *TINY, *GRID, "--runs", str(swept[0]))  # a rerun keeps it
+    assert (again.exit_code, state()) == (0, (other, other)), again.output
     withdrawn = invoke("select", str(plan.folder), "--withdraw", "--runs", str(swept[0]))
     assert withdrawn.exit_code == 0, withdrawn.output
     assert state() == before
@@ -199,11 +199,11 @@ def test_a_champion_gives_way_to_new_and_sound_selections_only(swept: tuple[Path
         "lge-stage1", before.source, tags={"lge.key": "other/cell/0", "collapsed": "no"}
     )
     client.set_registered_model_alias("lge-stage1", "champion", foreign.version)
-    again = run("phase2", *TINY, *GRID, "--runs", str(swept[0]))
-    assert again.returncode == 0, again.stderr
-    assert "(other/cell/0) stays champion" in again.stdout
+    again = invoke("phase2", *TINY, *GRID, "--runs", str(swept[0]))
+    assert again.exit_code == 0, again.output
+    assert "(other/cell/0) stays champion" in again.output
     if before.tags["collapsed"] != "no":  # what collapsed does not displace what stands
-        assert "it collapsed" in again.stdout
+        assert "it collapsed" in again.output
         client.set_model_version_tag("lge-stage1", foreign.version, "collapsed", "cavity")
     promoted = invoke("select", plan.name, "--runs", str(swept[0]))
     assert promoted.exit_code == 0, promoted.output

@@ -125,18 +125,26 @@ def test_bounds_are_checked() -> None:
             load_sweep("search", 2, "phantom", "smoke", [setting])
 
 
-def test_a_search_runs_is_extended_and_names_its_winners_settings(tmp_path: Path) -> None:
-    def search(trials: int) -> str:
-        arguments = ["search", "--stage", "1", "--profile", "smoke", "--models", "unet", "--runs", str(tmp_path)]
-        arguments += ["--trials", str(trials), "--set", "training.max_steps=2", "--set", "training.width=0.25"]
-        command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+def test_more_trials_go_on_with_the_same_search(plan: Plan, tmp_path: Path) -> None:
+    settings = [
+        MODELS,
+        "search.trials=31",
+        "search.startup_trials=30",
+        "search.prune_startup=2",
+        "search.prune_after=1",
+    ]
+    assert make_plan(load_sweep("search", 2, "phantom", "smoke", settings), None, tmp_path).name == plan.name
+    settings[2] = "search.startup_trials=29"
+    assert make_plan(load_sweep("search", 2, "phantom", "smoke", settings), None, tmp_path).name != plan.name
 
-    assert "[1/1] #0 unet" in search(1)
-    printed = search(2)
-    assert "#0 unet: started" not in printed
+
+def test_a_search_runs_and_names_its_winners_settings(tmp_path: Path) -> None:
+    arguments = ["search", "--stage", "1", "--profile", "smoke", "--models", "unet", "--runs", str(tmp_path)]
+    arguments += ["--trials", "2", "--set", "training.max_steps=2", "--set", "training.width=0.25"]
+    command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    printed = done.stdout
     assert "[2/2] #1 unet" in printed
     ((name, _, entries),) = read_ledger(tmp_path)
     assert [(entry.cell, entry.state) for entry in entries] == [(f"trial000{n}", "complete") for n in range(2)]

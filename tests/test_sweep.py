@@ -155,10 +155,10 @@ def test_ranking_and_selection_agree(finished: tuple[Path, str]) -> None:
         selection = json.loads((folder / "selection.json").read_text(encoding="utf-8"))
         with (folder / "ranking.csv").open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-        assert [row["cell"] for row in rows] == [entry["name"] for entry in selection["ranking"]]
+        assert [row["configuration"] for row in rows] == [entry["name"] for entry in selection["ranking"]]
         scores = [float(row["score"]) for row in rows]
         assert scores == sorted(scores, reverse=True)
-        assert {row["cell"] for row in rows if row["selected"] == "yes"} == set(selection["selected"])
+        assert {row["configuration"] for row in rows if row["selected"] == "yes"} == set(selection["selected"])
 
 
 def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tuple[Path, str], tmp_path: Path) -> None:

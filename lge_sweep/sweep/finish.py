@@ -16,7 +16,6 @@ from lge_sweep.scoring.score import global_metrics
 from lge_sweep.sweep.files import OVERRIDE, SELECTION, read_json, write_json, write_text
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import log_selection, ranking_columns
-from lge_sweep.sweep.register import register_winner
 from lge_sweep.sweep.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
 
@@ -95,6 +94,8 @@ def finish_sweep(
     config, groups = plan.config, configurations(plan.cells)
     registered = None
     if config.phase == "phase2":
+        from lge_sweep.sweep.register import register_winner  # loads torch, which other phases' drivers do without
+
         known = read_json(plan.folder / SELECTION)["champion"] if (plan.folder / SELECTION).is_file() else None
         registered = register_winner(tracker, plan, champion, selection, doubts, promote or known != champion.name)
     write_json(

@@ -6,8 +6,10 @@ import numpy as np
 
 from lge_sweep.config import Cell
 from lge_sweep.labels import class_names
+from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.scoring import Selection
 from lge_sweep.scoring.doubt import Doubt
+from lge_sweep.sweep.execute import load_best
 from lge_sweep.sweep.files import BEST
 from lge_sweep.sweep.ledger import trial_numbers
 from lge_sweep.sweep.plan import Plan
@@ -59,9 +61,6 @@ def register_winner(
 
 
 def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Doubt) -> Champion:
-    from lge_sweep.models.segmenter import Segmenter  # loads torch, which a driver otherwise does without
-    from lge_sweep.sweep.execute import load_best
-
     classes = ", ".join(f"{index} {label}" for index, label in enumerate(class_names(cell.stage)))
     seen = "grey level three times" if cell.stage == 1 else "the paper's composite of image and refined cavity"
     size = plan.config.training.image_size
