@@ -37,7 +37,7 @@ class Stage(enum.StrEnum):
 
 
 RunsOption = Annotated[
-    Path | None, typer.Option("--runs", help="Folder for all results [default: $LGE_SWEEP_RUNS, else ./runs].")
+    Path | None, typer.Option("--runs", help="Folder for all results (default: $LGE_SWEEP_RUNS, else ./runs).")
 ]
 
 
@@ -74,7 +74,7 @@ def main(
 
 StageOption = Annotated[Stage, typer.Option("--stage", help="1: cavity. 2: myocardium and scar.")]
 DataOption = Annotated[str, typer.Option("--data", help="A file of sweeps/data, or its bare name.")]
-RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images [default: $LGE_SWEEP_DATA].")]
+RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images (default: $LGE_SWEEP_DATA).")]
 ProfileOption = Annotated[
     str,
     typer.Option("--profile", help="A file of sweeps/profile or its name; auto: paper with a GPU, else laptop."),
@@ -84,7 +84,7 @@ SetOption = Annotated[
 ]
 ModelsOption = Annotated[
     str | None,
-    typer.Option("--models", help="Architectures, separated by commas [default: those that phase 1 selected]."),
+    typer.Option("--models", help="Architectures, separated by commas (default: those that phase 1 selected)."),
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Cells trained at the same time.")]
 IncompleteOption = Annotated[bool, typer.Option("--allow-incomplete", help="Select even if some cells failed.")]
@@ -142,7 +142,7 @@ def search(
     profile: ProfileOption = "auto",
     models: ModelsOption = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials in all [default: 40]; more of them go on with the same search.")
+        int | None, typer.Option(min=1, help="Trials in all (default: 40); more of them go on with the same search.")
     ] = None,
     settings: SetOption = None,
     workers: WorkersOption = 1,
@@ -251,7 +251,7 @@ def dashboard(
 
 
 @app.command()
-def schema(output: Annotated[Path | None, typer.Argument(help="File to write [default: print].")] = None) -> None:
+def schema(output: Annotated[Path | None, typer.Argument(help="File to write (default: print).")] = None) -> None:
     """Write the JSON schema of sweep files, for completion and checks in editors."""
     from lge_sweep.config.export import json_schema
 

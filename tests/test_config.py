@@ -1,5 +1,6 @@
 """Every sweep file is parsed, expanded and its first cell built; every mistake in one is explained."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -155,3 +156,11 @@ def test_every_setting_says_what_it_means() -> None:
         for key, field in definition.get("properties", {}).items():
             described = field.get("description") or "$ref" in field or key == "kind"
             assert described, f"{name}.{key} has no description"
+
+
+def test_the_schema_that_editors_read_is_current() -> None:
+    """`make schema` writes it; every sweep file names it in its first line."""
+    assert json.loads((SWEEPS / "schema.json").read_text(encoding="utf-8")) == json_schema()
+    for path in SWEEPS.rglob("*.yaml"):
+        reference = path.read_text(encoding="utf-8").splitlines()[0].split("$schema=")[1]
+        assert (path.parent / reference).resolve() == (SWEEPS / "schema.json").resolve()
