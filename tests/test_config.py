@@ -74,6 +74,13 @@ def test_the_paper_profile_is_table_2() -> None:
     assert training.weight_decay == 1e-4
 
 
+def test_a_name_that_cannot_be_a_folders_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "my 'data'.yaml"
+    path.write_text((SWEEPS / "data" / "phantom.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="becomes part of a folder's"):
+        load_sweep("phase1", 1, str(path), "smoke")
+
+
 def test_seeds_are_named_where_they_are_not_0() -> None:
     config = load_sweep("phase1", 1, "phantom", "smoke", ["grid.seed=[0, 7]", "grid.model=[unet]"])
     assert [cell.name for cell in cells(config)] == ["unet-cross_entropy-adam", "unet-cross_entropy-adam-seed7"]
