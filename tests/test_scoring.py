@@ -108,8 +108,18 @@ def test_a_collapsed_cell_is_not_selected_while_another_stands() -> None:
     assert any("a collapsed: cavity never predicted" in note for note in selection.notes)
 
 
-def test_fewer_are_selected_when_fewer_stand() -> None:
-    selection = select([result("a", 0.9, "cavity"), result("b", 0.5)], "mean", keep=2)
+def test_what_collapsed_is_selected_only_where_nothing_else_stands() -> None:
+    results = [result("a", 0.9, "cavity"), result("b", 0.5), result("c", 0.8, "cavity"), result("d", 0.1, "cavity")]
+    selection = select(results, "mean", keep=2)
+    assert selection.selected == ("b", "a")
+    assert selection.margin == pytest.approx(0.05)  # a before c
+    assert any(note.startswith("a collapsed") and "no other stands" in note for note in selection.notes)
+    assert any(note.startswith("c collapsed") and "not selectable" in note for note in selection.notes)
+    assert select(results, "mean", keep=1).selected == ("b",)
+
+
+def test_fewer_are_selected_when_there_are_fewer() -> None:
+    selection = select([result("b", 0.5)], "mean", keep=2)
     assert selection.selected == ("b",)
     assert any("only 1 of the 2" in note for note in selection.notes)
 

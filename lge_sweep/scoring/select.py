@@ -147,8 +147,8 @@ def select(
     Args:
         results: finished configurations, in grid order (which decides between equal scores).
         rule: "mean" or "weighted".
-        keep: how many to select. Fewer are selected when fewer stand; if all are collapsed they are selected all the
-            same, with a note, since nothing better is there.
+        keep: how many to select. What collapsed is selected only where nothing else stands, with a note: another loss,
+            in the next phase, may mend it.
         part: the part the results were measured on, for the record.
         emphasis: class -> weight in the global metrics.
         tie_margin: where one is kept, configurations within so much of the top score are tied, and the one with the
@@ -174,14 +174,17 @@ def select(
     scored = [(result, global_metrics(result.metrics, emphasis)) for result in results]
     entries = [(result, metrics, score(metrics, rule)) for result, metrics in scored]
     entries.sort(key=lambda entry: -entry[2].value)
-    selectable = [entry for entry in entries if not entry[0].collapsed] or entries
+    standing = [entry for entry in entries if not entry[0].collapsed]
+    selectable = standing or entries
     lowest = selectable[0][2].value - tie_margin - ROUNDING
     tied = [result for result, _, points in selectable if points.value >= lowest]
     by_spread = keep == 1 and len(tied) > 1 and all(result.spread is not None for result in tied)
     if by_spread:
         chosen: tuple[str, ...] = (min(tied, key=lambda result: result.spread or 0.0).name,)
-    else:
-        chosen = tuple(result.name for result, _, _ in selectable[:keep])
+    else:  # what collapsed comes after all that stands
+        chosen = tuple(
+            result.name for result, _, _ in sorted(entries, key=lambda entry: bool(entry[0].collapsed))[:keep]
+        )
     ranking = tuple(
         Ranked(
             rank, result.name, points.value, all_scores(result, emphasis), metrics, points.missing, result.collapsed,
@@ -190,7 +193,8 @@ def select(
         for rank, (result, metrics, points) in enumerate(entries, start=1)
     )  # fmt: skip
     values = {result.name: points.value for result, _, points in entries}
-    others = [points.value for result, _, points in selectable if result.name not in chosen]
+    last_stands = any(result.name == chosen[-1] for result, _, _ in standing)
+    others = [points.value for result, _, points in (standing if last_stands else entries) if result.name not in chosen]
     margin = values[chosen[-1]] - max(others) if others else None
     notes = _notes([points for _, _, points in entries], ranking, chosen, keep, part, unfinished or {})
     if by_spread:
@@ -267,7 +271,8 @@ def _notes(
         )
     else:
         notes += [
-            f"{entry.name} collapsed: {' and '.join(entry.collapsed)} never predicted where present; not selectable"
+            f"{entry.name} collapsed: {' and '.join(entry.collapsed)} never predicted where present; "
+            + ("selected all the same, because no other stands" if entry.selected else "not selectable")
             for entry in ranking
             if entry.collapsed
         ]
