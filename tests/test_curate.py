@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lge_sweep.config.schema import Curate, Phantom
+from lge_sweep.config.data import Curate, Phantom
 from lge_sweep.curate import curate
 from lge_sweep.curate.manifest import central, perceptual_hash
 from lge_sweep.errors import DataError

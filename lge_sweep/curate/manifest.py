@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lge_sweep.config.schema import Curate
+from lge_sweep.config.data import Curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume
 from lge_sweep.labels import Label

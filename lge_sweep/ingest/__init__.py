@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lge_sweep.config.schema import ImagePairs, Phantom
+from lge_sweep.config.data import ImagePairs, Phantom
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.volume import Volume
