@@ -12,6 +12,7 @@ Channel = Annotated[int, Field(ge=0, le=255)]
 Percentile = Annotated[float, Field(ge=0, le=100)]
 ClassName = Literal["background", "cavity", "myocardium", "scar"]
 Part = Literal["train", "val", "test"]
+CaseIds = Literal["hash", "keep"]
 
 
 class IndexMask(Settings):
@@ -64,6 +65,20 @@ class ImagePairs(Settings):
         return pattern
 
 
+class NiftiFolders(Settings):
+    """A folder a case, with the image and the mask as NIfTI files in folders of their own (the EMIDEC layout)."""
+
+    kind: Literal["nifti"]
+    images: str = "Images"
+    """Folder of the image in each case's folder; it holds one NIfTI file."""
+    labels: str = "Contours"
+    """Folder of the mask in each case's folder; it holds a NIfTI file of the image's name."""
+    case_ids: CaseIds = "hash"
+    """`hash`: a salted hash of the folder's name; `keep`: the folder's name; right if it names no patient."""
+    mask: IndexMask
+    """How a mask's values map to classes."""
+
+
 class Phantom(Settings):
     """Simulated short-axis LGE exams; needs no data at all."""
 
@@ -84,6 +99,10 @@ class Phantom(Settings):
     """Standard deviation of the Gaussian noise in each quadrature channel, as a share of the blood pool's signal."""
     seed: int = Field(0, ge=0)
     """Everything about the phantom follows from this number."""
+
+
+Source = ImagePairs | NiftiFolders | Phantom
+"""Every kind of source."""
 
 
 class Curate(Settings):
@@ -142,7 +161,7 @@ class Intensity(Settings):
 class DataFile(Settings):
     """A file of `sweeps/data`: one data set and what is done to it before training."""
 
-    source: ImagePairs | Phantom = Field(discriminator="kind")
+    source: Source = Field(discriminator="kind")
     """Where slices come from."""
     curate: Curate = Curate()
     """Which slices of a case are used."""

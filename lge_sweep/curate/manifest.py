@@ -133,7 +133,16 @@ def _notes(volumes: Sequence[Volume], labels: Sequence[NDArray[np.uint8]]) -> li
     empty = sum(1 for label in labels if not (label == Label.CAVITY).any())
     if empty:
         notes.append(f"{empty} slice(s) without cavity: their stage-2 guidance is empty")
-    return notes
+    return notes + _of_exams(volumes)
+
+
+def _of_exams(volumes: Sequence[Volume]) -> list[str]:
+    texts = dict.fromkeys(note for volume in volumes for note in volume.notes)
+    return [
+        f"{len(cases)} case(s): {text}: {_listed(cases)}"
+        for text in texts
+        if (cases := [volume.case for volume in volumes if text in volume.notes])
+    ]
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:

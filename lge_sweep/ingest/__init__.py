@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lge_sweep.config.data import ImagePairs, Phantom
+from lge_sweep.config.data import ImagePairs, Phantom, Source
+from lge_sweep.ingest.nifti import read_nifti
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.volume import Volume
@@ -11,7 +12,7 @@ from lge_sweep.paths import data_root
 __all__ = ["Volume", "read"]
 
 
-def read(source: ImagePairs | Phantom, root: Path | None = None) -> list[Volume]:
+def read(source: Source, root: Path | None = None) -> list[Volume]:
     """Read every exam of a source.
 
     Args:
@@ -26,4 +27,7 @@ def read(source: ImagePairs | Phantom, root: Path | None = None) -> list[Volume]
     """
     if isinstance(source, Phantom):
         return simulate(source)
-    return read_pairs(source, data_root(root))
+    folder = data_root(root)
+    if isinstance(source, ImagePairs):
+        return read_pairs(source, folder)
+    return read_nifti(source, folder)
