@@ -79,6 +79,51 @@ class NiftiFolders(Settings):
     """How a mask's values map to classes."""
 
 
+class NiftiMask(Settings):
+    """A NIfTI file a case, on the grid of its images."""
+
+    kind: Literal["nifti"]
+    values: dict[int, ClassName]
+    """Value -> class. Every value that occurs must be listed."""
+
+
+class SegMask(Settings):
+    """A DICOM Segmentation a case, which refers to the instances of the LGE series."""
+
+    kind: Literal["seg"]
+    segments: dict[str, ClassName] = Field({"LV cavity": "cavity", "Myocardium": "myocardium", "Scar": "scar"})
+    """Segment label -> class, in either case; every segment must be listed. Of overlapping ones scar is put over
+    myocardium, and myocardium over cavity."""
+
+
+class DicomFolders(Settings):
+    """A folder a case, with the DICOM files of its study; or one study; or single files."""
+
+    kind: Literal["dicom"]
+    series_pattern: str = r"(?i)lge|delayed|late.?(gad|enh)|psir|\bde[-_ ]?mri|viab"
+    """Regular expression that finds the LGE series by its SeriesDescription; it must match one series a case."""
+    series: tuple[str, ...] = ()
+    """SeriesInstanceUIDs; a case that has one of them uses it, whatever the descriptions are."""
+    window: bool = False
+    """Whether the grey levels are those of the window that the file asks to be shown with, as 8 bit."""
+    case_ids: CaseIds = "hash"
+    """`hash`: a salted hash of the PatientID (of the folder's name if there is none); `keep`: the folder's name."""
+    masks: str = "masks"
+    """Folder in each case's folder with the mask images (named as their DICOM files) or the NIfTI mask; `.` for the
+    case's folder itself. A DICOM SEG is found wherever it is."""
+    mask: IndexMask | ColourMask | NiftiMask | SegMask = Field(discriminator="kind")
+    """What masks are, and how they map to classes."""
+
+    @field_validator("series_pattern")
+    @classmethod
+    def _is_pattern(cls, pattern: str) -> str:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return pattern
+
+
 class Phantom(Settings):
     """Simulated short-axis LGE exams; needs no data at all."""
 
@@ -101,7 +146,7 @@ class Phantom(Settings):
     """Everything about the phantom follows from this number."""
 
 
-Source = ImagePairs | NiftiFolders | Phantom
+Source = ImagePairs | NiftiFolders | DicomFolders | Phantom
 """Every kind of source."""
 
 

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from lge_sweep.config.data import ImagePairs, Phantom, Source
+from lge_sweep.config.data import DicomFolders, ImagePairs, Phantom, Source
+from lge_sweep.ingest.dicom import read_dicom
 from lge_sweep.ingest.nifti import read_nifti
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
@@ -30,4 +31,6 @@ def read(source: Source, root: Path | None = None) -> list[Volume]:
     folder = data_root(root)
     if isinstance(source, ImagePairs):
         return read_pairs(source, folder)
+    if isinstance(source, DicomFolders):
+        return read_dicom(source, folder)
     return read_nifti(source, folder)

@@ -3,6 +3,7 @@
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -33,7 +34,7 @@ class Grid:
 
     Attributes:
         array: [S, H, W] values.
-        affine: [4, 4] voxel -> world as in the file.
+        affine: [4, 4] voxel -> world, mm.
         spacing_mm: (row, column, slice) from the header's zooms.
         notes: what a user should know.
     """
@@ -80,6 +81,33 @@ def read_grid(path: Path) -> Grid:
         UnusableError: it holds more than one volume, or its affine or zooms are broken.
         One of `BROKEN`: it cannot be read.
     """
+    array, affine, zooms, notes = read_voxels(path)
+    rows, flips = display(affine)
+    spacing = (zooms[rows], zooms[1 - rows], zooms[2])
+    turned = np.moveaxis(np.flip(array, flips), (2, rows, 1 - rows), (0, 1, 2))
+    return Grid(np.ascontiguousarray(turned), affine, spacing, notes)
+
+
+class Voxels(NamedTuple):
+    """A NIfTI file as it is stored."""
+
+    array: Pixels
+    """[I, J, K] values, of at most 4 bytes each."""
+    affine: NDArray[np.float64]
+    """[4, 4] voxel -> world, mm."""
+    zooms: tuple[float, float, float]
+    """Distances along I, J and K, mm."""
+    notes: tuple[str, ...]
+    """What a user should know."""
+
+
+def read_voxels(path: Path) -> Voxels:
+    """Read a NIfTI file of one volume as it is stored.
+
+    Raises:
+        UnusableError: it holds more than one volume, or its affine or zooms are broken.
+        One of `BROKEN`: it cannot be read.
+    """
     image = nib.load(path)
     if not isinstance(image, nib.Nifti1Pair):
         raise UnusableError(f"is {type(image).__name__}, not NIfTI")
@@ -93,10 +121,8 @@ def read_grid(path: Path) -> Grid:
         raise UnusableError(f"holds values of type {array.dtype}; expected one number a voxel")
     if array.dtype.itemsize > 4:
         array = array.astype(np.float32)
-    rows, flips = display(affine)
-    spacing = (zooms[rows], zooms[1 - rows], zooms[2])
-    turned = np.moveaxis(np.flip(array, flips), (2, rows, 1 - rows), (0, 1, 2))
-    return Grid(np.ascontiguousarray(turned), affine, spacing, tuple(_notes(image, affine, zooms)))
+    affine[:3] *= _unit_mm(image)
+    return Voxels(array, affine, zooms, tuple(_notes(image, affine, zooms)))
 
 
 def display(affine: NDArray[np.float64]) -> tuple[int, tuple[int, ...]]:
@@ -114,7 +140,7 @@ def display(affine: NDArray[np.float64]) -> tuple[int, tuple[int, ...]]:
 
 
 def _affine(image: nib.Nifti1Pair) -> NDArray[np.float64]:
-    affine = np.asarray(image.affine, dtype=np.float64)
+    affine = np.array(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all():
         raise UnusableError("its affine holds numbers that are not finite; write it again with a valid orientation")
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
@@ -135,7 +161,7 @@ def _zooms(image: nib.Nifti1Pair) -> tuple[float, float, float]:
 def _notes(image: nib.Nifti1Pair, affine: NDArray[np.float64], zooms: tuple[float, float, float]) -> list[str]:
     if not int(image.header["sform_code"]) and not int(image.header["qform_code"]):
         return [UNORIENTED]
-    norms = np.linalg.norm(affine[:3, :3], axis=0) * _unit_mm(image)
+    norms = np.linalg.norm(affine[:3, :3], axis=0)
     return [] if np.allclose(norms, zooms, rtol=0.01) else [DISAGREES]
 
 
@@ -144,7 +170,7 @@ def _unit_mm(image: nib.Nifti1Pair) -> float:
 
 
 def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str]) -> Volume | None:
-    path = _only_file(folder, source.images, findings)
+    path = only_nifti(folder, source.images, findings)
     if path is None:
         return None
     mask_path = folder / source.labels / path.name
@@ -166,7 +192,8 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
     return Volume(case, slices, image.array, labels, image.spacing_mm, notes=image.notes)
 
 
-def _only_file(folder: Path, name: str, findings: list[str]) -> Path | None:
+def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
+    """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding."""
     inner = folder / name
     files = [p for p in sorted(inner.iterdir()) if _is_nifti(p)] if inner.is_dir() else []
     if len(files) == 1:
