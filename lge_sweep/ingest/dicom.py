@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from lge_sweep.config.data import DicomFolders
-from lge_sweep.errors import DataError
 from lge_sweep.ingest.dicom_header import Header, dicom_files, read_header
 from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
@@ -35,7 +34,7 @@ class Study:
     headers: tuple[Header, ...]
 
 
-def read_dicom(source: DicomFolders, root: Path) -> list[Volume]:
+def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Volume]:
     """Read every case below the root.
 
     Each folder in the root is a case. Where all images have one StudyInstanceUID, the root is that study's folder, its
@@ -44,14 +43,14 @@ def read_dicom(source: DicomFolders, root: Path) -> list[Volume]:
     Args:
         source: how the LGE series is found, what its masks are, and how case ids are made.
         root: the folder of case folders.
+        findings: everything that is wrong with the folder; appended to.
 
     Returns:
-        One `Volume` a case, in the order of case ids. Nothing in it is the patient's name, id or a date.
+        One `Volume` a sound case, in the order of case ids. Nothing in it is the patient's name, id or a date.
 
     Raises:
-        DataError: listing everything that is wrong with the folder.
+        DataError: the salt of case ids cannot be had.
     """
-    findings: list[str] = []
     studies = find_studies(root, source.masks, findings)
     if not studies and not findings:
         findings.append("holds no DICOM file; expected a folder a case, with the files of its study")
@@ -70,8 +69,6 @@ def read_dicom(source: DicomFolders, root: Path) -> list[Volume]:
             volume = replace(volume, notes=(*volume.notes, SHARED))
         volumes += [volume] if volume else []
         findings += [f"{study.name}: {problem}" for problem in problems]
-    if findings:
-        raise DataError(str(root), findings)
     return sorted(volumes, key=lambda volume: volume.case)
 
 

@@ -14,7 +14,6 @@ from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import IndexMask, NiftiFolders
-from lge_sweep.errors import DataError
 from lge_sweep.ingest.masks import from_values
 from lge_sweep.ingest.pseudonym import pseudonym, read_salt
 from lge_sweep.ingest.volume import Pixels, UnusableError, Volume, blank_slices
@@ -45,29 +44,29 @@ class Grid:
     notes: tuple[str, ...]
 
 
-def read_nifti(source: NiftiFolders, root: Path) -> list[Volume]:
+def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Volume]:
     """Read every case folder below the root, or the root itself where it is one.
 
     Args:
         source: names of folders, the masks' values, and how case ids are made.
         root: the folder of case folders.
+        findings: everything that is wrong with the folder; appended to.
 
     Returns:
-        One `Volume` a case, in the order of case ids. Grey levels are as in the files.
+        One `Volume` a sound case, in the order of case ids. Grey levels are as in the files.
 
     Raises:
-        DataError: listing everything that is wrong with the folder.
+        DataError: the salt of case ids cannot be had.
     """
     folders = [root] if (root / source.images).is_dir() else sorted(_subfolders(root))
-    findings: list[str] = [] if folders else [f"holds no folder; expected one a case, with {source.images}/ in it"]
+    if not folders:
+        findings.append(f"holds no folder; expected one a case, with {source.images}/ in it")
     salt = read_salt() if source.case_ids == "hash" else b""
     volumes = []
     for folder in folders:
         name = folder.resolve().name
         volume = _read_case(source, folder, pseudonym(name, salt) if source.case_ids == "hash" else name, findings)
         volumes += [volume] if volume else []
-    if findings:
-        raise DataError(str(root), findings)
     return sorted(volumes, key=lambda volume: volume.case)
 
 

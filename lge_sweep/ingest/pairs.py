@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from lge_sweep.config.data import ImagePairs
-from lge_sweep.errors import DataError
 from lge_sweep.ingest.masks import SUFFIXES, check_pages, open_mask
 from lge_sweep.ingest.volume import Pixels, Volume
 
@@ -28,20 +27,17 @@ class _Slice:
     labels: NDArray[np.uint8]
 
 
-def read_pairs(source: ImagePairs, root: Path) -> list[Volume]:
+def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volume]:
     """Read every image of a folder with its mask, and group them by case.
 
     Args:
         source: the two folders, how file names tell the case, and how mask pixels tell the class.
         root: the folder that holds both.
+        findings: everything that is wrong with the folder; appended to.
 
     Returns:
         One `Volume` a case, in the order of case ids. Grey levels are as in the files; spacing is unknown.
-
-    Raises:
-        DataError: listing everything that is wrong with the folder.
     """
-    findings: list[str] = []
     images = _by_stem(root / source.images, findings)
     masks = _by_stem(root / source.labels, findings)
     if images and masks:
@@ -53,8 +49,6 @@ def read_pairs(source: ImagePairs, root: Path) -> list[Volume]:
         if item is not None:
             cases[item.case].append(item)
     volumes = [_stack(case, members, findings) for case, members in sorted(cases.items())]
-    if findings:
-        raise DataError(str(root), findings)
     return [volume for volume in volumes if volume is not None]
 
 

@@ -1,0 +1,128 @@
+"""`lge-sweep data`: what it shows of a data set, and what it writes of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from lge_sweep.cli import app
+from lge_sweep.config.data import Phantom
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import Volume
+from lge_sweep.ingest.describe import describe
+from lge_sweep.ingest.phantom import simulate
+from lge_sweep.ingest.sheet import MARGIN, TILE, outline, tile, write_sheet
+from lge_sweep.labels import COLOURS, Label
+
+PAIRS = """
+source:
+  kind: image_pairs
+  mask: {kind: index, values: {0: background, 1: cavity, 2: myocardium, 3: scar}}
+"""
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["data", *map(str, arguments)])
+
+
+def exam(**more: object) -> Volume:
+    labels = np.repeat(np.arange(4, dtype=np.uint8), [10, 3, 5, 2]).reshape(1, 4, 5)
+    pixels = np.arange(20, dtype=np.int16).reshape(1, 4, 5) - 4
+    return Volume("a", ("a_slice000",), pixels, labels, **more)  # type: ignore[arg-type]
+
+
+def pairs(root: Path) -> Path:
+    """Write two exams, of which one mask holds an unknown value; return the data file."""
+    for name in ("images", "labels"):
+        (root / name).mkdir()
+    for case in ("p1", "p2"):
+        volume = exam()
+        Image.fromarray((volume.pixels[0] + 4).astype(np.uint8)).save(root / "images" / f"{case}_slice0.png")
+        Image.fromarray(volume.labels[0] + (9 if case == "p2" else 0)).save(root / "labels" / f"{case}_slice0.png")
+    path = root / "mine.yaml"
+    path.write_text(PAIRS)
+    return path
+
+
+# ------------------------------------------------------------------------------------------------------------ describe
+
+
+def test_classes_are_counted_and_measured() -> None:
+    found = describe(exam(spacing_mm=(2.0, 1.5, 10.0), thickness_mm=8.0))
+    assert found.pixels == {Label.BACKGROUND: 10, Label.CAVITY: 3, Label.MYOCARDIUM: 5, Label.SCAR: 2}
+    assert found.ml is not None
+    assert found.ml[Label.CAVITY] == pytest.approx(3 * 0.03)
+    assert (found.wall_pixels, found.wall_ml) == (7, pytest.approx(0.21))
+    assert (found.size, found.grey, found.gap_mm) == ((4, 5), (-4.0, 15.0), 2.0)
+
+
+@pytest.mark.parametrize("spacing", [None, (1.0, 1.0, float("nan"))])
+def test_no_volume_without_all_three_distances(spacing: tuple[float, float, float] | None) -> None:
+    found = describe(exam(spacing_mm=spacing))
+    assert (found.ml, found.wall_ml, found.gap_mm) == (None, None, None)
+
+
+def test_describe_the_phantom() -> None:
+    result = call("describe", "--data", "phantom")
+    assert result.exit_code == 0, result.output
+    for text in ("phantom011", "192x192", "1.6x1.6x10", "12 case(s), 36 slices; 8 case(s) with scar", "no problem"):
+        assert text in result.output
+
+
+def test_describe_shows_sound_cases_and_then_what_is_wrong(tmp_path: Path) -> None:
+    result = call("describe", "--data", pairs(tmp_path), "--root", tmp_path)
+    assert result.exit_code == 2
+    assert "1 case(s), 1 slices" in result.output
+    assert "unknown" in result.output
+    assert "labels/p2_slice0.png: mask value 9" in result.output
+    assert result.output.index("p1") < result.output.index("p2_slice0")
+
+
+def test_the_contact_sheet_has_a_row_a_case(tmp_path: Path) -> None:
+    volumes = simulate(Phantom(kind="phantom", cases=2, slices=3, size=64))
+    assert "contact sheet of 2 case(s)" in write_sheet(volumes, tmp_path / "new" / "sheet.png")
+    with Image.open(tmp_path / "new" / "sheet.png") as sheet:
+        assert sheet.size == (3 * TILE, 2 * (TILE + MARGIN))
+        assert tuple(COLOURS[Label.MYOCARDIUM]) in {colour for _, colour in sheet.getcolors(1 << 20) or []}
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["sheet.png"]
+
+
+def test_a_tile_keeps_the_shape_of_the_slice() -> None:
+    assert tile(np.arange(32).reshape(4, 8), np.zeros((4, 8), dtype=np.uint8)).size == (TILE, TILE // 2)
+
+
+def test_outlines_are_inside_and_include_the_border() -> None:
+    region = np.zeros((5, 6), dtype=bool)
+    region[0:4, 1:5] = True
+    expected = region.copy()
+    expected[1:3, 2:4] = False
+    assert np.array_equal(outline(region), expected)
+
+
+def test_a_sheet_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_sheet([exam()], tmp_path / "file" / "sheet.png")
+    with pytest.raises(DataError, match="there is no exam"):
+        write_sheet([], tmp_path / "sheet.png")
+
+
+def test_the_sheet_is_an_option(tmp_path: Path) -> None:
+    result = call("describe", "--sheet", tmp_path / "sheet.png")
+    assert result.exit_code == 0
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_an_unknown_data_file_is_explained() -> None:
+    result = call("describe", "--data", "emidec_nift")
+    assert result.exit_code == 2
+    assert "did you mean 'emidec_nifti'" in result.output
+
+
+def test_the_real_exam_has_its_known_volume(real_data: Path) -> None:
+    result = call("describe", "--data", "emidec_nifti", "--root", real_data / "emidec_nifti")
+    assert result.exit_code == 0
+    assert "5217 (134.12)" in result.output
+    assert "1.406x1.406x13" in result.output
