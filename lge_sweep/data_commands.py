@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -11,6 +11,7 @@ from lge_sweep.options import DataOption, RootOption, reporting
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from lge_sweep.config.data import DataFile
     from lge_sweep.ingest.describe import Description
 
 data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
@@ -31,13 +32,10 @@ def describe(
     from lge_sweep.console import make_console
 
     with reporting():
-        from lge_sweep.config.data import DataFile
-        from lge_sweep.config.loader import find_file, read_yaml, validate
         from lge_sweep.ingest import survey
         from lge_sweep.ingest.describe import describe as describe_volume
 
-        path = find_file(DataFile, data)
-        volumes, problem = survey(validate(DataFile, read_yaml(path), str(path)).source, root)
+        volumes, problem = survey(_settings(data).source, root)
         console = make_console()
         descriptions = [describe_volume(volume) for volume in volumes]
         if descriptions:
@@ -51,6 +49,35 @@ def describe(
         if problem is not None:
             raise problem
         console.print("no problem found")
+
+
+@data_app.command()
+def convert(
+    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    image_format: Annotated[Literal["bmp", "png"], typer.Option("--format", help="Format of the files.")] = "bmp",
+    masks: Annotated[Literal["index", "colour"], typer.Option(help="index: grey levels 0-3. colour: RGB.")] = "index",
+) -> None:
+    """Write the curated slices as 8-bit image pairs (paper, section III.A), with a data file that reads them."""
+    with reporting():
+        from lge_sweep.curate import curate
+        from lge_sweep.data.convert import write_pairs
+        from lge_sweep.ingest import read
+
+        settings = _settings(data)
+        curated = curate(read(settings.source, root), settings.curate)
+        typer.echo(write_pairs(curated, settings, output.expanduser(), image_format, masks))
+        for note in curated.notes:
+            typer.echo(f"note: {note}")
+
+
+def _settings(data: str) -> "DataFile":
+    from lge_sweep.config.data import DataFile
+    from lge_sweep.config.loader import find_file, read_yaml, validate
+
+    path = find_file(DataFile, data)
+    return validate(DataFile, read_yaml(path), str(path))
 
 
 def _table(descriptions: Sequence["Description"]) -> "Table":

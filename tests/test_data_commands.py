@@ -8,14 +8,18 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import Phantom
+from lge_sweep.config.data import DataFile, Phantom
+from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.curate import curate
+from lge_sweep.data.prepare import Arrays, to_arrays
 from lge_sweep.errors import DataError
-from lge_sweep.ingest import Volume
+from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.describe import describe
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.sheet import MARGIN, TILE, outline, tile, write_sheet
 from lge_sweep.labels import COLOURS, Label
 
+SWEEPS = Path(__file__).parents[1] / "sweeps" / "data"
 PAIRS = """
 source:
   kind: image_pairs
@@ -126,3 +130,89 @@ def test_the_real_exam_has_its_known_volume(real_data: Path) -> None:
     assert result.exit_code == 0
     assert "5217 (134.12)" in result.output
     assert "1.406x1.406x13" in result.output
+
+
+# ------------------------------------------------------------------------------------------------------------- convert
+
+
+def settings_of(path: Path) -> DataFile:
+    return validate(DataFile, read_yaml(path), str(path))
+
+
+def prepared(settings: DataFile, root: Path | None) -> tuple[list[str], Arrays]:
+    curated = curate(read(settings.source, root), settings.curate)
+    return list(curated.manifest["case"]), to_arrays(curated.images, curated.labels, 96, settings.intensity)
+
+
+@pytest.mark.parametrize("masks", ["index", "colour"])
+@pytest.mark.parametrize("kind", ["bmp", "png"])
+def test_what_is_converted_trains_like_its_source(tmp_path: Path, kind: str, masks: str) -> None:
+    output = tmp_path / "out"
+    result = call("convert", output, "--data", "phantom", "--format", kind, "--masks", masks)
+    assert result.exit_code == 0, result.output
+    assert "36 pairs of 12 case(s)" in result.output
+    (cases, arrays), (cases_again, again) = (
+        prepared(settings_of(path), root)
+        for path, root in ((SWEEPS / "phantom.yaml", None), (output / "out.yaml", output))
+    )
+    assert cases == cases_again
+    assert np.array_equal(arrays.images, again.images)
+    assert np.array_equal(arrays.labels, again.labels)
+    with Image.open(output / "images" / f"phantom000_slice000.{kind}") as image:
+        assert (image.mode, image.format) == ("L", kind.upper())
+    with Image.open(output / "labels" / f"phantom000_slice000.{kind}") as mask:
+        assert mask.mode == ("L" if masks == "index" else "RGB")
+
+
+def test_only_curated_slices_are_written_and_the_split_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("source: {kind: phantom, cases: 2, slices: 5, size: 64}\ncurate: {slices: 3}\nsplit: {seed: 7}\n")
+    assert call("convert", tmp_path / "out", "--data", path).exit_code == 0
+    assert sorted(p.name for p in (tmp_path / "out" / "images").iterdir())[:3] == [
+        f"phantom000_slice{k:03d}.bmp" for k in (1, 2, 3)
+    ]
+    assert settings_of(tmp_path / "out" / "out.yaml").split.seed == 7
+    manifest = (tmp_path / "out" / "manifest.csv").read_text()
+    assert "spacing_row_mm" in manifest
+    header = (tmp_path / "out" / "out.yaml").read_text()
+    assert all(f"# {word}" in header for word in ("Source", "Command", "Time", "Expected"))
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("data")
+    result = call("convert", tmp_path, "--data", "phantom")
+    assert result.exit_code == 2
+    assert "nothing is overwritten" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_conversion_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = Image.Image.save
+
+    def full(self: Image.Image, path: Path, **options: object) -> None:
+        if "labels" in str(path):
+            raise OSError(28, "No space left on device")
+        saved(self, path)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = call("convert", tmp_path / "out", "--data", "phantom")
+    assert result.exit_code == 2
+    assert "cannot be written (No space left on device); nothing was" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_with_a_problem_is_not_converted(tmp_path: Path) -> None:
+    result = call("convert", tmp_path / "out", "--data", pairs(tmp_path), "--root", tmp_path)
+    assert result.exit_code == 2
+    assert "mask value 9" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_real_exam_converts_and_reads_back(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "emidec_nifti"
+    assert call("convert", tmp_path / "out", "--data", "emidec_nifti", "--root", root).exit_code == 0
+    (original,) = read(settings_of(SWEEPS / "emidec_nifti.yaml").source, root)
+    (back,) = read(settings_of(tmp_path / "out" / "out.yaml").source, tmp_path / "out")
+    assert (back.case, back.slices) == (original.case, original.slices)
+    assert np.array_equal(back.labels, original.labels)
+    assert back.pixels.dtype == np.uint8
