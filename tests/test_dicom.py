@@ -40,7 +40,9 @@ from lge_sweep.config.data import Curate, DicomFolders
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
+from lge_sweep.ingest.describe import describe
 from lge_sweep.ingest.dicom_pixels import apply_window
+from lge_sweep.ingest.nifti import read_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 
 VALUES = {0: "background", 1: "cavity", 2: "myocardium", 3: "scar"}
@@ -618,6 +620,21 @@ def test_a_seg_of_other_instances(tmp_path: Path) -> None:
     )
 
 
+def test_a_seg_whose_frames_name_other_images_than_its_series(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    sources = [pydicom.dcmread(path) for path in series(tmp_path / "exam")]
+    seg = segmentation(sources, classes(), SEGMENTS)
+    frame = seg.PerFrameFunctionalGroupsSequence[0]
+    frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID = "1.2.20240506"
+    path = write(seg, tmp_path / "exam" / "SEG.dcm")
+    assert "SEG.dcm: refers to 1 instance that the LGE series does not have" in the_finding(tmp_path, source("seg"))
+    del frame.DerivationImageSequence
+    write(seg, path)
+    assert "SEG.dcm: its frame 1 does not say which image it belongs to" in the_finding(tmp_path, source("seg"))
+    assert capfd.readouterr().err == ""
+
+
 def test_a_seg_with_an_unknown_segment_or_of_another_size(tmp_path: Path) -> None:
     sources = [pydicom.dcmread(path) for path in series(tmp_path / "exam")]
     path = write(segmentation(sources, classes(), ("LV cavity", "Fat", "Scar")), tmp_path / "exam" / "SEG.dcm")
@@ -650,3 +667,46 @@ def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
     assert any(finding.startswith("b: IM1.dcm and IM9.dcm") for finding in found)
     assert any(finding.startswith("c: labels.nii.gz: mask value 9") for finding in found)
     assert not any("good" in finding for finding in found)
+
+
+# ----------------------------------------------------------------------------------------------------------- fuzzing
+
+
+@pytest.mark.parametrize("name", ["IM1.dcm", "SEG.dcm"])
+def test_broken_bytes_end_in_a_report_never_in_a_traceback_or_a_leak(tmp_path: Path, name: str) -> None:
+    sources = [pydicom.dcmread(path) for path in series(tmp_path / "exam")]
+    write(segmentation(sources, classes(), SEGMENTS), tmp_path / "exam" / "SEG.dcm")
+    path, random = tmp_path / "exam" / name, np.random.default_rng(0)
+    whole = path.read_bytes()
+    for trial in range(40):
+        data = bytearray(whole)
+        for place in random.integers(0, len(data), 1 + trial % 8):
+            data[place] = random.integers(256)
+        path.write_bytes(data[: random.integers(len(data))] if trial % 4 == 0 else data)
+        try:
+            read(source("seg"), tmp_path)
+        except DataError as error:
+            assert not any(secret in str(error) for secret in SECRETS)  # noqa: PT017
+
+
+# ----------------------------------------------------------------------------------------------------------- real exam
+
+
+def test_the_real_exam_keeps_its_volume_through_dicom(real_data: Path, tmp_path: Path) -> None:
+    original = read_grid(real_data / "emidec_nifti" / "Case_P100" / "Images" / "Case_P100.nii.gz")
+    labels = read_grid(real_data / "emidec_nifti" / "Case_P100" / "Contours" / "Case_P100.nii.gz").array
+    row, column, step = original.spacing_mm
+    places = [[float(x) for x in ORIGIN + NORMAL * step * k] for k in range(len(labels))]
+    pixels = original.array.astype(np.uint16)
+    sources = [
+        classic(pixels[k], PixelSpacing=[row, column], ImagePositionPatient=places[k], SliceThickness=8.0)
+        for k in range(len(labels))
+    ]
+    for k, dataset in enumerate(sources):
+        write(dataset, tmp_path / "exam" / f"IM{k}.dcm")
+    merged = np.array([0, 1, 2, 3, 3], dtype=np.uint8)[labels.astype(np.uint8)]
+    write(segmentation(sources, merged, SEGMENTS), tmp_path / "exam" / "SEG.dcm")
+    volume = one(tmp_path, source("seg"))
+    assert np.array_equal(volume.pixels, pixels)
+    assert np.array_equal(volume.labels, merged)
+    assert describe(volume).wall_ml == pytest.approx(134.12, abs=0.005)

@@ -1,6 +1,6 @@
 """Labels for a DICOM series: mask images by file name, a NIfTI on its grid, or a DICOM Segmentation."""
 
-import warnings
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from PIL import Image
 
 from lge_sweep.config.data import ColourMask, DicomFolders, IndexMask, NiftiMask, SegMask
 from lge_sweep.ingest.dicom_header import Header, quiet
-from lge_sweep.ingest.dicom_pixels import UNDECODABLE
 from lge_sweep.ingest.dicom_series import Stack
 from lge_sweep.ingest.masks import SUFFIXES, from_values, open_mask
 from lge_sweep.ingest.nifti import BROKEN, Voxels, only_nifti, read_voxels
@@ -20,6 +19,7 @@ from lge_sweep.labels import Label
 
 Labels = NDArray[np.uint8]
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+logging.getLogger("highdicom").addHandler(logging.NullHandler())  # as pydicom does: its log quotes UIDs
 NO_PLACE = "its NIfTI mask holds no position; read as [columns, rows, slices] in the order of the slices' positions"
 
 
@@ -175,11 +175,11 @@ def _from_segs(mask: SegMask, stack: Stack, segs: Sequence[Header], findings: li
         return None
     path = segs[0].path
     try:
-        with quiet(), warnings.catch_warnings():
+        with quiet():
             return _read_seg(path, mask, stack)
     except UnusableError as error:
         findings.append(f"{path.name}: {error}")
-    except UNDECODABLE as error:
+    except Exception as error:  # highdicom raises whatever broken bytes lead to
         findings.append(f"{path.name}: broken DICOM SEG ({type(error).__name__})")
     return None
 
@@ -188,7 +188,7 @@ def _read_seg(path: Path, mask: SegMask, stack: Stack) -> Labels:
     seg = highdicom.seg.segread(path)
     if (seg.Rows, seg.Columns) != stack.frames[0].size:
         raise UnusableError(_wrong_size((seg.Rows, seg.Columns), stack.frames[0].size))
-    referred = {str(instance) for _, _, instance in seg.get_source_image_uids()}
+    referred = _referred(seg)
     ours = list(dict.fromkeys(frame.instance for frame in stack.frames))
     if foreign := referred - set(ours):
         raise UnusableError(
@@ -209,6 +209,20 @@ def _read_seg(path: Path, mask: SegMask, stack: Stack) -> Labels:
     for index, number in sorted(enumerate(titles), key=lambda item: classes[item[1]]):
         labels[inside[..., index]] = classes[number]
     return labels
+
+
+def _referred(seg: highdicom.seg.Segmentation) -> set[str]:
+    """Return the SOPInstanceUIDs that the SEG's series reference and its frames name.
+
+    The frames count too: those that name another instance would be left out of the labels without a word.
+    """
+    listed = {str(instance) for _, _, instance in seg.get_source_image_uids()}
+    for number, frame in enumerate(seg.PerFrameFunctionalGroupsSequence, start=1):
+        sources = [s for item in frame.get("DerivationImageSequence", []) for s in item.get("SourceImageSequence", [])]
+        if not sources:
+            raise UnusableError(f"its frame {number} does not say which image it belongs to; give a NIfTI mask")
+        listed |= {str(source.ReferencedSOPInstanceUID) for source in sources}
+    return listed
 
 
 def _inside(seg: highdicom.seg.Segmentation, stack: Stack, instances: list[str]) -> NDArray[np.bool_]:

@@ -1,7 +1,6 @@
 """Decode the pixels of DICOM files into the scanner's grey levels."""
 
 import math
-import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,11 +18,6 @@ TAGS = [
     "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "RescaleSlope", "RescaleIntercept", "WindowCenter",
     "WindowWidth", "VOILUTFunction", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
-UNDECODABLE = (
-    AttributeError, ValueError, RuntimeError, NotImplementedError, KeyError, TypeError, OSError, EOFError, IndexError,
-    struct.error,
-)  # fmt: skip
-"""What pydicom and its plugins raise for pixels that are cut off or of an unknown encoding."""
 
 
 def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> list[Pixels]:
@@ -46,10 +40,12 @@ def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> list[Pixel
     try:
         with quiet():
             dataset = pydicom.dcmread(path, specific_tags=list(TAGS))
-    except UNDECODABLE as error:
+            stored = _stored(dataset)
+            return [_grey(dataset, stored[frame.number], frame.number, window) for frame in frames]
+    except UnusableError:
+        raise
+    except Exception as error:  # pydicom raises whatever broken bytes lead to
         raise UnusableError(f"broken DICOM file ({type(error).__name__})") from None
-    stored = _stored(dataset)
-    return [_grey(dataset, stored[frame.number], frame.number, window) for frame in frames]
 
 
 def apply_window(pixels: Pixels, centre: float, width: float, function: str = "LINEAR") -> NDArray[np.uint8]:
@@ -94,9 +90,8 @@ def _stored(dataset: FileDataset) -> Pixels:
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     name = syntax.name if syntax else "no transfer syntax"
     try:
-        with quiet():
-            array = np.asarray(dataset.pixel_array)
-    except UNDECODABLE as error:
+        array = np.asarray(dataset.pixel_array)
+    except Exception as error:  # each plugin has its own
         raise UnusableError(
             f"its pixels cannot be decoded ({name}; {type(error).__name__}): cut off, or an encoding without a plugin"
         ) from None
