@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import synthetic_dicom
 from PIL import Image
 from typer.testing import CliRunner, Result
 
@@ -16,6 +17,7 @@ from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.describe import describe
 from lge_sweep.ingest.phantom import simulate
+from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.sheet import MARGIN, TILE, outline, tile, write_sheet
 from lge_sweep.labels import COLOURS, Label
 
@@ -216,3 +218,24 @@ def test_the_real_exam_converts_and_reads_back(real_data: Path, tmp_path: Path) 
     assert (back.case, back.slices) == (original.case, original.slices)
     assert np.array_equal(back.labels, original.labels)
     assert back.pixels.dtype == np.uint8
+
+
+def test_nothing_that_is_shown_or_written_tells_who_the_patient_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SALT_VARIABLE, "test")
+    labels = np.random.default_rng(1).integers(0, 4, (3, 6, 8)).astype(np.uint8)
+    for path, mask in zip(synthetic_dicom.series(tmp_path / "in" / "exam"), labels, strict=True):
+        (path.parent / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(path.parent / "masks" / f"{path.stem}.png")
+    data = tmp_path / "mine.yaml"
+    data.write_text(PAIRS.replace("image_pairs", "dicom"))
+    options = ("--data", data, "--root", tmp_path / "in")
+    shown = call("describe", *options, "--sheet", tmp_path / "sheet.png")
+    written = call("convert", tmp_path / "out", *options)
+    assert (shown.exit_code, written.exit_code) == (0, 0), shown.output + written.output
+    assert "1.25x1.5x10" in shown.output
+    texts = [shown.output.encode(), written.output.encode(), (tmp_path / "sheet.png").read_bytes()]
+    for path in (tmp_path / "out").rglob("*"):
+        texts += [path.name.encode(), path.read_bytes() if path.is_file() else b""]
+    assert not [secret for secret in synthetic_dicom.SECRETS for text in texts if secret.encode() in text]

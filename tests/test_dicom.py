@@ -532,6 +532,13 @@ def test_duplicate_positions(tmp_path: Path) -> None:
     )
 
 
+def test_two_kinds_of_images_in_one_series(tmp_path: Path) -> None:
+    folder = case(tmp_path)
+    for k in range(3):
+        write(classic(grey(6)[3 + k], k), folder / f"PSIR{k}.dcm")
+    assert "keep one of them (magnitude and phase-sensitive images in one series?)" in the_finding(tmp_path)
+
+
 @pytest.mark.parametrize("multi", [False, True])
 def test_cine_mistaken_for_lge(tmp_path: Path, multi: bool) -> None:
     if multi:

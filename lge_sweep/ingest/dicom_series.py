@@ -175,7 +175,8 @@ def _crowded(frames: Sequence[Frame], steps: NDArray[np.float64]) -> str:
     first = int(np.argmax(steps < TOUCHING_MM))
     a, b = (f"{f.path.name}" + (f" frame {f.number + 1}" if f.number else "") for f in frames[first : first + 2])
     pairs = int((steps < TOUCHING_MM).sum())
-    return f"{a} and {b} are at the same position (pairs of this kind: {pairs}); keep one of them"
+    both = " (magnitude and phase-sensitive images in one series?)" if len(frames) == 2 * places else ""
+    return f"{a} and {b} are at the same position (pairs of this kind: {pairs}); keep one of them{both}"
 
 
 def _others(lacking: Sequence[Frame]) -> str:
