@@ -37,7 +37,7 @@ class Stage(enum.StrEnum):
 
 
 RunsOption = Annotated[
-    Path | None, typer.Option("--runs", help="Folder for all results [default: $LGE_SWEEP_RUNS, else ./runs].")
+    Path | None, typer.Option("--runs", help="Folder for all results (default: $LGE_SWEEP_RUNS, else ./runs).")
 ]
 
 
@@ -66,7 +66,7 @@ SetOption = Annotated[
 ]
 ModelsOption = Annotated[
     str | None,
-    typer.Option("--models", help="Architectures, separated by commas [default: those that phase 1 selected]."),
+    typer.Option("--models", help="Architectures, separated by commas (default: those that phase 1 selected)."),
 ]
 WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Cells trained at the same time.")]
 IncompleteOption = Annotated[bool, typer.Option("--allow-incomplete", help="Select even if some cells failed.")]
@@ -124,7 +124,7 @@ def search(
     profile: ProfileOption = "auto",
     models: ModelsOption = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials in all [default: 40]; more of them go on with the same search.")
+        int | None, typer.Option(min=1, help="Trials in all (default: 40); more of them go on with the same search.")
     ] = None,
     settings: SetOption = None,
     workers: WorkersOption = 1,
@@ -233,7 +233,7 @@ def dashboard(
 
 
 @app.command()
-def schema(output: Annotated[Path | None, typer.Argument(help="File to write [default: print].")] = None) -> None:
+def schema(output: Annotated[Path | None, typer.Argument(help="File to write (default: print).")] = None) -> None:
     """Write the JSON schema of sweep files, for completion and checks in editors."""
     from lge_sweep.config.export import json_schema
 

@@ -10,7 +10,7 @@ import typer
 from lge_sweep.errors import LgeSweepError, SelectionError
 
 DataOption = Annotated[str, typer.Option("--data", help="A file of sweeps/data, or its bare name.")]
-RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images [default: $LGE_SWEEP_DATA].")]
+RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images (default: $LGE_SWEEP_DATA).")]
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Every sweep file is parsed, expanded and its first cell built; every mistake in one is explained."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,13 @@ def test_the_paper_profile_is_table_2() -> None:
     assert (training.learning_rate, training.max_epochs, training.batch_size) == (1e-4, 30, 8)
     assert (training.validation_every, training.patience, training.image_size) == (50, 3, 320)
     assert training.weight_decay == 1e-4
+
+
+def test_a_name_that_cannot_be_a_folders_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "my 'data'.yaml"
+    path.write_text((SWEEPS / "data" / "phantom.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(ConfigError, match="becomes part of a folder's"):
+        load_sweep("phase1", 1, str(path), "smoke")
 
 
 def test_seeds_are_named_where_they_are_not_0() -> None:
@@ -155,3 +163,11 @@ def test_every_setting_says_what_it_means() -> None:
         for key, field in definition.get("properties", {}).items():
             described = field.get("description") or "$ref" in field or key == "kind"
             assert described, f"{name}.{key} has no description"
+
+
+def test_the_schema_that_editors_read_is_current() -> None:
+    """`make schema` writes it; every sweep file names it in its first line."""
+    assert json.loads((SWEEPS / "schema.json").read_text(encoding="utf-8")) == json_schema()
+    for path in SWEEPS.rglob("*.yaml"):
+        reference = path.read_text(encoding="utf-8").splitlines()[0].split("$schema=")[1]
+        assert (path.parent / reference).resolve() == (SWEEPS / "schema.json").resolve()

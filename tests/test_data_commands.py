@@ -9,6 +9,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from lge_sweep.cli import app
+from lge_sweep.config import load_sweep
 from lge_sweep.config.data import DataFile, Phantom
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
@@ -178,6 +179,14 @@ def test_only_curated_slices_are_written_and_the_split_is_kept(tmp_path: Path) -
     assert "spacing_row_mm" in manifest
     header = (tmp_path / "out" / "out.yaml").read_text()
     assert all(f"# {word}" in header for word in ("Source", "Command", "Time", "Expected"))
+
+
+def test_the_data_file_has_a_name_that_a_sweep_takes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("source: {kind: phantom, cases: 2, slices: 1, size: 64}\n")
+    result = call("convert", tmp_path / "my 'set'", "--data", path)
+    assert result.exit_code == 0, result.output
+    assert load_sweep("phase1", 1, str(tmp_path / "my 'set'" / "my_set_.yaml"), "smoke").data == "my_set_"
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:

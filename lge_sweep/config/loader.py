@@ -1,5 +1,6 @@
 """Read `sweeps/*.yaml`, put a sweep's configuration together, and explain what is wrong with it."""
 
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,7 @@ def load_sweep(phase: str, stage: int, data: str, profile: str, overrides: Seque
     Raises:
         ConfigError: a file is missing, or a setting is unknown, of the wrong type or against a rule.
     """
-    merged: dict[str, Any] = {"stage": stage, "data": Path(data).stem, "profile": Path(profile).stem}
+    merged: dict[str, Any] = {"stage": stage, "data": _stem(data), "profile": _stem(profile)}
     for model, name in ((PhaseFile, phase), (DataFile, data), (ProfileFile, profile)):
         path = find_file(model, name)
         content = read_yaml(path)
@@ -43,6 +44,14 @@ def load_sweep(phase: str, stage: int, data: str, profile: str, overrides: Seque
     for override in overrides:
         _apply(merged, override)
     return validate(SweepConfig, merged, f"{phase} + {data} + {profile}" + (" + --set" if overrides else ""))
+
+
+def _stem(name: str) -> str:
+    """Return the name of a file without its ending, which becomes part of the names of folders and runs."""
+    stem = Path(name).stem
+    if re.fullmatch(r"[\w.-]+", stem) is None:
+        raise ConfigError(f"{name}: the file's name becomes part of a folder's; only letters, digits, '_', '-' and '.'")
+    return stem
 
 
 def find_file(model: type[BaseModel], name: str) -> Path:

@@ -1,6 +1,8 @@
 """Write the curated slices as pairs of 8-bit images and masks, with a data file that reads them back."""
 
 import os
+import re
+import shlex
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,6 +52,7 @@ def write_pairs(curated: Curated, settings: DataFile, output: Path, kind: Format
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise DataError(str(output), ["is not an empty folder; nothing is overwritten"])
     names = [f"{case}_slice{position:03d}" for case, position in zip(*_columns(curated.manifest), strict=True)]
+    data_file = re.sub(r"[^\w.-]+", "_", output.name) + ".yaml"  # it names the folders of sweeps
     unfinished = output.with_name(f".{output.name}-{os.getpid()}")
     try:
         for folder in ("images", "labels"):
@@ -58,15 +61,15 @@ def write_pairs(curated: Curated, settings: DataFile, output: Path, kind: Format
             _save(to_8_bit(image, settings.intensity), unfinished / "images" / f"{name}.{kind}")
             _save(PALETTE[labels] if masks == "colour" else labels, unfinished / "labels" / f"{name}.{kind}")
         curated.manifest.assign(file=names).to_csv(unfinished / "manifest.csv", index=False)
-        (unfinished / f"{output.name}.yaml").write_text(_data_file(curated, settings, masks, output), encoding="utf-8")
+        (unfinished / data_file).write_text(_data_file(curated, settings, masks, output, data_file), encoding="utf-8")
         unfinished.rename(output)
     except OSError as error:
         raise DataError(str(output), [f"cannot be written ({error.strerror}); nothing was"]) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     cases = curated.manifest["case"].nunique()
-    data_file = output / f"{output.name}.yaml"
-    return f"{output}: {len(names)} pairs of {cases} case(s); use them with --data {data_file} --root {output}"
+    options = shlex.join(["--data", str(output / data_file), "--root", str(output)])
+    return f"{output}: {len(names)} pairs of {cases} case(s); use them with {options}"
 
 
 def _columns(manifest: pd.DataFrame) -> tuple[list[str], list[int]]:
@@ -77,7 +80,7 @@ def _save(array: NDArray[np.uint8], path: Path) -> None:
     Image.fromarray(np.ascontiguousarray(array)).save(path)
 
 
-def _data_file(curated: Curated, settings: DataFile, masks: Masks, output: Path) -> str:
+def _data_file(curated: Curated, settings: DataFile, masks: Masks, output: Path, name: str) -> str:
     content: Mapping[str, Any] = {
         "source": {
             "kind": "image_pairs",
@@ -98,7 +101,7 @@ def _data_file(curated: Curated, settings: DataFile, masks: Masks, output: Path)
         f"# {cases} case(s), {slices} slices, converted to 8-bit image pairs.\n"
         "#\n"
         f"# Source    kind {settings.source.kind}; grey levels clipped at percentiles {low:g} and {high:g} of a slice\n"
-        f"# Command   make phase1 data={output.name}/{output.name}.yaml root={output.name}\n"
+        f"# Command   make phase1 data={output.name}/{name} root={output.name}\n"
         "# Time      see README\n"
         f"# Expected  the same slices as the source's data file gives; {LOST}\n\n"
     )

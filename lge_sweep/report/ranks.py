@@ -22,7 +22,7 @@ def rank_order(lines: Sequence[RankLine]) -> list[RankLine]:
     def key(line: RankLine) -> tuple[bool, bool, float, float]:
         rank = line.expected_rank
         score = -line.score if math.isfinite(line.score) else math.inf
-        return line.collapsed, rank is None, 0.0 if rank is None or line.collapsed else rank, score
+        return rank is None and line.collapsed, rank is None, 0.0 if rank is None else rank, score
 
     return sorted(lines, key=key)
 
@@ -37,7 +37,7 @@ def rank_values(lines: Sequence[RankLine]) -> NDArray[np.float64]:
     most = max((len(line.ranks) for line in lines), default=0)
     values = np.full((len(lines), max(1, most)), np.nan)
     for row, line in enumerate(lines):
-        if line.ranks and not line.collapsed:
+        if line.ranks:
             values[row] = 0.0
             values[row, : len(line.ranks)] = line.ranks
     return values
@@ -46,7 +46,7 @@ def rank_values(lines: Sequence[RankLine]) -> NDArray[np.float64]:
 def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequence[str], stage: int) -> Figure:
     """Left the score with its 95 % interval, right the probability of each rank; a row a cell, the likeliest first.
 
-    A collapsed cell has a score but no rank; it stands at the foot, in vermillion.
+    A collapsed cell, in vermillion, has a score but no rank while another stands; it is then at the foot.
 
     Args:
         title: the sweep's name.
@@ -75,7 +75,7 @@ def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequenc
     ]
     if any(line.collapsed for line in lines):
         handles.append(
-            Line2D([], [], color=style.VERMILLION, marker="o", markersize=4, linewidth=1.4, label="collapsed: no rank")
+            Line2D([], [], color=style.VERMILLION, marker="o", markersize=4, linewidth=1.4, label="collapsed")
         )
     notes = [
         "sorted by expected rank (1 is best)",
@@ -114,7 +114,7 @@ def _write_numbers(ax: Axes, lines: Sequence[RankLine]) -> None:
     ax.set_xlim(-0.5, 1.5)
     ax.set_xticks([0, 1], labels=["P(best)", "expected\nrank"])
     for row, line in enumerate(lines):
-        rank = None if line.collapsed else line.expected_rank
+        rank = line.expected_rank
         texts = ["-" if rank is None else f"{line.best:.2f}", "-" if rank is None else f"{rank:.1f}"]
         for place, text in enumerate(texts):
             ax.text(place, row, text, ha="center", va="center", fontsize=style.SMALL, color=style.INK)

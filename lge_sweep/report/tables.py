@@ -59,7 +59,7 @@ class RankLine:
         best: probability of being the best, 0 to 1.
         expected_rank: mean of the rank, 1 is best; None: not ranked.
         ranks: probability of rank 1, 2, ...; empty: not ranked.
-        collapsed: whether some class was never predicted; such a cell has no rank.
+        collapsed: whether some class was never predicted; such a cell has no rank while another stands.
     """
 
     name: str

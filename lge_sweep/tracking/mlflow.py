@@ -4,6 +4,7 @@ MLflow here is a view: each run is found again by the tag `lge.key`, everything 
 is sent, and all of it can be sent again from the ledger and the sweep's folder.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +17,9 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
 
 from lge_sweep.errors import RunsError
+
+# A database error is raised as well as logged; its traceback of a hundred lines would bury the one message of ours.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 EXPERIMENT = "lge_sweep"
 ABOUT = {

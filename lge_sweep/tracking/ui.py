@@ -25,7 +25,8 @@ def serve(runs: Path, port: int, browser: bool) -> None:
     if not (runs / "mlflow.db").is_file():
         raise RunsError(f"{runs}: no runs yet; begin with 'make phase1' (lge-sweep phase1)")
     check_port(port)
-    address = f"http://{HOST}:{port}/#/experiments/{Tracker(runs).experiment}/runs"
+    experiment = Tracker(runs).experiment
+    address = f"http://{HOST}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
     print(f"MLflow UI of {runs}, experiment {EXPERIMENT}: {address}\nStop it with Ctrl-C.", flush=True)
     if browser:
         open_when_up(address, f"http://{HOST}:{port}/health")
@@ -36,5 +37,10 @@ def serve(runs: Path, port: int, browser: bool) -> None:
     ]  # fmt: skip
     # What the server prints of its own is no help to a user; its own deprecation warnings least of all.
     environment = {**os.environ, "PYTHONWARNINGS": "ignore", "MLFLOW_LOGGING_LEVEL": "ERROR"}
-    with suppress(KeyboardInterrupt):
-        subprocess.run(command, env=environment, check=False)
+    with suppress(KeyboardInterrupt), subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as server:
+        try:
+            for line in server.stderr or ():
+                if not line.startswith(b"[MLflow] Security"):  # it advises to open the server to other machines
+                    sys.stderr.buffer.write(line)
+        finally:
+            server.terminate()
