@@ -73,10 +73,10 @@ IncompleteOption = Annotated[bool, typer.Option("--allow-incomplete", help="Sele
 
 
 def _run(phase: str, stage: Stage, *options: Any) -> None:
-    from lge_sweep.phases import run_phase
-
     with reporting():
-        run_phase(phase, [1, 2] if stage is Stage.both else [int(stage)], *options)
+        from lge_sweep.phases import Request, run_phase
+
+        run_phase(phase, [1, 2] if stage is Stage.both else [int(stage)], Request(*options))
 
 
 @app.command()
@@ -124,7 +124,8 @@ def search(
     profile: ProfileOption = "auto",
     models: ModelsOption = None,
     trials: Annotated[
-        int | None, typer.Option(min=1, help="Trials in all (default: 40); more of them go on with the same search.")
+        int | None,
+        typer.Option(min=1, help="Trials in all (default: search.yaml's); more go on with the same search."),
     ] = None,
     settings: SetOption = None,
     workers: WorkersOption = 1,
@@ -140,13 +141,13 @@ def search(
 @app.command()
 def select(
     sweep: Annotated[str, typer.Argument(help="Folder or name of a sweep, or the id of its MLflow run.")],
-    override: Annotated[str | None, typer.Option(help="Select this configuration, whatever the rule says.")] = None,
+    override: Annotated[str | None, typer.Option(help="Configuration to select; needs --reason.")] = None,
     reason: Annotated[str, typer.Option(help="Why; kept with the selection.")] = "",
     withdraw: Annotated[bool, typer.Option("--withdraw", help="Take an override back.")] = False,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
-    """Select again in a finished sweep, by its rule or by a person's choice."""
+    """Select again in a finished sweep, by its rule or a person's choice; mend MLflow; make the winner the champion."""
     with reporting():
         from lge_sweep.paths import runs_folder
         from lge_sweep.review import select_again

@@ -1,6 +1,5 @@
 """Tables and sentences for the terminal."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -130,9 +129,6 @@ def print_outcome(console: Console, title: str, outcome: "Outcome") -> None:
     print_selection(console, title, outcome.selection, names)
     if len(doubt.standings) > 1:
         print_doubt(console, doubt, names)
-    if outcome.settings:
-        options = " ".join(shlex.join(["--set", setting]) for setting in outcome.settings)
-        console.print(f"To train the winner again: lge-sweep phase2 {options}", markup=False, soft_wrap=True)
     if outcome.registered is not None:
         console.print(outcome.registered, markup=False, soft_wrap=True)
 

@@ -42,6 +42,17 @@ class RunsError(LgeSweepError):
 class InheritError(LgeSweepError):
     """An earlier phase has not left what this one builds on."""
 
+    def __init__(self, message: str, phase: str = "", stage: int = 0) -> None:
+        """Say what is missing.
+
+        Args:
+            message: the message.
+            phase: the phase to run first, "" if running it would not help.
+            stage: and its stage.
+        """
+        super().__init__(message)
+        self.phase, self.stage = phase, stage
+
 
 class TrialError(LgeSweepError):
     """One trial cannot go on (for example its loss is no longer a number); the sweep can."""

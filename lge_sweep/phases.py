@@ -2,75 +2,111 @@
 
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from lge_sweep.config import load_sweep
+from rich.console import Console
+
+from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.console import make_console, print_outcome
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
-from lge_sweep.sweep import Plan, drive, make_plan, run_sweep
+from lge_sweep.sweep import Driver, Plan, drive, make_plan, run_sweep
 from lge_sweep.sweep.progress import format_seconds
 
 
-def run_phase(
-    phase: str,
-    stages: Sequence[int],
-    data: str,
-    root: Path | None,
-    profile: str,
-    settings: Sequence[str],
-    workers: int,
-    runs: Path | None,
-    allow_incomplete: bool,
-) -> None:
-    """Run a phase's sweeps of one or both stages and print what they found.
+@dataclass(frozen=True)
+class Request:
+    """What a user asked for.
 
-    Args:
-        phase: name of the phase.
-        stages: 1, 2 or both.
+    Attributes:
         data: name or path of a data file.
         root: folder of the images.
         profile: name or path of a profile file, or "auto".
         settings: `KEY=VALUE` overrides.
         workers: cells trained at the same time.
         runs: folder for all results.
-        allow_incomplete: select although cells failed.
+        allow_incomplete: go on although cells failed.
+    """
+
+    data: str
+    root: Path | None
+    profile: str
+    settings: Sequence[str]
+    workers: int
+    runs: Path | None
+    allow_incomplete: bool
+
+    def command(self, phase: str, stage: int, more: Sequence[str] = ()) -> str:
+        """Return the command that runs another phase on the same data with the same profile.
+
+        Args:
+            phase: the other phase.
+            stage: of which stage.
+            more: further `KEY=VALUE` settings, which win over the user's.
+        """
+        options = ["--stage", str(stage), "--data", self.data, "--profile", self.profile]
+        options += ["--root", str(self.root)] * bool(self.root) + ["--runs", str(self.runs)] * bool(self.runs)
+        kept = [setting for setting in self.settings if setting.startswith(OF_ALL_PHASES)]
+        settings = [word for setting in (*kept, *more) for word in ("--set", setting)]
+        return shlex.join(["lge-sweep", phase, *options, *settings])
+
+
+OF_ALL_PHASES = ("source.", "curate.", "split.", "intensity.", "training.")
+"""Settings that one phase must share with the next."""
+
+
+def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
+    """Run a phase's sweeps of one or both stages and print what they found.
+
+    Args:
+        phase: name of the phase.
+        stages: 1, 2 or both.
+        request: what the user asked for.
 
     Raises:
         LgeSweepError: something the user can act on.
     """
-    console, folder, began = make_console(), runs_folder(runs), time.monotonic()
-    profile, reason = choose_profile(profile)
-    configs = [load_sweep(phase, stage, data, profile, settings) for stage in stages]
-    console.print(f"profile {profile}: {reason}")
-    console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
     refused: list[SelectionError] = []
-    with drive(folder, workers, console) as driver:
-        console.print(f"reading {configs[0].data}", markup=False)
-        plans: list[Plan] = []
-        for config in configs:
-            try:
-                plans.append(make_plan(config, root, folder))
-            except InheritError as error:
-                options = ["--stage", str(config.stage), "--data", data, "--profile", profile]
-                options += ["--root", str(root)] * bool(root) + ["--runs", str(runs)] * bool(runs)
-                kept = [setting for setting in settings if not setting.startswith(("grid.", "selection.", "metrics."))]
-                options += [word for setting in kept for word in ("--set", setting)]
-                raise InheritError(f"{error}\nRun first: lge-sweep phase1 {shlex.join(options)}") from None
+    with _session(phase, stages, request) as (console, driver, configs):
+        plans: list[Plan] = [make_plan(config, request.root, driver.runs) for config in configs.values()]
         for plan in plans:
-            config = plan.config
             try:
-                outcome = run_sweep(driver, plan, allow_incomplete)
+                outcome = run_sweep(driver, plan, request.allow_incomplete)
             except SelectionError as error:
                 refused.append(error)
-                console.print(f"stage {config.stage}: no selection, see the end", style="red")
+                console.print(f"stage {plan.config.stage}: no selection, see the end", style="red")
                 continue
             print_outcome(console, plan.title, outcome)
+            if outcome.settings:
+                again = request.command("phase2", plan.config.stage, outcome.settings)
+                console.print(f"To train the winner again, and register it: {again}", markup=False, soft_wrap=True)
             console.print(f"Tables and figures: {plan.folder}", markup=False, soft_wrap=True)
-    if refused:
-        raise SelectionError("\n".join(str(error) for error in refused))
-    variable, option = (f" runs={runs}", f" --runs {runs}") if runs else ("", "")
+        if refused:
+            raise SelectionError("\n".join(str(error) for error in refused))
+
+
+@contextmanager
+def _session(
+    phase: str, stages: Sequence[int], request: Request
+) -> Iterator[tuple[Console, Driver, dict[int, SweepConfig]]]:
+    """Say what is done and where results go, hold the runs directory, and name the command that an error asks for."""
+    console, folder, began = make_console(), runs_folder(request.runs), time.monotonic()
+    profile, reason = choose_profile(request.profile)
+    configs = {stage: load_sweep(phase, stage, request.data, profile, request.settings) for stage in stages}
+    console.print(f"profile {profile}: {reason}")
+    console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
+    with drive(folder, request.workers, console) as driver:
+        console.print(f"reading {next(iter(configs.values())).data}", markup=False)
+        try:
+            yield console, driver, configs
+        except InheritError as error:
+            if not error.phase:
+                raise
+            raise InheritError(f"{error}\nRun first: {request.command(error.phase, error.stage)}") from None
+    variable, option = (f" runs={request.runs}", f" --runs {request.runs}") if request.runs else ("", "")
     took = format_seconds(time.monotonic() - began)
     console.print(
         f"\nFinished in {took}. Compare the runs in a browser: make ui{variable} (lge-sweep ui{option})",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pandas as pd
@@ -58,6 +58,7 @@ def select_again(
         with finishing(run):
             results = _results(tracker, plan, run)
             failed = {cell: why for cell, why in _reasons(plan).items() if cell not in results}
+            plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results))
             if withdraw or name is not None:
                 choose(plan, results, failed, allow_incomplete, Decree(name, reason))  # a wrong one changes nothing
                 (folder / OVERRIDE).unlink(missing_ok=True)
@@ -72,7 +73,7 @@ def _results(tracker: Tracker, plan: Plan, run: TrackedRun) -> dict[str, Result]
     trials = trial_numbers(plan.folder.parent, plan.name)
     results = {}
     for cell in plan.cells:
-        if not (plan.cell_folder(cell) / OUTCOME).is_file():
+        if not (plan.cell_folder(cell) / OUTCOME).is_file() or (cell.trial is not None and cell.name not in trials):
             continue
         trial = trials.get(cell.name, 0)
         if tracker.find(trial_key(plan, cell, trial)) is None:
@@ -205,6 +206,10 @@ def _reasons(plan: Plan) -> dict[str, str]:
     known = {name: entries for name, _, entries in read_ledger(plan.folder.parent)}
     entries = {entry.cell: entry for entry in known.get(plan.name, [])}
     reasons = {}
+    if plan.config.search is not None:
+        done = sum(entry.state in {"complete", "pruned"} for entry in entries.values())
+        missing = plan.config.search.trials - done
+        return {f"{missing} of {plan.config.search.trials} trials": "were not completed"} if missing > 0 else {}
     for cell in plan.cells:
         entry = entries.get(cell.name)
         if entry is None or entry.state == "waiting":

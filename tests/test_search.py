@@ -2,15 +2,14 @@
 
 import json
 import shlex
-import subprocess
-import sys
 import threading
 import urllib.request
-from itertools import pairwise
 from pathlib import Path
 from wsgiref.simple_server import make_server
 
+import pandas as pd
 import pytest
+from mlflow.tracking import MlflowClient
 from optuna.trial import TrialState
 from typer.testing import CliRunner
 
@@ -19,7 +18,8 @@ from lge_sweep.config import Cell, load_sweep, short_names
 from lge_sweep.errors import ConfigError
 from lge_sweep.sweep.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
 from lge_sweep.sweep.plan import Plan, load_plan, make_plan
-from lge_sweep.sweep.source import SearchSource
+from lge_sweep.sweep.source import FAILURES, SearchSource
+from lge_sweep.tracking import database_uri
 
 MODELS = "grid.model=[unet, segnet]"
 
@@ -138,28 +138,77 @@ def test_more_trials_go_on_with_the_same_search(plan: Plan, tmp_path: Path) -> N
     assert make_plan(load_sweep("search", 2, "phantom", "smoke", settings), None, tmp_path).name != plan.name
 
 
-def test_a_search_runs_and_names_its_winners_settings(tmp_path: Path) -> None:
+def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second of three trials is given up; the command printed for the winner is run, word for word."""
+    monkeypatch.setattr(SearchSource, "stops", lambda self, trial, validation, dice: trial == 1)
     arguments = ["search", "--stage", "1", "--profile", "smoke", "--models", "unet", "--runs", str(tmp_path)]
-    arguments += ["--trials", "2", "--set", "training.max_steps=2", "--set", "training.width=0.25"]
-    command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    printed = done.stdout
-    assert "[2/2] #1 unet" in printed
+    arguments += ["--trials", "3", "--set", "training.max_steps=2", "--set", "training.width=0.25"]
+    printed = [CliRunner().invoke(app, arguments) for _ in range(2)]
+    for done in printed:
+        assert done.exit_code == 0, done.output
+    assert "[2/3] #1 unet" in printed[0].output
+    assert "stopped early" in printed[0].output
+    assert "started" not in printed[1].output  # nothing is trained again
     ((name, _, entries),) = read_ledger(tmp_path)
-    assert [(entry.cell, entry.state) for entry in entries] == [(f"trial000{n}", "complete") for n in range(2)]
+    assert [entry.state for entry in entries] == ["complete", "pruned", "complete"]
     plan = load_plan(tmp_path / name)
-    selection = json.loads((plan.folder / "selection.json").read_text())
-    assert len(selection["ranking"]) == 2
-    (winner,) = [cell for cell in plan.cells if cell.name == selection["champion"]]
-    words = shlex.split(printed.split("To train the winner again:")[1].splitlines()[0])
-    settings = [value for option, value in pairwise(words) if option == "--set"]
-    repeated = load_sweep("phase2", 1, "phantom", "smoke", [*settings, "training.max_steps=2", "training.width=0.25"])
-    assert repeated.grid.loss == (winner.loss,)
-    ours = winner.training(plan.config.training)
-    assert repeated.training.learning_rate == pytest.approx(ours.learning_rate, rel=1e-5)
-    assert repeated.training.loss.gamma == pytest.approx(ours.loss.gamma, rel=1e-5)
+    assert [cell.trial for cell in plan.cells] == [0, 2]
+    assert not (plan.folder / "cells" / "trial0001" / "resume.ckpt").exists()
+    client = MlflowClient(tracking_uri=database_uri(tmp_path))
+    (pruned,) = client.search_runs(["1"], "tags.pruned = 'yes'")
+    assert pruned.data.tags["cell"] == "trial0001"
     dashboard_answers(tmp_path)
+
+    command = shlex.split(printed[1].output.split("To train the winner again, and register it:")[1].splitlines()[0])
+    assert command[:2] == ["lge-sweep", "phase2"]
+    again = CliRunner().invoke(app, command[1:])
+    assert again.exit_code == 0, again.output
+    (folder,) = tmp_path.glob("phase2-*")
+    selection = json.loads((plan.folder / "selection.json").read_text())
+    (winner,) = [cell for cell in plan.cells if cell.name == selection["champion"]]
+    (repeated,) = load_plan(folder).cells
+    assert repeated.training(load_plan(folder).config.training) == winner.training(plan.config.training)
+    losses = [pd.read_csv(p / "history.csv")["train_loss"] for p in (plan.cell_folder(winner), *folder.glob("cells/*"))]
+    assert losses[0].tolist() == pytest.approx(losses[1].tolist(), rel=1e-3)
+
+
+def test_a_failed_trial_is_replaced_but_not_for_ever(plan: Plan, tmp_path: Path) -> None:
+    study = open_study(plan, tmp_path)
+    source, taken = SearchSource(plan, study), 0
+    while (assignment := source.take()) is not None:
+        taken += 1
+        if taken % 2:
+            study.fail(assignment[1], "out of memory")
+        else:
+            study.complete(assignment[1], 0.5, [])
+    assert taken == 2 * FAILURES - 1
+    assert source.done() == FAILURES - 1
+    lost = source.lost()
+    assert lost[f"{30 - source.done()} of 30 trials"] == "were not completed"
+    assert lost["trial0000"] == "out of memory"
+    assert SearchSource(plan, study).take() is not None  # a rerun tries again
+
+
+def test_a_half_drawn_trial_is_shown_as_failed(plan: Plan, tmp_path: Path) -> None:
+    study = open_study(plan, tmp_path)
+    study.study.ask()
+    SearchSource(plan, open_study(plan, tmp_path))
+    ((_, _, entries),) = read_ledger(tmp_path)
+    assert (entries[0].state, entries[0].reason) == ("failed", "interrupted while it was drawn")
+    assert {entry.state for entry in entries[1:]} == {"waiting"}
+
+
+def test_a_batch_size_that_the_training_part_does_not_fill_is_refused(tmp_path: Path) -> None:
+    config = load_sweep("search", 2, "phantom", "smoke", [MODELS, "search.batch_size=[4, 64]"])
+    with pytest.raises(ConfigError, match="64"):
+        make_plan(config, None, tmp_path)
+
+
+def test_a_search_belongs_to_its_phase() -> None:
+    with pytest.raises(ConfigError, match="search belongs to the phase search"):
+        load_sweep("phase1", 1, "phantom", "smoke", ["search.trials=4"])
 
 
 def dashboard_answers(runs: Path) -> None:

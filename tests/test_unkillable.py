@@ -18,7 +18,7 @@ from lge_sweep.config import cells, load_sweep
 from lge_sweep.sweep.execute import execute
 from lge_sweep.sweep.ledger import is_held, read_ledger
 from lge_sweep.sweep.plan import Plan, make_plan
-from lge_sweep.sweep.task import CellTask, Progress, make_task
+from lge_sweep.sweep.task import CellTask, GivenUpError, Progress, make_task
 
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet, deeplabv3plus_mobilenetv2]",
@@ -177,6 +177,16 @@ def interrupted_execute(task: CellTask, stop_after: int) -> None:
     with pytest.raises(CutOffError):
         execute(task, report)
     execute(task, lambda progress: None)
+
+
+@pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
+@pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
+def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Path) -> None:
+    task = replace(make_task(plan, cells(plan.config)[0]), folder=tmp_path)
+    with pytest.raises(GivenUpError):
+        execute(task, lambda progress: progress.val_dice is not None)
+    assert len(pd.read_csv(tmp_path / "history.csv")) == 4
+    assert not (tmp_path / "outcome.json").exists()
 
 
 # DeepLabV3+ has dropout, so its random numbers must be taken up as well.

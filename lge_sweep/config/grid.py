@@ -69,9 +69,9 @@ class Cell:
             setting
             for name, value in self.drawn
             for setting in (
-                [f"training.loss.dice_weight={value:.6g}", f"training.loss.other_weight={1 - value:.6g}"]
+                [f"training.loss.dice_weight={value!r}", f"training.loss.other_weight={1 - value!r}"]
                 if name == "dice_share"
-                else [f"training.{'loss.' if name == 'gamma' else ''}{name}={value:.6g}"]
+                else [f"training.{'loss.' if name == 'gamma' else ''}{name}={value!r}"]
             )
         ]
         return axes + options

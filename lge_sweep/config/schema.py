@@ -206,6 +206,12 @@ class PhaseFile(Settings):
     selection: SelectionConfig = SelectionConfig()
     """How a winner is chosen."""
 
+    @model_validator(mode="after")
+    def _search_in_its_phase(self) -> Self:
+        if (self.search is not None) != (self.phase == "search"):
+            raise ValueError(f"search belongs to the phase search, and to no other; this is {self.phase}")
+        return self
+
 
 class SweepConfig(PhaseFile, DataFile, ProfileFile):
     """Every setting of one sweep: all cells of one phase and stage, on one data set, with one profile."""

@@ -19,7 +19,7 @@ from lge_sweep.sweep.ledger import Ledger, hold_runs
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.sweep.progress import SweepProgress, print_parts
 from lge_sweep.sweep.round import Round
-from lge_sweep.sweep.source import make_source
+from lge_sweep.sweep.source import SearchSource, make_source
 from lge_sweep.sweep.task import Failed
 from lge_sweep.sweep.worker import NO_SPACE, Worker
 
@@ -88,7 +88,7 @@ class Driver:
             RunsError: the disk is full.
             KeyboardInterrupt: stopped; the same command goes on where it was.
         """
-        from lge_sweep.sweep.publish import log_outcome, open_trial
+        from lge_sweep.sweep.publish import log_outcome, open_trial, show_ended
 
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
         source = make_source(plan, study)
@@ -97,13 +97,16 @@ class Driver:
         results = {}
         for cell, trial in source.finished():
             results[cell.name] = log_outcome(open_trial(self.tracker, plan, cell, trial, parent), plan, cell)
+        if isinstance(source, SearchSource):
+            for cell, trial, reason in source.without_result():
+                show_ended(self.tracker, plan, cell, trial, parent, reason)
         failed: dict[str, str] = {}
         title = f"{plan.config.phase} stage {plan.config.stage}"
         with SweepProgress(self.console, title, source.total, source.done()) as progress:
             Round(self, plan, study, parent, progress, source, results, failed).complete()
-        if plan.config.search is not None:
-            plan = replace(plan, cells=tuple(cell for cell, _ in make_source(plan, study).finished()))
-            failed = {}  # a search draws another trial instead
+        if isinstance(source, SearchSource):
+            plan = replace(plan, cells=tuple(cell for cell, _ in SearchSource(plan, study).finished()))
+            failed = source.lost()
         return plan, {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}, failed
 
     def replace(self, worker: Worker) -> None:

@@ -26,21 +26,9 @@ def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepCo
     """
     if config.grid.model != SELECTED:
         return config, []
-    what = f"phase 1 of stage {config.stage} on {config.data} with profile {config.profile}"
-    folders = [folder for folder in sorted(runs.glob("phase1-*")) if _is_of(folder, config)]
-    if not folders:
-        raise InheritError(f"{what} has not been run in {runs}, so that no models are selected yet")
-    bases = {folder: str(read_json(folder / FACTS)["basis"]) for folder in folders}
-    alike = [folder for folder in folders if bases[folder] == basis]
-    if not alike:
-        known = ", ".join(f"{bases[folder][:10]} ({folder.name})" for folder in folders)
-        raise InheritError(
-            f"{what} was run on other data, another split or other training settings: digest {known}; this is "
-            f"{basis[:10]}. Give the same settings as then, or run it with these"
-        )
-    selections = {folder.name: read_json(folder / SELECTION) for folder in alike if (folder / SELECTION).is_file()}
-    if not selections:
-        raise InheritError(f"{what} is not complete: {alike[-1]} has no selection yet")
+    what = f"phase 1 of stage {config.stage}"
+    folders = matching_sweeps("phase1", config, basis, runs)
+    selections = {folder.name: read_json(folder / SELECTION) for folder in folders}
     if len({frozenset(selection["models"]) for selection in selections.values()}) > 1:
         listed = "; ".join(f"{name}: {', '.join(selection['models'])}" for name, selection in selections.items())
         raise InheritError(
@@ -53,8 +41,44 @@ def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepCo
     return config.model_copy(update={"grid": grid}), list(dict.fromkeys(notes))
 
 
+def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> list[Path]:
+    """Find the finished sweeps of an earlier phase that a configuration can build on.
+
+    Args:
+        phase: "phase1" or "phase2".
+        config: stage, data and profile.
+        basis: digest of data, split and training (`basis_digest`), which the earlier phase must share.
+        runs: the runs directory.
+
+    Returns:
+        Their folders, at least one.
+
+    Raises:
+        InheritError: the phase was not run, is not complete, or was run on other data or settings.
+    """
+    title = f"phase {phase.removeprefix('phase')}"
+    what = f"{title} of stage {config.stage} on {config.data} with profile {config.profile}"
+    folders = [folder for folder in sorted(runs.glob(f"{phase}-*")) if _is_of(folder, config)]
+    if not folders:
+        raise InheritError(f"{what} has not been run in {runs}, so that nothing is selected yet", phase, config.stage)
+    bases = {folder: str(read_json(folder / FACTS)["basis"]) for folder in folders}
+    alike = [folder for folder in folders if bases[folder] == basis]
+    if not alike:
+        known = ", ".join(f"{bases[folder][:10]} ({folder.name})" for folder in folders)
+        raise InheritError(
+            f"{what} was run on other data, another split or other training settings: digest {known}; this is "
+            f"{basis[:10]}. Give the same settings as then, or run it with these",
+            phase,
+            config.stage,
+        )
+    finished = [folder for folder in alike if (folder / SELECTION).is_file()]
+    if not finished:
+        raise InheritError(f"{what} is not complete: {alike[-1]} has no selection yet", phase, config.stage)
+    return finished
+
+
 def _is_of(folder: Path, config: SweepConfig) -> bool:
-    """Whether a folder is a phase 1 of the same stage, data and profile."""
+    """Whether a folder is a sweep of the same stage, data and profile."""
     if not all((folder / name).is_file() for name in (FACTS, SETTINGS)):
         return False
     settings = read_yaml(folder / SETTINGS)

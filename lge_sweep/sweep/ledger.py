@@ -190,9 +190,14 @@ class SweepLedger:
         self.study._storage.set_trial_user_attr(self.study.trials[trial]._trial_id, key, value)
 
 
+def cell_name(trial: FrozenTrial) -> str:
+    """Return the cell of a trial; of one that was interrupted while a search drew it, the name it would have got."""
+    return str(trial.user_attrs.get("cell", f"trial{trial.number:04d}"))
+
+
 def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[Entry]:
     """Return the latest state of each cell, in the order given."""
-    last: dict[str, FrozenTrial] = {str(trial.user_attrs.get("cell")): trial for trial in trials}
+    last: dict[str, FrozenTrial] = {cell_name(trial): trial for trial in trials}
     return [
         Entry(
             name,
@@ -223,7 +228,7 @@ def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
         trials = storage.get_all_trials(summary._study_id, deepcopy=False)
         about = dict(summary.user_attrs)
         names = about.get("cells") or [
-            *(str(trial.user_attrs.get("cell", f"trial{trial.number:04d}")) for trial in trials),
+            *(cell_name(trial) for trial in trials),
             *(f"trial{number:04d}" for number in range(len(trials), about.get("trials", 0))),
         ]
         result.append((summary.study_name, about, latest(trials, names)))
@@ -231,9 +236,10 @@ def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
 
 
 def trial_numbers(runs: Path, sweep: str) -> dict[str, int]:
-    """Return the number of the latest trial of each cell of a sweep that has one."""
+    """Return the number of the trial that completed each cell of a sweep, of those that are complete."""
     known = {name: entries for name, _, entries in read_ledger(runs)}
-    return {entry.cell: entry.trial for entry in known.get(sweep, []) if entry.trial is not None}
+    complete = [entry for entry in known.get(sweep, []) if entry.state == "complete"]
+    return {entry.cell: entry.trial for entry in complete if entry.trial is not None}
 
 
 def is_held(runs: Path) -> bool:

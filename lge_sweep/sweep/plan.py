@@ -101,6 +101,8 @@ def make_plan(config: SweepConfig, root: Path | None, runs: Path) -> Plan:
         config, name, runs / name, arrays, manifest, digest, basis, weights, split.leaky, split.leak_share, notes,
         tuple(cells(config)),
     )  # fmt: skip
+    for batch in config.search.batch_size or () if config.search else ():
+        make_schedule(len(plan.rows("train")), config.training.model_copy(update={"batch_size": batch}))
     make_schedule(len(plan.rows("train")), config.training)
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_text(plan.folder / SETTINGS, _resolved(config, digest))

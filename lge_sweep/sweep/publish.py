@@ -29,7 +29,7 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
     config = plan.config
     counts = part_counts(plan.manifest)
     params: dict[str, object] = {
-        "cells": len(plan.cells) if config.search is None else f"search of {config.search.trials}",
+        "cells": len(plan.cells) if config.search is None else "a search",
         "rule": config.selection.rule,
         "split_unit": config.split.unit,
         **{f"{part}_{what}": number for part, numbers in counts.items() for what, number in numbers.items()},
@@ -56,6 +56,16 @@ def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: Tra
     return run
 
 
+def show_ended(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun, reason: str) -> None:
+    """Show a trial that a search gave up, or that failed for a reason, if MLflow does not know it."""
+    if tracker.find(trial_key(plan, cell, trial)) is not None:
+        return
+    run = open_trial(tracker, plan, cell, trial, parent)
+    log_curves(run, plan.cell_folder(cell))
+    run.tag({"failed": reason[:500]} if reason else {"pruned": "yes"})
+    run.finish("FAILED" if reason else "FINISHED")
+
+
 def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
     """Return the key of a trial's run."""
     return f"{plan.name}/{cell.name}/trial{trial}"
@@ -73,6 +83,7 @@ def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
     outcome = read_json(folder / OUTCOME)
     result = read_result(outcome, cell)
     log_curves(run, folder)
+    run.untag("pruned")  # of a session that was killed before the ledger knew
     step = int(outcome["training"]["best_step"])
     run.log(_final_points(outcome, result, plan, step))
     run.tag(

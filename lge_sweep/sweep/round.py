@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lge_sweep.config import Cell
 from lge_sweep.errors import RunsError
 from lge_sweep.scoring import Result, global_metrics, score
-from lge_sweep.sweep.files import HISTORY, OUTCOME, read_json
+from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, read_json
 from lge_sweep.sweep.ledger import SweepLedger
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.progress import SweepProgress, format_seconds
@@ -125,6 +125,7 @@ class Round:
         attempt.run.tag({"pruned": "yes"})
         attempt.run.finish()
         self.study.prune(attempt.trial)
+        self._discard(attempt)
         self.progress.end(attempt.cell.name, "stopped early: worse than most at this point", finished=True)
 
     def _log_curves(self, attempt: Attempt) -> None:
@@ -175,10 +176,16 @@ class Round:
         else:
             self._record_failure(attempt, f"its worker process {how} {DEATHS} times")
 
+    def _discard(self, attempt: Attempt) -> None:
+        """Remove what a trial without a result has left on disk that is large and of no more use."""
+        for name in (CHECKPOINT, BEST):
+            (self.plan.cell_folder(attempt.cell) / name).unlink(missing_ok=True)
+
     def _record_failure(self, attempt: Attempt, reason: str) -> None:
         attempt.run.tag({"failed": reason[:500]})
         attempt.run.finish("FAILED")
         self.study.fail(attempt.trial, reason)
+        self._discard(attempt)
         self.failed[attempt.cell.name] = reason
         self.progress.end(attempt.cell.name, f"FAILED: {reason}", finished=False)
 

@@ -10,8 +10,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Interval
 from lge_sweep.sweep.files import OUTCOME
-from lge_sweep.sweep.ledger import SweepLedger
+from lge_sweep.sweep.ledger import SweepLedger, cell_name
 from lge_sweep.sweep.plan import Plan
+
+FAILURES = 5
+"""A search in which so many trials of one session fail draws no more."""
 
 Assignment = tuple[Cell, int]
 """A cell, and the number of its trial in the ledger."""
@@ -92,7 +95,6 @@ class SearchSource:
         """Look up in the ledger what is left."""
         assert plan.config.search is not None
         self.plan, self.study, self.search = plan, study, plan.config.search
-        self.total = self.search.trials
         complete = [trial for trial in study.trials() if trial.state == TrialState.COMPLETE]
         cells = [(self._cell(trial), trial.number) for trial in complete]
         self._finished = [entry for entry in cells if (plan.cell_folder(entry[0]) / OUTCOME).is_file()]
@@ -104,20 +106,23 @@ class SearchSource:
                     self._open.append((self._cell(trial), trial.number))
                 else:
                     study.fail(trial.number, "interrupted while it was drawn")
+        self._failed_before = self._count(TrialState.FAIL)
+        self.total = max(self.search.trials, self.done())
 
     def finished(self) -> Iterator[Assignment]:
         """Trials that earlier sessions completed, in order."""
         return iter(self._finished)
 
     def done(self) -> int:
-        """How many trials have ended, whatever their outcome."""
-        return sum(trial.state.is_finished() for trial in self.study.trials())
+        """How many trials have been completed or given up; another is drawn for one that failed."""
+        return self._count(TrialState.COMPLETE, TrialState.PRUNED)
 
     def take(self) -> Assignment | None:
-        """Take up an interrupted trial, or draw a new one."""
+        """Take up an interrupted trial, or draw a new one; none after so many failures that it is not bad luck."""
         if self._open:
             return self._open.popleft()
-        if len(self.study.trials()) >= self.total:
+        failures = self._count(TrialState.FAIL) - self._failed_before
+        if self.done() + self._count(TrialState.RUNNING) >= self.total or failures >= FAILURES:
             return None
         trial = self.study.study.ask()
         self._draw(trial)
@@ -126,6 +131,20 @@ class SearchSource:
         trial.set_user_attr("cell", cell.name)
         return cell, trial.number
 
+    def lost(self) -> dict[str, str]:
+        """Why there are fewer trials than wanted: the failed ones with their reasons; empty if there are enough."""
+        if self.done() >= self.total:
+            return {}
+        failed = [trial for trial in self.study.trials() if trial.state == TrialState.FAIL]
+        missing = {f"{self.total - self.done()} of {self.total} trials": "were not completed"}
+        return {cell_name(trial): str(trial.user_attrs.get("reason", "")) for trial in failed} | missing
+
+    def without_result(self) -> Iterator[tuple[Cell, int, str]]:
+        """Trials that were given up or failed, with the reason of the latter ("" of the former)."""
+        for trial in self.study.trials():
+            if trial.state in {TrialState.PRUNED, TrialState.FAIL} and "cell" in trial.user_attrs:
+                yield self._cell(trial), trial.number, str(trial.user_attrs.get("reason", ""))
+
     def put_back(self, assignment: Assignment) -> None:
         """Do this trial once more, next."""
         self._open.appendleft(assignment)
@@ -133,6 +152,9 @@ class SearchSource:
     def stops(self, trial: int, validation: int, dice: float) -> bool:
         """Report a validation, and say whether the pruner gives the trial up."""
         return self.study.report(trial, validation, dice)
+
+    def _count(self, *states: TrialState) -> int:
+        return sum(trial.state in states for trial in self.study.trials())
 
     def _draw(self, trial: Trial) -> None:
         """Let the sampler choose: the grid's axes that have a choice, then the options that matter to the loss."""

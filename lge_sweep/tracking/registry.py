@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -99,11 +100,13 @@ def register(tracker: Tracker, champion: Champion) -> Version:
     size = champion.example.shape[-1]
     inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, 3, size, size))])
     outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1, size, size))])
-    mlflow.set_tracking_uri(tracker.uri)
-    mlflow.set_registry_uri(tracker.uri)
-    mlflow.set_experiment(experiment_id=tracker.experiment)  # else the model goes to the experiment 0 and ./mlruns
     try:
-        with warnings.catch_warnings(), _quiet("mlflow", "torch"), redirect_stderr(io.StringIO()):
+        with (
+            _pointing_to(tracker),
+            warnings.catch_warnings(),
+            _quiet("mlflow", "torch"),
+            redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")  # MLflow's and torch.export's deprecations of their own
             info = Model.log(
                 artifact_path=None,
@@ -121,9 +124,9 @@ def register(tracker: Tracker, champion: Champion) -> Version:
     except (OSError, MlflowException) as error:
         raise RunsError(f"the model {champion.name} cannot be saved: {error}") from error
     number = str(info.registered_model_version)
-    for key, value in {KEY: champion.key, **champion.facts}.items():
-        tracker.client.set_model_version_tag(champion.name, number, key, value)
     tracker.client.update_model_version(champion.name, number, champion.description)
+    for key, value in {**champion.facts, KEY: champion.key}.items():  # the key last: a version with it is whole
+        tracker.client.set_model_version_tag(champion.name, number, key, value)
     return Version(number, champion.key, champion.facts)
 
 
@@ -139,6 +142,25 @@ def _is_there(tracker: Tracker, version: ModelVersion) -> bool:
     except MlflowException:
         return False
     return Path(url2pathname(urlparse(str(place)).path)).is_dir()
+
+
+@contextmanager
+def _pointing_to(tracker: Tracker) -> Iterator[None]:
+    """Let MLflow's global functions use a store and an experiment; leave no trace of it in the environment.
+
+    Without an experiment a logged model goes to the experiment 0 and a folder `mlruns` here; MLflow's setters also set
+    environment variables, which processes started later would inherit.
+    """
+    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
+    try:
+        mlflow.set_tracking_uri(tracker.uri)
+        mlflow.set_registry_uri(tracker.uri)
+        mlflow.set_experiment(experiment_id=tracker.experiment)
+        yield
+    finally:
+        for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in before]:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager
