@@ -3,15 +3,14 @@
 import enum
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from lge_sweep import __version__
-from lge_sweep.errors import LgeSweepError, SelectionError
+from lge_sweep.data_commands import data_app
+from lge_sweep.options import DataOption, RootOption, reporting
 
 app = typer.Typer(
     help="Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI.",
@@ -19,6 +18,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(data_app, name="data")
 
 
 class Rule(enum.StrEnum):
@@ -41,22 +41,6 @@ RunsOption = Annotated[
 ]
 
 
-@contextmanager
-def reporting() -> Iterator[None]:
-    """Turn a failure that the user can act on into one message and exit code 2."""
-    try:
-        yield
-    except SelectionError as error:
-        typer.secho(f"\nno selection: {error}", err=True, fg="red")
-        raise typer.Exit(1) from None
-    except LgeSweepError as error:
-        typer.secho(f"error: {error}", err=True, fg="red")
-        raise typer.Exit(2) from None
-    except KeyboardInterrupt:
-        typer.secho("\nstopped; run the same command again to go on from here", err=True, fg="yellow")
-        raise typer.Exit(130) from None
-
-
 def _version(asked: bool) -> None:
     if asked:
         typer.echo(f"lge-sweep {__version__}")
@@ -73,8 +57,6 @@ def main(
 
 
 StageOption = Annotated[Stage, typer.Option("--stage", help="1: cavity. 2: myocardium and scar.")]
-DataOption = Annotated[str, typer.Option("--data", help="A file of sweeps/data, or its bare name.")]
-RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images (default: $LGE_SWEEP_DATA).")]
 ProfileOption = Annotated[
     str,
     typer.Option("--profile", help="A file of sweeps/profile or its name; auto: paper with a GPU, else laptop."),

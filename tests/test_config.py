@@ -104,7 +104,7 @@ def test_set_wins_over_the_files() -> None:
         ("grid.model=[unet, unet]", r"grid.model: names a value twice"),
         ("grid.loss=[dicee]", r"grid.loss.0: unknown value 'dicee'"),
         ("source.case=5", r"source.case: unknown setting: did you mean 'cases'"),
-        ("source.kind=dicom", r"source: .*'image_pairs', 'phantom'"),
+        ("source.kind=mri", r"source: .*'image_pairs', 'nifti', .*'phantom'"),
         ("split.fractions=[0.5, 0.1, 0.1]", r"split: fractions must sum to 1, got 0.7"),
         ("intensity.clip_percentiles=[99, 1]", r"intensity: the lower percentile must be below"),
         ("selection.emphasis={scars: 2}", r"selection.emphasis: unknown class 'scars': did you mean 'scar'"),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lge_sweep.config.schema import Curate, Phantom
+from lge_sweep.config.data import Curate, Phantom
 from lge_sweep.curate import curate
 from lge_sweep.curate.manifest import central, perceptual_hash
 from lge_sweep.errors import DataError
@@ -76,12 +76,14 @@ def test_manifest_columns() -> None:
     manifest = curate([volume], ALL).manifest
     assert manifest.columns.tolist() == [
         *("slice", "case", "position", "height", "width", "spacing_row_mm", "spacing_column_mm"),
+        "spacing_slice_mm",
         *("image_hash", "content_hash", "perceptual_hash", "has_scar"),
         *("background_pixels", "cavity_pixels", "myocardium_pixels", "scar_pixels"),
     ]
     row = manifest.iloc[1].to_dict()
     assert (row["slice"], row["case"], row["position"]) == ("p1_slice1", "p1", 1)
     assert (row["height"], row["width"], row["spacing_row_mm"], row["spacing_column_mm"]) == (6, 8, 1.5, 1.25)
+    assert row["spacing_slice_mm"] == 8.0
     assert [row[f"{label.title}_pixels"] for label in Label] == [40, 4, 3, 1]
     assert manifest["has_scar"].tolist() == [False, True]
     assert row["perceptual_hash"] == perceptual_hash(volume.pixels[1])
@@ -89,7 +91,7 @@ def test_manifest_columns() -> None:
 
 def test_unknown_spacing_is_missing_not_a_number() -> None:
     manifest = curate([exam()], ALL).manifest
-    assert manifest[["spacing_row_mm", "spacing_column_mm"]].isna().all(axis=None)
+    assert manifest[["spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"]].isna().all(axis=None)
 
 
 def test_image_hash_is_sha256_of_type_shape_and_grey_levels() -> None:

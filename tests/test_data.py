@@ -11,7 +11,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from lge_sweep.config.schema import Curate, Intensity, Training
+from lge_sweep.config.data import Curate, Intensity
+from lge_sweep.config.schema import Training
 from lge_sweep.curate import Curated, curate
 from lge_sweep.data.module import Batch, IntervalSampler, LgeDataModule, Schedule, SliceDataset, make_schedule
 from lge_sweep.data.prepare import ARRAYS, Arrays, content_digest, load_arrays, prepare, to_8_bit, to_arrays

@@ -10,13 +10,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from lge_sweep.config.data import DataFile, ImagePairs, IndexMask, Phantom
 from lge_sweep.config.loader import read_yaml, validate
-from lge_sweep.config.schema import DataFile, ImagePairs, IndexMask, Phantom
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.export import write_phantom
-from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label
 from lge_sweep.paths import DATA_VARIABLE
@@ -59,7 +58,7 @@ def pair(root: Path, name: str, image: Array | None = None, mask: Array | None =
 
 def findings(root: Path, source: ImagePairs = INDEX) -> list[str]:
     with pytest.raises(DataError) as caught:
-        read_pairs(source, root)
+        read(source, root)
     assert all(finding in str(caught.value) for finding in caught.value.findings)
     return list(caught.value.findings)
 
@@ -85,7 +84,7 @@ def the_finding(root: Path, source: ImagePairs = INDEX) -> str:
 def test_grey_levels_are_as_in_the_file(tmp_path: Path, suffix: str, dtype: type[np.number], top: float) -> None:
     image = np.linspace(0, top, 48).astype(dtype).reshape(6, 8)
     pair(tmp_path, "p1_slice0", image, suffix=suffix)
-    (volume,) = read_pairs(INDEX, tmp_path)
+    (volume,) = read(INDEX, tmp_path)
     assert volume.pixels.dtype == dtype
     assert np.array_equal(volume.pixels[0], image)
     assert volume.spacing_mm is None
@@ -94,7 +93,7 @@ def test_grey_levels_are_as_in_the_file(tmp_path: Path, suffix: str, dtype: type
 def test_32_bit_integers_become_floats(tmp_path: Path) -> None:
     image = (np.arange(48, dtype=np.int32) * 5000 - 100_000).reshape(6, 8)
     pair(tmp_path, "p1_slice0", image, suffix="tif")
-    (volume,) = read_pairs(INDEX, tmp_path)
+    (volume,) = read(INDEX, tmp_path)
     assert volume.pixels.dtype == np.float32
     assert np.array_equal(volume.pixels[0], image)
 
@@ -102,7 +101,7 @@ def test_32_bit_integers_become_floats(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", ["PNG", "Tiff"])
 def test_file_endings_in_capitals_are_read(tmp_path: Path, suffix: str) -> None:
     pair(tmp_path, "p1_slice0", suffix=suffix)
-    assert len(read_pairs(INDEX, tmp_path)) == 1
+    assert len(read(INDEX, tmp_path)) == 1
 
 
 def test_grey_saved_with_colour_channels_or_alpha_is_grey(tmp_path: Path) -> None:
@@ -110,7 +109,7 @@ def test_grey_saved_with_colour_channels_or_alpha_is_grey(tmp_path: Path) -> Non
     pair(tmp_path, "p1_slice0", np.dstack([image] * 3))
     pair(tmp_path, "p1_slice1", np.dstack([image] * 3 + [opaque]))
     pair(tmp_path, "p1_slice2", np.dstack([image, opaque]))
-    (volume,) = read_pairs(INDEX, tmp_path)
+    (volume,) = read(INDEX, tmp_path)
     assert np.array_equal(volume.pixels, np.stack([image] * 3))
 
 
@@ -118,7 +117,7 @@ def test_index_mask_values_become_classes_and_two_values_may_be_one_class(tmp_pa
     mask = classes()
     mask[0, :4] = 4
     pair(tmp_path, "p1_slice0", mask=mask)
-    (volume,) = read_pairs(INDEX, tmp_path)
+    (volume,) = read(INDEX, tmp_path)
     assert volume.labels.dtype == np.uint8
     assert volume.labels[0, 0].tolist() == [Label.SCAR] * 4 + [0, 1, 2, 3]
     assert np.array_equal(volume.labels[0, 1:], classes()[1:])
@@ -129,13 +128,13 @@ def test_a_palette_mask_is_read_by_its_indices(tmp_path: Path) -> None:
     palette = Image.fromarray(classes())
     palette.putpalette([9, 9, 9, 255, 255, 0, 0, 255, 0, 255, 0, 0])
     palette.save(tmp_path / "labels" / path.name)
-    assert np.array_equal(read_pairs(INDEX, tmp_path)[0].labels[0], classes())
+    assert np.array_equal(read(INDEX, tmp_path)[0].labels[0], classes())
 
 
 def test_colours_become_classes(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice0", mask=np.array(list(COLOURS.values()), dtype=np.uint8)[classes()])
     pair(tmp_path, "p1_slice1", mask=np.full((6, 8, 3), (255, 255, 0), dtype=np.uint8))
-    (volume,) = read_pairs(COLOUR, tmp_path)
+    (volume,) = read(COLOUR, tmp_path)
     assert np.array_equal(volume.labels[0], classes())
     assert (volume.labels[1] == Label.CAVITY).all()
 
@@ -146,7 +145,7 @@ def test_colours_become_classes(tmp_path: Path) -> None:
 def test_slices_are_ordered_by_number_and_cases_by_id(tmp_path: Path) -> None:
     for k, name in enumerate(["b_slice10", "b_slice2", "a_slice1", "b_slice1"]):
         pair(tmp_path, name, grey(k))
-    a, b = read_pairs(INDEX, tmp_path)
+    a, b = read(INDEX, tmp_path)
     assert (a.case, a.slices) == ("a", ("a_slice1",))
     assert (b.case, b.slices) == ("b", ("b_slice1", "b_slice2", "b_slice10"))
     assert np.array_equal(b.pixels, np.stack([grey(3), grey(1), grey(0)]))
@@ -156,7 +155,7 @@ def test_the_pattern_tells_the_case_and_without_a_slice_group_names_tell_the_ord
     source = INDEX.model_copy(update={"case_pattern": r"pat(?P<case>\d+)"})
     for name in ("x_pat7_b", "x_pat7_a", "y_pat12_a"):
         pair(tmp_path, name)
-    volumes = read_pairs(source, tmp_path)
+    volumes = read(source, tmp_path)
     assert [(v.case, v.slices) for v in volumes] == [("12", ("y_pat12_a",)), ("7", ("x_pat7_a", "x_pat7_b"))]
 
 
@@ -164,14 +163,14 @@ def test_other_files_and_hidden_files_are_passed_over(tmp_path: Path) -> None:
     image = pair(tmp_path, "p1_slice0")
     (image.parent / "._p1_slice0.png").write_bytes(b"resource fork")
     (image.parent / "notes.txt").write_text("not an image")
-    assert read_pairs(INDEX, tmp_path)[0].slices == ("p1_slice0",)
+    assert read(INDEX, tmp_path)[0].slices == ("p1_slice0",)
 
 
 def test_folder_names_are_settings(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice0")
     (tmp_path / "images").rename(tmp_path / "lge")
     (tmp_path / "labels").rename(tmp_path / "truth")
-    volumes = read_pairs(INDEX.model_copy(update={"images": "lge", "labels": "truth"}), tmp_path)
+    volumes = read(INDEX.model_copy(update={"images": "lge", "labels": "truth"}), tmp_path)
     assert [v.case for v in volumes] == ["p1"]
 
 
@@ -274,13 +273,13 @@ def test_index_masks_of_any_mode_that_holds_one_number_a_pixel(
     tmp_path: Path, mode: str, mask: Array, suffix: str
 ) -> None:
     of_mode(tmp_path, mode, mask, suffix)
-    assert np.array_equal(read_pairs(INDEX, tmp_path)[0].labels[0], classes())
+    assert np.array_equal(read(INDEX, tmp_path)[0].labels[0], classes())
 
 
 def test_a_1_bit_mask_holds_0_and_1(tmp_path: Path) -> None:
     source = INDEX.model_copy(update={"mask": IndexMask(values={0: "background", 1: "cavity"})})
     of_mode(tmp_path, "1", classes() > 1)
-    assert np.array_equal(read_pairs(source, tmp_path)[0].labels[0], classes() > 1)
+    assert np.array_equal(read(source, tmp_path)[0].labels[0], classes() > 1)
     source = INDEX.model_copy(update={"mask": IndexMask(values={0: "background", 255: "cavity"})})
     assert the_finding(tmp_path, source) == (
         "labels/p1_slice0.png: mask value 1 on 24 pixels is not in source.mask.values (known: 0, 255); "
@@ -387,14 +386,14 @@ def test_grey_mask_where_colours_are_expected(tmp_path: Path, mode: str, mask: A
 
 def test_a_slice_of_background_alone_may_be_grey_among_colour_masks(tmp_path: Path) -> None:
     of_mode(tmp_path, "L", classes() * 0)  # as programs that shrink PNG files leave it
-    assert not read_pairs(COLOUR, tmp_path)[0].labels.any()
+    assert not read(COLOUR, tmp_path)[0].labels.any()
 
 
 @pytest.mark.parametrize("mode", ["P", "RGBA"])
 def test_colours_with_a_palette_or_alpha_are_read(tmp_path: Path, mode: str) -> None:
     pair(tmp_path, "p1_slice0")
     Image.fromarray(painted()).convert(mode).save(tmp_path / "labels" / "p1_slice0.png")
-    assert np.array_equal(read_pairs(COLOUR, tmp_path)[0].labels[0], classes())
+    assert np.array_equal(read(COLOUR, tmp_path)[0].labels[0], classes())
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif"])
@@ -528,7 +527,7 @@ def test_the_phantom_needs_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_exported_phantom_reads_back_as_it_was_simulated(tmp_path: Path) -> None:
     summary = write_phantom(tmp_path / "out", cases=2, seed=3)
     simulated = simulate(Phantom(kind="phantom", cases=2, seed=3))
-    back = read_pairs(INDEX, tmp_path / "out")
+    back = read(INDEX, tmp_path / "out")
     assert "10 image pairs of 2 simulated exams" in summary
     assert [(v.case, v.slices) for v in back] == [(v.case, v.slices) for v in simulated]
     for mine, theirs in zip(back, simulated, strict=True):

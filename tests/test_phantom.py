@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage, stats
 
-from lge_sweep.config.schema import Phantom
+from lge_sweep.config.data import Phantom
 from lge_sweep.ingest.phantom import SUPERSAMPLE, label, paint_ventricle, scar_free, simulate
 from lge_sweep.ingest.phantom_body import View
 from lge_sweep.ingest.phantom_heart import ANGLES, TERRITORIES, Heart, ventricle

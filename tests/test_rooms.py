@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 # Along the flow of the data. scoring and report take plain tables only; they stand above the sweep that calls them.
 ROOMS = ["ingest", "curate", "split", "data", "metrics", "scoring", "models", "report", "tracking", "sweep", "pipeline"]
 BASE = {"errors", "paths", "choices", "labels", "seeding", "loopback", "config"}
-TOP = {"cli", "phases", "review", "status", "console"}
+TOP = {"cli", "options", "data_commands", "phases", "review", "status", "console"}
 HEAVY = {"mlflow": {"tracking"}, "optuna": {"sweep"}, "pytorch_lightning": {"data", "models", "sweep"}}
 
 
@@ -56,14 +56,21 @@ def test_heavy_libraries_stay_in_their_rooms(library: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["phase1", "--help"], ["--version"], ["score", "docs/paper/table4_phase1.csv"]]
+    "arguments",
+    [
+        ["--help"],
+        ["phase1", "--help"],
+        ["data", "describe", "--help"],
+        ["--version"],
+        ["score", "docs/paper/table4_phase1.csv"],
+    ],
 )
 def test_light_commands_load_neither_torch_nor_mlflow(arguments: list[str]) -> None:
     code = (
         "import sys\nfrom lge_sweep.cli import app\n"
         f"try: app({arguments!r})\n"
         "except SystemExit as end: assert not end.code, end.code\n"
-        "loaded = {'torch', 'mlflow', 'optuna', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+        "loaded = {'torch', 'mlflow', 'optuna', 'pandas', 'matplotlib', 'pydicom', 'nibabel'} & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=PACKAGE.parent, timeout=60)

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lge_sweep.config.schema import Part, PartCounts, SplitConfig
+from lge_sweep.config.data import Part, PartCounts, SplitConfig
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.split import PARTS, Split, split_cases
 from lge_sweep.split.deal import largest_remainder

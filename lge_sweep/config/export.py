@@ -4,7 +4,8 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from lge_sweep.config.schema import DataFile, PhaseFile, ProfileFile
+from lge_sweep.config.data import DataFile
+from lge_sweep.config.schema import PhaseFile, ProfileFile
 
 
 def json_schema() -> dict[str, Any]:

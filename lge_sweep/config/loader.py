@@ -11,7 +11,8 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from lge_sweep.choices import suggest
-from lge_sweep.config.schema import DataFile, PhaseFile, ProfileFile, SweepConfig
+from lge_sweep.config.data import DataFile
+from lge_sweep.config.schema import PhaseFile, ProfileFile, SweepConfig
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
 

@@ -2,171 +2,21 @@
 
 A sweep is put together from three files: the phase (what is compared and how a winner is chosen), the data (where the
 slices come from and how they are split) and the profile (how a network is trained). `SweepConfig` is their union.
+The settings of the data file are in `lge_sweep.config.data`.
 """
 
-import re
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from lge_sweep.choices import suggest
+from lge_sweep.config.base import Settings
+from lge_sweep.config.data import DataFile
 from lge_sweep.labels import Label
 
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Channel = Annotated[int, Field(ge=0, le=255)]
-Percentile = Annotated[float, Field(ge=0, le=100)]
-ClassName = Literal["background", "cavity", "myocardium", "scar"]
-Part = Literal["train", "val", "test"]
 MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
 LOSSES = Literal["cross_entropy", "weighted_ce", "dice", "focal", "dice_ce", "dice_focal"]
 OPTIMIZERS = Literal["adam", "sgdm"]
-
-
-class Settings(BaseModel):
-    """Base of all settings: they do not change once read, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-# ---------------------------------------------------------------------------------------------------------- data file
-
-
-class IndexMask(Settings):
-    """Masks whose pixel value is the class."""
-
-    kind: Literal["index"] = "index"
-    values: dict[int, ClassName]
-    """Pixel value -> class. Every value that occurs in a mask must be listed."""
-
-
-class ColourMask(Settings):
-    """Masks whose RGB colour is the class."""
-
-    kind: Literal["colour"]
-    colours: dict[ClassName, tuple[Channel, Channel, Channel]]
-    """Class -> its RGB colour, each channel 0-255 (the paper's cavity is [255, 255, 0]). Others are an error."""
-
-    @field_validator("colours")
-    @classmethod
-    def _one_class_a_colour(
-        cls, colours: dict[ClassName, tuple[int, int, int]]
-    ) -> dict[ClassName, tuple[int, int, int]]:
-        if len(set(colours.values())) != len(colours):
-            raise ValueError("two classes have the same colour")
-        return colours
-
-
-class ImagePairs(Settings):
-    """A folder of image files with a folder of masks of the same names."""
-
-    kind: Literal["image_pairs"]
-    images: str = "images"
-    """Folder of the grey images, below the root."""
-    labels: str = "labels"
-    """Folder of the masks, below the root; same file stem as the image."""
-    case_pattern: str = r"^(?P<case>.+?)_slice(?P<slice>\d+)$"
-    """Regular expression on the file stem, with a group `case` (the patient) and optionally `slice` (order)."""
-    mask: IndexMask | ColourMask = Field(discriminator="kind")
-    """How a mask's pixels map to classes."""
-
-    @field_validator("case_pattern")
-    @classmethod
-    def _has_case_group(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groupindex
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        if "case" not in groups:
-            raise ValueError("needs a group named case, such as (?P<case>.+)_slice")
-        return pattern
-
-
-class Phantom(Settings):
-    """Simulated short-axis LGE exams; needs no data at all."""
-
-    kind: Literal["phantom"]
-    cases: int = Field(12, ge=1, le=10_000)
-    """Number of simulated exams."""
-    slices: int = Field(5, ge=1, le=30)
-    """Slices of each exam, base to apex."""
-    size: int = Field(192, ge=64, le=512)
-    """Rows and columns of a slice, in pixels."""
-    pixel_mm: float = Field(1.6, gt=0.2, lt=5)
-    """Distance between pixel centres, in mm."""
-    slice_mm: float = Field(10.0, gt=1, lt=30)
-    """Distance between slice centres, in mm."""
-    scar_free: float = Field(1 / 3, ge=0, le=1)
-    """Share of exams without scar."""
-    noise: float = Field(0.04, ge=0, le=0.5)
-    """Standard deviation of the Gaussian noise in each quadrature channel, as a share of the blood pool's signal."""
-    seed: int = Field(0, ge=0)
-    """Everything about the phantom follows from this number."""
-
-
-class Curate(Settings):
-    """Which slices of a case are used."""
-
-    slices: Annotated[int, Field(ge=1)] | Literal["all"] = 11
-    """The n central slices of each case (paper: 11 mid-ventricular ones), or `all`."""
-
-
-class PartCounts(Settings):
-    """An explicit number of units in one part, by stratum (paper Table I)."""
-
-    normal: int = Field(ge=0)
-    """Units without scar."""
-    scar: int = Field(ge=0)
-    """Units with scar."""
-
-
-class SplitConfig(Settings):
-    """How slices are dealt to training, validation and test."""
-
-    unit: Literal["case", "slice"] = "case"
-    """`case` keeps a patient's slices together; `slice` is the paper's split, and leaks."""
-    fractions: tuple[Fraction, Fraction, Fraction] = (0.60, 0.15, 0.25)
-    """Shares of training, validation and test units; they sum to 1."""
-    counts: dict[Part, PartCounts] | None = None
-    """Explicit numbers of units instead of fractions (paper Table I); what is left over is not used."""
-    seed: int = Field(0, ge=0)
-    """The draw of the split."""
-    near_duplicate_bits: int = Field(2, ge=-1, le=16)
-    """Slices of different parts whose 64-bit perceptual hashes are at most so many bits apart are near-duplicates."""
-
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if abs(sum(self.fractions) - 1) > 1e-6:
-            raise ValueError(f"fractions must sum to 1, got {sum(self.fractions):g}")
-        if self.counts is not None and set(self.counts) != {"train", "val", "test"}:
-            raise ValueError("counts needs train, val and test")
-        return self
-
-
-class Intensity(Settings):
-    """How grey levels become 8 bit."""
-
-    clip_percentiles: tuple[Percentile, Percentile] = (0.5, 99.5)
-    """Grey levels outside these percentiles of the slice are clipped; what lies between is spread over 0-255."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        low, high = self.clip_percentiles
-        if low >= high:
-            raise ValueError(f"the lower percentile must be below the upper one, got {low:g} and {high:g}")
-        return self
-
-
-class DataFile(Settings):
-    """A file of `sweeps/data`: one data set and what is done to it before training."""
-
-    source: ImagePairs | Phantom = Field(discriminator="kind")
-    """Where slices come from."""
-    curate: Curate = Curate()
-    """Which slices of a case are used."""
-    split: SplitConfig = SplitConfig()
-    """How slices are dealt to training, validation and test."""
-    intensity: Intensity = Intensity()
-    """How grey levels become 8 bit."""
 
 
 # -------------------------------------------------------------------------------------------------------- profile file

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lge_sweep.config.schema import Curate
+from lge_sweep.config.data import Curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume
 from lge_sweep.labels import Label
@@ -21,9 +21,9 @@ class Curated:
 
     Attributes:
         manifest: one row a slice, in order: `slice`, `case`, `position` (index in its exam), `height`, `width`,
-            `spacing_row_mm`, `spacing_column_mm` (NaN if unknown), `image_hash` (SHA-256 of the grey levels),
-            `content_hash` (of grey levels and labels), `perceptual_hash` (64 bit, hexadecimal), `has_scar`, and
-            the number of pixels of each class.
+            `spacing_row_mm`, `spacing_column_mm`, `spacing_slice_mm` (NaN if unknown), `image_hash` (SHA-256 of the
+            grey levels), `content_hash` (of grey levels and labels), `perceptual_hash` (64 bit, hexadecimal),
+            `has_scar`, and the number of pixels of each class.
         images: grey levels [H, W] of each row.
         labels: class values [H, W] of each row.
         notes: what a user should know about the choice, one sentence each.
@@ -91,7 +91,7 @@ def perceptual_hash(image: NDArray[np.number]) -> str:
 def _row(volume: Volume, position: int) -> dict[str, object]:
     image, labels = volume.pixels[position], volume.labels[position]
     counts = np.bincount(labels.ravel(), minlength=len(Label))
-    row_mm, column_mm = volume.spacing_mm[:2] if volume.spacing_mm else (np.nan, np.nan)
+    row_mm, column_mm, slice_mm = volume.spacing_mm or (np.nan, np.nan, np.nan)
     return {
         "slice": volume.slices[position],
         "case": volume.case,
@@ -100,6 +100,7 @@ def _row(volume: Volume, position: int) -> dict[str, object]:
         "width": image.shape[1],
         "spacing_row_mm": row_mm,
         "spacing_column_mm": column_mm,
+        "spacing_slice_mm": slice_mm,
         "image_hash": _sha256(image),
         "content_hash": _sha256(image, labels),
         "perceptual_hash": perceptual_hash(image),
@@ -133,7 +134,16 @@ def _notes(volumes: Sequence[Volume], labels: Sequence[NDArray[np.uint8]]) -> li
     empty = sum(1 for label in labels if not (label == Label.CAVITY).any())
     if empty:
         notes.append(f"{empty} slice(s) without cavity: their stage-2 guidance is empty")
-    return notes
+    return notes + _of_exams(volumes)
+
+
+def _of_exams(volumes: Sequence[Volume]) -> list[str]:
+    texts = dict.fromkeys(note for volume in volumes for note in volume.notes)
+    return [
+        f"{len(cases)} case(s): {text}: {_listed(cases)}"
+        for text in texts
+        if (cases := [volume.case for volume in volumes if text in volume.notes])
+    ]
 
 
 def _listed(names: Sequence[str], most: int = 8) -> str:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-from lge_sweep.config.schema import Intensity
+from lge_sweep.config.data import Intensity
 from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.labels import Label

@@ -2,16 +2,17 @@
 
 from pathlib import Path
 
-from lge_sweep.config.schema import ImagePairs, Phantom
+from lge_sweep.config.data import ImagePairs, NiftiFolders, Phantom, Source
+from lge_sweep.errors import DataError
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.paths import data_root
 
-__all__ = ["Volume", "read"]
+__all__ = ["Volume", "read", "survey"]
 
 
-def read(source: ImagePairs | Phantom, root: Path | None = None) -> list[Volume]:
+def read(source: Source, root: Path | None = None) -> list[Volume]:
     """Read every exam of a source.
 
     Args:
@@ -24,6 +25,37 @@ def read(source: ImagePairs | Phantom, root: Path | None = None) -> list[Volume]
     Raises:
         DataError: listing everything that is wrong with the source, in one report.
     """
+    volumes, problem = survey(source, root)
+    if problem is not None:
+        raise problem
+    return volumes
+
+
+def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], DataError | None]:
+    """Read what can be read of a source.
+
+    Args:
+        source: the kind of source and its settings.
+        root: as for `read`.
+
+    Returns:
+        The sound exams, and the report of everything else, if anything is wrong.
+
+    Raises:
+        DataError: there is no such root.
+    """
     if isinstance(source, Phantom):
-        return simulate(source)
-    return read_pairs(source, data_root(root))
+        return simulate(source), None
+    folder = data_root(root)
+    findings: list[str] = []
+    if isinstance(source, ImagePairs):
+        volumes = read_pairs(source, folder, findings)
+    elif isinstance(source, NiftiFolders):  # these libraries are imported where they are needed: they take a second
+        from lge_sweep.ingest.nifti import read_nifti
+
+        volumes = read_nifti(source, folder, findings)
+    else:
+        from lge_sweep.ingest.dicom import read_dicom
+
+        volumes = read_dicom(source, folder, findings)
+    return volumes, DataError(str(folder), findings) if findings else None

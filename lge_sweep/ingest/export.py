@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from lge_sweep.config.schema import Phantom
+from lge_sweep.config.data import Phantom
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.phantom import simulate
 

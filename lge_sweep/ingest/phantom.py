@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.config.schema import Phantom
+from lge_sweep.config.data import Phantom
 from lge_sweep.ingest.phantom_body import Body, View
 from lge_sweep.ingest.phantom_heart import Heart, Section, ventricle
 from lge_sweep.ingest.phantom_signal import LABEL_OF, Floats, Tissue, bias_field, contrast, quantise, rician

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lge_sweep.config.schema import Part, SplitConfig
+from lge_sweep.config.data import Part, SplitConfig
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.seeding import derive
 from lge_sweep.split.leaks import audit

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lge_sweep.config.schema import SplitConfig
+from lge_sweep.config.data import SplitConfig
 from lge_sweep.errors import DataError
 
 

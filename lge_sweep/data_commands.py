@@ -1,0 +1,124 @@
+"""The commands `lge-sweep data ...`: look at a data set, convert it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lge_sweep.options import DataOption, RootOption, reporting
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from lge_sweep.config.data import DataFile
+    from lge_sweep.ingest.describe import Description
+
+data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
+
+
+@data_app.callback()
+def main() -> None:
+    """Look at a data set; convert it."""
+
+
+@data_app.command()
+def describe(
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.")] = None,
+) -> None:
+    """Show cases, slices, classes, spacing, grey levels and everything that is wrong."""
+    from lge_sweep.console import make_console
+
+    with reporting():
+        from lge_sweep.ingest import survey
+        from lge_sweep.ingest.describe import describe as describe_volume
+
+        volumes, problem = survey(_settings(data).source, root)
+        console = make_console()
+        descriptions = [describe_volume(volume) for volume in volumes]
+        if descriptions:
+            console.print(_table(descriptions))
+        for line in _summary(descriptions):
+            console.print(line, markup=False, soft_wrap=True)
+        if sheet is not None and volumes:
+            from lge_sweep.ingest.sheet import write_sheet
+
+            console.print(write_sheet(volumes, sheet), markup=False, soft_wrap=True)
+        if problem is not None:
+            raise problem
+        console.print("no problem found")
+
+
+@data_app.command()
+def convert(
+    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    image_format: Annotated[Literal["bmp", "png"], typer.Option("--format", help="Format of the files.")] = "bmp",
+    masks: Annotated[Literal["index", "colour"], typer.Option(help="index: grey levels 0-3. colour: RGB.")] = "index",
+) -> None:
+    """Write the curated slices as 8-bit image pairs (paper, section III.A), with a data file that reads them."""
+    with reporting():
+        from lge_sweep.curate import curate
+        from lge_sweep.data.convert import write_pairs
+        from lge_sweep.ingest import read
+
+        settings = _settings(data)
+        curated = curate(read(settings.source, root), settings.curate)
+        typer.echo(write_pairs(curated, settings, output.expanduser(), image_format, masks))
+        for note in curated.notes:
+            typer.echo(f"note: {note}")
+
+
+def _settings(data: str) -> "DataFile":
+    from lge_sweep.config.data import DataFile
+    from lge_sweep.config.loader import find_file, read_yaml, validate
+
+    path = find_file(DataFile, data)
+    return validate(DataFile, read_yaml(path), str(path))
+
+
+def _table(descriptions: Sequence["Description"]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    from lge_sweep.labels import Label
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table.add_column("case", overflow="fold", min_width=17)
+    tissues = [label for label in Label if label != Label.BACKGROUND]
+    amounts = [*(label.title for label in tissues), "myo. + scar"]
+    for name in ("slices", "size", "spacing mm", "gap mm", "grey", *(f"{name}\npx (mL)" for name in amounts)):
+        table.add_column(name, justify="right", overflow="fold")
+    for item in descriptions:
+        ml = item.ml or {}
+        table.add_row(
+            item.case,
+            str(item.slices),
+            f"{item.size[0]}x{item.size[1]}",
+            "unknown" if item.spacing_mm is None else "x".join(f"{mm:.4g}" for mm in item.spacing_mm),
+            "-" if item.gap_mm is None else f"{item.gap_mm:.3g}",
+            f"{item.grey[0]:g}-{item.grey[1]:g}",
+            *(_amount(item.pixels[label], ml.get(label)) for label in tissues),
+            _amount(item.wall_pixels, item.wall_ml),
+        )
+    return table
+
+
+def _amount(pixels: int, ml: float | None) -> str:
+    return str(pixels) if ml is None else f"{pixels} ({ml:.2f})"
+
+
+def _summary(descriptions: Sequence["Description"]) -> list[str]:
+    from lge_sweep.labels import Label
+
+    slices = sum(item.slices for item in descriptions)
+    scarred = sum(1 for item in descriptions if item.pixels[Label.SCAR])
+    lines = [f"{len(descriptions)} case(s), {slices} slices; {scarred} case(s) with scar"]
+    for note in dict.fromkeys(note for item in descriptions for note in item.notes):
+        cases = [item.case for item in descriptions if note in item.notes]
+        listed = ", ".join(cases[:8]) + (f" and {len(cases) - 8} more" if len(cases) > 8 else "")
+        lines.append(f"note: {note}: {listed}")
+    return lines

@@ -1,0 +1,169 @@
+"""Read DICOM studies: find the LGE series of each case, order and decode it, and put its masks beside it."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from lge_sweep.config.data import DicomFolders
+from lge_sweep.ingest.dicom_header import Header, dicom_files, read_header
+from lge_sweep.ingest.dicom_masks import read_masks
+from lge_sweep.ingest.dicom_pixels import read_pixels
+from lge_sweep.ingest.dicom_series import Stack, arrange, choose_series
+from lge_sweep.ingest.pseudonym import pseudonym, read_salt
+from lge_sweep.ingest.volume import Pixels, UnusableError, Volume, blank_slices
+
+ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
+SHARED = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
+
+
+@dataclass(frozen=True)
+class Study:
+    """The DICOM files of one case.
+
+    Attributes:
+        folder: where they are, and where masks are looked for.
+        name: the folder's name, or that of a single file.
+        headers: every DICOM file that could be read.
+    """
+
+    folder: Path
+    name: str
+    headers: tuple[Header, ...]
+
+
+def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Volume]:
+    """Read every case below the root.
+
+    Each folder in the root is a case. Where all images have one StudyInstanceUID, the root is that study's folder, its
+    inner folders are series. Files that lie in the root itself are cases by their study.
+
+    Args:
+        source: how the LGE series is found, what its masks are, and how case ids are made.
+        root: the folder of case folders.
+        findings: everything that is wrong with the folder; appended to.
+
+    Returns:
+        One `Volume` a sound case, in the order of case ids. Nothing in it is the patient's name, id or a date.
+
+    Raises:
+        DataError: the salt of case ids cannot be had.
+    """
+    studies = find_studies(root, source.masks, findings)
+    if not studies and not findings:
+        findings.append("holds no DICOM file; expected a folder a case, with the files of its study")
+    salt = read_salt() if source.case_ids == "hash" else b""
+    volumes: list[Volume] = []
+    owners: dict[str, str] = {}
+    for study in studies:
+        problems: list[str] = []
+        identity = _identity(study, problems)
+        case = pseudonym(identity, salt) if source.case_ids == "hash" else study.name
+        shared = owners.setdefault(identity, study.name) != study.name
+        if shared and source.case_ids == "hash":
+            problems.append(f"has the PatientID of {owners[identity]}; {ONE_EXAM} set source.case_ids: keep")
+        volume = _read_case(source, study, case, problems)
+        if volume and shared:
+            volume = replace(volume, notes=(*volume.notes, SHARED))
+        volumes += [volume] if volume else []
+        findings += [f"{study.name}: {problem}" for problem in problems]
+    return sorted(volumes, key=lambda volume: volume.case)
+
+
+def find_studies(root: Path, masks: str, findings: list[str]) -> list[Study]:
+    """Read all headers below a folder and sort them into cases.
+
+    Args:
+        root: the folder.
+        masks: name of the folder of masks inside a case's folder.
+        findings: files that cannot be read; appended to.
+    """
+    units: dict[str, list[Header]] = defaultdict(list)
+    for path in dicom_files(root):
+        relative = path.relative_to(root)
+        try:
+            units[relative.parts[0] if len(relative.parts) > 1 else ""].append(read_header(path))
+        except UnusableError as error:
+            findings.append(f"{relative}: {error}")
+    everything = [header for headers in units.values() for header in headers]
+    images = {header.study for header in everything if header.kind == "image"}
+    if len(images) == 1 and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
+        return [Study(root, root.resolve().name, tuple(everything))]
+    loose = defaultdict(list)
+    for header in units.pop("", []):
+        loose[header.study].append(header)
+    singles = [Study(root, _loose_name(root, files, len(loose)), tuple(files)) for files in loose.values()]
+    return singles + [Study(root / name, name, tuple(headers)) for name, headers in sorted(units.items())]
+
+
+def _loose_name(root: Path, files: Sequence[Header], studies: int) -> str:
+    return files[0].path.stem if studies > 1 or len(files) == 1 else root.resolve().name
+
+
+def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tuple[Stack, Pixels] | None:
+    """Find a study's LGE series, order it and decode it.
+
+    Args:
+        source: how the series is found, and whether its window is applied.
+        study: the files.
+        findings: what is wrong; appended to.
+
+    Returns:
+        The ordered series and its grey levels [S, H, W], or None where something is wrong.
+    """
+    images = [header for header in study.headers if header.kind == "image"]
+    if not images:
+        kinds = ", ".join(sorted({header.name for header in study.headers}))
+        findings.append(f"holds no DICOM image, only {kinds}")
+        return None
+    files = choose_series(source, images, findings)
+    stack = arrange(files, findings) if files else None
+    if stack is None:
+        return None
+    decoded = _decode(source, stack, findings)
+    if decoded is None:
+        return None
+    problems = blank_slices(decoded)
+    findings += problems
+    return None if problems else (stack, decoded)
+
+
+def _decode(source: DicomFolders, stack: Stack, findings: list[str]) -> Pixels | None:
+    slices: dict[tuple[Path, int], Pixels] = {}
+    for path in dict.fromkeys(frame.path for frame in stack.frames):
+        frames = [frame for frame in stack.frames if frame.path == path]
+        try:
+            for frame, pixels in zip(frames, read_pixels(path, frames, source.window), strict=True):
+                slices[path, frame.number] = pixels
+        except UnusableError as error:
+            findings.append(f"{path.name}: {error}")
+    if len(slices) < len(stack.frames):
+        return None
+    return np.stack([slices[frame.path, frame.number] for frame in stack.frames])
+
+
+def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str]) -> Volume | None:
+    series = read_series(source, study, findings)
+    if series is None:
+        return None
+    stack, pixels = series
+    segs = [header for header in study.headers if header.kind == "seg"]
+    labels, notes = read_masks(source, study.folder, stack, segs, findings)
+    if labels is None or findings:
+        return None
+    slices = tuple(f"{case}_slice{index:03d}" for index in range(len(pixels)))
+    return Volume(case, slices, pixels, labels, stack.spacing_mm, stack.thickness_mm, stack.notes + notes)
+
+
+def _identity(study: Study, findings: list[str]) -> str:
+    """Return what tells the patient: the PatientID, or the folder's name where there is none."""
+    patients = _patients(study.headers)
+    if len(patients) > 1:
+        findings.append(f"holds images of {len(patients)} different patients; expected a folder a patient")
+    return patients[0] if patients else study.name
+
+
+def _patients(headers: Sequence[Header]) -> list[str]:
+    return sorted({header.patient for header in headers if header.patient and header.kind != "other"})

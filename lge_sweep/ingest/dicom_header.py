@@ -1,0 +1,212 @@
+"""Read what is needed of DICOM headers, and nothing else: no name, no date of a patient is ever looked at."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+from pydicom.uid import SegmentationStorage
+
+from lge_sweep.ingest.masks import SUFFIXES
+from lge_sweep.ingest.volume import UnusableError
+
+Numbers = tuple[float, ...]
+TAGS = [
+    "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "PatientID",
+    "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "ImagePositionPatient",
+    "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "TriggerTime",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+]  # fmt: skip
+"""All that is read of a header. PatientID goes into a salted hash."""
+GROUPS = {
+    "ImagePositionPatient": "PlanePositionSequence",
+    "ImageOrientationPatient": "PlaneOrientationSequence",
+    "PixelSpacing": "PixelMeasuresSequence",
+    "SliceThickness": "PixelMeasuresSequence",
+    "SpacingBetweenSlices": "PixelMeasuresSequence",
+    "NominalCardiacTriggerDelayTime": "CardiacSynchronizationSequence",
+    "RescaleSlope": "PixelValueTransformationSequence",
+    "RescaleIntercept": "PixelValueTransformationSequence",
+    "WindowCenter": "FrameVOILUTSequence",
+    "WindowWidth": "FrameVOILUTSequence",
+    "VOILUTFunction": "FrameVOILUTSequence",
+}
+"""Attribute -> functional group that holds it in an enhanced multi-frame file."""
+BESIDES = (*SUFFIXES, ".nii", ".gz", ".txt", ".csv", ".json", ".xml", ".yaml", ".yml", ".pdf", ".html", ".md", ".db",
+           ".ini", ".inf", ".exe", ".zip", ".jpg", ".jpeg")  # fmt: skip
+"""Endings of files that lie beside DICOM files and are passed over."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One 2-D image of a DICOM file; mm, in the patient's coordinates (left, back, head are positive)."""
+
+    path: Path
+    number: int
+    """Index in its file, from 0."""
+    instance: str
+    """SOPInstanceUID of its file."""
+    size: tuple[int, int]
+    """Rows, columns."""
+    position: Numbers | None
+    """x, y, z of the first pixel's centre."""
+    orientation: Numbers | None
+    """Direction of a row (x, y, z), then of a column."""
+    spacing: Numbers | None
+    """Distance between rows, between columns."""
+    thickness: float | None
+    between: float | None
+    """Distance between slices as the scanner tells it."""
+    trigger: float | None
+    """Time after the R wave, ms."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """One DICOM file."""
+
+    path: Path
+    kind: Literal["image", "seg", "other"]
+    name: str
+    """Name of its SOP class, such as MR Image Storage."""
+    instance: str
+    study: str
+    series: str
+    description: str
+    patient: str
+    colour: str | None
+    """Photometric interpretation where it is not grey."""
+    frames: tuple[Frame, ...]
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep pydicom and highdicom from complaining about values: their warnings and logs quote them."""
+    with warnings.catch_warnings(), pydicom.config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def dicom_files(folder: Path) -> list[Path]:
+    """Return the files below a folder that may be DICOM, sorted; hidden files and other known kinds are left out."""
+    return [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+        and path.suffix.lower() not in BESIDES
+        and path.name.upper() != "DICOMDIR"
+    ]
+
+
+def read_header(path: Path) -> Header:
+    """Read a file's header.
+
+    Raises:
+        UnusableError: it is not DICOM, is cut off, or holds values that are not what the standard says.
+    """
+    try:
+        with quiet():
+            return _header(path, pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
+    except InvalidDicomError:
+        raise UnusableError("not a DICOM file (no 'DICM' at byte 128), or cut off before it") from None
+    except UnusableError:
+        raise
+    except Exception as error:  # pydicom raises whatever broken bytes lead to; its messages may quote them
+        raise UnusableError(f"broken DICOM header ({type(error).__name__})") from None
+
+
+def numbers(dataset: Dataset, keyword: str, count: int, frame: int = 0) -> Numbers | None:
+    """Return the numbers of an attribute, or None where it is absent or empty.
+
+    Args:
+        dataset: the file's header.
+        keyword: the attribute; in an enhanced multi-frame file it is looked up in the frame's functional groups.
+        count: how many numbers it must have.
+        frame: index of the frame.
+
+    Raises:
+        UnusableError: it has another number of values, or they are not finite numbers.
+    """
+    value = element(dataset, keyword, frame)
+    if value is None or value == "" or (not isinstance(value, str | float | int) and len(value) == 0):
+        return None
+    wrong = UnusableError(f"{keyword} is not {count} finite number{'s' * (count > 1)}")
+    try:
+        found = tuple(float(item) for item in ([value] if isinstance(value, str | float | int) else value))
+    except (TypeError, ValueError):
+        raise wrong from None
+    if len(found) != count or any(item != item or abs(item) == float("inf") for item in found):
+        raise wrong
+    return found
+
+
+def element(dataset: Dataset, keyword: str, frame: int) -> Any:
+    """Return the raw value of an attribute: the frame's own, else that shared by all frames, else the file's."""
+    group = GROUPS.get(keyword)
+    per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
+    shared = dataset.get("SharedFunctionalGroupsSequence")
+    items = ([per_frame[frame]] if per_frame and frame < len(per_frame) else []) + ([shared[0]] if shared else [])
+    for item in items:
+        inner = item.get(group) if group else None
+        if inner and keyword in inner[0]:
+            return inner[0].get(keyword)
+    return dataset.get(keyword)
+
+
+def _header(path: Path, dataset: Dataset) -> Header:
+    for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not dataset.get(keyword):
+            raise UnusableError(f"broken DICOM file: it has no {keyword} (cut off?)")
+    name = dataset.SOPClassUID.name
+    kind: Literal["image", "seg", "other"] = "image" if name.endswith("Image Storage") else "other"
+    if dataset.SOPClassUID == SegmentationStorage:
+        kind = "seg"
+    if kind == "image" and not (dataset.get("Rows") and dataset.get("Columns")):
+        raise UnusableError(f"broken DICOM file: {name} without Rows and Columns (cut off?)")
+    photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
+    grey = photometric.startswith("MONOCHROME") and int(dataset.get("SamplesPerPixel") or 1) == 1
+    return Header(
+        path,
+        kind,
+        name,
+        instance=str(dataset.SOPInstanceUID),
+        study=str(dataset.StudyInstanceUID),
+        series=str(dataset.SeriesInstanceUID),
+        description=str(dataset.get("SeriesDescription") or "").strip(),
+        patient=str(dataset.get("PatientID") or "").strip(),
+        colour=None if grey else photometric,
+        frames=tuple(_frame(path, dataset, k) for k in range(_frame_count(dataset))) if kind == "image" else (),
+    )
+
+
+def _frame_count(dataset: Dataset) -> int:
+    return int((numbers(dataset, "NumberOfFrames", 1) or (1,))[0])
+
+
+def _frame(path: Path, dataset: Dataset, number: int) -> Frame:
+    def one(keyword: str) -> float | None:
+        found = numbers(dataset, keyword, 1, number)
+        return found[0] if found else None
+
+    spacing = numbers(dataset, "PixelSpacing", 2, number)
+    if spacing is not None and min(spacing) <= 0:
+        raise UnusableError(f"PixelSpacing is {list(spacing)}; expected two distances above 0, in mm")
+    trigger = one("NominalCardiacTriggerDelayTime")
+    return Frame(
+        path,
+        number,
+        str(dataset.SOPInstanceUID),
+        (int(dataset.Rows), int(dataset.Columns)),
+        position=numbers(dataset, "ImagePositionPatient", 3, number),
+        orientation=numbers(dataset, "ImageOrientationPatient", 6, number),
+        spacing=spacing,
+        thickness=one("SliceThickness"),
+        between=one("SpacingBetweenSlices"),
+        trigger=one("TriggerTime") if trigger is None else trigger,
+    )

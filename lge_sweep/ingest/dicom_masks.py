@@ -1,0 +1,237 @@
+"""Labels for a DICOM series: mask images by file name, a NIfTI on its grid, or a DICOM Segmentation."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import highdicom
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lge_sweep.config.data import ColourMask, DicomFolders, IndexMask, NiftiMask, SegMask
+from lge_sweep.ingest.dicom_header import Header, quiet
+from lge_sweep.ingest.dicom_series import Stack
+from lge_sweep.ingest.masks import SUFFIXES, from_values, open_mask
+from lge_sweep.ingest.nifti import BROKEN, Voxels, only_nifti, read_voxels
+from lge_sweep.ingest.volume import UnusableError
+from lge_sweep.labels import Label
+
+Labels = NDArray[np.uint8]
+DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+logging.getLogger("highdicom").addHandler(logging.NullHandler())  # as pydicom does: its log quotes UIDs
+NO_PLACE = "its NIfTI mask holds no position; read as [columns, rows, slices] in the order of the slices' positions"
+
+
+def read_masks(
+    source: DicomFolders, folder: Path, stack: Stack, segs: Sequence[Header], findings: list[str]
+) -> tuple[Labels | None, tuple[str, ...]]:
+    """Read the labels of a series.
+
+    Args:
+        source: the kind of masks and where they are.
+        folder: the case's folder.
+        stack: the series, in order.
+        segs: the DICOM Segmentations in the folder.
+        findings: what is wrong; appended to.
+
+    Returns:
+        [S, H, W] values of `Label`, or None where something is wrong; and what a user should know.
+    """
+    if isinstance(source.mask, SegMask):
+        return _from_segs(source.mask, stack, segs, findings), ()
+    if isinstance(source.mask, NiftiMask):
+        return _from_nifti(source.mask, folder, source.masks, stack, findings)
+    return _from_images(source.mask, folder / source.masks, stack, findings), ()
+
+
+# -------------------------------------------------------------------------------------------------------- mask images
+
+
+def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findings: list[str]) -> Labels | None:
+    before = len(findings)
+    if any(frame.number for frame in stack.frames):
+        findings.append("a multi-frame file cannot have mask images by file name; give a NIfTI or DICOM SEG mask")
+        return None
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    masks = {path.stem: path for path in files}
+    stems = [_stem(frame.path) for frame in stack.frames]
+    findings += [
+        f"{frame.path.name}: has no mask {folder.name}/{stem}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
+        for frame, stem in zip(stack.frames, stems, strict=True)
+        if stem not in masks
+    ]
+    findings += [
+        f"{masks[stem].name}: is the mask of no image of the LGE series" for stem in sorted(masks.keys() - stems)
+    ]
+    if len(findings) > before:
+        return None
+    labels = [_open(masks[stem], mask, stack.frames[0].size, findings) for stem in stems]
+    whole = [array for array in labels if array is not None]
+    return np.stack(whole) if len(whole) == len(labels) else None
+
+
+def _open(path: Path, mask: IndexMask | ColourMask, size: tuple[int, int], findings: list[str]) -> Labels | None:
+    try:
+        labels = open_mask(path, mask)
+    except ValueError as error:
+        findings.append(f"{path.name}: {error}")
+    except (OSError, SyntaxError, TypeError, Image.DecompressionBombError) as error:
+        findings.append(f"{path.name}: broken image file ({type(error).__name__})")
+    else:
+        if labels.shape == size:
+            return labels
+        findings.append(f"{path.name}: {_wrong_size(labels.shape, size)}")
+    return None
+
+
+def _stem(path: Path) -> str:
+    return path.stem if path.suffix.lower() in DICOM_SUFFIXES else path.name
+
+
+def _wrong_size(mask: Sequence[int], image: Sequence[int]) -> str:
+    return f"mask is {'x'.join(map(str, mask))}, its image {'x'.join(map(str, image))}; they must be equal"
+
+
+# -------------------------------------------------------------------------------------------------------------- NIfTI
+
+
+def _from_nifti(
+    mask: NiftiMask, folder: Path, name: str, stack: Stack, findings: list[str]
+) -> tuple[Labels | None, tuple[str, ...]]:
+    path = only_nifti(folder, name, findings)
+    if path is None:
+        return None, ()
+    try:
+        voxels = read_voxels(path)
+        array, notes = onto_stack(voxels, stack)
+        return from_values(array, IndexMask(values=mask.values), f"NIfTI ({array.dtype})"), notes
+    except BROKEN as error:
+        ours = isinstance(error, UnusableError) or str(error).startswith("mask value")
+        findings.append(f"{path.name}: {error}" if ours else f"{path.name}: broken NIfTI file ({type(error).__name__})")
+    return None, ()
+
+
+def onto_stack(voxels: Voxels, stack: Stack) -> tuple[NDArray[np.number], tuple[str, ...]]:
+    """Turn a NIfTI array onto the grid of a DICOM series by the positions of both.
+
+    Args:
+        voxels: the array and where it lies. Where it is centred on the origin, as programs that lost the position
+            write it, it is taken in the order [columns, rows, slices].
+        stack: the series.
+
+    Returns:
+        [S, H, W] values, and what a user should know.
+
+    Raises:
+        UnusableError: it has another shape, or lies elsewhere.
+    """
+    height, width = stack.frames[0].size
+    shape = (width, height, len(stack.frames))
+    target = _affine(stack, alone_mm=voxels.zooms[voxels.array.shape.index(min(voxels.array.shape))])
+    lost = not voxels.affine[:3, 3].any() and np.count_nonzero(voxels.affine[:3, :3]) == 3
+    if target is None or lost:
+        if voxels.array.shape != shape:
+            raise UnusableError(_wrong_size(voxels.array.shape, shape) + " (columns, rows, slices)")
+        return voxels.array.transpose(2, 1, 0), (NO_PLACE,)
+    relative = np.linalg.inv(target) @ voxels.affine
+    turn = np.rint(relative[:3, :3]).astype(int)
+    source = np.abs(turn).argmax(axis=1)
+    permutes = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
+    if not permutes or np.abs(relative[:3, :3] - turn).max() > 0.02:
+        raise UnusableError("mask lies on another grid than its series (direction or spacing); resample it")
+    if tuple(voxels.array.shape[axis] for axis in source) != shape:
+        raise UnusableError(_wrong_size([voxels.array.shape[a] for a in source], shape) + " (columns, rows, slices)")
+    backwards = tuple(axis for axis in range(3) if turn[axis].sum() < 0)
+    first = np.array([shape[axis] - 1 if axis in backwards else 0 for axis in range(3)])
+    if np.abs(relative[:3, 3] - first).max() > 0.25:
+        raise UnusableError("mask lies elsewhere than its series (its first voxel is shifted); resample it")
+    return np.flip(voxels.array.transpose(*source), backwards).transpose(2, 1, 0), ()
+
+
+def _affine(stack: Stack, alone_mm: float) -> NDArray[np.float64] | None:
+    """Return [4, 4] voxel (column, row, slice) -> world as NIfTI has it (right, front, head), or None if unknown.
+
+    A slice alone has no distance; it is given that of the mask, `alone_mm`.
+    """
+    first, last = stack.frames[0], stack.frames[-1]
+    if first.orientation is None or first.position is None or last.position is None or stack.spacing_mm is None:
+        return None
+    row, column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
+    steps = len(stack.frames) - 1
+    across = (np.array(last.position) - np.array(first.position)) / steps if steps else np.cross(row, column) * alone_mm
+    affine = np.eye(4)
+    affine[:3] = np.stack([row * stack.spacing_mm[1], column * stack.spacing_mm[0], across, first.position], axis=1)
+    return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+
+
+# ---------------------------------------------------------------------------------------------------------- DICOM SEG
+
+
+def _from_segs(mask: SegMask, stack: Stack, segs: Sequence[Header], findings: list[str]) -> Labels | None:
+    if len(segs) != 1:
+        which = ", ".join(header.path.name for header in segs)
+        findings.append(f"holds {len(segs)} DICOM SEG files ({which}); keep one" if segs else "holds no DICOM SEG file")
+        return None
+    path = segs[0].path
+    try:
+        with quiet():
+            return _read_seg(path, mask, stack)
+    except UnusableError as error:
+        findings.append(f"{path.name}: {error}")
+    except Exception as error:  # highdicom raises whatever broken bytes lead to
+        findings.append(f"{path.name}: broken DICOM SEG ({type(error).__name__})")
+    return None
+
+
+def _read_seg(path: Path, mask: SegMask, stack: Stack) -> Labels:
+    seg = highdicom.seg.segread(path)
+    if (seg.Rows, seg.Columns) != stack.frames[0].size:
+        raise UnusableError(_wrong_size((seg.Rows, seg.Columns), stack.frames[0].size))
+    referred = _referred(seg)
+    ours = list(dict.fromkeys(frame.instance for frame in stack.frames))
+    if foreign := referred - set(ours):
+        raise UnusableError(
+            f"refers to {len(foreign)} instance{'s' * (len(foreign) > 1)} that the LGE series does not have (of "
+            f"{len(referred)} it refers to); it belongs to another series, or files are missing"
+        )
+    if not referred:
+        raise UnusableError("refers to no instance, so that it cannot be told which series it belongs to")
+    known = {label.casefold(): name for label, name in mask.segments.items()}
+    titles = {number: str(seg.get_segment_description(number).segment_label) for number in seg.segment_numbers}
+    if unknown := [title for title in titles.values() if title.strip().casefold() not in known]:
+        raise UnusableError(
+            f"segment '{unknown[0][:40]}' is not in source.mask.segments (known: {', '.join(mask.segments)})"
+        )
+    inside = _inside(seg, stack, ours)
+    labels = np.zeros(inside.shape[:3], dtype=np.uint8)
+    classes = {n: Label[known[title.strip().casefold()].upper()] for n, title in titles.items()}
+    for index, number in sorted(enumerate(titles), key=lambda item: classes[item[1]]):
+        labels[inside[..., index]] = classes[number]
+    return labels
+
+
+def _referred(seg: highdicom.seg.Segmentation) -> set[str]:
+    """Return the SOPInstanceUIDs that the SEG's series reference and its frames name.
+
+    The frames count too: those that name another instance would be left out of the labels without a word.
+    """
+    listed = {str(instance) for _, _, instance in seg.get_source_image_uids()}
+    for number, frame in enumerate(seg.PerFrameFunctionalGroupsSequence, start=1):
+        sources = [s for item in frame.get("DerivationImageSequence", []) for s in item.get("SourceImageSequence", [])]
+        if not sources:
+            raise UnusableError(f"its frame {number} does not say which image it belongs to; give a NIfTI mask")
+        listed |= {str(source.ReferencedSOPInstanceUID) for source in sources}
+    return listed
+
+
+def _inside(seg: highdicom.seg.Segmentation, stack: Stack, instances: list[str]) -> NDArray[np.bool_]:
+    """Return [S, H, W, segments]; an image without a frame in the SEG has none of its segments."""
+    if len(instances) < len(stack.frames):
+        if len(instances) > 1:
+            raise UnusableError("cannot be laid on a series of several multi-frame files; give a NIfTI mask")
+        numbers = [frame.number + 1 for frame in stack.frames]
+        found = seg.get_pixels_by_source_frame(instances[0], numbers, assert_missing_frames_are_empty=True)
+    else:
+        found = seg.get_pixels_by_source_instance(instances, assert_missing_frames_are_empty=True)
+    return np.asarray(found >= 0.5)

@@ -1,0 +1,127 @@
+"""Mask files of images: colours or index values become classes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lge_sweep.config.data import ColourMask, IndexMask
+from lge_sweep.labels import Label
+
+SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
+"""Endings of image files."""
+SHALLOW = {"1": "1-bit grey", "L": "8-bit grey", "LA": "8-bit grey with alpha"}
+DEEP = {"I": "32-bit integers", "F": "floating-point numbers"} | dict.fromkeys(
+    ("I;16", "I;16B", "I;16L"), "16-bit grey"
+)
+PALETTE = {"P": "indices of a palette", "PA": "indices of a palette with alpha"}
+COLOURED = {"RGB": "8-bit colour", "RGBA": "8-bit colour with alpha"}
+MODES = SHALLOW | DEEP | PALETTE | COLOURED
+"""Pillow's modes, in words."""
+
+
+def open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
+    """Read a mask file and map its pixels to classes.
+
+    Returns:
+        [H, W] uint8, values of `Label`.
+
+    Raises:
+        ValueError: it holds several pages, is of another kind than `mask` says, or holds what `mask` does not list.
+        OSError: the file cannot be read as an image.
+    """
+    with Image.open(path) as image:
+        check_pages(image)
+        what = f"{MODES.get(image.mode, 'neither grey nor RGB')} (mode {image.mode}, {image.height}x{image.width})"
+        if isinstance(mask, ColourMask):
+            return _from_colours(image, mask, what)
+        return from_values(_indices(image, what), mask, what)
+
+
+def check_pages(image: Image.Image) -> None:
+    """Refuse, with a ValueError, a file of several pages or of 16-bit colour, of which Pillow would drop a part."""
+    pages = getattr(image, "n_frames", 1)
+    if pages > 1:
+        raise ValueError(f"holds {pages} pages; each slice needs a file of its own")
+    if len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", "")):
+        bands = "".join(image.getbands())
+        raise ValueError(
+            f"holds 16 bits in each of {bands}, of which Pillow reads 8; save it as 16-bit grey, or as 8-bit {bands}"
+        )
+
+
+def _indices(image: Image.Image, what: str) -> NDArray[np.number]:
+    """Return the one number a pixel [H, W] of an index mask; alpha is dropped where it says nothing."""
+    rule = "source.mask.kind is index, which reads one number a pixel as the class"
+    grey = "save the class values as 8-bit grey"
+    if image.mode not in MODES:
+        raise ValueError(f"mask is {what}, but {rule}; {grey}")
+    array = np.asarray(image)
+    if image.mode in COLOURED and (array[..., :3] != array[..., :1]).any():
+        raise ValueError(f"mask is in colour: {what}, but {rule}; set kind: colour and give colours:, or {grey}")
+    if image.mode in {"LA", "PA", "RGBA"} and (clear := int((array[..., -1] < 255).sum())):
+        raise ValueError(f"mask is {what} with {clear} pixels that are not opaque, but {rule}; {grey}, without alpha")
+    array = array[..., 0] if array.ndim == 3 else array
+    return array.astype(np.uint8) if array.dtype == np.bool_ else array
+
+
+def from_values(array: NDArray[np.number], mask: IndexMask, what: str) -> NDArray[np.uint8]:
+    """Map values to classes.
+
+    Args:
+        array: values, any shape.
+        mask: value -> class.
+        what: the kind of mask, for the message.
+
+    Returns:
+        Same shape, uint8, values of `Label`.
+
+    Raises:
+        ValueError: a value is not listed.
+    """
+    values, counts = np.unique(array, return_counts=True)
+    found = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    if unknown := [value for value in found if value not in mask.values]:
+        raise ValueError(
+            f"mask value {unknown[0]} on {found[unknown[0]]} pixels{_more(unknown, 'value')} is not in "
+            f"source.mask.values (known: {', '.join(str(v) for v in sorted(mask.values))}); the mask is {what}: "
+            "list what it holds, or save it with the values known"
+        )
+    labels = np.zeros(array.shape, dtype=np.uint8)
+    for value in found:
+        labels[array == value] = Label[mask.values[value].upper()]
+    return labels
+
+
+def _from_colours(image: Image.Image, mask: ColourMask, what: str) -> NDArray[np.uint8]:
+    not_coloured = (
+        f"mask is {what}, but source.mask.kind is colour; set kind: index and give values:, or save it as RGB"
+    )
+    if image.mode in DEEP:  # Pillow would clip them to 255
+        raise ValueError(not_coloured)
+    array = np.asarray(image.convert("RGB"))
+    packed = (array.astype(np.int64) << np.array([16, 8, 0])).sum(axis=-1)
+    known = {(r << 16) | (g << 8) | b: name for name, (r, g, b) in mask.colours.items()}
+    values, counts = np.unique(packed, return_counts=True)
+    found = dict(zip(values.tolist(), counts.tolist(), strict=True))
+    if unknown := [value for value in found if value not in known]:
+        if image.mode in SHALLOW:  # grey is fine as long as it is all known colours, such as a slice of black
+            raise ValueError(not_coloured)
+        first = unknown[0]
+        raise ValueError(
+            f"mask colour {[first >> 16, first >> 8 & 255, first & 255]} on {found[first]} pixels"
+            f"{_more(unknown, 'colour')} is not in source.mask.colours "
+            f"(known: {', '.join(f'{name} {list(c)}' for name, c in mask.colours.items())}); the mask is {what}: "
+            "list what it holds, or save it with the colours known"
+        )
+    labels = np.zeros(packed.shape, dtype=np.uint8)
+    for value in found:
+        labels[packed == value] = Label[known[value].upper()]
+    return labels
+
+
+def _more(unknown: Sequence[float], noun: str) -> str:
+    others = len(unknown) - 1
+    return f" (and {others} other {noun}{'s' if others > 1 else ''})" if others else ""

@@ -1,0 +1,239 @@
+"""Read a folder a case, with the image and the mask as NIfTI files (the layout of the EMIDEC challenge)."""
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.openers import ImageOpener
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
+
+from lge_sweep.config.data import IndexMask, NiftiFolders
+from lge_sweep.ingest.masks import from_values
+from lge_sweep.ingest.pseudonym import pseudonym, read_salt
+from lge_sweep.ingest.volume import Pixels, UnusableError, Volume, blank_slices
+
+SUFFIXES = (".nii", ".nii.gz")
+UNITS = {"meter": 1000.0, "micron": 0.001}
+"""mm in the header's unit of length; mm where the header names none."""
+DISAGREES = "spacing is taken from the header's zooms, its affine says otherwise"
+UNORIENTED = "its NIfTI header holds no orientation; slices may be mirrored"
+BROKEN = (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError, zlib.error, ValueError)
+"""What nibabel raises for broken files."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A NIfTI file's array in the order of display.
+
+    Attributes:
+        array: [S, H, W] values.
+        affine: [4, 4] voxel -> world, mm.
+        spacing_mm: (row, column, slice) from the header's zooms.
+        notes: what a user should know.
+    """
+
+    array: Pixels
+    affine: NDArray[np.float64]
+    spacing_mm: tuple[float, float, float]
+    notes: tuple[str, ...]
+
+
+def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Volume]:
+    """Read every case folder below the root, or the root itself where it is one.
+
+    Args:
+        source: names of folders, the masks' values, and how case ids are made.
+        root: the folder of case folders.
+        findings: everything that is wrong with the folder; appended to.
+
+    Returns:
+        One `Volume` a sound case, in the order of case ids. Grey levels are as in the files.
+
+    Raises:
+        DataError: the salt of case ids cannot be had.
+    """
+    folders = [root] if (root / source.images).is_dir() else sorted(_subfolders(root))
+    if not folders:
+        findings.append(f"holds no folder; expected one a case, with {source.images}/ in it")
+    salt = read_salt() if source.case_ids == "hash" else b""
+    volumes = []
+    for folder in folders:
+        name = folder.resolve().name
+        volume = _read_case(source, folder, pseudonym(name, salt) if source.case_ids == "hash" else name, findings)
+        volumes += [volume] if volume else []
+    return sorted(volumes, key=lambda volume: volume.case)
+
+
+def read_grid(path: Path) -> Grid:
+    """Read a NIfTI file of one volume and turn its slices the way they are looked at.
+
+    Slices lie along the third axis. Within a slice, the axis that is nearer to head-foot (else front-back) becomes the
+    rows, downwards to the feet (the back); the other becomes the columns, rightwards to the patient's left (the back).
+
+    Raises:
+        UnusableError: it holds more than one volume, or its affine or zooms are broken.
+        One of `BROKEN`: it cannot be read.
+    """
+    array, affine, zooms, notes = read_voxels(path)
+    rows, flips = display(affine)
+    spacing = (zooms[rows], zooms[1 - rows], zooms[2])
+    turned = np.moveaxis(np.flip(array, flips), (2, rows, 1 - rows), (0, 1, 2))
+    return Grid(np.ascontiguousarray(turned), affine, spacing, notes)
+
+
+class Voxels(NamedTuple):
+    """A NIfTI file as it is stored."""
+
+    array: Pixels
+    """[I, J, K] values, of at most 4 bytes each."""
+    affine: NDArray[np.float64]
+    """[4, 4] voxel -> world, mm."""
+    zooms: tuple[float, float, float]
+    """Distances along I, J and K, mm."""
+    notes: tuple[str, ...]
+    """What a user should know."""
+
+
+def read_voxels(path: Path) -> Voxels:
+    """Read a NIfTI file of one volume as it is stored.
+
+    Raises:
+        UnusableError: it holds more than one volume, or its affine or zooms are broken.
+        One of `BROKEN`: it cannot be read.
+    """
+    image = nib.load(path)
+    if not isinstance(image, nib.Nifti1Pair):
+        raise UnusableError(f"is {type(image).__name__}, not NIfTI")
+    shape = image.shape
+    if len(shape) < 2 or any(length != 1 for length in shape[3:]) or 0 in shape:
+        raise UnusableError(f"holds {len(shape)}-D data {list(shape)}; expected one volume, [columns, rows, slices]")
+    affine = _affine(image)
+    zooms = _zooms(image)
+    array = np.asarray(image.dataobj).reshape((*shape, 1, 1)[:3])
+    if array.dtype.kind not in "uif":
+        raise UnusableError(f"holds values of type {array.dtype}; expected one number a voxel")
+    if array.dtype.itemsize > 4:
+        array = array.astype(np.float32)
+    affine[:3] *= _unit_mm(image)
+    return Voxels(array, affine, zooms, tuple(_notes(image, affine, zooms)))
+
+
+def display(affine: NDArray[np.float64]) -> tuple[int, tuple[int, ...]]:
+    """Tell how a voxel array must be turned to be looked at.
+
+    Args:
+        affine: [4, 4] voxel -> world (right, front, head are positive).
+
+    Returns:
+        Which of the axes 0 and 1 becomes the rows, and the axes to reverse before.
+    """
+    orientation = nib.io_orientation(affine)
+    rows = 0 if orientation[0, 0] > orientation[1, 0] else 1
+    return rows, tuple(axis for axis in (0, 1) if orientation[axis, 1] > 0)
+
+
+def _affine(image: nib.Nifti1Pair) -> NDArray[np.float64]:
+    affine = np.array(image.affine, dtype=np.float64)
+    if not np.isfinite(affine).all():
+        raise UnusableError("its affine holds numbers that are not finite; write it again with a valid orientation")
+    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise UnusableError("its affine is singular (two axes point the same way, or one has no length)")
+    return affine
+
+
+def _zooms(image: nib.Nifti1Pair) -> tuple[float, float, float]:
+    # Raw: nibabel itself makes 0 and negative zooms positive, and tells only its log.
+    with ImageOpener(str(image.file_map["image"].filename)) as file:
+        header = type(image.header).from_fileobj(file, check=False)
+    zooms = [float(zoom) * _unit_mm(image) for zoom in (*header.get_zooms(), 1.0)[:3]]
+    if not all(np.isfinite(zoom) and zoom > 0 for zoom in zooms):
+        raise UnusableError(f"its header's zooms are {zooms}; expected three distances above 0, in mm")
+    return zooms[0], zooms[1], zooms[2]
+
+
+def _notes(image: nib.Nifti1Pair, affine: NDArray[np.float64], zooms: tuple[float, float, float]) -> list[str]:
+    if not int(image.header["sform_code"]) and not int(image.header["qform_code"]):
+        return [UNORIENTED]
+    norms = np.linalg.norm(affine[:3, :3], axis=0)
+    return [] if np.allclose(norms, zooms, rtol=0.01) else [DISAGREES]
+
+
+def _unit_mm(image: nib.Nifti1Pair) -> float:
+    return UNITS.get(image.header.get_xyzt_units()[0], 1.0)
+
+
+def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str]) -> Volume | None:
+    path = only_nifti(folder, source.images, findings)
+    if path is None:
+        return None
+    mask_path = folder / source.labels / path.name
+    where, mask_where = (f"{folder.name}/{p.parent.name}/{p.name}" for p in (path, mask_path))
+    image = _attempt(path, where, findings)
+    if not mask_path.is_file():
+        findings.append(f"{where}: has no mask {mask_where}")
+        return None
+    mask = _attempt(mask_path, mask_where, findings)
+    if image is None or mask is None:
+        return None
+    before = len(findings)
+    findings += [f"{where}: {text}" for text in blank_slices(image.array)]
+    findings += [f"{mask_where}: {text}" for text in _mismatch(image, mask)]
+    labels = _labels(mask.array, source.mask, mask_where, findings)
+    if labels is None or len(findings) > before:
+        return None
+    slices = tuple(f"{case}_slice{index:03d}" for index in range(len(image.array)))
+    return Volume(case, slices, image.array, labels, image.spacing_mm, notes=image.notes)
+
+
+def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
+    """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding."""
+    inner = folder / name
+    files = [p for p in sorted(inner.iterdir()) if _is_nifti(p)] if inner.is_dir() else []
+    if len(files) == 1:
+        return files[0]
+    holds = "holds several NIfTI files" if files else "holds no NIfTI file" if inner.is_dir() else "is missing"
+    findings.append(f"{folder.name}/{name}: {holds}; expected one of {' or '.join(SUFFIXES)}, and a folder a case")
+    return None
+
+
+def _attempt(path: Path, where: str, findings: list[str]) -> Grid | None:
+    try:
+        return read_grid(path)
+    except UnusableError as error:
+        findings.append(f"{where}: {error}")
+    except BROKEN as error:
+        findings.append(f"{where}: broken NIfTI file ({type(error).__name__})")
+    return None
+
+
+def _mismatch(image: Grid, mask: Grid) -> list[str]:
+    if image.array.shape != mask.array.shape:
+        sizes = [f"{s} slices of {h}x{w}" for s, h, w in (mask.array.shape, image.array.shape)]
+        return [f"mask is {sizes[0]}, its image {sizes[1]}; they must be equal"]
+    if not np.allclose(image.affine, mask.affine, atol=1e-3) or not np.allclose(
+        image.spacing_mm, mask.spacing_mm, rtol=1e-3
+    ):
+        return ["mask lies elsewhere than its image (their affines or zooms differ); resample it onto the image"]
+    return []
+
+
+def _labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> NDArray[np.uint8] | None:
+    try:
+        return from_values(array, mask, f"NIfTI ({array.dtype})")
+    except ValueError as error:
+        findings.append(f"{where}: {error}")
+    return None
+
+
+def _subfolders(root: Path) -> list[Path]:
+    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+
+
+def _is_nifti(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")

@@ -1,0 +1,58 @@
+"""Case ids that do not tell who the patient is."""
+
+import hashlib
+import hmac
+import os
+import secrets
+from pathlib import Path
+
+from lge_sweep.errors import DataError
+
+SALT_VARIABLE = "LGE_SWEEP_SALT"
+
+
+def pseudonym(identity: str, salt: bytes) -> str:
+    """Return a case id: 12 hexadecimal digits of HMAC-SHA256(salt, identity).
+
+    Args:
+        identity: what tells the patient, such as the PatientID.
+        salt: the secret without which a PatientID cannot be found by trying all of them.
+    """
+    return "case_" + hmac.new(salt, identity.strip().encode(), hashlib.sha256).hexdigest()[:12]
+
+
+def read_salt() -> bytes:
+    """Return the secret behind case ids: `LGE_SWEEP_SALT`, else a file in the user's own configuration folder.
+
+    The file is made, with a random content, when it is first needed. The secret is no setting of a data file, because
+    those are copied into results. Whoever shares a study between machines sets the variable on each of them.
+
+    Raises:
+        DataError: the file can be neither read nor made.
+    """
+    if text := os.environ.get(SALT_VARIABLE):
+        return text.encode()
+    base = os.environ.get("XDG_CONFIG_HOME")
+    path = (Path(base) if base else Path("~/.config").expanduser()) / "lge_sweep" / "salt"
+    try:
+        return path.read_bytes() if path.is_file() else _make_salt(path)
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            str(path),
+            [f"the salt of case ids can be neither read nor made ({error}); set {SALT_VARIABLE} to a secret of yours"],
+        ) from error
+
+
+def _make_salt(path: Path) -> bytes:
+    """Make the file in one step, so that of two processes that start at once both end up with the same secret."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".salt-{os.getpid()}")
+    draft.touch(mode=0o600)
+    draft.write_text(secrets.token_hex(32))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        pass  # the other process was first
+    finally:
+        draft.unlink()
+    return path.read_bytes()

@@ -1,0 +1,29 @@
+"""What several commands share: options, and how a failure is told."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lge_sweep.errors import LgeSweepError, SelectionError
+
+DataOption = Annotated[str, typer.Option("--data", help="A file of sweeps/data, or its bare name.")]
+RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images (default: $LGE_SWEEP_DATA).")]
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn a failure that the user can act on into one message and exit code 2."""
+    try:
+        yield
+    except SelectionError as error:
+        typer.secho(f"\nno selection: {error}", err=True, fg="red")
+        raise typer.Exit(1) from None
+    except LgeSweepError as error:
+        typer.secho(f"error: {error}", err=True, fg="red")
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        typer.secho("\nstopped; run the same command again to go on from here", err=True, fg="yellow")
+        raise typer.Exit(130) from None

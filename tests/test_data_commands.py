@@ -1,0 +1,250 @@
+"""`lge-sweep data`: what it shows of a data set, and what it writes of it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import synthetic_dicom
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from lge_sweep.cli import app
+from lge_sweep.config import load_sweep
+from lge_sweep.config.data import DataFile, Phantom
+from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.curate import curate
+from lge_sweep.data.prepare import Arrays, to_arrays
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import Volume, read
+from lge_sweep.ingest.describe import describe
+from lge_sweep.ingest.phantom import simulate
+from lge_sweep.ingest.pseudonym import SALT_VARIABLE
+from lge_sweep.ingest.sheet import MARGIN, TILE, outline, tile, write_sheet
+from lge_sweep.labels import COLOURS, Label
+
+SWEEPS = Path(__file__).parents[1] / "sweeps" / "data"
+PAIRS = """
+source:
+  kind: image_pairs
+  mask: {kind: index, values: {0: background, 1: cavity, 2: myocardium, 3: scar}}
+"""
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, ["data", *map(str, arguments)])
+
+
+def exam(**more: object) -> Volume:
+    labels = np.repeat(np.arange(4, dtype=np.uint8), [10, 3, 5, 2]).reshape(1, 4, 5)
+    pixels = np.arange(20, dtype=np.int16).reshape(1, 4, 5) - 4
+    return Volume("a", ("a_slice000",), pixels, labels, **more)  # type: ignore[arg-type]
+
+
+def pairs(root: Path) -> Path:
+    """Write two exams, of which one mask holds an unknown value; return the data file."""
+    for name in ("images", "labels"):
+        (root / name).mkdir()
+    for case in ("p1", "p2"):
+        volume = exam()
+        Image.fromarray((volume.pixels[0] + 4).astype(np.uint8)).save(root / "images" / f"{case}_slice0.png")
+        Image.fromarray(volume.labels[0] + (9 if case == "p2" else 0)).save(root / "labels" / f"{case}_slice0.png")
+    path = root / "mine.yaml"
+    path.write_text(PAIRS)
+    return path
+
+
+# ------------------------------------------------------------------------------------------------------------ describe
+
+
+def test_classes_are_counted_and_measured() -> None:
+    found = describe(exam(spacing_mm=(2.0, 1.5, 10.0), thickness_mm=8.0))
+    assert found.pixels == {Label.BACKGROUND: 10, Label.CAVITY: 3, Label.MYOCARDIUM: 5, Label.SCAR: 2}
+    assert found.ml is not None
+    assert found.ml[Label.CAVITY] == pytest.approx(3 * 0.03)
+    assert (found.wall_pixels, found.wall_ml) == (7, pytest.approx(0.21))
+    assert (found.size, found.grey, found.gap_mm) == ((4, 5), (-4.0, 15.0), 2.0)
+
+
+@pytest.mark.parametrize("spacing", [None, (1.0, 1.0, float("nan"))])
+def test_no_volume_without_all_three_distances(spacing: tuple[float, float, float] | None) -> None:
+    found = describe(exam(spacing_mm=spacing))
+    assert (found.ml, found.wall_ml, found.gap_mm) == (None, None, None)
+
+
+def test_describe_the_phantom() -> None:
+    result = call("describe", "--data", "phantom")
+    assert result.exit_code == 0, result.output
+    for text in ("phantom011", "192x192", "1.6x1.6x10", "12 case(s), 36 slices; 8 case(s) with scar", "no problem"):
+        assert text in result.output
+
+
+def test_describe_shows_sound_cases_and_then_what_is_wrong(tmp_path: Path) -> None:
+    result = call("describe", "--data", pairs(tmp_path), "--root", tmp_path)
+    assert result.exit_code == 2
+    assert "1 case(s), 1 slices" in result.output
+    assert "unknown" in result.output
+    assert "labels/p2_slice0.png: mask value 9" in result.output
+    assert result.output.index("p1") < result.output.index("p2_slice0")
+
+
+def test_the_contact_sheet_has_a_row_a_case(tmp_path: Path) -> None:
+    volumes = simulate(Phantom(kind="phantom", cases=2, slices=3, size=64))
+    assert "contact sheet of 2 case(s)" in write_sheet(volumes, tmp_path / "new" / "sheet.png")
+    with Image.open(tmp_path / "new" / "sheet.png") as sheet:
+        assert sheet.size == (3 * TILE, 2 * (TILE + MARGIN))
+        assert tuple(COLOURS[Label.MYOCARDIUM]) in {colour for _, colour in sheet.getcolors(1 << 20) or []}
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["sheet.png"]
+
+
+def test_a_tile_keeps_the_shape_of_the_slice() -> None:
+    assert tile(np.arange(32).reshape(4, 8), np.zeros((4, 8), dtype=np.uint8)).size == (TILE, TILE // 2)
+
+
+def test_outlines_are_inside_and_include_the_border() -> None:
+    region = np.zeros((5, 6), dtype=bool)
+    region[0:4, 1:5] = True
+    expected = region.copy()
+    expected[1:3, 2:4] = False
+    assert np.array_equal(outline(region), expected)
+
+
+def test_a_sheet_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataError, match="cannot be written"):
+        write_sheet([exam()], tmp_path / "file" / "sheet.png")
+    with pytest.raises(DataError, match="there is no exam"):
+        write_sheet([], tmp_path / "sheet.png")
+
+
+def test_the_sheet_is_an_option(tmp_path: Path) -> None:
+    result = call("describe", "--sheet", tmp_path / "sheet.png")
+    assert result.exit_code == 0
+    assert (tmp_path / "sheet.png").is_file()
+
+
+def test_an_unknown_data_file_is_explained() -> None:
+    result = call("describe", "--data", "emidec_nift")
+    assert result.exit_code == 2
+    assert "did you mean 'emidec_nifti'" in result.output
+
+
+def test_the_real_exam_has_its_known_volume(real_data: Path) -> None:
+    result = call("describe", "--data", "emidec_nifti", "--root", real_data / "emidec_nifti")
+    assert result.exit_code == 0
+    assert "5217 (134.12)" in result.output
+    assert "1.406x1.406x13" in result.output
+
+
+# ------------------------------------------------------------------------------------------------------------- convert
+
+
+def settings_of(path: Path) -> DataFile:
+    return validate(DataFile, read_yaml(path), str(path))
+
+
+def prepared(settings: DataFile, root: Path | None) -> tuple[list[str], Arrays]:
+    curated = curate(read(settings.source, root), settings.curate)
+    return list(curated.manifest["case"]), to_arrays(curated.images, curated.labels, 96, settings.intensity)
+
+
+@pytest.mark.parametrize("masks", ["index", "colour"])
+@pytest.mark.parametrize("kind", ["bmp", "png"])
+def test_what_is_converted_trains_like_its_source(tmp_path: Path, kind: str, masks: str) -> None:
+    output = tmp_path / "out"
+    result = call("convert", output, "--data", "phantom", "--format", kind, "--masks", masks)
+    assert result.exit_code == 0, result.output
+    assert "36 pairs of 12 case(s)" in result.output
+    (cases, arrays), (cases_again, again) = (
+        prepared(settings_of(path), root)
+        for path, root in ((SWEEPS / "phantom.yaml", None), (output / "out.yaml", output))
+    )
+    assert cases == cases_again
+    assert np.array_equal(arrays.images, again.images)
+    assert np.array_equal(arrays.labels, again.labels)
+    with Image.open(output / "images" / f"phantom000_slice000.{kind}") as image:
+        assert (image.mode, image.format) == ("L", kind.upper())
+    with Image.open(output / "labels" / f"phantom000_slice000.{kind}") as mask:
+        assert mask.mode == ("L" if masks == "index" else "RGB")
+
+
+def test_only_curated_slices_are_written_and_the_split_is_kept(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("source: {kind: phantom, cases: 2, slices: 5, size: 64}\ncurate: {slices: 3}\nsplit: {seed: 7}\n")
+    assert call("convert", tmp_path / "out", "--data", path).exit_code == 0
+    assert sorted(p.name for p in (tmp_path / "out" / "images").iterdir())[:3] == [
+        f"phantom000_slice{k:03d}.bmp" for k in (1, 2, 3)
+    ]
+    assert settings_of(tmp_path / "out" / "out.yaml").split.seed == 7
+    manifest = (tmp_path / "out" / "manifest.csv").read_text()
+    assert "spacing_row_mm" in manifest
+    header = (tmp_path / "out" / "out.yaml").read_text()
+    assert all(f"# {word}" in header for word in ("Source", "Command", "Time", "Expected"))
+
+
+def test_the_data_file_has_a_name_that_a_sweep_takes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("source: {kind: phantom, cases: 2, slices: 1, size: 64}\n")
+    result = call("convert", tmp_path / "my 'set'", "--data", path)
+    assert result.exit_code == 0, result.output
+    assert load_sweep("phase1", 1, str(tmp_path / "my 'set'" / "my_set_.yaml"), "smoke").data == "my_set_"
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("data")
+    result = call("convert", tmp_path, "--data", "phantom")
+    assert result.exit_code == 2
+    assert "nothing is overwritten" in result.output
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+
+
+def test_a_conversion_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved = Image.Image.save
+
+    def full(self: Image.Image, path: Path, **options: object) -> None:
+        if "labels" in str(path):
+            raise OSError(28, "No space left on device")
+        saved(self, path)
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    result = call("convert", tmp_path / "out", "--data", "phantom")
+    assert result.exit_code == 2
+    assert "cannot be written (No space left on device); nothing was" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_source_with_a_problem_is_not_converted(tmp_path: Path) -> None:
+    result = call("convert", tmp_path / "out", "--data", pairs(tmp_path), "--root", tmp_path)
+    assert result.exit_code == 2
+    assert "mask value 9" in result.output
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_real_exam_converts_and_reads_back(real_data: Path, tmp_path: Path) -> None:
+    root = real_data / "emidec_nifti"
+    assert call("convert", tmp_path / "out", "--data", "emidec_nifti", "--root", root).exit_code == 0
+    (original,) = read(settings_of(SWEEPS / "emidec_nifti.yaml").source, root)
+    (back,) = read(settings_of(tmp_path / "out" / "out.yaml").source, tmp_path / "out")
+    assert (back.case, back.slices) == (original.case, original.slices)
+    assert np.array_equal(back.labels, original.labels)
+    assert back.pixels.dtype == np.uint8
+
+
+def test_nothing_that_is_shown_or_written_tells_who_the_patient_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SALT_VARIABLE, "test")
+    labels = np.random.default_rng(1).integers(0, 4, (3, 6, 8)).astype(np.uint8)
+    for path, mask in zip(synthetic_dicom.series(tmp_path / "in" / "exam"), labels, strict=True):
+        (path.parent / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(path.parent / "masks" / f"{path.stem}.png")
+    data = tmp_path / "mine.yaml"
+    data.write_text(PAIRS.replace("image_pairs", "dicom"))
+    options = ("--data", data, "--root", tmp_path / "in")
+    shown = call("describe", *options, "--sheet", tmp_path / "sheet.png")
+    written = call("convert", tmp_path / "out", *options)
+    assert (shown.exit_code, written.exit_code) == (0, 0), shown.output + written.output
+    assert "1.25x1.5x10" in shown.output
+    texts = [shown.output.encode(), written.output.encode(), (tmp_path / "sheet.png").read_bytes()]
+    for path in (tmp_path / "out").rglob("*"):
+        texts += [path.name.encode(), path.read_bytes() if path.is_file() else b""]
+    assert not [secret for secret in synthetic_dicom.SECRETS for text in texts if secret.encode() in text]

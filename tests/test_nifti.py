@@ -1,0 +1,286 @@
+"""NIfTI folders in EMIDEC's layout become volumes; whatever is wrong with a folder comes in one report."""
+
+import gzip
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from lge_sweep.config.data import DataFile, NiftiFolders
+from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.curate import curate
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import read
+from lge_sweep.ingest.nifti import DISAGREES, UNORIENTED, display, read_grid
+from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym, read_salt
+from lge_sweep.labels import Label
+
+EMIDEC = Path(__file__).parent.parent / "sweeps" / "data" / "emidec_nifti.yaml"
+VALUES = {0: "background", 1: "cavity", 2: "myocardium", 3: "scar", 4: "scar"}
+SOURCE = NiftiFolders.model_validate({"kind": "nifti", "case_ids": "keep", "mask": {"values": VALUES}})
+SHAPE = (5, 4, 3)
+"""Columns, rows, slices."""
+LPS = np.diag([-1.5, -1.25, 8.0, 1.0])
+"""Columns to the left, rows to the back, as a DICOM image is displayed."""
+
+Array = NDArray[np.number]
+Change = Callable[[nib.Nifti1Image], object]
+
+
+def grey(shape: tuple[int, ...] = SHAPE) -> NDArray[np.int16]:
+    return np.random.default_rng(0).integers(0, 4000, shape).astype(np.int16)
+
+
+def classes(shape: tuple[int, ...] = SHAPE) -> NDArray[np.uint8]:
+    return (np.arange(np.prod(shape)) % 5).astype(np.uint8).reshape(shape)
+
+
+def save(path: Path, array: Array, affine: Array = LPS, change: Change | None = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image = nib.Nifti1Image(array, affine)
+    if change:
+        change(image)
+    nib.save(image, path)
+    return path
+
+
+def case(root: Path, name: str = "Case_P001", image: Array | None = None, mask: Array | None = None) -> Path:
+    save(root / name / "Contours" / f"{name}.nii.gz", classes() if mask is None else mask)
+    return save(root / name / "Images" / f"{name}.nii.gz", grey() if image is None else image)
+
+
+def findings(root: Path, source: NiftiFolders = SOURCE) -> list[str]:
+    with pytest.raises(DataError) as caught:
+        read(source, root)
+    return list(caught.value.findings)
+
+
+def the_finding(root: Path) -> str:
+    (finding,) = findings(root)
+    return finding
+
+
+# ------------------------------------------------------------------------------------------------------------- reading
+
+
+def test_slices_are_rows_by_columns_as_displayed_with_spacing_from_the_zooms(tmp_path: Path) -> None:
+    case(tmp_path)
+    (volume,) = read(SOURCE, tmp_path)
+    assert (volume.case, volume.slices[1]) == ("Case_P001", "Case_P001_slice001")
+    assert volume.spacing_mm == (1.25, 1.5, 8.0)
+    assert volume.notes == ()
+    assert np.array_equal(volume.pixels, grey().transpose(2, 1, 0))
+    assert np.array_equal(volume.labels, np.array([0, 1, 2, 3, 3])[classes().transpose(2, 1, 0)])
+
+
+@pytest.mark.parametrize("codes", ["LPS", "RAS", "LAS", "RPI", "PSR", "AIL", "LIP", "SRA", "IPR"])
+def test_any_orientation_gives_the_same_picture_as_nibabels_own_reorientation(tmp_path: Path, codes: str) -> None:
+    upright = {"LR": 0, "AP": 1, "IS": 2}
+    axes = [next(value for key, value in upright.items() if code in key) for code in codes]
+    affine = np.zeros((4, 4))
+    affine[3, 3] = 1
+    for column, (axis, code) in enumerate(zip(axes, codes, strict=True)):
+        affine[axis, column] = (1.0, 2.0, 3.0)[column] * (1 if code in "RAS" else -1)
+    grid = read_grid(save(tmp_path / "image.nii", grey(), affine))
+    target = "".join({0: "L", 1: "P", 2: "I"}[axis] for axis in sorted(axes[:2])) + codes[2]
+    moved = nib.as_closest_canonical(nib.Nifti1Image(grey(), affine))
+    transform = nib.orientations.ornt_transform(nib.io_orientation(moved.affine), nib.orientations.axcodes2ornt(target))
+    expected = nib.orientations.apply_orientation(np.asarray(moved.dataobj), transform).transpose(2, 1, 0)
+    assert np.array_equal(grid.array, expected)
+    assert grid.spacing_mm[:2] == ((2.0, 1.0) if axes[1] > axes[0] else (1.0, 2.0))
+
+
+def test_an_oblique_slice_is_turned_by_its_nearest_axes() -> None:
+    angle = np.deg2rad(40)
+    rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
+    affine = np.eye(4)
+    affine[:3, :3] = rotation @ LPS[:3, :3]
+    assert display(affine) == display(LPS) == (1, ())
+
+
+def test_units_of_the_header_become_mm(tmp_path: Path) -> None:
+    path = save(tmp_path / "image.nii", grey(), LPS / 1000, lambda image: image.header.set_xyzt_units("meter"))
+    grid = read_grid(path)
+    assert grid.spacing_mm == pytest.approx((1.25, 1.5, 8.0), rel=1e-5)
+    assert grid.notes == ()
+
+
+def test_grey_levels_are_as_in_the_file_or_single_precision(tmp_path: Path) -> None:
+    assert read_grid(save(tmp_path / "a.nii", grey())).array.dtype == np.int16
+    assert read_grid(save(tmp_path / "b.nii", grey().astype(np.float64))).array.dtype == np.float32
+
+
+def test_what_the_header_does_not_tell_is_noted_for_the_manifest(tmp_path: Path) -> None:
+    path = case(tmp_path)
+    for file in (path, tmp_path / "Case_P001" / "Contours" / path.name):
+        array = np.asarray(nib.load(file).dataobj)
+        save(file, array, np.diag([-1, -1, 1, 1]), lambda image: image.header.set_zooms((1.4, 1.4, 10)))
+    volumes = read(SOURCE, tmp_path)
+    assert volumes[0].notes == (DISAGREES,)
+    assert volumes[0].spacing_mm == pytest.approx((1.4, 1.4, 10))
+    notes = curate(volumes, DataFile.model_validate({"source": SOURCE}).curate).notes
+    assert f"1 case(s): {DISAGREES}: Case_P001" in notes
+    header = nib.Nifti1Header()
+    nib.save(nib.Nifti1Image(grey(), None, header), path)
+    assert read_grid(path).notes == (UNORIENTED,)
+
+
+def test_a_case_folder_can_be_the_root(tmp_path: Path) -> None:
+    case(tmp_path)
+    (volume,) = read(SOURCE, tmp_path / "Case_P001")
+    assert volume.case == "Case_P001"
+
+
+# ------------------------------------------------------------------------------------------------------------ case ids
+
+
+def test_case_ids_are_hashed_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = NiftiFolders.model_validate({"kind": "nifti", "mask": {"values": VALUES}})
+    case(tmp_path, "Doe_Jane")
+    monkeypatch.setenv(SALT_VARIABLE, "one")
+    first, again = (read(source, tmp_path)[0] for _ in range(2))
+    monkeypatch.setenv(SALT_VARIABLE, "two")
+    other = read(source, tmp_path)[0]
+    assert first.case == again.case == pseudonym("Doe_Jane", b"one") != other.case
+    assert "Doe" not in repr((first.case, first.slices, first.notes))
+
+
+def test_the_salt_is_made_once_and_only_its_owner_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SALT_VARIABLE, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    first = read_salt()
+    assert len(first) == 64
+    assert read_salt() == first
+    (file,) = (tmp_path / "lge_sweep").iterdir()
+    assert file.stat().st_mode & 0o077 == 0
+
+
+def test_a_salt_that_cannot_be_kept_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(SALT_VARIABLE, raising=False)
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=f"set {SALT_VARIABLE} to a secret"):
+        read_salt()
+
+
+# ----------------------------------------------------------------------------------------------------------- bad input
+
+
+def test_mask_that_is_missing(tmp_path: Path) -> None:
+    path = case(tmp_path)
+    (tmp_path / "Case_P001" / "Contours" / path.name).unlink()
+    assert the_finding(tmp_path) == (
+        "Case_P001/Images/Case_P001.nii.gz: has no mask Case_P001/Contours/Case_P001.nii.gz"
+    )
+
+
+def test_mask_of_another_shape(tmp_path: Path) -> None:
+    case(tmp_path, mask=classes((5, 4, 2)))
+    assert the_finding(tmp_path) == (
+        "Case_P001/Contours/Case_P001.nii.gz: mask is 2 slices of 4x5, its image 3 slices of 4x5; they must be equal"
+    )
+
+
+def test_mask_that_lies_elsewhere(tmp_path: Path) -> None:
+    path = case(tmp_path)
+    save(tmp_path / "Case_P001" / "Contours" / path.name, classes(), np.diag([1.5, -1.25, 8.0, 1.0]))
+    assert "mask lies elsewhere than its image" in the_finding(tmp_path)
+
+
+def test_mask_value_that_is_not_listed(tmp_path: Path) -> None:
+    mask = classes()
+    mask[0, 0, 0] = 7
+    case(tmp_path, mask=mask)
+    assert the_finding(tmp_path) == (
+        "Case_P001/Contours/Case_P001.nii.gz: mask value 7 on 1 pixels is not in source.mask.values (known: 0, 1, 2, 3,"
+        " 4); the mask is NIfTI (uint8): list what it holds, or save it with the values known"
+    )
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3, 2), (5,)])
+def test_image_that_is_no_single_volume(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    case(tmp_path, image=grey(shape))
+    assert f"holds {len(shape)}-D data {list(shape)}; expected one volume" in the_finding(tmp_path)
+
+
+def test_a_fourth_axis_of_length_1_is_dropped(tmp_path: Path) -> None:
+    case(tmp_path, image=grey((*SHAPE, 1)))
+    assert read(SOURCE, tmp_path)[0].pixels.shape == (3, 4, 5)
+
+
+@pytest.mark.parametrize(("kind", "message"), [("nan", "numbers that are not finite"), ("zero", "is singular")])
+def test_broken_affine(tmp_path: Path, kind: str, message: str) -> None:
+    path = case(tmp_path)
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    row = np.full(4, np.nan if kind == "nan" else 0, dtype="<f4")
+    data[280:296] = row.tobytes()  # srow_x of the NIfTI-1 header
+    path.write_bytes(gzip.compress(bytes(data)))
+    assert message in the_finding(tmp_path)
+
+
+def test_zooms_that_are_no_distances(tmp_path: Path) -> None:
+    path = case(tmp_path)
+    data = bytearray(gzip.decompress(path.read_bytes()))
+    data[80:92] = np.array([0, 1.25, -8], dtype="<f4").tobytes()  # pixdim[1:4]
+    path.write_bytes(gzip.compress(bytes(data)))
+    assert the_finding(tmp_path).endswith(
+        "its header's zooms are [0.0, 1.25, -8.0]; expected three distances above 0, in mm"
+    )
+
+
+@pytest.mark.parametrize("cut", [0, 20, 200])
+def test_truncated_file(tmp_path: Path, cut: int) -> None:
+    path = case(tmp_path)
+    path.write_bytes(path.read_bytes()[:cut])
+    assert "Case_P001/Images/Case_P001.nii.gz: broken NIfTI file" in the_finding(tmp_path)
+
+
+def test_pixels_that_show_nothing(tmp_path: Path) -> None:
+    image = grey().astype(np.float32)
+    image[0, 0, 0] = np.nan
+    image[..., 2] = 5
+    case(tmp_path, image=image)
+    assert findings(tmp_path) == [
+        "Case_P001/Images/Case_P001.nii.gz: slice 0: 1 pixels are not finite numbers",
+        "Case_P001/Images/Case_P001.nii.gz: slice 2: every pixel has the same grey level, 5; nothing can be seen",
+    ]
+
+
+def test_folders_that_hold_no_case(tmp_path: Path) -> None:
+    assert findings(tmp_path) == ["holds no folder; expected one a case, with Images/ in it"]
+    (tmp_path / "A").mkdir()
+    (tmp_path / "B" / "Images").mkdir(parents=True)
+    case(tmp_path, "C")
+    save(tmp_path / "C" / "Images" / "second.nii", grey())
+    expected = "expected one of .nii or .nii.gz, and a folder a case"
+    assert findings(tmp_path) == [
+        f"A/Images: is missing; {expected}",
+        f"B/Images: holds no NIfTI file; {expected}",
+        f"C/Images: holds several NIfTI files; {expected}",
+    ]
+
+
+def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
+    case(tmp_path, "a", image=grey((5, 4, 3, 2)), mask=classes((5, 4, 3, 2)))
+    case(tmp_path, "b", mask=classes((4, 4, 3)))
+    case(tmp_path, "good")
+    case(tmp_path, "c").write_bytes(b"not NIfTI")
+    report = findings(tmp_path)
+    assert [finding.split("/")[0] for finding in report] == ["a", "a", "b", "c"]
+
+
+# ----------------------------------------------------------------------------------------------------------- real exam
+
+
+def test_the_real_exam_has_its_known_volume(real_data: Path) -> None:
+    settings = validate(DataFile, read_yaml(EMIDEC), str(EMIDEC))
+    (volume,) = read(settings.source, real_data / "emidec_nifti")
+    assert (volume.case, volume.pixels.shape) == ("Case_P100", (7, 258, 248))
+    assert volume.spacing_mm == (1.40625, 1.40625, 13.0)
+    wall = np.isin(volume.labels, (Label.MYOCARDIUM, Label.SCAR)).sum()
+    assert wall == 5217
+    assert volume.voxel_ml is not None
+    assert wall * volume.voxel_ml == pytest.approx(134.12, abs=0.005)
