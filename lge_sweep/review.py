@@ -105,7 +105,7 @@ def compare_cells(first: str, second: str, runs: Path) -> None:
     tables = [pd.read_csv(folder / PER_IMAGE, dtype={"image": str, "case": str}) for folder in folders]
     names = (folders[0].name, folders[1].name)
     if names[0] == names[1]:
-        names = tuple(f"{folder.parent.parent.name}/{folder.name}" for folder in folders)  # type: ignore[assignment]
+        names = (f"{plans[0].name}/{names[0]}", f"{plans[1].name}/{names[1]}")
     rule = plans[0].config.selection
     pairs = compare_tables(tables[0], tables[1], rule.emphasis, names)
     a, b = (Candidate(name, [table]) for name, table in zip(names, tables, strict=True))

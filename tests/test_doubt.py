@@ -23,8 +23,8 @@ from lge_sweep.scoring.paired import (
     compare_with_others,
     friedman,
     holm,
+    over_classes,
     per_case,
-    per_image_globals,
     wide,
     wilcoxon,
 )
@@ -93,7 +93,7 @@ def test_the_score_agrees_with_evaluate_and_aggregate() -> None:
     result = doubt([Candidate("a", [measured])], "a", "weighted", resamples=5)
     assert result.standings[0].score == pytest.approx(expected, abs=1e-12)
     assert (result.cases, result.images) == (3, 6)
-    spread = per_image_globals(measured).std(ddof=1)
+    spread = over_classes(wide(measured)).std(ddof=1)
     assert {metric: pytest.approx(spread[metric]) for metric in METRICS} == {
         metric: aggregate(measured).std[metric] for metric in METRICS
     }
@@ -415,7 +415,7 @@ def hand_made() -> dict[str, list[float]]:
 
 def test_the_winner_is_tested_against_each_other_with_holm_within_each_metric() -> None:
     values = hand_made()
-    tables = {name: per_case(per_image_globals(simple(*row))) for name, row in values.items()}
+    tables = {name: per_case(over_classes(wide(simple(*row)))) for name, row in values.items()}
     tables["c"].loc["c03":"c04", "bf"] = np.nan
     found = compare_with_others("a", tables)
     assert [(entry.metric, entry.other) for entry in found] == [(m, o) for m in METRICS for o in "bcd"]
@@ -440,7 +440,7 @@ def test_the_winner_is_tested_against_each_other_with_holm_within_each_metric() 
 
 
 def test_friedman_is_scipys_over_the_complete_cases() -> None:
-    tables = {name: per_case(per_image_globals(simple(*row))) for name, row in hand_made().items()}
+    tables = {name: per_case(over_classes(wide(simple(*row)))) for name, row in hand_made().items()}
     tables["b"].loc["c07", "bf"] = np.nan
     tables["d"].loc["c00":"c06", "iou"] = np.nan
     found = {test.metric: test for test in friedman(tables)}
@@ -477,7 +477,7 @@ def test_compare_reports_every_metric_and_class_per_image_and_per_case() -> None
 
 def test_a_case_is_the_mean_of_its_images_that_have_a_value() -> None:
     found = table({"c2": [[0.1], [0.2], [0.9], [np.nan]], "c1": [[0.5]]}, ("background",))
-    assert per_case(per_image_globals(found))["iou"].to_dict() == {"c1": 0.5, "c2": pytest.approx(0.4)}
+    assert per_case(over_classes(wide(found)))["iou"].to_dict() == {"c1": 0.5, "c2": pytest.approx(0.4)}
 
 
 def test_a_table_from_memory_meets_its_csv_file(tmp_path: Path) -> None:

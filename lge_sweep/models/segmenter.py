@@ -22,8 +22,10 @@ class Segmenter(nn.Module):
         super().__init__()
         module = module.cpu().eval()
         self.network = module.network
-        self.register_buffer("mean", module.mean.clone(), persistent=True)  # type: ignore[operator]  # a buffer
-        self.register_buffer("deviation", module.deviation.clone(), persistent=True)  # type: ignore[operator]
+        for name in ("mean", "deviation"):
+            buffer = getattr(module, name)
+            assert isinstance(buffer, Tensor)
+            self.register_buffer(name, buffer.clone(), persistent=True)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return the probability of each class."""

@@ -93,7 +93,7 @@ def tidy(ax: Axes, grid: str = "both") -> None:
         spine.set_visible(side in ("left", "bottom"))
         spine.set_color(ABSENT)
     if grid != "none":
-        ax.grid(axis=grid, color="#EBEBEB", linewidth=0.7)  # type: ignore[arg-type]
+        ax.grid(axis=grid, color="#EBEBEB", linewidth=0.7)  # type: ignore[arg-type]  # matplotlib wants literals
     ax.set_axisbelow(True)
 
 

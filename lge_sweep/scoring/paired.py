@@ -116,29 +116,31 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
     return spread.reindex(columns=pd.MultiIndex.from_product([METRICS, classes], names=["metric", "class"]))
 
 
-def per_image_globals(table: pd.DataFrame, emphasis: Mapping[str, float] | None = None) -> pd.DataFrame:
+def over_classes(spread: pd.DataFrame, emphasis: Mapping[str, float] | None = None) -> pd.DataFrame:
     """Average each metric over the classes that have a value on the image: sum of w v / sum of w.
 
     Without emphasis these are the values whose spread `lge_sweep.metrics.Summary.std` is.
 
     Args:
-        table: see `wide`.
+        spread: a table as `wide` gives it.
         emphasis: class -> weight, 1 where not named; 0 leaves the class out.
 
     Returns:
         Index (case, image), sorted; a column for each of `METRICS`; NaN where no counted class has a value.
-
-    Raises:
-        ValueError: the table is not one of `evaluate`.
     """
-    return over_classes(wide(table), emphasis)
+    classes = list(spread["dice"].columns)
+    values = spread.to_numpy(float).reshape(len(spread), len(METRICS), len(classes))
+    weights = class_weights(classes, emphasis)
+    total = ~np.isnan(values) @ weights
+    means = np.divide(np.nan_to_num(values) @ weights, total, out=np.full(total.shape, np.nan), where=total > 0)
+    return pd.DataFrame(means, index=spread.index, columns=list(METRICS))
 
 
 def per_case(values: pd.DataFrame) -> pd.DataFrame:
     """Mean over a case's images of each column, images without a value left out.
 
     Args:
-        values: index (case, image), such as `per_image_globals` gives.
+        values: index (case, image), such as `over_classes` gives.
 
     Returns:
         Index case, sorted; the same columns.
@@ -294,16 +296,6 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 def class_weights(classes: Sequence[str], emphasis: Mapping[str, float] | None) -> Array:
     """Weight of each class in a mean over classes, as `lge_sweep.scoring.global_metrics` has it; [C], >= 0."""
     return np.array([max((emphasis or {}).get(name, 1.0), 0.0) for name in classes], dtype=np.float64)
-
-
-def over_classes(spread: pd.DataFrame, emphasis: Mapping[str, float] | None) -> pd.DataFrame:
-    """Average over the classes that have a value on the image; `per_image_globals` of a table from `wide`."""
-    classes = list(spread["dice"].columns)
-    values = spread.to_numpy(float).reshape(len(spread), len(METRICS), len(classes))
-    weights = class_weights(classes, emphasis)
-    total = ~np.isnan(values) @ weights
-    means = np.divide(np.nan_to_num(values) @ weights, total, out=np.full(total.shape, np.nan), where=total > 0)
-    return pd.DataFrame(means, index=spread.index, columns=list(METRICS))
 
 
 def _pairs(unit: str, a: pd.DataFrame, b: pd.DataFrame) -> list[Paired]:
