@@ -27,7 +27,8 @@ def make_console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=max(console.width, 132))
 
 
-def _table(title: str) -> Table:
+def make_table(title: str | None = None) -> Table:
+    """Return an empty table in the style of all others."""
     return Table(
         title=title,
         title_justify="left",
@@ -41,7 +42,7 @@ def _table(title: str) -> Table:
 
 def _ranking(title: str, selection: Selection, names: Mapping[str, str], numbers: Sequence[str]) -> Table:
     """Tabulate rank, name, score, some numbers and what happened; only the name may be broken."""
-    table = _table(title)
+    table = make_table(title)
     table.add_column("rank", justify="right", no_wrap=True)
     table.add_column("configuration", overflow="fold")
     for column in ("score", *numbers):
@@ -65,7 +66,7 @@ def _fits(console: Console, table: Table) -> bool:
 
 
 def _metrics(title: str, selection: Selection, numbers: Sequence[str]) -> Table:
-    table = _table(title)
+    table = make_table(title)
     for column in ("rank", *numbers):
         table.add_column(SHORT.get(column, column), justify="right", no_wrap=True)
     for entry in selection.ranking:
@@ -145,11 +146,13 @@ def print_comparison(
         difference: standing of the first against the second.
         pairs: every metric, per image and per case.
     """
+    from lge_sweep.scoring.doubt import interval  # loads pandas and scipy
+
     console.print(f"A: {names[0]}\nB: {names[1]}", markup=False, soft_wrap=True)
-    interval = _interval(difference.difference_low, difference.difference_high)
-    console.print(f"score ({rule}), A minus B: {difference.difference:+.4f}, 95 % interval {interval}", soft_wrap=True)
+    bounds = interval(difference.difference_low, difference.difference_high)
+    console.print(f"score ({rule}), A minus B: {difference.difference:+.4f}, 95 % interval {bounds}", soft_wrap=True)
     for unit in dict.fromkeys(pair.unit for pair in pairs):
-        table = _table(f"per {unit}")
+        table = make_table(f"per {unit}")
         table.add_column("metric", no_wrap=True)
         for column in ("pairs", "A", "B", "median A-B", "A better", "B better", "p", "p (Holm)"):
             table.add_column(column, justify="right", no_wrap=True)
@@ -181,9 +184,9 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
         doubt: what is uncertain.
         names: configuration -> the name to print.
     """
-    from lge_sweep.scoring.doubt import chance, describe_friedman  # loads pandas and scipy
+    from lge_sweep.scoring.doubt import chance, describe_friedman, interval  # loads pandas and scipy
 
-    table = _table(f"how sure that is: {doubt.resamples} resamples of {doubt.cases} cases")
+    table = make_table(f"how sure that is: {doubt.resamples} resamples of {doubt.cases} cases")
     table.add_column("configuration", overflow="fold")
     for column in ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)"):
         table.add_column(column, justify="right", no_wrap=True)
@@ -192,10 +195,10 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
         table.add_row(
             Text(names[standing.name], style="bold" if standing.name == doubt.winner else ""),
             number(standing.score),
-            _interval(standing.low, standing.high),
-            "-" if standing.best is None else chance(standing.best),
+            interval(standing.low, standing.high),
+            chance(standing.best),
             "-" if standing.expected_rank is None else f"{standing.expected_rank:.1f}",
-            "-" if standing.name == doubt.winner else _interval(standing.difference_low, standing.difference_high),
+            "-" if standing.name == doubt.winner else interval(standing.difference_low, standing.difference_high),
             "-" if p_values.get(standing.name) is None else f"{p_values[standing.name]:.3f}",
         )
     console.print(table)
@@ -208,13 +211,9 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
         console.print(f"Note: {note}.", markup=False, soft_wrap=True)
 
 
-def _interval(low: float | None, high: float | None) -> str:
-    return "-" if low is None or high is None else f"{low:.3f} to {high:.3f}"
-
-
 def print_scores(console: Console, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:
     """Print the ranking of a CSV table."""
-    table = _table(f"{path}, rule {rule}")
+    table = make_table(f"{path}, rule {rule}")
     table.add_column("rank", justify="right")
     table.add_column("configuration", overflow="fold")
     table.add_column("score", justify="right")

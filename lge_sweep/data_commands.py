@@ -81,12 +81,10 @@ def _settings(data: str) -> "DataFile":
 
 
 def _table(descriptions: Sequence["Description"]) -> "Table":
-    from rich import box
-    from rich.table import Table
-
+    from lge_sweep.console import make_table
     from lge_sweep.labels import Label
 
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    table = make_table()
     table.add_column("case", overflow="fold", min_width=17)
     tissues = [label for label in Label if label != Label.BACKGROUND]
     amounts = [*(label.title for label in tissues), "myo. + scar"]

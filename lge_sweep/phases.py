@@ -13,7 +13,7 @@ from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.console import make_console, print_outcome
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
-from lge_sweep.sweep import Driver, Plan, drive, make_plan, run_sweep
+from lge_sweep.sweep import Driver, drive, make_plans, run_sweep
 from lge_sweep.sweep.progress import format_seconds
 
 
@@ -71,8 +71,7 @@ def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
     """
     refused: list[SelectionError] = []
     with _session(phase, stages, request) as (console, driver, configs):
-        plans: list[Plan] = [make_plan(config, request.root, driver.runs) for config in configs.values()]
-        for plan in plans:
+        for plan in make_plans(configs, request.root, driver.runs):
             try:
                 outcome = run_sweep(driver, plan, request.allow_incomplete)
             except SelectionError as error:
@@ -91,15 +90,15 @@ def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
 @contextmanager
 def _session(
     phase: str, stages: Sequence[int], request: Request
-) -> Iterator[tuple[Console, Driver, dict[int, SweepConfig]]]:
+) -> Iterator[tuple[Console, Driver, list[SweepConfig]]]:
     """Say what is done and where results go, hold the runs directory, and name the command that an error asks for."""
     console, folder, began = make_console(), runs_folder(request.runs), time.monotonic()
     profile, reason = choose_profile(request.profile)
-    configs = {stage: load_sweep(phase, stage, request.data, profile, request.settings) for stage in stages}
+    configs = [load_sweep(phase, stage, request.data, profile, request.settings) for stage in stages]
     console.print(f"profile {profile}: {reason}")
     console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
     with drive(folder, request.workers, console) as driver:
-        console.print(f"reading {next(iter(configs.values())).data}", markup=False)
+        console.print(f"reading {configs[0].data}", markup=False)
         try:
             yield console, driver, configs
         except InheritError as error:

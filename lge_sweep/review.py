@@ -1,6 +1,6 @@
 """Look at finished sweeps again: select anew or by a person's choice, compare two cells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,12 +12,12 @@ from lge_sweep.config import configurations
 from lge_sweep.console import make_console, print_comparison, print_outcome
 from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.labels import class_names
-from lge_sweep.scoring import Result
-from lge_sweep.scoring.doubt import Candidate, chance, score_difference
+from lge_sweep.scoring import Result, mean_of_all
+from lge_sweep.scoring.doubt import Candidate, chance, interval, score_difference
 from lge_sweep.scoring.paired import compare_tables
 from lge_sweep.sweep.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, SETTINGS, read_json, write_json
 from lge_sweep.sweep.finish import Decree, choose, finish_sweep
-from lge_sweep.sweep.ledger import hold_runs, read_ledger, trial_numbers
+from lge_sweep.sweep.ledger import Entry, hold_runs, read_sweep
 from lge_sweep.sweep.plan import Plan, load_plan
 from lge_sweep.sweep.publish import log_outcome, open_sweep, open_trial, read_result, trial_key
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
@@ -56,8 +56,9 @@ def select_again(
         tracker = Tracker(runs)
         run = open_sweep(tracker, plan)
         with finishing(run):
-            results = _results(tracker, plan, run)
-            failed = {cell: why for cell, why in _reasons(plan).items() if cell not in results}
+            entries = read_sweep(runs, plan.name)
+            results = _results(tracker, plan, entries, run)
+            failed = {cell: why for cell, why in _reasons(plan, entries).items() if cell not in results}
             plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results))
             if withdraw or name is not None:
                 choose(plan, results, failed, allow_incomplete, Decree(name, reason))  # a wrong one changes nothing
@@ -68,9 +69,9 @@ def select_again(
     print_outcome(make_console(), plan.title, outcome)
 
 
-def _results(tracker: Tracker, plan: Plan, run: TrackedRun) -> dict[str, Result]:
+def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, Entry], run: TrackedRun) -> dict[str, Result]:
     """Read the finished cells of a sweep, and show in MLflow those that it has lost."""
-    trials = trial_numbers(plan.folder.parent, plan.name)
+    trials = {name: entry.trial or 0 for name, entry in entries.items() if entry.state == "complete"}
     results = {}
     for cell in plan.cells:
         if not (plan.cell_folder(cell) / OUTCOME).is_file() or (cell.trial is not None and cell.name not in trials):
@@ -142,12 +143,11 @@ def print_table(sweep: str, runs: Path) -> None:
             if (plan.cell_folder(cell) / OUTCOME).is_file()
         ]
         dice = [" / ".join(_mean([o[form]["dice"][name] for o in outcomes]) for form in FORMS) for name in classes]
-        interval = "-" if standing["low"] is None else f"{standing['low']:.3f} to {standing['high']:.3f}"
-        best = "-" if standing["best"] is None else chance(standing["best"])
+        bounds, best = interval(standing["low"], standing["high"]), chance(standing["best"])
         remarks = ["**selected**"] * entry["selected"] + [f"collapsed: {', '.join(entry['collapsed'])}"] * bool(
             entry["collapsed"]
         )
-        row = [str(entry["rank"]), entry["name"], f"{entry['score']:.4f}", interval, best, *dice, ", ".join(remarks)]
+        row = [str(entry["rank"]), entry["name"], f"{entry['score']:.4f}", bounds, best, *dice, ", ".join(remarks)]
         print("| " + " | ".join(row) + " |")
     print()
     for note in (*selection["notes"], *selection["doubt"]["notes"]):
@@ -155,8 +155,8 @@ def print_table(sweep: str, runs: Path) -> None:
 
 
 def _mean(values: Sequence[float | None]) -> str:
-    known = [value for value in values if value is not None]
-    return f"{sum(known) / len(known):.3f}" if len(known) == len(values) else "-"
+    mean = mean_of_all(values)
+    return "-" if mean is None else f"{mean:.3f}"
 
 
 def find_sweep(sweep: str, runs: Path) -> Path:
@@ -201,10 +201,8 @@ def _sweeps(runs: Path) -> Sequence[Path]:
     return sorted(path.parent for path in runs.glob(f"*/{SETTINGS}"))
 
 
-def _reasons(plan: Plan) -> dict[str, str]:
+def _reasons(plan: Plan, entries: Mapping[str, Entry]) -> dict[str, str]:
     """Say of each cell why it may have no result."""
-    known = {name: entries for name, _, entries in read_ledger(plan.folder.parent)}
-    entries = {entry.cell: entry for entry in known.get(plan.name, [])}
     reasons = {}
     if plan.config.search is not None:
         done = sum(entry.state in {"complete", "pruned"} for entry in entries.values())

@@ -17,7 +17,7 @@ from lge_sweep.cli import app
 from lge_sweep.config import Cell, load_sweep, short_names
 from lge_sweep.errors import ConfigError
 from lge_sweep.sweep.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
-from lge_sweep.sweep.plan import Plan, load_plan, make_plan
+from lge_sweep.sweep.plan import Plan, load_plan, make_plans
 from lge_sweep.sweep.source import FAILURES, SearchSource
 from lge_sweep.tracking import database_uri
 
@@ -33,7 +33,8 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         "search.prune_startup=2",
         "search.prune_after=1",
     ]
-    return make_plan(load_sweep("search", 2, "phantom", "smoke", settings), None, tmp_path_factory.mktemp("search"))
+    config = load_sweep("search", 2, "phantom", "smoke", settings)
+    return make_plans([config], None, tmp_path_factory.mktemp("search"))[0]
 
 
 def open_study(plan: Plan, runs: Path) -> SweepLedger:
@@ -133,9 +134,9 @@ def test_more_trials_go_on_with_the_same_search(plan: Plan, tmp_path: Path) -> N
         "search.prune_startup=2",
         "search.prune_after=1",
     ]
-    assert make_plan(load_sweep("search", 2, "phantom", "smoke", settings), None, tmp_path).name == plan.name
+    assert make_plans([load_sweep("search", 2, "phantom", "smoke", settings)], None, tmp_path)[0].name == plan.name
     settings[2] = "search.startup_trials=29"
-    assert make_plan(load_sweep("search", 2, "phantom", "smoke", settings), None, tmp_path).name != plan.name
+    assert make_plans([load_sweep("search", 2, "phantom", "smoke", settings)], None, tmp_path)[0].name != plan.name
 
 
 def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
@@ -185,7 +186,7 @@ def test_a_failed_trial_is_replaced_but_not_for_ever(plan: Plan, tmp_path: Path)
             study.complete(assignment[1], 0.5, [])
     assert taken == 2 * FAILURES - 1
     assert source.done() == FAILURES - 1
-    lost = source.lost()
+    lost = source.missing({})
     assert lost[f"{30 - source.done()} of 30 trials"] == "were not completed"
     assert lost["trial0000"] == "out of memory"
     assert SearchSource(plan, study).take() is not None  # a rerun tries again
@@ -203,7 +204,7 @@ def test_a_half_drawn_trial_is_shown_as_failed(plan: Plan, tmp_path: Path) -> No
 def test_a_batch_size_that_the_training_part_does_not_fill_is_refused(tmp_path: Path) -> None:
     config = load_sweep("search", 2, "phantom", "smoke", [MODELS, "search.batch_size=[4, 64]"])
     with pytest.raises(ConfigError, match="64"):
-        make_plan(config, None, tmp_path)
+        make_plans([config], None, tmp_path)
 
 
 def test_a_search_belongs_to_its_phase() -> None:

@@ -17,7 +17,7 @@ from test_sweep import child_runs, command
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.sweep.execute import execute
 from lge_sweep.sweep.ledger import is_held, read_ledger
-from lge_sweep.sweep.plan import Plan, make_plan
+from lge_sweep.sweep.plan import Plan, make_plans
 from lge_sweep.sweep.task import CellTask, GivenUpError, Progress, make_task
 
 ARGUMENTS = [
@@ -160,7 +160,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
         "training.precision=fp32",
     ]
     config = load_sweep("phase1", 2, "phantom", "smoke", settings)
-    return make_plan(config, None, tmp_path_factory.mktemp("plan"))
+    return make_plans([config], None, tmp_path_factory.mktemp("plan"))[0]
 
 
 class CutOffError(Exception):

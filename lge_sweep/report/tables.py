@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.labels import METRICS, Label
+from lge_sweep.metrics import aggregate
 
 HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss")
 BACKGROUND = Label.BACKGROUND.title
@@ -162,14 +163,14 @@ def spread(per_image: pd.DataFrame) -> pd.Series:
     """Standard deviation over images (N - 1) of each metric's mean over the classes that have a value on the image.
 
     Returns:
-        A value a metric; NaN with fewer than two images that have one. The same as `lge_sweep.metrics.Summary.std`.
+        A value a metric, `lge_sweep.metrics.Summary.std`; NaN with fewer than two images that have one.
 
     Source: paper Figs. 10 and 17.
     """
     if per_image.empty:
         return pd.Series(np.nan, index=list(METRICS))
-    images = per_image.groupby(["case", "image"], sort=False, dropna=False)
-    return images[list(METRICS)].mean().std(ddof=1)
+    found = aggregate(per_image).std
+    return pd.Series({metric: found[metric] for metric in METRICS}, dtype=float)
 
 
 def foreground(classes: Sequence[str]) -> list[str]:

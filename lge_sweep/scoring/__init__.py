@@ -1,7 +1,17 @@
 """Scoring: from metrics to a ranking and a choice. Noun `Selection`, verbs `score` and `select`. No torch."""
 
-from lge_sweep.scoring.score import RULES, Score, global_metrics, score
-from lge_sweep.scoring.select import Override, Ranked, Result, Selection, all_scores, merge_seeds, override, select
+from lge_sweep.scoring.score import RULES, Score, global_metrics, mean_of_all, score
+from lge_sweep.scoring.select import (
+    Override,
+    Ranked,
+    Result,
+    Selection,
+    all_scores,
+    merge_seeds,
+    override,
+    score_result,
+    select,
+)
 from lge_sweep.scoring.table import score_table
 
 __all__ = [
@@ -13,9 +23,11 @@ __all__ = [
     "Selection",
     "all_scores",
     "global_metrics",
+    "mean_of_all",
     "merge_seeds",
     "override",
     "score",
+    "score_result",
     "score_table",
     "select",
 ]

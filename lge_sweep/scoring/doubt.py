@@ -299,8 +299,15 @@ def _told_apart(others: Sequence[Standing], winner: str) -> str:
     return f"{said} ({better} clearly score{'s' if better == 1 else ''} higher)" if better else said
 
 
-def chance(value: float) -> str:
-    """A probability in two digits, never as certain: ".41", "above .99"."""
+def interval(low: float | None, high: float | None, digits: int = 3) -> str:
+    """Write an interval; a dash where there is none."""
+    return "-" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
+
+
+def chance(value: float | None) -> str:
+    """A probability in two digits, never as certain: ".41", "above .99"; a dash where there is none."""
+    if value is None:
+        return "-"
     if value > 0.99:
         return "above .99"
     return "below .01" if value < 0.01 else f"{value:.2f}".removeprefix("0")

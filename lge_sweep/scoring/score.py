@@ -1,6 +1,6 @@
 """One number from the six global metrics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lge_sweep.choices import look_up
@@ -58,6 +58,12 @@ def score(metrics: Mapping[str, Value], rule: str) -> Score:
     shares = {name: weights[name] / total for name in present}
     value = sum(shares[name] * present[name] for name in present)
     return Score(value, shares, tuple(name for name in METRICS if name not in present))
+
+
+def mean_of_all(values: Sequence[Value]) -> Value:
+    """Mean of values of which none may be missing; None where one is, or where there is none."""
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
 
 
 def global_metrics(

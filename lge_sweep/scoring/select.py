@@ -6,7 +6,7 @@ from typing import Any
 
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, SelectionError
-from lge_sweep.scoring.score import RULES, Score, Value, global_metrics, score
+from lge_sweep.scoring.score import RULES, Score, Value, global_metrics, mean_of_all, score
 
 ROUNDING = 1e-12
 """Scores that agree to so much are equal: a sum of weights and metrics is not exact."""
@@ -104,17 +104,21 @@ def merge_seeds(name: str, repeats: Sequence[Result]) -> Result:
         Means over the seeds; a value that one of them lacks is missing. Collapsed if any of them is: a configuration
         that needs luck is none to choose.
     """
-
-    def mean(values: Sequence[Value]) -> Value:
-        known = [value for value in values if value is not None]
-        return sum(known) / len(known) if len(known) == len(values) else None
-
     metrics = {
-        metric: {label: mean([result.metrics[metric][label] for result in repeats]) for label in by_class}
+        metric: {label: mean_of_all([result.metrics[metric][label] for result in repeats]) for label in by_class}
         for metric, by_class in repeats[0].metrics.items()
     }
     collapsed = tuple(dict.fromkeys(label for result in repeats for label in result.collapsed))
-    return Result(name, metrics, collapsed, mean([result.spread for result in repeats]))
+    return Result(name, metrics, collapsed, mean_of_all([result.spread for result in repeats]))
+
+
+def score_result(result: Result, rule: str, emphasis: Mapping[str, float] | None = None) -> Score:
+    """Score a configuration by one rule, over all classes.
+
+    Raises:
+        SelectionError: none of its metrics has a value.
+    """
+    return score(global_metrics(result.metrics, emphasis), rule)
 
 
 def all_scores(result: Result, emphasis: Mapping[str, float] | None = None) -> dict[str, float | None]:
@@ -171,42 +175,49 @@ def select(
         )
     if not results:
         raise SelectionError("no cell has a result; nothing can be selected")
-    scored = [(result, global_metrics(result.metrics, emphasis)) for result in results]
-    entries = [(result, metrics, score(metrics, rule)) for result, metrics in scored]
-    entries.sort(key=lambda entry: -entry[2].value)
-    standing = [entry for entry in entries if not entry[0].collapsed]
-    selectable = standing or entries
-    lowest = selectable[0][2].value - tie_margin - ROUNDING
-    tied = [result for result, _, points in selectable if points.value >= lowest]
-    by_spread = keep == 1 and len(tied) > 1 and all(result.spread is not None for result in tied)
-    if by_spread:
-        chosen: tuple[str, ...] = (min(tied, key=lambda result: result.spread or 0.0).name,)
-    else:  # what collapsed comes after all that stands
-        chosen = tuple(
-            result.name for result, _, _ in sorted(entries, key=lambda entry: bool(entry[0].collapsed))[:keep]
-        )
+    entries = sorted(
+        ((result, score_result(result, rule, emphasis)) for result in results), key=lambda entry: -entry[1].value
+    )
+    chosen, tied, notes = _pick(entries, keep, tie_margin)
     ranking = tuple(
         Ranked(
-            rank, result.name, points.value, all_scores(result, emphasis), metrics, points.missing, result.collapsed,
-            result.spread, result.name in chosen,
+            rank, result.name, points.value, all_scores(result, emphasis), global_metrics(result.metrics, emphasis),
+            points.missing, result.collapsed, result.spread, result.name in chosen,
         )
-        for rank, (result, metrics, points) in enumerate(entries, start=1)
+        for rank, (result, points) in enumerate(entries, start=1)
     )  # fmt: skip
-    values = {result.name: points.value for result, _, points in entries}
-    last_stands = any(result.name == chosen[-1] for result, _, _ in standing)
-    others = [points.value for result, _, points in (standing if last_stands else entries) if result.name not in chosen]
-    margin = values[chosen[-1]] - max(others) if others else None
-    notes = _notes([points for _, _, points in entries], ranking, chosen, keep, part, unfinished or {})
-    if by_spread:
-        notes.insert(0, _tie_note(tied, chosen[0], tie_margin))
-    elif keep == 1 and len(tied) > 1 and tie_margin > 0:
-        notes.insert(0, f"{len(tied)} are within {tie_margin:g} of the top score, but the spread of some is missing")
-    elif margin == 0:
-        notes.append("a tie at the border of the selection was decided by the order of the grid")
-    return Selection(
-        chosen, ranking, rule, RULES[rule], part, dict(emphasis or {}), margin, tuple(notes),
-        tuple(result.name for result in tied) if by_spread else (),
-    )  # fmt: skip
+    last = next(entry for entry in ranking if entry.name == chosen[-1])
+    # what collapsed is no rival of what stands
+    others = [entry.score for entry in ranking if not entry.selected and (last.collapsed or not entry.collapsed)]
+    margin = last.score - max(others) if others else None
+    by_order = ["a tie at the border of the selection was decided by the order of the grid"]
+    notes = [
+        *notes,
+        *_notes([points for _, points in entries], ranking, chosen, keep, part, unfinished or {}),
+        *by_order * (margin == 0 and not notes),
+    ]
+    return Selection(chosen, ranking, rule, RULES[rule], part, dict(emphasis or {}), margin, tuple(notes), tied)
+
+
+def _pick(
+    entries: Sequence[tuple[Result, Score]], keep: int, tie_margin: float
+) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
+    """Choose among configurations that are sorted by score, best first.
+
+    Returns:
+        The names chosen, best first; those tied for the top, where the tie rule decided; and a note if there was a tie.
+    """
+    selectable = [entry for entry in entries if not entry[0].collapsed] or entries
+    lowest = selectable[0][1].value - tie_margin - ROUNDING
+    tied = [result for result, points in selectable if points.value >= lowest] if keep == 1 else []
+    spreads = {result.name: result.spread for result in tied if result.spread is not None}
+    if len(spreads) == len(tied) > 1:
+        winner = min(spreads, key=lambda name: spreads[name])
+        return (winner,), tuple(spreads), [_tie_note(spreads, winner, tie_margin)]
+    by_standing = sorted(entries, key=lambda entry: bool(entry[0].collapsed))  # what collapsed comes last
+    chosen = tuple(result.name for result, _ in by_standing[:keep])
+    missing = f"{len(tied)} are within {tie_margin:g} of the top score, but the spread of some is missing"
+    return chosen, (), [missing] * (len(tied) > 1 and tie_margin > 0)
 
 
 def override(selection: Selection, name: str, reason: str) -> Selection:
@@ -243,11 +254,11 @@ def override(selection: Selection, name: str, reason: str) -> Selection:
     )
 
 
-def _tie_note(tied: Sequence[Result], winner: str, tie_margin: float) -> str:
-    spreads = ", ".join(f"{result.name} {result.spread:.4f}" for result in tied)
+def _tie_note(spreads: Mapping[str, float], winner: str, tie_margin: float) -> str:
+    listed = ", ".join(f"{name} {spread:.4f}" for name, spread in spreads.items())
     return (
-        f"{len(tied)} configurations are within {tie_margin:g} of the top score; the rule takes {winner}, whose global "
-        f"metrics spread least over the images (mean standard deviation: {spreads})"
+        f"{len(spreads)} configurations are within {tie_margin:g} of the top score; the rule takes {winner}, whose "
+        f"global metrics spread least over the images (mean standard deviation: {listed})"
     )
 
 

@@ -19,7 +19,7 @@ from lge_sweep.sweep.ledger import Ledger, hold_runs
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.sweep.progress import SweepProgress, print_parts
 from lge_sweep.sweep.round import Round
-from lge_sweep.sweep.source import SearchSource, make_source
+from lge_sweep.sweep.source import make_source
 from lge_sweep.sweep.task import Failed
 from lge_sweep.sweep.worker import NO_SPACE, Worker
 
@@ -92,22 +92,20 @@ class Driver:
 
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
         source = make_source(plan, study)
-        for name in source.removed:
-            self.console.print(f"note: the folder of {name} was removed; {_WITHOUT[plan.config.search is None]}")
+        for note in source.removed:
+            self.console.print(f"note: {note}")
         results = {}
         for cell, trial in source.finished():
             results[cell.name] = log_outcome(open_trial(self.tracker, plan, cell, trial, parent), plan, cell)
-        if isinstance(source, SearchSource):
-            for cell, trial, reason in source.without_result():
-                show_ended(self.tracker, plan, cell, trial, parent, reason)
+        for cell, trial, reason in source.without_result():
+            show_ended(self.tracker, plan, cell, trial, parent, reason)
         failed: dict[str, str] = {}
         title = f"{plan.config.phase} stage {plan.config.stage}"
         with SweepProgress(self.console, title, source.total, source.done()) as progress:
             Round(self, plan, study, parent, progress, source, results, failed).complete()
-        if isinstance(source, SearchSource):
-            plan = replace(plan, cells=tuple(cell for cell, _ in SearchSource(plan, study).finished()))
-            failed = source.lost()
-        return plan, {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}, failed
+        plan = replace(plan, cells=tuple(source.cells()))
+        ordered = {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}
+        return plan, ordered, dict(source.missing(failed))
 
     def replace(self, worker: Worker) -> None:
         """Put a new worker in the place of one that died or may be in a bad state."""
@@ -196,9 +194,6 @@ def _sigterm_as_interrupt() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, previous)
-
-
-_WITHOUT = {True: "it is trained again", False: "the search goes on without it"}
 
 
 def _amount(plan: Plan) -> str:

@@ -8,11 +8,10 @@ from dataclasses import dataclass, fields
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
-from lge_sweep.report import RankLine, write_sweep_figures
-from lge_sweep.scoring import Result, Selection, merge_seeds, override, score, select
+from lge_sweep.report import CellTables, RankLine, write_sweep_figures
+from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
 from lge_sweep.scoring.doubt import Candidate, Doubt, doubt
 from lge_sweep.scoring.paired import Comparison
-from lge_sweep.scoring.score import global_metrics
 from lge_sweep.sweep.files import OVERRIDE, SELECTION, read_json, write_json, write_text
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import log_selection, ranking_columns
@@ -84,13 +83,14 @@ def finish_sweep(
         run.tag({"failed": str(error)[:500]})
         run.finish("FAILED")
         raise
-    doubts = _doubt(plan, results, selection)
+    tables = _tables(plan, results)
+    doubts = _doubt(plan, tables, selection)
     champion = best_cell(plan, results, selection.selected[0])
     write_text(plan.folder / RANKING, _csv(ranking_columns(selection, doubts)))
     columns = [field.name for field in fields(Comparison)]
     tests = {name: [getattr(test, name) for test in doubts.comparisons] for name in columns}
     write_text(plan.folder / COMPARISONS, _csv(tests))
-    figures = _draw(plan, results, selection, doubts)
+    figures = _draw(plan, results, tables, selection, doubts)
     config, groups = plan.config, configurations(plan.cells)
     registered = None
     if config.phase == "phase2":
@@ -164,19 +164,25 @@ def best_cell(plan: Plan, results: Mapping[str, Result], configuration: str) -> 
     rule = plan.config.selection
 
     def points(cell: Cell) -> float:
-        return score(global_metrics(results[cell.name].metrics, rule.emphasis), rule.rule).value
+        return score_result(results[cell.name], rule.rule, rule.emphasis).value
 
     return max((cell for cell in configurations(plan.cells)[configuration] if cell.name in results), key=points)
 
 
-def _doubt(plan: Plan, results: Mapping[str, Result], selection: Selection) -> Doubt:
+def _tables(plan: Plan, results: Mapping[str, Result]) -> dict[str, CellTables]:
+    """Read the tables of all finished cells: cell -> its tables, in order."""
+    titles = short_names(plan.cells)
+    return {
+        cell.name: read_tables(plan.cell_folder(cell), cell, titles[cell.name], results[cell.name].collapsed)
+        for cell in plan.cells
+        if cell.name in results
+    }
+
+
+def _doubt(plan: Plan, tables: Mapping[str, CellTables], selection: Selection) -> Doubt:
     entries = {entry.name: entry for entry in selection.ranking}
     candidates = [
-        Candidate(
-            name,
-            [read_tables(plan.cell_folder(cell), cell, name, ()).per_image for cell in group if cell.name in results],
-            entries[name].collapsed,
-        )
+        Candidate(name, [tables[cell.name].per_image for cell in group if cell.name in tables], entries[name].collapsed)
         for name, group in configurations(plan.cells).items()
         if name in entries
     ]
@@ -184,13 +190,13 @@ def _doubt(plan: Plan, results: Mapping[str, Result], selection: Selection) -> D
     return doubt(candidates, selection.selected[0], rule.rule, rule.emphasis, names=short_configurations(plan.cells))
 
 
-def _draw(plan: Plan, results: Mapping[str, Result], selection: Selection, doubts: Doubt) -> list[str]:
-    titles = short_names(plan.cells)
-    tables = [
-        read_tables(plan.cell_folder(cell), cell, titles[cell.name], results[cell.name].collapsed)
-        for cell in plan.cells
-        if cell.name in results
-    ]
+def _draw(
+    plan: Plan,
+    results: Mapping[str, Result],
+    tables: Mapping[str, CellTables],
+    selection: Selection,
+    doubts: Doubt,
+) -> list[str]:
     stage, config = plan.config.stage, plan.config
     top = dict.fromkeys([*selection.selected, *(entry.name for entry in selection.ranking)])
     best = [best_cell(plan, results, name).name for name in [*top][:2]]
@@ -210,7 +216,7 @@ def _draw(plan: Plan, results: Mapping[str, Result], selection: Selection, doubt
         for standing in doubts.standings
     ]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.part} part"
-    paths = write_sweep_figures(plan.folder, title, tables, best, class_names(stage), stage, lines)
+    paths = write_sweep_figures(plan.folder, title, list(tables.values()), best, class_names(stage), stage, lines)
     return [path.name for path in paths]
 
 

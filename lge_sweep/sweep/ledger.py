@@ -235,11 +235,9 @@ def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
     return result
 
 
-def trial_numbers(runs: Path, sweep: str) -> dict[str, int]:
-    """Return the number of the trial that completed each cell of a sweep, of those that are complete."""
-    known = {name: entries for name, _, entries in read_ledger(runs)}
-    complete = [entry for entry in known.get(sweep, []) if entry.state == "complete"]
-    return {entry.cell: entry.trial for entry in complete if entry.trial is not None}
+def read_sweep(runs: Path, sweep: str) -> dict[str, Entry]:
+    """Read the state of each cell of one sweep; empty if the ledger does not know the sweep."""
+    return {entry.cell: entry for name, _, entries in read_ledger(runs) if name == sweep for entry in entries}
 
 
 def is_held(runs: Path) -> bool:

@@ -1,5 +1,6 @@
 """From a configuration to everything a sweep needs before its first trial."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,18 @@ from lge_sweep.split import PARTS, split_cases
 from lge_sweep.sweep.digest import basis_digest, sweep_digest
 from lge_sweep.sweep.files import FACTS, MANIFEST, OUTCOME, SETTINGS, read_json, write_json, write_text
 from lge_sweep.sweep.inherit import inherit_models
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set, read, split and prepared; its attributes are those of the plans that it becomes part of."""
+
+    arrays: Path
+    manifest: pd.DataFrame
+    digest: str
+    leaky: bool
+    leak_share: float
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -72,11 +85,11 @@ class Plan:
         return self.folder / "cells" / cell.name
 
 
-def make_plan(config: SweepConfig, root: Path | None, runs: Path) -> Plan:
-    """Read, curate, split and prepare the data of a sweep, and write down what it will do.
+def make_plans(configs: Sequence[SweepConfig], root: Path | None, runs: Path) -> list[Plan]:
+    """Read, curate, split and prepare the data of some sweeps, once for all, and write down what each will do.
 
     Args:
-        config: every setting.
+        configs: every setting of each sweep; all on the same data with the same profile.
         root: folder of the images.
         runs: the runs directory.
 
@@ -85,28 +98,38 @@ def make_plan(config: SweepConfig, root: Path | None, runs: Path) -> Plan:
         ConfigError: the training part does not fill one batch.
         InheritError: the models are phase 1's to choose, and it has not chosen for this data and profile.
     """
-    volumes = read(config.source, root)
-    curated = curate(volumes, config.curate)
+    data = _prepare(configs[0], root, runs)
+    return [_plan(config, data, runs) for config in configs]
+
+
+def _prepare(config: SweepConfig, root: Path | None, runs: Path) -> Prepared:
+    curated = curate(read(config.source, root), config.curate)
     split = split_cases(curated.manifest, config.split)
     arrays = prepare(curated, config.training.image_size, config.intensity, runs / "cache")
     manifest = curated.manifest.assign(part=curated.manifest["slice"].map(split.parts).fillna(""))
     digest = content_digest(curated.manifest)
-    basis = basis_digest(config, digest)
+    return Prepared(arrays, manifest, digest, split.leaky, split.leak_share, (*curated.notes, *split.notes))
+
+
+def _plan(config: SweepConfig, data: Prepared, runs: Path) -> Plan:
+    basis = basis_digest(config, data.digest)
     config, inherited = inherit_models(config, basis, runs)
-    name = f"{config.phase}-stage{config.stage}-{config.data}-{config.profile}-{sweep_digest(config, digest)[:10]}"
-    weights = class_weights(load_arrays(arrays).labels[(manifest["part"] == "train").to_numpy()], config.stage)
+    digest = sweep_digest(config, data.digest)[:10]
+    name = f"{config.phase}-stage{config.stage}-{config.data}-{config.profile}-{digest}"
+    train = (data.manifest["part"] == "train").to_numpy()
+    weights = class_weights(load_arrays(data.arrays).labels[train], config.stage)
     _check_weights(config, weights)
-    notes = (*inherited, *curated.notes, *split.notes, *_guidance_notes(config, arrays))
+    drawn = (config.search and config.search.batch_size) or ()
+    for batch in (config.training.batch_size, *drawn):  # whatever can come, the training part must fill a batch
+        make_schedule(int(train.sum()), config.training.model_copy(update={"batch_size": batch}))
+    notes = (*inherited, *data.notes, *_guidance_notes(config, data.arrays))
     plan = Plan(
-        config, name, runs / name, arrays, manifest, digest, basis, weights, split.leaky, split.leak_share, notes,
-        tuple(cells(config)),
+        config, name, runs / name, data.arrays, data.manifest, data.digest, basis, weights, data.leaky,
+        data.leak_share, notes, tuple(cells(config)),
     )  # fmt: skip
-    for batch in config.search.batch_size or () if config.search else ():
-        make_schedule(len(plan.rows("train")), config.training.model_copy(update={"batch_size": batch}))
-    make_schedule(len(plan.rows("train")), config.training)
     plan.folder.mkdir(parents=True, exist_ok=True)
-    write_text(plan.folder / SETTINGS, _resolved(config, digest))
-    write_text(plan.folder / MANIFEST, manifest.to_csv(index=False))
+    write_text(plan.folder / SETTINGS, _resolved(config, data.digest))
+    write_text(plan.folder / MANIFEST, data.manifest.to_csv(index=False))
     write_json(plan.folder / FACTS, _facts(plan))
     return plan
 

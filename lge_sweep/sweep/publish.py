@@ -15,7 +15,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, all_scores
-from lge_sweep.scoring.doubt import Doubt, chance, describe_friedman
+from lge_sweep.scoring.doubt import Doubt, chance, describe_friedman, interval
 from lge_sweep.sweep.files import HISTORY, OUTCOME, PER_IMAGE, read_json
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
@@ -145,13 +145,12 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
     ]
     for entry in selection.ranking:
         standing = standings[entry.name]
-        interval = "-" if standing.low is None else f"{standing.low:.4f} to {standing.high:.4f}"
-        probability = "-" if standing.best is None else chance(standing.best)
+        bounds, probability = interval(standing.low, standing.high, 4), chance(standing.best)
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
         remark = "collapsed" if entry.collapsed else ""
         lines.append(
-            f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {interval} | {probability} | {shown} | {remark} |"
+            f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |"
         )
     notes = (*selection.notes, *doubts.notes, *describe_friedman(doubts.friedman))
     return "\n".join([*lines, "", *(f"- {note}" for note in notes)])

@@ -11,7 +11,7 @@ from lge_sweep.scoring import Selection
 from lge_sweep.scoring.doubt import Doubt
 from lge_sweep.sweep.execute import load_best
 from lge_sweep.sweep.files import BEST
-from lge_sweep.sweep.ledger import trial_numbers
+from lge_sweep.sweep.ledger import read_sweep
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import trial_key
 from lge_sweep.tracking import Tracker
@@ -77,6 +77,6 @@ def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Do
         "collapsed": ", ".join(next(entry.collapsed for entry in selection.ranking if entry.selected)) or "no",
     }
     network = Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
-    trial = trial_numbers(plan.folder.parent, plan.name)[cell.name]
+    trial = read_sweep(plan.folder.parent, plan.name)[cell.name].trial or 0
     example = np.zeros((2, 3, size, size), dtype=np.uint8)  # no patient's: it is saved with the model
     return Champion(f"lge-stage{cell.stage}", key, trial_key(plan, cell, trial), network, example, facts, description)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lge_sweep.config import Cell
 from lge_sweep.errors import RunsError
-from lge_sweep.scoring import Result, global_metrics, score
+from lge_sweep.scoring import Result, score_result
 from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, read_json
 from lge_sweep.sweep.ledger import SweepLedger
 from lge_sweep.sweep.plan import Plan
@@ -140,7 +140,7 @@ class Round:
         attempt = self.busy[worker]
         result = log_outcome(attempt.run, self.plan, attempt.cell)
         selection = self.plan.config.selection
-        points = score(global_metrics(result.metrics, selection.emphasis), selection.rule)
+        points = score_result(result, selection.rule, selection.emphasis)
         self.study.complete(attempt.trial, points.value, result.collapsed)
         del self.busy[worker]
         self.results[attempt.cell.name] = result

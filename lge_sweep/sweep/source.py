@@ -2,7 +2,7 @@
 
 import shutil
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -25,14 +25,17 @@ class Source(Protocol):
 
     Attributes:
         total: cells in all.
-        removed: cells that were finished and whose folder is gone.
+        removed: a sentence on each cell that was finished and whose folder is gone.
     """
 
     total: int
     removed: list[str]
 
-    def finished(self) -> Iterator[Assignment]:
-        """Cells that earlier sessions completed, in order."""
+    def finished(self) -> list[Assignment]:
+        """Cells that are complete now and whose folder is whole, in order."""
+
+    def cells(self) -> list[Cell]:
+        """The cells of the sweep, in order, as far as they are known."""
 
     def done(self) -> int:
         """How many cells need no more work."""
@@ -42,6 +45,12 @@ class Source(Protocol):
 
     def put_back(self, assignment: Assignment) -> None:
         """Do this once more, next."""
+
+    def without_result(self) -> Iterator[tuple[Cell, int, str]]:
+        """Trials that have ended and are not tried again, with the reason of those that failed ("" of the others)."""
+
+    def missing(self, failed: Mapping[str, str]) -> Mapping[str, str]:
+        """Say why results are missing once nothing is left to do, given why cells failed in this session."""
 
     def stops(self, trial: int, validation: int, dice: float) -> bool:
         """Whether a trial should be given up after its n-th validation."""
@@ -54,20 +63,31 @@ class GridSource:
         """Look up in the ledger what is left."""
         self.plan, self.study, self.total = plan, study, len(plan.cells)
         entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
-        complete = [cell for cell in plan.cells if entries[cell.name].state == "complete"]
-        whole = [cell for cell in complete if (plan.cell_folder(cell) / OUTCOME).is_file()]
-        self.removed = [cell.name for cell in complete if cell not in whole]
-        self._finished = [(cell, entries[cell.name].trial or 0) for cell in whole]
+        whole = [cell for cell, _ in self.finished()]
+        self.removed = [
+            f"the folder of {cell.name} was removed; it is trained again"
+            for cell in plan.cells
+            if entries[cell.name].state == "complete" and cell not in whole
+        ]
         open_first = sorted(plan.cells, key=lambda cell: entries[cell.name].state != "running")
         self._left = deque(cell for cell in open_first if cell not in whole)
 
-    def finished(self) -> Iterator[Assignment]:
-        """Cells that earlier sessions completed, in grid order."""
-        return iter(self._finished)
+    def finished(self) -> list[Assignment]:
+        """Cells that are complete now and whose folder is whole, in grid order."""
+        entries = [(cell, self.study.entry(cell.name)) for cell in self.plan.cells]
+        return [
+            (cell, entry.trial or 0)
+            for cell, entry in entries
+            if entry.state == "complete" and (self.plan.cell_folder(cell) / OUTCOME).is_file()
+        ]
+
+    def cells(self) -> list[Cell]:
+        """All cells of the grid."""
+        return list(self.plan.cells)
 
     def done(self) -> int:
         """How many cells need no more work."""
-        return len(self._finished)
+        return len(self.finished())
 
     def take(self) -> Assignment | None:
         """Start, or take up again, the trial of the next cell."""
@@ -83,6 +103,14 @@ class GridSource:
         """Do this cell once more, next."""
         self._left.appendleft(assignment[0])
 
+    def without_result(self) -> Iterator[tuple[Cell, int, str]]:
+        """None: what failed is tried again."""
+        return iter(())
+
+    def missing(self, failed: Mapping[str, str]) -> Mapping[str, str]:
+        """Every failed cell is missing."""
+        return failed
+
     def stops(self, trial: int, validation: int, dice: float) -> bool:
         """Every cell of a grid is trained to its end."""
         return False
@@ -95,10 +123,12 @@ class SearchSource:
         """Look up in the ledger what is left."""
         assert plan.config.search is not None
         self.plan, self.study, self.search = plan, study, plan.config.search
-        complete = [trial for trial in study.trials() if trial.state == TrialState.COMPLETE]
-        cells = [(self._cell(trial), trial.number) for trial in complete]
-        self._finished = [entry for entry in cells if (plan.cell_folder(entry[0]) / OUTCOME).is_file()]
-        self.removed = [entry[0].name for entry in cells if entry not in self._finished]
+        whole = self.finished()
+        self.removed = [
+            f"the folder of {entry[0].name} was removed; the search goes on without it"
+            for entry in self._complete()
+            if entry not in whole
+        ]
         self._open: deque[Assignment] = deque()
         for trial in study.trials():
             if trial.state == TrialState.RUNNING:
@@ -109,9 +139,13 @@ class SearchSource:
         self._failed_before = self._count(TrialState.FAIL)
         self.total = max(self.search.trials, self.done())
 
-    def finished(self) -> Iterator[Assignment]:
-        """Trials that earlier sessions completed, in order."""
-        return iter(self._finished)
+    def finished(self) -> list[Assignment]:
+        """Trials that are complete now and whose folder is whole, in order."""
+        return [entry for entry in self._complete() if (self.plan.cell_folder(entry[0]) / OUTCOME).is_file()]
+
+    def cells(self) -> list[Cell]:
+        """The cells of the finished trials."""
+        return [cell for cell, _ in self.finished()]
 
     def done(self) -> int:
         """How many trials have been completed or given up; another is drawn for one that failed."""
@@ -131,13 +165,13 @@ class SearchSource:
         trial.set_user_attr("cell", cell.name)
         return cell, trial.number
 
-    def lost(self) -> dict[str, str]:
-        """Why there are fewer trials than wanted: the failed ones with their reasons; empty if there are enough."""
+    def missing(self, failed: Mapping[str, str]) -> Mapping[str, str]:
+        """Why there are fewer trials than wanted: all that ever failed, and how many lack; empty if none lacks."""
         if self.done() >= self.total:
             return {}
-        failed = [trial for trial in self.study.trials() if trial.state == TrialState.FAIL]
-        missing = {f"{self.total - self.done()} of {self.total} trials": "were not completed"}
-        return {cell_name(trial): str(trial.user_attrs.get("reason", "")) for trial in failed} | missing
+        every = [trial for trial in self.study.trials() if trial.state == TrialState.FAIL]
+        lacking = {f"{self.total - self.done()} of {self.total} trials": "were not completed"}
+        return {cell_name(trial): str(trial.user_attrs.get("reason", "")) for trial in every} | lacking
 
     def without_result(self) -> Iterator[tuple[Cell, int, str]]:
         """Trials that were given up or failed, with the reason of the latter ("" of the former)."""
@@ -152,6 +186,10 @@ class SearchSource:
     def stops(self, trial: int, validation: int, dice: float) -> bool:
         """Report a validation, and say whether the pruner gives the trial up."""
         return self.study.report(trial, validation, dice)
+
+    def _complete(self) -> list[Assignment]:
+        complete = [trial for trial in self.study.trials() if trial.state == TrialState.COMPLETE]
+        return [(self._cell(trial), trial.number) for trial in complete]
 
     def _count(self, *states: TrialState) -> int:
         return sum(trial.state in states for trial in self.study.trials())
