@@ -18,11 +18,13 @@ seeds   ?=
 trials  ?=
 
 RUNS    := $(if $(runs),--runs "$(runs)")
-OPTIONS := --stage $(stage) --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) \
+COMMON  := --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) \
            $(if $(root),--root "$(root)") $(foreach pair,$(set),--set '$(pair)')
 
+OPTIONS := --stage $(stage) $(COMMON)
+
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 search status ui dashboard test lint format schema clean
+.PHONY: help install phase1 phase2 phase3 search status ui dashboard test lint format schema clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -46,6 +48,9 @@ phase1: install  ## Baseline of five architectures, ranked, for both stages
 
 phase2: install  ## Five losses by two optimizers for the models of phase 1; one configuration selected a stage
 	@$(BIN)/lge-sweep phase2 $(OPTIONS) $(if $(models),--models "$(models)") $(if $(seeds),--seeds $(seeds))
+
+phase3: install  ## The two selected networks as one pipeline, beside its controls, on the validation part
+	@$(BIN)/lge-sweep phase3 $(COMMON)
 
 search: install  ## Beyond the grid: TPE over losses, optimizers and training options, with early stopping of trials
 	@$(BIN)/lge-sweep search $(OPTIONS) $(if $(models),--models "$(models)") $(if $(trials),--trials $(trials))

@@ -117,6 +117,23 @@ def phase2(
 
 
 @app.command()
+def phase3(
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Fit the two selected networks into one pipeline (paper phase 3), beside what it has to beat."""
+    with reporting():
+        from lge_sweep.phases import Request, run_phase3
+
+        run_phase3(Request(data, root, profile, settings or [], workers, runs, allow_incomplete))
+
+
+@app.command()
 def search(
     stage: StageOption = Stage.both,
     data: DataOption = "phantom",

@@ -13,6 +13,7 @@ from lge_sweep.labels import METRICS
 from lge_sweep.scoring import Ranked, Score, Selection
 
 if TYPE_CHECKING:
+    from lge_sweep.pipeline.compare import Comparison as Pipelines
     from lge_sweep.scoring.doubt import Doubt, Standing
     from lge_sweep.scoring.paired import Paired
     from lge_sweep.sweep.finish import Outcome
@@ -209,6 +210,42 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
     )
     for note in (*doubt.notes, *describe_friedman(doubt.friedman)):
         console.print(f"Note: {note}.", markup=False, soft_wrap=True)
+
+
+def print_comparison(console: Console, comparison: "Pipelines") -> None:
+    """Print the pipeline beside its controls.
+
+    Args:
+        console: where to print.
+        comparison: how they do on one part.
+    """
+    from lge_sweep.pipeline.variants import MEANING, PIPELINE  # loads torch
+    from lge_sweep.scoring.doubt import interval  # loads pandas and scipy
+
+    table = make_table(f"the pipeline beside its controls: final labels of the {comparison.part} part")
+    table.add_column("pipeline", overflow="fold")
+    for column in ("score", "95 % interval", "minus two-stage", "cavity", "myo.", "scar", "scar\npooled", "scar\npresent"):
+        table.add_column(column, justify="right")
+    standings = {standing.name: standing for standing in comparison.doubt.standings}
+    for name, summary in comparison.summaries.items():
+        standing = standings[name]
+        dice = summary.image_mean["dice"]
+        table.add_row(
+            Text(name, style="bold" if name == PIPELINE else ""),
+            number(standing.score),
+            interval(standing.low, standing.high),
+            "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
+            *(number(dice[label]) for label in ("cavity", "myocardium", "scar")),
+            number(summary.pooled["dice"]["scar"]),
+            number(summary.positive["dice"]["scar"]),
+        )
+    console.print(table)
+    for name, meaning in MEANING.items():
+        if name in comparison.summaries:
+            console.print(f"{name}: {meaning}.", markup=False, soft_wrap=True)
+    console.print("Classes: Dice, mean over images; scar present: over images that have scar.", soft_wrap=True)
+    for name, reason in comparison.failed.items():
+        console.print(f"Note: the fit '{name}' is left out: {reason}.", markup=False, soft_wrap=True)
 
 
 def print_scores(console: Console, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:

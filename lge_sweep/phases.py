@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lge_sweep.config import SweepConfig, load_sweep
-from lge_sweep.console import make_console, print_outcome
+from lge_sweep.console import make_console, print_comparison, print_outcome
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
 from lge_sweep.sweep import Driver, drive, make_plans, run_sweep
@@ -44,10 +44,10 @@ class Request:
 
         Args:
             phase: the other phase.
-            stage: of which stage.
+            stage: of which stage; 0 for a phase of both.
             more: further `KEY=VALUE` settings, which win over the user's.
         """
-        options = ["--stage", str(stage), "--data", self.data, "--profile", self.profile]
+        options = ["--stage", str(stage)] * bool(stage) + ["--data", self.data, "--profile", self.profile]
         options += ["--root", str(self.root)] * bool(self.root) + ["--runs", str(self.runs)] * bool(self.runs)
         kept = [setting for setting in self.settings if setting.startswith(OF_ALL_PHASES)]
         settings = [word for setting in (*kept, *more) for word in ("--set", setting)]
@@ -85,6 +85,26 @@ def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
             console.print(f"Tables and figures: {plan.folder}", markup=False, soft_wrap=True)
         if refused:
             raise SelectionError("\n".join(str(error) for error in refused))
+
+
+def run_phase3(request: Request) -> None:
+    """Fit the pipeline of the two selected networks and its controls, and print how they compare on validation.
+
+    Args:
+        request: what the user asked for.
+
+    Raises:
+        LgeSweepError: something the user can act on.
+    """
+    from lge_sweep.pipeline import fit_two_stage
+
+    with _session("phase3", [1, 2], request) as (console, driver, configs):
+        fitted = fit_two_stage(driver, dict(zip((1, 2), configs, strict=True)), request.root, request.allow_incomplete)
+        return
+        comparison, said = finish_fit(driver.tracker, fitted)
+        print_comparison(console, comparison)
+        console.print(said, markup=False, soft_wrap=True)
+        console.print(f"Tables: {fitted.fits.folder}", markup=False, soft_wrap=True)
 
 
 @contextmanager

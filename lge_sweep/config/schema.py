@@ -66,8 +66,9 @@ class Training(Settings):
     """Optimizer steps between two validations."""
     patience: int = Field(3, ge=1)
     """Validations without a lower loss (a tie counts as none) after which training stops."""
-    augment: Literal["rotate90", "none"] = "rotate90"
-    """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper)."""
+    augment: Literal["rotate90", "none", "rich"] = "rotate90"
+    """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper). `rich`: also
+    mirrored, scaled, shifted, turned by any angle, and with other contrast and noise."""
     encoder_weights: str = "imagenet"
     """`imagenet`, `none`, a weight file, or a folder with one file an encoder."""
     width: float = Field(1.0, gt=0, le=1)
@@ -156,6 +157,39 @@ class Search(Settings):
         return self
 
 
+class Shipped(Settings):
+    """The pipeline that is shipped. Its defaults are the paper's; everything else is an option past it."""
+
+    stage2: Literal["predicted", "cropped", "augmented"] = "predicted"
+    """Which fit of stage 2: as the paper's, on crops around the heart, or with richer augmentation."""
+    confine_scar: bool = False
+    """Whether scar that does not touch the wall is dropped."""
+    rotations: bool = False
+    """Whether probabilities are averaged over the four quarter turns of an image."""
+
+
+class Fit(Settings):
+    """How the two selected configurations are fitted into one pipeline (phase 3)."""
+
+    folds: int = Field(5, ge=2, le=20)
+    """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
+    controls: tuple[Literal["true", "none", "single", "cropped", "augmented"], ...] = (
+        "true", "none", "single", "cropped", "augmented",
+    )  # fmt: skip
+    """What stage 2 is fitted on besides predicted guidance, to compare: the true cavity, none; crops around the heart;
+    richer augmentation; and `single`, one network for all classes."""
+    crop_margin: int = Field(12, ge=0, le=512)
+    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fit `cropped`."""
+    shipped: Shipped = Shipped()
+    """The pipeline that is shipped."""
+
+    @model_validator(mode="after")
+    def _ships_what_it_fits(self) -> Self:
+        if self.shipped.stage2 not in ("predicted", *self.controls):
+            raise ValueError(f"shipped.stage2 {self.shipped.stage2} must be among the controls, which are fitted")
+        return self
+
+
 class MetricsConfig(Settings):
     """How predictions are measured."""
 
@@ -195,12 +229,14 @@ class SelectionConfig(Settings):
 class PhaseFile(Settings):
     """A file of `sweeps`: what is compared and how a winner is chosen."""
 
-    phase: Literal["phase1", "phase2", "search"]
+    phase: Literal["phase1", "phase2", "search", "phase3"]
     """Name of the phase."""
     grid: Grid
     """The axes: of all cells, or of what a search chooses from."""
     search: Search | None = None
     """What is searched; without it every combination of the grid's axes is trained."""
+    fit: Fit | None = None
+    """How the pipeline is fitted; phase 3 only."""
     metrics: MetricsConfig = MetricsConfig()
     """How predictions are measured."""
     selection: SelectionConfig = SelectionConfig()

@@ -61,10 +61,16 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     if folder.is_dir():
         return folder
-    arrays = to_arrays(curated.images, curated.labels, size, intensity)
-    for left_over in cache.glob(".*-*"):  # of a driver that was killed here; one driver at a time comes this way
+    _write(folder, to_arrays(curated.images, curated.labels, size, intensity))
+    return folder
+
+
+def _write(folder: Path, arrays: Arrays) -> None:
+    """Write arrays whole or not at all."""
+    # of a driver that was killed here; one driver at a time comes this way
+    for left_over in folder.parent.glob(".*-*"):
         shutil.rmtree(left_over, ignore_errors=True)
-    unfinished = cache / f".{folder.name}-{os.getpid()}"
+    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
     unfinished.mkdir(parents=True, exist_ok=True)
     try:
         for name in ARRAYS:
@@ -72,6 +78,25 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def store_arrays(arrays: Arrays, cache: Path) -> Path:
+    """Write arrays under a name made of their content, unless they are there already.
+
+    Args:
+        arrays: a variant of prepared arrays, such as one with other guidance.
+        cache: folder of all prepared data sets.
+
+    Returns:
+        Their folder; read it with `load_arrays`.
+    """
+    digest = hashlib.sha256()
+    for name in ARRAYS:
+        array = np.ascontiguousarray(getattr(arrays, name))
+        digest.update(f"{name}{array.shape}{array.dtype.str}".encode() + array.tobytes())
+    folder = cache / digest.hexdigest()[:16]
+    if not folder.is_dir():
+        _write(folder, arrays)
     return folder
 
 

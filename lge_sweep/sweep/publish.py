@@ -47,7 +47,7 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
 
 def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun) -> TrackedRun:
     """Open the child run of a trial."""
-    params = {**_training_params(cell.training(plan.config.training)), **cell.parameters, "stage": cell.stage}
+    params = {**_training_params(plan.inputs_of(cell).training), **cell.parameters, "stage": cell.stage}
     tags = {**_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
     key = trial_key(plan, cell, trial)
     name = f"{plan.short_name(cell)} (stage {cell.stage})"

@@ -1,0 +1,88 @@
+"""Who has looked at the test part: every evaluation on it is recorded before it begins, for good.
+
+A test part that is looked at again and again becomes a validation part. Nothing keeps a user from a second look, so
+it is counted and shown.
+"""
+
+import datetime
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from lge_sweep.errors import RunsError
+from lge_sweep.sweep.files import read_json, write_json
+
+LOOKS = "test_looks.json"
+"""In the runs directory."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """One evaluation on a test part.
+
+    Attributes:
+        pipeline: name of what was evaluated.
+        when: date and time, UTC, ISO 8601.
+        slices: SHA-256 of grey levels and labels of each test slice, first 16 digits.
+    """
+
+    pipeline: str
+    when: str
+    slices: tuple[str, ...]
+
+
+def record_look(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Look]:
+    """Record that a pipeline is now evaluated on the test part.
+
+    Args:
+        runs: the runs directory.
+        pipeline: name of what is evaluated.
+        manifest: one row a slice, with `part` and `content_hash`.
+
+    Returns:
+        The earlier looks at any of these slices, in order.
+
+    Raises:
+        RunsError: the record of earlier looks cannot be read.
+    """
+    slices = tuple(manifest.loc[manifest["part"] == "test", "content_hash"].str[:16])
+    known = read_looks(runs)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    write_json(runs / LOOKS, [asdict(look) for look in (*known, Look(pipeline, now, slices))])
+    return [look for look in known if set(look.slices) & set(slices)]
+
+
+def read_looks(runs: Path) -> list[Look]:
+    """Return all looks recorded in a runs directory, in order.
+
+    Raises:
+        RunsError: the record cannot be read.
+    """
+    path = runs / LOOKS
+    if not path.is_file():
+        return []
+    try:
+        return [Look(look["pipeline"], look["when"], tuple(look["slices"])) for look in read_json(path)]
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunsError(
+            f"{path}: the record of who looked at the test part cannot be read ({error}); mend it, or remove it if you "
+            "accept that earlier looks are forgotten"
+        ) from error
+
+
+def describe_looks(pipeline: str, earlier: Sequence[Look]) -> str:
+    """Say in a sentence how untouched the test part was.
+
+    >>> describe_looks("phase4-a", [])
+    'first look at this test part'
+    >>> describe_looks("phase4-a", [Look("phase4-b", "2026-01-02T03:04:05+00:00", ("0",))])
+    'look 2 at this test part, which is no longer untouched; before: phase4-b on 2026-01-02'
+    """
+    if not earlier:
+        return "first look at this test part"
+    before = ", ".join(
+        f"{'the same pipeline' if look.pipeline == pipeline else look.pipeline} on {look.when[:10]}" for look in earlier
+    )
+    return f"look {len(earlier) + 1} at this test part, which is no longer untouched; before: {before}"

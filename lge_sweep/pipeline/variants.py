@@ -1,0 +1,149 @@
+"""The paper's pipeline, and what it is compared with: each a way to final labels from the same slices."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.config import Cell
+from lge_sweep.config.segmenter import Options
+from lge_sweep.data import load_arrays
+from lge_sweep.data.refine import network_input
+from lge_sweep.labels import STAGES, Label
+from lge_sweep.models.hardware import find_hardware
+from lge_sweep.models.segmenter import Segmenter
+from lge_sweep.pipeline.fit import PREDICTED, TwoStage
+from lge_sweep.pipeline.runtime import torch_network
+from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, final_labels
+from lge_sweep.quantify.thresholds import METHODS, classical_scar
+from lge_sweep.sweep.execute import load_best
+from lge_sweep.sweep.files import BEST
+from lge_sweep.sweep.plan import Plan
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+PIPELINE = "two-stage"
+SHIPPED = "as shipped"
+SINGLE_NETWORK = "single network"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to final labels with two networks.
+
+    Attributes:
+        meaning: what it is, and what it is good to know for.
+        fit: the fit of stage 2 that it uses.
+        guidance: what stage 2 sees: stage 1's prediction, the true cavity or nothing.
+        options: what is done beyond the paper.
+    """
+
+    meaning: str
+    fit: str = PREDICTED
+    guidance: Literal["predicted", "true", "none"] = "predicted"
+    options: Options = Options()
+
+
+def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
+    """Return the variants whose networks were fitted, the paper's first.
+
+    `SHIPPED` is there where the settings ask for a combination of options that no other variant is.
+    """
+    fit = two_stage.config.fit
+    assert fit is not None
+    cropped = Options(crop_margin=fit.crop_margin)
+    shipped = shipped_variant(two_stage)
+    variants = {
+        PIPELINE: Variant("as in the paper: stage 1, refinement, stage 2 fitted on guidance as it will get"),
+        "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true", "true"),
+        "fitted on truth": Variant("fitted on the true cavity, given the predicted: what out-of-fold guidance is worth", "true"),
+        "no guidance": Variant("stage 2 fitted and run without guidance: what guidance is worth", "none", "none"),
+        "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
+        "averaged rotations": Variant("probabilities averaged over four quarter turns", options=Options(rotations=True)),
+        "cropped": Variant("stage 2 sees the heart alone, enlarged", "cropped", options=cropped),
+        "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
+    }  # fmt: skip
+    known = [(variant.fit, variant.guidance, variant.options) for variant in variants.values()]
+    if (shipped.fit, shipped.guidance, shipped.options) not in known:
+        variants[SHIPPED] = shipped
+    return {name: variant for name, variant in variants.items() if two_stage.fitted(variant.fit) is not None}
+
+
+def shipped_variant(two_stage: TwoStage) -> Variant:
+    """Return the pipeline that the settings ask to ship."""
+    fit = two_stage.config.fit
+    assert fit is not None
+    margin = fit.crop_margin if fit.shipped.stage2 == "cropped" else None
+    options = Options(fit.shipped.confine_scar, fit.shipped.rotations, margin)
+    return Variant("the combination of options that is shipped", fit.shipped.stage2, options=options)
+
+
+MEANINGS = {
+    SINGLE_NETWORK: "one network for all classes, without guidance",
+}
+
+
+def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
+    """Return a variant as a segmenter, on the hardware there is."""
+    cell = two_stage.fitted(variant.fit)
+    assert cell is not None
+    stage1, config = two_stage.stage1, two_stage.config
+    return TwoStageSegmenter(
+        load_network(stage1.plan, stage1.cell),
+        load_network(two_stage.fits, cell),
+        config.training.image_size,
+        config.intensity,
+        variant.options,
+    )
+
+
+def load_network(plan: Plan, cell: Cell) -> Network:
+    """Return a finished cell's network with its best weights, on the hardware there is."""
+    training = plan.config.training
+    module = Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, training))
+    return torch_network(module, find_hardware(training).torch_device())
+
+
+def label_part(two_stage: TwoStage, part: str) -> Iterator[tuple[str, str, Pixels]]:
+    """Label the slices of a part by the pipeline and everything it is compared with.
+
+    Args:
+        two_stage: the fitted pipeline.
+        part: "val" or "test".
+
+    Yields:
+        Name, meaning and final labels [N, S, S], values of `Label`; the paper's pipeline first.
+    """
+    arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
+    images, truth = arrays.images[rows], arrays.labels[rows]
+    paper = None
+    for name, variant in two_stage_variants(two_stage).items():
+        labels = _run(make_segmenter(two_stage, variant), variant, images, arrays.refined[rows])
+        paper = labels if paper is None else paper
+        yield name, variant.meaning, labels
+    single = two_stage.fitted("single")
+    if single is not None:
+        inputs = np.stack([network_input(image, np.zeros_like(image, dtype=bool), single.stage) for image in images])
+        yield SINGLE_NETWORK, MEANINGS[SINGLE_NETWORK], classify(load_network(two_stage.fits, single), inputs, tuple(Label))
+    assert paper is not None
+    for wall, base in (("predicted", paper), ("true", truth)):
+        for name, method in METHODS.items():
+            yield f"{name} in {wall} wall", method.title, _classical(images, base, name)
+
+
+def _run(segmenter: TwoStageSegmenter, variant: Variant, images: Pixels, true_cavity: Mask) -> Pixels:
+    cavity = true_cavity if variant.guidance == "true" else segmenter.find_cavity(images)
+    guidance = np.zeros_like(cavity) if variant.guidance == "none" else cavity
+    return final_labels(cavity, segmenter.find_wall(images, guidance), variant.options)
+
+
+def _classical(images: Pixels, base: Pixels, method: str) -> Pixels:
+    """Replace the scar of some labels by what a threshold finds inside their wall."""
+    wall = np.isin(base, (Label.MYOCARDIUM, Label.SCAR))
+    labels = np.where(wall, np.uint8(Label.MYOCARDIUM), base)
+    for image, inside, cavity, slice_ in zip(images, wall, base == Label.CAVITY, labels, strict=True):
+        slice_[classical_scar(image, inside, cavity, method)] = Label.SCAR
+    return labels
