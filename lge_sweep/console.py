@@ -219,7 +219,7 @@ def print_comparison(console: Console, comparison: "Pipelines") -> None:
         console: where to print.
         comparison: how they do on one part.
     """
-    from lge_sweep.pipeline.variants import MEANING, PIPELINE  # loads torch
+    from lge_sweep.pipeline.variants import PIPELINE  # loads torch
     from lge_sweep.scoring.doubt import interval  # loads pandas and scipy
 
     table = make_table(f"the pipeline beside its controls: final labels of the {comparison.part} part")
@@ -240,9 +240,8 @@ def print_comparison(console: Console, comparison: "Pipelines") -> None:
             number(summary.positive["dice"]["scar"]),
         )
     console.print(table)
-    for name, meaning in MEANING.items():
-        if name in comparison.summaries:
-            console.print(f"{name}: {meaning}.", markup=False, soft_wrap=True)
+    for name, meaning in comparison.meanings.items():
+        console.print(f"{name}: {meaning}.", markup=False, soft_wrap=True)
     console.print("Classes: Dice, mean over images; scar present: over images that have scar.", soft_wrap=True)
     for name, reason in comparison.failed.items():
         console.print(f"Note: the fit '{name}' is left out: {reason}.", markup=False, soft_wrap=True)

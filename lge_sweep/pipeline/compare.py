@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ class Comparison:
         summaries: name -> their aggregates.
         doubt: intervals of the scores, and the pipeline against every other.
         failed: fit -> why it could not be had.
+        meanings: name -> what it is.
     """
 
     part: str
@@ -35,6 +37,7 @@ class Comparison:
     summaries: Mapping[str, Summary]
     doubt: Doubt
     failed: Mapping[str, str]
+    meanings: Mapping[str, str]
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; the tables are files of their own."""
@@ -43,31 +46,62 @@ class Comparison:
             "summaries": {name: summary.to_dict() for name, summary in self.summaries.items()},
             "doubt": self.doubt.to_dict(),
             "failed": dict(self.failed),
+            "meanings": dict(self.meanings),
         }
 
 
 def compare(
-    plan: Plan, part: str, labels: Mapping[str, NDArray[np.uint8]], failed: Mapping[str, str]
+    plan: Plan,
+    part: str,
+    labels: Mapping[str, NDArray[np.uint8]],
+    meanings: Mapping[str, str],
+    failed: Mapping[str, str],
+    folder: Path,
 ) -> Comparison:
     """Measure the final labels of the pipeline and of its controls on one part.
 
-    Writes `<part>/<name>.csv`, a row an image and class, into the plan's folder.
+    Writes `<part>/<name>.csv`, a row an image and class.
 
     Args:
         plan: the finished fits.
         part: "val" or "test".
         labels: name -> values of `Label`, [N, S, S] in the order of the part's rows; `PIPELINE` first.
+        meanings: name -> what it is.
         failed: fit -> why it could not be had.
+        folder: where to write.
     """
-    rows, metrics, rule = plan.rows(part), plan.config.metrics, plan.config.selection
+    rows, metrics = plan.rows(part), plan.config.metrics
     truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
     tables = {}
-    (plan.folder / part).mkdir(exist_ok=True)
+    (folder / part).mkdir(parents=True, exist_ok=True)
     for name, predicted in labels.items():
         tables[name] = evaluate(
             predicted, truth, class_names(SINGLE), images=measured["slice"].tolist(), cases=measured["case"].tolist(),
             bf_tolerance=metrics.bf_tolerance, empty=metrics.empty,
         )  # fmt: skip
-        write_text(plan.folder / part / f"{slug(name)}.csv", tables[name].to_csv(index=False))
+        write_text(folder / part / f"{slug(name)}.csv", tables[name].to_csv(index=False))
+    return _conclude(plan, part, tables, meanings, failed)
+
+
+def read_comparison(plan: Plan, folder: Path, content: Mapping[str, Any]) -> Comparison:
+    """Read back a comparison from its tables.
+
+    Args:
+        plan: the finished fits.
+        folder: where `compare` wrote.
+        content: what `Comparison.to_dict` gave.
+    """
+    part, meanings = content["part"], content["meanings"]
+    tables = {
+        name: pd.read_csv(folder / part / f"{slug(name)}.csv", dtype={"image": str, "case": str}) for name in meanings
+    }
+    return _conclude(plan, part, tables, meanings, content["failed"])
+
+
+def _conclude(
+    plan: Plan, part: str, tables: Mapping[str, pd.DataFrame], meanings: Mapping[str, str], failed: Mapping[str, str]
+) -> Comparison:
+    rule = plan.config.selection
     doubts = doubt([Candidate(name, [table]) for name, table in tables.items()], PIPELINE, rule.rule, rule.emphasis)
-    return Comparison(part, tables, {name: aggregate(table) for name, table in tables.items()}, doubts, failed)
+    summaries = {name: aggregate(table) for name, table in tables.items()}
+    return Comparison(part, tables, summaries, doubts, failed, meanings)

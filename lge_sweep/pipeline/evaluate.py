@@ -1,0 +1,168 @@
+"""Phase 4: the one evaluation on the test part. The only module that reads it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lge_sweep.data import load_arrays
+from lge_sweep.labels import SINGLE, class_names, stage_target
+from lge_sweep.metrics import evaluate
+from lge_sweep.pipeline.cases import clinical_table
+from lge_sweep.pipeline.compare import Comparison, compare, read_comparison
+from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.looks import describe_looks, record_look
+from lge_sweep.pipeline.variants import PIPELINE, label_part
+from lge_sweep.report import save_png
+from lge_sweep.report.bland_altman import figure_bland_altman
+from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
+from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
+from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
+from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
+from lge_sweep.sweep.files import read_json, slug, write_json, write_text
+
+EVALUATION = "evaluation.json"
+"""Written last: an evaluation whose folder has it is finished."""
+TABLES = "tables.md"
+TEST = "test"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the test part says.
+
+    Attributes:
+        folder: tables, figures and everything they were made of.
+        comparison: the pipeline beside its controls.
+        looks: a sentence on how untouched the test part was.
+        markdown: Tables VI and VII in all three forms, all pipelines side by side, cases and their agreement.
+        values: name -> number, for MLflow.
+        again: whether this is an evaluation of before, read back.
+    """
+
+    folder: Path
+    comparison: Comparison
+    looks: str
+    markdown: str
+    values: Mapping[str, float]
+    again: bool
+
+
+def evaluate_once(runs: Path, two_stage: TwoStage, say: Callable[[str], None]) -> Evaluation:
+    """Evaluate a fitted pipeline and everything it is compared with on the test part, or read back that it was.
+
+    Args:
+        runs: the runs directory.
+        two_stage: the fitted pipeline.
+        say: told what is being done.
+
+    Raises:
+        RunsError: the record of earlier looks cannot be read.
+    """
+    fits = two_stage.fits
+    folder = runs / fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
+    if (folder / EVALUATION).is_file():
+        return _read(folder, two_stage)
+    folder.mkdir(parents=True, exist_ok=True)
+    looks = describe_looks(folder.name, record_look(runs, folder.name, fits.manifest))
+    meanings, labels = {}, {}
+    for name, meaning, found in label_part(two_stage, TEST):
+        say(f"labelled the test part by: {name}")
+        meanings[name], labels[name] = meaning, found
+    comparison = compare(fits, TEST, labels, meanings, two_stage.failed, folder)
+    say("bootstrapping intervals")
+    markdown, values = _write(folder, two_stage, comparison, labels[PIPELINE])
+    write_text(folder / TABLES, markdown)
+    write_json(folder / EVALUATION, {"fits": fits.name, "looks": looks, "values": values, **comparison.to_dict()})
+    return Evaluation(folder, comparison, looks, markdown, values, again=False)
+
+
+def _read(folder: Path, two_stage: TwoStage) -> Evaluation:
+    content = read_json(folder / EVALUATION)
+    comparison = read_comparison(two_stage.fits, folder, content)
+    markdown = (folder / TABLES).read_text(encoding="utf-8")
+    return Evaluation(folder, comparison, content["looks"], markdown, content["values"], again=True)
+
+
+def _write(
+    folder: Path, two_stage: TwoStage, comparison: Comparison, paper: NDArray[np.uint8]
+) -> tuple[str, dict[str, float]]:
+    """Write all tables and figures; return the tables as Markdown, and every number by its name in MLflow."""
+    stages = {stage: intervals(table) for stage, table in _stage_tables(folder, two_stage, paper).items()}
+    results = {name: intervals(table) for name, table in comparison.tables.items()}
+    reference = comparison.tables[PIPELINE]
+    differences = {
+        name: interval_differences(table, reference, (name, PIPELINE))
+        for name, table in comparison.tables.items()
+        if name != PIPELINE
+    }
+    frames = [stage_frame(stage, found, form) for stage, found in stages.items() for form in FORMS]
+    _write_csv(folder / "tables_6_and_7.csv", pd.concat(frames))
+    _write_csv(folder / "pipelines.csv", pipelines_frame(results, differences))
+    every = [found.to_frame().assign(pipeline=name) for name, found in results.items()]
+    _write_csv(folder / "intervals.csv", pd.concat(every))
+    cases = clinical_table(two_stage, TEST, paper)
+    _write_csv(folder / "cases.csv", cases)
+    _write_csv(folder / "agreement.csv", agreement_frame(cases))
+    _draw(folder, two_stage, comparison, results, cases, paper)
+    sections = [
+        *(stage_markdown(stage, found, form) for stage, found in stages.items() for form in FORMS),
+        "## The pipeline beside its controls\n\n" + pipelines_markdown(results, differences, PIPELINE),
+        "\n".join(f"- {name}: {meaning}" for name, meaning in comparison.meanings.items()),
+        "## Cases\n\n" + clinical_markdown(cases),
+        "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
+    ]
+    return "\n\n".join(sections) + "\n", _values(results)
+
+
+def _stage_tables(folder: Path, two_stage: TwoStage, labels: NDArray[np.uint8]) -> dict[int, pd.DataFrame]:
+    """Measure the pipeline's final labels as the classes of each stage, as the paper's Tables VI and VII do."""
+    fits = two_stage.fits
+    rows = fits.rows(TEST)
+    truth, measured, metrics = load_arrays(fits.arrays).labels[rows], fits.manifest.iloc[rows], fits.config.metrics
+    tables = {}
+    for stage in (1, 2):
+        tables[stage] = evaluate(
+            stage_target(labels, stage), stage_target(truth, stage), class_names(stage),
+            images=measured["slice"].tolist(), cases=measured["case"].tolist(), bf_tolerance=metrics.bf_tolerance,
+            empty=metrics.empty,
+        )  # fmt: skip
+        _write_csv(folder / f"stage{stage}_per_image.csv", tables[stage])
+    return tables
+
+
+def _draw(
+    folder: Path,
+    two_stage: TwoStage,
+    comparison: Comparison,
+    results: Mapping[str, Intervals],
+    cases: pd.DataFrame,
+    paper: NDArray[np.uint8],
+) -> None:
+    arrays, rows, title = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(TEST), "test part"
+    per_image, classes = comparison.tables[PIPELINE], class_names(SINGLE)
+    page = figure_qualitative(title, per_image, arrays.images[rows], arrays.labels[rows], paper, classes)
+    save_png(page, folder / "table_8_overlays.png")
+    for name in classes[1:]:
+        save_png(figure_pipelines(title, results, name), folder / f"pipelines_{name}.png")
+    save_png(figure_bland_altman(title, cases), folder / "bland_altman.png")
+
+
+def _values(results: Mapping[str, Intervals]) -> dict[str, float]:
+    """Name every number as MLflow keys are: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control."""
+    values = {}
+    for name, found in results.items():
+        own = "" if name == PIPELINE else f"{slug(name)}/"
+        for estimate in found.estimates:
+            form = "" if estimate.aggregate == "image_mean" else f"_{estimate.aggregate}"
+            key = f"test{form}/{own}{estimate.metric}/{estimate.name}"
+            limits = {"": estimate.value} if own else {"": estimate.value, "_low": estimate.low, "_high": estimate.high}
+            values |= {f"{key}{end}": value for end, value in limits.items() if value is not None}
+    return values
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False))
