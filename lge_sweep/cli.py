@@ -4,7 +4,7 @@ import enum
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -267,9 +267,13 @@ def phantom(
     output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
     cases: Annotated[int, typer.Option(min=1, help="Number of exams.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="The draw of the exams.")] = 0,
+    exam_format: Annotated[
+        Literal["png", "nifti", "dicom"],
+        typer.Option("--format", help="png: pairs of 16-bit images and masks. nifti: as EMIDEC. dicom: studies, SEG."),
+    ] = "png",
 ) -> None:
-    """Write simulated exams as image pairs: an example of how to lay out a folder of one's own."""
-    from lge_sweep.ingest.export import write_phantom
-
+    """Write simulated exams with a data file that reads them: an example of how to lay out a folder of one's own."""
     with reporting():
-        typer.echo(write_phantom(output, cases, seed))
+        from lge_sweep.ingest.phantom_files import write_phantom
+
+        typer.echo(write_phantom(output.expanduser(), cases, seed, exam_format))

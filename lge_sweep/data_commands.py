@@ -62,12 +62,12 @@ def convert(
     """Write the curated slices as 8-bit image pairs (paper, section III.A), with a data file that reads them."""
     with reporting():
         from lge_sweep.curate import curate
-        from lge_sweep.data.convert import write_pairs
+        from lge_sweep.data.convert import convert as convert_slices
         from lge_sweep.ingest import read
 
         settings = _settings(data)
         curated = curate(read(settings.source, root), settings.curate)
-        typer.echo(write_pairs(curated, settings, output.expanduser(), image_format, masks))
+        typer.echo(convert_slices(curated, settings, output.expanduser(), image_format, masks))
         for note in curated.notes:
             typer.echo(f"note: {note}")
 

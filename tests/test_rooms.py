@@ -64,6 +64,7 @@ def test_heavy_libraries_stay_in_their_rooms(library: str) -> None:
         ["--help"],
         ["phase1", "--help"],
         ["data", "describe", "--help"],
+        ["phantom", "--help"],
         ["--version"],
         ["score", "docs/paper/table4_phase1.csv"],
     ],

@@ -45,7 +45,7 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
         DataError: there is no such root.
     """
     if isinstance(source, Phantom):
-        return simulate(source), None
+        return _simulated(source)
     folder = data_root(root)
     findings: list[str] = []
     if isinstance(source, ImagePairs):
@@ -59,3 +59,12 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
 
         volumes = read_dicom(source, folder, findings)
     return volumes, DataError(str(folder), findings) if findings else None
+
+
+def _simulated(source: Phantom) -> tuple[list[Volume], DataError | None]:
+    if source.through == "memory":
+        return simulate(source), None
+    from lge_sweep.ingest.phantom_files import through_dicom
+
+    findings: list[str] = []
+    return through_dicom(source, findings), DataError("phantom", findings) if findings else None
