@@ -13,7 +13,7 @@ from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
 from lge_sweep.ingest.dicom_series import Stack, arrange, choose_series
 from lge_sweep.ingest.pseudonym import pseudonym, read_salt
-from lge_sweep.ingest.volume import Pixels, UnusableError, Volume, blank_slices
+from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, blank_slices, slice_ids
 
 ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
 SHARED = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
@@ -153,8 +153,22 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
     labels, notes = read_masks(source, study.folder, stack, segs, findings)
     if labels is None or findings:
         return None
-    slices = tuple(f"{case}_slice{index:03d}" for index in range(len(pixels)))
-    return Volume(case, slices, pixels, labels, stack.spacing_mm, stack.thickness_mm, stack.notes + notes)
+    exam = as_exam(case, stack, pixels)
+    return replace(exam, notes=exam.notes + notes).with_labels(labels)
+
+
+def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:
+    """Return an ordered series and its grey levels [S, H, W] as an exam."""
+    return Exam(
+        case,
+        slice_ids(case, len(pixels)),
+        pixels,
+        spacing_mm=stack.spacing_mm,
+        thickness_mm=stack.thickness_mm,
+        affine=stack.affine(),
+        notes=stack.notes,
+        sources=tuple(SourceFrame(frame.path, frame.number) for frame in stack.frames),
+    )
 
 
 def _identity(study: Study, findings: list[str]) -> str:

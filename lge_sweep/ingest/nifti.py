@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lge_sweep.config.data import IndexMask, NiftiFolders
 from lge_sweep.ingest.masks import from_values
 from lge_sweep.ingest.pseudonym import pseudonym, read_salt
-from lge_sweep.ingest.volume import Pixels, UnusableError, Volume, blank_slices
+from lge_sweep.ingest.volume import Exam, Pixels, UnusableError, Volume, blank_slices, slice_ids
 
 SUFFIXES = (".nii", ".nii.gz")
 UNITS = {"meter": 1000.0, "micron": 0.001}
@@ -33,13 +33,16 @@ class Grid:
 
     Attributes:
         array: [S, H, W] values.
-        affine: [4, 4] voxel -> world, mm.
+        affine: [4, 4] voxel -> world, mm, as stored.
+        placed: [4, 4] index (row, column, slice) of `array` -> world, mm; right, front, head are positive. None where
+            the header holds no orientation, or one whose distances are not its zooms.
         spacing_mm: (row, column, slice) from the header's zooms.
         notes: what a user should know.
     """
 
     array: Pixels
     affine: NDArray[np.float64]
+    placed: NDArray[np.float64] | None
     spacing_mm: tuple[float, float, float]
     notes: tuple[str, ...]
 
@@ -84,7 +87,8 @@ def read_grid(path: Path) -> Grid:
     rows, flips = display(affine)
     spacing = (zooms[rows], zooms[1 - rows], zooms[2])
     turned = np.moveaxis(np.flip(array, flips), (2, rows, 1 - rows), (0, 1, 2))
-    return Grid(np.ascontiguousarray(turned), affine, spacing, notes)
+    placed = None if {UNORIENTED, DISAGREES} & set(notes) else affine @ _turning(array.shape, rows, flips)
+    return Grid(np.ascontiguousarray(turned), affine, placed, spacing, notes)
 
 
 class Voxels(NamedTuple):
@@ -138,6 +142,16 @@ def display(affine: NDArray[np.float64]) -> tuple[int, tuple[int, ...]]:
     return rows, tuple(axis for axis in (0, 1) if orientation[axis, 1] > 0)
 
 
+def _turning(shape: tuple[int, ...], rows: int, flips: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return [4, 4]: index (row, column, slice) of the turned array -> index of the stored one."""
+    turning = np.zeros((4, 4))
+    for turned, stored in enumerate((rows, 1 - rows, 2)):
+        turning[stored, turned] = -1 if stored in flips else 1
+        turning[stored, 3] = shape[stored] - 1 if stored in flips else 0
+    turning[3, 3] = 1
+    return turning
+
+
 def _affine(image: nib.Nifti1Pair) -> NDArray[np.float64]:
     affine = np.array(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all():
@@ -187,8 +201,13 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
     labels = _labels(mask.array, source.mask, mask_where, findings)
     if labels is None or len(findings) > before:
         return None
-    slices = tuple(f"{case}_slice{index:03d}" for index in range(len(image.array)))
-    return Volume(case, slices, image.array, labels, image.spacing_mm, notes=image.notes)
+    return as_exam(case, image).with_labels(labels)
+
+
+def as_exam(case: str, grid: Grid) -> Exam:
+    """Return a NIfTI image as an exam."""
+    ids = slice_ids(case, len(grid.array))
+    return Exam(case, ids, grid.array, spacing_mm=grid.spacing_mm, affine=grid.placed, notes=grid.notes)
 
 
 def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
