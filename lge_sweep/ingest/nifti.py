@@ -61,7 +61,7 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
     Raises:
         DataError: the salt of case ids cannot be had.
     """
-    folders = [root] if (root / source.images).is_dir() else sorted(_subfolders(root))
+    folders = [root] if (root / source.images).is_dir() else subfolders(root)
     if not folders:
         findings.append(f"holds no folder; expected one a case, with {source.images}/ in it")
     salt = read_salt() if source.case_ids == "hash" else b""
@@ -188,11 +188,11 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
         return None
     mask_path = folder / source.labels / path.name
     where, mask_where = (f"{folder.name}/{p.parent.name}/{p.name}" for p in (path, mask_path))
-    image = _attempt(path, where, findings)
+    image = attempt(path, where, findings)
     if not mask_path.is_file():
         findings.append(f"{where}: has no mask {mask_where}")
         return None
-    mask = _attempt(mask_path, mask_where, findings)
+    mask = attempt(mask_path, mask_where, findings)
     if image is None or mask is None:
         return None
     before = len(findings)
@@ -213,7 +213,7 @@ def as_exam(case: str, grid: Grid) -> Exam:
 def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding."""
     inner = folder / name
-    files = [p for p in sorted(inner.iterdir()) if _is_nifti(p)] if inner.is_dir() else []
+    files = [p for p in sorted(inner.iterdir()) if is_nifti(p)] if inner.is_dir() else []
     if len(files) == 1:
         return files[0]
     holds = "holds several NIfTI files" if files else "holds no NIfTI file" if inner.is_dir() else "is missing"
@@ -221,7 +221,8 @@ def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     return None
 
 
-def _attempt(path: Path, where: str, findings: list[str]) -> Grid | None:
+def attempt(path: Path, where: str, findings: list[str]) -> Grid | None:
+    """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None."""
     try:
         return read_grid(path)
     except UnusableError as error:
@@ -250,9 +251,11 @@ def _labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> 
     return None
 
 
-def _subfolders(root: Path) -> list[Path]:
-    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+def subfolders(root: Path) -> list[Path]:
+    """Return the folders in a folder, hidden ones aside, sorted."""
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _is_nifti(path: Path) -> bool:
+def is_nifti(path: Path) -> bool:
+    """Whether a file is NIfTI by its name."""
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
