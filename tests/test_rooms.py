@@ -11,8 +11,8 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 # Along the flow of the data. scoring and report take plain tables only; they stand above the sweep that calls them.
 ROOMS = [
-    "ingest", "curate", "split", "data", "metrics", "quantify", "scoring", "models", "report", "tracking", "sweep",
-    "pipeline",
+    "ingest", "curate", "split", "data", "metrics", "quantify", "scoring", "models", "report", "deliver", "tracking",
+    "sweep", "pipeline",
 ]  # fmt: skip
 BASE = {"errors", "paths", "choices", "labels", "seeding", "loopback", "config"}
 TOP = {"cli", "options", "data_commands", "phases", "review", "status", "console"}

@@ -6,10 +6,10 @@ from lge_sweep.config.data import ImagePairs, NiftiFolders, Phantom, Source
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.volume import Volume
+from lge_sweep.ingest.volume import Exam, Volume
 from lge_sweep.paths import data_root
 
-__all__ = ["Volume", "read", "survey"]
+__all__ = ["Exam", "Volume", "read", "survey"]
 
 
 def read(source: Source, root: Path | None = None) -> list[Volume]:

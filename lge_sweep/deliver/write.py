@@ -1,0 +1,124 @@
+"""Write the files of a result: a folder an exam, whole or not at all."""
+
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.choices import look_up
+from lge_sweep.deliver.result import ModelFacts, Result
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import Exam
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was written for an exam.
+
+    Attributes:
+        folder: where it is, named by the case.
+        files: the files, in the order in which their formats were asked for.
+        notes: what a user should know; those of the exam and those on how it was written.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequence[str], model: ModelFacts) -> Delivery:
+    """Write the labels predicted for an exam in the formats asked for.
+
+    `seg`: labels.dcm, a DICOM Segmentation, the one file that tells who the patient is (`write_seg`). `nifti`:
+    labels.nii.gz. `png`: overlays/, a picture a slice. `csv`: burden.csv, a row for the exam, and slices.csv. `html`:
+    report.html, all of it on one page. The folder appears when all its files are written.
+
+    Args:
+        exam: the images.
+        labels: [S, H, W] uint8, values of `Label`, on the exam's pixels.
+        output: the folder in which the exam's folder is made; it is created if needed.
+        formats: names in `FORMATS`.
+        model: what made the labels.
+
+    Raises:
+        ConfigError: a format is unknown.
+        DataError: a format cannot be had of this exam, its folder is there already, or it cannot be written.
+    """
+    writers = {name: look_up("format", name, FORMATS) for name in formats}
+    result = Result(exam, labels, model)
+    folder = output.expanduser() / exam.case
+    if folder.exists():
+        raise DataError(str(folder), ["is there already; nothing is overwritten: move it, or write to another folder"])
+    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
+    notes: list[str] = []
+    try:
+        unfinished.mkdir(parents=True)
+        files = [path for write in writers.values() for path in write(result, unfinished, notes)]
+        unfinished.rename(folder)
+    except OSError as error:
+        raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Delivery(folder, tuple(folder / path.relative_to(unfinished) for path in files), (*exam.notes, *notes))
+
+
+# Each takes the result, the folder to write to, and the notes to add to, and returns its files. DICOM, NIfTI and
+# drawing are imported where they are needed: each takes a second.
+
+
+def _seg(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.seg import seg_obstacle, write_seg
+
+    if problem := seg_obstacle(result.exam):
+        raise DataError(result.exam.case, [problem])
+    try:
+        write_seg(result, folder / "labels.dcm")
+    except ValueError as error:
+        raise DataError(result.exam.case, [str(error)]) from error
+    return [folder / "labels.dcm"]
+
+
+def _nifti(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.nifti import write_nifti
+
+    notes += write_nifti(result, folder / "labels.nii.gz")
+    return [folder / "labels.nii.gz"]
+
+
+def _png(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.pictures import slice_png
+
+    (folder / "overlays").mkdir()
+    files = [folder / "overlays" / f"{name}.png" for name in result.exam.slices]
+    for index, file in enumerate(files):
+        file.write_bytes(slice_png(result, index))
+    return files
+
+
+def _csv(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.tables import exam_row, slice_rows, write_csv
+
+    write_csv([exam_row(result)], folder / "burden.csv")
+    write_csv(slice_rows(result), folder / "slices.csv")
+    return [folder / "burden.csv", folder / "slices.csv"]
+
+
+def _html(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.page import render_page
+
+    (folder / "report.html").write_text(render_page(result, notes), encoding="utf-8")
+    return [folder / "report.html"]
+
+
+FORMATS: dict[str, Callable[[Result, Path, list[str]], list[Path]]] = {
+    "seg": _seg,
+    "nifti": _nifti,
+    "png": _png,
+    "csv": _csv,
+    "html": _html,
+}
+"""Name of a format -> what writes it."""
