@@ -60,3 +60,7 @@ class TrialError(LgeSweepError):
 
 class SelectionError(LgeSweepError):
     """No configuration can be selected from these results."""
+
+
+class ModelError(LgeSweepError):
+    """A segmenter cannot be loaded, or does not do what its settings say."""

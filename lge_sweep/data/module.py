@@ -7,14 +7,13 @@ import albumentations
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lge_sweep.config.schema import Training
 from lge_sweep.data.prepare import load_arrays
-from lge_sweep.data.refine import composite
+from lge_sweep.data.refine import network_input
 from lge_sweep.data.schedule import Schedule, make_schedule
 from lge_sweep.labels import stage_target
 from lge_sweep.seeding import derive
@@ -82,20 +81,6 @@ class SliceDataset(Dataset[Batch]):
             "image": torch.from_numpy(np.ascontiguousarray(network_input(image, refined.astype(bool), self.stage))),
             "target": torch.from_numpy(target.astype(np.int64)),
         }
-
-
-def network_input(image: NDArray[np.uint8], refined: NDArray[np.bool_], stage: int) -> NDArray[np.uint8]:
-    """Return what a stage's network sees.
-
-    Args:
-        image: [S, S] grey levels.
-        refined: [S, S] refined cavity; used in stage 2 alone.
-        stage: 1, 2 or `SINGLE`.
-
-    Returns:
-        [3, S, S]: grey three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
-    """
-    return composite(image, refined) if stage == 2 else np.repeat(image[np.newaxis], 3, axis=0)
 
 
 class IntervalSampler(Sampler[list[tuple[int, int]]]):

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
+from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.labels import Label
 
 ARRAYS = ("images", "labels", "refined")
@@ -111,8 +111,6 @@ def to_arrays(
 ) -> Arrays:
     """Prepare slices: grey to 8 bit, then resize, image bilinear and mask nearest.
 
-    Shrinking widens the bilinear kernel (no aliasing), as MATLAB's `imresize` and Pillow do.
-
     Args:
         images: N grey images [H, W].
         labels: N label images [H, W], class values.
@@ -122,9 +120,8 @@ def to_arrays(
     Source:
         Paper section III.B.1.
     """
-    bilinear, nearest = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
-    small = np.stack([_resize(to_8_bit(image, intensity), size, bilinear) for image in images])
-    masks = np.stack([_resize(label, size, nearest) for label in labels])
+    small = np.stack([resize_image(to_8_bit(image, intensity), size, size) for image in images])
+    masks = np.stack([resize_labels(label, size, size) for label in labels])
     refined = np.stack([refine_cavity(mask == Label.CAVITY) for mask in masks])
     return Arrays(small, masks, refined)
 
@@ -149,9 +146,3 @@ def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint
     scaled = (np.clip(grey, low, high) - low) * (255.0 / (high - low))
     levels: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
     return levels
-
-
-def _resize(image: NDArray[np.uint8], size: int, method: Image.Resampling) -> NDArray[np.uint8]:
-    if image.shape == (size, size):
-        return image
-    return np.asarray(Image.fromarray(image).resize((size, size), method))

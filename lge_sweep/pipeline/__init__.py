@@ -1,5 +1,10 @@
-"""Pipeline: the two selected networks as one segmenter. Noun `TwoStage`, verb `fit_two_stage`."""
+"""Pipeline: both stages as one segmenter. Noun `TwoStageSegmenter`, verbs `fit_two_stage`, `evaluate_once`, `predict`.
 
-from lge_sweep.pipeline.fit import TwoStage, fit_two_stage
+The verbs are in the modules `fit`, `evaluate` and `predict`: what is loaded here must do without torch, because a
+registered model carries a copy of this package and is served with little else.
+"""
 
-__all__ = ["TwoStage", "fit_two_stage"]
+from lge_sweep.pipeline.load import load_segmenter
+from lge_sweep.pipeline.segment import Network, Segmentation, TwoStageSegmenter
+
+__all__ = ["Network", "Segmentation", "TwoStageSegmenter", "load_segmenter"]

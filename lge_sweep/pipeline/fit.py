@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
-from lge_sweep.data.crop import box_around, crop
+from lge_sweep.data.crop import crop_image, crop_labels, find_box
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.labels import SINGLE
 from lge_sweep.pipeline.champions import Champion, find_champion
@@ -156,12 +156,12 @@ def _arrays(variant: str, whole: Arrays, guidance: NDArray[np.bool_], margin: in
         return replace(whole, refined=np.zeros_like(guidance))
     if variant != "cropped":
         return replace(whole, refined=guidance)
-    boxes = [box_around(mask, margin) for mask in guidance]
+    size, boxes = whole.images.shape[1], [find_box(mask, margin) for mask in guidance]
+    masks = guidance.view(np.uint8)
     return Arrays(
-        *(
-            np.stack([crop(image, box, smooth) for image, box in zip(stack, boxes, strict=True)])
-            for stack, smooth in ((whole.images, True), (whole.labels, False), (guidance, False))
-        )
+        np.stack([crop_image(image, box, size) for image, box in zip(whole.images, boxes, strict=True)]),
+        np.stack([crop_labels(labels, box, size) for labels, box in zip(whole.labels, boxes, strict=True)]),
+        np.stack([crop_labels(mask, box, size) for mask, box in zip(masks, boxes, strict=True)]).view(np.bool_),
     )
 
 

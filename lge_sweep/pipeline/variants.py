@@ -1,7 +1,7 @@
 """The paper's pipeline, and what it is compared with: each a way to final labels from the same slices."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -11,12 +11,12 @@ from lge_sweep.config import Cell
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
 from lge_sweep.data.refine import network_input
-from lge_sweep.labels import STAGES, Label
+from lge_sweep.labels import SINGLE, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.pipeline.fit import PREDICTED, TwoStage
 from lge_sweep.pipeline.runtime import torch_network
-from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, final_labels
+from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
 from lge_sweep.sweep.execute import load_best
 from lge_sweep.sweep.files import BEST
@@ -44,7 +44,7 @@ class Variant:
     meaning: str
     fit: str = PREDICTED
     guidance: Literal["predicted", "true", "none"] = "predicted"
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
 
 
 def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
@@ -77,13 +77,8 @@ def shipped_variant(two_stage: TwoStage) -> Variant:
     fit = two_stage.config.fit
     assert fit is not None
     margin = fit.crop_margin if fit.shipped.stage2 == "cropped" else None
-    options = Options(fit.shipped.confine_scar, fit.shipped.rotations, margin)
+    options = Options(confine_scar=fit.shipped.confine_scar, rotations=fit.shipped.rotations, crop_margin=margin)
     return Variant("the combination of options that is shipped", fit.shipped.stage2, options=options)
-
-
-MEANINGS = {
-    SINGLE_NETWORK: "one network for all classes, without guidance",
-}
 
 
 def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
@@ -103,8 +98,9 @@ def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
 def load_network(plan: Plan, cell: Cell) -> Network:
     """Return a finished cell's network with its best weights, on the hardware there is."""
     training = plan.config.training
+    device = find_hardware(training).torch_device()
     module = Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, training))
-    return torch_network(module, find_hardware(training).torch_device())
+    return torch_network(module.to(device), str(device))
 
 
 def label_part(two_stage: TwoStage, part: str) -> Iterator[tuple[str, str, Pixels]]:
@@ -126,8 +122,9 @@ def label_part(two_stage: TwoStage, part: str) -> Iterator[tuple[str, str, Pixel
         yield name, variant.meaning, labels
     single = two_stage.fitted("single")
     if single is not None:
+        network = load_network(two_stage.fits, single)
         inputs = np.stack([network_input(image, np.zeros_like(image, dtype=bool), single.stage) for image in images])
-        yield SINGLE_NETWORK, MEANINGS[SINGLE_NETWORK], classify(load_network(two_stage.fits, single), inputs, tuple(Label))
+        yield SINGLE_NETWORK, "one network for all classes, without guidance", classify(network, inputs, SINGLE)
     assert paper is not None
     for wall, base in (("predicted", paper), ("true", truth)):
         for name, method in METHODS.items():
@@ -137,7 +134,7 @@ def label_part(two_stage: TwoStage, part: str) -> Iterator[tuple[str, str, Pixel
 def _run(segmenter: TwoStageSegmenter, variant: Variant, images: Pixels, true_cavity: Mask) -> Pixels:
     cavity = true_cavity if variant.guidance == "true" else segmenter.find_cavity(images)
     guidance = np.zeros_like(cavity) if variant.guidance == "none" else cavity
-    return final_labels(cavity, segmenter.find_wall(images, guidance), variant.options)
+    return segmenter.join(cavity, segmenter.find_wall(images, guidance))
 
 
 def _classical(images: Pixels, base: Pixels, method: str) -> Pixels:
