@@ -24,7 +24,7 @@ COMMON  := --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) 
 OPTIONS := --stage $(stage) $(COMMON)
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 phase3 search status ui dashboard test lint format schema clean
+.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test lint format schema clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -51,6 +51,14 @@ phase2: install  ## Five losses by two optimizers for the models of phase 1; one
 
 phase3: install  ## The two selected networks as one pipeline, beside its controls, on the validation part
 	@$(BIN)/lge-sweep phase3 $(COMMON)
+
+phase4: install  ## The pipeline's one evaluation on the test part: Tables VI, VII and VIII
+	@$(BIN)/lge-sweep phase4 $(filter-out --workers $(workers),$(COMMON))
+
+all: install  ## Phases 1 to 4, both stages; goes on where it stopped
+	@for phase in phase1 phase2 phase3 phase4; do \
+		$(MAKE) --no-print-directory $$phase stage=both || exit $$?; \
+	done
 
 search: install  ## Beyond the grid: TPE over losses, optimizers and training options, with early stopping of trials
 	@$(BIN)/lge-sweep search $(OPTIONS) $(if $(models),--models "$(models)") $(if $(trials),--trials $(trials))

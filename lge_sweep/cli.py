@@ -134,6 +134,21 @@ def phase3(
 
 
 @app.command()
+def phase4(
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    settings: SetOption = None,
+    runs: RunsOption = None,
+) -> None:
+    """Evaluate the pipeline of phase 3 on the test part, once (paper phase 4, Tables VI to VIII)."""
+    with reporting():
+        from lge_sweep.phases import Request, run_phase4
+
+        run_phase4(Request(data, root, profile, settings or [], 1, runs, allow_incomplete=False))
+
+
+@app.command()
 def search(
     stage: StageOption = Stage.both,
     data: DataOption = "phantom",

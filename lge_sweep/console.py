@@ -212,7 +212,7 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
         console.print(f"Note: {note}.", markup=False, soft_wrap=True)
 
 
-def print_comparison(console: Console, comparison: "Pipelines") -> None:
+def print_pipelines(console: Console, comparison: "Pipelines") -> None:
     """Print the pipeline beside its controls.
 
     Args:
@@ -224,7 +224,16 @@ def print_comparison(console: Console, comparison: "Pipelines") -> None:
 
     table = make_table(f"the pipeline beside its controls: final labels of the {comparison.part} part")
     table.add_column("pipeline", overflow="fold")
-    for column in ("score", "95 % interval", "minus two-stage", "cavity", "myo.", "scar", "scar\npooled", "scar\npresent"):
+    for column in (
+        "score",
+        "95 % interval",
+        "minus two-stage",
+        "cavity",
+        "myo.",
+        "scar",
+        "scar\npooled",
+        "scar\npresent",
+    ):
         table.add_column(column, justify="right")
     standings = {standing.name: standing for standing in comparison.doubt.standings}
     for name, summary in comparison.summaries.items():

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lge_sweep.config import SweepConfig, load_sweep
-from lge_sweep.console import make_console, print_comparison, print_outcome
+from lge_sweep.console import make_console, print_evaluation, print_outcome, print_pipelines
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
 from lge_sweep.sweep import Driver, drive, make_plans, run_sweep
@@ -96,15 +96,36 @@ def run_phase3(request: Request) -> None:
     Raises:
         LgeSweepError: something the user can act on.
     """
-    from lge_sweep.pipeline import fit_two_stage
-
     with _session("phase3", [1, 2], request) as (console, driver, configs):
+        from lge_sweep.pipeline.fit import fit_two_stage
+        from lge_sweep.pipeline.ship import compare_on_validation, ship
+
         fitted = fit_two_stage(driver, dict(zip((1, 2), configs, strict=True)), request.root, request.allow_incomplete)
-        return
-        comparison, said = finish_fit(driver.tracker, fitted)
-        print_comparison(console, comparison)
-        console.print(said, markup=False, soft_wrap=True)
+        console.print("\ncomparing the pipeline with its controls on the validation part")
+        comparison = compare_on_validation(driver.tracker, fitted)
+        print_pipelines(console, comparison)
+        console.print(ship(driver.tracker, fitted, comparison), markup=False, soft_wrap=True)
         console.print(f"Tables: {fitted.fits.folder}", markup=False, soft_wrap=True)
+
+
+def run_phase4(request: Request) -> None:
+    """Evaluate the pipeline of phase 3 on the test part, once, and print Tables VI and VII and what stands beside them.
+
+    Args:
+        request: what the user asked for.
+
+    Raises:
+        LgeSweepError: something the user can act on.
+    """
+    with _session("phase4", [1, 2], request) as (console, driver, configs):
+        from lge_sweep.pipeline.evaluate import evaluate_once
+        from lge_sweep.pipeline.fit import find_two_stage
+        from lge_sweep.pipeline.ship import show_evaluation
+
+        fitted = find_two_stage(driver.runs, dict(zip((1, 2), configs, strict=True)), request.root)
+        evaluation = evaluate_once(driver.runs, fitted, lambda text: console.print(text, markup=False, soft_wrap=True))
+        show_evaluation(driver.tracker, fitted, evaluation)
+        print_evaluation(console, evaluation)
 
 
 @contextmanager
@@ -114,7 +135,8 @@ def _session(
     """Say what is done and where results go, hold the runs directory, and name the command that an error asks for."""
     console, folder, began = make_console(), runs_folder(request.runs), time.monotonic()
     profile, reason = choose_profile(request.profile)
-    configs = [load_sweep(phase, stage, request.data, profile, request.settings) for stage in stages]
+    file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
+    configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
     console.print(f"profile {profile}: {reason}")
     console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
     with drive(folder, request.workers, console) as driver:

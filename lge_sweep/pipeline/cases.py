@@ -31,7 +31,7 @@ def clinical_table(two_stage: TwoStage, part: str, labels: NDArray[np.uint8]) ->
             for case, group in manifest.groupby("case", sort=True)
         }
         sides.append(pd.DataFrame.from_dict(lines, orient="index", dtype=float))
-    return clinical_frame(*sides)
+    return clinical_frame(sides[0], sides[1])
 
 
 def voxel_ml(exam: pd.DataFrame, size: int) -> float | None:

@@ -16,7 +16,7 @@ from lge_sweep.pipeline.compare import Comparison, compare, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.looks import describe_looks, record_look
 from lge_sweep.pipeline.variants import PIPELINE, label_part
-from lge_sweep.report import save_png
+from lge_sweep.report.write import save_png
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
@@ -153,7 +153,7 @@ def _draw(
 
 def _values(results: Mapping[str, Intervals]) -> dict[str, float]:
     """Name every number as MLflow keys are: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control."""
-    values = {}
+    values: dict[str, float] = {}
     for name, found in results.items():
         own = "" if name == PIPELINE else f"{slug(name)}/"
         for estimate in found.estimates:

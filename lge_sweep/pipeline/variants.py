@@ -46,6 +46,10 @@ class Variant:
     guidance: Literal["predicted", "true", "none"] = "predicted"
     options: Options = field(default_factory=Options)
 
+    def alike(self, other: "Variant") -> bool:
+        """Whether both do the same."""
+        return (self.fit, self.guidance, self.options) == (other.fit, other.guidance, other.options)
+
 
 def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
     """Return the variants whose networks were fitted, the paper's first.
@@ -55,7 +59,6 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
     fit = two_stage.config.fit
     assert fit is not None
     cropped = Options(crop_margin=fit.crop_margin)
-    shipped = shipped_variant(two_stage)
     variants = {
         PIPELINE: Variant("as in the paper: stage 1, refinement, stage 2 fitted on guidance as it will get"),
         "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true", "true"),
@@ -66,8 +69,8 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
         "cropped": Variant("stage 2 sees the heart alone, enlarged", "cropped", options=cropped),
         "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
     }  # fmt: skip
-    known = [(variant.fit, variant.guidance, variant.options) for variant in variants.values()]
-    if (shipped.fit, shipped.guidance, shipped.options) not in known:
+    shipped = shipped_variant(two_stage)
+    if not any(variant.alike(shipped) for variant in variants.values()):
         variants[SHIPPED] = shipped
     return {name: variant for name, variant in variants.items() if two_stage.fitted(variant.fit) is not None}
 
@@ -79,6 +82,12 @@ def shipped_variant(two_stage: TwoStage) -> Variant:
     margin = fit.crop_margin if fit.shipped.stage2 == "cropped" else None
     options = Options(confine_scar=fit.shipped.confine_scar, rotations=fit.shipped.rotations, crop_margin=margin)
     return Variant("the combination of options that is shipped", fit.shipped.stage2, options=options)
+
+
+def shipped_name(two_stage: TwoStage) -> str:
+    """Return the name under which the pipeline that is shipped is compared."""
+    shipped = shipped_variant(two_stage)
+    return next(name for name, variant in two_stage_variants(two_stage).items() if variant.alike(shipped))
 
 
 def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:

@@ -1,0 +1,115 @@
+"""Ship a fitted pipeline: write it as a folder, show it in MLflow, register it as `models:/lge-two-stage@champion`."""
+
+from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.models.segmenter import Segmenter
+from lge_sweep.pipeline.compare import Comparison, compare
+from lge_sweep.pipeline.evaluate import TABLES, Evaluation
+from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.load import read_settings
+from lge_sweep.pipeline.register import NAME, register_segmenter
+from lge_sweep.pipeline.variants import label_part, shipped_name, shipped_variant
+from lge_sweep.pipeline.write import write_segmenter
+from lge_sweep.sweep.execute import load_best
+from lge_sweep.sweep.files import BEST, slug, write_json
+from lge_sweep.sweep.publish import open_sweep, plan_tags
+from lge_sweep.tracking import Tracker, finishing
+from lge_sweep.tracking.registry import promote
+
+COMPARISON = "comparison.json"
+VAL = "val"
+
+
+def compare_on_validation(tracker: Tracker, two_stage: TwoStage) -> Comparison:
+    """Measure the pipeline and everything it is compared with on the validation part, and show it in the fits' run.
+
+    Args:
+        tracker: MLflow.
+        two_stage: the fitted pipeline.
+    """
+    fits = two_stage.fits
+    found = list(label_part(two_stage, VAL))
+    meanings = {name: meaning for name, meaning, _ in found}
+    labels = {name: stack for name, _, stack in found}
+    comparison = compare(fits, VAL, labels, meanings, two_stage.failed, fits.folder)
+    write_json(fits.folder / COMPARISON, comparison.to_dict())
+    run = open_sweep(tracker, fits)
+    with finishing(run):
+        run.set(_values(comparison))
+        run.tag({"doubt": comparison.doubt.sentence[:500]})
+        run.log_files(fits.folder / VAL, [f"{slug(name)}.csv" for name in labels], VAL)
+        run.log_files(fits.folder, [COMPARISON])
+        run.finish()
+    return comparison
+
+
+def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison) -> str:
+    """Write the pipeline that the settings ask for, and register it as the champion.
+
+    Args:
+        tracker: MLflow.
+        two_stage: the fitted pipeline.
+        comparison: how it does on the validation part.
+
+    Returns:
+        A sentence on what was registered and what the champion is.
+
+    Raises:
+        ModelError: its folder cannot be written.
+        RunsError: it cannot be registered.
+    """
+    variant, fits, stage1 = shipped_variant(two_stage), two_stage.fits, two_stage.stage1
+    cell = two_stage.fitted(variant.fit)
+    assert cell is not None
+    config = two_stage.config
+    name = shipped_name(two_stage)
+    folder = fits.folder / "shipped" / slug(name) / "segmenter"
+    facts = {
+        "stage1": f"{stage1.plan.name}/{stage1.cell.name}",
+        "stage2": f"{fits.name}/{cell.name}: {cell.model}-{cell.loss}-{cell.optimizer}",
+        "data": config.data,
+        "data_digest": fits.data_digest[:16],
+        "profile": config.profile,
+    }
+    if not folder.is_dir():
+        networks = [
+            Segmenter(load_best(plan.cell_folder(one) / BEST, one, plan.config.training))
+            for plan, one in ((stage1.plan, stage1.cell), (fits, cell))
+        ]
+        size = config.training.image_size
+        settings = SegmenterSettings(size=size, intensity=config.intensity, options=variant.options, facts=facts)
+        write_segmenter(folder, *networks, settings)
+    facts = {**read_settings(folder).facts, "collapsed": ", ".join(comparison.summaries[name].collapsed) or "no"}
+    about = f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
+    version = register_segmenter(tracker, folder, fits.name, fits.name, facts, about)
+    return promote(tracker, NAME, version, f"{fits.name}/", True, "lge-sweep phase3")
+
+
+def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluation) -> None:
+    """Show phase 4 in MLflow, as a run of its own.
+
+    Args:
+        tracker: MLflow.
+        two_stage: the fitted pipeline.
+        evaluation: what the test part said.
+    """
+    fits, folder = two_stage.fits, evaluation.folder
+    tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_looks": evaluation.looks}
+    name = f"phase4 {fits.config.data} {fits.config.profile}"
+    run = tracker.open_run(folder.name, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
+    with finishing(run):
+        run.set(evaluation.values)
+        run.describe(evaluation.markdown)
+        run.log_files(folder, [TABLES, *(path.name for path in sorted(folder.glob("*.png")))])
+        run.log_files(folder, [path.name for path in sorted(folder.glob("*.csv"))])
+        run.finish()
+
+
+def _values(comparison: Comparison) -> dict[str, float]:
+    """Name image means as MLflow keys: `final/<pipeline>/<metric>/<class>`."""
+    values = {
+        f"final/{slug(name)}/{metric}/{label}": value
+        for name, summary in comparison.summaries.items()
+        for metric, by_class in summary.image_mean.items()
+        for label, value in by_class.items()
+    }
+    return {key: value for key, value in values.items() if value is not None}
