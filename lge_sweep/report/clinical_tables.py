@@ -27,7 +27,7 @@ QUANTITIES: dict[str, Quantity] = {
     "wall_ml": Quantity("LV wall volume", "mL"),
     "wall_g": Quantity("LV wall mass", "g"),
     "scar_ml": Quantity("scar volume", "mL"),
-    "scar_percent": Quantity("scar", "% of wall"),
+    "scar_percent": Quantity("scar burden", "% of wall"),
 }
 """Column -> quantity. The wall is myocardium and scar together."""
 

@@ -47,7 +47,7 @@ def pick_qualitative(per_image: pd.DataFrame) -> list[Shown]:
     roles = {pick.image: [pick.role] for pick in pick_slices(scar[true > 0], [SCAR])}
     for role, pixels in ((MISSED, true.where(found == 0, 0)), (FALSE_ALARM, found.where(true == 0, 0))):
         if (pixels > 0).any():
-            roles.setdefault(scar.loc[pixels.idxmax(), "image"], []).append(role)
+            roles.setdefault(scar["image"].iloc[int(pixels.argmax())], []).append(role)
     return [Shown(", ".join(names), image) for image, names in roles.items()]
 
 
@@ -100,7 +100,8 @@ def _qualitative_notes(per_image: pd.DataFrame, shown: Sequence[Shown]) -> list[
         "best, median and worst: by the Dice of scar, of the images with scar; missed scar and false alarm: the "
         "largest",
         f"scar missed altogether on {missed} of {int(true.sum())} images with scar; false alarms on {alarms} of "
-        f"{int((~true).sum())} without; a dashed frame shows the part enlarged",
+        f"{int((~true).sum())} without",
+        "a dashed frame shows the part enlarged",
     ]
 
 

@@ -97,9 +97,9 @@ def stage_markdown(stage: int, found: Intervals, form: str) -> str:
             rows[row] += [cell(value, low, high), cell(paper)] if with_paper else [cell(value, low, high)]
     note = (
         f"Global Accuracy {cell(overall['value'], overall['low'], overall['high']).replace('<br>', ', ')}; paper "
-        f"{overall['paper']:.5f}. Accuracy is the pooled recall, as in the paper, and in the last row its mean over the "
-        f"classes (the paper's Mean Accuracy). The other columns: {FORMS[form]}; global is their mean over the classes. "
-        f"{_basis(found)} The paper's numbers are of its own patients, split by slice."
+        f"{overall['paper']:.5f}. Accuracy is the pooled recall, as in the paper, and in the last row its mean over "
+        f"the classes (the paper's Mean Accuracy). The other columns: {FORMS[form]}; global is their mean over the "
+        f"classes. {_basis(found)} The paper's numbers are of its own patients, split by slice."
     )
     return f"### Table {overall['table']}, {FORMS[form]}\n\n{markdown(header, list(rows.values()))}\n\n{note}\n"
 
