@@ -58,6 +58,7 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
         no_bullseye=result.segments if extent is None else "",
         slices=slices,
         levels=bool(result.levels),
+        unit="px" if result.burden.ml is None else "px (mL)",
         model=result.model,
         colours={label.title: _css(label) for label in Label if label != Label.BACKGROUND},
         notes=[*result.exam.notes, *(extent.notes if extent else ()), *notes],
@@ -103,7 +104,7 @@ def percent(value: float | None) -> str:
 
 def _pixels(burden: Burden, label: Label) -> str:
     ml = burden.ml
-    return f"{burden.pixels[label]}" + ("" if ml is None else f" ({ml[label]:.2f} mL)")
+    return f"{burden.pixels[label]}" + ("" if ml is None else f" ({ml[label]:.2f})")
 
 
 def _mm(value: float | None) -> str:

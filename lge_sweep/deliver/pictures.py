@@ -18,6 +18,8 @@ DPI = 100
 LONGEST = 640
 """Longer side of a picture of a slice, in pixels."""
 NAMES = tuple(label.title for label in Label)
+DRAWN = (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)
+"""Outlines in the order in which they are drawn; where two coincide the later one is seen."""
 
 
 def slice_png(result: Result, index: int) -> bytes:
@@ -41,7 +43,7 @@ def heart_png(result: Result, index: int, side: int) -> bytes:
 
 
 def bullseye_png(extent: ScarExtent) -> bytes:
-    """Draw the scar of each segment, per cent of its wall, as the AHA's bull's-eye; hatched where there is no wall.
+    """Draw the scar of each segment, per cent of its wall, as the AHA's bull's-eye; grey where there is no wall.
 
     The anterior wall is on top, the septum on the left, the apex in the middle.
     """
@@ -53,8 +55,9 @@ def bullseye_png(extent: ScarExtent) -> bytes:
         for k in range(count):
             percent = values[first + k]
             middle = np.pi / 2 + k * 2 * np.pi / count
-            look = {"color": scale(percent / 100)} if percent is not None else {"color": "#EEEEEE", "hatch": "//"}
-            ax.bar(middle, 0.25, 2 * np.pi / count, inner, edgecolor=style.INK, linewidth=1.0, **look)
+            colour = style.FAINT if percent is None else scale(percent / 100)
+            edge = 1.0 if count > 1 else 0.0
+            ax.bar(middle, 0.25, 2 * np.pi / count, inner, color=colour, edgecolor=style.INK, linewidth=edge)
             text = f"{first + k + 1}\n" + ("no wall" if percent is None else f"{percent:.0f} %")
             where = (middle, inner + 0.125) if count > 1 else (0.0, 0.0)
             ax.text(*where, text, ha="center", va="center", fontsize=style.SMALL, color=style.INK)
@@ -79,7 +82,8 @@ def _panels(result: Result, index: int, box: tuple[int, int, int, int], longest:
         ax = figure.add_axes((panel / panels, 0, 1 / panels, 1))
         ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
         if panel == panels - 1:
-            draw_contours(ax, result.labels[index], NAMES)
+            for label in DRAWN:
+                draw_contours(ax, np.where(result.labels[index] == label, label, 0).astype(np.uint8), NAMES)
         ax.set_xlim(left - 0.5, left + columns - 0.5)
         ax.set_ylim(top + rows - 0.5, top - 0.5)
         ax.set_axis_off()
