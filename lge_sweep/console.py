@@ -14,6 +14,7 @@ from lge_sweep.scoring import Ranked, Score, Selection
 
 if TYPE_CHECKING:
     from lge_sweep.pipeline.compare import Comparison as Pipelines
+    from lge_sweep.pipeline.evaluate import Evaluation
     from lge_sweep.scoring.doubt import Doubt, Standing
     from lge_sweep.scoring.paired import Paired
     from lge_sweep.sweep.finish import Outcome
@@ -249,11 +250,29 @@ def print_pipelines(console: Console, comparison: "Pipelines") -> None:
             number(summary.positive["dice"]["scar"]),
         )
     console.print(table)
-    for name, meaning in comparison.meanings.items():
-        console.print(f"{name}: {meaning}.", markup=False, soft_wrap=True)
+    for meaning in dict.fromkeys(comparison.meanings.values()):
+        names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
+        console.print(f"{names}: {meaning}.", markup=False, soft_wrap=True)
     console.print("Classes: Dice, mean over images; scar present: over images that have scar.", soft_wrap=True)
     for name, reason in comparison.failed.items():
         console.print(f"Note: the fit '{name}' is left out: {reason}.", markup=False, soft_wrap=True)
+
+
+def print_evaluation(console: Console, evaluation: "Evaluation") -> None:
+    """Print what the test part says.
+
+    Args:
+        console: where to print.
+        evaluation: what it says.
+    """
+    print_pipelines(console, evaluation.comparison)
+    console.print(f"Test part: {evaluation.looks}.", markup=False, soft_wrap=True)
+    if evaluation.again:
+        console.print("This pipeline was evaluated before; shown again, not evaluated again.")
+    console.print(
+        f"Tables VI and VII, cases, agreement: {evaluation.folder / 'tables.md'}", markup=False, soft_wrap=True
+    )
+    console.print(f"Table VIII and figures: {evaluation.folder}", markup=False, soft_wrap=True)
 
 
 def print_scores(console: Console, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:

@@ -39,7 +39,9 @@ def test_folds_follow_from_the_seed_and_not_from_the_order_of_rows() -> None:
 
 
 def test_more_folds_than_training_cases_are_refused() -> None:
-    with pytest.raises(DataError, match="has 3 cases, which cannot be dealt to 5 folds; set fit.folds to at most that"):
+    with pytest.raises(
+        DataError, match=r"has 3 cases, which cannot be dealt to 5 folds; set fit\.folds to at most that"
+    ):
         deal_folds(cases(2, 1), 5, 0)
 
 

@@ -16,11 +16,11 @@ from lge_sweep.pipeline.compare import Comparison, compare, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.looks import describe_looks, record_look
 from lge_sweep.pipeline.variants import PIPELINE, label_part
-from lge_sweep.report.write import save_png
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
 from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
+from lge_sweep.report.write import save_png
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
 from lge_sweep.sweep.files import read_json, slug, write_json, write_text
 

@@ -41,12 +41,14 @@ class TwoStage:
         stage1: the champion of stage 1, which finds the cavity.
         fits: the sweep of the fits; its cell `predicted` is the stage 2 of the paper's pipeline.
         failed: fit -> why it has no result.
+        images: the slices as they were read, [H, W] each.
     """
 
     config: SweepConfig
     stage1: Champion
     fits: Plan
     failed: Mapping[str, str]
+    images: tuple[NDArray[np.number], ...]
 
     def fitted(self, variant: str) -> Cell | None:
         """Return the cell of a fit, or None where it was not asked for or failed."""
@@ -74,7 +76,7 @@ def fit_two_stage(
     _complete(driver, folds)
     fits = plan_fits(settled[2], data, driver.runs, champions, gather_guidance(folds, champions[1]))
     failed = _complete(driver, fits, allow_incomplete)
-    return TwoStage(settled[2], champions[1], fits, failed)
+    return TwoStage(settled[2], champions[1], fits, failed, data.images)
 
 
 def find_two_stage(runs: Path, configs: Mapping[int, SweepConfig], root: Path | None) -> TwoStage:
@@ -99,7 +101,8 @@ def find_two_stage(runs: Path, configs: Mapping[int, SweepConfig], root: Path | 
     left = fits.unfinished()
     if any(cell.name == PREDICTED for cell in left):
         raise unfinished
-    return TwoStage(settled[2], champions[1], fits, {cell.name: "it was not fitted" for cell in left})
+    failed = {cell.name: "it was not fitted" for cell in left}
+    return TwoStage(settled[2], champions[1], fits, failed, data.images)
 
 
 def _prepare(

@@ -1,5 +1,6 @@
 """Ship a fitted pipeline: write it as a folder, show it in MLflow, register it as `models:/lge-two-stage@champion`."""
 
+from lge_sweep.config import Cell
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.pipeline.compare import Comparison, compare
@@ -11,6 +12,7 @@ from lge_sweep.pipeline.variants import label_part, shipped_name, shipped_varian
 from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.sweep.execute import load_best
 from lge_sweep.sweep.files import BEST, slug, write_json
+from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import open_sweep, plan_tags
 from lge_sweep.tracking import Tracker, finishing
 from lge_sweep.tracking.registry import promote
@@ -71,17 +73,19 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison) -> str:
         "profile": config.profile,
     }
     if not folder.is_dir():
-        networks = [
-            Segmenter(load_best(plan.cell_folder(one) / BEST, one, plan.config.training))
-            for plan, one in ((stage1.plan, stage1.cell), (fits, cell))
-        ]
         size = config.training.image_size
         settings = SegmenterSettings(size=size, intensity=config.intensity, options=variant.options, facts=facts)
-        write_segmenter(folder, *networks, settings)
+        write_segmenter(folder, _network(stage1.plan, stage1.cell), _network(fits, cell), settings)
     facts = {**read_settings(folder).facts, "collapsed": ", ".join(comparison.summaries[name].collapsed) or "no"}
-    about = f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
+    about = (
+        f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
+    )
     version = register_segmenter(tracker, folder, fits.name, fits.name, facts, about)
     return promote(tracker, NAME, version, f"{fits.name}/", True, "lge-sweep phase3")
+
+
+def _network(plan: Plan, cell: Cell) -> Segmenter:
+    return Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
 
 
 def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluation) -> None:

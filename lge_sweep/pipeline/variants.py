@@ -11,6 +11,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
 from lge_sweep.data.refine import network_input
+from lge_sweep.data.resize import resize_grey
 from lge_sweep.labels import SINGLE, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.models.segmenter import Segmenter
@@ -60,15 +61,15 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
     assert fit is not None
     cropped = Options(crop_margin=fit.crop_margin)
     variants = {
-        PIPELINE: Variant("as in the paper: stage 1, refinement, stage 2 fitted on guidance as it will get"),
+        PIPELINE: Variant("as in the paper; stage 2 fitted on guidance such as it will get"),
         "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true", "true"),
-        "fitted on truth": Variant("fitted on the true cavity, given the predicted: what out-of-fold guidance is worth", "true"),
+        "fitted on truth": Variant("stage 2 fitted on the true cavity: what out-of-fold guidance is worth", "true"),
         "no guidance": Variant("stage 2 fitted and run without guidance: what guidance is worth", "none", "none"),
         "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
-        "averaged rotations": Variant("probabilities averaged over four quarter turns", options=Options(rotations=True)),
+        "averaged rotations": Variant("mean probability of four quarter turns", options=Options(rotations=True)),
         "cropped": Variant("stage 2 sees the heart alone, enlarged", "cropped", options=cropped),
         "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
-    }  # fmt: skip
+    }
     shipped = shipped_variant(two_stage)
     if not any(variant.alike(shipped) for variant in variants.values()):
         variants[SHIPPED] = shipped
@@ -135,9 +136,10 @@ def label_part(two_stage: TwoStage, part: str) -> Iterator[tuple[str, str, Pixel
         inputs = np.stack([network_input(image, np.zeros_like(image, dtype=bool), single.stage) for image in images])
         yield SINGLE_NETWORK, "one network for all classes, without guidance", classify(network, inputs, SINGLE)
     assert paper is not None
+    grey = np.stack([resize_grey(two_stage.images[row], images.shape[1]) for row in rows])
     for wall, base in (("predicted", paper), ("true", truth)):
         for name, method in METHODS.items():
-            yield f"{name} in {wall} wall", method.title, _classical(images, base, name)
+            yield f"{name} in {wall} wall", method.title, _classical(grey, base, name)
 
 
 def _run(segmenter: TwoStageSegmenter, variant: Variant, images: Pixels, true_cavity: Mask) -> Pixels:
@@ -146,10 +148,10 @@ def _run(segmenter: TwoStageSegmenter, variant: Variant, images: Pixels, true_ca
     return segmenter.join(cavity, segmenter.find_wall(images, guidance))
 
 
-def _classical(images: Pixels, base: Pixels, method: str) -> Pixels:
-    """Replace the scar of some labels by what a threshold finds inside their wall."""
+def _classical(grey: NDArray[np.float32], base: Pixels, method: str) -> Pixels:
+    """Replace the scar of some labels by what a threshold of the unclipped grey levels finds inside their wall."""
     wall = np.isin(base, (Label.MYOCARDIUM, Label.SCAR))
     labels = np.where(wall, np.uint8(Label.MYOCARDIUM), base)
-    for image, inside, cavity, slice_ in zip(images, wall, base == Label.CAVITY, labels, strict=True):
+    for image, inside, cavity, slice_ in zip(grey, wall, base == Label.CAVITY, labels, strict=True):
         slice_[classical_scar(image, inside, cavity, method)] = Label.SCAR
     return labels

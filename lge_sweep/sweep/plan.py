@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import yaml
+from numpy.typing import NDArray
 
 import lge_sweep
 from lge_sweep.config import Cell, SweepConfig, cells, short_names
@@ -45,7 +46,10 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set, read, split and prepared; its attributes are those of the plans that it becomes part of."""
+    """A data set, read, split and prepared; its attributes are those of the plans that it becomes part of.
+
+    `images` are the slices as they were read: grey levels [H, W] of each row of the manifest, in the source's units.
+    """
 
     arrays: Path
     manifest: pd.DataFrame
@@ -53,6 +57,7 @@ class Prepared:
     leaky: bool
     leak_share: float
     notes: tuple[str, ...]
+    images: tuple[NDArray[np.number], ...]
 
     def rows(self, part: str) -> list[int]:
         """Return the rows of the manifest (and of the arrays) that belong to a part."""
@@ -159,7 +164,8 @@ def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> Prepared
     arrays = prepare(curated, config.training.image_size, config.intensity, runs / "cache")
     manifest = curated.manifest.assign(part=curated.manifest["slice"].map(split.parts).fillna(""))
     digest = content_digest(curated.manifest)
-    return Prepared(arrays, manifest, digest, split.leaky, split.leak_share, (*curated.notes, *split.notes))
+    notes = (*curated.notes, *split.notes)
+    return Prepared(arrays, manifest, digest, split.leaky, split.leak_share, notes, curated.images)
 
 
 def plan_sweep(
