@@ -75,13 +75,11 @@ def write_seg(result: Result, path: Path) -> None:
 
 def _segmentation(result: Result) -> hd.seg.Segmentation:
     exam, model = result.exam, result.model
-    assert exam.spacing_mm is not None
-    sources = [_header(path) for path in dict.fromkeys(source.path for source in exam.sources)]
+    sources = [_header(path, exam) for path in dict.fromkeys(source.path for source in exam.sources)]
     pixels = result.labels
     if "NumberOfFrames" in sources[0]:  # highdicom takes the planes of a multi-frame file in the file's order
         pixels = np.zeros((int(sources[0].NumberOfFrames), *result.labels.shape[1:]), dtype=np.uint8)
         pixels[[source.number for source in exam.sources]] = result.labels
-    row_mm, column_mm, slice_mm = exam.spacing_mm
     return hd.seg.Segmentation(
         sources,
         pixels,
@@ -98,15 +96,29 @@ def _segmentation(result: Result) -> hd.seg.Segmentation:
         content_label="LGE_LV",
         content_description=RESEARCH,
         series_description=f"LV, scar: {RESEARCH}",
-        pixel_measures=hd.PixelMeasuresSequence((row_mm, column_mm), exam.thickness_mm or slice_mm, slice_mm),
     )
 
 
-def _header(path: Path) -> Dataset:
+def _header(path: Path, exam: Exam) -> Dataset:
+    """Read a source's header; what highdicom copies of it and it does not have, or not in that place, is put there.
+
+    Distances become those of the exam: highdicom prefers them to what it is given, and where the header holds no slice
+    distance it calculates one, which it may write with too many digits (9.999999999999998).
+    """
     header = pydicom.dcmread(path, stop_before_pixels=True)
     for keyword in COPIED:
         if keyword not in header:
             setattr(header, keyword, None)
+    assert exam.spacing_mm is not None
+    row_mm, column_mm, slice_mm = exam.spacing_mm
+    measures = hd.PixelMeasuresSequence((row_mm, column_mm), exam.thickness_mm or slice_mm, slice_mm)
+    if "NumberOfFrames" not in header:
+        header.update(measures[0])
+        return header
+    shared = header.SharedFunctionalGroupsSequence[0]
+    shared.PixelMeasuresSequence = measures
+    if "PlaneOrientationSequence" not in shared:  # some scanners tell it frame by frame; it is the same in all of them
+        shared.PlaneOrientationSequence = header.PerFrameFunctionalGroupsSequence[0].PlaneOrientationSequence
     return header
 
 
