@@ -10,7 +10,8 @@ import typer
 
 from lge_sweep import __version__
 from lge_sweep.data_commands import data_app
-from lge_sweep.options import DataOption, RootOption, reporting
+from lge_sweep.options import DataOption, RootOption, RunsOption, reporting
+from lge_sweep.predict_command import predict
 
 app = typer.Typer(
     help="Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI.",
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
+app.command()(predict)
 
 
 class Rule(enum.StrEnum):
@@ -34,11 +36,6 @@ class Stage(enum.StrEnum):
     one = "1"
     two = "2"
     both = "both"
-
-
-RunsOption = Annotated[
-    Path | None, typer.Option("--runs", help="Folder for all results (default: $LGE_SWEEP_RUNS, else ./runs).")
-]
 
 
 def _version(asked: bool) -> None:

@@ -1,0 +1,111 @@
+"""Segment exams with a shipped model and deliver the results."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lge_sweep.choices import look_up
+from lge_sweep.config.data import CaseIds
+from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import Exam
+from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
+from lge_sweep.pipeline.load import NAME, SETTINGS, digest, find_segmenter, load_segmenter, read_settings
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How exams are read; see `read_exams`.
+
+    Attributes:
+        case_ids: "hash" or "keep".
+        series: SeriesInstanceUIDs of the LGE series.
+        series_pattern: regular expression that finds it by its description; None: the names of LGE.
+        window: whether grey levels are those of the DICOM file's window.
+    """
+
+    case_ids: CaseIds = "hash"
+    series: tuple[str, ...] = ()
+    series_pattern: str | None = None
+    window: bool = False
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What became of the exams.
+
+    Attributes:
+        deliveries: of each exam that was segmented, now or by the same command before.
+        problems: a sentence for everything that was wrong with the others.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    problems: tuple[str, ...]
+
+
+def predict_exams(
+    path: Path,
+    output: Path,
+    model: str,
+    formats: Sequence[str],
+    runtime: str,
+    runs: Path | None,
+    reading: Reading,
+    say: Callable[[str, int, int], None],
+) -> Predicted:
+    """Segment every exam and write what was found; one bad exam does not keep the others from being done.
+
+    An exam whose folder the same model has written in the same formats before is not done again.
+
+    Args:
+        path: an exam, or a folder of exams: DICOM or NIfTI.
+        output: folder that gets a folder an exam.
+        model: `models:/lge-two-stage@champion`, another of the registry, or a segmenter's folder.
+        formats: names in `FORMATS`; none: all that an exam allows.
+        runtime: "onnx" or "torch".
+        runs: the runs directory, for a model of the registry.
+        reading: how exams are read.
+        say: told what is done next, how many exams are done, and how many there are.
+
+    Raises:
+        ConfigError: a format or the runtime is unknown.
+        DataError: there is no such file or folder, or no exam in it could be read.
+        ModelError: there is no such model.
+    """
+    for name in formats:
+        look_up("format", name, FORMATS)
+    folder = find_segmenter(model, runs)
+    segmenter, facts = load_segmenter(folder, runtime), _facts(folder)
+    exams, problems = read_exams(
+        path,
+        reading.case_ids,
+        series=reading.series,
+        series_pattern=reading.series_pattern or SERIES_PATTERN,
+        window=reading.window,
+    )
+    if not exams:
+        raise DataError(str(path), problems)
+    deliveries = []
+    for number, exam in enumerate(exams):
+        say(exam.case, number, len(exams))
+        asked = tuple(formats) or possible_formats(exam)
+        try:
+            there = read_delivery(output, exam, asked, facts)
+            deliveries.append(there or deliver(exam, segmenter.segment(exam.pixels).labels, output, asked, facts))
+        except DataError as error:
+            problems += [f"{exam.case}: {finding}" for finding in error.findings]
+    say("done", len(exams), len(exams))
+    return Predicted(tuple(deliveries), tuple(problems))
+
+
+def possible_formats(exam: Exam) -> tuple[str, ...]:
+    """Return the formats that an exam allows: a DICOM Segmentation needs DICOM images to refer to."""
+    return tuple(name for name in FORMATS if name != "seg" or exam.sources)
+
+
+def _facts(folder: Path) -> ModelFacts:
+    """Say which model it is, in words for reports and DICOM objects."""
+    facts = read_settings(folder).facts
+    made_of = digest(folder / SETTINGS)  # it has the digests of the networks
+    trained = f"{facts.get('data', 'unknown')}, content {facts.get('data_digest', 'unknown')}"
+    return ModelFacts(NAME, made_of[:12], made_of, trained)
