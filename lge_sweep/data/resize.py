@@ -41,8 +41,9 @@ def resize_labels(labels: Pixels, rows: int, columns: int) -> Pixels:
 
     Both images cover the same rectangle. Pixel (i, j) of the result takes the value of the pixel that its centre lies
     in, (floor((i + 1/2) H / rows), floor((j + 1/2) W / columns)). `resize_image` has the same geometry, so resizing
-    labels back undoes the resizing of their image without a shift, whichever of the two is larger; rows and columns
-    each by their own factor.
+    labels back undoes the resizing of their image, whichever of the two is larger; rows and columns each by their own
+    factor. A centre that lies on the edge of two pixels (all do when halving) takes either: labels then move by half a
+    pixel of `labels`, which is the most they ever move.
 
     Args:
         labels: [H, W].

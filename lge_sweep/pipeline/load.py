@@ -15,8 +15,6 @@ from lge_sweep.pipeline.segment import TwoStageSegmenter
 
 Runtime = Literal["onnx", "torch"]
 SETTINGS = "settings.json"
-INSIDE = Path("artifacts", "segmenter")
-"""Where the folder lies in an MLflow model."""
 REGISTRY = "models:/"
 LOADERS = {"onnx": (".onnx", load_onnx), "torch": (".pt2", load_pt2)}
 assert set(LOADERS) == set(get_args(Runtime))
@@ -38,8 +36,7 @@ def load_segmenter(model: str | Path, runtime: str = "onnx", runs: Path | None =
     """
     suffix, load = look_up("runtime", runtime, LOADERS)
     folder = _fetch(model, runs) if str(model).startswith(REGISTRY) else Path(model)
-    if (folder / INSIDE).is_dir():
-        folder = folder / INSIDE
+    folder = next((path.parent for path in folder.glob(f"artifacts/*/{SETTINGS}")), folder)  # in an MLflow model
     settings = read_settings(folder)
     networks = []
     for stage in (1, 2):

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from lge_sweep.pipeline import served
 from lge_sweep.pipeline.load import SETTINGS, digest, read_settings
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.registry import Package, Version, find_version, register_package
@@ -23,7 +22,7 @@ def register_segmenter(
 
     Args:
         tracker: MLflow.
-        folder: what `write_segmenter` wrote; called `segmenter`.
+        folder: what `write_segmenter` wrote.
         run_key: key of the run that the model is shown with.
         origin: what the segmenter was made by, such as the folder of phase 4.
         facts: tags of the version, `collapsed` among them ("no", or the classes that are never predicted).
@@ -42,7 +41,7 @@ def register_segmenter(
     if there is not None:
         return there
     description = (
-        f"{about}. Input: grey levels float32 [N, H, W] of any unit and size, slices of one exam or of several; each is "
+        f"{about}. Input: grey levels float32 [N, H, W] of any unit and size, slices of any exams; each is "
         f"clipped, made 8 bit and resized to {settings.size} x {settings.size} inside. Output: labels uint8 [N, H, W], "
         '0 background, 1 cavity, 2 myocardium, 3 scar. It runs on ONNX; `model_config={"runtime": "torch"}` takes '
         "torch. Research use only."
@@ -55,7 +54,7 @@ def register_segmenter(
         facts={**facts, **settings.facts},
         description=description,
         folder=folder,
-        code=Path(served.__file__),
+        code=Path(__file__).with_name("served.py"),
         settings={"runtime": "onnx"},
     )
     return register_package(tracker, package)
