@@ -1,11 +1,13 @@
 """Tables and sentences for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +17,7 @@ from lge_sweep.scoring import Ranked, Score, Selection
 if TYPE_CHECKING:
     from lge_sweep.pipeline.compare import Comparison as Pipelines
     from lge_sweep.pipeline.evaluate import Evaluation
+    from lge_sweep.pipeline.predict import Predicted
     from lge_sweep.scoring.doubt import Doubt, Standing
     from lge_sweep.scoring.paired import Paired
     from lge_sweep.sweep.finish import Outcome
@@ -256,6 +259,45 @@ def print_pipelines(console: Console, comparison: "Pipelines") -> None:
     console.print("Classes: Dice, mean over images; scar present: over images that have scar.", soft_wrap=True)
     for name, reason in comparison.failed.items():
         console.print(f"Note: the fit '{name}' is left out: {reason}.", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(console: Console, what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar with the time left; lines where there is no terminal.
+
+    Args:
+        console: where to print.
+        what: what is being done.
+
+    Yields:
+        Tell it what is next, how many are done, and how many there are.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def say(name: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{what}: {name}", completed=done, total=total)
+            if not console.is_terminal:
+                console.print(f"[{done}/{total}] {what}: {name}", markup=False, soft_wrap=True)
+
+        yield say
+
+
+def print_predicted(console: Console, predicted: "Predicted") -> None:
+    """Print what was found in each exam, and where it is.
+
+    Args:
+        console: where to print.
+        predicted: what became of the exams.
+    """
+    for delivery in predicted.deliveries:
+        console.print(
+            f"{delivery.folder}: {', '.join(file.name for file in delivery.files[:12])}", markup=False, soft_wrap=True
+        )
+        for note in delivery.notes:
+            console.print(f"  note: {note}", style="yellow", markup=False, soft_wrap=True)
+    console.print(f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis.")
 
 
 def print_evaluation(console: Console, evaluation: "Evaluation") -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lge_sweep.config import SweepConfig, load_sweep
-from lge_sweep.console import make_console, print_evaluation, print_outcome, print_pipelines
+from lge_sweep.console import make_console, print_evaluation, print_outcome, print_pipelines, progress
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
 from lge_sweep.sweep import Driver, drive, make_plans, run_sweep
@@ -101,8 +101,9 @@ def run_phase3(request: Request) -> None:
         from lge_sweep.pipeline.ship import compare_on_validation, ship
 
         fitted = fit_two_stage(driver, dict(zip((1, 2), configs, strict=True)), request.root, request.allow_incomplete)
-        console.print("\ncomparing the pipeline with its controls on the validation part")
-        comparison = compare_on_validation(driver.tracker, fitted)
+        console.print()
+        with progress(console, "labelling the validation part") as say:
+            comparison = compare_on_validation(driver.tracker, fitted, say)
         print_pipelines(console, comparison)
         console.print(ship(driver.tracker, fitted, comparison), markup=False, soft_wrap=True)
         console.print(f"Tables: {fitted.fits.folder}", markup=False, soft_wrap=True)
@@ -123,7 +124,8 @@ def run_phase4(request: Request) -> None:
         from lge_sweep.pipeline.ship import show_evaluation
 
         fitted = find_two_stage(driver.runs, dict(zip((1, 2), configs, strict=True)), request.root)
-        evaluation = evaluate_once(driver.runs, fitted, lambda text: console.print(text, markup=False, soft_wrap=True))
+        with progress(console, "labelling the test part") as say:
+            evaluation = evaluate_once(driver.runs, fitted, say)
         show_evaluation(driver.tracker, fitted, evaluation)
         print_evaluation(console, evaluation)
 

@@ -28,7 +28,9 @@ def predict(
     series_pattern: Annotated[
         str | None, typer.Option(help="Regular expression that finds the LGE series by its SeriesDescription.")
     ] = None,
-    window: Annotated[bool, typer.Option("--window", help="Use grey levels as the DICOM file asks to show them.")] = False,
+    window: Annotated[
+        bool, typer.Option("--window", help="Use grey levels as the DICOM file asks to show them.")
+    ] = False,
 ) -> None:
     """Segment exams with the shipped model: DICOM SEG, NIfTI, pictures, tables, a page an exam. Research use only."""
     with reporting():
@@ -39,7 +41,7 @@ def predict(
         reading = Reading(case_ids, tuple(series or ()), series_pattern, window)
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
         console = make_console()
-        with progress(console) as say:
+        with progress(console, "segmenting") as say:
             predicted = predict_exams(exams, output, model, names, runtime, runs, reading, say)
         print_predicted(console, predicted)
         if predicted.problems:

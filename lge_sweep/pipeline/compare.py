@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.data import load_arrays
-from lge_sweep.labels import SINGLE, class_names
+from lge_sweep.labels import SINGLE, class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.metrics.summary import Summary
-from lge_sweep.pipeline.variants import PIPELINE
+from lge_sweep.pipeline.variants import PIPELINE, Labelled
 from lge_sweep.scoring.doubt import Candidate, Doubt, doubt
 from lge_sweep.sweep.files import slug, write_text
 from lge_sweep.sweep.plan import Plan
@@ -53,8 +53,7 @@ class Comparison:
 def compare(
     plan: Plan,
     part: str,
-    labels: Mapping[str, NDArray[np.uint8]],
-    meanings: Mapping[str, str],
+    labelled: Mapping[str, Labelled],
     failed: Mapping[str, str],
     folder: Path,
 ) -> Comparison:
@@ -65,22 +64,33 @@ def compare(
     Args:
         plan: the finished fits.
         part: "val" or "test".
-        labels: name -> values of `Label`, [N, S, S] in the order of the part's rows; `PIPELINE` first.
-        meanings: name -> what it is.
+        labelled: name -> final labels of the part; `PIPELINE` first.
         failed: fit -> why it could not be had.
         folder: where to write.
     """
-    rows, metrics = plan.rows(part), plan.config.metrics
-    truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
     tables = {}
     (folder / part).mkdir(parents=True, exist_ok=True)
-    for name, predicted in labels.items():
-        tables[name] = evaluate(
-            predicted, truth, class_names(SINGLE), images=measured["slice"].tolist(), cases=measured["case"].tolist(),
-            bf_tolerance=metrics.bf_tolerance, empty=metrics.empty,
-        )  # fmt: skip
+    for name, found in labelled.items():
+        tables[name] = measure_part(plan, part, found.labels, SINGLE)
         write_text(folder / part / f"{slug(name)}.csv", tables[name].to_csv(index=False))
-    return _conclude(plan, part, tables, meanings, failed)
+    return _conclude(plan, part, tables, {name: found.meaning for name, found in labelled.items()}, failed)
+
+
+def measure_part(plan: Plan, part: str, labels: NDArray[np.uint8], stage: int) -> pd.DataFrame:
+    """Measure labels of a part as the classes of a stage; returns the table of `lge_sweep.metrics.evaluate`.
+
+    Args:
+        plan: the finished fits.
+        part: "val" or "test".
+        labels: [N, S, S], values of `Label`, in the order of the part's rows.
+        stage: 1, 2 or `SINGLE`, all four classes.
+    """
+    rows, metrics = plan.rows(part), plan.config.metrics
+    truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
+    return evaluate(
+        stage_target(labels, stage), stage_target(truth, stage), class_names(stage), images=measured["slice"].tolist(),
+        cases=measured["case"].tolist(), bf_tolerance=metrics.bf_tolerance, empty=metrics.empty,
+    )  # fmt: skip
 
 
 def read_comparison(plan: Plan, folder: Path, content: Mapping[str, Any]) -> Comparison:

@@ -1,6 +1,6 @@
 """Phase 4: the one evaluation on the test part. The only module that reads it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,13 +9,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.data import load_arrays
-from lge_sweep.labels import SINGLE, class_names, stage_target
-from lge_sweep.metrics import evaluate
+from lge_sweep.labels import SINGLE, class_names
 from lge_sweep.pipeline.cases import clinical_table
-from lge_sweep.pipeline.compare import Comparison, compare, read_comparison
+from lge_sweep.pipeline.compare import Comparison, compare, measure_part, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.looks import describe_looks, record_look
-from lge_sweep.pipeline.variants import PIPELINE, label_part
+from lge_sweep.pipeline.variants import PIPELINE, Say, label_part
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
@@ -38,7 +37,7 @@ class Evaluation:
         folder: tables, figures and everything they were made of.
         comparison: the pipeline beside its controls.
         looks: a sentence on how untouched the test part was.
-        markdown: Tables VI and VII in all three forms, all pipelines side by side, cases and their agreement.
+        brief: Tables VI and VII, means over images, as Markdown; the other forms and tables are in the folder.
         values: name -> number, for MLflow.
         again: whether this is an evaluation of before, read back.
     """
@@ -46,18 +45,18 @@ class Evaluation:
     folder: Path
     comparison: Comparison
     looks: str
-    markdown: str
+    brief: str
     values: Mapping[str, float]
     again: bool
 
 
-def evaluate_once(runs: Path, two_stage: TwoStage, say: Callable[[str], None]) -> Evaluation:
+def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     """Evaluate a fitted pipeline and everything it is compared with on the test part, or read back that it was.
 
     Args:
         runs: the runs directory.
         two_stage: the fitted pipeline.
-        say: told what is being done.
+        say: told what labels the part next, how many have, and how many there are.
 
     Raises:
         RunsError: the record of earlier looks cannot be read.
@@ -68,30 +67,29 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Callable[[str], None]) -
         return _read(folder, two_stage)
     folder.mkdir(parents=True, exist_ok=True)
     looks = describe_looks(folder.name, record_look(runs, folder.name, fits.manifest))
-    meanings, labels = {}, {}
-    for name, meaning, found in label_part(two_stage, TEST):
-        say(f"labelled the test part by: {name}")
-        meanings[name], labels[name] = meaning, found
-    comparison = compare(fits, TEST, labels, meanings, two_stage.failed, folder)
-    say("bootstrapping intervals")
-    markdown, values = _write(folder, two_stage, comparison, labels[PIPELINE])
-    write_text(folder / TABLES, markdown)
-    write_json(folder / EVALUATION, {"fits": fits.name, "looks": looks, "values": values, **comparison.to_dict()})
-    return Evaluation(folder, comparison, looks, markdown, values, again=False)
+    labelled = label_part(two_stage, TEST, say)
+    comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
+    brief, values = _write(folder, two_stage, comparison, labelled[PIPELINE].labels)
+    own = {"fits": fits.name, "looks": looks, "brief": brief, "values": values}
+    write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
+    return Evaluation(folder, comparison, looks, brief, values, again=False)
 
 
 def _read(folder: Path, two_stage: TwoStage) -> Evaluation:
     content = read_json(folder / EVALUATION)
     comparison = read_comparison(two_stage.fits, folder, content)
-    markdown = (folder / TABLES).read_text(encoding="utf-8")
-    return Evaluation(folder, comparison, content["looks"], markdown, content["values"], again=True)
+    return Evaluation(folder, comparison, content["looks"], content["brief"], content["values"], again=True)
 
 
 def _write(
     folder: Path, two_stage: TwoStage, comparison: Comparison, paper: NDArray[np.uint8]
 ) -> tuple[str, dict[str, float]]:
-    """Write all tables and figures; return the tables as Markdown, and every number by its name in MLflow."""
-    stages = {stage: intervals(table) for stage, table in _stage_tables(folder, two_stage, paper).items()}
+    """Write all tables and figures; return the tables in brief, and every number by its name in MLflow."""
+    stages = {}
+    for stage in (1, 2):
+        table = measure_part(two_stage.fits, TEST, paper, stage)
+        _write_csv(folder / f"stage{stage}_per_image.csv", table)
+        stages[stage] = intervals(table)
     results = {name: intervals(table) for name, table in comparison.tables.items()}
     reference = comparison.tables[PIPELINE]
     differences = {
@@ -115,23 +113,9 @@ def _write(
         "## Cases\n\n" + clinical_markdown(cases),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
     ]
-    return "\n\n".join(sections) + "\n", _values(results)
-
-
-def _stage_tables(folder: Path, two_stage: TwoStage, labels: NDArray[np.uint8]) -> dict[int, pd.DataFrame]:
-    """Measure the pipeline's final labels as the classes of each stage, as the paper's Tables VI and VII do."""
-    fits = two_stage.fits
-    rows = fits.rows(TEST)
-    truth, measured, metrics = load_arrays(fits.arrays).labels[rows], fits.manifest.iloc[rows], fits.config.metrics
-    tables = {}
-    for stage in (1, 2):
-        tables[stage] = evaluate(
-            stage_target(labels, stage), stage_target(truth, stage), class_names(stage),
-            images=measured["slice"].tolist(), cases=measured["case"].tolist(), bf_tolerance=metrics.bf_tolerance,
-            empty=metrics.empty,
-        )  # fmt: skip
-        _write_csv(folder / f"stage{stage}_per_image.csv", tables[stage])
-    return tables
+    write_text(folder / TABLES, "\n\n".join(sections) + "\n")
+    brief = [stage_markdown(stage, found, "image_mean") for stage, found in stages.items()]
+    return "\n\n".join(brief), _values(results)
 
 
 def _draw(
@@ -152,7 +136,7 @@ def _draw(
 
 
 def _values(results: Mapping[str, Intervals]) -> dict[str, float]:
-    """Name every number as MLflow keys are: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control."""
+    """Name every number as MLflow does: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control."""
     values: dict[str, float] = {}
     for name, found in results.items():
         own = "" if name == PIPELINE else f"{slug(name)}/"

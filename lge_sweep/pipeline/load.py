@@ -14,6 +14,8 @@ from lge_sweep.pipeline.runtime import load_onnx, load_pt2
 from lge_sweep.pipeline.segment import TwoStageSegmenter
 
 Runtime = Literal["onnx", "torch"]
+NAME = "lge-two-stage"
+"""Of the registered model."""
 SETTINGS = "settings.json"
 REGISTRY = "models:/"
 LOADERS = {"onnx": (".onnx", load_onnx), "torch": (".pt2", load_pt2)}
@@ -35,8 +37,7 @@ def load_segmenter(model: str | Path, runtime: str = "onnx", runs: Path | None =
         RunsError: the registry cannot be opened.
     """
     suffix, load = look_up("runtime", runtime, LOADERS)
-    folder = _fetch(model, runs) if str(model).startswith(REGISTRY) else Path(model)
-    folder = next((path.parent for path in folder.glob(f"artifacts/*/{SETTINGS}")), folder)  # in an MLflow model
+    folder = find_segmenter(model, runs)
     settings = read_settings(folder)
     networks = []
     for stage in (1, 2):
@@ -45,6 +46,21 @@ def load_segmenter(model: str | Path, runtime: str = "onnx", runs: Path | None =
             raise ModelError(f"{path}: missing or not as it was written (its SHA-256 is not the one in {SETTINGS})")
         networks.append(load(path))
     return TwoStageSegmenter(networks[0], networks[1], settings.size, settings.intensity, settings.options)
+
+
+def find_segmenter(model: str | Path, runs: Path | None = None) -> Path:
+    """Return the folder of a segmenter's files.
+
+    Args:
+        model: as for `load_segmenter`.
+        runs: the runs directory, for a model of the registry.
+
+    Raises:
+        ModelError: there is no such model.
+        RunsError: the registry cannot be opened.
+    """
+    folder = _fetch(str(model), runs_folder(runs)) if str(model).startswith(REGISTRY) else Path(model)
+    return next((path.parent for path in folder.glob(f"artifacts/*/{SETTINGS}")), folder)  # in an MLflow model
 
 
 def read_settings(folder: Path) -> SegmenterSettings:
@@ -72,8 +88,13 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _fetch(model: str | Path, runs: Path | None) -> Path:
-    from lge_sweep.tracking.mlflow import Tracker
+def _fetch(model: str, runs: Path) -> Path:
+    from lge_sweep.tracking.mlflow import DATABASE, Tracker
     from lge_sweep.tracking.registry import locate  # MLflow takes seconds to import
 
-    return locate(Tracker(runs_folder(runs)), str(model))
+    if not (runs / DATABASE).is_file():
+        raise ModelError(
+            f"{model}: there is no registry in {runs}; run phase 3 first (make phase3), name its runs directory with "
+            "--runs, or give the folder of a segmenter with --model"
+        )
+    return locate(Tracker(runs), model)

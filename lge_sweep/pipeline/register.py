@@ -5,11 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lge_sweep.pipeline.load import SETTINGS, digest, read_settings
+from lge_sweep.pipeline.load import NAME, SETTINGS, digest, read_settings
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.registry import Package, Version, find_version, register_package
-
-NAME = "lge-two-stage"
 
 
 def register_segmenter(

@@ -6,9 +6,9 @@ from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.pipeline.compare import Comparison, compare
 from lge_sweep.pipeline.evaluate import TABLES, Evaluation
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.load import read_settings
-from lge_sweep.pipeline.register import NAME, register_segmenter
-from lge_sweep.pipeline.variants import label_part, shipped_name, shipped_variant
+from lge_sweep.pipeline.load import NAME, read_settings
+from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.pipeline.variants import Say, label_part, shipped_name, shipped_variant
 from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.sweep.execute import load_best
 from lge_sweep.sweep.files import BEST, slug, write_json
@@ -21,24 +21,22 @@ COMPARISON = "comparison.json"
 VAL = "val"
 
 
-def compare_on_validation(tracker: Tracker, two_stage: TwoStage) -> Comparison:
+def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> Comparison:
     """Measure the pipeline and everything it is compared with on the validation part, and show it in the fits' run.
 
     Args:
         tracker: MLflow.
         two_stage: the fitted pipeline.
+        say: told what labels the part next, how many have, and how many there are.
     """
     fits = two_stage.fits
-    found = list(label_part(two_stage, VAL))
-    meanings = {name: meaning for name, meaning, _ in found}
-    labels = {name: stack for name, _, stack in found}
-    comparison = compare(fits, VAL, labels, meanings, two_stage.failed, fits.folder)
+    comparison = compare(fits, VAL, label_part(two_stage, VAL, say), two_stage.failed, fits.folder)
     write_json(fits.folder / COMPARISON, comparison.to_dict())
     run = open_sweep(tracker, fits)
     with finishing(run):
         run.set(_values(comparison))
         run.tag({"doubt": comparison.doubt.sentence[:500]})
-        run.log_files(fits.folder / VAL, [f"{slug(name)}.csv" for name in labels], VAL)
+        run.log_files(fits.folder / VAL, [f"{slug(name)}.csv" for name in comparison.tables], VAL)
         run.log_files(fits.folder, [COMPARISON])
         run.finish()
     return comparison
@@ -102,7 +100,7 @@ def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluatio
     run = tracker.open_run(folder.name, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
     with finishing(run):
         run.set(evaluation.values)
-        run.describe(evaluation.markdown)
+        run.describe(f"Test part: {evaluation.looks}.\n\n{evaluation.brief}")
         run.log_files(folder, [TABLES, *(path.name for path in sorted(folder.glob("*.png")))])
         run.log_files(folder, [path.name for path in sorted(folder.glob("*.csv"))])
         run.finish()

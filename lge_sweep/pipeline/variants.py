@@ -1,8 +1,8 @@
 """The paper's pipeline, and what it is compared with: each a way to final labels from the same slices."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from lge_sweep.sweep.plan import Plan
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+
+Say = Callable[[str, int, int], None]
+"""Told what is done next, how many are done, and how many there are."""
 
 PIPELINE = "two-stage"
 SHIPPED = "as shipped"
@@ -113,33 +116,47 @@ def load_network(plan: Plan, cell: Cell) -> Network:
     return torch_network(module.to(device), str(device))
 
 
-def label_part(two_stage: TwoStage, part: str) -> Iterator[tuple[str, str, Pixels]]:
+class Labelled(NamedTuple):
+    """What a way to final labels has made of a part."""
+
+    meaning: str
+    """What it is, and what it is good to know for."""
+    labels: Pixels
+    """[N, S, S], values of `Label`, in the order of the part's rows."""
+
+
+def label_part(two_stage: TwoStage, part: str, say: Say) -> dict[str, Labelled]:
     """Label the slices of a part by the pipeline and everything it is compared with.
 
     Args:
         two_stage: the fitted pipeline.
         part: "val" or "test".
+        say: told what labels the part next, how many have, and how many there are.
 
-    Yields:
-        Name, meaning and final labels [N, S, S], values of `Label`; the paper's pipeline first.
+    Returns:
+        Name -> final labels; the paper's pipeline first.
     """
     arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
     images, truth = arrays.images[rows], arrays.labels[rows]
-    paper = None
-    for name, variant in two_stage_variants(two_stage).items():
-        labels = _run(make_segmenter(two_stage, variant), variant, images, arrays.refined[rows])
-        paper = labels if paper is None else paper
-        yield name, variant.meaning, labels
-    single = two_stage.fitted("single")
-    if single is not None:
-        network = load_network(two_stage.fits, single)
-        inputs = np.stack([network_input(image, np.zeros_like(image, dtype=bool), single.stage) for image in images])
-        yield SINGLE_NETWORK, "one network for all classes, without guidance", classify(network, inputs, SINGLE)
-    assert paper is not None
+    variants, single = two_stage_variants(two_stage), two_stage.fitted("single")
+    names = [*variants, *([SINGLE_NETWORK] if single else []), "classical thresholds"]
+    labelled = {}
+    for number, name in enumerate(names):
+        say(name, number, len(names))
+        if name in variants:
+            variant = variants[name]
+            found = _run(make_segmenter(two_stage, variant), variant, images, arrays.refined[rows])
+            labelled[name] = Labelled(variant.meaning, found)
+        elif single and name == SINGLE_NETWORK:
+            inputs = np.stack([network_input(image, np.zeros(image.shape, dtype=bool), SINGLE) for image in images])
+            found = classify(load_network(two_stage.fits, single), inputs, SINGLE)
+            labelled[name] = Labelled("one network for all classes, without guidance", found)
     grey = np.stack([resize_grey(two_stage.images[row], images.shape[1]) for row in rows])
-    for wall, base in (("predicted", paper), ("true", truth)):
+    for wall, base in (("predicted", labelled[PIPELINE].labels), ("true", truth)):
         for name, method in METHODS.items():
-            yield f"{name} in {wall} wall", method.title, _classical(grey, base, name)
+            labelled[f"{name} in {wall} wall"] = Labelled(method.title, _classical(grey, base, name))
+    say("measuring", len(names), len(names))
+    return labelled
 
 
 def _run(segmenter: TwoStageSegmenter, variant: Variant, images: Pixels, true_cavity: Mask) -> Pixels:
