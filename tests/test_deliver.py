@@ -232,6 +232,32 @@ def test_an_empty_prediction_and_a_source_without_an_identity(tmp_path: Path) ->
     check_dicom(delivery.files[0])
 
 
+def test_a_seg_of_a_multi_frame_file_that_tells_everything_frame_by_frame(tmp_path: Path) -> None:
+    (dataset,) = encode(grey(4), (1.25, 1.5, 9.0), multi=True)
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        frame.PlaneOrientationSequence = shared.PlaneOrientationSequence
+        frame.PixelMeasuresSequence = shared.PixelMeasuresSequence
+    del shared.PlaneOrientationSequence, shared.PixelMeasuresSequence
+    write(dataset, tmp_path / "multi.dcm")
+    (exam,), findings = read_exams(tmp_path / "multi.dcm")
+    assert findings == []
+    delivery = deliver(exam, classes(4), tmp_path / "out", ["seg"], MODEL)
+    assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes(4))
+    assert np.array_equal(by_pydicom(exam, delivery.files[0]), classes(4))
+    check_dicom(delivery.files[0])
+
+
+def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: Path) -> None:
+    for k, place in enumerate((0, 1, 3)):
+        write(classic(grey()[k], place), tmp_path / "exam" / f"IM{k}.dcm")
+    (exam,), _ = read_exams(tmp_path / "exam")
+    delivery = deliver(exam, classes(), tmp_path / "out", ["seg"], MODEL)
+    assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes())
+    assert "10 to 20 mm apart (one missing?)" in delivery.notes[0]
+    check_dicom(delivery.files[0])
+
+
 def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
     exam = nifti_exam(tmp_path, np.diag([1.5, 1.25, 8.0, 1.0]))
     with pytest.raises(DataError, match="but the exam is not DICOM; ask for nifti instead of seg"):
