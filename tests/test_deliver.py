@@ -33,6 +33,7 @@ from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import ScarExtent
+from lge_sweep.report.overlays import zoom_box
 
 Labels = NDArray[np.uint8]
 MODEL = ModelFacts("two-stage <b>LGE</b>", "7", "0123456789abcdef" * 4, "a study of 70 exams")
@@ -232,6 +233,32 @@ def test_an_empty_prediction_and_a_source_without_an_identity(tmp_path: Path) ->
     check_dicom(delivery.files[0])
 
 
+def test_a_seg_of_a_multi_frame_file_that_tells_everything_frame_by_frame(tmp_path: Path) -> None:
+    (dataset,) = encode(grey(4), (1.25, 1.5, 9.0), multi=True)
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        frame.PlaneOrientationSequence = shared.PlaneOrientationSequence
+        frame.PixelMeasuresSequence = shared.PixelMeasuresSequence
+    del shared.PlaneOrientationSequence, shared.PixelMeasuresSequence
+    write(dataset, tmp_path / "multi.dcm")
+    (exam,), findings = read_exams(tmp_path / "multi.dcm")
+    assert findings == []
+    delivery = deliver(exam, classes(4), tmp_path / "out", ["seg"], MODEL)
+    assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes(4))
+    assert np.array_equal(by_pydicom(exam, delivery.files[0]), classes(4))
+    check_dicom(delivery.files[0])
+
+
+def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: Path) -> None:
+    for k, place in enumerate((0, 1, 3)):
+        write(classic(grey()[k], place), tmp_path / "exam" / f"IM{k}.dcm")
+    (exam,), _ = read_exams(tmp_path / "exam")
+    delivery = deliver(exam, classes(), tmp_path / "out", ["seg"], MODEL)
+    assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes())
+    assert "10 to 20 mm apart (one missing?)" in delivery.notes[0]
+    check_dicom(delivery.files[0])
+
+
 def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
     exam = nifti_exam(tmp_path, np.diag([1.5, 1.25, 8.0, 1.0]))
     with pytest.raises(DataError, match="but the exam is not DICOM; ask for nifti instead of seg"):
@@ -336,6 +363,30 @@ def test_the_page_is_whole_in_itself(tmp_path: Path, phantom: tuple[NDArray[np.u
     assert f"{result.burden.scar_percent:.1f} %" in page
     assert not isinstance(result.segments, str)
     assert "without the insertion points of the right ventricle" in page
+
+
+def test_the_page_tells_the_exam_and_shows_the_heart_where_it_is(tmp_path: Path) -> None:
+    labels = np.zeros((3, 60, 90), dtype=np.uint8)
+    labels[:, 30:50, 10:40] = Label.CAVITY
+    exam = exam_of(tmp_path, grey(3, (60, 90)), (1.5, 1.0, 8.0))
+    page, found = page_of(exam, labels, tmp_path / "out")
+    cells = re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td></tr>", page)
+    assert {
+        ("source", "DICOM"),
+        ("slices", "3 of 60 x 90 pixels"),
+        ("pixel (row x column)", "1.5 x 1 mm"),
+        ("distance of slices", "8 mm"),
+        ("thickness of a slice", "6.4 mm"),
+        ("position in the patient", "known"),
+    } <= set(cells)
+    with Image.open(io.BytesIO(base64.b64decode(found.links[-1].split(",")[1]))) as image:
+        drawn = np.asarray(image.convert("RGB")).astype(int)
+    assert drawn.shape[:2] == (300, 400)
+    yellow = np.argwhere(np.abs(drawn - COLOURS[Label.CAVITY]).max(axis=2) < 30)
+    top, left, side = zoom_box(list(labels))
+    scale, second = np.array([300, 200]) / side, np.array([0, 200])
+    assert yellow.min(axis=0) == pytest.approx((np.array([30, 10]) - (top, left)) * scale + second, abs=4)
+    assert yellow.max(axis=0) == pytest.approx((np.array([50, 40]) - (top, left)) * scale + second, abs=4)
 
 
 def test_the_page_says_why_there_is_no_bulls_eye(tmp_path: Path) -> None:

@@ -270,7 +270,9 @@ def test_two_exams_of_a_patient_name_the_option(tmp_path: Path) -> None:
     exams, (finding,) = read_exams(tmp_path)
     assert len(exams) == 1
     assert finding.endswith("carry the same PatientID, set --case-ids keep")
-    assert len(read_exams(tmp_path, "keep")[0]) == 2
+    exams, findings = read_exams(tmp_path, "keep")
+    assert ([exam.case for exam in exams], findings) == (["exam0", "exam1"], [])
+    assert exams[0].notes == exams[1].notes == ()
 
 
 def test_a_segmentation_and_a_mask_beside_the_images_are_passed_over(tmp_path: Path) -> None:

@@ -70,22 +70,26 @@ def bullseye_png(extent: ScarExtent) -> bytes:
 
 
 def _panels(result: Result, index: int, box: tuple[int, int, int, int], longest: int, beside: bool) -> bytes:
-    """Draw a part (first row, first column, rows, columns) of a slice; `beside`: first without, then with outlines."""
+    """Draw a part (first row, first column, rows, columns) of a slice, its grey levels spread over what is shown.
+
+    With `beside`, it is drawn twice, without outlines and with them.
+    """
     top, left, rows, columns = box
     row_mm, column_mm, _ = result.exam.spacing_mm or (1.0, 1.0, 1.0)
     high, wide = rows * row_mm, columns * column_mm
     scale = longest / max(high, wide) / DPI
     panels = 2 if beside else 1
     figure = Figure(figsize=(wide * scale * panels, high * scale), dpi=DPI, facecolor="black")
-    image = to_8_bit(result.exam.pixels[index], Intensity())
+    part = to_8_bit(result.exam.pixels[index, top : top + rows, left : left + columns], Intensity())
+    edges = (left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5)
     for panel in range(panels):
         ax = figure.add_axes((panel / panels, 0, 1 / panels, 1))
-        ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
+        ax.imshow(part, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto", extent=edges)
         if panel == panels - 1:
             for label in DRAWN:
                 draw_contours(ax, np.where(result.labels[index] == label, label, 0).astype(np.uint8), NAMES)
-        ax.set_xlim(left - 0.5, left + columns - 0.5)
-        ax.set_ylim(top + rows - 0.5, top - 0.5)
+        ax.set_xlim(edges[:2])
+        ax.set_ylim(edges[2:])
         ax.set_axis_off()
     return _png(figure)
 

@@ -1,16 +1,19 @@
 """Write the files of a result: a folder an exam, whole or not at all."""
 
+import hashlib
+import json
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.choices import look_up
-from lge_sweep.deliver.result import ModelFacts, Result
+from lge_sweep.deliver.result import RESEARCH, ModelFacts, Result
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 
@@ -28,6 +31,29 @@ class Delivery:
     folder: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+
+
+ABOUT = "about.json"
+"""In the folder of an exam: by which model, in which formats and with which files it was made."""
+
+
+def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: ModelFacts) -> Delivery | None:
+    """Return what `deliver` has written for an exam before, if it was of the same images, model and formats.
+
+    Args:
+        output: the folder in which the exam's folder is.
+        exam: the images.
+        formats: names in `FORMATS`.
+        model: what would make the labels.
+    """
+    folder = output.expanduser() / exam.case
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        files = tuple(folder / name for name in about["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # `deliver` says what is wrong with the folder
+    same = about == {**_about(exam, formats, model), "files": about["files"], "notes": about.get("notes")}
+    return Delivery(folder, files, tuple(about["notes"])) if same and all(file.is_file() for file in files) else None
 
 
 def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequence[str], model: ModelFacts) -> Delivery:
@@ -57,13 +83,23 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
     notes: list[str] = []
     try:
         unfinished.mkdir(parents=True)
-        files = [path for write in writers.values() for path in write(result, unfinished, notes)]
+        files = [
+            path.relative_to(unfinished) for write in writers.values() for path in write(result, unfinished, notes)
+        ]
+        notes = [*exam.notes, *notes]
+        about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
+        (unfinished / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         unfinished.rename(folder)
     except OSError as error:
         raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-    return Delivery(folder, tuple(folder / path.relative_to(unfinished) for path in files), (*exam.notes, *notes))
+    return Delivery(folder, tuple(folder / path for path in files), tuple(notes))
+
+
+def _about(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, Any]:
+    pixels = hashlib.sha256(np.ascontiguousarray(exam.pixels).tobytes()).hexdigest()
+    return {"use": RESEARCH, "case": exam.case, "pixels": pixels, "formats": list(formats), "model": asdict(model)}
 
 
 # Each takes the result, the folder to write to, and the notes to add to, and returns its files. DICOM, NIfTI and

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydicom.misc import is_dicom
 
 from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders, SegMask
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.dicom import Study, as_exam, find_studies, read_cases, read_series
+from lge_sweep.ingest.dicom import SHARED, Study, as_exam, find_studies, read_cases, read_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
 from lge_sweep.ingest.nifti import as_exam as nifti_exam
 from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti, subfolders
@@ -70,7 +71,9 @@ def read_exams(
         studies = _one_file(path, findings) if path.is_file() else find_studies(path, source.masks, findings)
         if not studies and not findings:
             findings.append(NOTHING)
-        exams = read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings)
+        found = read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings)
+        # Two exams of a patient would leak between parts of a split; here there is none.
+        exams = [replace(exam, notes=tuple(note for note in exam.notes if note != SHARED)) for exam in found]
     return exams, [_as_options(finding) for finding in findings]
 
 
@@ -115,7 +118,13 @@ def _nifti_files(path: Path, findings: list[str]) -> list[tuple[str, Path]]:
 
 
 def _any_dicom(folder: Path) -> bool:
-    return any(is_dicom(path) for path in dicom_files(folder))
+    def looks_so(path: Path) -> bool:
+        try:
+            return is_dicom(path)
+        except OSError:  # for the reader to report
+            return True
+
+    return any(looks_so(path) for path in dicom_files(folder))
 
 
 def _read_nifti(named: Sequence[tuple[str, Path]], case_ids: CaseIds, findings: list[str]) -> list[Exam]:

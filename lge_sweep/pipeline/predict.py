@@ -1,12 +1,13 @@
 """Segment exams with a shipped model and deliver the results."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lge_sweep.choices import look_up
 from lge_sweep.config.data import CaseIds
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
+from lge_sweep.deliver.seg import seg_obstacle
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
@@ -88,19 +89,16 @@ def predict_exams(
     deliveries = []
     for number, exam in enumerate(exams):
         say(exam.case, number, len(exams))
-        asked = tuple(formats) or possible_formats(exam)
+        obstacle = None if formats else seg_obstacle(exam)
+        asked = tuple(formats) or tuple(name for name in FORMATS if name != "seg" or obstacle is None)
         try:
-            there = read_delivery(output, exam, asked, facts)
-            deliveries.append(there or deliver(exam, segmenter.segment(exam.pixels).labels, output, asked, facts))
+            made = read_delivery(output, exam, asked, facts)
+            made = made or deliver(exam, segmenter.segment(exam.pixels).labels, output, asked, facts)
+            deliveries.append(replace(made, notes=(*made.notes, f"no DICOM SEG: {obstacle}")) if obstacle else made)
         except DataError as error:
             problems += [f"{exam.case}: {finding}" for finding in error.findings]
     say("done", len(exams), len(exams))
     return Predicted(tuple(deliveries), tuple(problems))
-
-
-def possible_formats(exam: Exam) -> tuple[str, ...]:
-    """Return the formats that an exam allows: a DICOM Segmentation needs DICOM images to refer to."""
-    return tuple(name for name in FORMATS if name != "seg" or exam.sources)
 
 
 def _facts(folder: Path) -> ModelFacts:
