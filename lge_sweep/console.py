@@ -292,9 +292,8 @@ def print_predicted(console: Console, predicted: "Predicted") -> None:
         predicted: what became of the exams.
     """
     for delivery in predicted.deliveries:
-        console.print(
-            f"{delivery.folder}: {', '.join(file.name for file in delivery.files[:12])}", markup=False, soft_wrap=True
-        )
+        files = dict.fromkeys(file.relative_to(delivery.folder).parts[0] for file in delivery.files)
+        console.print(f"{delivery.folder}: {', '.join(files)}", markup=False, soft_wrap=True)
         for note in delivery.notes:
             console.print(f"  note: {note}", style="yellow", markup=False, soft_wrap=True)
     console.print(f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis.")

@@ -173,15 +173,20 @@ class Fit(Settings):
 
     folds: int = Field(5, ge=2, le=20)
     """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
-    controls: tuple[Literal["true", "none", "single", "cropped", "augmented"], ...] = (
-        "true", "none", "single", "cropped", "augmented",
+    controls: tuple[Literal["true_guidance", "no_guidance", "single", "cropped", "augmented"], ...] = (
+        "true_guidance", "no_guidance", "single", "cropped", "augmented",
     )  # fmt: skip
     """What stage 2 is fitted on besides predicted guidance, to compare: the true cavity, none; crops around the heart;
     richer augmentation; and `single`, one network for all classes."""
-    crop_margin: int = Field(12, ge=0, le=512)
-    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fit `cropped`."""
+    crop_margin: int | None = Field(None, ge=0, le=512)
+    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fit `cropped`; an eighth of the
+    slice's side if not given."""
     shipped: Shipped = Shipped()
     """The pipeline that is shipped."""
+
+    def margin(self, size: int) -> int:
+        """Return `crop_margin`, or what stands for it on slices of `size` x `size` pixels."""
+        return size // 8 if self.crop_margin is None else self.crop_margin
 
     @model_validator(mode="after")
     def _ships_what_it_fits(self) -> Self:

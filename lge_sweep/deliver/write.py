@@ -86,7 +86,7 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
         files = [
             path.relative_to(unfinished) for write in writers.values() for path in write(result, unfinished, notes)
         ]
-        notes = [*exam.notes, *notes]
+        notes = [*exam.notes, *notes, *_without_cavity(result)]
         about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
         (unfinished / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
         unfinished.rename(folder)
@@ -95,6 +95,13 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return Delivery(folder, tuple(folder / path for path in files), tuple(notes))
+
+
+def _without_cavity(result: Result) -> list[str]:
+    names = result.without_cavity
+    return [f"no cavity was found in {len(names)} of {len(result.exam.slices)} slices: {', '.join(names)}"] * bool(
+        names
+    )
 
 
 def _about(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, Any]:

@@ -113,13 +113,16 @@ def find_studies(root: Path, masks: str, findings: list[str]) -> list[Study]:
         relative = path.relative_to(root)
         unit = relative.parts[0] if len(relative.parts) > 1 else ""
         try:
-            units[unit].append(read_header(path))
+            header = read_header(path)
         except UnusableError as error:
             findings.append(f"{relative}: {error}")
             unreadable[unit] += 1
+        else:
+            units[unit].append(header)
     everything = [header for headers in units.values() for header in headers]
     images = {header.study for header in everything if header.kind == "image"}
-    if len(images) == 1 and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
+    whole = not set(unreadable) - set(units)  # a folder of which nothing can be read may be another exam
+    if len(images) == 1 and whole and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
         return [Study(root, root.resolve().name, tuple(everything), unreadable.total())]
     loose = defaultdict(list)
     for header in units.pop("", []):

@@ -137,7 +137,7 @@ def plan_fits(
     rows = {part: data.rows(part) for part in ("train", "val")}
     inputs, chosen = {}, []
     for variant in (PREDICTED, *config.fit.controls):
-        arrays = _arrays(variant, whole, guidance, config.fit.crop_margin)
+        arrays = _arrays(variant, whole, guidance, config.fit.margin(training.image_size))
         folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
         cell = replace(champions[2].cell, variant=variant, stage=SINGLE if variant == "single" else 2)
         weights = class_weights(arrays.labels[rows["train"]], cell.stage)
@@ -153,9 +153,9 @@ def plan_fits(
 
 def _arrays(variant: str, whole: Arrays, guidance: NDArray[np.bool_], margin: int) -> Arrays:
     """What a fit sees."""
-    if variant in ("true", "single"):
+    if variant in ("true_guidance", "single"):
         return whole
-    if variant == "none":
+    if variant == "no_guidance":
         return replace(whole, refined=np.zeros_like(guidance))
     if variant != "cropped":
         return replace(whole, refined=guidance)

@@ -4,14 +4,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pandas as pd
+
 from lge_sweep.choices import look_up
 from lge_sweep.config.data import CaseIds
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.deliver.seg import seg_obstacle
 from lge_sweep.errors import DataError
-from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
 from lge_sweep.pipeline.load import NAME, SETTINGS, digest, find_segmenter, load_segmenter, read_settings
+from lge_sweep.sweep.files import write_text
+
+BURDEN = "burden.csv"
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,8 @@ def predict_exams(
 ) -> Predicted:
     """Segment every exam and write what was found; one bad exam does not keep the others from being done.
 
-    An exam whose folder the same model has written in the same formats before is not done again.
+    An exam whose folder the same model has written in the same formats before is not done again. The table `burden.csv`
+    of all exams is written beside their folders.
 
     Args:
         path: an exam, or a folder of exams: DICOM or NIfTI.
@@ -86,7 +91,7 @@ def predict_exams(
     )
     if not exams:
         raise DataError(str(path), problems)
-    deliveries = []
+    deliveries: list[Delivery] = []
     for number, exam in enumerate(exams):
         say(exam.case, number, len(exams))
         obstacle = None if formats else seg_obstacle(exam)
@@ -98,6 +103,10 @@ def predict_exams(
         except DataError as error:
             problems += [f"{exam.case}: {finding}" for finding in error.findings]
     say("done", len(exams), len(exams))
+    tables = [file for delivery in deliveries for file in delivery.files if file.name == BURDEN]
+    if tables:
+        every = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in tables])
+        write_text(output.expanduser() / BURDEN, every.to_csv(index=False))
     return Predicted(tuple(deliveries), tuple(problems))
 
 

@@ -62,12 +62,16 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
     """
     fit = two_stage.config.fit
     assert fit is not None
-    cropped = Options(crop_margin=fit.crop_margin)
+    cropped = Options(crop_margin=fit.margin(two_stage.config.training.image_size))
     variants = {
         PIPELINE: Variant("as in the paper; stage 2 fitted on guidance such as it will get"),
-        "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true", "true"),
-        "fitted on truth": Variant("stage 2 fitted on the true cavity: what out-of-fold guidance is worth", "true"),
-        "no guidance": Variant("stage 2 fitted and run without guidance: what guidance is worth", "none", "none"),
+        "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true_guidance", "true"),
+        "fitted on truth": Variant(
+            "stage 2 fitted on the true cavity: what out-of-fold guidance is worth", "true_guidance"
+        ),
+        "no guidance": Variant(
+            "stage 2 fitted and run without guidance: what guidance is worth", "no_guidance", "none"
+        ),
         "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
         "averaged rotations": Variant("mean probability of four quarter turns", options=Options(rotations=True)),
         "cropped": Variant("stage 2 sees the heart alone, enlarged", "cropped", options=cropped),
@@ -83,7 +87,7 @@ def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     fit = two_stage.config.fit
     assert fit is not None
-    margin = fit.crop_margin if fit.shipped.stage2 == "cropped" else None
+    margin = fit.margin(two_stage.config.training.image_size) if fit.shipped.stage2 == "cropped" else None
     options = Options(confine_scar=fit.shipped.confine_scar, rotations=fit.shipped.rotations, crop_margin=margin)
     return Variant("the combination of options that is shipped", fit.shipped.stage2, options=options)
 
