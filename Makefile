@@ -18,10 +18,9 @@ seeds   ?=
 trials  ?=
 
 RUNS    := $(if $(runs),--runs "$(runs)")
-COMMON  := --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) \
+COMMON  := --data "$(data)" --profile "$(profile)" $(RUNS) \
            $(if $(root),--root "$(root)") $(foreach pair,$(set),--set '$(pair)')
-
-OPTIONS := --stage $(stage) $(COMMON)
+OPTIONS := --stage $(stage) --workers $(workers) $(COMMON)
 
 .DEFAULT_GOAL := help
 .PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test lint format schema clean
@@ -50,15 +49,13 @@ phase2: install  ## Five losses by two optimizers for the models of phase 1; one
 	@$(BIN)/lge-sweep phase2 $(OPTIONS) $(if $(models),--models "$(models)") $(if $(seeds),--seeds $(seeds))
 
 phase3: install  ## The two selected networks as one pipeline, beside its controls, on the validation part
-	@$(BIN)/lge-sweep phase3 $(COMMON)
+	@$(BIN)/lge-sweep phase3 --workers $(workers) $(COMMON)
 
 phase4: install  ## The pipeline's one evaluation on the test part: Tables VI, VII and VIII
-	@$(BIN)/lge-sweep phase4 $(filter-out --workers $(workers),$(COMMON))
+	@$(BIN)/lge-sweep phase4 $(COMMON)
 
 all: install  ## Phases 1 to 4, both stages; goes on where it stopped
-	@for phase in phase1 phase2 phase3 phase4; do \
-		$(MAKE) --no-print-directory $$phase stage=both || exit $$?; \
-	done
+	@for phase in phase1 phase2 phase3 phase4; do $(MAKE) --no-print-directory $$phase stage=both || exit; done
 
 search: install  ## Beyond the grid: TPE over losses, optimizers and training options, with early stopping of trials
 	@$(BIN)/lge-sweep search $(OPTIONS) $(if $(models),--models "$(models)") $(if $(trials),--trials $(trials))

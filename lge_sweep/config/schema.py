@@ -248,9 +248,10 @@ class PhaseFile(Settings):
     """How a winner is chosen."""
 
     @model_validator(mode="after")
-    def _search_in_its_phase(self) -> Self:
-        if (self.search is not None) != (self.phase == "search"):
-            raise ValueError(f"search belongs to the phase search, and to no other; this is {self.phase}")
+    def _in_their_phases(self) -> Self:
+        for name, phase in (("search", "search"), ("fit", "phase3")):
+            if (getattr(self, name) is not None) != (self.phase == phase):
+                raise ValueError(f"{name} belongs to the phase {phase}, and to no other; this is {self.phase}")
         return self
 
 
