@@ -26,7 +26,7 @@ from lge_sweep.labels import Label
 from lge_sweep.pipeline.fit import TwoStage, find_two_stage
 from lge_sweep.pipeline.folds import deal_folds, plan_folds
 from lge_sweep.pipeline.load import load_segmenter
-from lge_sweep.pipeline.looks import LOOKS, describe_looks, read_looks, record_look
+from lge_sweep.pipeline.looks import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
 from lge_sweep.pipeline.segment import TwoStageSegmenter
 from lge_sweep.pipeline.variants import PIPELINE, label_part
 from lge_sweep.sweep.plan import load_plan, prepare_data
@@ -69,17 +69,33 @@ def test_more_folds_than_training_cases_are_refused() -> None:
 
 def test_each_look_at_the_test_part_is_counted_whoever_looks(tmp_path: Path) -> None:
     manifest = pd.DataFrame({"part": ["train", "test", "test"], "content_hash": ["a" * 64, "b" * 64, "c" * 64]})
-    assert record_look(tmp_path, "phase4-one", manifest) == []
-    (first,) = record_look(tmp_path, "phase4-two", manifest.assign(content_hash=["x" * 64, "y" * 64, "c" * 64]))
-    assert (first.pipeline, first.slices) == ("phase4-one", ("b" * 16, "c" * 16))
-    earlier = record_look(tmp_path, "phase4-one", manifest)
+
+    def look(pipeline: str, seen: pd.DataFrame = manifest) -> list[Look]:
+        earlier = begin_look(tmp_path, pipeline, seen)
+        finish_look(tmp_path, pipeline)
+        return earlier
+
+    assert look("phase4-one") == []
+    (first,) = look("phase4-two", manifest.assign(content_hash=["x" * 64, "y" * 64, "c" * 64]))
+    assert (first.pipeline, first.slices, first.finished) == ("phase4-one", ("b" * 16, "c" * 16), True)
+    earlier = look("phase4-one")
     assert [look.pipeline for look in earlier] == ["phase4-one", "phase4-two"]
     assert "look 3 at this test part, which is no longer untouched; before: the same pipeline on" in describe_looks(
         "phase4-one", earlier
     )
     untouched = manifest.assign(content_hash=["b" * 64, "d" * 64, "e" * 64])  # a training slice of others is not a look
-    assert record_look(tmp_path, "phase4-three", untouched) == []
+    assert look("phase4-three", untouched) == []
     assert len(read_looks(tmp_path)) == 4
+
+
+def test_an_evaluation_that_was_stopped_goes_on_as_the_same_look(tmp_path: Path) -> None:
+    manifest = pd.DataFrame({"part": ["test"], "content_hash": ["a" * 64]})
+    for _ in range(3):
+        assert begin_look(tmp_path, "phase4-one", manifest) == []
+    (stopped,) = begin_look(tmp_path, "phase4-two", manifest)  # it had begun: it counts for others
+    assert (stopped.pipeline, stopped.finished) == ("phase4-one", False)
+    finish_look(tmp_path, "phase4-one")
+    assert [look.pipeline for look in begin_look(tmp_path, "phase4-one", manifest)] == ["phase4-one", "phase4-two"]
 
 
 def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> None:

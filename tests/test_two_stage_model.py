@@ -307,7 +307,18 @@ def test_the_registry_gives_the_segmenter(registered: Path, folder: Path) -> Non
 
 def test_nothing_registered_is_pickled_or_a_patients(registered: Path) -> None:
     files = [path for path in registered.rglob("*") if path.is_file()]
-    assert {path.suffix for path in files} <= {".py", ".json", ".yaml", ".txt", ".onnx", ".pt2", ".db", ".typed", ""}
+    assert {path.suffix for path in files} <= {
+        ".py",
+        ".j2",
+        ".json",
+        ".yaml",
+        ".txt",
+        ".onnx",
+        ".pt2",
+        ".db",
+        ".typed",
+        "",
+    }
     example = json.loads(next(registered.rglob("input_example.json")).read_text())
     assert not np.array(example["inputs"] if isinstance(example, dict) else example).any()
 

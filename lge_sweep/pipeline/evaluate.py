@@ -13,7 +13,7 @@ from lge_sweep.labels import SINGLE, class_names
 from lge_sweep.pipeline.cases import clinical_table
 from lge_sweep.pipeline.compare import Comparison, compare, measure_part, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.looks import describe_looks, record_look
+from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
 from lge_sweep.pipeline.variants import PIPELINE, Say, label_part
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
@@ -64,14 +64,16 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     fits = two_stage.fits
     folder = runs / fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
     if (folder / EVALUATION).is_file():
+        finish_look(runs, folder.name)
         return _read(folder, two_stage)
     folder.mkdir(parents=True, exist_ok=True)
-    looks = describe_looks(folder.name, record_look(runs, folder.name, fits.manifest))
+    looks = describe_looks(folder.name, begin_look(runs, folder.name, fits.manifest))
     labelled = label_part(two_stage, TEST, say)
     comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
     brief, values = _write(folder, two_stage, comparison, labelled[PIPELINE].labels)
     own = {"fits": fits.name, "looks": looks, "brief": brief, "values": values}
     write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
+    finish_look(runs, folder.name)
     return Evaluation(folder, comparison, looks, brief, values, again=False)
 
 

@@ -6,7 +6,7 @@ it is counted and shown.
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -26,15 +26,17 @@ class Look:
         pipeline: name of what was evaluated.
         when: date and time, UTC, ISO 8601.
         slices: SHA-256 of grey levels and labels of each test slice, first 16 digits.
+        finished: whether it came to its numbers; one that was stopped before goes on as the same look.
     """
 
     pipeline: str
     when: str
     slices: tuple[str, ...]
+    finished: bool
 
 
-def record_look(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Look]:
-    """Record that a pipeline is now evaluated on the test part.
+def begin_look(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Look]:
+    """Record that a pipeline is about to be evaluated on the test part.
 
     Args:
         runs: the runs directory.
@@ -48,10 +50,19 @@ def record_look(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Look]
         RunsError: the record of earlier looks cannot be read.
     """
     slices = tuple(manifest.loc[manifest["part"] == "test", "content_hash"].str[:16])
-    known = read_looks(runs)
+    known = [look for look in read_looks(runs) if look.finished or look.pipeline != pipeline]
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    write_json(runs / LOOKS, [asdict(look) for look in (*known, Look(pipeline, now, slices))])
+    _write(runs, [*known, Look(pipeline, now, slices, finished=False)])
     return [look for look in known if set(look.slices) & set(slices)]
+
+
+def finish_look(runs: Path, pipeline: str) -> None:
+    """Record that the evaluation of a pipeline came to its numbers."""
+    _write(runs, [replace(look, finished=True) if look.pipeline == pipeline else look for look in read_looks(runs)])
+
+
+def _write(runs: Path, looks: Sequence[Look]) -> None:
+    write_json(runs / LOOKS, [asdict(look) for look in looks])
 
 
 def read_looks(runs: Path) -> list[Look]:
@@ -64,7 +75,7 @@ def read_looks(runs: Path) -> list[Look]:
     if not path.is_file():
         return []
     try:
-        return [Look(look["pipeline"], look["when"], tuple(look["slices"])) for look in read_json(path)]
+        return [Look(**{**look, "slices": tuple(look["slices"])}) for look in read_json(path)]
     except (ValueError, KeyError, TypeError) as error:
         raise RunsError(
             f"{path}: the record of who looked at the test part cannot be read ({error}); mend it, or remove it if you "
@@ -77,7 +88,7 @@ def describe_looks(pipeline: str, earlier: Sequence[Look]) -> str:
 
     >>> describe_looks("phase4-a", [])
     'first look at this test part'
-    >>> describe_looks("phase4-a", [Look("phase4-b", "2026-01-02T03:04:05+00:00", ("0",))])
+    >>> describe_looks("phase4-a", [Look("phase4-b", "2026-01-02T03:04:05+00:00", ("0",), True)])
     'look 2 at this test part, which is no longer untouched; before: phase4-b on 2026-01-02'
     """
     if not earlier:
