@@ -9,6 +9,7 @@ import pandas as pd
 
 from lge_sweep.choices import suggest
 from lge_sweep.config import configurations
+from lge_sweep.config.loader import read_yaml
 from lge_sweep.console import make_console, print_comparison, print_outcome
 from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.labels import class_names
@@ -160,21 +161,24 @@ def _mean(values: Sequence[float | None]) -> str:
 
 
 def find_sweep(sweep: str, runs: Path) -> Path:
-    """Return the folder of a sweep: given as a folder, a name, or the id of its MLflow run.
+    """Return the folder of a sweep that selects: given as a folder, a name, or the id of its MLflow run.
 
     Raises:
-        RunsError: there is none.
+        RunsError: there is none, or it is of phase 3.
     """
-    for folder in (Path(sweep), runs / sweep):
-        if (folder / SETTINGS).is_file():
-            return folder.resolve()
-    if (runs / "mlflow.db").is_file():
+    folder = next((folder for folder in (Path(sweep), runs / sweep) if (folder / SETTINGS).is_file()), None)
+    if folder is None and (runs / "mlflow.db").is_file():
         with suppress(KeyError):
-            name = Tracker(runs).tags_of(sweep)["sweep"]
-            if (runs / name / SETTINGS).is_file():
-                return runs / name
-    known = [folder.name for folder in _sweeps(runs)]
-    raise RunsError(f"no sweep '{sweep}' in {runs}: {suggest(sweep, known) if known else 'there is none yet'}")
+            folder = runs / Tracker(runs).tags_of(sweep)["sweep"]
+    if folder is None or not (folder / SETTINGS).is_file():
+        known = [folder.name for folder in _sweeps(runs)]
+        raise RunsError(f"no sweep '{sweep}' in {runs}: {suggest(sweep, known) if known else 'there is none yet'}")
+    if read_yaml(folder / SETTINGS).get("fit"):
+        raise RunsError(
+            f"{folder.name}: phase 3 selects nothing. Its pipelines are compared in comparison.json, and in phase 4; to "
+            "ship another than the paper's: lge-sweep phase3 --set fit.shipped.stage2=cropped (see sweeps/phase3.yaml)"
+        )
+    return folder.resolve()
 
 
 def find_cell(name: str, runs: Path) -> Path:

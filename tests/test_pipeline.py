@@ -310,6 +310,14 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert segmenter.options == Options(rotations=True, crop_margin=8)
 
 
+def test_phase_3_has_no_selection_to_change(through: Through) -> None:
+    (folder,) = through.runs.glob("phase3-stage2-*")
+    for command in ("select", "table"):
+        done = invoke(command, folder.name, "--runs", str(through.runs))
+        assert done.exit_code == 2
+        assert "phase 3 selects nothing" in done.output
+
+
 def test_only_what_is_fitted_can_be_shipped(tmp_path: Path) -> None:
     done = invoke("phase3", *TINY, *SMALL, "--set", "fit.shipped.stage2=augmented", "--runs", str(tmp_path))
     assert done.exit_code == 2
