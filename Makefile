@@ -19,8 +19,10 @@ trials  ?=
 
 RUNS    := $(if $(runs),--runs "$(runs)")
 COMMON  := --data "$(data)" --profile "$(profile)" $(RUNS) \
-           $(if $(root),--root "$(root)") $(foreach pair,$(set),--set '$(pair)')
-OPTIONS := --stage $(stage) --workers $(workers) $(COMMON)
+           $(if $(root),--root "$(root)")
+# settings of the fit are for phases 3 and 4 alone, so that `make all` can have them
+OPTIONS := --stage $(stage) --workers $(workers) $(COMMON) $(foreach pair,$(filter-out fit.%,$(set)),--set '$(pair)')
+FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
 .PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test lint format schema clean
@@ -49,10 +51,10 @@ phase2: install  ## Five losses by two optimizers for the models of phase 1; one
 	@$(BIN)/lge-sweep phase2 $(OPTIONS) $(if $(models),--models "$(models)") $(if $(seeds),--seeds $(seeds))
 
 phase3: install  ## The two selected networks as one pipeline, beside its controls, on the validation part
-	@$(BIN)/lge-sweep phase3 --workers $(workers) $(COMMON)
+	@$(BIN)/lge-sweep phase3 --workers $(workers) $(FITTING)
 
 phase4: install  ## The pipeline's one evaluation on the test part: Tables VI, VII and VIII
-	@$(BIN)/lge-sweep phase4 $(COMMON)
+	@$(BIN)/lge-sweep phase4 $(FITTING)
 
 all: install  ## Phases 1 to 4, both stages; goes on where it stopped
 	@for phase in phase1 phase2 phase3 phase4; do $(MAKE) --no-print-directory $$phase stage=both || exit; done

@@ -122,12 +122,15 @@ def phase3(
     workers: WorkersOption = 1,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
+    ship: Annotated[
+        bool, typer.Option("--ship", help="Make it the champion again, although another has taken its place.")
+    ] = False,
 ) -> None:
     """Fit the two selected networks into one pipeline (paper phase 3), beside what it has to beat."""
     with reporting():
         from lge_sweep.phases import Request, run_phase3
 
-        run_phase3(Request(data, root, profile, settings or [], workers, runs, allow_incomplete))
+        run_phase3(Request(data, root, profile, settings or [], workers, runs, allow_incomplete), ship)
 
 
 @app.command()
@@ -137,12 +140,13 @@ def phase4(
     profile: ProfileOption = "auto",
     settings: SetOption = None,
     runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
 ) -> None:
     """Evaluate the pipeline of phase 3 on the test part, once (paper phase 4, Tables VI to VIII)."""
     with reporting():
         from lge_sweep.phases import Request, run_phase4
 
-        run_phase4(Request(data, root, profile, settings or [], 1, runs, allow_incomplete=False))
+        run_phase4(Request(data, root, profile, settings or [], 1, runs, allow_incomplete))
 
 
 @app.command()

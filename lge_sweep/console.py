@@ -239,9 +239,8 @@ def print_pipelines(console: Console, comparison: "Pipelines") -> None:
         "scar\npresent",
     ):
         table.add_column(column, justify="right")
-    standings = {standing.name: standing for standing in comparison.doubt.standings}
     for name, summary in comparison.summaries.items():
-        standing = standings[name]
+        standing = comparison.standings[name]
         dice = summary.image_mean["dice"]
         table.add_row(
             Text(name, style="bold" if name == PIPELINE else ""),

@@ -49,7 +49,7 @@ class Request:
         """
         options = ["--stage", str(stage)] * bool(stage) + ["--data", self.data, "--profile", self.profile]
         options += ["--root", str(self.root)] * bool(self.root) + ["--runs", str(self.runs)] * bool(self.runs)
-        kept = [setting for setting in self.settings if setting.startswith(OF_ALL_PHASES)]
+        kept = [setting for setting in self.settings if phase == "phase3" or setting.startswith(OF_ALL_PHASES)]
         settings = [word for setting in (*kept, *more) for word in ("--set", setting)]
         return shlex.join(["lge-sweep", phase, *options, *settings])
 
@@ -87,11 +87,12 @@ def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
             raise SelectionError("\n".join(str(error) for error in refused))
 
 
-def run_phase3(request: Request) -> None:
+def run_phase3(request: Request, anew: bool) -> None:
     """Fit the pipeline of the two selected networks and its controls, and print how they compare on validation.
 
     Args:
         request: what the user asked for.
+        anew: ship the pipeline although it has been shipped before, and another has taken its place since.
 
     Raises:
         LgeSweepError: something the user can act on.
@@ -105,12 +106,12 @@ def run_phase3(request: Request) -> None:
         with progress(console, "labelling the validation part") as say:
             comparison = compare_on_validation(driver.tracker, fitted, say)
         print_pipelines(console, comparison)
-        console.print(ship(driver.tracker, fitted, comparison), markup=False, soft_wrap=True)
+        console.print(ship(driver.tracker, fitted, comparison, anew), markup=False, soft_wrap=True)
         console.print(f"Tables: {fitted.fits.folder}", markup=False, soft_wrap=True)
 
 
 def run_phase4(request: Request) -> None:
-    """Evaluate the pipeline of phase 3 on the test part, once, and print Tables VI and VII and what stands beside them.
+    """Evaluate the pipeline of phase 3 on the test part, once, print how it compares, and say where the tables are.
 
     Args:
         request: what the user asked for.
@@ -123,7 +124,8 @@ def run_phase4(request: Request) -> None:
         from lge_sweep.pipeline.fit import find_two_stage
         from lge_sweep.pipeline.ship import show_evaluation
 
-        fitted = find_two_stage(driver.runs, dict(zip((1, 2), configs, strict=True)), request.root)
+        stages = dict(zip((1, 2), configs, strict=True))
+        fitted = find_two_stage(driver.runs, stages, request.root, request.allow_incomplete)
         with progress(console, "labelling the test part") as say:
             evaluation = evaluate_once(driver.runs, fitted, say)
         show_evaluation(driver.tracker, fitted, evaluation)

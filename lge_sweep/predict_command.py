@@ -28,9 +28,6 @@ def predict(
     series_pattern: Annotated[
         str | None, typer.Option(help="Regular expression that finds the LGE series by its SeriesDescription.")
     ] = None,
-    window: Annotated[
-        bool, typer.Option("--window", help="Use grey levels as the DICOM file asks to show them.")
-    ] = False,
 ) -> None:
     """Segment exams with the shipped model: DICOM SEG, NIfTI, pictures, tables, a page an exam. Research use only."""
     with reporting():
@@ -38,7 +35,7 @@ def predict(
         from lge_sweep.errors import IncompleteError
         from lge_sweep.pipeline.predict import Reading, predict_exams
 
-        reading = Reading(case_ids, tuple(series or ()), series_pattern, window)
+        reading = Reading(case_ids, tuple(series or ()), series_pattern)
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
         console = make_console()
         with progress(console, "segmenting") as say:

@@ -98,6 +98,11 @@ def compare_cells(first: str, second: str, runs: Path) -> None:
     """
     folders = [find_cell(name, runs) for name in (first, second)]
     plans = [load_plan(folder.parent.parent) for folder in folders]
+    if any(plan.config.fit for plan in plans):
+        raise ConfigError(
+            "cells of phase 3 see different pictures of the same slices; their pipelines are compared by final labels, "
+            "in comparison.json and val/*.csv of its folder"
+        )
     if folders[0].resolve() == folders[1].resolve():
         raise ConfigError(f"{first} and {second} are the same cell")
     if plans[0].config.stage != plans[1].config.stage:
@@ -175,8 +180,8 @@ def find_sweep(sweep: str, runs: Path) -> Path:
         raise RunsError(f"no sweep '{sweep}' in {runs}: {suggest(sweep, known) if known else 'there is none yet'}")
     if read_yaml(folder / SETTINGS).get("fit"):
         raise RunsError(
-            f"{folder.name}: phase 3 selects nothing. Its pipelines are compared in comparison.json, and in phase 4; to "
-            "ship another than the paper's: lge-sweep phase3 --set fit.shipped.stage2=cropped (see sweeps/phase3.yaml)"
+            f"{folder.name}: phase 3 selects nothing. Its pipelines are compared in comparison.json, and in phase 4; "
+            "to ship another one: lge-sweep phase3 --set fit.shipped.stage2=cropped (see sweeps/phase3.yaml)"
         )
     return folder.resolve()
 

@@ -20,15 +20,16 @@ from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
-from lge_sweep.data.refine import network_input, refine_cavity
+from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
 from lge_sweep.errors import DataError, RunsError
+from lge_sweep.ingest import read
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.fit import TwoStage, find_two_stage
 from lge_sweep.pipeline.folds import deal_folds, plan_folds
 from lge_sweep.pipeline.load import load_segmenter
 from lge_sweep.pipeline.looks import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
 from lge_sweep.pipeline.segment import TwoStageSegmenter
-from lge_sweep.pipeline.variants import PIPELINE, label_part
+from lge_sweep.pipeline.variants import PIPELINE, Part, two_stage_variants
 from lge_sweep.sweep.plan import load_plan, prepare_data
 from lge_sweep.tracking import EXPERIMENT, database_uri
 
@@ -201,7 +202,7 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
 def test_what_is_shipped_is_what_was_compared(through: Through, two_stage: TwoStage) -> None:
     """The registered model, run by ONNX and by torch, labels the validation part as the networks of the fits do."""
     rows = two_stage.fits.rows("val")
-    compared = label_part(two_stage, "val", lambda *_: None)[PIPELINE].labels
+    compared = Part(two_stage, "val").label(lambda *_: None)[PIPELINE].labels
     images = load_arrays(two_stage.fits.arrays).images[rows]
     for runtime in ("onnx", "torch"):
         segmenter = load_segmenter("models:/lge-two-stage@champion", runtime, through.runs)
@@ -213,9 +214,11 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
     fits = two_stage.fits
     rows = fits.rows("val")
     truth, cavity = (getattr(load_arrays(fits.arrays), name)[rows] for name in ("labels", "refined"))
-    found = {name: made.labels for name, made in label_part(two_stage, "val", lambda *_: None).items()}
+    found = {name: made.labels for name, made in Part(two_stage, "val").label(lambda *_: None).items()}
     assert list(found)[:2] == [PIPELINE, "true guidance"]
     np.testing.assert_array_equal(found["true guidance"] == Label.CAVITY, cavity)
+    inner = np.stack([smooth_cavity(mask == 1) for mask in two_stage.stage1.predictions()])
+    np.testing.assert_array_equal(found["inner cavity"] == Label.CAVITY, inner)
     single = np.load(fits.cell_folder(two_stage.fitted("single")) / "predictions.npz")["prediction"]
     assert (found["single network"] == single).mean() > 0.999  # other sizes of batch round differently
     wall = np.isin(truth, (Label.MYOCARDIUM, Label.SCAR))
@@ -257,6 +260,12 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
         "table_8_overlays.png", "bland_altman.png", "pipelines_scar.png", "test",
     }  # fmt: skip
     markdown = (folder / "tables.md").read_text()
+    alone = pd.read_csv(folder / "stage1_per_image.csv").query("`class` == 'cavity'")
+    part = Part(two_stage, "test")
+    masks = part.cavity(two_stage_variants(two_stage)[PIPELINE])
+    truth = part.truth == Label.CAVITY
+    dice = 2 * (masks & truth).sum(axis=(1, 2)) / (masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2)))
+    np.testing.assert_allclose(alone["dice"], dice)
     assert all(text in markdown for text in ("Table VI, mean over images", "Table VII", "Bland", "paper"))
     client = MlflowClient(tracking_uri=database_uri(through.runs))
     experiment = client.get_experiment_by_name(EXPERIMENT)
@@ -272,14 +281,18 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
 
 
 def test_the_clinical_table_is_voxels_times_their_volume(through: Through, two_stage: TwoStage) -> None:
-    """The phantom has 1.6 x 1.6 x 10 mm; 192 pixels become 64, so that a pixel stands for 9 of them."""
+    """The phantom has 1.6 x 1.6 x 10 mm; truth is counted as it was simulated, at 192 x 192."""
     (folder,) = through.runs.glob("phase4-*")
     cases = pd.read_csv(folder / "cases.csv").set_index("case")
-    fits = two_stage.fits
-    truth = load_arrays(fits.arrays).labels
-    for case, exam in fits.manifest[fits.manifest["part"] == "test"].groupby("case"):
-        counts = np.bincount(truth[exam.index].ravel(), minlength=4)
-        ml = 9 * 1.6 * 1.6 * 10 / 1000
+    fits, ml = two_stage.fits, 1.6 * 1.6 * 10 / 1000
+    simulated = {
+        name: volume.labels[index] for volume in read(fits.config.source) for index, name in enumerate(volume.slices)
+    }
+    found = Part(two_stage, "test").label(lambda *_: None)[PIPELINE].labels
+    rows = fits.manifest[fits.manifest["part"] == "test"].reset_index(drop=True)
+    for case, exam in rows.groupby("case"):
+        counts = sum(np.bincount(simulated[name].ravel(), minlength=4) for name in exam["slice"])
+        assert cases.loc[case, "cavity_ml_predicted"] == pytest.approx((found[exam.index] == 1).sum() * 9 * ml)
         assert cases.loc[case, "cavity_ml_truth"] == pytest.approx(counts[1] * ml)
         assert cases.loc[case, "wall_g_truth"] == pytest.approx((counts[2] + counts[3]) * ml * 1.05)
         assert cases.loc[case, "scar_percent_truth"] == pytest.approx(100 * counts[3] / (counts[2] + counts[3]))
@@ -308,6 +321,10 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert "the champion in place of version 1" in done.stdout
     segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
     assert segmenter.options == Options(rotations=True, crop_margin=8)
+    back = invoke("phase3", *TINY, *SMALL, "--runs", str(through.runs))
+    assert "the champion in place of version 2" in back.output  # another choice than the last one is a new one
+    shown = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))
+    assert "shown again, not evaluated again" in shown.output
 
 
 def test_phase_3_has_no_selection_to_change(through: Through) -> None:

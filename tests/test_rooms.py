@@ -15,7 +15,7 @@ ROOMS = [
     "sweep", "pipeline",
 ]  # fmt: skip
 BASE = {"errors", "paths", "choices", "labels", "seeding", "loopback", "config"}
-TOP = {"cli", "options", "data_commands", "phases", "review", "status", "console"}
+TOP = {"cli", "options", "data_commands", "predict_command", "phases", "review", "status", "console"}
 HEAVY = {"mlflow": {"tracking"}, "optuna": {"sweep"}, "pytorch_lightning": {"data", "models", "sweep"}}
 
 

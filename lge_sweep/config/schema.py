@@ -162,8 +162,10 @@ class Shipped(Settings):
 
     stage2: Literal["predicted", "cropped", "augmented"] = "predicted"
     """Which fit of stage 2: as the paper's, on crops around the heart, or with richer augmentation."""
+    inner_cavity: bool = False
+    """Whether the final cavity is without the edge that the refinement adds to it for guidance."""
     confine_scar: bool = False
-    """Whether scar that does not touch the wall is dropped."""
+    """Whether scar that touches neither myocardium nor cavity is dropped."""
     rotations: bool = False
     """Whether probabilities are averaged over the four quarter turns of an image."""
 
@@ -187,6 +189,13 @@ class Fit(Settings):
     def margin(self, size: int) -> int:
         """Return `crop_margin`, or what stands for it on slices of `size` x `size` pixels."""
         return size // 8 if self.crop_margin is None else self.crop_margin
+
+    @field_validator("controls")
+    @classmethod
+    def _once(cls, controls: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(controls)) != len(controls):
+            raise ValueError(f"names a value twice: {', '.join(controls)}")
+        return controls
 
     @model_validator(mode="after")
     def _ships_what_it_fits(self) -> Self:

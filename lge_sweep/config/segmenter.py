@@ -11,6 +11,8 @@ from lge_sweep.config.data import Intensity
 class Options(Settings):
     """What a two-stage segmenter does beyond the paper; all of it is off unless asked for."""
 
+    inner_cavity: bool = False
+    """Whether the final cavity is without the edge, a pixel wide, that the refinement adds to it for guidance."""
     confine_scar: bool = False
     """Whether scar that touches neither myocardium nor cavity becomes background."""
     rotations: bool = False
@@ -30,6 +32,8 @@ class SegmenterSettings(Settings):
     """How grey levels become 8 bit."""
     options: Options = Options()
     """What it does beyond the paper."""
+    window: bool = False
+    """Whether it was trained on grey levels of the DICOM files' display window (`source.window`)."""
     facts: dict[str, str] = Field(default_factory=dict)
     """Where it comes from: sweeps, cells, data."""
     files: dict[str, str] = Field(default_factory=dict)

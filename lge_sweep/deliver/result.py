@@ -20,8 +20,8 @@ class ModelFacts:
 
     Attributes:
         name: the model's name, such as that in the registry.
-        version: its version there.
-        digest: digest of its weights, hexadecimal.
+        version: which one it is, such as the first digits of its digest.
+        digest: digest of its settings and weights, hexadecimal.
         data: what it was trained on, in words.
     """
 

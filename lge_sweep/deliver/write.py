@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lge_sweep import __version__
 from lge_sweep.choices import look_up
 from lge_sweep.deliver.result import RESEARCH, ModelFacts, Result
 from lge_sweep.errors import DataError
@@ -105,8 +106,19 @@ def _without_cavity(result: Result) -> list[str]:
 
 
 def _about(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, Any]:
-    pixels = hashlib.sha256(np.ascontiguousarray(exam.pixels).tobytes()).hexdigest()
-    return {"use": RESEARCH, "case": exam.case, "pixels": pixels, "formats": list(formats), "model": asdict(model)}
+    place = None if exam.affine is None else exam.affine.tolist()
+    shown = json.dumps([exam.slices, exam.spacing_mm, exam.thickness_mm, place, [f.number for f in exam.sources]])
+    images = hashlib.sha256(shown.encode() + np.ascontiguousarray(exam.pixels).tobytes())
+    for path in dict.fromkeys(source.path for source in exam.sources):
+        images.update(path.read_bytes())  # the SEG refers to these files by what they say of themselves
+    return {
+        "use": RESEARCH,
+        "case": exam.case,
+        "images": images.hexdigest(),
+        "formats": list(formats),
+        "model": asdict(model),
+        "lge_sweep": __version__,
+    }
 
 
 # Each takes the result, the folder to write to, and the notes to add to, and returns its files. DICOM, NIfTI and

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pydicom.misc import is_dicom
 
-from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders, SegMask
+from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders
+from lge_sweep.config.loader import validate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.dicom import SHARED, Study, as_exam, find_studies, read_cases, read_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
@@ -49,21 +50,15 @@ def read_exams(
         sentences name the settings as options of a command line (--series, --series-pattern, --case-ids).
 
     Raises:
+        ConfigError: `series_pattern` is no regular expression.
         DataError: there is no such file or folder, or the salt of case ids cannot be had.
     """
     path = path.expanduser()
     if not path.exists():
         raise DataError(str(path), ["no such file or folder; give an exam, or a folder of exams"])
     findings: list[str] = []
-    source = DicomFolders(
-        kind="dicom",
-        series_pattern=series_pattern,
-        series=tuple(series),
-        window=window,
-        case_ids=case_ids,
-        masks=".",
-        mask=SegMask(kind="seg"),
-    )
+    asked = {"series_pattern": series_pattern, "series": tuple(series), "window": window, "case_ids": case_ids}
+    source = validate(DicomFolders, {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}, **asked}, "options")
     named = _nifti_files(path, findings)
     if named or findings:
         exams = _read_nifti(named, case_ids, findings)

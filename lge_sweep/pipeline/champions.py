@@ -59,8 +59,20 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
     champions = {}
     for folder in found:
         plan, selection = load_plan(folder), read_json(folder / SELECTION)
+        if plan.config.selection.part != "val":
+            raise InheritError(
+                f"{folder.name} selected on the {plan.config.selection.part} part, on which the pipeline is to be "
+                "evaluated; run phase 2 with selection.part=val, and move this folder out of the runs directory"
+            )
         (cell,) = [cell for cell in plan.cells if cell.name == selection["champion"]]
-        champions[folder.name] = Champion(plan, cell, tuple(selection["notes"]))
+        champion = Champion(plan, cell, tuple(selection["notes"]))
+        absent = [name for name in (BEST, PREDICTIONS) if not (champion.folder / name).is_file()]
+        if absent:
+            raise InheritError(
+                f"{champion.folder}: {' and '.join(absent)} of the selected network are gone; remove that folder and "
+                "run phase 2 again, which trains it anew", "phase2", config.stage,
+            )  # fmt: skip
+        champions[folder.name] = champion
     if len({champion.digest for champion in champions.values()}) > 1:
         listed = ", ".join(f"{name}: {champion.cell.name}" for name, champion in champions.items())
         raise InheritError(

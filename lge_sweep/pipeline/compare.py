@@ -14,7 +14,7 @@ from lge_sweep.labels import SINGLE, class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.metrics.summary import Summary
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
-from lge_sweep.scoring.doubt import Candidate, Doubt, doubt
+from lge_sweep.scoring.doubt import Candidate, Standing, doubt
 from lge_sweep.sweep.files import slug, write_text
 from lge_sweep.sweep.plan import Plan
 
@@ -27,7 +27,7 @@ class Comparison:
         part: "val" or "test".
         tables: name -> metrics of each image and class, final labels of all four classes; `PIPELINE` first.
         summaries: name -> their aggregates.
-        doubt: intervals of the scores, and the pipeline against every other.
+        standings: name -> its score, and that score's difference to the pipeline's, with their intervals.
         failed: fit -> why it could not be had.
         meanings: name -> what it is.
     """
@@ -35,7 +35,7 @@ class Comparison:
     part: str
     tables: Mapping[str, pd.DataFrame]
     summaries: Mapping[str, Summary]
-    doubt: Doubt
+    standings: Mapping[str, Standing]
     failed: Mapping[str, str]
     meanings: Mapping[str, str]
 
@@ -44,7 +44,13 @@ class Comparison:
         return {
             "part": self.part,
             "summaries": {name: summary.to_dict() for name, summary in self.summaries.items()},
-            "doubt": self.doubt.to_dict(),
+            "scores": {
+                name: {
+                    field: getattr(standing, field)
+                    for field in ("score", "low", "high", "difference", "difference_low", "difference_high")
+                }
+                for name, standing in self.standings.items()
+            },
             "failed": dict(self.failed),
             "meanings": dict(self.meanings),
         }
@@ -114,4 +120,5 @@ def _conclude(
     rule = plan.config.selection
     doubts = doubt([Candidate(name, [table]) for name, table in tables.items()], PIPELINE, rule.rule, rule.emphasis)
     summaries = {name: aggregate(table) for name, table in tables.items()}
-    return Comparison(part, tables, summaries, doubts, failed, meanings)
+    standings = {standing.name: standing for standing in doubts.standings}
+    return Comparison(part, tables, summaries, standings, failed, meanings)

@@ -3,18 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.data import load_arrays
-from lge_sweep.labels import SINGLE, class_names
+from lge_sweep.labels import SINGLE, Label, class_names
 from lge_sweep.pipeline.cases import clinical_table
 from lge_sweep.pipeline.compare import Comparison, compare, measure_part, read_comparison
-from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.fit import PREDICTED, TRUE, TwoStage
 from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
-from lge_sweep.pipeline.variants import PIPELINE, Say, label_part
+from lge_sweep.pipeline.variants import PIPELINE, Part, Say, shipped_name, two_stage_variants
+from lge_sweep.quantify.thresholds import METHODS
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
@@ -27,6 +29,10 @@ EVALUATION = "evaluation.json"
 """Written last: an evaluation whose folder has it is finished."""
 TABLES = "tables.md"
 TEST = "test"
+CASES = (
+    "The slices that are used of each exam; truth and prediction counted at the exam's own size, predictions brought "
+    "back to it by nearest neighbour."
+)
 
 
 @dataclass(frozen=True)
@@ -65,31 +71,37 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     folder = runs / fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
     if (folder / EVALUATION).is_file():
         finish_look(runs, folder.name)
-        return _read(folder, two_stage)
+        content = read_json(folder / EVALUATION)
+        if set(two_stage_variants(two_stage)) <= set(content["meanings"]):
+            return _read(folder, two_stage, content)
+        (folder / EVALUATION).unlink()  # something is compared that was not then: another look
     folder.mkdir(parents=True, exist_ok=True)
     looks = describe_looks(folder.name, begin_look(runs, folder.name, fits.manifest))
-    labelled = label_part(two_stage, TEST, say)
+    part = Part(two_stage, TEST)
+    labelled = part.label(say)
     comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
-    brief, values = _write(folder, two_stage, comparison, labelled[PIPELINE].labels)
+    brief, values = _write(folder, two_stage, part, comparison, labelled[PIPELINE].labels, looks)
     own = {"fits": fits.name, "looks": looks, "brief": brief, "values": values}
     write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
     finish_look(runs, folder.name)
     return Evaluation(folder, comparison, looks, brief, values, again=False)
 
 
-def _read(folder: Path, two_stage: TwoStage) -> Evaluation:
-    content = read_json(folder / EVALUATION)
+def _read(folder: Path, two_stage: TwoStage, content: Mapping[str, Any]) -> Evaluation:
     comparison = read_comparison(two_stage.fits, folder, content)
     return Evaluation(folder, comparison, content["looks"], content["brief"], content["values"], again=True)
 
 
 def _write(
-    folder: Path, two_stage: TwoStage, comparison: Comparison, paper: NDArray[np.uint8]
+    folder: Path, two_stage: TwoStage, part: Part, comparison: Comparison, final: NDArray[np.uint8], looks: str
 ) -> tuple[str, dict[str, float]]:
     """Write all tables and figures; return the tables in brief, and every number by its name in MLflow."""
+    paper = two_stage_variants(two_stage)[PIPELINE]
+    # as in the paper, each stage by itself: stage 1's mask not refined yet, stage 2's classes not joined with it yet
+    found = {1: np.where(part.cavity(paper), np.uint8(Label.CAVITY), np.uint8(0)), 2: part.wall(paper)}
     stages = {}
-    for stage in (1, 2):
-        table = measure_part(two_stage.fits, TEST, paper, stage)
+    for stage, labels in found.items():
+        table = measure_part(two_stage.fits, TEST, labels, stage)
         _write_csv(folder / f"stage{stage}_per_image.csv", table)
         stages[stage] = intervals(table)
     results = {name: intervals(table) for name, table in comparison.tables.items()}
@@ -104,20 +116,46 @@ def _write(
     _write_csv(folder / "pipelines.csv", pipelines_frame(results, differences))
     every = [found.to_frame().assign(pipeline=name) for name, found in results.items()]
     _write_csv(folder / "intervals.csv", pd.concat(every))
-    cases = clinical_table(two_stage, TEST, paper)
+    cases = clinical_table(two_stage, TEST, final)
     _write_csv(folder / "cases.csv", cases)
     _write_csv(folder / "agreement.csv", agreement_frame(cases))
-    _draw(folder, two_stage, comparison, results, cases, paper)
+    _draw(folder, two_stage, comparison, results, cases, final)
     sections = [
+        _heading(folder, two_stage, comparison, looks),
         *(stage_markdown(stage, found, form) for stage, found in stages.items() for form in FORMS),
         "## The pipeline beside its controls\n\n" + pipelines_markdown(results, differences, PIPELINE),
         "\n".join(f"- {name}: {meaning}" for name, meaning in comparison.meanings.items()),
-        "## Cases\n\n" + clinical_markdown(cases),
+        "Classical thresholds, of unclipped grey levels at the networks' size:",
+        "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
+        f"## Cases\n\n{CASES}\n\n" + clinical_markdown(cases),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
     ]
     write_text(folder / TABLES, "\n\n".join(sections) + "\n")
     brief = [stage_markdown(stage, found, "image_mean") for stage, found in stages.items()]
     return "\n\n".join(brief), _values(results)
+
+
+def _heading(folder: Path, two_stage: TwoStage, comparison: Comparison, looks: str) -> str:
+    """Say what was evaluated, and what to keep in mind."""
+    fits, stage1 = two_stage.fits, two_stage.stage1
+    stage2 = two_stage.fitted(PREDICTED)
+    assert stage2 is not None
+    ceiling = comparison.summaries["true guidance"].image_mean["dice"]["cavity"] if two_stage.fitted(TRUE) else None
+    lines = [
+        f"# {folder.name}",
+        f"Test part: {looks}. Stage 1 is {stage1.cell.name} of {stage1.plan.name}; stage 2 "
+        f"{stage2.model}-{stage2.loss}-{stage2.optimizer}, fitted in {fits.name}. Shipped: {shipped_name(two_stage)}.",
+        "Table VI is stage 1's mask before it is refined, Table VII stage 2's classes on predicted guidance. All else "
+        "is of final labels: the refined cavity, else stage 2's class. The refinement adds an edge of a pixel to the "
+        "cavity for guidance; the final cavity has it too"
+        + (f", so that a perfect stage 1 would have a Dice of {ceiling:.4f}" if ceiling is not None else "")
+        + " (the variant `inner cavity` leaves it out).",
+    ]
+    lines += [
+        f"Leaky split: {100 * fits.leak_share:.1f} % of test slices have a training slice of their case."
+    ] * fits.leaky
+    lines += [f"Left out: {name}, because {reason}." for name, reason in comparison.failed.items()]
+    return "\n\n".join(lines)
 
 
 def _draw(
@@ -126,11 +164,11 @@ def _draw(
     comparison: Comparison,
     results: Mapping[str, Intervals],
     cases: pd.DataFrame,
-    paper: NDArray[np.uint8],
+    final: NDArray[np.uint8],
 ) -> None:
     arrays, rows, title = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(TEST), "test part"
     per_image, classes = comparison.tables[PIPELINE], class_names(SINGLE)
-    page = figure_qualitative(title, per_image, arrays.images[rows], arrays.labels[rows], paper, classes)
+    page = figure_qualitative(title, per_image, arrays.images[rows], arrays.labels[rows], final, classes)
     save_png(page, folder / "table_8_overlays.png")
     for name in classes[1:]:
         save_png(figure_pipelines(title, results, name), folder / f"pipelines_{name}.png")

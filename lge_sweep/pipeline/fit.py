@@ -9,7 +9,7 @@ augmentation.
 Source: paper section III.J; folds and controls are ours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
+from lge_sweep.config.schema import Shipped
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, find_box
 from lge_sweep.errors import InheritError, SelectionError
@@ -25,11 +26,15 @@ from lge_sweep.pipeline.champions import Champion, find_champion
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
 from lge_sweep.sweep import Driver, Plan
 from lge_sweep.sweep.digest import basis_digest
-from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data
+from lge_sweep.sweep.files import read_json
+from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
 from lge_sweep.tracking import finishing
 
 PREDICTED = "predicted"
 """The fit of stage 2 that the paper's pipeline is made of."""
+TRUE = "true_guidance"
+SHIPPED_RECORD = "shipped.json"
+"""In the folder of the fits: which pipeline was shipped last."""
 
 
 @dataclass(frozen=True)
@@ -73,19 +78,24 @@ def fit_two_stage(
     """
     data, champions, settled = _prepare(driver.runs, configs, root)
     folds = plan_folds(settled[1], data, driver.runs, champions[1].cell)
-    _complete(driver, folds)
+    _complete(driver, folds, {cell.name for cell in folds.cells})
     fits = plan_fits(settled[2], data, driver.runs, champions, gather_guidance(folds, champions[1]))
-    failed = _complete(driver, fits, allow_incomplete)
+    fit = settled[2].fit
+    assert fit is not None
+    failed = _complete(driver, fits, {PREDICTED, fit.shipped.stage2}, allow_incomplete)
     return TwoStage(settled[2], champions[1], fits, failed, data.images)
 
 
-def find_two_stage(runs: Path, configs: Mapping[int, SweepConfig], root: Path | None) -> TwoStage:
-    """Find the pipeline that `fit_two_stage` has fitted.
+def find_two_stage(
+    runs: Path, configs: Mapping[int, SweepConfig], root: Path | None, allow_incomplete: bool = False
+) -> TwoStage:
+    """Find the pipeline that `fit_two_stage` has fitted, with the options that it was shipped with.
 
     Args:
         runs: the runs directory.
         configs: settings of phase 3 for stage 1 and stage 2.
         root: folder of the images.
+        allow_incomplete: take it although controls have no result.
 
     Raises:
         InheritError: phase 2 or phase 3 was not run on this data and with these settings, or is not complete.
@@ -98,11 +108,15 @@ def find_two_stage(runs: Path, configs: Mapping[int, SweepConfig], root: Path | 
     if folds.unfinished():
         raise unfinished
     fits = plan_fits(settled[2], data, runs, champions, gather_guidance(folds, champions[1]))
-    left = fits.unfinished()
-    if any(cell.name == PREDICTED for cell in left):
+    left = [cell.name for cell in fits.unfinished()]
+    record = fits.folder / SHIPPED_RECORD
+    if PREDICTED in left or (left and not allow_incomplete) or not record.is_file():
         raise unfinished
-    failed = {cell.name: "it was not fitted" for cell in left}
-    return TwoStage(settled[2], champions[1], fits, failed, data.images)
+    assert settled[2].fit is not None
+    shipped = Shipped.model_validate(read_json(record)["shipped"])
+    fit = settled[2].fit.model_copy(update={"shipped": shipped})
+    failed = dict.fromkeys(left, "it was not fitted")
+    return TwoStage(settled[2].model_copy(update={"fit": fit}), champions[1], fits, failed, data.images)
 
 
 def _prepare(
@@ -115,7 +129,10 @@ def _prepare(
         champion = find_champion(config, basis_digest(config, data.digest), runs)
         axes = {axis: (value,) for axis, value in champion.cell.parameters.items()}
         grid = config.grid.model_copy(update=axes)
-        settled[stage] = config.model_copy(update={"grid": grid, "training": champion.plan.config.training})
+        own = champion.plan.config.training  # with the numbers in loss and optimizer that it was selected with
+        if own != config.training:
+            champion = replace(champion, notes=(*champion.notes, "its training.loss and training.momentum are kept"))
+        settled[stage] = config.model_copy(update={"grid": grid, "training": own})
         champions[stage] = champion
     return data, champions, settled
 
@@ -146,6 +163,7 @@ def plan_fits(
         chosen.append(cell)
     lost = int((~guidance[[*rows["train"], *rows["val"]]].any(axis=(1, 2))).sum())
     notes = [f"stage 1 is {champions[1].cell.name} of {champions[1].plan.name}; stage 2 {champions[2].cell.name}"]
+    notes += [f"of the selection for stage {stage}: {note}" for stage in (1, 2) for note in champions[stage].notes]
     notes += [f"stage 1 finds no cavity on {lost} training and validation slice(s): no guidance there"] * (lost > 0)
     more = [champions[1].digest, inputs[PREDICTED].arrays.name]
     return plan_sweep(config, data, runs, chosen, inputs, notes, more)
@@ -153,7 +171,7 @@ def plan_fits(
 
 def _arrays(variant: str, whole: Arrays, guidance: NDArray[np.bool_], margin: int) -> Arrays:
     """What a fit sees."""
-    if variant in ("true_guidance", "single"):
+    if variant in (TRUE, "single"):
         return whole
     if variant == "no_guidance":
         return replace(whole, refined=np.zeros_like(guidance))
@@ -168,22 +186,25 @@ def _arrays(variant: str, whole: Arrays, guidance: NDArray[np.bool_], margin: in
     )
 
 
-def _complete(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> Mapping[str, str]:
+def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incomplete: bool = False) -> Mapping[str, str]:
     """Train what is left of a sweep, and return why cells failed.
 
     Raises:
         SelectionError: some failed that are needed.
     """
+    write_plan(plan)
     driver.introduce(plan)
     run = driver.open_run(plan)
     with finishing(run):
         _, _, failed = driver.run(plan, run)
-        if failed and (not allow_incomplete or PREDICTED in failed):
+        lost = set(failed) & set(needed)
+        if lost or (failed and not allow_incomplete):
             listed = "\n".join(f"  - {name}: {reason}" for name, reason in failed.items())
             run.tag({"failed": listed[:500]})
             run.finish("FAILED")
+            way = "" if lost else " To go on without them: --allow-incomplete."
             raise SelectionError(
-                f"{len(failed)} trainings failed:\n{listed}\nRun the same command again to retry them."
+                f"{len(failed)} trainings failed:\n{listed}\nRun the same command again to retry them.{way}"
             )
         run.untag("failed")
         run.finish()

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from lge_sweep.errors import RunsError
-from lge_sweep.sweep.files import read_json, write_json
+from lge_sweep.sweep.files import MANIFEST, SELECTION, read_json, write_json
 
 LOOKS = "test_looks.json"
 """In the runs directory."""
@@ -44,13 +44,14 @@ def begin_look(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Look]:
         manifest: one row a slice, with `part` and `content_hash`.
 
     Returns:
-        The earlier looks at any of these slices, in order.
+        The earlier looks at any of these slices: other evaluations, and sweeps that selected on the test part.
 
     Raises:
         RunsError: the record of earlier looks cannot be read.
     """
-    slices = tuple(manifest.loc[manifest["part"] == "test", "content_hash"].str[:16])
+    slices = _test_slices(manifest)
     known = [look for look in read_looks(runs) if look.finished or look.pipeline != pipeline]
+    known += [look for look in _sweeps(runs) if look.pipeline not in {other.pipeline for other in known}]
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     _write(runs, [*known, Look(pipeline, now, slices, finished=False)])
     return [look for look in known if set(look.slices) & set(slices)]
@@ -59,6 +60,23 @@ def begin_look(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Look]:
 def finish_look(runs: Path, pipeline: str) -> None:
     """Record that the evaluation of a pipeline came to its numbers."""
     _write(runs, [replace(look, finished=True) if look.pipeline == pipeline else look for look in read_looks(runs)])
+
+
+def _sweeps(runs: Path) -> list[Look]:
+    """Return the sweeps that selected on the test part, which is a look as well."""
+    looks = []
+    for selection in sorted(runs.glob(f"*/{SELECTION}")):
+        if read_json(selection)["part"] == "test":
+            manifest = pd.read_csv(selection.with_name(MANIFEST), dtype=str)
+            when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC).isoformat(
+                timespec="seconds"
+            )
+            looks.append(Look(selection.parent.name, when, _test_slices(manifest), finished=True))
+    return looks
+
+
+def _test_slices(manifest: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(manifest.loc[manifest["part"] == "test", "content_hash"].str[:16])
 
 
 def _write(runs: Path, looks: Sequence[Look]) -> None:

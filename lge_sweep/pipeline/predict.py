@@ -8,8 +8,10 @@ import pandas as pd
 
 from lge_sweep.choices import look_up
 from lge_sweep.config.data import CaseIds
+from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.deliver.seg import seg_obstacle
+from lge_sweep.deliver.write import ABOUT
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
 from lge_sweep.pipeline.load import NAME, SETTINGS, digest, find_segmenter, load_segmenter, read_settings
@@ -26,13 +28,11 @@ class Reading:
         case_ids: "hash" or "keep".
         series: SeriesInstanceUIDs of the LGE series.
         series_pattern: regular expression that finds it by its description; None: the names of LGE.
-        window: whether grey levels are those of the DICOM file's window.
     """
 
     case_ids: CaseIds = "hash"
     series: tuple[str, ...] = ()
     series_pattern: str | None = None
-    window: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def predict_exams(
     """Segment every exam and write what was found; one bad exam does not keep the others from being done.
 
     An exam whose folder the same model has written in the same formats before is not done again. The table `burden.csv`
-    of all exams is written beside their folders.
+    of all exams in `output` is written beside their folders.
 
     Args:
         path: an exam, or a folder of exams: DICOM or NIfTI.
@@ -81,13 +81,14 @@ def predict_exams(
     for name in formats:
         look_up("format", name, FORMATS)
     folder = find_segmenter(model, runs)
-    segmenter, facts = load_segmenter(folder, runtime), _facts(folder)
+    segmenter, settings = load_segmenter(folder, runtime), read_settings(folder)
+    facts = _facts(folder, settings)
     exams, problems = read_exams(
         path,
         reading.case_ids,
         series=reading.series,
         series_pattern=reading.series_pattern or SERIES_PATTERN,
-        window=reading.window,
+        window=settings.window,
     )
     if not exams:
         raise DataError(str(path), problems)
@@ -103,16 +104,19 @@ def predict_exams(
         except DataError as error:
             problems += [f"{exam.case}: {finding}" for finding in error.findings]
     say("done", len(exams), len(exams))
-    tables = [file for delivery in deliveries for file in delivery.files if file.name == BURDEN]
+    output = output.expanduser()
+    tables = [
+        about.with_name(BURDEN) for about in sorted(output.glob(f"*/{ABOUT}")) if about.with_name(BURDEN).is_file()
+    ]
     if tables:
         every = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in tables])
-        write_text(output.expanduser() / BURDEN, every.to_csv(index=False))
+        write_text(output / BURDEN, every.to_csv(index=False))
     return Predicted(tuple(deliveries), tuple(problems))
 
 
-def _facts(folder: Path) -> ModelFacts:
+def _facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:
     """Say which model it is, in words for reports and DICOM objects."""
-    facts = read_settings(folder).facts
+    facts = settings.facts
     made_of = digest(folder / SETTINGS)  # it has the digests of the networks
     trained = f"{facts.get('data', 'unknown')}, content {facts.get('data_digest', 'unknown')}"
     return ModelFacts(NAME, made_of[:12], made_of, trained)

@@ -11,7 +11,7 @@ from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data.crop import crop_image, crop_labels, find_box, uncrop_labels
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.data.refine import network_input, refine_cavity
+from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import STAGES, Label
@@ -89,21 +89,17 @@ class TwoStageSegmenter:
 
         Final labels are the refined cavity, else stage 2's class.
         """
-        cavity = self.find_cavity(images)
-        labels = self.join(cavity, self.find_wall(images, cavity))
-        return Segmentation(labels, np.asarray(cavity.any(axis=(1, 2))))
-
-    def join(self, cavity: Mask, wall: Pixels) -> Pixels:
-        """Return final labels [N, S, S] from what `find_cavity` and `find_wall` return: the cavity, else the wall."""
-        labels = np.where(cavity, np.uint8(Label.CAVITY), wall)
-        return np.stack([confine_scar(slice_) for slice_ in labels]) if self.options.confine_scar else labels
+        found = self.find_cavity(images)
+        guidance = refine(found)
+        labels = join(found, self.find_wall(images, guidance), self.options)
+        return Segmentation(labels, np.asarray(guidance.any(axis=(1, 2))))
 
     def find_cavity(self, images: Pixels) -> Mask:
-        """Run stage 1: images [N, S, S] -> refined cavity [N, S, S]."""
+        """Run stage 1: images [N, S, S] -> cavity [N, S, S] as the network finds it, not refined."""
         nothing = np.zeros(images.shape[1:], dtype=np.bool_)
         inputs = np.stack([network_input(image, nothing, 1) for image in images])
-        masks = self._classes(inputs, 1) == Label.CAVITY
-        return np.stack([refine_cavity(mask) for mask in masks])
+        found: Mask = self._classes(inputs, 1) == Label.CAVITY
+        return found
 
     def find_wall(self, images: Pixels, cavity: Mask) -> Pixels:
         """Run stage 2: images and refined cavities [N, S, S] -> myocardium and scar, as values of `Label` [N, S, S].
@@ -141,6 +137,24 @@ class TwoStageSegmenter:
                 f"{probabilities.shape}. Is it the network of this stage and size?"
             )
         return probabilities
+
+
+def refine(found: Mask) -> Mask:
+    """Refine the cavity of each slice: [N, S, S] -> [N, S, S], what guides stage 2."""
+    return np.stack([refine_cavity(mask) for mask in found])
+
+
+def join(found: Mask, wall: Pixels, options: Options) -> Pixels:
+    """Return final labels [N, S, S]: the refined cavity, else stage 2's class.
+
+    Args:
+        found: [N, S, S], the cavity as stage 1 (or the truth) has it.
+        wall: [N, S, S], values of `Label`, as `find_wall` returns it.
+        options: what is done beyond the paper.
+    """
+    cavity = np.stack([smooth_cavity(mask) for mask in found]) if options.inner_cavity else refine(found)
+    labels = np.where(cavity, np.uint8(Label.CAVITY), wall)
+    return np.stack([confine_scar(slice_) for slice_ in labels]) if options.confine_scar else labels
 
 
 def classify(network: Network, inputs: Pixels, stage: int) -> Pixels:

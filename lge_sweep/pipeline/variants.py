@@ -17,7 +17,7 @@ from lge_sweep.models.hardware import find_hardware
 from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.pipeline.fit import PREDICTED, TwoStage
 from lge_sweep.pipeline.runtime import torch_network
-from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify
+from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
 from lge_sweep.sweep.execute import load_best
 from lge_sweep.sweep.files import BEST
@@ -72,6 +72,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
         "no guidance": Variant(
             "stage 2 fitted and run without guidance: what guidance is worth", "no_guidance", "none"
         ),
+        "inner cavity": Variant(
+            "the cavity without the edge that the refinement adds for guidance", options=Options(inner_cavity=True)
+        ),
         "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
         "averaged rotations": Variant("mean probability of four quarter turns", options=Options(rotations=True)),
         "cropped": Variant("stage 2 sees the heart alone, enlarged", "cropped", options=cropped),
@@ -87,9 +90,14 @@ def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     fit = two_stage.config.fit
     assert fit is not None
-    margin = fit.margin(two_stage.config.training.image_size) if fit.shipped.stage2 == "cropped" else None
-    options = Options(confine_scar=fit.shipped.confine_scar, rotations=fit.shipped.rotations, crop_margin=margin)
-    return Variant("the combination of options that is shipped", fit.shipped.stage2, options=options)
+    shipped, size = fit.shipped, two_stage.config.training.image_size
+    options = Options(
+        inner_cavity=shipped.inner_cavity,
+        confine_scar=shipped.confine_scar,
+        rotations=shipped.rotations,
+        crop_margin=fit.margin(size) if shipped.stage2 == "cropped" else None,
+    )
+    return Variant("the combination of options that is shipped", shipped.stage2, options=options)
 
 
 def shipped_name(two_stage: TwoStage) -> str:
@@ -129,44 +137,69 @@ class Labelled(NamedTuple):
     """[N, S, S], values of `Label`, in the order of the part's rows."""
 
 
-def label_part(two_stage: TwoStage, part: str, say: Say) -> dict[str, Labelled]:
-    """Label the slices of a part by the pipeline and everything it is compared with.
+class Part:
+    """The slices of a part, and what the networks find in them, each once.
 
     Args:
         two_stage: the fitted pipeline.
         part: "val" or "test".
-        say: told what labels the part next, how many have, and how many there are.
-
-    Returns:
-        Name -> final labels; the paper's pipeline first.
     """
-    arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
-    images, truth = arrays.images[rows], arrays.labels[rows]
-    variants, single = two_stage_variants(two_stage), two_stage.fitted("single")
-    names = [*variants, *([SINGLE_NETWORK] if single else []), "classical thresholds"]
-    labelled = {}
-    for number, name in enumerate(names):
-        say(name, number, len(names))
-        if name in variants:
-            variant = variants[name]
-            found = _run(make_segmenter(two_stage, variant), variant, images, arrays.refined[rows])
-            labelled[name] = Labelled(variant.meaning, found)
-        elif single and name == SINGLE_NETWORK:
-            inputs = np.stack([network_input(image, np.zeros(image.shape, dtype=bool), SINGLE) for image in images])
-            found = classify(load_network(two_stage.fits, single), inputs, SINGLE)
-            labelled[name] = Labelled("one network for all classes, without guidance", found)
-    grey = np.stack([resize_grey(two_stage.images[row], images.shape[1]) for row in rows])
-    for wall, base in (("predicted", labelled[PIPELINE].labels), ("true", truth)):
-        for name, method in METHODS.items():
-            labelled[f"{name} in {wall} wall"] = Labelled(method.title, _classical(grey, base, name))
-    say("measuring", len(names), len(names))
-    return labelled
 
+    def __init__(self, two_stage: TwoStage, part: str) -> None:
+        """Take the slices; run nothing yet."""
+        arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
+        self.two_stage, self.images, self.truth = two_stage, arrays.images[rows], arrays.labels[rows]
+        self.grey = np.stack([resize_grey(two_stage.images[row], self.images.shape[1]) for row in rows])
+        self._cavities: dict[bool, Mask] = {}
+        self._walls: dict[tuple[object, ...], Pixels] = {}
 
-def _run(segmenter: TwoStageSegmenter, variant: Variant, images: Pixels, true_cavity: Mask) -> Pixels:
-    cavity = true_cavity if variant.guidance == "true" else segmenter.find_cavity(images)
-    guidance = np.zeros_like(cavity) if variant.guidance == "none" else cavity
-    return segmenter.join(cavity, segmenter.find_wall(images, guidance))
+    def cavity(self, variant: Variant) -> Mask:
+        """Return the cavity [N, S, S] of a variant, not refined: stage 1's, or the true one."""
+        if variant.guidance == "true":
+            return np.asarray(self.truth == Label.CAVITY)
+        rotations = variant.options.rotations
+        if rotations not in self._cavities:
+            self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self.images)
+        return self._cavities[rotations]
+
+    def wall(self, variant: Variant) -> Pixels:
+        """Return what stage 2 finds: values of `Label`, [N, S, S]."""
+        options = variant.options
+        key = (variant.fit, variant.guidance, options.rotations, options.crop_margin)
+        if key not in self._walls:
+            guidance = refine(self.cavity(variant))
+            if variant.guidance == "none":
+                guidance = np.zeros_like(guidance)
+            self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self.images, guidance)
+        return self._walls[key]
+
+    def label(self, say: Say) -> dict[str, Labelled]:
+        """Label the slices by the pipeline and everything it is compared with.
+
+        Args:
+            say: told what labels the part next, how many have, and how many there are.
+
+        Returns:
+            Name -> final labels; the paper's pipeline first.
+        """
+        variants, single = two_stage_variants(self.two_stage), self.two_stage.fitted("single")
+        total = len(variants) + bool(single)
+        labelled = {}
+        for number, (name, variant) in enumerate(variants.items()):
+            say(name, number, total)
+            labels = join(self.cavity(variant), self.wall(variant), variant.options)
+            labelled[name] = Labelled(variant.meaning, labels)
+        if single:
+            say(SINGLE_NETWORK, len(variants), total)
+            nothing = np.zeros(self.images.shape[1:], dtype=np.bool_)
+            inputs = np.stack([network_input(image, nothing, SINGLE) for image in self.images])
+            labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE)
+            labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
+        for wall, base in (("predicted", labelled[PIPELINE].labels), ("true", self.truth)):
+            for name, method in METHODS.items():
+                labelled[f"{name} in {wall} wall"] = Labelled(method.title, _classical(self.grey, base, name))
+        say("measuring", total, total)
+        return labelled
 
 
 def _classical(grey: NDArray[np.float32], base: Pixels, method: str) -> Pixels:

@@ -18,10 +18,10 @@ def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()
         data_digest: SHA-256 of the data's content.
         more: digests of what else the sweep builds on.
     """
-    # more trials go on with the same search, another pipeline is shipped from the same fits; sweeps that are neither
-    # are what they were before there were searches and fits
-    free = {"search": "trials", "fit": "shipped"}
-    exclude = {name: True if getattr(config, name) is None else {part} for name, part in free.items()}
+    # more trials go on with the same search, another pipeline is shipped from the same fits, and the folds of stage 1
+    # are the same for all controls; sweeps that are neither are what they were before there were searches and fits
+    free = {"search": {"trials"}, "fit": {"shipped"} | ({"controls", "crop_margin"} if config.stage == 1 else set())}
+    exclude = {name: True if getattr(config, name) is None else parts for name, parts in free.items()}
     settings = config.model_dump(mode="json", exclude=exclude)
     weights = settings["training"]["encoder_weights"]
     content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights)), *more]

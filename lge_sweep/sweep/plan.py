@@ -150,7 +150,9 @@ def _grid_or_search(config: SweepConfig, data: Prepared, runs: Path) -> Plan:
     drawn = (config.search and config.search.batch_size) or ()
     for batch in (config.training.batch_size, *drawn):  # whatever can come, the training part must fill a batch
         make_schedule(len(data.rows("train")), config.training.model_copy(update={"batch_size": batch}))
-    return plan_sweep(config, data, runs, cells(config), notes=inherited)
+    plan = plan_sweep(config, data, runs, cells(config), notes=inherited)
+    write_plan(plan)
+    return plan
 
 
 def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> Prepared:
@@ -177,7 +179,7 @@ def plan_sweep(
     notes: Sequence[str] = (),
     more: Sequence[str] = (),
 ) -> Plan:
-    """Write down what a sweep on prepared data will do.
+    """Say what a sweep on prepared data will do.
 
     Args:
         config: every setting.
@@ -195,16 +197,19 @@ def plan_sweep(
     name = f"{config.phase}-stage{config.stage}-{config.data}-{config.profile}-{digest}"
     weights = class_weights(load_arrays(data.arrays).labels[data.rows("train")], config.stage)
     _check_weights(config, weights)
-    plan = Plan(
+    return Plan(
         config, name, runs / name, data.arrays, data.manifest, data.digest, basis_digest(config, data.digest), weights,
         data.leaky, data.leak_share, (*notes, *data.notes, *_guidance_notes(config, data.arrays)), tuple(chosen),
         inputs or {},
     )  # fmt: skip
+
+
+def write_plan(plan: Plan) -> None:
+    """Make the sweep's folder and write its settings, its manifest and its facts there."""
     plan.folder.mkdir(parents=True, exist_ok=True)
-    write_text(plan.folder / SETTINGS, _resolved(config, data.digest))
-    write_text(plan.folder / MANIFEST, data.manifest.to_csv(index=False))
+    write_text(plan.folder / SETTINGS, _resolved(plan.config, plan.data_digest))
+    write_text(plan.folder / MANIFEST, plan.manifest.to_csv(index=False))
     write_json(plan.folder / FACTS, _facts(plan))
-    return plan
 
 
 def load_plan(folder: Path) -> Plan:
