@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,6 +87,17 @@ def test_each_look_at_the_test_part_is_counted_whoever_looks(tmp_path: Path) -> 
     assert len(read_looks(tmp_path)) == 4
 
 
+def test_a_sweep_that_selected_on_the_test_part_was_a_look(tmp_path: Path) -> None:
+    manifest = pd.DataFrame({"part": ["val", "test"], "content_hash": ["a" * 64, "b" * 64]})
+    for name, part in (("phase1-x", "val"), ("phase2-y", "test")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "selection.json").write_text(json.dumps({"part": part}))
+        manifest.to_csv(tmp_path / name / "manifest.csv", index=False)
+    assert [look.pipeline for look in begin_look(tmp_path, "phase4-one", manifest)] == ["phase2-y"]
+    other = manifest.assign(content_hash=["b" * 64, "a" * 64])
+    assert begin_look(tmp_path, "phase4-two", other) == []
+
+
 def test_an_evaluation_that_was_stopped_goes_on_as_the_same_look(tmp_path: Path) -> None:
     manifest = pd.DataFrame({"part": ["test"], "content_hash": ["a" * 64]})
     for _ in range(3):
@@ -111,11 +120,6 @@ TINY = ["--profile", "smoke", "--set", "training.max_steps=2", "--set", "trainin
 SMALL = ["--set", "fit.folds=2", "--set", "fit.controls=[true_guidance, single, cropped]"]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-
 def invoke(*arguments: str) -> Ran:
     return CliRunner().invoke(app, list(arguments))
 
@@ -134,9 +138,9 @@ def through(tmp_path_factory: pytest.TempPathFactory) -> Through:
     grid = ["--models", "unet", "--set", "grid.loss=[dice_ce]", "--set", "grid.optimizer=[adam]"]
     printed = []
     for arguments in (["phase2", *TINY, *grid], ["phase3", *TINY, *SMALL], ["phase4", *TINY, *SMALL]):
-        done = run(*arguments, "--runs", str(runs))
-        assert done.returncode == 0, done.stdout + done.stderr
-        printed.append(done.stdout)
+        done = invoke(*arguments, "--runs", str(runs))
+        assert done.exit_code == 0, done.output
+        printed.append(done.output)
     return Through(runs, *printed[1:])
 
 
@@ -242,14 +246,14 @@ def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> No
     assert "Test part: first look at this test part." in through.phase4
     (folder,) = through.runs.glob("phase4-*")
     before = (folder / "evaluation.json").read_bytes()
-    again = run("phase4", *TINY, *SMALL, "--runs", str(through.runs))
-    assert again.returncode == 0, again.stdout + again.stderr
-    assert "was evaluated before; shown again, not evaluated again" in again.stdout
+    again = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))
+    assert again.exit_code == 0, again.output
+    assert "was evaluated before; shown again, not evaluated again" in again.output
     assert (folder / "evaluation.json").read_bytes() == before
     assert len(json.loads((through.runs / LOOKS).read_text())) == 1
     table = [line for line in through.phase4.splitlines() if " two-stage " in line]
     assert table
-    assert table == [line for line in again.stdout.splitlines() if " two-stage " in line]
+    assert table == [line for line in again.output.splitlines() if " two-stage " in line]
 
 
 def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, two_stage: TwoStage) -> None:
@@ -305,6 +309,16 @@ def test_without_phase_2_or_3_the_command_to_run_is_named(tmp_path: Path) -> Non
     assert "Run first: lge-sweep phase2 --stage 1 --data phantom --profile smoke" in done.output
 
 
+def test_a_selection_on_the_test_part_is_no_base_for_an_evaluation_on_it(through: Through, tmp_path: Path) -> None:
+    shutil.copytree(through.runs, tmp_path / "runs", ignore=shutil.ignore_patterns("artifacts", "phase3*", "phase4*"))
+    (folder,) = (tmp_path / "runs").glob("phase2-stage1-*")
+    settings = (folder / "sweep.yaml").read_text()
+    (folder / "sweep.yaml").write_text(settings.replace("  part: val", "  part: test"))
+    done = invoke("phase3", *TINY, *SMALL, "--runs", str(tmp_path / "runs"))
+    assert done.exit_code == 2
+    assert "selected on the test part, on which the pipeline is to be evaluated" in done.output
+
+
 def test_a_phase_3_that_is_not_complete_is_said(through: Through) -> None:
     done = invoke("phase4", *TINY, "--set", "fit.folds=3", "--runs", str(through.runs))
     assert done.exit_code == 2
@@ -313,18 +327,17 @@ def test_a_phase_3_that_is_not_complete_is_said(through: Through) -> None:
 
 
 def test_another_pipeline_is_shipped_without_training_again(through: Through) -> None:
-    done = run("phase3", *TINY, *SMALL, "--set", "fit.shipped.stage2=cropped", "--set", "fit.shipped.rotations=true",
+    done = invoke("phase3", *TINY, *SMALL, "--set", "fit.shipped.stage2=cropped", "--set", "fit.shipped.rotations=true",
                "--runs", str(through.runs))  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "started" not in done.stdout
-    assert "as shipped" in done.stdout
-    assert "the champion in place of version 1" in done.stdout
+    assert done.exit_code == 0, done.output
+    assert "started" not in done.output
+    assert "as shipped" in done.output
+    assert "the champion in place of version 1" in done.output
     segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
     assert segmenter.options == Options(rotations=True, crop_margin=8)
-    back = invoke("phase3", *TINY, *SMALL, "--runs", str(through.runs))
-    assert "the champion in place of version 2" in back.output  # another choice than the last one is a new one
-    shown = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))
-    assert "shown again, not evaluated again" in shown.output
+    evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # what is shipped is evaluated, too
+    assert "as shipped" in evaluated.output
+    assert "look 2 at this test part, which is no longer untouched; before: the same pipeline" in evaluated.output
 
 
 def test_phase_3_has_no_selection_to_change(through: Through) -> None:
