@@ -53,7 +53,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bo
         anew: make it the champion although it has been shipped before, and another has taken its place since.
 
     Returns:
-        A sentence on what was registered and what the champion is.
+        What is shipped, what was registered and what the champion is.
 
     Raises:
         ModelError: its folder cannot be written.
@@ -89,7 +89,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bo
     new = anew or not before.is_file() or read_json(before)["key"] != version.key
     said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
     write_json(before, {"key": version.key, "shipped": config.fit.shipped.model_dump()})
-    return said
+    return f"Shipped: {shipped_name(two_stage)}. {said}"
 
 
 def _network(plan: Plan, cell: Cell) -> Segmenter:
