@@ -7,6 +7,7 @@ import io
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,10 @@ from pydicom.sr.codedict import codes
 from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, write
 
 from lge_sweep.config.data import DicomFolders, Phantom
-from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver
+from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver, read_delivery
 from lge_sweep.deliver.pictures import bullseye_png
 from lge_sweep.deliver.seg import seg_obstacle
+from lge_sweep.deliver.write import ABOUT
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.exams import read_exams
@@ -164,7 +166,8 @@ def test_every_format_says_what_the_labels_say(
     exam = exam_of(tmp_path, pixels, multi=multi)
     delivery = deliver(exam, labels, tmp_path / "out", list(FORMATS), MODEL)
     assert delivery.folder == tmp_path / "out" / exam.case
-    assert sorted(delivery.files) == sorted(path for path in delivery.folder.rglob("*") if path.is_file())
+    written = {path for path in delivery.folder.rglob("*") if path.is_file()}
+    assert written == {*delivery.files, delivery.folder / ABOUT}
     check_agreement(exam, labels, delivery, tmp_path / "data")
     affine = nib.load(delivery.folder / "labels.nii.gz").affine
     for frame in pydicom.dcmread(delivery.folder / "labels.dcm").PerFrameFunctionalGroupsSequence:
@@ -446,6 +449,8 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_done(tmp_path: Path, mo
         deliver(exam, classes(), tmp_path / "out", ["nifti"], MODEL)
     assert (tmp_path / "out" / exam.case / "burden.csv").read_bytes() == before
 
+    assert read_delivery(tmp_path / "out", exam, ["nifti"], MODEL) is None
+
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
@@ -453,6 +458,23 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_done(tmp_path: Path, mo
     with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
         deliver(exam, classes(), tmp_path / "full", ["csv", "html"], MODEL)
     assert list((tmp_path / "full").iterdir()) == []
+
+
+def test_what_was_delivered_is_known_again_and_what_differs_is_not(tmp_path: Path) -> None:
+    exam = exam_of(tmp_path, np.arange(3 * 48, dtype=np.uint16).reshape(3, 6, 8))
+    made = deliver(exam, classes(), tmp_path / "out", ["csv", "seg"], MODEL)
+    assert read_delivery(tmp_path / "out", exam, ["csv", "seg"], MODEL) == made
+    others = [
+        (exam, ["csv"], MODEL),
+        (exam, ["csv", "seg"], replace(MODEL, digest="other")),
+        (replace(exam, pixels=exam.pixels + 1), ["csv", "seg"], MODEL),
+        (replace(exam, spacing_mm=(1.0, 1.0, 8.0)), ["csv", "seg"], MODEL),
+        (replace(exam, affine=np.eye(4)), ["csv", "seg"], MODEL),
+    ]
+    for other, formats, model in others:
+        assert read_delivery(tmp_path / "out", other, formats, model) is None
+    (made.folder / "labels.dcm").unlink()
+    assert read_delivery(tmp_path / "out", exam, ["csv", "seg"], MODEL) is None
 
 
 def test_output_that_is_a_file(tmp_path: Path) -> None:

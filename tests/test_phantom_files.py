@@ -61,7 +61,7 @@ def simulated() -> list[Volume]:
 def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Volume]:
     """The folder of a study, and its exam, whose rows and columns, and their distances, differ."""
     root, exam = tmp_path_factory.mktemp("study"), simulate(SMALL)[0]
-    exam = Volume(exam.case, exam.slices, exam.pixels[:, :48], exam.labels[:, :48], (1.25, 4.8, 8.0))
+    exam = Volume(exam.case, exam.slices, exam.pixels[:, :48], exam.labels[:, :48], spacing_mm=(1.25, 4.8, 8.0))
     write_study(exam, root)
     return root / exam.case, exam
 
