@@ -5,34 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-
-from lge_sweep.data import load_arrays
-from lge_sweep.labels import SINGLE, Label, class_names
-from lge_sweep.pipeline.cases import clinical_table
-from lge_sweep.pipeline.compare import Comparison, compare, measure_part, read_comparison
-from lge_sweep.pipeline.fit import PREDICTED, TRUE, TwoStage
+from lge_sweep.pipeline.compare import Comparison, compare, read_comparison
+from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
-from lge_sweep.pipeline.variants import PIPELINE, Part, Say, shipped_name, two_stage_variants
-from lge_sweep.quantify.thresholds import METHODS
-from lge_sweep.report.bland_altman import figure_bland_altman
-from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
-from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
-from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
-from lge_sweep.report.write import save_png
-from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
-from lge_sweep.sweep.files import read_json, slug, write_json, write_text
+from lge_sweep.pipeline.results import write_results
+from lge_sweep.pipeline.variants import PIPELINE, Part, Say, two_stage_variants
+from lge_sweep.sweep.files import read_json, write_json
 
 EVALUATION = "evaluation.json"
 """Written last: an evaluation whose folder has it is finished."""
-TABLES = "tables.md"
 TEST = "test"
-CASES = (
-    "The slices that are used of each exam; truth and prediction counted at the exam's own size, predictions brought "
-    "back to it by nearest neighbour."
-)
 
 
 @dataclass(frozen=True)
@@ -80,7 +62,7 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     part = Part(two_stage, TEST)
     labelled = part.label(say)
     comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
-    brief, values = _write(folder, two_stage, part, comparison, labelled[PIPELINE].labels, looks)
+    brief, values = write_results(folder, part, comparison, labelled[PIPELINE].labels, looks)
     own = {"fits": fits.name, "looks": looks, "brief": brief, "values": values}
     write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
     finish_look(runs, folder.name)
@@ -90,103 +72,3 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
 def _read(folder: Path, two_stage: TwoStage, content: Mapping[str, Any]) -> Evaluation:
     comparison = read_comparison(two_stage.fits, folder, content)
     return Evaluation(folder, comparison, content["looks"], content["brief"], content["values"], again=True)
-
-
-def _write(
-    folder: Path, two_stage: TwoStage, part: Part, comparison: Comparison, final: NDArray[np.uint8], looks: str
-) -> tuple[str, dict[str, float]]:
-    """Write all tables and figures; return the tables in brief, and every number by its name in MLflow."""
-    paper = two_stage_variants(two_stage)[PIPELINE]
-    # as in the paper, each stage by itself: stage 1's mask not refined yet, stage 2's classes not joined with it yet
-    found = {1: np.where(part.cavity(paper), np.uint8(Label.CAVITY), np.uint8(0)), 2: part.wall(paper)}
-    stages = {}
-    for stage, labels in found.items():
-        table = measure_part(two_stage.fits, TEST, labels, stage)
-        _write_csv(folder / f"stage{stage}_per_image.csv", table)
-        stages[stage] = intervals(table)
-    results = {name: intervals(table) for name, table in comparison.tables.items()}
-    reference = comparison.tables[PIPELINE]
-    differences = {
-        name: interval_differences(table, reference, (name, PIPELINE))
-        for name, table in comparison.tables.items()
-        if name != PIPELINE
-    }
-    frames = [stage_frame(stage, found, form) for stage, found in stages.items() for form in FORMS]
-    _write_csv(folder / "tables_6_and_7.csv", pd.concat(frames))
-    _write_csv(folder / "pipelines.csv", pipelines_frame(results, differences))
-    every = [found.to_frame().assign(pipeline=name) for name, found in results.items()]
-    _write_csv(folder / "intervals.csv", pd.concat(every))
-    cases = clinical_table(two_stage, TEST, final)
-    _write_csv(folder / "cases.csv", cases)
-    _write_csv(folder / "agreement.csv", agreement_frame(cases))
-    _draw(folder, two_stage, comparison, results, cases, final)
-    sections = [
-        _heading(folder, two_stage, comparison, looks),
-        *(stage_markdown(stage, found, form) for stage, found in stages.items() for form in FORMS),
-        "## The pipeline beside its controls\n\n" + pipelines_markdown(results, differences, PIPELINE),
-        "\n".join(f"- {name}: {meaning}" for name, meaning in comparison.meanings.items()),
-        "Classical thresholds, of unclipped grey levels at the networks' size:",
-        "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
-        f"## Cases\n\n{CASES}\n\n" + clinical_markdown(cases),
-        "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
-    ]
-    write_text(folder / TABLES, "\n\n".join(sections) + "\n")
-    brief = [stage_markdown(stage, found, "image_mean") for stage, found in stages.items()]
-    return "\n\n".join(brief), _values(results)
-
-
-def _heading(folder: Path, two_stage: TwoStage, comparison: Comparison, looks: str) -> str:
-    """Say what was evaluated, and what to keep in mind."""
-    fits, stage1 = two_stage.fits, two_stage.stage1
-    stage2 = two_stage.fitted(PREDICTED)
-    assert stage2 is not None
-    ceiling = comparison.summaries["true guidance"].image_mean["dice"]["cavity"] if two_stage.fitted(TRUE) else None
-    lines = [
-        f"# {folder.name}",
-        f"Test part: {looks}. Stage 1 is {stage1.cell.name} of {stage1.plan.name}; stage 2 "
-        f"{stage2.model}-{stage2.loss}-{stage2.optimizer}, fitted in {fits.name}. Shipped: {shipped_name(two_stage)}.",
-        "Table VI is stage 1's mask before it is refined, Table VII stage 2's classes on predicted guidance. All else "
-        "is of final labels: the refined cavity, else stage 2's class. The refinement adds an edge of a pixel to the "
-        "cavity for guidance; the final cavity has it too"
-        + (f", so that a perfect stage 1 would have a Dice of {ceiling:.4f}" if ceiling is not None else "")
-        + " (the variant `inner cavity` leaves it out).",
-    ]
-    lines += [
-        f"Leaky split: {100 * fits.leak_share:.1f} % of test slices have a training slice of their case."
-    ] * fits.leaky
-    lines += [f"Left out: {name}, because {reason}." for name, reason in comparison.failed.items()]
-    return "\n\n".join(lines)
-
-
-def _draw(
-    folder: Path,
-    two_stage: TwoStage,
-    comparison: Comparison,
-    results: Mapping[str, Intervals],
-    cases: pd.DataFrame,
-    final: NDArray[np.uint8],
-) -> None:
-    arrays, rows, title = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(TEST), "test part"
-    per_image, classes = comparison.tables[PIPELINE], class_names(SINGLE)
-    page = figure_qualitative(title, per_image, arrays.images[rows], arrays.labels[rows], final, classes)
-    save_png(page, folder / "table_8_overlays.png")
-    for name in classes[1:]:
-        save_png(figure_pipelines(title, results, name), folder / f"pipelines_{name}.png")
-    save_png(figure_bland_altman(title, cases), folder / "bland_altman.png")
-
-
-def _values(results: Mapping[str, Intervals]) -> dict[str, float]:
-    """Name every number as MLflow does: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control."""
-    values: dict[str, float] = {}
-    for name, found in results.items():
-        own = "" if name == PIPELINE else f"{slug(name)}/"
-        for estimate in found.estimates:
-            form = "" if estimate.aggregate == "image_mean" else f"_{estimate.aggregate}"
-            key = f"test{form}/{own}{estimate.metric}/{estimate.name}"
-            limits = {"": estimate.value} if own else {"": estimate.value, "_low": estimate.low, "_high": estimate.high}
-            values |= {f"{key}{end}": value for end, value in limits.items() if value is not None}
-    return values
-
-
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, table.to_csv(index=False))

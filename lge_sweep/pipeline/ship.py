@@ -6,10 +6,11 @@ from lge_sweep.config import Cell
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.pipeline.compare import Comparison, compare
-from lge_sweep.pipeline.evaluate import TABLES, Evaluation
+from lge_sweep.pipeline.evaluate import Evaluation
 from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
 from lge_sweep.pipeline.load import NAME, digest, read_settings
 from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.pipeline.results import TABLES
 from lge_sweep.pipeline.variants import Part, Say, shipped_name, shipped_variant
 from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.sweep.execute import load_best

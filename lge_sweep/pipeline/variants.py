@@ -148,7 +148,8 @@ class Part:
     def __init__(self, two_stage: TwoStage, part: str) -> None:
         """Take the slices; run nothing yet."""
         arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
-        self.two_stage, self.images, self.truth = two_stage, arrays.images[rows], arrays.labels[rows]
+        self.two_stage, self.name = two_stage, part
+        self.images, self.truth = arrays.images[rows], arrays.labels[rows]
         self.grey = np.stack([resize_grey(two_stage.images[row], self.images.shape[1]) for row in rows])
         self._cavities: dict[bool, Mask] = {}
         self._walls: dict[tuple[object, ...], Pixels] = {}
