@@ -72,7 +72,7 @@ dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep 
 	@$(BIN)/lge-sweep dashboard $(RUNS) $(if $(filter-out 5000,$(port)),--port $(port))
 
 test: install  ## All tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install  ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -340,12 +340,16 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert "look 2 at this test part, which is no longer untouched; before: the same pipeline" in evaluated.output
 
 
-def test_phase_3_has_no_selection_to_change(through: Through) -> None:
+def test_phase_3_has_no_selection_to_change_but_a_table(through: Through) -> None:
     (folder,) = through.runs.glob("phase3-stage2-*")
-    for command in ("select", "table"):
-        done = invoke(command, folder.name, "--runs", str(through.runs))
-        assert done.exit_code == 2
-        assert "phase 3 selects nothing" in done.output
+    done = invoke("select", folder.name, "--runs", str(through.runs))
+    assert done.exit_code == 2
+    assert "phase 3 selects nothing" in done.output
+    shown = invoke("table", folder.name, "--runs", str(through.runs))
+    assert shown.exit_code == 0
+    cavity = pd.read_csv(folder / "val" / "inner_cavity.csv").query("`class` == 'cavity'")["dice"].mean()
+    (line,) = [line for line in shown.output.splitlines() if line.startswith("| inner cavity ")]
+    assert f" {cavity:.4f}" in line
 
 
 def test_only_what_is_fitted_can_be_shipped(tmp_path: Path) -> None:

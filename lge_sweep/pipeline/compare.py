@@ -18,6 +18,9 @@ from lge_sweep.scoring.doubt import Candidate, Standing, doubt
 from lge_sweep.sweep.files import slug, write_text
 from lge_sweep.sweep.plan import Plan
 
+COMPARISON = "comparison.json"
+"""In the folder of the fits: how the pipelines do on the validation part."""
+
 
 @dataclass(frozen=True)
 class Comparison:

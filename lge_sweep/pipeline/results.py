@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,30 @@ CASES = (
 )
 
 
+class SideBySide(NamedTuple):
+    """All pipelines of a comparison, with intervals."""
+
+    results: dict[str, Intervals]
+    """Pipeline -> every aggregate of its final labels."""
+    frame: pd.DataFrame
+    """`pipelines_frame`."""
+    markdown: str
+    """`pipelines_markdown`, and what each pipeline is."""
+
+
+def side_by_side(comparison: Comparison) -> SideBySide:
+    """Give every pipeline of a comparison, and its difference to the paper's, bootstrap intervals over cases."""
+    results = {name: intervals(table) for name, table in comparison.tables.items()}
+    differences = {
+        name: interval_differences(table, comparison.tables[PIPELINE], (name, PIPELINE))
+        for name, table in comparison.tables.items()
+        if name != PIPELINE
+    }
+    meanings = "\n".join(f"- {name}: {meaning}" for name, meaning in comparison.meanings.items())
+    table = pipelines_markdown(results, differences, PIPELINE)
+    return SideBySide(results, pipelines_frame(results, differences), f"{table}\n{meanings}\n")
+
+
 def write_results(
     folder: Path, part: Part, comparison: Comparison, final: NDArray[np.uint8], looks: str
 ) -> tuple[str, dict[str, float]]:
@@ -52,27 +77,20 @@ def write_results(
         table = measure_part(two_stage.fits, part.name, labels, stage)
         _write_csv(folder / f"stage{stage}_per_image.csv", table)
         stages[stage] = intervals(table)
-    results = {name: intervals(table) for name, table in comparison.tables.items()}
-    reference = comparison.tables[PIPELINE]
-    differences = {
-        name: interval_differences(table, reference, (name, PIPELINE))
-        for name, table in comparison.tables.items()
-        if name != PIPELINE
-    }
+    beside = side_by_side(comparison)
     frames = [stage_frame(stage, found, form) for stage, found in stages.items() for form in FORMS]
     _write_csv(folder / "tables_6_and_7.csv", pd.concat(frames))
-    _write_csv(folder / "pipelines.csv", pipelines_frame(results, differences))
-    every = [found.to_frame().assign(pipeline=name) for name, found in results.items()]
+    _write_csv(folder / "pipelines.csv", beside.frame)
+    every = [found.to_frame().assign(pipeline=name) for name, found in beside.results.items()]
     _write_csv(folder / "intervals.csv", pd.concat(every))
     cases = clinical_table(two_stage, part.name, final)
     _write_csv(folder / "cases.csv", cases)
     _write_csv(folder / "agreement.csv", agreement_frame(cases))
-    _draw(folder, part, comparison, results, cases, final)
+    _draw(folder, part, comparison, beside.results, cases, final)
     sections = [
         _heading(folder, part, comparison, looks),
         *(stage_markdown(stage, found, form) for stage, found in stages.items() for form in FORMS),
-        "## The pipeline beside its controls\n\n" + pipelines_markdown(results, differences, PIPELINE),
-        "\n".join(f"- {name}: {meaning}" for name, meaning in comparison.meanings.items()),
+        "## The pipeline beside its controls\n\n" + beside.markdown,
         "Classical thresholds, of unclipped grey levels at the networks' size:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
         f"## Cases\n\n{CASES}\n\n" + clinical_markdown(cases),
@@ -80,7 +98,7 @@ def write_results(
     ]
     write_text(folder / TABLES, "\n\n".join(sections) + "\n")
     brief = [stage_markdown(stage, found, "image_mean") for stage, found in stages.items()]
-    return "\n\n".join(brief), _values(results)
+    return "\n\n".join(brief), _values(beside.results)
 
 
 def _heading(folder: Path, part: Part, comparison: Comparison, looks: str) -> str:

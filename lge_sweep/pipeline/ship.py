@@ -5,7 +5,7 @@ import hashlib
 from lge_sweep.config import Cell
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.models.segmenter import Segmenter
-from lge_sweep.pipeline.compare import Comparison, compare
+from lge_sweep.pipeline.compare import COMPARISON, Comparison, compare
 from lge_sweep.pipeline.evaluate import Evaluation
 from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
 from lge_sweep.pipeline.load import NAME, digest, read_settings
@@ -20,7 +20,6 @@ from lge_sweep.sweep.publish import open_sweep, plan_tags
 from lge_sweep.tracking import Tracker, finishing
 from lge_sweep.tracking.registry import promote
 
-COMPARISON = "comparison.json"
 VAL = "val"
 
 
