@@ -18,11 +18,14 @@ seeds   ?=
 trials  ?=
 
 RUNS    := $(if $(runs),--runs "$(runs)")
-OPTIONS := --stage $(stage) --data "$(data)" --profile "$(profile)" --workers $(workers) $(RUNS) \
-           $(if $(root),--root "$(root)") $(foreach pair,$(set),--set '$(pair)')
+COMMON  := --data "$(data)" --profile "$(profile)" $(RUNS) \
+           $(if $(root),--root "$(root)")
+# settings of the fit are for phases 3 and 4 alone, so that `make all` can have them
+OPTIONS := --stage $(stage) --workers $(workers) $(COMMON) $(foreach pair,$(filter-out fit.%,$(set)),--set '$(pair)')
+FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 search status ui dashboard test lint format schema clean
+.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test lint format schema clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -47,6 +50,15 @@ phase1: install  ## Baseline of five architectures, ranked, for both stages
 phase2: install  ## Five losses by two optimizers for the models of phase 1; one configuration selected a stage
 	@$(BIN)/lge-sweep phase2 $(OPTIONS) $(if $(models),--models "$(models)") $(if $(seeds),--seeds $(seeds))
 
+phase3: install  ## The two selected networks as one pipeline, beside its controls, on the validation part
+	@$(BIN)/lge-sweep phase3 --workers $(workers) $(FITTING)
+
+phase4: install  ## The pipeline's one evaluation on the test part: Tables VI, VII and VIII
+	@$(BIN)/lge-sweep phase4 $(FITTING)
+
+all: install  ## Phases 1 to 4, both stages; goes on where it stopped
+	@for phase in phase1 phase2 phase3 phase4; do $(MAKE) --no-print-directory $$phase stage=both || exit; done
+
 search: install  ## Beyond the grid: TPE over losses, optimizers and training options, with early stopping of trials
 	@$(BIN)/lge-sweep search $(OPTIONS) $(if $(models),--models "$(models)") $(if $(trials),--trials $(trials))
 
@@ -60,7 +72,7 @@ dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep 
 	@$(BIN)/lge-sweep dashboard $(RUNS) $(if $(filter-out 5000,$(port)),--port $(port))
 
 test: install  ## All tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install  ## ruff and mypy
 	@$(BIN)/ruff check .

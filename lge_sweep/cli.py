@@ -4,13 +4,14 @@ import enum
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 from lge_sweep import __version__
 from lge_sweep.data_commands import data_app
-from lge_sweep.options import DataOption, RootOption, reporting
+from lge_sweep.options import DataOption, RootOption, RunsOption, reporting
+from lge_sweep.predict_command import predict
 
 app = typer.Typer(
     help="Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI.",
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(data_app, name="data")
+app.command()(predict)
 
 
 class Rule(enum.StrEnum):
@@ -34,11 +36,6 @@ class Stage(enum.StrEnum):
     one = "1"
     two = "2"
     both = "both"
-
-
-RunsOption = Annotated[
-    Path | None, typer.Option("--runs", help="Folder for all results (default: $LGE_SWEEP_RUNS, else ./runs).")
-]
 
 
 def _version(asked: bool) -> None:
@@ -114,6 +111,42 @@ def phase2(
     if seeds is not None:
         settings = [*settings, f"grid.seed={list(range(seeds))}"]
     _run("phase2", stage, data, root, profile, settings, workers, runs, allow_incomplete)
+
+
+@app.command()
+def phase3(
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+    ship: Annotated[
+        bool, typer.Option("--ship", help="Make it the champion again, although another has taken its place.")
+    ] = False,
+) -> None:
+    """Fit the two selected networks into one pipeline (paper phase 3), beside what it has to beat."""
+    with reporting():
+        from lge_sweep.phases import Request, run_phase3
+
+        run_phase3(Request(data, root, profile, settings or [], workers, runs, allow_incomplete), ship)
+
+
+@app.command()
+def phase4(
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    settings: SetOption = None,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Evaluate the pipeline of phase 3 on the test part, once (paper phase 4, Tables VI to VIII)."""
+    with reporting():
+        from lge_sweep.phases import Request, run_phase4
+
+        run_phase4(Request(data, root, profile, settings or [], 1, runs, allow_incomplete))
 
 
 @app.command()
@@ -250,9 +283,13 @@ def phantom(
     output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
     cases: Annotated[int, typer.Option(min=1, help="Number of exams.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="The draw of the exams.")] = 0,
+    exam_format: Annotated[
+        Literal["png", "nifti", "dicom"],
+        typer.Option("--format", help="png: pairs of 16-bit images and masks. nifti: as EMIDEC. dicom: studies, SEG."),
+    ] = "png",
 ) -> None:
-    """Write simulated exams as image pairs: an example of how to lay out a folder of one's own."""
-    from lge_sweep.ingest.export import write_phantom
-
+    """Write simulated exams with a data file that reads them: an example of how to lay out a folder of one's own."""
     with reporting():
-        typer.echo(write_phantom(output, cases, seed))
+        from lge_sweep.ingest.phantom_files import write_phantom
+
+        typer.echo(write_phantom(output.expanduser(), cases, seed, exam_format))

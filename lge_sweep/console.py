@@ -1,11 +1,13 @@
 """Tables and sentences for the terminal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +15,9 @@ from lge_sweep.labels import METRICS
 from lge_sweep.scoring import Ranked, Score, Selection
 
 if TYPE_CHECKING:
+    from lge_sweep.pipeline.compare import Comparison as Pipelines
+    from lge_sweep.pipeline.evaluate import Evaluation
+    from lge_sweep.pipeline.predict import Predicted
     from lge_sweep.scoring.doubt import Doubt, Standing
     from lge_sweep.scoring.paired import Paired
     from lge_sweep.sweep.finish import Outcome
@@ -209,6 +214,105 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
     )
     for note in (*doubt.notes, *describe_friedman(doubt.friedman)):
         console.print(f"Note: {note}.", markup=False, soft_wrap=True)
+
+
+def print_pipelines(console: Console, comparison: "Pipelines") -> None:
+    """Print the pipeline beside its controls.
+
+    Args:
+        console: where to print.
+        comparison: how they do on one part.
+    """
+    from lge_sweep.pipeline.variants import PIPELINE  # loads torch
+    from lge_sweep.scoring.doubt import interval  # loads pandas and scipy
+
+    table = make_table(f"the pipeline beside its controls: final labels of the {comparison.part} part")
+    table.add_column("pipeline", overflow="fold")
+    for column in (
+        "score",
+        "95 % interval",
+        "minus two-stage",
+        "cavity",
+        "myo.",
+        "scar",
+        "scar\npooled",
+        "scar\npresent",
+    ):
+        table.add_column(column, justify="right")
+    for name, summary in comparison.summaries.items():
+        standing = comparison.standings[name]
+        dice = summary.image_mean["dice"]
+        table.add_row(
+            Text(name, style="bold" if name == PIPELINE else ""),
+            number(standing.score),
+            interval(standing.low, standing.high),
+            "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
+            *(number(dice[label]) for label in ("cavity", "myocardium", "scar")),
+            number(summary.pooled["dice"]["scar"]),
+            number(summary.positive["dice"]["scar"]),
+        )
+    console.print(table)
+    for meaning in dict.fromkeys(comparison.meanings.values()):
+        names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
+        console.print(f"{names}: {meaning}.", markup=False, soft_wrap=True)
+    console.print("Classes: Dice, mean over images; scar present: over images that have scar.", soft_wrap=True)
+    for name, reason in comparison.failed.items():
+        console.print(f"Note: the fit '{name}' is left out: {reason}.", markup=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(console: Console, what: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Show a bar with the time left; lines where there is no terminal.
+
+    Args:
+        console: where to print.
+        what: what is being done.
+
+    Yields:
+        Tell it what is next, how many are done, and how many there are.
+    """
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=None)
+
+        def say(name: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{what}: {name}", completed=done, total=total)
+            if not console.is_terminal:
+                console.print(f"[{done}/{total}] {what}: {name}", markup=False, soft_wrap=True)
+
+        yield say
+
+
+def print_predicted(console: Console, predicted: "Predicted") -> None:
+    """Print what was found in each exam, and where it is.
+
+    Args:
+        console: where to print.
+        predicted: what became of the exams.
+    """
+    for delivery in predicted.deliveries:
+        files = dict.fromkeys(file.relative_to(delivery.folder).parts[0] for file in delivery.files)
+        console.print(f"{delivery.folder}: {', '.join(files)}", markup=False, soft_wrap=True)
+        for note in delivery.notes:
+            console.print(f"  note: {note}", style="yellow", markup=False, soft_wrap=True)
+    console.print(f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis.")
+
+
+def print_evaluation(console: Console, evaluation: "Evaluation") -> None:
+    """Print what the test part says.
+
+    Args:
+        console: where to print.
+        evaluation: what it says.
+    """
+    print_pipelines(console, evaluation.comparison)
+    console.print(f"Test part: {evaluation.looks}.", markup=False, soft_wrap=True)
+    if evaluation.again:
+        console.print("This pipeline was evaluated before; shown again, not evaluated again.")
+    console.print(
+        f"Tables VI and VII, cases, agreement: {evaluation.folder / 'tables.md'}", markup=False, soft_wrap=True
+    )
+    console.print(f"Table VIII and figures: {evaluation.folder}", markup=False, soft_wrap=True)
 
 
 def print_scores(console: Console, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lge_sweep.config.data import DataFile
-    from lge_sweep.ingest.describe import Description
+    from lge_sweep.quantify.describe import Description
 
 data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
 
@@ -33,7 +33,7 @@ def describe(
 
     with reporting():
         from lge_sweep.ingest import survey
-        from lge_sweep.ingest.describe import describe as describe_volume
+        from lge_sweep.quantify.describe import describe as describe_volume
 
         volumes, problem = survey(_settings(data).source, root)
         console = make_console()
@@ -62,12 +62,12 @@ def convert(
     """Write the curated slices as 8-bit image pairs (paper, section III.A), with a data file that reads them."""
     with reporting():
         from lge_sweep.curate import curate
-        from lge_sweep.data.convert import write_pairs
+        from lge_sweep.data.convert import convert as convert_slices
         from lge_sweep.ingest import read
 
         settings = _settings(data)
         curated = curate(read(settings.source, root), settings.curate)
-        typer.echo(write_pairs(curated, settings, output.expanduser(), image_format, masks))
+        typer.echo(convert_slices(curated, settings, output.expanduser(), image_format, masks))
         for note in curated.notes:
             typer.echo(f"note: {note}")
 
@@ -91,7 +91,7 @@ def _table(descriptions: Sequence["Description"]) -> "Table":
     for name in ("slices", "size", "spacing mm", "gap mm", "grey", *(f"{name}\npx (mL)" for name in amounts)):
         table.add_column(name, justify="right", overflow="fold")
     for item in descriptions:
-        ml = item.ml or {}
+        ml = item.burden.ml or {}
         table.add_row(
             item.case,
             str(item.slices),
@@ -99,8 +99,8 @@ def _table(descriptions: Sequence["Description"]) -> "Table":
             "unknown" if item.spacing_mm is None else "x".join(f"{mm:.4g}" for mm in item.spacing_mm),
             "-" if item.gap_mm is None else f"{item.gap_mm:.3g}",
             f"{item.grey[0]:g}-{item.grey[1]:g}",
-            *(_amount(item.pixels[label], ml.get(label)) for label in tissues),
-            _amount(item.wall_pixels, item.wall_ml),
+            *(_amount(item.burden.pixels[label], ml.get(label)) for label in tissues),
+            _amount(item.burden.wall_pixels, item.burden.wall_ml),
         )
     return table
 
@@ -113,7 +113,7 @@ def _summary(descriptions: Sequence["Description"]) -> list[str]:
     from lge_sweep.labels import Label
 
     slices = sum(item.slices for item in descriptions)
-    scarred = sum(1 for item in descriptions if item.pixels[Label.SCAR])
+    scarred = sum(1 for item in descriptions if item.burden.pixels[Label.SCAR])
     lines = [f"{len(descriptions)} case(s), {slices} slices; {scarred} case(s) with scar"]
     for note in dict.fromkeys(note for item in descriptions for note in item.notes):
         cases = [item.case for item in descriptions if note in item.notes]

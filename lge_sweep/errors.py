@@ -31,6 +31,19 @@ class DataError(LgeSweepError):
         super().__init__("\n".join([f"{where}: {count}", *(f"  - {finding}" for finding in self.findings)]))
 
 
+class IncompleteError(LgeSweepError):
+    """Some of many things could not be done; the others were (exit code 3)."""
+
+    def __init__(self, done: int, problems: Sequence[str]) -> None:
+        """Put all problems into one report.
+
+        Args:
+            done: how many were done.
+            problems: what was wrong with the others, one sentence each.
+        """
+        super().__init__("\n".join([f"{done} exam(s) done; not done:", *(f"  - {problem}" for problem in problems)]))
+
+
 class WeightsError(LgeSweepError):
     """Pretrained weights cannot be had, or do not fit the network."""
 
@@ -60,3 +73,7 @@ class TrialError(LgeSweepError):
 
 class SelectionError(LgeSweepError):
     """No configuration can be selected from these results."""
+
+
+class ModelError(LgeSweepError):
+    """A segmenter cannot be loaded, or does not do what its settings say."""

@@ -23,7 +23,11 @@ class Label(IntEnum):
         return self.name.lower()
 
 
+SINGLE = 0
+"""The single-stage control: one network for all classes, without guidance."""
+
 STAGES: dict[int, tuple[Label, ...]] = {
+    SINGLE: tuple(Label),
     1: (Label.BACKGROUND, Label.CAVITY),
     2: (Label.BACKGROUND, Label.MYOCARDIUM, Label.SCAR),
 }
@@ -51,7 +55,7 @@ def stage_target(labels: NDArray[np.uint8], stage: int) -> NDArray[np.uint8]:
 
     Args:
         labels: any shape, values of `Label`.
-        stage: 1 or 2.
+        stage: 1, 2 or `SINGLE`.
 
     Returns:
         Same shape, values 0 .. number of classes - 1, an index into ``STAGES[stage]``.

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from lge_sweep.errors import LgeSweepError, SelectionError
+from lge_sweep.errors import IncompleteError, LgeSweepError, SelectionError
 
 DataOption = Annotated[str, typer.Option("--data", help="A file of sweeps/data, or its bare name.")]
+RunsOption = Annotated[
+    Path | None, typer.Option("--runs", help="Folder for all results (default: $LGE_SWEEP_RUNS, else ./runs).")
+]
 RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images (default: $LGE_SWEEP_DATA).")]
 
 
@@ -21,6 +24,9 @@ def reporting() -> Iterator[None]:
     except SelectionError as error:
         typer.secho(f"\nno selection: {error}", err=True, fg="red")
         raise typer.Exit(1) from None
+    except IncompleteError as error:
+        typer.secho(f"\nincomplete: {error}", err=True, fg="red")
+        raise typer.Exit(3) from None
     except LgeSweepError as error:
         typer.secho(f"error: {error}", err=True, fg="red")
         raise typer.Exit(2) from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from lge_sweep.config import SweepConfig, load_sweep
-from lge_sweep.console import make_console, print_outcome
+from lge_sweep.console import make_console, print_evaluation, print_outcome, print_pipelines, progress
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
 from lge_sweep.sweep import Driver, drive, make_plans, run_sweep
@@ -44,12 +44,12 @@ class Request:
 
         Args:
             phase: the other phase.
-            stage: of which stage.
+            stage: of which stage; 0 for a phase of both.
             more: further `KEY=VALUE` settings, which win over the user's.
         """
-        options = ["--stage", str(stage), "--data", self.data, "--profile", self.profile]
+        options = ["--stage", str(stage)] * bool(stage) + ["--data", self.data, "--profile", self.profile]
         options += ["--root", str(self.root)] * bool(self.root) + ["--runs", str(self.runs)] * bool(self.runs)
-        kept = [setting for setting in self.settings if setting.startswith(OF_ALL_PHASES)]
+        kept = [setting for setting in self.settings if phase == "phase3" or setting.startswith(OF_ALL_PHASES)]
         settings = [word for setting in (*kept, *more) for word in ("--set", setting)]
         return shlex.join(["lge-sweep", phase, *options, *settings])
 
@@ -87,6 +87,51 @@ def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
             raise SelectionError("\n".join(str(error) for error in refused))
 
 
+def run_phase3(request: Request, anew: bool) -> None:
+    """Fit the pipeline of the two selected networks and its controls, and print how they compare on validation.
+
+    Args:
+        request: what the user asked for.
+        anew: ship the pipeline although it has been shipped before, and another has taken its place since.
+
+    Raises:
+        LgeSweepError: something the user can act on.
+    """
+    with _session("phase3", [1, 2], request) as (console, driver, configs):
+        from lge_sweep.pipeline.fit import fit_two_stage
+        from lge_sweep.pipeline.ship import compare_on_validation, ship
+
+        fitted = fit_two_stage(driver, dict(zip((1, 2), configs, strict=True)), request.root, request.allow_incomplete)
+        console.print()
+        with progress(console, "labelling the validation part") as say:
+            comparison = compare_on_validation(driver.tracker, fitted, say)
+        print_pipelines(console, comparison)
+        console.print(ship(driver.tracker, fitted, comparison, anew), markup=False, soft_wrap=True)
+        console.print(f"Tables: {fitted.fits.folder}", markup=False, soft_wrap=True)
+
+
+def run_phase4(request: Request) -> None:
+    """Evaluate the pipeline of phase 3 on the test part, once, print how it compares, and say where the tables are.
+
+    Args:
+        request: what the user asked for.
+
+    Raises:
+        LgeSweepError: something the user can act on.
+    """
+    with _session("phase4", [1, 2], request) as (console, driver, configs):
+        from lge_sweep.pipeline.evaluate import evaluate_once
+        from lge_sweep.pipeline.fit import find_two_stage
+        from lge_sweep.pipeline.ship import show_evaluation
+
+        stages = dict(zip((1, 2), configs, strict=True))
+        fitted = find_two_stage(driver.runs, stages, request.root, request.allow_incomplete)
+        with progress(console, "labelling the test part") as say:
+            evaluation = evaluate_once(driver.runs, fitted, say)
+        show_evaluation(driver.tracker, fitted, evaluation)
+        print_evaluation(console, evaluation)
+
+
 @contextmanager
 def _session(
     phase: str, stages: Sequence[int], request: Request
@@ -94,7 +139,8 @@ def _session(
     """Say what is done and where results go, hold the runs directory, and name the command that an error asks for."""
     console, folder, began = make_console(), runs_folder(request.runs), time.monotonic()
     profile, reason = choose_profile(request.profile)
-    configs = [load_sweep(phase, stage, request.data, profile, request.settings) for stage in stages]
+    file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
+    configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
     console.print(f"profile {profile}: {reason}")
     console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
     with drive(folder, request.workers, console) as driver:

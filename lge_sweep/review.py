@@ -12,6 +12,8 @@ from lge_sweep.config import configurations
 from lge_sweep.console import make_console, print_comparison, print_outcome
 from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.labels import class_names
+from lge_sweep.pipeline.compare import COMPARISON, read_comparison
+from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.scoring import Result, mean_of_all
 from lge_sweep.scoring.doubt import Candidate, chance, interval, score_difference
 from lge_sweep.scoring.paired import compare_tables
@@ -51,6 +53,11 @@ def select_again(
     runs = folder.parent
     with hold_runs(runs):
         plan = load_plan(folder)
+        if plan.config.fit:
+            raise ConfigError(
+                f"{plan.name}: phase 3 selects nothing, it compares pipelines (lge-sweep table {plan.name}); to ship "
+                "another one: lge-sweep phase3 --set fit.shipped.stage2=cropped (see sweeps/phase3.yaml)"
+            )
         if name is not None:  # a cell stands for its configuration
             name = next((cell.configuration for cell in plan.cells if cell.name == name), name)
         tracker = Tracker(runs)
@@ -97,6 +104,11 @@ def compare_cells(first: str, second: str, runs: Path) -> None:
     """
     folders = [find_cell(name, runs) for name in (first, second)]
     plans = [load_plan(folder.parent.parent) for folder in folders]
+    if any(plan.config.fit for plan in plans):
+        raise ConfigError(
+            "cells of phase 3 see different pictures of the same slices; their pipelines are compared by final labels, "
+            "in comparison.json and val/*.csv of its folder"
+        )
     if folders[0].resolve() == folders[1].resolve():
         raise ConfigError(f"{first} and {second} are the same cell")
     if plans[0].config.stage != plans[1].config.stage:
@@ -116,7 +128,8 @@ def compare_cells(first: str, second: str, runs: Path) -> None:
 def print_table(sweep: str, runs: Path) -> None:
     """Print a finished sweep as a Markdown table: scores with their doubt, and each foreground class's Dice three ways.
 
-    Dice is given as image mean / pooled / positive (see `lge_sweep.metrics.summary`), averaged over seeds.
+    Dice is given as image mean / pooled / positive (see `lge_sweep.metrics.summary`), averaged over seeds. Of phase 3,
+    which selects nothing, it is the table of pipelines on the validation part.
 
     Args:
         sweep: folder or name of the sweep, or the id of its MLflow run.
@@ -126,9 +139,14 @@ def print_table(sweep: str, runs: Path) -> None:
         RunsError: there is no such sweep, or it has no selection yet.
     """
     folder = find_sweep(sweep, runs)
-    if not (folder / SELECTION).is_file():
-        raise RunsError(f"{folder}: has no selection yet; repeat the sweep's command to complete it")
-    plan, selection = load_plan(folder), read_json(folder / SELECTION)
+    plan = load_plan(folder)
+    wanted = COMPARISON if plan.config.fit else SELECTION
+    if not (folder / wanted).is_file():
+        raise RunsError(f"{folder}: has no {wanted} yet; repeat the sweep's command to complete it")
+    if plan.config.fit:
+        print(side_by_side(read_comparison(plan, folder, read_json(folder / COMPARISON))).markdown)
+        return
+    selection = read_json(folder / SELECTION)
     classes = class_names(plan.config.stage)[1:]
     standings = {standing["name"]: standing for standing in selection["doubt"]["standings"]}
     groups = configurations(plan.cells)
@@ -165,16 +183,14 @@ def find_sweep(sweep: str, runs: Path) -> Path:
     Raises:
         RunsError: there is none.
     """
-    for folder in (Path(sweep), runs / sweep):
-        if (folder / SETTINGS).is_file():
-            return folder.resolve()
-    if (runs / "mlflow.db").is_file():
+    folder = next((folder for folder in (Path(sweep), runs / sweep) if (folder / SETTINGS).is_file()), None)
+    if folder is None and (runs / "mlflow.db").is_file():
         with suppress(KeyError):
-            name = Tracker(runs).tags_of(sweep)["sweep"]
-            if (runs / name / SETTINGS).is_file():
-                return runs / name
-    known = [folder.name for folder in _sweeps(runs)]
-    raise RunsError(f"no sweep '{sweep}' in {runs}: {suggest(sweep, known) if known else 'there is none yet'}")
+            folder = runs / Tracker(runs).tags_of(sweep)["sweep"]
+    if folder is None or not (folder / SETTINGS).is_file():
+        known = [folder.name for folder in _sweeps(runs)]
+        raise RunsError(f"no sweep '{sweep}' in {runs}: {suggest(sweep, known) if known else 'there is none yet'}")
+    return folder.resolve()
 
 
 def find_cell(name: str, runs: Path) -> Path:

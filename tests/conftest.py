@@ -1,5 +1,6 @@
 """What several tests share."""
 
+import gc
 import os
 
 # Read when torch is imported: threads that wait for each other sleep soon instead of spinning (docs/log.md).
@@ -23,3 +24,19 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("LGE_SWEEP_TEST_DATA does not name a folder of real slices")
     return Path(folder)
+
+
+def pytest_collection_finish() -> None:
+    """Spare every later garbage collection the million objects that imports have made."""
+    gc.collect()
+    gc.freeze()
+
+
+SLOW = ("test_pipeline", "test_sweep", "test_two_stage_model", "test_unkillable", "test_search", "test_phase2")
+"""The files that take longest, longest first."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow files, so that two test processes end at the same time (xdist keeps this order)."""
+    place = {name: index for index, name in enumerate(SLOW)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))

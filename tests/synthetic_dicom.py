@@ -133,6 +133,40 @@ def series(folder: Path, pixels: Array | None = None, order: Sequence[int] | Non
     return [write(classic(pixels[k], order[k], **more), folder / f"IM{k}.dcm") for k in range(len(pixels))]
 
 
+APEX = np.array([0.65, -0.55, -0.52]) / np.linalg.norm([0.65, -0.55, -0.52])
+"""Where the ventricle of `encode` points, base to apex; left, back, head."""
+
+
+def encode(pixels: Array, spacing: tuple[float, float, float], multi: bool = False) -> list[FileDataset]:
+    """Return an exam [S, H, W] as oblique short-axis DICOM, first slice at the apex; one multi-frame file if `multi`.
+
+    Columns run down as far as the plane allows, rows at right angles to them. Frames of a multi-frame file are in
+    reverse order.
+    """
+    down = -(np.array([0.0, 0.0, 1.0]) - APEX[2] * APEX)
+    down /= np.linalg.norm(down)
+    orientation = [round(float(x), 9) for x in (*np.cross(down, -APEX), *down)]
+    places = [[round(float(x), 6) for x in ORIGIN - APEX * spacing[2] * k] for k in range(len(pixels))]
+    if not multi:
+        return [
+            classic(
+                image,
+                ImagePositionPatient=place,
+                ImageOrientationPatient=orientation,
+                PixelSpacing=list(spacing[:2]),
+                SliceThickness=0.8 * spacing[2],
+            )
+            for image, place in zip(pixels, places, strict=True)
+        ]
+    dataset = enhanced(pixels[::-1], range(len(pixels)))
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    shared.PlaneOrientationSequence[0].ImageOrientationPatient = orientation
+    shared.PixelMeasuresSequence = [_item(PixelSpacing=list(spacing[:2]), SliceThickness=0.8 * spacing[2])]
+    for frame, place in zip(dataset.PerFrameFunctionalGroupsSequence, reversed(places), strict=True):
+        frame.PlanePositionSequence[0].ImagePositionPatient = place
+    return [dataset]
+
+
 def segmentation(sources: Sequence[Dataset], labels: Array, names: Sequence[str]) -> hd.seg.Segmentation:
     """Return a SEG of the sources: segment k has name k and the pixels of labels [S, H, W] that equal k + 1."""
     segments = [

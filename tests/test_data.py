@@ -15,7 +15,16 @@ from lge_sweep.config.data import Curate, Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.curate import Curated, curate
 from lge_sweep.data.module import Batch, IntervalSampler, LgeDataModule, Schedule, SliceDataset, make_schedule
-from lge_sweep.data.prepare import ARRAYS, Arrays, content_digest, load_arrays, prepare, to_8_bit, to_arrays
+from lge_sweep.data.prepare import (
+    ARRAYS,
+    Arrays,
+    content_digest,
+    load_arrays,
+    prepare,
+    store_arrays,
+    to_8_bit,
+    to_arrays,
+)
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume
@@ -348,6 +357,29 @@ def test_the_seed_decides_the_turn(folder: Path) -> None:
 def test_without_augmentation_nothing_turns(folder: Path) -> None:
     dataset = SliceDataset(folder, range(8), 1, "none")
     assert {turns(dataset[0], dataset[0, seed]) for seed in range(20)} == {0}
+
+
+def test_rich_augmentation_moves_image_target_and_guidance_together(tmp_path: Path) -> None:
+    """A bright square that is scar and guidance at once must be one and the same in every channel and the target."""
+    side = 64
+    square = np.zeros((40, side, side), dtype=np.uint8)
+    square[:, 20:40, 12:36] = 1
+    rows, columns = np.mgrid[:side, :side]
+    images = (square * 200 + ((rows + columns) % 40)[None]).astype(np.uint8)
+    arrays = Arrays(images, square * Label.SCAR, square.astype(bool))
+    dataset = SliceDataset(store_arrays(arrays, tmp_path), range(40), 2, "rich")
+    sizes = set()
+    for index in range(40):
+        item = dataset[index, index]
+        masked, guidance, grey = item["image"].numpy().astype(int)
+        assert np.array_equal(guidance, 255 * (item["target"].numpy() == 2))
+        assert np.array_equal(masked, np.where(guidance > 0, 0, grey))
+        inside = grey > 140
+        overlap = 2 * (inside & (guidance > 0)).sum() / (inside.sum() + (guidance > 0).sum())
+        assert overlap > 0.9, index
+        sizes.add(int(guidance.sum() // 255))
+        assert torch.equal(item["image"], dataset[index, index]["image"])  # the seed decides
+    assert len(sizes) > 10  # scaled, not only turned
 
 
 def test_items_do_not_share_memory_with_the_cached_arrays(folder: Path) -> None:

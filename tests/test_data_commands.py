@@ -16,11 +16,11 @@ from lge_sweep.curate import curate
 from lge_sweep.data.prepare import Arrays, to_arrays
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
-from lge_sweep.ingest.describe import describe
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.sheet import MARGIN, TILE, outline, tile, write_sheet
 from lge_sweep.labels import COLOURS, Label
+from lge_sweep.quantify.describe import describe
 
 SWEEPS = Path(__file__).parents[1] / "sweeps" / "data"
 PAIRS = """
@@ -58,17 +58,18 @@ def pairs(root: Path) -> Path:
 
 def test_classes_are_counted_and_measured() -> None:
     found = describe(exam(spacing_mm=(2.0, 1.5, 10.0), thickness_mm=8.0))
-    assert found.pixels == {Label.BACKGROUND: 10, Label.CAVITY: 3, Label.MYOCARDIUM: 5, Label.SCAR: 2}
-    assert found.ml is not None
-    assert found.ml[Label.CAVITY] == pytest.approx(3 * 0.03)
-    assert (found.wall_pixels, found.wall_ml) == (7, pytest.approx(0.21))
+    burden = found.burden
+    assert burden.pixels == {Label.BACKGROUND: 10, Label.CAVITY: 3, Label.MYOCARDIUM: 5, Label.SCAR: 2}
+    assert burden.ml is not None
+    assert burden.ml[Label.CAVITY] == pytest.approx(3 * 0.03)
+    assert (burden.wall_pixels, burden.wall_ml) == (7, pytest.approx(0.21))
     assert (found.size, found.grey, found.gap_mm) == ((4, 5), (-4.0, 15.0), 2.0)
 
 
 @pytest.mark.parametrize("spacing", [None, (1.0, 1.0, float("nan"))])
 def test_no_volume_without_all_three_distances(spacing: tuple[float, float, float] | None) -> None:
     found = describe(exam(spacing_mm=spacing))
-    assert (found.ml, found.wall_ml, found.gap_mm) == (None, None, None)
+    assert (found.burden.ml, found.burden.wall_ml, found.gap_mm) == (None, None, None)
 
 
 def test_describe_the_phantom() -> None:

@@ -38,10 +38,10 @@ from lge_sweep.config.data import Curate, DicomFolders
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
-from lge_sweep.ingest.describe import describe
 from lge_sweep.ingest.dicom_pixels import apply_window
 from lge_sweep.ingest.nifti import read_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
+from lge_sweep.quantify.describe import describe
 
 VALUES = {0: "background", 1: "cavity", 2: "myocardium", 3: "scar"}
 COLOURS = {"background": (0, 0, 0), "cavity": (255, 255, 0), "myocardium": (0, 255, 0), "scar": (255, 0, 0)}
@@ -729,4 +729,4 @@ def test_the_real_exam_keeps_its_volume_through_dicom(real_data: Path, tmp_path:
     volume = one(tmp_path, source("seg"))
     assert np.array_equal(volume.pixels, pixels)
     assert np.array_equal(volume.labels, merged)
-    assert describe(volume).wall_ml == pytest.approx(134.12, abs=0.005)
+    assert describe(volume).burden.wall_ml == pytest.approx(134.12, abs=0.005)

@@ -15,8 +15,6 @@ from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
-from lge_sweep.ingest.export import write_phantom
-from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label
 from lge_sweep.paths import DATA_VARIABLE
 from lge_sweep.split import split_cases
@@ -522,31 +520,6 @@ def test_the_phantom_needs_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
     volumes = read(Phantom(kind="phantom", cases=2, slices=1, size=64))
     assert [v.case for v in volumes] == ["phantom000", "phantom001"]
-
-
-def test_an_exported_phantom_reads_back_as_it_was_simulated(tmp_path: Path) -> None:
-    summary = write_phantom(tmp_path / "out", cases=2, seed=3)
-    simulated = simulate(Phantom(kind="phantom", cases=2, seed=3))
-    back = read(INDEX, tmp_path / "out")
-    assert "10 image pairs of 2 simulated exams" in summary
-    assert [(v.case, v.slices) for v in back] == [(v.case, v.slices) for v in simulated]
-    for mine, theirs in zip(back, simulated, strict=True):
-        assert np.array_equal(mine.pixels, theirs.pixels)
-        assert np.array_equal(mine.labels, theirs.labels)
-
-
-def test_export_overwrites_nothing(tmp_path: Path) -> None:
-    (tmp_path / "precious").write_text("data")
-    for output in (tmp_path, tmp_path / "precious"):
-        with pytest.raises(DataError, match="is not an empty folder; nothing is overwritten"):
-            write_phantom(output, cases=1, seed=0)
-    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
-
-
-def test_export_says_where_it_cannot_write(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(DataError, match="cannot be written"):
-        write_phantom(tmp_path / "file" / "below", cases=1, seed=0)
 
 
 # --------------------------------------------------------------------------------------------------------- real slices

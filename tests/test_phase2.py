@@ -27,11 +27,6 @@ TINY = ["--stage", "1", "--profile", "smoke", "--set", "training.max_steps=2", "
 GRID = ["--set", "grid.loss=[dice, weighted_ce]", "--set", "grid.optimizer=[adam]"]
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-
-
 def invoke(*arguments: str) -> Ran:
     return CliRunner().invoke(app, list(arguments))
 
@@ -40,10 +35,10 @@ def invoke(*arguments: str) -> Ran:
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Phase 1 of two models and phase 2 of two losses, stage 1: runs directory and what phase 2 printed."""
     runs = tmp_path_factory.mktemp("phase2") / "runs"
-    first = run("phase1", *TINY, "--runs", str(runs), "--set", "grid.model=[segnet, unet]")
-    assert first.returncode == 0, first.stdout + first.stderr
-    second = run("phase2", *TINY, *GRID, "--runs", str(runs))
-    assert second.returncode == 0, second.stdout + second.stderr
+    first = invoke("phase1", *TINY, "--runs", str(runs), "--set", "grid.model=[segnet, unet]")
+    assert first.exit_code == 0, first.output
+    second = invoke("phase2", *TINY, *GRID, "--runs", str(runs))
+    assert second.exit_code == 0, second.output
     return runs, second.stdout
 
 

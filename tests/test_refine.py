@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lge_sweep.data import refine
-from lge_sweep.data.refine import composite, refine_cavity
+from lge_sweep.data.refine import composite, network_input, refine_cavity, smooth_cavity
+from lge_sweep.labels import SINGLE
 
 FIXTURES = Path(__file__).parent / "fixtures" / "refine" / "masks.npz"
 Masks = dict[str, NDArray[np.bool_]]
@@ -48,6 +49,21 @@ def test_fixtures_are_many_and_of_every_size(octave: dict[str, Masks]) -> None:
     shapes = {mask.shape for mask in octave["mask"].values()}
     assert len(octave["mask"]) >= 250
     assert {(1, 1), (17, 29), (64, 64), (96, 80), (320, 320)} <= shapes
+
+
+def test_smoothed_is_octaves_before_the_edge_is_added(octave: dict[str, Masks]) -> None:
+    different = [
+        name for name, mask in octave["mask"].items() if (smooth_cavity(mask) != octave["smoothed"][name]).any()
+    ]
+    assert different == []
+
+
+@pytest.mark.parametrize("stage", [1, SINGLE])
+def test_only_stage_2_sees_the_cavity(stage: int) -> None:
+    image = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    refined = image % 3 == 0
+    assert np.array_equal(network_input(image, refined, stage), [image] * 3)
+    assert np.array_equal(network_input(image, refined, 2), composite(image, refined))
 
 
 def test_refined_is_octaves(octave: dict[str, Masks]) -> None:

@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from typer.testing import CliRunner
 
+from lge_sweep.cli import app
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.metrics import aggregate
@@ -34,6 +36,14 @@ def run(runs: Path, *arguments: str, **environment: str) -> subprocess.Completed
     return subprocess.run(
         full, capture_output=True, text=True, timeout=300, check=False, env={**os.environ, **environment}
     )
+
+
+def here(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a phase 1 in this process, which has loaded its libraries already."""
+    done = CliRunner().invoke(app, ["phase1", "--profile", "smoke", "--runs", str(runs), *arguments])
+    if done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
 
 
 def child_runs(runs: Path) -> tuple[list[Run], list[Run]]:
@@ -169,7 +179,7 @@ def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tupl
     removed = next(runs.glob("phase1-stage1-*/cells/segnet-*"))
     shutil.rmtree(removed)
     weights = {path: path.stat().st_mtime_ns for path in runs.rglob("best.pt")}
-    done = run(runs)
+    done = here(runs)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": started") == 1
     assert "segnet-cross_entropy-adam was removed; it is trained again" in done.stdout
@@ -222,13 +232,13 @@ def test_one_bad_trial_does_not_end_a_sweep_and_is_retried_alone(tmp_path: Path)
         "--stage", "1", "--set", "grid.model=[deeplabv3plus_resnet50, deeplabv3plus_mobilenetv2]",
         "--set", f"training.encoder_weights={weights}", "--set", "training.max_steps=2",
     ]  # fmt: skip
-    done = run(runs, *arguments)
+    done = here(runs, *arguments)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "does not fit the encoder resnet50" in done.stdout.replace("\n", " ")
     assert "1 of 2 cells have no result" in done.stderr
     ((_, _, entries),) = read_ledger(runs)
     assert [entry.state for entry in entries] == ["failed", "complete"]
-    again = run(runs, *arguments, "--allow-incomplete")
+    again = here(runs, *arguments, "--allow-incomplete")
     assert again.returncode == 0, again.stdout + again.stderr
     assert "deeplabv3plus_mobilenetv2: started" not in again.stdout
     assert "Selected: deeplabv3plus_mobilenetv2" in again.stdout
@@ -237,7 +247,7 @@ def test_one_bad_trial_does_not_end_a_sweep_and_is_retried_alone(tmp_path: Path)
 
 
 def test_a_loss_that_becomes_nan_fails_its_trial_with_the_reason(tmp_path: Path) -> None:
-    done = run(tmp_path / "runs", *ONE, "--set", "training.learning_rate=1e35", "--set", "training.max_steps=6")
+    done = here(tmp_path / "runs", *ONE, "--set", "training.learning_rate=1e35", "--set", "training.max_steps=6")
     assert done.returncode == 1
     assert "loss became" in done.stdout
     ((_, _, entries),) = read_ledger(tmp_path / "runs")
@@ -247,7 +257,7 @@ def test_a_loss_that_becomes_nan_fails_its_trial_with_the_reason(tmp_path: Path)
 
 def test_a_second_driver_is_told_who_holds_the_runs(tmp_path: Path) -> None:
     with hold_runs(tmp_path):
-        done = run(tmp_path, *ONE)
+        done = here(tmp_path, *ONE)
     assert done.returncode == 2
     assert f"process {os.getpid()} on " in done.stderr
     assert "Traceback" not in done.stderr
@@ -255,7 +265,7 @@ def test_a_second_driver_is_told_who_holds_the_runs(tmp_path: Path) -> None:
 
 def test_runs_that_cannot_be_written_are_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder", encoding="utf-8")
-    done = run(tmp_path / "file" / "runs", *ONE)
+    done = here(tmp_path / "file" / "runs", *ONE)
     assert done.returncode == 2
     assert "results cannot be written here" in done.stderr
     assert "Traceback" not in done.stderr
@@ -277,7 +287,7 @@ def test_a_damaged_mlflow_database_is_explained(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     runs.mkdir()
     (runs / "mlflow.db").write_bytes(b"this is no database" * 100)
-    done = run(runs, *ONE)
+    done = here(runs, *ONE)
     assert done.returncode == 2
     assert "move it away" in done.stderr
     assert "Traceback" not in done.stderr
@@ -318,10 +328,6 @@ def test_a_torn_last_line_of_the_journal_is_mended(tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_ends_in_one_message_and_exit_code_2(tmp_path: Path, arguments: list[str], message: str) -> None:
-    from typer.testing import CliRunner
-
-    from lge_sweep.cli import app
-
     done = CliRunner().invoke(app, ["phase1", "--profile", "smoke", "--runs", str(tmp_path / "runs"), *arguments])
     assert done.exit_code == 2, done.output
     assert message in done.output.replace("\n", " ")
@@ -330,7 +336,7 @@ def test_bad_input_ends_in_one_message_and_exit_code_2(tmp_path: Path, arguments
 
 def test_a_leaky_split_is_marked_everywhere(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
-    done = run(runs, *ONE, "--set", "split.unit=slice", "--set", "split.near_duplicate_bits=-1")
+    done = here(runs, *ONE, "--set", "split.unit=slice", "--set", "split.near_duplicate_bits=-1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "leaky split" in done.stdout
     parents, children = child_runs(runs)

@@ -144,6 +144,10 @@ class Phantom(Settings):
     """Standard deviation of the Gaussian noise in each quadrature channel, as a share of the blood pool's signal."""
     seed: int = Field(0, ge=0)
     """Everything about the phantom follows from this number."""
+    # Left out where it is "memory", so that a sweep keeps the digest it had before there was this setting.
+    through: Literal["memory", "dicom"] = Field("memory", exclude_if=lambda through: through == "memory")
+    """`memory`: exams are used as simulated; `dicom`: they are written as DICOM studies into a temporary folder and
+    read back by what reads those of patients, with the same content."""
 
 
 Source = ImagePairs | NiftiFolders | DicomFolders | Phantom

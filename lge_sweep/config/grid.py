@@ -15,11 +15,12 @@ class Cell:
     """One point of a sweep's grid, or of a search.
 
     Attributes:
-        stage: 1 or 2.
+        stage: 1, 2 or `lge_sweep.labels.SINGLE`.
         model: name of the architecture.
         loss: name of the loss.
         optimizer: name of the optimizer.
         seed: seed of initial weights, batches and augmentation.
+        variant: what sets it apart from another of the same configuration, in phase 3 (a fold, a kind of guidance).
         trial: number of the trial that drew it, in a search.
         drawn: training options that a search drew, name and value.
     """
@@ -29,6 +30,7 @@ class Cell:
     loss: str
     optimizer: str
     seed: int
+    variant: str = ""
     trial: int | None = None
     drawn: tuple[tuple[str, float], ...] = ()
 
@@ -37,17 +39,21 @@ class Cell:
         """Unique within the sweep; a valid folder name. The seed is named where it is not 0."""
         if self.trial is not None:
             return f"trial{self.trial:04d}"
+        if self.variant:
+            return self.variant
         return "-".join([self.model, self.loss, self.optimizer, *([f"seed{self.seed}"] if self.seed else [])])
 
     @property
     def configuration(self) -> str:
-        """What seeds are repeats of: model, loss and optimizer; in a search each trial is its own."""
-        return "-".join([self.model, self.loss, self.optimizer]) if self.trial is None else self.name
+        """What seeds are repeats of: model, loss and optimizer; in a search and in phase 3 each cell is its own."""
+        alone = self.trial is not None or self.variant
+        return self.name if alone else "-".join([self.model, self.loss, self.optimizer])
 
     @property
     def parameters(self) -> dict[str, str | int | float]:
         """The axes of the grid, and what was drawn, with this cell's values."""
-        return {axis: getattr(self, axis) for axis in AXES} | dict(self.drawn)
+        variant = {"variant": self.variant} if self.variant else {}
+        return {axis: getattr(self, axis) for axis in AXES} | variant | dict(self.drawn)
 
     def training(self, common: Training) -> Training:
         """Return a sweep's training options with those that were drawn for this cell."""
@@ -121,6 +127,8 @@ def short_configurations(chosen: Sequence[Cell]) -> dict[str, str]:
 
 
 def _describe(cell: Cell, words: Sequence[str]) -> str:
+    if cell.variant:
+        return cell.variant
     return " ".join([*([] if cell.trial is None else [f"#{cell.trial}"]), *words])
 
 

@@ -66,8 +66,9 @@ class Training(Settings):
     """Optimizer steps between two validations."""
     patience: int = Field(3, ge=1)
     """Validations without a lower loss (a tie counts as none) after which training stops."""
-    augment: Literal["rotate90", "none"] = "rotate90"
-    """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper)."""
+    augment: Literal["rotate90", "none", "rich"] = "rotate90"
+    """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper). `rich`: also
+    mirrored, scaled, shifted, turned by any angle, and with other contrast and noise."""
     encoder_weights: str = "imagenet"
     """`imagenet`, `none`, a weight file, or a folder with one file an encoder."""
     width: float = Field(1.0, gt=0, le=1)
@@ -156,6 +157,53 @@ class Search(Settings):
         return self
 
 
+class Shipped(Settings):
+    """The pipeline that is shipped. Its defaults are the paper's; everything else is an option past it."""
+
+    stage2: Literal["predicted", "cropped", "augmented"] = "predicted"
+    """Which fit of stage 2: as the paper's, on crops around the heart, or with richer augmentation."""
+    inner_cavity: bool = False
+    """Whether the final cavity is without the edge that the refinement adds to it for guidance."""
+    confine_scar: bool = False
+    """Whether scar that touches neither myocardium nor cavity is dropped."""
+    rotations: bool = False
+    """Whether probabilities are averaged over the four quarter turns of an image."""
+
+
+class Fit(Settings):
+    """How the two selected configurations are fitted into one pipeline (phase 3)."""
+
+    folds: int = Field(5, ge=2, le=20)
+    """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
+    controls: tuple[Literal["true_guidance", "no_guidance", "single", "cropped", "augmented"], ...] = (
+        "true_guidance", "no_guidance", "single", "cropped", "augmented",
+    )  # fmt: skip
+    """What stage 2 is fitted on besides predicted guidance, to compare: the true cavity, none; crops around the heart;
+    richer augmentation; and `single`, one network for all classes."""
+    crop_margin: int | None = Field(None, ge=0, le=512)
+    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fit `cropped`; an eighth of the
+    slice's side if not given."""
+    shipped: Shipped = Shipped()
+    """The pipeline that is shipped."""
+
+    def margin(self, size: int) -> int:
+        """Return `crop_margin`, or what stands for it on slices of `size` x `size` pixels."""
+        return size // 8 if self.crop_margin is None else self.crop_margin
+
+    @field_validator("controls")
+    @classmethod
+    def _once(cls, controls: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(controls)) != len(controls):
+            raise ValueError(f"names a value twice: {', '.join(controls)}")
+        return controls
+
+    @model_validator(mode="after")
+    def _ships_what_it_fits(self) -> Self:
+        if self.shipped.stage2 not in ("predicted", *self.controls):
+            raise ValueError(f"shipped.stage2 {self.shipped.stage2} must be among the controls, which are fitted")
+        return self
+
+
 class MetricsConfig(Settings):
     """How predictions are measured."""
 
@@ -195,21 +243,24 @@ class SelectionConfig(Settings):
 class PhaseFile(Settings):
     """A file of `sweeps`: what is compared and how a winner is chosen."""
 
-    phase: Literal["phase1", "phase2", "search"]
+    phase: Literal["phase1", "phase2", "search", "phase3"]
     """Name of the phase."""
     grid: Grid
     """The axes: of all cells, or of what a search chooses from."""
     search: Search | None = None
     """What is searched; without it every combination of the grid's axes is trained."""
+    fit: Fit | None = None
+    """How the pipeline is fitted; phase 3 only."""
     metrics: MetricsConfig = MetricsConfig()
     """How predictions are measured."""
     selection: SelectionConfig = SelectionConfig()
     """How a winner is chosen."""
 
     @model_validator(mode="after")
-    def _search_in_its_phase(self) -> Self:
-        if (self.search is not None) != (self.phase == "search"):
-            raise ValueError(f"search belongs to the phase search, and to no other; this is {self.phase}")
+    def _in_their_phases(self) -> Self:
+        for name, phase in (("search", "search"), ("fit", "phase3")):
+            if (getattr(self, name) is not None) != (self.phase == phase):
+                raise ValueError(f"{name} belongs to the phase {phase}, and to no other; this is {self.phase}")
         return self
 
 

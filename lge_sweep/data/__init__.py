@@ -4,7 +4,16 @@
 """
 
 from lge_sweep.data.balance import class_weights
-from lge_sweep.data.prepare import Arrays, content_digest, load_arrays, prepare
+from lge_sweep.data.prepare import Arrays, content_digest, load_arrays, prepare, store_arrays
 from lge_sweep.data.schedule import Schedule, make_schedule
 
-__all__ = ["Arrays", "Schedule", "class_weights", "content_digest", "load_arrays", "make_schedule", "prepare"]
+__all__ = [
+    "Arrays",
+    "Schedule",
+    "class_weights",
+    "content_digest",
+    "load_arrays",
+    "make_schedule",
+    "prepare",
+    "store_arrays",
+]

@@ -1,24 +1,51 @@
 """Batches for Lightning: which slices, in which order, how augmented; all of it a function of seed and step."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import albumentations
+import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lge_sweep.config.schema import Training
 from lge_sweep.data.prepare import load_arrays
-from lge_sweep.data.refine import composite
+from lge_sweep.data.refine import network_input
 from lge_sweep.data.schedule import Schedule, make_schedule
 from lge_sweep.labels import stage_target
 from lge_sweep.seeding import derive
 
 Batch = dict[str, Tensor]
+
+
+def _rich() -> list[albumentations.BasicTransform]:
+    """Turned, mirrored, scaled, shifted; other contrast and brightness, gamma, noise and blur.
+
+    Source: the kinds of change and roughly the ranges of nnU-Net's (Isensee et al., Nature Methods 2021, supplement
+    4); the four quarter turns and mirroring first, which keep every pixel.
+    """
+    return [
+        albumentations.SquareSymmetry(p=1.0),
+        albumentations.Affine(
+            scale=(0.8, 1.25), rotate=(-30, 30), translate_percent=(-0.08, 0.08), p=0.5,
+            interpolation=cv2.INTER_LINEAR, mask_interpolation=cv2.INTER_NEAREST,
+        ),
+        albumentations.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.25, p=0.3),
+        albumentations.RandomGamma(gamma_limit=(70, 150), p=0.3),
+        albumentations.GaussNoise(std_range=(0.01, 0.06), p=0.2),
+        albumentations.GaussianBlur(sigma_limit=(0.5, 1.0), blur_limit=0, p=0.2),
+    ]  # fmt: skip
+
+
+AUGMENTATIONS: dict[str, Callable[[], list[albumentations.BasicTransform]]] = {
+    "none": list,
+    "rotate90": lambda: [albumentations.RandomRotate90(p=1.0)],
+    "rich": _rich,
+}
+"""What is done to a training slice. Grey levels and masks are changed together, before the composite is made."""
 
 
 class SliceDataset(Dataset[Batch]):
@@ -34,8 +61,8 @@ class SliceDataset(Dataset[Batch]):
         self.images, self.refined = arrays.images, arrays.refined
         self.targets = stage_target(arrays.labels, stage)
         self.rows, self.stage = np.asarray(rows), stage
-        turn = [albumentations.RandomRotate90(p=1.0)] if augment == "rotate90" else []
-        self.augmentation = albumentations.Compose(turn) if turn else None
+        transforms = AUGMENTATIONS[augment]()
+        self.augmentation = albumentations.Compose(transforms) if transforms else None
 
     def __len__(self) -> int:
         """Return the number of slices."""
@@ -45,29 +72,15 @@ class SliceDataset(Dataset[Batch]):
         """Return one slice; a pair (index, seed) asks for an augmented one."""
         index, seed = index if isinstance(index, tuple) else (index, None)
         row = self.rows[index]
-        image, target = network_input(self.images[row], self.refined[row], self.stage), self.targets[row]
+        image, target, refined = self.images[row], self.targets[row], self.refined[row]
         if seed is not None and self.augmentation is not None:
             self.augmentation.set_random_seed(seed)
-            turned = self.augmentation(image=image.transpose(1, 2, 0), mask=target)
-            image, target = turned["image"].transpose(2, 0, 1), turned["mask"]
+            changed = self.augmentation(image=image, masks=[target, refined.astype(np.uint8)])
+            image, (target, refined) = changed["image"], changed["masks"]
         return {
-            "image": torch.from_numpy(np.ascontiguousarray(image)),
+            "image": torch.from_numpy(np.ascontiguousarray(network_input(image, refined.astype(bool), self.stage))),
             "target": torch.from_numpy(target.astype(np.int64)),
         }
-
-
-def network_input(image: NDArray[np.uint8], refined: NDArray[np.bool_], stage: int) -> NDArray[np.uint8]:
-    """Return what a stage's network sees.
-
-    Args:
-        image: [S, S] grey levels.
-        refined: [S, S] refined cavity; not used in stage 1.
-        stage: 1 or 2.
-
-    Returns:
-        [3, S, S]: grey three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
-    """
-    return np.repeat(image[np.newaxis], 3, axis=0) if stage == 1 else composite(image, refined)
 
 
 class IntervalSampler(Sampler[list[tuple[int, int]]]):

@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
+from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.labels import Label
 
 ARRAYS = ("images", "labels", "refined")
@@ -61,10 +61,16 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     if folder.is_dir():
         return folder
-    arrays = to_arrays(curated.images, curated.labels, size, intensity)
-    for left_over in cache.glob(".*-*"):  # of a driver that was killed here; one driver at a time comes this way
+    _write(folder, to_arrays(curated.images, curated.labels, size, intensity))
+    return folder
+
+
+def _write(folder: Path, arrays: Arrays) -> None:
+    """Write arrays whole or not at all."""
+    # of a driver that was killed here; one driver at a time comes this way
+    for left_over in folder.parent.glob(".*-*"):
         shutil.rmtree(left_over, ignore_errors=True)
-    unfinished = cache / f".{folder.name}-{os.getpid()}"
+    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
     unfinished.mkdir(parents=True, exist_ok=True)
     try:
         for name in ARRAYS:
@@ -72,6 +78,25 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
         unfinished.rename(folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def store_arrays(arrays: Arrays, cache: Path) -> Path:
+    """Write arrays under a name made of their content, unless they are there already.
+
+    Args:
+        arrays: a variant of prepared arrays, such as one with other guidance.
+        cache: folder of all prepared data sets.
+
+    Returns:
+        Their folder; read it with `load_arrays`.
+    """
+    digest = hashlib.sha256()
+    for name in ARRAYS:
+        array = np.ascontiguousarray(getattr(arrays, name))
+        digest.update(f"{name}{array.shape}{array.dtype.str}".encode() + array.tobytes())
+    folder = cache / digest.hexdigest()[:16]
+    if not folder.is_dir():
+        _write(folder, arrays)
     return folder
 
 
@@ -86,8 +111,6 @@ def to_arrays(
 ) -> Arrays:
     """Prepare slices: grey to 8 bit, then resize, image bilinear and mask nearest.
 
-    Shrinking widens the bilinear kernel (no aliasing), as MATLAB's `imresize` and Pillow do.
-
     Args:
         images: N grey images [H, W].
         labels: N label images [H, W], class values.
@@ -97,9 +120,8 @@ def to_arrays(
     Source:
         Paper section III.B.1.
     """
-    bilinear, nearest = Image.Resampling.BILINEAR, Image.Resampling.NEAREST
-    small = np.stack([_resize(to_8_bit(image, intensity), size, bilinear) for image in images])
-    masks = np.stack([_resize(label, size, nearest) for label in labels])
+    small = np.stack([resize_image(to_8_bit(image, intensity), size, size) for image in images])
+    masks = np.stack([resize_labels(label, size, size) for label in labels])
     refined = np.stack([refine_cavity(mask == Label.CAVITY) for mask in masks])
     return Arrays(small, masks, refined)
 
@@ -124,9 +146,3 @@ def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint
     scaled = (np.clip(grey, low, high) - low) * (255.0 / (high - low))
     levels: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
     return levels
-
-
-def _resize(image: NDArray[np.uint8], size: int, method: Image.Resampling) -> NDArray[np.uint8]:
-    if image.shape == (size, size):
-        return image
-    return np.asarray(Image.fromarray(image).resize((size, size), method))

@@ -5,6 +5,8 @@ default; `tests/fixtures/refine` holds masks with what GNU Octave makes of them,
 every pixel.
 """
 
+from collections.abc import Callable
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -53,13 +55,29 @@ def refine_cavity(mask: Mask | Pixels) -> Mask:
 
     Source: paper, Fig. 4, lines 2 to 5.
     """
+    return _near(mask, lambda pixels: _reinforce_edge(_smooth(_largest_component(_fill_holes(pixels)))))
+
+
+def smooth_cavity(mask: Mask | Pixels) -> Mask:
+    """Clean a cavity mask as `refine_cavity` does, without its step 4: the cavity itself, not one pixel more.
+
+    Args:
+        mask: as for `refine_cavity`.
+
+    Returns:
+        [H, W] bool, a new array; `refine_cavity` gives this with the edge around it.
+    """
+    return _near(mask, lambda pixels: _smooth(_largest_component(_fill_holes(pixels))).astype(np.bool_))
+
+
+def _near(mask: Mask | Pixels, clean: Callable[[Pixels], Mask]) -> Mask:
+    """Work on the mask's surroundings alone. What lies further off cannot matter: see _REACH."""
     pixels = _binary(mask)
     x, y, width, height = cv2.boundingRect(pixels)
-    # Only the mask's surroundings are worked on. What lies further off cannot matter: see _REACH.
     near = np.s_[max(y - _REACH, 0) : y + height + _REACH, max(x - _REACH, 0) : x + width + _REACH]
-    refined: Mask = np.zeros(pixels.shape, dtype=np.bool_)
-    refined[near] = _reinforce_edge(_smooth(_largest_component(_fill_holes(pixels[near]))))
-    return refined
+    cleaned: Mask = np.zeros(pixels.shape, dtype=np.bool_)
+    cleaned[near] = clean(pixels[near])
+    return cleaned
 
 
 def composite(image: Pixels, refined: Mask) -> Pixels:
@@ -89,6 +107,20 @@ def composite(image: Pixels, refined: Mask) -> Pixels:
     np.multiply(refined, np.uint8(255), out=channels[1])
     channels[2] = image
     return channels
+
+
+def network_input(image: NDArray[np.uint8], refined: NDArray[np.bool_], stage: int) -> NDArray[np.uint8]:
+    """Return what a stage's network sees.
+
+    Args:
+        image: [S, S] grey levels.
+        refined: [S, S] refined cavity; seen in stage 2 alone.
+        stage: 1, 2 or `SINGLE`.
+
+    Returns:
+        [3, S, S]: grey three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
+    """
+    return composite(image, refined) if stage == 2 else np.repeat(image[np.newaxis], 3, axis=0)
 
 
 def _fill_holes(mask: Pixels) -> Pixels:

@@ -6,10 +6,10 @@ from lge_sweep.config.data import ImagePairs, NiftiFolders, Phantom, Source
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.volume import Volume
+from lge_sweep.ingest.volume import Exam, Volume
 from lge_sweep.paths import data_root
 
-__all__ = ["Volume", "read", "survey"]
+__all__ = ["Exam", "Volume", "read", "survey"]
 
 
 def read(source: Source, root: Path | None = None) -> list[Volume]:
@@ -45,7 +45,7 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
         DataError: there is no such root.
     """
     if isinstance(source, Phantom):
-        return simulate(source), None
+        return _simulated(source)
     folder = data_root(root)
     findings: list[str] = []
     if isinstance(source, ImagePairs):
@@ -59,3 +59,12 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
 
         volumes = read_dicom(source, folder, findings)
     return volumes, DataError(str(folder), findings) if findings else None
+
+
+def _simulated(source: Phantom) -> tuple[list[Volume], DataError | None]:
+    if source.through == "memory":
+        return simulate(source), None
+    from lge_sweep.ingest.phantom_files import through_dicom
+
+    findings: list[str] = []
+    return through_dicom(source, findings), DataError("phantom", findings) if findings else None

@@ -1,9 +1,10 @@
 """Read DICOM studies: find the LGE series of each case, order and decode it, and put its masks beside it."""
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,8 +14,9 @@ from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
 from lge_sweep.ingest.dicom_series import Stack, arrange, choose_series
 from lge_sweep.ingest.pseudonym import pseudonym, read_salt
-from lge_sweep.ingest.volume import Pixels, UnusableError, Volume, blank_slices
+from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, blank_slices, slice_ids
 
+E = TypeVar("E", bound=Exam)
 ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
 SHARED = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
 
@@ -27,11 +29,13 @@ class Study:
         folder: where they are, and where masks are looked for.
         name: the folder's name, or that of a single file.
         headers: every DICOM file that could be read.
+        unreadable: number of files beside them that could not.
     """
 
     folder: Path
     name: str
     headers: tuple[Header, ...]
+    unreadable: int = 0
 
 
 def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Volume]:
@@ -54,8 +58,31 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
     studies = find_studies(root, source.masks, findings)
     if not studies and not findings:
         findings.append("holds no DICOM file; expected a folder a case, with the files of its study")
+    return read_cases(source, studies, lambda *of: _read_case(source, *of), findings)
+
+
+def read_cases(
+    source: DicomFolders,
+    studies: Sequence[Study],
+    read_case: Callable[[Study, str, list[str]], E | None],
+    findings: list[str],
+) -> list[E]:
+    """Read studies one by one, each under its case id.
+
+    Args:
+        source: how case ids are made.
+        studies: the files of each case.
+        read_case: takes a study, its case id and the problems it has (appended to); gives None where there are any.
+        findings: everything that is wrong, each sentence with the case's name; appended to.
+
+    Returns:
+        The sound cases, in the order of case ids.
+
+    Raises:
+        DataError: the salt of case ids cannot be had.
+    """
     salt = read_salt() if source.case_ids == "hash" else b""
-    volumes: list[Volume] = []
+    cases: list[E] = []
     owners: dict[str, str] = {}
     for study in studies:
         problems: list[str] = []
@@ -64,12 +91,12 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
         shared = owners.setdefault(identity, study.name) != study.name
         if shared and source.case_ids == "hash":
             problems.append(f"has the PatientID of {owners[identity]}; {ONE_EXAM} set source.case_ids: keep")
-        volume = _read_case(source, study, case, problems)
-        if volume and shared:
-            volume = replace(volume, notes=(*volume.notes, SHARED))
-        volumes += [volume] if volume else []
+        exam = read_case(study, case, problems)
+        if exam and shared:
+            exam = replace(exam, notes=(*exam.notes, SHARED))
+        cases += [exam] if exam else []
         findings += [f"{study.name}: {problem}" for problem in problems]
-    return sorted(volumes, key=lambda volume: volume.case)
+    return sorted(cases, key=lambda exam: exam.case)
 
 
 def find_studies(root: Path, masks: str, findings: list[str]) -> list[Study]:
@@ -81,21 +108,29 @@ def find_studies(root: Path, masks: str, findings: list[str]) -> list[Study]:
         findings: files that cannot be read; appended to.
     """
     units: dict[str, list[Header]] = defaultdict(list)
+    unreadable: Counter[str] = Counter()
     for path in dicom_files(root):
         relative = path.relative_to(root)
+        unit = relative.parts[0] if len(relative.parts) > 1 else ""
         try:
-            units[relative.parts[0] if len(relative.parts) > 1 else ""].append(read_header(path))
+            header = read_header(path)
         except UnusableError as error:
             findings.append(f"{relative}: {error}")
+            unreadable[unit] += 1
+        else:
+            units[unit].append(header)
     everything = [header for headers in units.values() for header in headers]
     images = {header.study for header in everything if header.kind == "image"}
-    if len(images) == 1 and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
-        return [Study(root, root.resolve().name, tuple(everything))]
+    whole = not set(unreadable) - set(units)  # a folder of which nothing can be read may be another exam
+    if len(images) == 1 and whole and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
+        return [Study(root, root.resolve().name, tuple(everything), unreadable.total())]
     loose = defaultdict(list)
     for header in units.pop("", []):
         loose[header.study].append(header)
-    singles = [Study(root, _loose_name(root, files, len(loose)), tuple(files)) for files in loose.values()]
-    return singles + [Study(root / name, name, tuple(headers)) for name, headers in sorted(units.items())]
+    singles = [
+        Study(root, _loose_name(root, files, len(loose)), tuple(files), unreadable[""]) for files in loose.values()
+    ]
+    return singles + [Study(root / name, name, tuple(files), unreadable[name]) for name, files in sorted(units.items())]
 
 
 def _loose_name(root: Path, files: Sequence[Header], studies: int) -> str:
@@ -153,8 +188,22 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
     labels, notes = read_masks(source, study.folder, stack, segs, findings)
     if labels is None or findings:
         return None
-    slices = tuple(f"{case}_slice{index:03d}" for index in range(len(pixels)))
-    return Volume(case, slices, pixels, labels, stack.spacing_mm, stack.thickness_mm, stack.notes + notes)
+    exam = as_exam(case, stack, pixels)
+    return replace(exam, notes=exam.notes + notes).with_labels(labels)
+
+
+def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:
+    """Return an ordered series and its grey levels [S, H, W] as an exam."""
+    return Exam(
+        case,
+        slice_ids(case, len(pixels)),
+        pixels,
+        spacing_mm=stack.spacing_mm,
+        thickness_mm=stack.thickness_mm,
+        affine=stack.affine(),
+        notes=stack.notes,
+        sources=tuple(SourceFrame(frame.path, frame.number) for frame in stack.frames),
+    )
 
 
 def _identity(study: Study, findings: list[str]) -> str:

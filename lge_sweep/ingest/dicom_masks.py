@@ -128,13 +128,13 @@ def onto_stack(voxels: Voxels, stack: Stack) -> tuple[NDArray[np.number], tuple[
     """
     height, width = stack.frames[0].size
     shape = (width, height, len(stack.frames))
-    target = _affine(stack, alone_mm=voxels.zooms[voxels.array.shape.index(min(voxels.array.shape))])
+    placed = stack.affine(alone_mm=voxels.zooms[voxels.array.shape.index(min(voxels.array.shape))])
     lost = not voxels.affine[:3, 3].any() and np.count_nonzero(voxels.affine[:3, :3]) == 3
-    if target is None or lost:
+    if placed is None or lost:
         if voxels.array.shape != shape:
             raise UnusableError(_wrong_size(voxels.array.shape, shape) + " (columns, rows, slices)")
         return voxels.array.transpose(2, 1, 0), (NO_PLACE,)
-    relative = np.linalg.inv(target) @ voxels.affine
+    relative = np.linalg.inv(placed[:, [1, 0, 2, 3]]) @ voxels.affine
     turn = np.rint(relative[:3, :3]).astype(int)
     source = np.abs(turn).argmax(axis=1)
     permutes = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
@@ -147,22 +147,6 @@ def onto_stack(voxels: Voxels, stack: Stack) -> tuple[NDArray[np.number], tuple[
     if np.abs(relative[:3, 3] - first).max() > 0.25:
         raise UnusableError("mask lies elsewhere than its series (its first voxel is shifted); resample it")
     return np.flip(voxels.array.transpose(*source), backwards).transpose(2, 1, 0), ()
-
-
-def _affine(stack: Stack, alone_mm: float) -> NDArray[np.float64] | None:
-    """Return [4, 4] voxel (column, row, slice) -> world as NIfTI has it (right, front, head), or None if unknown.
-
-    A slice alone has no distance; it is given that of the mask, `alone_mm`.
-    """
-    first, last = stack.frames[0], stack.frames[-1]
-    if first.orientation is None or first.position is None or last.position is None or stack.spacing_mm is None:
-        return None
-    row, column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
-    steps = len(stack.frames) - 1
-    across = (np.array(last.position) - np.array(first.position)) / steps if steps else np.cross(row, column) * alone_mm
-    affine = np.eye(4)
-    affine[:3] = np.stack([row * stack.spacing_mm[1], column * stack.spacing_mm[0], across, first.position], axis=1)
-    return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
 
 
 # ---------------------------------------------------------------------------------------------------------- DICOM SEG

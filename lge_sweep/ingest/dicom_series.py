@@ -36,6 +36,35 @@ class Stack:
     thickness_mm: float | None
     notes: tuple[str, ...]
 
+    def affine(self, alone_mm: float | None = None) -> NDArray[np.float64] | None:
+        """Return where the stack lies: [4, 4] index (row, column, slice) -> mm; right, front, head are positive.
+
+        The step from slice to slice is that of the positions, (last - first) / (S - 1).
+
+        Args:
+            alone_mm: the distance to give to a single slice of which none is known.
+
+        Returns:
+            None where position, orientation, spacing or the distance of slices is unknown.
+
+        Source:
+            DICOM PS3.3 C.7.6.2.1.1, whose left and back are turned into nibabel's right and front.
+        """
+        first, last, steps = self.frames[0], self.frames[-1], len(self.frames) - 1
+        if first.orientation is None or first.position is None or last.position is None or self.spacing_mm is None:
+            return None
+        rows_mm, columns_mm, distance = self.spacing_mm
+        if steps == 0 and alone_mm is not None:
+            distance = alone_mm
+        if not np.isfinite(distance):
+            return None
+        along_row, along_column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
+        origin = np.array(first.position)
+        step = (last.position - origin) / steps if steps else np.cross(along_row, along_column) * distance
+        affine = np.eye(4)
+        affine[:3] = np.stack([along_column * rows_mm, along_row * columns_mm, step, origin], axis=1)
+        return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+
 
 def choose_series(source: DicomFolders, headers: Sequence[Header], findings: list[str]) -> list[Header]:
     """Return the files of the LGE series; where it is not clear which that is, add a finding and return nothing.

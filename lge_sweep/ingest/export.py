@@ -1,40 +1,129 @@
-"""Write simulated exams as a folder of image pairs."""
+"""Write a data set: a folder of exams, with a data file that reads them back. All of it or nothing."""
 
+import os
+import re
+import shlex
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
+import yaml
+from numpy.typing import NDArray
 from PIL import Image
 
-from lge_sweep.config.data import Phantom
+from lge_sweep.config.data import ColourMask, DataFile, ImagePairs, IndexMask
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.phantom import simulate
+from lge_sweep.labels import COLOURS, Label
+
+Masks = Literal["index", "colour"]
+PALETTE = np.array([COLOURS[label] for label in Label], dtype=np.uint8)
 
 
-def write_phantom(output: Path, cases: int, seed: int) -> str:
-    """Write `images/` and `labels/` of the phantom as PNG: 16-bit grey, and masks of class values 0-3.
+class Slice(NamedTuple):
+    """One slice to be written as an image pair."""
+
+    name: str
+    """Stem of both files, ``<case>_slice<number>``."""
+    image: NDArray[np.uint8] | NDArray[np.uint16]
+    """[H, W] grey levels."""
+    labels: NDArray[np.uint8]
+    """[H, W] values of `Label`."""
+
+
+class Comments(NamedTuple):
+    """What the header of a data file says, a line each."""
+
+    title: str
+    source: str
+    expected: str
+
+
+@contextmanager
+def new_data_set(output: Path, settings: DataFile, comments: Comments) -> Iterator[Path]:
+    """Give a folder to write exams into; once they are written, it gets its data file and becomes `output`.
 
     Args:
-        output: a folder that is new or empty.
-        cases: number of exams.
-        seed: the draw of the exams.
+        output: a folder that is new or empty; the data file has its name.
+        settings: what the data file says.
+        comments: what its header says.
 
-    Returns:
-        A sentence on what was written.
+    Yields:
+        The unfinished folder, beside `output`; it is gone where anything failed.
 
     Raises:
         DataError: the folder holds something already, or cannot be written.
     """
-    if output.exists() and (not output.is_dir() or any(output.iterdir())):
-        raise DataError(str(output), ["is not an empty folder; nothing is overwritten"])
-    volumes = simulate(Phantom(kind="phantom", cases=cases, seed=seed))
+    output = output.absolute()
+    unfinished = output.with_name(f".{output.name}-{os.getpid()}")
     try:
-        for name in ("images", "labels"):
-            (output / name).mkdir(parents=True, exist_ok=True)
-        for volume in volumes:
-            for index, name in enumerate(volume.slices):
-                Image.fromarray(volume.pixels[index].astype(np.uint16)).save(output / "images" / f"{name}.png")
-                Image.fromarray(volume.labels[index]).save(output / "labels" / f"{name}.png")
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise DataError(str(output), ["is not an empty folder; nothing is overwritten"])
+        unfinished.mkdir(parents=True)
+        yield unfinished
+        (unfinished / _name(output)).write_text(_data_file(output, settings, comments), encoding="utf-8")
+        unfinished.rename(output)
     except OSError as error:
-        raise DataError(str(output), [f"cannot be written ({error.strerror})"]) from error
-    slices = sum(len(volume.slices) for volume in volumes)
-    return f"{output}: {slices} image pairs of {len(volumes)} simulated exams"
+        raise DataError(str(output), [f"cannot be written ({error.strerror}); nothing was"]) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def next_command(output: Path) -> str:
+    """Return the command that uses what `new_data_set` wrote."""
+    output = output.absolute()
+    return shlex.join(["lge-sweep", "phase1", "--data", str(output / _name(output)), "--root", str(output)])
+
+
+def write_pairs(folder: Path, slices: Iterable[Slice], ending: str, masks: Masks) -> None:
+    """Write slices as image files in `images/`, and their masks, of the same names, in `labels/`.
+
+    Args:
+        folder: where; it exists.
+        slices: images of 8 or 16 bit, and labels.
+        ending: kind of file, such as ``png``; it must hold the images' bits.
+        masks: `index`: grey levels 0-3 are the classes of `Label`; `colour`: RGB as in `COLOURS`.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    for name in ("images", "labels"):
+        (folder / name).mkdir()
+    for item in slices:
+        mask = PALETTE[item.labels] if masks == "colour" else item.labels
+        for name, array in (("images", item.image), ("labels", mask)):
+            Image.fromarray(np.ascontiguousarray(array)).save(folder / name / f"{item.name}.{ending}")
+
+
+def pairs_source(masks: Masks) -> ImagePairs:
+    """Return the source that reads what `write_pairs` wrote."""
+    return ImagePairs(
+        kind="image_pairs",
+        case_pattern=r"^(?P<case>.+)_slice(?P<slice>\d+)$",
+        mask=index_mask()
+        if masks == "index"
+        else ColourMask.model_validate({"kind": "colour", "colours": {label.title: COLOURS[label] for label in Label}}),
+    )
+
+
+def index_mask() -> IndexMask:
+    """Return the mapping of masks whose values are those of `Label`."""
+    return IndexMask.model_validate({"kind": "index", "values": {int(label): label.title for label in Label}})
+
+
+def _name(output: Path) -> str:
+    return re.sub(r"[^\w.-]+", "_", output.name) + ".yaml"  # it names the folders of sweeps
+
+
+def _data_file(output: Path, settings: DataFile, comments: Comments) -> str:
+    header = (
+        f"# {comments.title}\n"
+        "#\n"
+        f"# Source    {comments.source}\n"
+        f"# Command   make phase1 data={output.name}/{_name(output)} root={output.name}\n"
+        "# Time      see README\n"
+        f"# Expected  {comments.expected}\n\n"
+    )
+    return header + yaml.safe_dump(settings.model_dump(), sort_keys=False, default_flow_style=None, width=120)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lge_sweep.config.data import IndexMask, NiftiFolders
 from lge_sweep.ingest.masks import from_values
 from lge_sweep.ingest.pseudonym import pseudonym, read_salt
-from lge_sweep.ingest.volume import Pixels, UnusableError, Volume, blank_slices
+from lge_sweep.ingest.volume import Exam, Pixels, UnusableError, Volume, blank_slices, slice_ids
 
 SUFFIXES = (".nii", ".nii.gz")
 UNITS = {"meter": 1000.0, "micron": 0.001}
@@ -33,13 +33,16 @@ class Grid:
 
     Attributes:
         array: [S, H, W] values.
-        affine: [4, 4] voxel -> world, mm.
+        affine: [4, 4] voxel -> world, mm, as stored.
+        placed: [4, 4] index (row, column, slice) of `array` -> world, mm; right, front, head are positive. None where
+            the header holds no orientation, or one whose distances are not its zooms.
         spacing_mm: (row, column, slice) from the header's zooms.
         notes: what a user should know.
     """
 
     array: Pixels
     affine: NDArray[np.float64]
+    placed: NDArray[np.float64] | None
     spacing_mm: tuple[float, float, float]
     notes: tuple[str, ...]
 
@@ -58,7 +61,7 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
     Raises:
         DataError: the salt of case ids cannot be had.
     """
-    folders = [root] if (root / source.images).is_dir() else sorted(_subfolders(root))
+    folders = [root] if (root / source.images).is_dir() else subfolders(root)
     if not folders:
         findings.append(f"holds no folder; expected one a case, with {source.images}/ in it")
     salt = read_salt() if source.case_ids == "hash" else b""
@@ -84,7 +87,8 @@ def read_grid(path: Path) -> Grid:
     rows, flips = display(affine)
     spacing = (zooms[rows], zooms[1 - rows], zooms[2])
     turned = np.moveaxis(np.flip(array, flips), (2, rows, 1 - rows), (0, 1, 2))
-    return Grid(np.ascontiguousarray(turned), affine, spacing, notes)
+    placed = None if {UNORIENTED, DISAGREES} & set(notes) else affine @ _turning(array.shape, rows, flips)
+    return Grid(np.ascontiguousarray(turned), affine, placed, spacing, notes)
 
 
 class Voxels(NamedTuple):
@@ -138,6 +142,16 @@ def display(affine: NDArray[np.float64]) -> tuple[int, tuple[int, ...]]:
     return rows, tuple(axis for axis in (0, 1) if orientation[axis, 1] > 0)
 
 
+def _turning(shape: tuple[int, ...], rows: int, flips: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return [4, 4]: index (row, column, slice) of the turned array -> index of the stored one."""
+    turning = np.zeros((4, 4))
+    for turned, stored in enumerate((rows, 1 - rows, 2)):
+        turning[stored, turned] = -1 if stored in flips else 1
+        turning[stored, 3] = shape[stored] - 1 if stored in flips else 0
+    turning[3, 3] = 1
+    return turning
+
+
 def _affine(image: nib.Nifti1Pair) -> NDArray[np.float64]:
     affine = np.array(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all():
@@ -174,11 +188,11 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
         return None
     mask_path = folder / source.labels / path.name
     where, mask_where = (f"{folder.name}/{p.parent.name}/{p.name}" for p in (path, mask_path))
-    image = _attempt(path, where, findings)
+    image = attempt(path, where, findings)
     if not mask_path.is_file():
         findings.append(f"{where}: has no mask {mask_where}")
         return None
-    mask = _attempt(mask_path, mask_where, findings)
+    mask = attempt(mask_path, mask_where, findings)
     if image is None or mask is None:
         return None
     before = len(findings)
@@ -187,14 +201,19 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
     labels = _labels(mask.array, source.mask, mask_where, findings)
     if labels is None or len(findings) > before:
         return None
-    slices = tuple(f"{case}_slice{index:03d}" for index in range(len(image.array)))
-    return Volume(case, slices, image.array, labels, image.spacing_mm, notes=image.notes)
+    return as_exam(case, image).with_labels(labels)
+
+
+def as_exam(case: str, grid: Grid) -> Exam:
+    """Return a NIfTI image as an exam."""
+    ids = slice_ids(case, len(grid.array))
+    return Exam(case, ids, grid.array, spacing_mm=grid.spacing_mm, affine=grid.placed, notes=grid.notes)
 
 
 def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding."""
     inner = folder / name
-    files = [p for p in sorted(inner.iterdir()) if _is_nifti(p)] if inner.is_dir() else []
+    files = [p for p in sorted(inner.iterdir()) if is_nifti(p)] if inner.is_dir() else []
     if len(files) == 1:
         return files[0]
     holds = "holds several NIfTI files" if files else "holds no NIfTI file" if inner.is_dir() else "is missing"
@@ -202,7 +221,8 @@ def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     return None
 
 
-def _attempt(path: Path, where: str, findings: list[str]) -> Grid | None:
+def attempt(path: Path, where: str, findings: list[str]) -> Grid | None:
+    """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None."""
     try:
         return read_grid(path)
     except UnusableError as error:
@@ -231,9 +251,11 @@ def _labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> 
     return None
 
 
-def _subfolders(root: Path) -> list[Path]:
-    return [path for path in root.iterdir() if path.is_dir() and not path.name.startswith(".")]
+def subfolders(root: Path) -> list[Path]:
+    """Return the folders in a folder, hidden ones aside, sorted."""
+    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _is_nifti(path: Path) -> bool:
+def is_nifti(path: Path) -> bool:
+    """Whether a file is NIfTI by its name."""
     return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")

@@ -14,7 +14,7 @@ from lge_sweep.config.data import Phantom
 from lge_sweep.ingest.phantom_body import Body, View
 from lge_sweep.ingest.phantom_heart import Heart, Section, ventricle
 from lge_sweep.ingest.phantom_signal import LABEL_OF, Floats, Tissue, bias_field, contrast, quantise, rician
-from lge_sweep.ingest.volume import Volume
+from lge_sweep.ingest.volume import Volume, slice_ids
 
 SUPERSAMPLE = 4
 """Samples along each side of a pixel."""
@@ -80,9 +80,9 @@ def simulate_case(settings: Phantom, case: int) -> Volume:
         clean = clean * bias * texture(settings.size, settings.pixel_mm, detail)
         pixels.append(quantise(rician(np.asarray(clean, dtype=np.float32), settings.noise, noise), gain))
     name = f"phantom{case:03d}"
-    ids = tuple(f"{name}_slice{index:03d}" for index in range(settings.slices))
+    ids = slice_ids(name, settings.slices)
     spacing = (settings.pixel_mm, settings.pixel_mm, settings.slice_mm)
-    return Volume(name, ids, np.stack(pixels), np.stack(labels), spacing)
+    return Volume(name, ids, np.stack(pixels), np.stack(labels), spacing_mm=spacing)
 
 
 def draw_view(settings: Phantom, heart: Heart, rng: np.random.Generator) -> View:

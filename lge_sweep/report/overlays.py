@@ -10,10 +10,14 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
 from numpy.typing import NDArray
 
+from lge_sweep.labels import Label
 from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, by_class, foreground, pick_slices
 
 HALO = [Stroke(linewidth=2.6, foreground=style.BLACK), Normal()]
+OUTLINES = [label.title for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)]
+"""The order in which outlines are drawn, over those of other classes."""
+
 COLUMNS = ("image", "truth", "prediction")
 
 
@@ -39,9 +43,13 @@ def zoom_box(labels: Sequence[NDArray[np.uint8]]) -> tuple[int, int, int]:
 
 
 def draw_contours(ax: Axes, labels: NDArray[np.uint8], classes: Sequence[str]) -> None:
-    """Outline each foreground class of a label image [H, W] in its colour; the image's edge closes an outline."""
+    """Outline each foreground class of a label image [H, W] in its colour; the image's edge closes an outline.
+
+    Where two classes touch one line hides the other: the cavity's that of the myocardium, the scar's both.
+    """
     rows, columns = labels.shape
-    for channel, name in enumerate(classes):
+    for name in sorted(classes, key=lambda name: OUTLINES.index(name) if name in OUTLINES else -1):
+        channel = list(classes).index(name)
         mask = np.pad((labels == channel).astype(float), 1)
         if name != BACKGROUND and mask.any():
             lines = ax.contour(
@@ -84,24 +92,33 @@ def figure_overlays(
     axes = figure.subplots(len(picks), len(COLUMNS), squeeze=False)
     for row, pick in zip(axes, picks, strict=True):
         place = order[pick.image]
-        _draw_row(row, images[place], (truth[place], prediction[place]), classes)
+        draw_row(row, images[place], (truth[place], prediction[place]), classes)
         label = f"{pick.role}: case {style.safe(cases[pick.image], 20)}\nmean Dice {pick.score:.2f}"
         row[0].set_ylabel(label, fontsize=style.NORMAL, color=style.INK)
         values = dice.loc[[pick.image], list(classes)].to_numpy(float)[0]
         text = dice_text(dict(zip(classes, values, strict=True)), classes)
         row[2].set_xlabel(f"Dice: {text}", fontsize=style.SMALL + 0.5, color=style.INK)
-    for ax, name in zip(axes[0], COLUMNS, strict=True):
-        ax.set_title(name, fontsize=style.NORMAL, color=style.INK)
-    handles = [
-        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=HALO, label=style.safe(name))
-        for name in foreground(classes)
-    ]
+    title_columns(axes[0])
     style.footer(
         figure,
-        handles,
+        class_handles(classes),
         ["mean Dice: over the foreground classes that have a value; a dashed frame shows the part enlarged"],
     )
     return figure
+
+
+def title_columns(axes: Sequence[Axes]) -> None:
+    """Name the columns over the first row's axes."""
+    for ax, name in zip(axes, COLUMNS, strict=True):
+        ax.set_title(name, fontsize=style.NORMAL, color=style.INK)
+
+
+def class_handles(classes: Sequence[str]) -> list[Line2D]:
+    """Legend entries of the foreground classes, as their outlines are drawn."""
+    return [
+        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=HALO, label=style.safe(name))
+        for name in foreground(classes)
+    ]
 
 
 def dice_text(dice: Mapping[str, float], classes: Sequence[str]) -> str:
@@ -113,13 +130,20 @@ def dice_text(dice: Mapping[str, float], classes: Sequence[str]) -> str:
     )
 
 
-def _draw_row(
+def draw_row(
     row: Sequence[Axes],
     image: NDArray[np.uint8],
     labels: tuple[NDArray[np.uint8], NDArray[np.uint8]],
     classes: Sequence[str],
 ) -> None:
-    """Draw one slice: the whole image, then enlarged the true and the predicted contours."""
+    """Draw one slice into three axes: the whole image, then enlarged the true and the predicted contours.
+
+    Args:
+        row: axes for image, truth and prediction.
+        image: [H, W], grey, 0 to 255.
+        labels: truth and prediction, each [H, W], channel indices into `classes`.
+        classes: names, background first.
+    """
     top, left, side = zoom_box(labels)
     for ax in row:
         ax.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.errors import ConfigError
 from lge_sweep.labels import METRICS
 from lge_sweep.scoring.paired import DECIMALS, Array, class_weights
 from lge_sweep.scoring.score import global_metrics, score
@@ -43,8 +44,7 @@ class CaseSums:
         Returns:
             [B]; NaN where a class that counts lacks a metric in the resample that the whole table has.
         """
-        counts = draws @ self.counts
-        means = np.divide(draws @ self.sums, counts, out=np.full(counts.shape, np.nan), where=counts > 0)
+        means = resampled_means(draws, self.sums, self.counts)
         by_class = means.reshape(len(draws), len(METRICS), len(self.weights))
         counted, present = self.weights > 0, self.shares > 0
         overall = by_class[:, :, counted] @ (self.weights[counted] / self.weights.sum())
@@ -100,7 +100,7 @@ def resample(
         return Resampled(point, np.empty((0, len(tables))), 0, cases, images)
 
     random = np.random.default_rng(seed)
-    draws = random.multinomial(cases, np.full(cases, 1 / cases), size=resamples).astype(np.float64)
+    draws = draw_cases(cases, resamples, random)
     columns = []
     for seeds in tables:
         scores = np.stack([table.scores(draws) for table in seeds], axis=1)
@@ -112,6 +112,39 @@ def resample(
     found = np.stack(columns, axis=1)
     usable = ~np.isnan(found).any(axis=1)
     return Resampled(point, found[usable], int((~usable).sum()), cases, images)
+
+
+def check_range(resamples: int, level: float) -> None:
+    """Raise ConfigError unless both numbers make sense."""
+    if resamples < 1:
+        raise ConfigError(f"resamples must be at least 1, got {resamples}")
+    if not 0 < level < 1:
+        raise ConfigError(f"level must be between 0 and 1, such as 0.95, got {level}")
+
+
+def draw_cases(cases: int, resamples: int, random: np.random.Generator) -> Array:
+    """Draw as many cases as there are, with replacement, again and again.
+
+    Returns:
+        [resamples, cases], how often each case was drawn; every row sums to `cases`.
+    """
+    return random.multinomial(cases, np.full(cases, 1 / cases), size=resamples).astype(np.float64)
+
+
+def resampled_means(draws: Array, sums: Array, counts: Array) -> Array:
+    """Mean over the images of the cases drawn.
+
+    Args:
+        draws: [B, cases], how often each case was drawn.
+        sums: [cases, K], sum over the case's images of the values that are there.
+        counts: [cases, K], how many are there.
+
+    Returns:
+        [B, K]; NaN where none is there.
+    """
+    present = draws @ counts
+    means: Array = np.divide(draws @ sums, present, out=np.full(present.shape, np.nan), where=present > 0)
+    return means
 
 
 def case_sums(spread: pd.DataFrame, rule: str, emphasis: Mapping[str, float] | None) -> CaseSums:

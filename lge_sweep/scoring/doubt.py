@@ -13,7 +13,7 @@ import pandas as pd
 
 from lge_sweep.choices import look_up
 from lge_sweep.errors import ConfigError
-from lge_sweep.scoring.bootstrap import Resampled, percentile_interval, rank_chances, resample
+from lge_sweep.scoring.bootstrap import Resampled, check_range, percentile_interval, rank_chances, resample
 from lge_sweep.scoring.paired import (
     DECIMALS,
     Comparison,
@@ -152,7 +152,7 @@ def doubt(
         raise ConfigError("candidates must have different names, got one twice")
     if look_up("configuration", winner, known).collapsed and not all(candidate.collapsed for candidate in candidates):
         raise ConfigError(f"winner must not have collapsed while another configuration stands, got {winner}")
-    _check_range(resamples, level)
+    check_range(resamples, level)
     spreads = _spreads(candidates)
     drawn = resample(spreads, rule, emphasis, resamples, seed)
     standings = _standings(candidates, list(known).index(winner), drawn, level)
@@ -190,17 +190,9 @@ def score_difference(
     Raises:
         ConfigError, SelectionError, ValueError: as `doubt`.
     """
-    _check_range(resamples, level)
+    check_range(resamples, level)
     pair = [replace(a, collapsed=()), replace(b, collapsed=())]
     return _standings(pair, 1, resample(_spreads(pair), rule, emphasis, resamples, seed), level)[0]
-
-
-def _check_range(resamples: int, level: float) -> None:
-    """Raise ConfigError unless both numbers make sense."""
-    if resamples < 1:
-        raise ConfigError(f"resamples must be at least 1, got {resamples}")
-    if not 0 < level < 1:
-        raise ConfigError(f"level must be between 0 and 1, such as 0.95, got {level}")
 
 
 def _spreads(candidates: Sequence[Candidate]) -> list[list[pd.DataFrame]]:

@@ -107,7 +107,7 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(f"table must have the columns that evaluate returns, got none called {', '.join(missing)}")
     if table.empty:
         raise ValueError("table must have at least one image, got no rows")
-    keyed = table.assign(case=table["case"].map(_text), image=table["image"].map(_text))
+    keyed = table.assign(case=table["case"].map(as_text), image=table["image"].map(as_text))
     classes = list(dict.fromkeys(table["class"]))
     twice = keyed.duplicated(["case", "image", "class"]).any()
     spread = pd.DataFrame() if twice else keyed.pivot(index=["case", "image"], columns="class", values=list(METRICS))
@@ -331,6 +331,6 @@ def _median(differences: Array) -> float | None:
     return float(np.median(differences)) if len(differences) else None
 
 
-def _text(name: Any) -> str:
+def as_text(name: Any) -> str:
     """A case or image as text, so that a number from memory meets the same number from a CSV file."""
     return "" if pd.isna(name) else str(name)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import lge_sweep
@@ -9,12 +10,21 @@ from lge_sweep.config import SweepConfig
 from lge_sweep.paths import WEIGHT_SUFFIXES
 
 
-def sweep_digest(config: SweepConfig, data_digest: str) -> str:
-    """Return a SHA-256 of every setting, the content of the data and of weight files, and this program's version."""
-    # more trials go on with the same search; sweeps without one are what they were before there were searches
-    settings = config.model_dump(mode="json", exclude={"search"} if config.search is None else {"search": {"trials"}})
+def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()) -> str:
+    """Return a SHA-256 of every setting, the content of the data and of weight files, and this program's version.
+
+    Args:
+        config: every setting.
+        data_digest: SHA-256 of the data's content.
+        more: digests of what else the sweep builds on.
+    """
+    # more trials go on with the same search, another pipeline is shipped from the same fits, and the folds of stage 1
+    # are the same for all controls; sweeps that are neither are what they were before there were searches and fits
+    free = {"search": {"trials"}, "fit": {"shipped"} | ({"controls", "crop_margin"} if config.stage == 1 else set())}
+    exclude = {name: True if getattr(config, name) is None else parts for name, parts in free.items()}
+    settings = config.model_dump(mode="json", exclude=exclude)
     weights = settings["training"]["encoder_weights"]
-    content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights))]
+    content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights)), *more]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

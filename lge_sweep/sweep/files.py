@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,11 @@ OVERRIDE = "override.json"
 """In a sweep's folder: a person's choice over the rule's."""
 SELECTION = "selection.json"
 """In a sweep's folder: what was selected and why; written when the sweep is complete."""
+
+
+def slug(name: str) -> str:
+    """Return a name as part of a file's: `fitted on truth` as `fitted_on_truth`."""
+    return re.sub(r"[^\w.-]+", "_", name)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -1,17 +1,19 @@
 """From a configuration to everything a sweep needs before its first trial."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import yaml
+from numpy.typing import NDArray
 
 import lge_sweep
 from lge_sweep.config import Cell, SweepConfig, cells, short_names
 from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.schema import Training
 from lge_sweep.curate import curate
 from lge_sweep.data import class_weights, content_digest, load_arrays, make_schedule, prepare
 from lge_sweep.errors import DataError, RunsError
@@ -24,8 +26,30 @@ from lge_sweep.sweep.inherit import inherit_models
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What one cell is trained and measured on, and how it is trained.
+
+    Attributes:
+        arrays: folder of the prepared arrays.
+        rows: part -> rows of the arrays; "train", "val" and the part that is measured.
+        part: name of the part that is measured.
+        class_weights: a weight a class of the cell's stage.
+        training: how it is trained.
+    """
+
+    arrays: Path
+    rows: Mapping[str, Sequence[int]]
+    part: str
+    class_weights: tuple[float, ...]
+    training: Training
+
+
+@dataclass(frozen=True)
 class Prepared:
-    """A data set, read, split and prepared; its attributes are those of the plans that it becomes part of."""
+    """A data set, read, split and prepared; its attributes are those of the plans that it becomes part of.
+
+    `images` are the slices as they were read: grey levels [H, W] of each row of the manifest, in the source's units.
+    """
 
     arrays: Path
     manifest: pd.DataFrame
@@ -33,6 +57,11 @@ class Prepared:
     leaky: bool
     leak_share: float
     notes: tuple[str, ...]
+    images: tuple[NDArray[np.number], ...]
+
+    def rows(self, part: str) -> list[int]:
+        """Return the rows of the manifest (and of the arrays) that belong to a part."""
+        return rows_of(self.manifest, part)
 
 
 @dataclass(frozen=True)
@@ -52,6 +81,7 @@ class Plan:
         leak_share: share of test slices that have a training slice of the same case.
         notes: what a user should know about the data, one sentence each.
         cells: the cells in grid order; of a search those that it has drawn and finished, none before it is run.
+        inputs: cell -> its inputs, where they are not the plan's own (phase 3).
     """
 
     config: SweepConfig
@@ -66,6 +96,7 @@ class Plan:
     leak_share: float
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
+    inputs: Mapping[str, Inputs] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -78,7 +109,19 @@ class Plan:
 
     def rows(self, part: str) -> list[int]:
         """Return the rows of the manifest (and of the arrays) that belong to a part."""
-        return [int(row) for row in np.flatnonzero(self.manifest["part"] == part)]
+        return rows_of(self.manifest, part)
+
+    def inputs_of(self, cell: Cell) -> Inputs:
+        """Return what a cell is trained and measured on."""
+        if cell.name in self.inputs:
+            return self.inputs[cell.name]
+        part = self.config.selection.part
+        rows = {name: self.rows(name) for name in dict.fromkeys(("train", "val", part))}
+        return Inputs(self.arrays, rows, part, self.class_weights, cell.training(self.config.training))
+
+    def unfinished(self) -> list[Cell]:
+        """Return the cells that have no result yet."""
+        return [cell for cell in self.cells if not (self.cell_folder(cell) / OUTCOME).is_file()]
 
     def cell_folder(self, cell: Cell) -> Path:
         """Return the folder of a cell."""
@@ -98,40 +141,75 @@ def make_plans(configs: Sequence[SweepConfig], root: Path | None, runs: Path) ->
         ConfigError: the training part does not fill one batch.
         InheritError: the models are phase 1's to choose, and it has not chosen for this data and profile.
     """
-    data = _prepare(configs[0], root, runs)
-    return [_plan(config, data, runs) for config in configs]
+    data = prepare_data(configs[0], root, runs)
+    return [_grid_or_search(config, data, runs) for config in configs]
 
 
-def _prepare(config: SweepConfig, root: Path | None, runs: Path) -> Prepared:
+def _grid_or_search(config: SweepConfig, data: Prepared, runs: Path) -> Plan:
+    config, inherited = inherit_models(config, basis_digest(config, data.digest), runs)
+    drawn = (config.search and config.search.batch_size) or ()
+    for batch in (config.training.batch_size, *drawn):  # whatever can come, the training part must fill a batch
+        make_schedule(len(data.rows("train")), config.training.model_copy(update={"batch_size": batch}))
+    plan = plan_sweep(config, data, runs, cells(config), notes=inherited)
+    write_plan(plan)
+    return plan
+
+
+def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> Prepared:
+    """Read, curate, split and prepare the data that a configuration names.
+
+    Raises:
+        DataError: the data cannot be used.
+    """
     curated = curate(read(config.source, root), config.curate)
     split = split_cases(curated.manifest, config.split)
     arrays = prepare(curated, config.training.image_size, config.intensity, runs / "cache")
     manifest = curated.manifest.assign(part=curated.manifest["slice"].map(split.parts).fillna(""))
     digest = content_digest(curated.manifest)
-    return Prepared(arrays, manifest, digest, split.leaky, split.leak_share, (*curated.notes, *split.notes))
+    notes = (*curated.notes, *split.notes)
+    return Prepared(arrays, manifest, digest, split.leaky, split.leak_share, notes, curated.images)
 
 
-def _plan(config: SweepConfig, data: Prepared, runs: Path) -> Plan:
-    basis = basis_digest(config, data.digest)
-    config, inherited = inherit_models(config, basis, runs)
-    digest = sweep_digest(config, data.digest)[:10]
+def plan_sweep(
+    config: SweepConfig,
+    data: Prepared,
+    runs: Path,
+    chosen: Sequence[Cell],
+    inputs: Mapping[str, Inputs] | None = None,
+    notes: Sequence[str] = (),
+    more: Sequence[str] = (),
+) -> Plan:
+    """Say what a sweep on prepared data will do.
+
+    Args:
+        config: every setting.
+        data: the data.
+        runs: the runs directory.
+        chosen: the cells.
+        inputs: cell -> its inputs, where they are not the data's own.
+        notes: what a user should know, before what is to know of the data.
+        more: digests of what else the sweep builds on; part of its name.
+
+    Raises:
+        DataError: a balanced loss is asked for and there is nothing to balance.
+    """
+    digest = sweep_digest(config, data.digest, more)[:10]
     name = f"{config.phase}-stage{config.stage}-{config.data}-{config.profile}-{digest}"
-    train = (data.manifest["part"] == "train").to_numpy()
-    weights = class_weights(load_arrays(data.arrays).labels[train], config.stage)
+    weights = class_weights(load_arrays(data.arrays).labels[data.rows("train")], config.stage)
     _check_weights(config, weights)
-    drawn = (config.search and config.search.batch_size) or ()
-    for batch in (config.training.batch_size, *drawn):  # whatever can come, the training part must fill a batch
-        make_schedule(int(train.sum()), config.training.model_copy(update={"batch_size": batch}))
-    notes = (*inherited, *data.notes, *_guidance_notes(config, data.arrays))
-    plan = Plan(
-        config, name, runs / name, data.arrays, data.manifest, data.digest, basis, weights, data.leaky,
-        data.leak_share, notes, tuple(cells(config)),
+    return Plan(
+        config, name, runs / name, data.arrays, data.manifest, data.digest, basis_digest(config, data.digest), weights,
+        data.leaky, data.leak_share, (*notes, *data.notes, *_guidance_notes(config, data.arrays)), tuple(chosen),
+        inputs or {},
     )  # fmt: skip
+
+
+def write_plan(plan: Plan) -> None:
+    """Make the sweep's folder and write its settings, its manifest and its facts there."""
     plan.folder.mkdir(parents=True, exist_ok=True)
-    write_text(plan.folder / SETTINGS, _resolved(config, data.digest))
-    write_text(plan.folder / MANIFEST, data.manifest.to_csv(index=False))
+    write_text(plan.folder / SETTINGS, _resolved(plan.config, plan.data_digest))
+    write_text(plan.folder / MANIFEST, plan.manifest.to_csv(index=False))
     write_json(plan.folder / FACTS, _facts(plan))
-    return plan
 
 
 def load_plan(folder: Path) -> Plan:
@@ -159,12 +237,12 @@ def load_plan(folder: Path) -> Plan:
         leaky=facts["leaky"],
         leak_share=facts["leak_share"],
         notes=tuple(facts["notes"]),
-        cells=tuple(cells(config)) if config.search is None else tuple(_searched(folder)),
+        cells=tuple(_recorded(folder) if config.search or config.fit else cells(config)),
     )
 
 
-def _searched(folder: Path) -> list[Cell]:
-    """The cells that a search drew and finished, in order."""
+def _recorded(folder: Path) -> list[Cell]:
+    """The finished cells of a sweep that is not a grid, in order of their names."""
     return [Cell.read(read_json(path)["cell"]) for path in sorted(folder.glob(f"cells/*/{OUTCOME}"))]
 
 
@@ -191,6 +269,11 @@ def _check_weights(config: SweepConfig, weights: tuple[float, ...]) -> None:
                 "use more data, another split.seed, or leave weighted_ce out of grid.loss"
             ],
         )
+
+
+def rows_of(manifest: pd.DataFrame, part: str) -> list[int]:
+    """Return the rows of a manifest that belong to a part."""
+    return [int(row) for row in np.flatnonzero(manifest["part"] == part)]
 
 
 def part_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:

@@ -40,15 +40,15 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
         **_training_params(config.training),
     }
     name = f"{config.phase} stage {config.stage} {config.data} {config.profile}"
-    run = tracker.open_run(plan.name, name, {**_tags(plan), "lge.kind": "sweep"}, params)
+    run = tracker.open_run(plan.name, name, {**plan_tags(plan), "lge.kind": "sweep"}, params)
     run.log_data(_data_version(plan), "training")
     return run
 
 
 def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun) -> TrackedRun:
     """Open the child run of a trial."""
-    params = {**_training_params(cell.training(plan.config.training)), **cell.parameters, "stage": cell.stage}
-    tags = {**_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
+    params = {**_training_params(plan.inputs_of(cell).training), **cell.parameters, "stage": cell.stage}
+    tags = {**plan_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
     key = trial_key(plan, cell, trial)
     name = f"{plan.short_name(cell)} (stage {cell.stage})"
     run = tracker.open_run(key, name, tags, params, parent)
@@ -219,7 +219,8 @@ def _training_params(training: Training) -> dict[str, object]:
     return {key: value for key, value in {**options, **numbers}.items() if value is not None}
 
 
-def _tags(plan: Plan) -> dict[str, str]:
+def plan_tags(plan: Plan) -> dict[str, str]:
+    """Return the tags that every run of a sweep has."""
     config = plan.config
     leaky = {"leak_share": f"{plan.leak_share:.4f}"} if plan.leaky else {}
     return {

@@ -15,15 +15,15 @@ from lge_sweep.sweep.ledger import read_sweep
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import trial_key
 from lge_sweep.tracking import Tracker
-from lge_sweep.tracking.registry import Champion, find_champion, find_version, register, set_champion
+from lge_sweep.tracking.registry import Champion, find_version, promote, register
 
 
 def register_winner(
-    tracker: Tracker, plan: Plan, cell: Cell, selection: Selection, doubts: Doubt, promote: bool
+    tracker: Tracker, plan: Plan, cell: Cell, selection: Selection, doubts: Doubt, promoted: bool
 ) -> str:
     """Register the network of a sweep's winner, once, and make it the champion of its stage.
 
-    A champion of another sweep gives way to a new selection only (`promote`), and none that stands gives way to a
+    A champion of another sweep gives way to a new selection only (`promoted`), and none that stands gives way to a
     network that collapsed.
 
     Args:
@@ -32,7 +32,7 @@ def register_winner(
         cell: the winner.
         selection: why it won.
         doubts: how sure that is.
-        promote: whether the selection is new.
+        promoted: whether the selection is new.
 
     Returns:
         A sentence on what was registered and what the champion is.
@@ -43,21 +43,7 @@ def register_winner(
     version = find_version(tracker, name, key)
     if version is None:
         version = register(tracker, _champion(plan, cell, key, selection, doubts))
-    before = find_champion(tracker, name)
-    said = f"Registered as {name} version {version.number}"
-    if before is not None and before.key == key:
-        return f"{said}, the champion: models:/{name}@champion."
-    collapsed = version.tags["collapsed"] != "no"
-    if before is not None and collapsed and before.tags.get("collapsed") == "no":
-        return f"{said}; it collapsed, so version {before.number} ({before.key}) stays champion."
-    if before is not None and not promote and not before.key.startswith(f"{plan.name}/"):
-        return (
-            f"{said}; version {before.number} ({before.key}) stays champion. "
-            f"To change that: lge-sweep select {plan.name}"
-        )
-    set_champion(tracker, name, version)
-    replaced = "" if before is None else f" in place of version {before.number} ({before.key})"
-    return f"{said}, the champion{replaced}: models:/{name}@champion."
+    return promote(tracker, name, version, f"{plan.name}/", promoted, f"lge-sweep select {plan.name}")
 
 
 def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Doubt) -> Champion:
@@ -79,4 +65,12 @@ def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Do
     network = Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
     trial = read_sweep(plan.folder.parent, plan.name)[cell.name].trial or 0
     example = np.zeros((2, 3, size, size), dtype=np.uint8)  # no patient's: it is saved with the model
-    return Champion(f"lge-stage{cell.stage}", key, trial_key(plan, cell, trial), network, example, facts, description)
+    return Champion(
+        name=f"lge-stage{cell.stage}",
+        key=key,
+        run_key=trial_key(plan, cell, trial),
+        example=example,
+        facts=facts,
+        description=description,
+        network=network,
+    )

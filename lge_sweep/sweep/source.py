@@ -97,7 +97,8 @@ class GridSource:
         if self.study.entry(cell.name).state != "running":
             # before the new trial exists: it must not resume the failed one
             shutil.rmtree(self.plan.cell_folder(cell), ignore_errors=True)
-        return cell, self.study.start(cell, self.plan.config.grid.model_dump())
+        axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in self.plan.cells)) for axis in cell.parameters}
+        return cell, self.study.start(cell, axes)
 
     def put_back(self, assignment: Assignment) -> None:
         """Do this cell once more, next."""

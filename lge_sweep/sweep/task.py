@@ -88,17 +88,17 @@ class Failed:
 
 def make_task(plan: Plan, cell: Cell) -> CellTask:
     """Return all that a worker needs to execute a cell of a plan."""
-    part = plan.config.selection.part
-    measured = plan.manifest.iloc[plan.rows(part)]
+    inputs = plan.inputs_of(cell)
+    measured = plan.manifest.iloc[list(inputs.rows[inputs.part])]
     return CellTask(
         cell=cell,
-        training=cell.training(plan.config.training),
-        class_weights=plan.class_weights,
+        training=inputs.training,
+        class_weights=inputs.class_weights,
         metrics=plan.config.metrics,
-        part=part,
+        part=inputs.part,
         folder=plan.cell_folder(cell),
-        arrays=plan.arrays,
-        parts={name: plan.rows(name) for name in dict.fromkeys(("train", "val", part))},
+        arrays=inputs.arrays,
+        parts=inputs.rows,
         names=measured["slice"].tolist(),
         cases=measured["case"].tolist(),
     )

@@ -22,6 +22,7 @@ from lge_sweep.errors import RunsError
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 EXPERIMENT = "lge_sweep"
+DATABASE = "mlflow.db"
 ABOUT = {
     "mlflow.experimentKind": "custom_model_development",  # opens the UI's "Model training" pages
     MLFLOW_RUN_NOTE: (
@@ -75,7 +76,7 @@ class Tracker:
             )
         except Exception as error:  # a damaged or newer database: MLflow and SQLAlchemy raise many kinds
             raise RunsError(
-                f"{folder / 'mlflow.db'}: MLflow cannot open it ({type(error).__name__}: {error}). It is only a view: "
+                f"{folder / DATABASE}: MLflow cannot open it ({type(error).__name__}: {error}). It is only a view: "
                 "move it away and run again, and it is made anew from the sweeps' folders"
             ) from error
 
@@ -203,4 +204,4 @@ def finishing(run: TrackedRun) -> Iterator[None]:
 
 def database_uri(folder: Path) -> str:
     """Return the URI of a runs directory's MLflow database."""
-    return f"sqlite:///{folder.resolve() / 'mlflow.db'}"
+    return f"sqlite:///{folder.resolve() / DATABASE}"

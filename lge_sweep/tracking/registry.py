@@ -1,10 +1,11 @@
-"""The model registry: one champion a stage, as a graph without pickled code."""
+"""The model registry: one champion a stage and one of both stages, without pickled code."""
 
 import io
 import logging
 import os
+import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,6 +15,7 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 import mlflow
+import mlflow.artifacts
 import mlflow.pytorch
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
@@ -22,23 +24,27 @@ from mlflow.models import Model, ModelSignature
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
-from lge_sweep.errors import RunsError
+from lge_sweep.errors import ModelError, RunsError
 from lge_sweep.tracking.mlflow import KEY, Tracker
 
 ALIAS = "champion"
-REQUIREMENTS = ("mlflow", "torch", "numpy")
+GRAPH_NEEDS = ("mlflow", "torch", "numpy")
+PACKAGE_NEEDS = (
+    "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml"
+)  # fmt: skip
+"""What loading needs, at the versions installed here."""
+PACKAGE = Path(__file__).parents[1]
 
 
-@dataclass(frozen=True)
-class Champion:
-    """A network to register.
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the registry is told of a model.
 
     Attributes:
         name: of the registered model.
-        key: identifies sweep, cell and weights for ever.
-        run_key: key of the trial's run.
-        network: a torch module in evaluation mode, on the CPU.
-        example: uint8 [2, 3, S, S], an input; saved with the model, so that it must not be a patient's.
+        key: identifies what went into it, weights included, for ever.
+        run_key: key of the run it is a model of.
+        example: an input; saved with the model, so that it must not be a patient's.
         facts: tags of the model's version.
         description: what it is, what goes in and what comes out.
     """
@@ -46,10 +52,35 @@ class Champion:
     name: str
     key: str
     run_key: str
-    network: Any
-    example: NDArray[np.uint8]
+    example: NDArray[Any]
     facts: Mapping[str, str]
     description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion(Entry):
+    """A network to register; its example is uint8 [2, 3, S, S].
+
+    Attributes:
+        network: a torch module in evaluation mode, on the CPU.
+    """
+
+    network: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Package(Entry):
+    """A folder and the code that predicts with it, to register; its example is float32 [N, H, W].
+
+    Attributes:
+        folder: the model's files; the code finds them as the artifact of the folder's name.
+        code: a file of this package that ends in `serve`.
+        settings: what `mlflow.pyfunc.load_model(..., model_config=...)` may change, with their defaults.
+    """
+
+    folder: Path
+    code: Path
+    settings: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,25 +112,104 @@ def find_champion(tracker: Tracker, name: str) -> Version | None:
     return _read(version) if _is_there(tracker, version) else None
 
 
-def set_champion(tracker: Tracker, name: str, version: Version) -> None:
-    """Point the alias at a version."""
+def promote(tracker: Tracker, name: str, version: Version, family: str, new: bool, remedy: str) -> str:
+    """Make a version the champion, where it may be: the rules of who gives way to whom.
+
+    A champion of another family gives way to a new selection only, and none that stands gives way to a model that
+    collapsed. Versions have the tag `collapsed`, "no" or the classes that are never predicted.
+
+    Args:
+        tracker: MLflow.
+        name: of the registered model.
+        version: the candidate.
+        family: what the keys of versions of the same origin begin with.
+        new: whether the selection behind the candidate is new.
+        remedy: the command that makes it champion after all.
+
+    Returns:
+        A sentence on what was registered and what the champion is.
+    """
+    before = find_champion(tracker, name)
+    said = f"Registered as {name} version {version.number}"
+    if before is not None and before.key == version.key:
+        return f"{said}, the champion: models:/{name}@{ALIAS}."
+    collapsed = version.tags["collapsed"] != "no"
+    if before is not None and collapsed and before.tags.get("collapsed") == "no":
+        return f"{said}; it collapsed, so version {before.number} ({before.key}) stays champion."
+    if before is not None and not new and not before.key.startswith(family):
+        return f"{said}; version {before.number} ({before.key}) stays champion. To change that: {remedy}"
     tracker.client.set_registered_model_alias(name, ALIAS, version.number)
+    replaced = "" if before is None else f" in place of version {before.number} ({before.key})"
+    return f"{said}, the champion{replaced}: models:/{name}@{ALIAS}."
 
 
 def register(tracker: Tracker, champion: Champion) -> Version:
-    """Log a network as a model of its trial's run and register it.
+    """Log a network as a model of its trial's run and register it; `find_version` says whether it is there already.
 
     The model is saved as an exported graph (PyTorch's pt2), so that loading it needs neither this package nor pickle.
 
     Raises:
         RunsError: the trial's run is not there, or the model cannot be saved.
     """
-    run = tracker.find(champion.run_key)
-    if run is None:
-        raise RunsError(f"MLflow has no run of {champion.run_key}; repeat the sweep's command to send it again")
     size = champion.example.shape[-1]
     inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, 3, size, size))])
     outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1, size, size))])
+    return _register(
+        tracker,
+        champion,
+        GRAPH_NEEDS,
+        flavor=mlflow.pytorch,
+        pytorch_model=champion.network,
+        serialization_format="pt2",
+        signature=ModelSignature(inputs, outputs),
+    )
+
+
+def register_package(tracker: Tracker, package: Package) -> Version:
+    """Log a folder and its code as a model of a run and register it; `find_version` says whether it is there already.
+
+    The model has a copy of this package, so that loading it needs none installed; nothing is pickled, the code is a
+    file ("models from code"). Its input is float32 [N, H, W], which holds all grey levels of up to 24 bit exactly.
+
+    Raises:
+        RunsError: the run is not there, or the model cannot be saved.
+    """
+    exam, labels = (TensorSpec(np.dtype(kind), (-1, -1, -1)) for kind in (np.float32, np.uint8))
+    return _register(
+        tracker,
+        package,
+        PACKAGE_NEEDS,
+        flavor=mlflow.pyfunc,
+        python_model=str(package.code),
+        artifacts={package.folder.name: str(package.folder)},
+        code_paths=[str(PACKAGE)],
+        model_config=dict(package.settings),
+        signature=ModelSignature(Schema([exam]), Schema([labels])),
+    )
+
+
+def locate(tracker: Tracker, model: str) -> Path:
+    """Return the folder of a model of the registry.
+
+    Args:
+        tracker: MLflow.
+        model: such as `models:/lge-two-stage@champion` or `models:/lge-two-stage/3`.
+
+    Raises:
+        ModelError: there is none, or its files are gone.
+    """
+    try:
+        with _pointing_to(tracker):
+            return Path(mlflow.artifacts.download_artifacts(model))  # a folder of this machine is not copied
+    except (OSError, MlflowException) as error:
+        raise ModelError(f"{model}: not to be had from {tracker.uri}: {error}") from error
+
+
+def _register(tracker: Tracker, entry: Entry, needs: Iterable[str], **model: Any) -> Version:
+    """Log a model and register it; `model` goes to MLflow."""
+    run = tracker.find(entry.run_key)
+    if run is None:
+        raise RunsError(f"MLflow has no run of {entry.run_key}; repeat the command that makes it to send it again")
     try:
         with (
             _pointing_to(tracker),
@@ -111,23 +221,20 @@ def register(tracker: Tracker, champion: Champion) -> Version:
             info = Model.log(
                 artifact_path=None,
                 name="model",
-                flavor=mlflow.pytorch,
                 run_id=run.info.run_id,
-                registered_model_name=champion.name,
-                pytorch_model=champion.network,
-                serialization_format="pt2",
-                signature=ModelSignature(inputs, outputs),
-                input_example=champion.example,
-                pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS],
-                tags=dict(champion.facts),
+                registered_model_name=entry.name,
+                input_example=entry.example,
+                pip_requirements=[f"{name}=={version(name)}" for name in needs],
+                tags=dict(entry.facts),
+                **model,
             )
     except (OSError, MlflowException) as error:
-        raise RunsError(f"the model {champion.name} cannot be saved: {error}") from error
+        raise RunsError(f"the model {entry.name} cannot be saved: {error}") from error
     number = str(info.registered_model_version)
-    tracker.client.update_model_version(champion.name, number, champion.description)
-    for key, value in {**champion.facts, KEY: champion.key}.items():  # the key last: a version with it is whole
-        tracker.client.set_model_version_tag(champion.name, number, key, value)
-    return Version(number, champion.key, champion.facts)
+    tracker.client.update_model_version(entry.name, number, entry.description)
+    for key, value in {**entry.facts, KEY: entry.key}.items():  # the key last: a version with it is whole
+        tracker.client.set_model_version_tag(entry.name, number, key, value)
+    return Version(number, entry.key, entry.facts)
 
 
 def _read(version: ModelVersion) -> Version:
@@ -146,11 +253,12 @@ def _is_there(tracker: Tracker, version: ModelVersion) -> bool:
 
 @contextmanager
 def _pointing_to(tracker: Tracker) -> Iterator[None]:
-    """Let MLflow's global functions use a store and an experiment; leave no trace of it in the environment.
+    """Let MLflow's global functions use a store and an experiment; leave no trace of it.
 
     Without an experiment a logged model goes to the experiment 0 and a folder `mlruns` here; MLflow's setters also set
-    environment variables, which processes started later would inherit.
+    environment variables, which processes started later would inherit, and trying a model adds its code to `sys.path`.
     """
+    path = sys.path
     before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
     try:
         mlflow.set_tracking_uri(tracker.uri)
@@ -158,6 +266,7 @@ def _pointing_to(tracker: Tracker) -> Iterator[None]:
         mlflow.set_experiment(experiment_id=tracker.experiment)
         yield
     finally:
+        sys.path = path
         for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in before]:
             del os.environ[name]
         os.environ.update(before)

@@ -1,0 +1,40 @@
+"""Settings of a two-stage segmenter: what it needs to know beside its two networks."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lge_sweep.config.base import Settings
+from lge_sweep.config.data import Intensity
+
+
+class Options(Settings):
+    """What a two-stage segmenter does beyond the paper; all of it is off unless asked for."""
+
+    inner_cavity: bool = False
+    """Whether the final cavity is without the edge, a pixel wide, that the refinement adds to it for guidance."""
+    confine_scar: bool = False
+    """Whether scar that touches neither myocardium nor cavity becomes background."""
+    rotations: bool = False
+    """Whether probabilities are averaged over the four rotations by 90 degrees, in both stages."""
+    crop_margin: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """Pixels of the network's frame around the cavity that stage 2 sees, enlarged; none: it sees the whole slice."""
+
+
+class SegmenterSettings(Settings):
+    """`settings.json` of a segmenter's folder."""
+
+    format: Literal[1] = 1
+    """Raised when folders of another kind would be written."""
+    size: int = Field(ge=32, le=1024, multiple_of=32)
+    """Rows and columns S of the frame that the networks see."""
+    intensity: Intensity
+    """How grey levels become 8 bit."""
+    options: Options = Options()
+    """What it does beyond the paper."""
+    window: bool = False
+    """Whether it was trained on grey levels of the DICOM files' display window (`source.window`)."""
+    facts: dict[str, str] = Field(default_factory=dict)
+    """Where it comes from: sweeps, cells, data."""
+    files: dict[str, str] = Field(default_factory=dict)
+    """SHA-256 of each of the folder's other files, by name."""

@@ -1,0 +1,62 @@
+"""Resize images and masks; the one place that says where pixels come from."""
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Pixels = NDArray[np.uint8]
+
+
+def resize_image(image: Pixels, rows: int, columns: int) -> Pixels:
+    """Resize grey levels, bilinear.
+
+    Shrinking widens the bilinear kernel (no aliasing), as MATLAB's `imresize` and Pillow do.
+
+    Args:
+        image: [H, W], 0-255.
+        rows: rows of the result, at least 1.
+        columns: columns of the result, at least 1.
+
+    Returns:
+        [rows, columns]; `image` itself if it has that size.
+    """
+    return _resize(image, rows, columns, Image.Resampling.BILINEAR)
+
+
+def resize_grey(image: NDArray[np.number], size: int) -> NDArray[np.float32]:
+    """Resize grey levels in the scanner's units as `resize_image` does, without clipping or rounding them.
+
+    Args:
+        image: [H, W], of any real number type; exact for integers of up to 24 bit.
+        size: rows and columns S of the result.
+
+    Returns:
+        [S, S].
+    """
+    return np.asarray(Image.fromarray(image.astype(np.float32)).resize((size, size), Image.Resampling.BILINEAR))
+
+
+def resize_labels(labels: Pixels, rows: int, columns: int) -> Pixels:
+    """Resize a mask or label image, nearest neighbour: no value arises that was not there.
+
+    Both images cover the same rectangle. Pixel (i, j) of the result takes the value of the pixel that its centre lies
+    in, (floor((i + 1/2) H / rows), floor((j + 1/2) W / columns)). `resize_image` has the same geometry, so resizing
+    labels back undoes the resizing of their image, whichever of the two is larger; rows and columns each by their own
+    factor. A centre that lies on the edge of two pixels (all do when halving) takes either: labels then move by half a
+    pixel of `labels`, which is the most they ever move.
+
+    Args:
+        labels: [H, W].
+        rows: rows of the result, at least 1.
+        columns: columns of the result, at least 1.
+
+    Returns:
+        [rows, columns]; `labels` itself if it has that size.
+    """
+    return _resize(labels, rows, columns, Image.Resampling.NEAREST)
+
+
+def _resize(image: Pixels, rows: int, columns: int, method: Image.Resampling) -> Pixels:
+    if image.shape == (rows, columns):
+        return image
+    return np.asarray(Image.fromarray(image).resize((columns, rows), method))

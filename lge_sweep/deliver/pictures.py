@@ -1,0 +1,100 @@
+"""Pictures of a result: slices with the outlines of the classes, the bull's-eye of its segments. All as PNG."""
+
+import io
+
+import numpy as np
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+
+from lge_sweep.config.data import Intensity
+from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.deliver.result import Result
+from lge_sweep.labels import Label
+from lge_sweep.quantify import ScarExtent
+from lge_sweep.report import style
+from lge_sweep.report.overlays import draw_contours, zoom_box
+
+DPI = 100
+LONGEST = 640
+"""Longer side of a picture of a slice, in pixels."""
+NAMES = tuple(label.title for label in Label)
+DRAWN = (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)
+"""Outlines in the order in which they are drawn; where two coincide the later one is seen."""
+
+
+def slice_png(result: Result, index: int) -> bytes:
+    """Draw a whole slice with the outlines of its classes, as wide and high as it is in mm."""
+    rows, columns = result.labels.shape[1:]
+    return _panels(result, index, (0, 0, rows, columns), LONGEST, beside=False)
+
+
+def heart_png(result: Result, index: int, side: int) -> bytes:
+    """Draw the part of a slice that holds the heart, without outlines and with them, side by side.
+
+    The part is the same for all slices: the square that holds every label of the exam, with a margin.
+
+    Args:
+        result: the labels.
+        index: which slice.
+        side: longer side of each of the two pictures, in pixels.
+    """
+    top, left, length = zoom_box(list(result.labels))
+    return _panels(result, index, (top, left, length, length), side, beside=True)
+
+
+def bullseye_png(extent: ScarExtent) -> bytes:
+    """Draw the scar of each segment, per cent of its wall, as the AHA's bull's-eye; grey where there is no wall.
+
+    The anterior wall is on top, the septum on the left, the apex in the middle.
+    """
+    figure = Figure(figsize=(5.2, 4.4), dpi=DPI * 1.5, layout="constrained", facecolor="white")
+    ax = figure.add_subplot(projection="polar")
+    scale = LinearSegmentedColormap.from_list("scar", [(1.0, 1.0, 1.0), style.class_colour(Label.SCAR.title)])
+    values = list(extent.percent)
+    for first, (count, inner) in zip((0, 6, 12, 16), ((6, 0.75), (6, 0.5), (4, 0.25), (1, 0.0)), strict=True):
+        for k in range(count):
+            percent = values[first + k]
+            middle = np.pi / 2 + k * 2 * np.pi / count
+            colour = style.FAINT if percent is None else scale(percent / 100)
+            edge = 1.0 if count > 1 else 0.0
+            ax.bar(middle, 0.25, 2 * np.pi / count, inner, color=colour, edgecolor=style.INK, linewidth=edge)
+            text = f"{first + k + 1}\n" + ("no wall" if percent is None else f"{percent:.0f} %")
+            where = (middle, inner + 0.125) if count > 1 else (0.0, 0.0)
+            ax.text(*where, text, ha="center", va="center", fontsize=style.SMALL, color=style.INK)
+    for degrees, name in ((90, "anterior"), (180, "septum"), (270, "inferior"), (0, "lateral")):
+        turned = {180: 90, 0: 270}.get(degrees, 0)
+        ax.text(np.deg2rad(degrees), 1.09, name, ha="center", va="center", rotation=turned, fontsize=style.NORMAL)
+    ax.set_ylim(0, 1)
+    ax.set_axis_off()
+    return _png(figure)
+
+
+def _panels(result: Result, index: int, box: tuple[int, int, int, int], longest: int, beside: bool) -> bytes:
+    """Draw a part (first row, first column, rows, columns) of a slice, its grey levels spread over what is shown.
+
+    With `beside`, it is drawn twice, without outlines and with them.
+    """
+    top, left, rows, columns = box
+    row_mm, column_mm, _ = result.exam.spacing_mm or (1.0, 1.0, 1.0)
+    high, wide = rows * row_mm, columns * column_mm
+    scale = longest / max(high, wide) / DPI
+    panels = 2 if beside else 1
+    figure = Figure(figsize=(wide * scale * panels, high * scale), dpi=DPI, facecolor="black")
+    part = to_8_bit(result.exam.pixels[index, top : top + rows, left : left + columns], Intensity())
+    edges = (left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5)
+    for panel in range(panels):
+        ax = figure.add_axes((panel / panels, 0, 1 / panels, 1))
+        ax.imshow(part, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto", extent=edges)
+        if panel == panels - 1:
+            for label in DRAWN:
+                draw_contours(ax, np.where(result.labels[index] == label, label, 0).astype(np.uint8), NAMES)
+        ax.set_xlim(edges[:2])
+        ax.set_ylim(edges[2:])
+        ax.set_axis_off()
+    return _png(figure)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

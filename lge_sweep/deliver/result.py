@@ -1,0 +1,81 @@
+"""The noun of deliver: an exam, the labels predicted for it, and what follows from them."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.ingest import Exam
+from lge_sweep.labels import Label
+from lge_sweep.quantify import Burden, ScarExtent, SegmentsError, measure, scar_extent
+
+RESEARCH = "Research use only; not for diagnosis"
+"""Said in every table, page and DICOM object that is written."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What made the labels.
+
+    Attributes:
+        name: the model's name, such as that in the registry.
+        version: which one it is, such as the first digits of its digest.
+        digest: digest of its settings and weights, hexadecimal.
+        data: what it was trained on, in words.
+    """
+
+    name: str
+    version: str
+    digest: str
+    data: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """Labels predicted for an exam.
+
+    Attributes:
+        exam: the images.
+        labels: [S, H, W] uint8, values of `Label`, on the pixels of the exam's slices.
+        model: what made them.
+    """
+
+    exam: Exam
+    labels: NDArray[np.uint8]
+    model: ModelFacts
+
+    def __post_init__(self) -> None:
+        """Check what only our own code could get wrong."""
+        assert self.labels.dtype == np.uint8, self.labels.dtype
+        assert self.labels.shape == self.exam.pixels.shape, (self.labels.shape, self.exam.pixels.shape)
+        assert self.labels.max(initial=0) < len(Label), self.labels.max()
+
+    @cached_property
+    def burden(self) -> Burden:
+        """Amounts of each class in the exam."""
+        return measure(self.labels, self.exam.voxel_ml)
+
+    @cached_property
+    def slice_burdens(self) -> list[Burden]:
+        """Amounts of each class in each slice."""
+        return [measure(labels, self.exam.voxel_ml) for labels in self.labels]
+
+    @cached_property
+    def segments(self) -> ScarExtent | str:
+        """Scar by segment of the left ventricle, or the sentence that says why it cannot be told."""
+        try:
+            return scar_extent(self.labels, self.exam.affine)
+        except SegmentsError as error:
+            return str(error)
+
+    @property
+    def levels(self) -> dict[int, str]:
+        """Index of a slice -> basal, mid, apical or apex, where that can be told."""
+        return {} if isinstance(self.segments, str) else self.segments.levels
+
+    @property
+    def without_cavity(self) -> list[str]:
+        """Ids of the slices in which no cavity was found."""
+        found = (self.labels == Label.CAVITY).any(axis=(1, 2))
+        return [name for name, there in zip(self.exam.slices, found, strict=True) if not there]

@@ -1,0 +1,147 @@
+"""Labels as a DICOM Segmentation that refers to the images they were made from."""
+
+from pathlib import Path
+
+import highdicom as hd
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import generate_uid
+
+from lge_sweep import __version__
+from lge_sweep.deliver.result import RESEARCH, ModelFacts, Result
+from lge_sweep.ingest import Exam
+from lge_sweep.ingest.dicom_header import quiet
+from lge_sweep.labels import COLOURS, Label
+
+SCT = codes.SCT
+SEGMENTS = {
+    Label.CAVITY: ("LV cavity", SCT.BodySubstance, SCT.Blood, SCT.LeftVentricle),
+    Label.MYOCARDIUM: ("Myocardium", SCT.AnatomicalStructure, SCT.LeftVentricleMyocardium, None),
+    Label.SCAR: ("Scar", SCT.MorphologicallyAbnormalStructure, SCT.ScarTissue, SCT.LeftVentricleMyocardium),
+}
+"""Class -> label (as `SegMask.segments` reads it), category, type and anatomic region in SNOMED CT. The cavity is the
+blood in the left ventricle; there is no code for the cavity in DICOM's lists, and `Left ventricle` is all of it."""
+SERIES_NUMBER = 9001
+COPIED = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+          "StudyTime")  # fmt: skip
+"""What a SEG takes from its source and must have, if empty (type 2)."""
+
+
+def seg_obstacle(exam: Exam) -> str | None:
+    """Return a sentence that says why there can be no DICOM SEG of an exam, or None where there can be."""
+    if not exam.sources:
+        return "a DICOM SEG refers to DICOM images, but the exam is not DICOM; ask for nifti instead of seg"
+    if exam.affine is None:
+        return (
+            "a DICOM SEG needs position, orientation, PixelSpacing and slice distance of its images; "
+            "ask for nifti instead of seg"
+        )
+    files = {source.path for source in exam.sources}
+    if 1 < len(files) < len(exam.sources):
+        return "a DICOM SEG refers to one multi-frame file, but the series has several; ask for nifti instead of seg"
+    return None
+
+
+def write_seg(result: Result, path: Path) -> None:
+    """Write the labels as a binary DICOM SEG, a segment a class: LV cavity, myocardium (without scar), scar.
+
+    The SEG belongs to the patient and the study of its source and therefore copies name, id, birth date and sex of the
+    patient from it, as the standard demands. It is the only file we write that tells who the patient is.
+
+    Args:
+        result: an exam for which `seg_obstacle` is None, and its labels.
+        path: the file to write.
+
+    Raises:
+        ValueError: the source's headers do not hold what a SEG must copy; the message quotes no value of them.
+        OSError: a file cannot be read or written.
+
+    Source:
+        DICOM PS3.3 A.51, C.8.20; codes of PS3.16 CID 7150 (categories) and SNOMED CT.
+    """
+    with quiet():
+        try:
+            seg = _segmentation(result)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            missing = f" ({error.name})" if isinstance(error, AttributeError) and error.name else ""
+            raise ValueError(
+                f"the headers of its images do not hold what a DICOM SEG must refer to or copy{missing} "
+                f"[{type(error).__name__}]; ask for nifti instead of seg"
+            ) from error
+        seg.save_as(path)
+
+
+def _segmentation(result: Result) -> hd.seg.Segmentation:
+    exam, model = result.exam, result.model
+    sources = [_header(path, exam) for path in dict.fromkeys(source.path for source in exam.sources)]
+    pixels = result.labels
+    if "NumberOfFrames" in sources[0]:  # highdicom takes the planes of a multi-frame file in the file's order
+        pixels = np.zeros((int(sources[0].NumberOfFrames), *result.labels.shape[1:]), dtype=np.uint8)
+        pixels[[source.number for source in exam.sources]] = result.labels
+    return hd.seg.Segmentation(
+        sources,
+        pixels,
+        hd.seg.SegmentationTypeValues.BINARY,
+        [_segment(label, model) for label in SEGMENTS],
+        series_instance_uid=generate_uid(),
+        series_number=SERIES_NUMBER,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="lge_sweep",
+        manufacturer_model_name=_line(model.name),
+        software_versions=__version__,
+        device_serial_number=_line(model.digest),
+        content_label="LGE_LV",
+        content_description=RESEARCH,
+        series_description=f"LV, scar: {RESEARCH}",
+    )
+
+
+def _header(path: Path, exam: Exam) -> Dataset:
+    """Read a source's header; what highdicom copies of it and it does not have, or not in that place, is put there.
+
+    Distances become those of the exam: highdicom prefers them to what it is given, and where the header holds no slice
+    distance it calculates one, which it may write with too many digits (9.999999999999998).
+    """
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    for keyword in COPIED:
+        if keyword not in header:
+            setattr(header, keyword, None)
+    assert exam.spacing_mm is not None
+    row_mm, column_mm, slice_mm = exam.spacing_mm
+    measures = hd.PixelMeasuresSequence((row_mm, column_mm), exam.thickness_mm or slice_mm, slice_mm)
+    if "NumberOfFrames" not in header:
+        header.update(measures[0])
+        return header
+    shared = header.SharedFunctionalGroupsSequence[0]
+    shared.PixelMeasuresSequence = measures
+    if "PlaneOrientationSequence" not in shared:  # some scanners tell it frame by frame; it is the same in all of them
+        shared.PlaneOrientationSequence = header.PerFrameFunctionalGroupsSequence[0].PlaneOrientationSequence
+    return header
+
+
+def _segment(label: Label, model: ModelFacts) -> hd.seg.SegmentDescription:
+    name, category, kind, region = SEGMENTS[label]
+    return hd.seg.SegmentDescription(
+        segment_number=int(label),
+        segment_label=name,
+        segmented_property_category=category,
+        segmented_property_type=kind,
+        algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
+        algorithm_identification=hd.AlgorithmIdentificationSequence(
+            name=_line(model.name),
+            family=codes.DCM.ArtificialIntelligence,
+            version=_line(model.version),
+            source=f"lge_sweep {__version__}",
+            parameters={"weights": _line(model.digest)},
+        ),
+        anatomic_regions=[region] if region else None,
+        display_color=hd.color.CIELabColor.from_rgb(*COLOURS[label]),
+    )
+
+
+def _line(text: str) -> str:
+    """Make a text fit DICOM's LO: ASCII, no backslash, at most 64 characters; a dash where there is none."""
+    return text.encode("ascii", "replace").decode().replace("\\", "/").strip()[:64] or "-"

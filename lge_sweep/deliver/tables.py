@@ -1,0 +1,78 @@
+"""Numbers as CSV: a row for the exam, and a row a slice."""
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lge_sweep.deliver.result import RESEARCH, Result
+from lge_sweep.labels import Label
+from lge_sweep.quantify import Burden
+from lge_sweep.quantify.segments import NAMES
+
+Row = Mapping[str, object]
+FOREGROUND = [label for label in Label if label != Label.BACKGROUND]
+
+
+def exam_row(result: Result) -> Row:
+    """Return the exam's numbers, name of a column with its unit -> value; None where unknown."""
+    exam, model = result.exam, result.model
+    row_mm, column_mm, slice_mm = exam.spacing_mm or (None, None, None)
+    segments = (None,) * 17 if isinstance(result.segments, str) else result.segments.percent
+    return {
+        "case": exam.case,
+        "use": RESEARCH,
+        "slices": len(exam.slices),
+        "slices_without_cavity": len(result.without_cavity),
+        "row_mm": row_mm,
+        "column_mm": column_mm,
+        "slice_mm": slice_mm,
+        "voxel_ml": exam.voxel_ml,
+        **amounts(result.burden),
+        "wall_mass_g": result.burden.mass_g,
+        **{
+            f"scar_percent_{number:02d}_{name.replace(' ', '_')}": percent
+            for number, name, percent in zip(range(1, 18), NAMES, segments, strict=True)
+        },
+        "model": model.name,
+        "model_version": model.version,
+        "model_digest": model.digest,
+    }
+
+
+def slice_rows(result: Result) -> list[Row]:
+    """Return the numbers of each slice, as in `exam_row`."""
+    return [
+        {
+            "case": result.exam.case,
+            "use": RESEARCH,
+            "slice": name,
+            "level": result.levels.get(k),
+            "cavity_found": name not in result.without_cavity,
+            **amounts(burden),
+        }
+        for k, (name, burden) in enumerate(zip(result.exam.slices, result.slice_burdens, strict=True))
+    ]
+
+
+def amounts(burden: Burden) -> Row:
+    """Return pixels and millilitres of each class and of the wall, and the scar's share of the wall."""
+    ml = burden.ml or dict.fromkeys(Label)
+    return {
+        **{f"{label.title}_pixels": burden.pixels[label] for label in FOREGROUND},
+        "wall_pixels": burden.wall_pixels,
+        **{f"{label.title}_ml": ml[label] for label in FOREGROUND},
+        "wall_ml": burden.wall_ml,
+        "scar_percent_of_wall": burden.scar_percent,
+    }
+
+
+def write_csv(rows: Sequence[Row], path: Path) -> None:
+    """Write rows of the same columns; a value that is None is an empty field.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,0 +1,179 @@
+"""Write the files of a result: a folder an exam, whole or not at all."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep import __version__
+from lge_sweep.choices import look_up
+from lge_sweep.deliver.result import RESEARCH, ModelFacts, Result
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import Exam
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What was written for an exam.
+
+    Attributes:
+        folder: where it is, named by the case.
+        files: the files, in the order in which their formats were asked for.
+        notes: what a user should know; those of the exam and those on how it was written.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    notes: tuple[str, ...]
+
+
+ABOUT = "about.json"
+"""In the folder of an exam: by which model, in which formats and with which files it was made."""
+
+
+def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: ModelFacts) -> Delivery | None:
+    """Return what `deliver` has written for an exam before, if it was of the same images, model and formats.
+
+    Args:
+        output: the folder in which the exam's folder is.
+        exam: the images.
+        formats: names in `FORMATS`.
+        model: what would make the labels.
+    """
+    folder = output.expanduser() / exam.case
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        files = tuple(folder / name for name in about["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # `deliver` says what is wrong with the folder
+    same = about == {**_about(exam, formats, model), "files": about["files"], "notes": about.get("notes")}
+    return Delivery(folder, files, tuple(about["notes"])) if same and all(file.is_file() for file in files) else None
+
+
+def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequence[str], model: ModelFacts) -> Delivery:
+    """Write the labels predicted for an exam in the formats asked for.
+
+    `seg`: labels.dcm, a DICOM Segmentation, the one file that tells who the patient is (`write_seg`). `nifti`:
+    labels.nii.gz. `png`: overlays/, a picture a slice. `csv`: burden.csv, a row for the exam, and slices.csv. `html`:
+    report.html, all of it on one page. The folder appears when all its files are written.
+
+    Args:
+        exam: the images.
+        labels: [S, H, W] uint8, values of `Label`, on the exam's pixels.
+        output: the folder in which the exam's folder is made; it is created if needed.
+        formats: names in `FORMATS`.
+        model: what made the labels.
+
+    Raises:
+        ConfigError: a format is unknown.
+        DataError: a format cannot be had of this exam, its folder is there already, or it cannot be written.
+    """
+    writers = {name: look_up("format", name, FORMATS) for name in formats}
+    result = Result(exam, labels, model)
+    folder = output.expanduser() / exam.case
+    if folder.exists():
+        raise DataError(str(folder), ["is there already; nothing is overwritten: move it, or write to another folder"])
+    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
+    notes: list[str] = []
+    try:
+        unfinished.mkdir(parents=True)
+        files = [
+            path.relative_to(unfinished) for write in writers.values() for path in write(result, unfinished, notes)
+        ]
+        notes = [*exam.notes, *notes, *_without_cavity(result)]
+        about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
+        (unfinished / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        unfinished.rename(folder)
+    except OSError as error:
+        raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+    return Delivery(folder, tuple(folder / path for path in files), tuple(notes))
+
+
+def _without_cavity(result: Result) -> list[str]:
+    names = result.without_cavity
+    return [f"no cavity was found in {len(names)} of {len(result.exam.slices)} slices: {', '.join(names)}"] * bool(
+        names
+    )
+
+
+def _about(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, Any]:
+    place = None if exam.affine is None else exam.affine.tolist()
+    shown = json.dumps([exam.slices, exam.spacing_mm, exam.thickness_mm, place, [f.number for f in exam.sources]])
+    images = hashlib.sha256(shown.encode() + np.ascontiguousarray(exam.pixels).tobytes())
+    for path in dict.fromkeys(source.path for source in exam.sources):
+        images.update(path.read_bytes())  # the SEG refers to these files by what they say of themselves
+    return {
+        "use": RESEARCH,
+        "case": exam.case,
+        "images": images.hexdigest(),
+        "formats": list(formats),
+        "model": asdict(model),
+        "lge_sweep": __version__,
+    }
+
+
+# Each takes the result, the folder to write to, and the notes to add to, and returns its files. DICOM, NIfTI and
+# drawing are imported where they are needed: each takes a second.
+
+
+def _seg(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.seg import seg_obstacle, write_seg
+
+    if problem := seg_obstacle(result.exam):
+        raise DataError(result.exam.case, [problem])
+    try:
+        write_seg(result, folder / "labels.dcm")
+    except ValueError as error:
+        raise DataError(result.exam.case, [str(error)]) from error
+    return [folder / "labels.dcm"]
+
+
+def _nifti(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.nifti import write_nifti
+
+    notes += write_nifti(result, folder / "labels.nii.gz")
+    return [folder / "labels.nii.gz"]
+
+
+def _png(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.pictures import slice_png
+
+    (folder / "overlays").mkdir()
+    files = [folder / "overlays" / f"{name}.png" for name in result.exam.slices]
+    for index, file in enumerate(files):
+        file.write_bytes(slice_png(result, index))
+    return files
+
+
+def _csv(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.tables import exam_row, slice_rows, write_csv
+
+    write_csv([exam_row(result)], folder / "burden.csv")
+    write_csv(slice_rows(result), folder / "slices.csv")
+    return [folder / "burden.csv", folder / "slices.csv"]
+
+
+def _html(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    from lge_sweep.deliver.page import render_page
+
+    (folder / "report.html").write_text(render_page(result, notes), encoding="utf-8")
+    return [folder / "report.html"]
+
+
+FORMATS: dict[str, Callable[[Result, Path, list[str]], list[Path]]] = {
+    "seg": _seg,
+    "nifti": _nifti,
+    "png": _png,
+    "csv": _csv,
+    "html": _html,
+}
+"""Name of a format -> what writes it."""

@@ -1,0 +1,150 @@
+"""Read exams to segment: images without labels, from DICOM or NIfTI. Noun `Exam`, verb `read_exams`."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from pydicom.misc import is_dicom
+
+from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders
+from lge_sweep.config.loader import validate
+from lge_sweep.errors import DataError
+from lge_sweep.ingest.dicom import SHARED, Study, as_exam, find_studies, read_cases, read_series
+from lge_sweep.ingest.dicom_header import dicom_files, read_header
+from lge_sweep.ingest.nifti import as_exam as nifti_exam
+from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti, subfolders
+from lge_sweep.ingest.pseudonym import pseudonym, read_salt
+from lge_sweep.ingest.volume import Exam, UnusableError, blank_slices
+
+SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
+IMAGES = str(NiftiFolders.model_fields["images"].default)
+"""The folder with the image in a case's folder of EMIDEC's layout."""
+NOTHING = "holds no DICOM file and no NIfTI file; expected an exam, or a folder of exams"
+
+
+def read_exams(
+    path: Path,
+    case_ids: CaseIds = "hash",
+    *,
+    series: Sequence[str] = (),
+    series_pattern: str = SERIES_PATTERN,
+    window: bool = False,
+) -> tuple[list[Exam], list[str]]:
+    """Read what is to be segmented; one bad exam does not keep the others from being read.
+
+    `path` is one exam or a folder of exams, of one kind. DICOM: a file, the folder of a study, or a folder of such
+    folders. NIfTI: a file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of
+    such folders. Where a folder holds DICOM files, NIfTI files in it are taken for masks and passed over.
+
+    Args:
+        path: the exam or exams.
+        case_ids: `hash`: a salted hash of the PatientID (of the folder's or file's name if there is none); `keep`: the
+            name of the folder or file, right if it tells no patient.
+        series: SeriesInstanceUIDs; a DICOM exam that has one of them uses it, whatever the descriptions are.
+        series_pattern: regular expression that finds the LGE series of a DICOM exam by its description.
+        window: whether grey levels are those of the DICOM file's window, as `DicomFolders.window` in training.
+
+    Returns:
+        The sound exams in the order of case ids, and a sentence for everything that is wrong with the others. The
+        sentences name the settings as options of a command line (--series, --series-pattern, --case-ids).
+
+    Raises:
+        ConfigError: `series_pattern` is no regular expression.
+        DataError: there is no such file or folder, or the salt of case ids cannot be had.
+    """
+    path = path.expanduser()
+    if not path.exists():
+        raise DataError(str(path), ["no such file or folder; give an exam, or a folder of exams"])
+    findings: list[str] = []
+    asked = {"series_pattern": series_pattern, "series": tuple(series), "window": window, "case_ids": case_ids}
+    source = validate(DicomFolders, {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}, **asked}, "options")
+    named = _nifti_files(path, findings)
+    if named or findings:
+        exams = _read_nifti(named, case_ids, findings)
+    else:
+        studies = _one_file(path, findings) if path.is_file() else find_studies(path, source.masks, findings)
+        if not studies and not findings:
+            findings.append(NOTHING)
+        found = read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings)
+        # Two exams of a patient would leak between parts of a split; here there is none.
+        exams = [replace(exam, notes=tuple(note for note in exam.notes if note != SHARED)) for exam in found]
+    return exams, [_as_options(finding) for finding in findings]
+
+
+# -------------------------------------------------------------------------------------------------------------- DICOM
+
+
+def _one_file(path: Path, findings: list[str]) -> list[Study]:
+    try:
+        return [Study(path.parent, path.stem, (read_header(path),))]
+    except UnusableError as error:
+        findings.append(f"{path.name}: {error}")
+        return []
+
+
+def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[str]) -> Exam | None:
+    """Read one study; an exam of which files are unreadable is refused, because slices of it may be missing."""
+    if study.unreadable:
+        files = f"{study.unreadable} file{'s' * (study.unreadable > 1)}"
+        problems.append(
+            f"{files} in it cannot be read, so that slices may be missing; restore or remove what is broken"
+        )
+    series = read_series(source, study, problems)
+    return None if series is None or problems else as_exam(case, *series)
+
+
+# -------------------------------------------------------------------------------------------------------------- NIfTI
+
+
+def _nifti_files(path: Path, findings: list[str]) -> list[tuple[str, Path]]:
+    """Return name and file of each NIfTI exam; nothing where `path` is DICOM."""
+    if path.is_file():
+        return [(_stem(path), path)] if is_nifti(path) else []
+    if (path / IMAGES).is_dir() and not _any_dicom(path / IMAGES):
+        folders = [path]
+    elif _any_dicom(path):
+        return []
+    else:
+        folders = [folder for folder in subfolders(path) if (folder / IMAGES).is_dir()]
+    found = [(folder.resolve().name, only_nifti(folder, IMAGES, findings)) for folder in folders]
+    loose = [] if folders == [path] else [(_stem(file), file) for file in sorted(path.iterdir()) if is_nifti(file)]
+    return [(name, file) for name, file in found if file] + loose
+
+
+def _any_dicom(folder: Path) -> bool:
+    def looks_so(path: Path) -> bool:
+        try:
+            return is_dicom(path)
+        except OSError:  # for the reader to report
+            return True
+
+    return any(looks_so(path) for path in dicom_files(folder))
+
+
+def _read_nifti(named: Sequence[tuple[str, Path]], case_ids: CaseIds, findings: list[str]) -> list[Exam]:
+    salt = read_salt() if case_ids == "hash" else b""
+    exams: dict[str, Exam] = {}
+    for name, file in named:
+        grid = attempt(file, file.name, findings)
+        problems = blank_slices(grid.array) if grid else []
+        case = pseudonym(name, salt) if case_ids == "hash" else name
+        if case in exams:
+            problems.append(f"there is another exam of the name {name}; rename one of them")
+        findings += [f"{file.name}: {problem}" for problem in problems]
+        if grid and not problems:
+            exams[case] = nifti_exam(case, grid)
+    return [exams[case] for case in sorted(exams)]
+
+
+def _stem(path: Path) -> str:
+    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+
+
+def _as_options(finding: str) -> str:
+    """Name settings of a data file as options of the command line: source.case_ids: keep -> --case-ids keep."""
+    return re.sub(
+        r"source\.(\w+)(?:: (?=\w))?",
+        lambda found: "--" + found[1].replace("_", "-") + (" " if found[0].endswith(" ") else ""),
+        finding,
+    )

@@ -1,0 +1,105 @@
+"""Write simulated exams as files: image pairs, NIfTI or DICOM; and read them back through DICOM."""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from lge_sweep.config.data import Curate, DataFile, DicomFolders, NiftiFolders, Phantom, SegMask, Source
+from lge_sweep.config.loader import validate
+from lge_sweep.errors import DataError
+from lge_sweep.ingest.export import Comments, Slice, index_mask, new_data_set, next_command, pairs_source, write_pairs
+from lge_sweep.ingest.phantom import simulate_case
+from lge_sweep.ingest.volume import Volume
+
+Format = Literal["png", "nifti", "dicom"]
+DICOM = DicomFolders(kind="dicom", case_ids="keep", mask=SegMask(kind="seg"))
+"""Reads what `phantom_dicom` writes."""
+EXPECTED: dict[Format, str] = {
+    "png": "grey levels and masks as simulated, slices from base to apex; image pairs hold no spacing",
+    "nifti": "grey levels, masks and spacing as simulated, slices from base to apex",
+    "dicom": "grey levels, masks and spacing as simulated, slices from apex to base: so the planes' normal runs",
+}
+
+
+def write_phantom(output: Path, cases: int, seed: int, kind: Format = "png") -> str:
+    """Write simulated exams and a data file of the folder's name that reads them back; all of it or nothing.
+
+    Args:
+        output: a folder that is new or empty.
+        cases: number of exams.
+        seed: the draw of the exams.
+        kind: `png`: image pairs, 16-bit grey, and masks of class values 0-3; `nifti`: the layout of EMIDEC; `dicom`: a
+            study a case, its masks a DICOM Segmentation.
+
+    Returns:
+        What was written, and the command to run next.
+
+    Raises:
+        ConfigError: there cannot be so many exams.
+        DataError: the folder holds something already, or cannot be written.
+    """
+    settings = validate(Phantom, {"kind": "phantom", "cases": cases, "seed": seed}, "phantom")
+    sources: dict[Format, Source] = {
+        "png": pairs_source("index"),
+        "nifti": NiftiFolders(kind="nifti", case_ids="keep", mask=index_mask()),
+        "dicom": DICOM,
+    }
+    slices = cases * settings.slices
+    comments = Comments(
+        title=f"{cases} simulated exam(s), {slices} slices, as {kind}.",
+        source=f"lge-sweep phantom --format {kind} --cases {cases} --seed {seed}; no patient is behind them",
+        expected=EXPECTED[kind],
+    )
+    with new_data_set(output, DataFile(source=sources[kind], curate=Curate(slices="all")), comments) as folder:
+        _write(settings, folder, kind)
+    return f"{output.absolute()}: {slices} slices of {cases} simulated exam(s), as {kind}\nnext: {next_command(output)}"
+
+
+def through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:
+    """Write simulated exams as DICOM into a temporary folder and read them back, as exams of patients are read.
+
+    Args:
+        settings: as for `simulate`.
+        findings: what is wrong; appended to.
+
+    Returns:
+        What `simulate` returns, read from files. The reader's slices begin at the apex (see `phantom_place.APEX`);
+        they are turned to begin at the base, so that ids and content are those of `simulate`.
+
+    Raises:
+        DataError: the temporary folder cannot be written.
+    """
+    from lge_sweep.ingest.dicom import read_dicom  # takes a second to import
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="lge_sweep-phantom-") as name:
+            _write(settings, Path(name), "dicom")
+            volumes = read_dicom(DICOM, Path(name), findings)
+    except OSError as error:
+        raise DataError(tempfile.gettempdir(), [f"cannot be written ({error.strerror}); set TMPDIR"]) from error
+    return [
+        replace(volume, pixels=np.flip(volume.pixels, axis=0), labels=np.flip(volume.labels, axis=0))
+        for volume in volumes
+    ]
+
+
+def _write(settings: Phantom, folder: Path, kind: Format) -> None:
+    exams = (simulate_case(settings, case) for case in range(settings.cases))
+    if kind == "png":
+        write_pairs(folder, (item for exam in exams for item in _slices(exam)), "png", "index")
+        return
+    if kind == "nifti":  # these libraries are imported where they are needed: they take a second
+        from lge_sweep.ingest.phantom_nifti import write_case as write
+    else:
+        from lge_sweep.ingest.phantom_dicom import write_study as write
+    for exam in exams:
+        write(exam, folder)
+
+
+def _slices(exam: Volume) -> Iterator[Slice]:
+    for name, pixels, labels in zip(exam.slices, exam.pixels, exam.labels, strict=True):
+        yield Slice(name, np.asarray(pixels, dtype=np.uint16), labels)

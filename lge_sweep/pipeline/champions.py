@@ -1,0 +1,89 @@
+"""What phase 2 selected for a stage."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.config import Cell, SweepConfig
+from lge_sweep.errors import InheritError
+from lge_sweep.sweep.files import BEST, PREDICTIONS, SELECTION, read_json
+from lge_sweep.sweep.inherit import matching_sweeps
+from lge_sweep.sweep.plan import Plan, load_plan
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The winner of a phase-2 sweep.
+
+    Attributes:
+        plan: the sweep.
+        cell: the winner.
+        notes: what was to doubt in the selection.
+    """
+
+    plan: Plan
+    cell: Cell
+    notes: tuple[str, ...]
+
+    @property
+    def folder(self) -> Path:
+        """Its folder."""
+        return self.plan.cell_folder(self.cell)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its weights."""
+        return hashlib.sha256((self.folder / BEST).read_bytes()).hexdigest()
+
+    def predictions(self) -> NDArray[np.uint8]:
+        """Channel indices [N, S, S] that it predicted for the validation part, in the order of the manifest."""
+        return read_predictions(self.folder)
+
+
+def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
+    """Find what phase 2 selected for the stage, data and profile of a configuration.
+
+    Args:
+        config: stage, data and profile.
+        basis: digest of data, split and training, which phase 2 must share.
+        runs: the runs directory.
+
+    Raises:
+        InheritError: phase 2 was not run, is not complete, was run on other data or settings, or several times with
+            different outcomes.
+    """
+    found = matching_sweeps("phase2", config, basis, runs)
+    champions = {}
+    for folder in found:
+        plan, selection = load_plan(folder), read_json(folder / SELECTION)
+        if plan.config.selection.part != "val":
+            raise InheritError(
+                f"{folder.name} selected on the {plan.config.selection.part} part, on which the pipeline is to be "
+                "evaluated; run phase 2 with selection.part=val, and move this folder out of the runs directory"
+            )
+        (cell,) = [cell for cell in plan.cells if cell.name == selection["champion"]]
+        champion = Champion(plan, cell, tuple(selection["notes"]))
+        absent = [name for name in (BEST, PREDICTIONS) if not (champion.folder / name).is_file()]
+        if absent:
+            raise InheritError(
+                f"{champion.folder}: {' and '.join(absent)} of the selected network are gone; remove that folder and "
+                "run phase 2 again, which trains it anew", "phase2", config.stage,
+            )  # fmt: skip
+        champions[folder.name] = champion
+    if len({champion.digest for champion in champions.values()}) > 1:
+        listed = ", ".join(f"{name}: {champion.cell.name}" for name, champion in champions.items())
+        raise InheritError(
+            f"phase 2 of stage {config.stage} was run several times and selected different networks ({listed}); "
+            "move the folders that are not meant out of the runs directory"
+        )
+    return next(iter(champions.values()))
+
+
+def read_predictions(folder: Path) -> NDArray[np.uint8]:
+    """Read what a finished cell predicted for the part that it was measured on: channel indices [N, S, S]."""
+    with np.load(folder / PREDICTIONS, allow_pickle=False) as stored:
+        predicted: NDArray[np.uint8] = stored["prediction"]
+    return predicted

@@ -1,0 +1,127 @@
+"""The pipeline beside its controls: final labels of one part, measured alike."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lge_sweep.data import load_arrays
+from lge_sweep.labels import SINGLE, class_names, stage_target
+from lge_sweep.metrics import aggregate, evaluate
+from lge_sweep.metrics.summary import Summary
+from lge_sweep.pipeline.variants import PIPELINE, Labelled
+from lge_sweep.scoring.doubt import Candidate, Standing, doubt
+from lge_sweep.sweep.files import slug, write_text
+from lge_sweep.sweep.plan import Plan
+
+COMPARISON = "comparison.json"
+"""In the folder of the fits: how the pipelines do on the validation part."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the pipeline does beside its controls on one part.
+
+    Attributes:
+        part: "val" or "test".
+        tables: name -> metrics of each image and class, final labels of all four classes; `PIPELINE` first.
+        summaries: name -> their aggregates.
+        standings: name -> its score, and that score's difference to the pipeline's, with their intervals.
+        failed: fit -> why it could not be had.
+        meanings: name -> what it is.
+    """
+
+    part: str
+    tables: Mapping[str, pd.DataFrame]
+    summaries: Mapping[str, Summary]
+    standings: Mapping[str, Standing]
+    failed: Mapping[str, str]
+    meanings: Mapping[str, str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON; the tables are files of their own."""
+        return {
+            "part": self.part,
+            "summaries": {name: summary.to_dict() for name, summary in self.summaries.items()},
+            "scores": {
+                name: {
+                    field: getattr(standing, field)
+                    for field in ("score", "low", "high", "difference", "difference_low", "difference_high")
+                }
+                for name, standing in self.standings.items()
+            },
+            "failed": dict(self.failed),
+            "meanings": dict(self.meanings),
+        }
+
+
+def compare(
+    plan: Plan,
+    part: str,
+    labelled: Mapping[str, Labelled],
+    failed: Mapping[str, str],
+    folder: Path,
+) -> Comparison:
+    """Measure the final labels of the pipeline and of its controls on one part.
+
+    Writes `<part>/<name>.csv`, a row an image and class.
+
+    Args:
+        plan: the finished fits.
+        part: "val" or "test".
+        labelled: name -> final labels of the part; `PIPELINE` first.
+        failed: fit -> why it could not be had.
+        folder: where to write.
+    """
+    tables = {}
+    (folder / part).mkdir(parents=True, exist_ok=True)
+    for name, found in labelled.items():
+        tables[name] = measure_part(plan, part, found.labels, SINGLE)
+        write_text(folder / part / f"{slug(name)}.csv", tables[name].to_csv(index=False))
+    return _conclude(plan, part, tables, {name: found.meaning for name, found in labelled.items()}, failed)
+
+
+def measure_part(plan: Plan, part: str, labels: NDArray[np.uint8], stage: int) -> pd.DataFrame:
+    """Measure labels of a part as the classes of a stage; returns the table of `lge_sweep.metrics.evaluate`.
+
+    Args:
+        plan: the finished fits.
+        part: "val" or "test".
+        labels: [N, S, S], values of `Label`, in the order of the part's rows.
+        stage: 1, 2 or `SINGLE`, all four classes.
+    """
+    rows, metrics = plan.rows(part), plan.config.metrics
+    truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
+    return evaluate(
+        stage_target(labels, stage), stage_target(truth, stage), class_names(stage), images=measured["slice"].tolist(),
+        cases=measured["case"].tolist(), bf_tolerance=metrics.bf_tolerance, empty=metrics.empty,
+    )  # fmt: skip
+
+
+def read_comparison(plan: Plan, folder: Path, content: Mapping[str, Any]) -> Comparison:
+    """Read back a comparison from its tables.
+
+    Args:
+        plan: the finished fits.
+        folder: where `compare` wrote.
+        content: what `Comparison.to_dict` gave.
+    """
+    part, meanings = content["part"], content["meanings"]
+    tables = {
+        name: pd.read_csv(folder / part / f"{slug(name)}.csv", dtype={"image": str, "case": str}) for name in meanings
+    }
+    return _conclude(plan, part, tables, meanings, content["failed"])
+
+
+def _conclude(
+    plan: Plan, part: str, tables: Mapping[str, pd.DataFrame], meanings: Mapping[str, str], failed: Mapping[str, str]
+) -> Comparison:
+    rule = plan.config.selection
+    doubts = doubt([Candidate(name, [table]) for name, table in tables.items()], PIPELINE, rule.rule, rule.emphasis)
+    summaries = {name: aggregate(table) for name, table in tables.items()}
+    standings = {standing.name: standing for standing in doubts.standings}
+    return Comparison(part, tables, summaries, standings, failed, meanings)

@@ -1,0 +1,74 @@
+"""Phase 4: the one evaluation on the test part. The only module that reads it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lge_sweep.pipeline.compare import Comparison, compare, read_comparison
+from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
+from lge_sweep.pipeline.results import write_results
+from lge_sweep.pipeline.variants import PIPELINE, Part, Say, two_stage_variants
+from lge_sweep.sweep.files import read_json, write_json
+
+EVALUATION = "evaluation.json"
+"""Written last: an evaluation whose folder has it is finished."""
+TEST = "test"
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What the test part says.
+
+    Attributes:
+        folder: tables, figures and everything they were made of.
+        comparison: the pipeline beside its controls.
+        looks: a sentence on how untouched the test part was.
+        brief: Tables VI and VII, means over images, as Markdown; the other forms and tables are in the folder.
+        values: name -> number, for MLflow.
+        again: whether this is an evaluation of before, read back.
+    """
+
+    folder: Path
+    comparison: Comparison
+    looks: str
+    brief: str
+    values: Mapping[str, float]
+    again: bool
+
+
+def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
+    """Evaluate a fitted pipeline and everything it is compared with on the test part, or read back that it was.
+
+    Args:
+        runs: the runs directory.
+        two_stage: the fitted pipeline.
+        say: told what labels the part next, how many have, and how many there are.
+
+    Raises:
+        RunsError: the record of earlier looks cannot be read.
+    """
+    fits = two_stage.fits
+    folder = runs / fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
+    if (folder / EVALUATION).is_file():
+        finish_look(runs, folder.name)
+        content = read_json(folder / EVALUATION)
+        if set(two_stage_variants(two_stage)) <= set(content["meanings"]):
+            return _read(folder, two_stage, content)
+        (folder / EVALUATION).unlink()  # something is compared that was not then: another look
+    folder.mkdir(parents=True, exist_ok=True)
+    looks = describe_looks(folder.name, begin_look(runs, folder.name, fits.manifest))
+    part = Part(two_stage, TEST)
+    labelled = part.label(say)
+    comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
+    brief, values = write_results(folder, part, comparison, labelled[PIPELINE].labels, looks)
+    own = {"fits": fits.name, "looks": looks, "brief": brief, "values": values}
+    write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
+    finish_look(runs, folder.name)
+    return Evaluation(folder, comparison, looks, brief, values, again=False)
+
+
+def _read(folder: Path, two_stage: TwoStage, content: Mapping[str, Any]) -> Evaluation:
+    comparison = read_comparison(two_stage.fits, folder, content)
+    return Evaluation(folder, comparison, content["looks"], content["brief"], content["values"], again=True)

@@ -1,0 +1,211 @@
+"""Fit the two selected networks into one pipeline, beside what it has to beat.
+
+Stage 2 was selected with the true cavity as guidance, and will have to work with stage 1's. So it is fitted again, on
+guidance as it will be: for each training case from a stage-1 network that never saw the case (out-of-fold), for the
+validation part from stage 1's champion. Beside it stand controls of the same architecture and budget: true guidance,
+no guidance, one network for all classes at once; and two options past the paper: crops around the heart, and richer
+augmentation.
+
+Source: paper section III.J; folds and controls are ours.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.config import Cell, SweepConfig
+from lge_sweep.config.schema import Shipped
+from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
+from lge_sweep.data.crop import crop_image, crop_labels, find_box
+from lge_sweep.errors import InheritError, SelectionError
+from lge_sweep.labels import SINGLE
+from lge_sweep.pipeline.champions import Champion, find_champion
+from lge_sweep.pipeline.folds import gather_guidance, plan_folds
+from lge_sweep.sweep import Driver, Plan
+from lge_sweep.sweep.digest import basis_digest
+from lge_sweep.sweep.files import read_json
+from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
+from lge_sweep.tracking import finishing
+
+PREDICTED = "predicted"
+"""The fit of stage 2 that the paper's pipeline is made of."""
+TRUE = "true_guidance"
+SHIPPED_RECORD = "shipped.json"
+"""In the folder of the fits: which pipeline was shipped last."""
+
+
+@dataclass(frozen=True)
+class TwoStage:
+    """The fitted pipeline.
+
+    Attributes:
+        config: settings of phase 3, stage 2.
+        stage1: the champion of stage 1, which finds the cavity.
+        fits: the sweep of the fits; its cell `predicted` is the stage 2 of the paper's pipeline.
+        failed: fit -> why it has no result.
+        images: the slices as they were read, [H, W] each.
+    """
+
+    config: SweepConfig
+    stage1: Champion
+    fits: Plan
+    failed: Mapping[str, str]
+    images: tuple[NDArray[np.number], ...]
+
+    def fitted(self, variant: str) -> Cell | None:
+        """Return the cell of a fit, or None where it was not asked for or failed."""
+        return next((cell for cell in self.fits.cells if cell.name == variant and variant not in self.failed), None)
+
+
+def fit_two_stage(
+    driver: Driver, configs: Mapping[int, SweepConfig], root: Path | None, allow_incomplete: bool = False
+) -> TwoStage:
+    """Make out-of-fold guidance, then fit stage 2 and its controls.
+
+    Args:
+        driver: holds the runs directory and the workers.
+        configs: settings of phase 3 for stage 1 and stage 2.
+        root: folder of the images.
+        allow_incomplete: go on although a control failed.
+
+    Raises:
+        InheritError: phase 2 has not selected for both stages on this data and with these settings.
+        SelectionError: a training failed; the same command tries it again.
+        LgeSweepError: the data or the runs directory cannot be used.
+    """
+    data, champions, settled = _prepare(driver.runs, configs, root)
+    folds = plan_folds(settled[1], data, driver.runs, champions[1].cell)
+    _complete(driver, folds, {cell.name for cell in folds.cells})
+    fits = plan_fits(settled[2], data, driver.runs, champions, gather_guidance(folds, champions[1]))
+    fit = settled[2].fit
+    assert fit is not None
+    failed = _complete(driver, fits, {PREDICTED, fit.shipped.stage2}, allow_incomplete)
+    return TwoStage(settled[2], champions[1], fits, failed, data.images)
+
+
+def find_two_stage(
+    runs: Path, configs: Mapping[int, SweepConfig], root: Path | None, allow_incomplete: bool = False
+) -> TwoStage:
+    """Find the pipeline that `fit_two_stage` has fitted, with the options that it was shipped with.
+
+    Args:
+        runs: the runs directory.
+        configs: settings of phase 3 for stage 1 and stage 2.
+        root: folder of the images.
+        allow_incomplete: take it although controls have no result.
+
+    Raises:
+        InheritError: phase 2 or phase 3 was not run on this data and with these settings, or is not complete.
+        LgeSweepError: the data or the runs directory cannot be used.
+    """
+    data, champions, settled = _prepare(runs, configs, root)
+    folds = plan_folds(settled[1], data, runs, champions[1].cell)
+    config = settled[1]
+    unfinished = InheritError(f"phase 3 on {config.data} with profile {config.profile} is not complete", "phase3", 0)
+    if folds.unfinished():
+        raise unfinished
+    fits = plan_fits(settled[2], data, runs, champions, gather_guidance(folds, champions[1]))
+    left = [cell.name for cell in fits.unfinished()]
+    record = fits.folder / SHIPPED_RECORD
+    if PREDICTED in left or (left and not allow_incomplete) or not record.is_file():
+        raise unfinished
+    assert settled[2].fit is not None
+    shipped = Shipped.model_validate(read_json(record)["shipped"])
+    fit = settled[2].fit.model_copy(update={"shipped": shipped})
+    failed = dict.fromkeys(left, "it was not fitted")
+    return TwoStage(settled[2].model_copy(update={"fit": fit}), champions[1], fits, failed, data.images)
+
+
+def _prepare(
+    runs: Path, configs: Mapping[int, SweepConfig], root: Path | None
+) -> tuple[Prepared, dict[int, Champion], dict[int, SweepConfig]]:
+    """Prepare the data, find both champions, and put their architecture, loss, optimizer and seed into the settings."""
+    data = prepare_data(configs[1], root, runs)
+    champions, settled = {}, {}
+    for stage, config in configs.items():
+        champion = find_champion(config, basis_digest(config, data.digest), runs)
+        axes = {axis: (value,) for axis, value in champion.cell.parameters.items()}
+        grid = config.grid.model_copy(update=axes)
+        own = champion.plan.config.training  # with the numbers in loss and optimizer that it was selected with
+        if own != config.training:
+            champion = replace(champion, notes=(*champion.notes, "its training.loss and training.momentum are kept"))
+        settled[stage] = config.model_copy(update={"grid": grid, "training": own})
+        champions[stage] = champion
+    return data, champions, settled
+
+
+def plan_fits(
+    config: SweepConfig, data: Prepared, runs: Path, champions: Mapping[int, Champion], guidance: NDArray[np.bool_]
+) -> Plan:
+    """Plan the fit of stage 2 and of its controls.
+
+    Args:
+        config: settings of phase 3, stage 2.
+        data: the data.
+        runs: the runs directory.
+        champions: what phase 2 selected for each stage.
+        guidance: [N, S, S], as `gather_guidance` gives it.
+    """
+    assert config.fit is not None
+    whole, training = load_arrays(data.arrays), config.training
+    rows = {part: data.rows(part) for part in ("train", "val")}
+    inputs, chosen = {}, []
+    for variant in (PREDICTED, *config.fit.controls):
+        arrays = _arrays(variant, whole, guidance, config.fit.margin(training.image_size))
+        folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
+        cell = replace(champions[2].cell, variant=variant, stage=SINGLE if variant == "single" else 2)
+        weights = class_weights(arrays.labels[rows["train"]], cell.stage)
+        trained = training.model_copy(update={"augment": "rich"}) if variant == "augmented" else training
+        inputs[cell.name] = Inputs(folder, rows, "val", weights, trained)
+        chosen.append(cell)
+    lost = int((~guidance[[*rows["train"], *rows["val"]]].any(axis=(1, 2))).sum())
+    notes = [f"stage 1 is {champions[1].cell.name} of {champions[1].plan.name}; stage 2 {champions[2].cell.name}"]
+    notes += [f"of the selection for stage {stage}: {note}" for stage in (1, 2) for note in champions[stage].notes]
+    notes += [f"stage 1 finds no cavity on {lost} training and validation slice(s): no guidance there"] * (lost > 0)
+    more = [champions[1].digest, inputs[PREDICTED].arrays.name]
+    return plan_sweep(config, data, runs, chosen, inputs, notes, more)
+
+
+def _arrays(variant: str, whole: Arrays, guidance: NDArray[np.bool_], margin: int) -> Arrays:
+    """What a fit sees."""
+    if variant in (TRUE, "single"):
+        return whole
+    if variant == "no_guidance":
+        return replace(whole, refined=np.zeros_like(guidance))
+    if variant != "cropped":
+        return replace(whole, refined=guidance)
+    size, boxes = whole.images.shape[1], [find_box(mask, margin) for mask in guidance]
+    masks = guidance.view(np.uint8)
+    return Arrays(
+        np.stack([crop_image(image, box, size) for image, box in zip(whole.images, boxes, strict=True)]),
+        np.stack([crop_labels(labels, box, size) for labels, box in zip(whole.labels, boxes, strict=True)]),
+        np.stack([crop_labels(mask, box, size) for mask, box in zip(masks, boxes, strict=True)]).view(np.bool_),
+    )
+
+
+def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incomplete: bool = False) -> Mapping[str, str]:
+    """Train what is left of a sweep, and return why cells failed.
+
+    Raises:
+        SelectionError: some failed that are needed.
+    """
+    write_plan(plan)
+    driver.introduce(plan)
+    run = driver.open_run(plan)
+    with finishing(run):
+        _, _, failed = driver.run(plan, run)
+        lost = set(failed) & set(needed)
+        if lost or (failed and not allow_incomplete):
+            listed = "\n".join(f"  - {name}: {reason}" for name, reason in failed.items())
+            run.tag({"failed": listed[:500]})
+            run.finish("FAILED")
+            way = "" if lost else " To go on without them: --allow-incomplete."
+            raise SelectionError(
+                f"{len(failed)} trainings failed:\n{listed}\nRun the same command again to retry them.{way}"
+            )
+        run.untag("failed")
+        run.finish()
+    return failed

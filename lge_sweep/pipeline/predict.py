@@ -1,0 +1,122 @@
+"""Segment exams with a shipped model and deliver the results."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from lge_sweep.choices import look_up
+from lge_sweep.config.data import CaseIds
+from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
+from lge_sweep.deliver.seg import seg_obstacle
+from lge_sweep.deliver.write import ABOUT
+from lge_sweep.errors import DataError
+from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
+from lge_sweep.pipeline.load import NAME, SETTINGS, digest, find_segmenter, load_segmenter, read_settings
+from lge_sweep.sweep.files import write_text
+
+BURDEN = "burden.csv"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How exams are read; see `read_exams`.
+
+    Attributes:
+        case_ids: "hash" or "keep".
+        series: SeriesInstanceUIDs of the LGE series.
+        series_pattern: regular expression that finds it by its description; None: the names of LGE.
+    """
+
+    case_ids: CaseIds = "hash"
+    series: tuple[str, ...] = ()
+    series_pattern: str | None = None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What became of the exams.
+
+    Attributes:
+        deliveries: of each exam that was segmented, now or by the same command before.
+        problems: a sentence for everything that was wrong with the others.
+    """
+
+    deliveries: tuple[Delivery, ...]
+    problems: tuple[str, ...]
+
+
+def predict_exams(
+    path: Path,
+    output: Path,
+    model: str,
+    formats: Sequence[str],
+    runtime: str,
+    runs: Path | None,
+    reading: Reading,
+    say: Callable[[str, int, int], None],
+) -> Predicted:
+    """Segment every exam and write what was found; one bad exam does not keep the others from being done.
+
+    An exam whose folder the same model has written in the same formats before is not done again. The table `burden.csv`
+    of all exams in `output` is written beside their folders.
+
+    Args:
+        path: an exam, or a folder of exams: DICOM or NIfTI.
+        output: folder that gets a folder an exam.
+        model: `models:/lge-two-stage@champion`, another of the registry, or a segmenter's folder.
+        formats: names in `FORMATS`; none: all that an exam allows.
+        runtime: "onnx" or "torch".
+        runs: the runs directory, for a model of the registry.
+        reading: how exams are read.
+        say: told what is done next, how many exams are done, and how many there are.
+
+    Raises:
+        ConfigError: a format or the runtime is unknown.
+        DataError: there is no such file or folder, or no exam in it could be read.
+        ModelError: there is no such model.
+    """
+    for name in formats:
+        look_up("format", name, FORMATS)
+    folder = find_segmenter(model, runs)
+    segmenter, settings = load_segmenter(folder, runtime), read_settings(folder)
+    facts = _facts(folder, settings)
+    exams, problems = read_exams(
+        path,
+        reading.case_ids,
+        series=reading.series,
+        series_pattern=reading.series_pattern or SERIES_PATTERN,
+        window=settings.window,
+    )
+    if not exams:
+        raise DataError(str(path), problems)
+    deliveries: list[Delivery] = []
+    for number, exam in enumerate(exams):
+        say(exam.case, number, len(exams))
+        obstacle = None if formats else seg_obstacle(exam)
+        asked = tuple(formats) or tuple(name for name in FORMATS if name != "seg" or obstacle is None)
+        try:
+            made = read_delivery(output, exam, asked, facts)
+            made = made or deliver(exam, segmenter.segment(exam.pixels).labels, output, asked, facts)
+            deliveries.append(replace(made, notes=(*made.notes, f"no DICOM SEG: {obstacle}")) if obstacle else made)
+        except DataError as error:
+            problems += [f"{exam.case}: {finding}" for finding in error.findings]
+    say("done", len(exams), len(exams))
+    output = output.expanduser()
+    tables = [
+        about.with_name(BURDEN) for about in sorted(output.glob(f"*/{ABOUT}")) if about.with_name(BURDEN).is_file()
+    ]
+    if tables:
+        every = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in tables])
+        write_text(output / BURDEN, every.to_csv(index=False))
+    return Predicted(tuple(deliveries), tuple(problems))
+
+
+def _facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:
+    """Say which model it is, in words for reports and DICOM objects."""
+    facts = settings.facts
+    made_of = digest(folder / SETTINGS)  # it has the digests of the networks
+    trained = f"{facts.get('data', 'unknown')}, content {facts.get('data_digest', 'unknown')}"
+    return ModelFacts(NAME, made_of[:12], made_of, trained)

@@ -1,0 +1,58 @@
+"""A segmenter as a model others can load: `models:/lge-two-stage@champion`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from lge_sweep.pipeline.load import NAME, SETTINGS, digest, read_settings
+from lge_sweep.tracking.mlflow import Tracker
+from lge_sweep.tracking.registry import Package, Version, find_version, register_package
+
+
+def register_segmenter(
+    tracker: Tracker, folder: Path, run_key: str, origin: str, facts: Mapping[str, str], about: str
+) -> Version:
+    """Register a segmenter, once; `promote` makes it the champion.
+
+    Its key is the origin and the first 16 digits of the SHA-256 of its settings, which have the digests of the
+    networks.
+
+    Args:
+        tracker: MLflow.
+        folder: what `write_segmenter` wrote.
+        run_key: key of the run that the model is shown with.
+        origin: what the segmenter was made by, such as the folder of phase 4.
+        facts: tags of the version, `collapsed` among them ("no", or the classes that are never predicted).
+        about: what it is, one sentence.
+
+    Returns:
+        The version, new or found.
+
+    Raises:
+        ModelError: the folder is none of a segmenter's.
+        RunsError: the run is not there, or the model cannot be saved.
+    """
+    settings = read_settings(folder)
+    key = f"{origin}/{digest(folder / SETTINGS)[:16]}"
+    there = find_version(tracker, NAME, key)
+    if there is not None:
+        return there
+    description = (
+        f"{about}. Input: grey levels float32 [N, H, W] of any unit and size, slices of any exams; each is "
+        f"clipped, made 8 bit and resized to {settings.size} x {settings.size} inside. Output: labels uint8 [N, H, W], "
+        '0 background, 1 cavity, 2 myocardium, 3 scar. It runs on ONNX; `model_config={"runtime": "torch"}` takes '
+        "torch. Research use only."
+    )
+    package = Package(
+        name=NAME,
+        key=key,
+        run_key=run_key,
+        example=np.zeros((2, 32, 32), dtype=np.float32),  # no patient's: it is saved with the model
+        facts={**facts, **settings.facts},
+        description=description,
+        folder=folder,
+        code=Path(__file__).with_name("served.py"),
+        settings={"runtime": "onnx"},
+    )
+    return register_package(tracker, package)

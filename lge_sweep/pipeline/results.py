@@ -1,0 +1,158 @@
+"""The tables and figures of phase 4: Tables VI to VIII, all pipelines side by side, cases and their agreement."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lge_sweep.labels import SINGLE, Label, class_names
+from lge_sweep.pipeline.cases import clinical_table
+from lge_sweep.pipeline.compare import Comparison, measure_part
+from lge_sweep.pipeline.fit import PREDICTED, TRUE
+from lge_sweep.pipeline.variants import PIPELINE, Part, shipped_name, two_stage_variants
+from lge_sweep.quantify.thresholds import METHODS
+from lge_sweep.report.bland_altman import figure_bland_altman
+from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
+from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
+from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
+from lge_sweep.report.write import save_png
+from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
+from lge_sweep.sweep.files import slug, write_text
+
+TABLES = "tables.md"
+CASES = (
+    "The slices that are used of each exam; truth and prediction counted at the exam's own size, predictions brought "
+    "back to it by nearest neighbour."
+)
+
+
+class SideBySide(NamedTuple):
+    """All pipelines of a comparison, with intervals."""
+
+    results: dict[str, Intervals]
+    """Pipeline -> every aggregate of its final labels."""
+    frame: pd.DataFrame
+    """`pipelines_frame`."""
+    markdown: str
+    """`pipelines_markdown`, and what each pipeline is."""
+
+
+def side_by_side(comparison: Comparison) -> SideBySide:
+    """Give every pipeline of a comparison, and its difference to the paper's, bootstrap intervals over cases."""
+    results = {name: intervals(table) for name, table in comparison.tables.items()}
+    differences = {
+        name: interval_differences(table, comparison.tables[PIPELINE], (name, PIPELINE))
+        for name, table in comparison.tables.items()
+        if name != PIPELINE
+    }
+    meanings = "\n".join(f"- {name}: {meaning}" for name, meaning in comparison.meanings.items())
+    table = pipelines_markdown(results, differences, PIPELINE)
+    return SideBySide(results, pipelines_frame(results, differences), f"{table}\n{meanings}\n")
+
+
+def write_results(
+    folder: Path, part: Part, comparison: Comparison, final: NDArray[np.uint8], looks: str
+) -> tuple[str, dict[str, float]]:
+    """Write all tables and figures of an evaluation.
+
+    Args:
+        folder: where to write.
+        part: the slices, and what the networks found in them.
+        comparison: the pipeline beside its controls.
+        final: [N, S, S], the pipeline's final labels.
+        looks: how untouched the slices were.
+
+    Returns:
+        Tables VI and VII, means over images, as Markdown; and every number by its name in MLflow.
+    """
+    two_stage = part.two_stage
+    paper = two_stage_variants(two_stage)[PIPELINE]
+    # as in the paper, each stage by itself: stage 1's mask not refined yet, stage 2's classes not joined with it yet
+    found = {1: np.where(part.cavity(paper), np.uint8(Label.CAVITY), np.uint8(0)), 2: part.wall(paper)}
+    stages = {}
+    for stage, labels in found.items():
+        table = measure_part(two_stage.fits, part.name, labels, stage)
+        _write_csv(folder / f"stage{stage}_per_image.csv", table)
+        stages[stage] = intervals(table)
+    beside = side_by_side(comparison)
+    frames = [stage_frame(stage, found, form) for stage, found in stages.items() for form in FORMS]
+    _write_csv(folder / "tables_6_and_7.csv", pd.concat(frames))
+    _write_csv(folder / "pipelines.csv", beside.frame)
+    every = [found.to_frame().assign(pipeline=name) for name, found in beside.results.items()]
+    _write_csv(folder / "intervals.csv", pd.concat(every))
+    cases = clinical_table(two_stage, part.name, final)
+    _write_csv(folder / "cases.csv", cases)
+    _write_csv(folder / "agreement.csv", agreement_frame(cases))
+    _draw(folder, part, comparison, beside.results, cases, final)
+    sections = [
+        _heading(folder, part, comparison, looks),
+        *(stage_markdown(stage, found, form) for stage, found in stages.items() for form in FORMS),
+        "## The pipeline beside its controls\n\n" + beside.markdown,
+        "Classical thresholds, of unclipped grey levels at the networks' size:",
+        "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
+        f"## Cases\n\n{CASES}\n\n" + clinical_markdown(cases),
+        "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
+    ]
+    write_text(folder / TABLES, "\n\n".join(sections) + "\n")
+    brief = [stage_markdown(stage, found, "image_mean") for stage, found in stages.items()]
+    return "\n\n".join(brief), _values(beside.results)
+
+
+def _heading(folder: Path, part: Part, comparison: Comparison, looks: str) -> str:
+    """Say what was evaluated, and what to keep in mind."""
+    two_stage = part.two_stage
+    fits, stage1 = two_stage.fits, two_stage.stage1
+    stage2 = two_stage.fitted(PREDICTED)
+    assert stage2 is not None
+    ceiling = comparison.summaries["true guidance"].image_mean["dice"]["cavity"] if two_stage.fitted(TRUE) else None
+    lines = [
+        f"# {folder.name}",
+        f"Test part: {looks}. Stage 1 is {stage1.cell.name} of {stage1.plan.name}; stage 2 "
+        f"{stage2.model}-{stage2.loss}-{stage2.optimizer}, fitted in {fits.name}. Shipped: {shipped_name(two_stage)}.",
+        "Table VI is stage 1's mask before it is refined, Table VII stage 2's classes on predicted guidance. All else "
+        "is of final labels: the refined cavity, else stage 2's class. The refinement adds an edge of a pixel to the "
+        "cavity for guidance; the final cavity has it too"
+        + (f", so that a perfect stage 1 would have a Dice of {ceiling:.4f}" if ceiling is not None else "")
+        + " (the variant `inner cavity` leaves it out).",
+    ]
+    lines += [
+        f"Leaky split: {100 * fits.leak_share:.1f} % of test slices have a training slice of their case."
+    ] * fits.leaky
+    lines += [f"Left out: {name}, because {reason}." for name, reason in comparison.failed.items()]
+    return "\n\n".join(lines)
+
+
+def _draw(
+    folder: Path,
+    part: Part,
+    comparison: Comparison,
+    results: Mapping[str, Intervals],
+    cases: pd.DataFrame,
+    final: NDArray[np.uint8],
+) -> None:
+    title, per_image, classes = f"{part.name} part", comparison.tables[PIPELINE], class_names(SINGLE)
+    page = figure_qualitative(title, per_image, part.images, part.truth, final, classes)
+    save_png(page, folder / "table_8_overlays.png")
+    for name in classes[1:]:
+        save_png(figure_pipelines(title, results, name), folder / f"pipelines_{name}.png")
+    save_png(figure_bland_altman(title, cases), folder / "bland_altman.png")
+
+
+def _values(results: Mapping[str, Intervals]) -> dict[str, float]:
+    """Name every number as MLflow does: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control."""
+    values: dict[str, float] = {}
+    for name, found in results.items():
+        own = "" if name == PIPELINE else f"{slug(name)}/"
+        for estimate in found.estimates:
+            form = "" if estimate.aggregate == "image_mean" else f"_{estimate.aggregate}"
+            key = f"test{form}/{own}{estimate.metric}/{estimate.name}"
+            limits = {"": estimate.value} if own else {"": estimate.value, "_low": estimate.low, "_high": estimate.high}
+            values |= {f"{key}{end}": value for end, value in limits.items() if value is not None}
+    return values
+
+
+def _write_csv(path: Path, table: pd.DataFrame) -> None:
+    write_text(path, table.to_csv(index=False))

@@ -1,0 +1,211 @@
+"""Both stages as one thing: grey slices of an exam in, labels out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.config.data import Intensity
+from lge_sweep.config.segmenter import Options
+from lge_sweep.data.crop import crop_image, crop_labels, find_box, uncrop_labels
+from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.resize import resize_image, resize_labels
+from lge_sweep.errors import DataError, ModelError
+from lge_sweep.labels import STAGES, Label
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+Network = Callable[[Pixels], NDArray[np.float32]]
+"""uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
+
+BATCH = 8
+"""Slices a network is given at once."""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What was found in N slices.
+
+    Attributes:
+        labels: [N, H, W] uint8, values of `Label`.
+        cavity_found: [N] bool; False where stage 1 found no cavity, or none that outlives Fig. 4's refinement. Such a
+            slice has no cavity, and stage 2 saw it without guidance.
+    """
+
+    labels: Pixels
+    cavity_found: Mask
+
+
+@dataclass(frozen=True)
+class TwoStageSegmenter:
+    """Two networks and how to use them.
+
+    Attributes:
+        stage1: finds the cavity; K = 2.
+        stage2: finds myocardium and scar; K = 3.
+        size: rows and columns S of the frame that both see.
+        intensity: how grey levels become 8 bit.
+        options: what is done beyond the paper.
+
+    Source:
+        Paper sections III.B.1 and III.K, Fig. 4.
+    """
+
+    stage1: Network
+    stage2: Network
+    size: int
+    intensity: Intensity
+    options: Options = field(default_factory=Options)
+
+    def segment(self, pixels: NDArray[np.number]) -> Segmentation:
+        """Segment the slices of an exam.
+
+        Each slice becomes 8 bit and is resized to S x S, as for training; the labels of that frame are brought back to
+        the exam's size by nearest neighbour (`resize_labels` says why that is the inverse).
+
+        Args:
+            pixels: [N, H, W] finite grey levels in any unit and of any real number type.
+
+        Returns:
+            Labels [N, H, W].
+
+        Raises:
+            DataError: `pixels` is something else.
+            ModelError: a network gives something else than `Network` says.
+        """
+        check_pixels(pixels)
+        rows, columns = pixels.shape[1:]
+        frames = [resize_image(to_8_bit(image, self.intensity), self.size, self.size) for image in pixels]
+        found = self.segment_frames(np.stack(frames))
+        return Segmentation(
+            np.stack([resize_labels(labels, rows, columns) for labels in found.labels]), found.cavity_found
+        )
+
+    def segment_frames(self, images: Pixels) -> Segmentation:
+        """Segment slices that are 8 bit and S x S already (`Arrays.images`): [N, S, S] -> labels [N, S, S].
+
+        Final labels are the refined cavity, else stage 2's class.
+        """
+        found = self.find_cavity(images)
+        guidance = refine(found)
+        labels = join(found, self.find_wall(images, guidance), self.options)
+        return Segmentation(labels, np.asarray(guidance.any(axis=(1, 2))))
+
+    def find_cavity(self, images: Pixels) -> Mask:
+        """Run stage 1: images [N, S, S] -> cavity [N, S, S] as the network finds it, not refined."""
+        nothing = np.zeros(images.shape[1:], dtype=np.bool_)
+        inputs = np.stack([network_input(image, nothing, 1) for image in images])
+        found: Mask = self._classes(inputs, 1) == Label.CAVITY
+        return found
+
+    def find_wall(self, images: Pixels, cavity: Mask) -> Pixels:
+        """Run stage 2: images and refined cavities [N, S, S] -> myocardium and scar, as values of `Label` [N, S, S].
+
+        With `crop_margin`, image and refined cavity are cropped, and the composite is made of the crops.
+        """
+        margin, size = self.options.crop_margin, self.size
+        if margin is None:
+            return self._classes(_composites(images, cavity), 2)
+        boxes = [find_box(mask, margin) for mask in cavity]
+        crops = np.stack([crop_image(image, box, size) for image, box in zip(images, boxes, strict=True)])
+        guides = [crop_labels(mask.view(np.uint8), box, size) for mask, box in zip(cavity, boxes, strict=True)]
+        found = self._classes(_composites(crops, np.stack(guides).view(np.bool_)), 2)
+        return np.stack([uncrop_labels(labels, box, size) for labels, box in zip(found, boxes, strict=True)])
+
+    def _classes(self, inputs: Pixels, stage: int) -> Pixels:
+        return classify(lambda batch: self._probabilities(batch, stage), inputs, stage)
+
+    def _probabilities(self, inputs: Pixels, stage: int) -> NDArray[np.float32]:
+        """Run a network, in four rotations if asked for: [B, 3, S, S] -> [B, K, S, S]."""
+        if not self.options.rotations:
+            return self._run(inputs, stage)
+        turned = [self._run(np.rot90(inputs, turns, axes=(2, 3)), stage) for turns in range(4)]
+        back = [np.rot90(found, -turns, axes=(2, 3)) for turns, found in enumerate(turned)]
+        mean: NDArray[np.float32] = np.mean(back, axis=0, dtype=np.float32)
+        return mean
+
+    def _run(self, inputs: Pixels, stage: int) -> NDArray[np.float32]:
+        network = self.stage1 if stage == 1 else self.stage2
+        probabilities = network(np.ascontiguousarray(inputs))
+        expected = (len(inputs), len(STAGES[stage]), self.size, self.size)
+        if probabilities.shape != expected:
+            raise ModelError(
+                f"stage {stage}'s network must give probabilities [slices, classes, rows, columns] = {expected}; got "
+                f"{probabilities.shape}. Is it the network of this stage and size?"
+            )
+        return probabilities
+
+
+def refine(found: Mask) -> Mask:
+    """Refine the cavity of each slice: [N, S, S] -> [N, S, S], what guides stage 2."""
+    return np.stack([refine_cavity(mask) for mask in found])
+
+
+def join(found: Mask, wall: Pixels, options: Options) -> Pixels:
+    """Return final labels [N, S, S]: the refined cavity, else stage 2's class.
+
+    Args:
+        found: [N, S, S], the cavity as stage 1 (or the truth) has it.
+        wall: [N, S, S], values of `Label`, as `find_wall` returns it.
+        options: what is done beyond the paper.
+    """
+    cavity = np.stack([smooth_cavity(mask) for mask in found]) if options.inner_cavity else refine(found)
+    labels = np.where(cavity, np.uint8(Label.CAVITY), wall)
+    return np.stack([confine_scar(slice_) for slice_ in labels]) if options.confine_scar else labels
+
+
+def classify(network: Network, inputs: Pixels, stage: int) -> Pixels:
+    """Return the most probable class of each pixel, as values of `Label`.
+
+    Args:
+        network: of the stage.
+        inputs: [N, 3, S, S], what it sees.
+        stage: a key of `STAGES`.
+
+    Returns:
+        [N, S, S].
+    """
+    values = np.array(STAGES[stage], dtype=np.uint8)
+    batches = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
+    return np.concatenate([values[network(batch).argmax(axis=1)] for batch in batches])
+
+
+def check_pixels(pixels: NDArray[np.number]) -> None:
+    """Raise a DataError unless `pixels` are finite grey levels [N, H, W]."""
+    if pixels.ndim != 3 or 0 in pixels.shape:
+        raise DataError("exam", [f"must be slices, rows and columns [N, H, W], none of them 0; got {pixels.shape}"])
+    if not (np.issubdtype(pixels.dtype, np.integer) or np.issubdtype(pixels.dtype, np.floating)):
+        raise DataError("exam", [f"grey levels must be integers or real numbers; got {pixels.dtype}"])
+    if not np.isfinite(pixels).all():
+        bad = [index for index, image in enumerate(pixels) if not np.isfinite(image).all()]
+        raise DataError("exam", [f"grey levels must be finite; replace nan and inf in slices {bad} (counted from 0)"])
+
+
+def confine_scar(labels: Pixels) -> Pixels:
+    """Remove scar that is not part of the wall.
+
+    Scar lies in the wall of the ventricle. An 8-connected component of scar none of whose pixels has a pixel of
+    myocardium or cavity among its eight neighbours becomes background: nothing that was found says that there is wall
+    (right ventricle, valves, pericardial fat, where the grey levels alone look like scar). It does not become
+    myocardium, for the same reason. A component that touches either stays whole, so a transmural scar stays, also where
+    it borders on background outside, and also in a slice without a cavity.
+
+    Args:
+        labels: [H, W], values of `Label`.
+
+    Returns:
+        [H, W], a new array.
+    """
+    wall = np.isin(labels, (Label.CAVITY, Label.MYOCARDIUM)).astype(np.uint8)
+    count, components = cv2.connectedComponents((labels == Label.SCAR).astype(np.uint8), connectivity=8)
+    touching = np.unique(components[cv2.dilate(wall, np.ones((3, 3), dtype=np.uint8)) > 0])
+    stray = np.setdiff1d(np.arange(1, count), touching)
+    confined: Pixels = np.where(np.isin(components, stray), np.uint8(Label.BACKGROUND), labels)
+    return confined
+
+
+def _composites(images: Pixels, cavity: Mask) -> Pixels:
+    return np.stack([network_input(image, mask, 2) for image, mask in zip(images, cavity, strict=True)])

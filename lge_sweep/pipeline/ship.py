@@ -1,0 +1,127 @@
+"""Ship a fitted pipeline: write it as a folder, show it in MLflow, register it as `models:/lge-two-stage@champion`."""
+
+import hashlib
+
+from lge_sweep.config import Cell
+from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.models.segmenter import Segmenter
+from lge_sweep.pipeline.compare import COMPARISON, Comparison, compare
+from lge_sweep.pipeline.evaluate import Evaluation
+from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
+from lge_sweep.pipeline.load import NAME, digest, read_settings
+from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.pipeline.results import TABLES
+from lge_sweep.pipeline.variants import Part, Say, shipped_name, shipped_variant
+from lge_sweep.pipeline.write import write_segmenter
+from lge_sweep.sweep.execute import load_best
+from lge_sweep.sweep.files import BEST, read_json, slug, write_json
+from lge_sweep.sweep.plan import Plan
+from lge_sweep.sweep.publish import open_sweep, plan_tags
+from lge_sweep.tracking import Tracker, finishing
+from lge_sweep.tracking.registry import promote
+
+VAL = "val"
+
+
+def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> Comparison:
+    """Measure the pipeline and everything it is compared with on the validation part, and show it in the fits' run.
+
+    Args:
+        tracker: MLflow.
+        two_stage: the fitted pipeline.
+        say: told what labels the part next, how many have, and how many there are.
+    """
+    fits = two_stage.fits
+    comparison = compare(fits, VAL, Part(two_stage, VAL).label(say), two_stage.failed, fits.folder)
+    write_json(fits.folder / COMPARISON, comparison.to_dict())
+    run = open_sweep(tracker, fits)
+    with finishing(run):
+        run.set(_values(comparison))
+        run.log_files(fits.folder / VAL, [f"{slug(name)}.csv" for name in comparison.tables], VAL)
+        run.log_files(fits.folder, [COMPARISON])
+        run.finish()
+    return comparison
+
+
+def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bool) -> str:
+    """Write the pipeline that the settings ask for, and register it as the champion.
+
+    Args:
+        tracker: MLflow.
+        two_stage: the fitted pipeline.
+        comparison: how it does on the validation part.
+        anew: make it the champion although it has been shipped before, and another has taken its place since.
+
+    Returns:
+        What is shipped, what was registered and what the champion is.
+
+    Raises:
+        ModelError: its folder cannot be written.
+        RunsError: it cannot be registered.
+    """
+    variant, fits, stage1, config = shipped_variant(two_stage), two_stage.fits, two_stage.stage1, two_stage.config
+    cell = two_stage.fitted(variant.fit)
+    assert cell is not None
+    assert config.fit is not None
+    networks = ((stage1.plan, stage1.cell), (fits, cell))
+    made_of = [variant.options.model_dump_json(), *(digest(plan.cell_folder(one) / BEST) for plan, one in networks)]
+    folder = fits.folder / "shipped" / hashlib.sha256("".join(made_of).encode()).hexdigest()[:12]
+    if not folder.is_dir():
+        facts = {
+            "stage1": f"{stage1.plan.name}/{stage1.cell.name}",
+            "stage2": f"{fits.name}/{cell.name}: {cell.model}-{cell.loss}-{cell.optimizer}",
+            "data": config.data,
+            "data_digest": fits.data_digest[:16],
+            "profile": config.profile,
+        }
+        settings = SegmenterSettings(
+            size=config.training.image_size, intensity=config.intensity, options=variant.options,
+            window=getattr(config.source, "window", False), facts=facts,
+        )  # fmt: skip
+        write_segmenter(folder, _network(stage1.plan, stage1.cell), _network(fits, cell), settings)
+    collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
+    facts = {**read_settings(folder).facts, "collapsed": ", ".join(collapsed) or "no"}
+    about = (
+        f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
+    )
+    version = register_segmenter(tracker, folder, fits.name, fits.name, facts, about)
+    before = fits.folder / SHIPPED_RECORD
+    new = anew or not before.is_file() or read_json(before)["key"] != version.key
+    said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
+    write_json(before, {"key": version.key, "shipped": config.fit.shipped.model_dump()})
+    return f"Shipped: {shipped_name(two_stage)}. {said}"
+
+
+def _network(plan: Plan, cell: Cell) -> Segmenter:
+    return Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
+
+
+def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluation) -> None:
+    """Show phase 4 in MLflow, as a run of its own.
+
+    Args:
+        tracker: MLflow.
+        two_stage: the fitted pipeline.
+        evaluation: what the test part said.
+    """
+    fits, folder = two_stage.fits, evaluation.folder
+    tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_looks": evaluation.looks}
+    name = f"phase4 {fits.config.data} {fits.config.profile}"
+    run = tracker.open_run(folder.name, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
+    with finishing(run):
+        run.set(evaluation.values)
+        run.describe(f"Test part: {evaluation.looks}.\n\n{evaluation.brief}")
+        run.log_files(folder, [TABLES, *(path.name for path in sorted(folder.glob("*.png")))])
+        run.log_files(folder, [path.name for path in sorted(folder.glob("*.csv"))])
+        run.finish()
+
+
+def _values(comparison: Comparison) -> dict[str, float]:
+    """Name image means as MLflow keys: `final/<pipeline>/<metric>/<class>`."""
+    values = {
+        f"final/{slug(name)}/{metric}/{label}": value
+        for name, summary in comparison.summaries.items()
+        for metric, by_class in summary.image_mean.items()
+        for label, value in by_class.items()
+    }
+    return {key: value for key, value in values.items() if value is not None}

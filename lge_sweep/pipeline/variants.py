@@ -1,0 +1,212 @@
+"""The paper's pipeline, and what it is compared with: each a way to final labels from the same slices."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.config import Cell
+from lge_sweep.config.segmenter import Options
+from lge_sweep.data import load_arrays
+from lge_sweep.data.refine import network_input
+from lge_sweep.data.resize import resize_grey
+from lge_sweep.labels import SINGLE, Label
+from lge_sweep.models.hardware import find_hardware
+from lge_sweep.models.segmenter import Segmenter
+from lge_sweep.pipeline.fit import PREDICTED, TwoStage
+from lge_sweep.pipeline.runtime import torch_network
+from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine
+from lge_sweep.quantify.thresholds import METHODS, classical_scar
+from lge_sweep.sweep.execute import load_best
+from lge_sweep.sweep.files import BEST
+from lge_sweep.sweep.plan import Plan
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+
+Say = Callable[[str, int, int], None]
+"""Told what is done next, how many are done, and how many there are."""
+
+PIPELINE = "two-stage"
+SHIPPED = "as shipped"
+SINGLE_NETWORK = "single network"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to final labels with two networks.
+
+    Attributes:
+        meaning: what it is, and what it is good to know for.
+        fit: the fit of stage 2 that it uses.
+        guidance: what stage 2 sees: stage 1's prediction, the true cavity or nothing.
+        options: what is done beyond the paper.
+    """
+
+    meaning: str
+    fit: str = PREDICTED
+    guidance: Literal["predicted", "true", "none"] = "predicted"
+    options: Options = field(default_factory=Options)
+
+    def alike(self, other: "Variant") -> bool:
+        """Whether both do the same."""
+        return (self.fit, self.guidance, self.options) == (other.fit, other.guidance, other.options)
+
+
+def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
+    """Return the variants whose networks were fitted, the paper's first.
+
+    `SHIPPED` is there where the settings ask for a combination of options that no other variant is.
+    """
+    fit = two_stage.config.fit
+    assert fit is not None
+    cropped = Options(crop_margin=fit.margin(two_stage.config.training.image_size))
+    variants = {
+        PIPELINE: Variant("as in the paper; stage 2 fitted on guidance such as it will get"),
+        "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true_guidance", "true"),
+        "fitted on truth": Variant(
+            "stage 2 fitted on the true cavity: what out-of-fold guidance is worth", "true_guidance"
+        ),
+        "no guidance": Variant(
+            "stage 2 fitted and run without guidance: what guidance is worth", "no_guidance", "none"
+        ),
+        "inner cavity": Variant(
+            "the cavity without the edge that the refinement adds for guidance", options=Options(inner_cavity=True)
+        ),
+        "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
+        "averaged rotations": Variant("mean probability of four quarter turns", options=Options(rotations=True)),
+        "cropped": Variant("stage 2 sees the heart alone, enlarged", "cropped", options=cropped),
+        "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
+    }
+    shipped = shipped_variant(two_stage)
+    if not any(variant.alike(shipped) for variant in variants.values()):
+        variants[SHIPPED] = shipped
+    return {name: variant for name, variant in variants.items() if two_stage.fitted(variant.fit) is not None}
+
+
+def shipped_variant(two_stage: TwoStage) -> Variant:
+    """Return the pipeline that the settings ask to ship."""
+    fit = two_stage.config.fit
+    assert fit is not None
+    shipped, size = fit.shipped, two_stage.config.training.image_size
+    options = Options(
+        inner_cavity=shipped.inner_cavity,
+        confine_scar=shipped.confine_scar,
+        rotations=shipped.rotations,
+        crop_margin=fit.margin(size) if shipped.stage2 == "cropped" else None,
+    )
+    return Variant("the combination of options that is shipped", shipped.stage2, options=options)
+
+
+def shipped_name(two_stage: TwoStage) -> str:
+    """Return the name under which the pipeline that is shipped is compared."""
+    shipped = shipped_variant(two_stage)
+    return next(name for name, variant in two_stage_variants(two_stage).items() if variant.alike(shipped))
+
+
+def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
+    """Return a variant as a segmenter, on the hardware there is."""
+    cell = two_stage.fitted(variant.fit)
+    assert cell is not None
+    stage1, config = two_stage.stage1, two_stage.config
+    return TwoStageSegmenter(
+        load_network(stage1.plan, stage1.cell),
+        load_network(two_stage.fits, cell),
+        config.training.image_size,
+        config.intensity,
+        variant.options,
+    )
+
+
+def load_network(plan: Plan, cell: Cell) -> Network:
+    """Return a finished cell's network with its best weights, on the hardware there is."""
+    training = plan.config.training
+    device = find_hardware(training).torch_device()
+    module = Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, training))
+    return torch_network(module.to(device), str(device))
+
+
+class Labelled(NamedTuple):
+    """What a way to final labels has made of a part."""
+
+    meaning: str
+    """What it is, and what it is good to know for."""
+    labels: Pixels
+    """[N, S, S], values of `Label`, in the order of the part's rows."""
+
+
+class Part:
+    """The slices of a part, and what the networks find in them, each once.
+
+    Args:
+        two_stage: the fitted pipeline.
+        part: "val" or "test".
+    """
+
+    def __init__(self, two_stage: TwoStage, part: str) -> None:
+        """Take the slices; run nothing yet."""
+        arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
+        self.two_stage, self.name = two_stage, part
+        self.images, self.truth = arrays.images[rows], arrays.labels[rows]
+        self.grey = np.stack([resize_grey(two_stage.images[row], self.images.shape[1]) for row in rows])
+        self._cavities: dict[bool, Mask] = {}
+        self._walls: dict[tuple[object, ...], Pixels] = {}
+
+    def cavity(self, variant: Variant) -> Mask:
+        """Return the cavity [N, S, S] of a variant, not refined: stage 1's, or the true one."""
+        if variant.guidance == "true":
+            return np.asarray(self.truth == Label.CAVITY)
+        rotations = variant.options.rotations
+        if rotations not in self._cavities:
+            self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self.images)
+        return self._cavities[rotations]
+
+    def wall(self, variant: Variant) -> Pixels:
+        """Return what stage 2 finds: values of `Label`, [N, S, S]."""
+        options = variant.options
+        key = (variant.fit, variant.guidance, options.rotations, options.crop_margin)
+        if key not in self._walls:
+            guidance = refine(self.cavity(variant))
+            if variant.guidance == "none":
+                guidance = np.zeros_like(guidance)
+            self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self.images, guidance)
+        return self._walls[key]
+
+    def label(self, say: Say) -> dict[str, Labelled]:
+        """Label the slices by the pipeline and everything it is compared with.
+
+        Args:
+            say: told what labels the part next, how many have, and how many there are.
+
+        Returns:
+            Name -> final labels; the paper's pipeline first.
+        """
+        variants, single = two_stage_variants(self.two_stage), self.two_stage.fitted("single")
+        total = len(variants) + bool(single)
+        labelled = {}
+        for number, (name, variant) in enumerate(variants.items()):
+            say(name, number, total)
+            labels = join(self.cavity(variant), self.wall(variant), variant.options)
+            labelled[name] = Labelled(variant.meaning, labels)
+        if single:
+            say(SINGLE_NETWORK, len(variants), total)
+            nothing = np.zeros(self.images.shape[1:], dtype=np.bool_)
+            inputs = np.stack([network_input(image, nothing, SINGLE) for image in self.images])
+            labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE)
+            labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
+        for wall, base in (("predicted", labelled[PIPELINE].labels), ("true", self.truth)):
+            for name, method in METHODS.items():
+                labelled[f"{name} in {wall} wall"] = Labelled(method.title, _classical(self.grey, base, name))
+        say("measuring", total, total)
+        return labelled
+
+
+def _classical(grey: NDArray[np.float32], base: Pixels, method: str) -> Pixels:
+    """Replace the scar of some labels by what a threshold of the unclipped grey levels finds inside their wall."""
+    wall = np.isin(base, (Label.MYOCARDIUM, Label.SCAR))
+    labels = np.where(wall, np.uint8(Label.MYOCARDIUM), base)
+    for image, inside, cavity, slice_ in zip(grey, wall, base == Label.CAVITY, labels, strict=True):
+        slice_[classical_scar(image, inside, cavity, method)] = Label.SCAR
+    return labels

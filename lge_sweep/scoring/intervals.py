@@ -1,0 +1,239 @@
+"""Bootstrap intervals over cases for every aggregate of a table, and for its difference between two pipelines.
+
+Cases (patient exams) are drawn with replacement, all their images with them, and each aggregate of
+`lge_sweep.metrics.aggregate` is made anew from the images drawn.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pandas as pd
+
+from lge_sweep.metrics import Summary, aggregate
+from lge_sweep.metrics.overlap import ALL_METRICS, COUNT_METRICS, Counts, overlap_scores
+from lge_sweep.scoring.bootstrap import check_range, draw_cases, percentile_interval, resampled_means
+from lge_sweep.scoring.paired import DECIMALS, Array, as_text, check_same_images, wide
+
+GLOBAL = "global"
+"""In place of a class: the unweighted mean over all classes, as in `Summary`."""
+
+Key = tuple[str, str, str]
+"""Aggregate (image_mean, pooled or positive), metric, class or `GLOBAL`."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One aggregate of one class and metric (or its difference between two pipelines) and its interval.
+
+    Attributes:
+        aggregate: image_mean, pooled or positive; see `Summary`.
+        metric: one of the seven metrics, global_accuracy or mean_accuracy (the last two: pooled, global).
+        name: the class, or "global".
+        value: on all cases; None where the aggregate has none. 0 to 1, a difference -1 to 1.
+        low, high: percentile interval; None where there is no value, a single case or no usable resample.
+        left_out: resamples that gave no value, because no case drawn has the class; the interval is made of the others.
+    """
+
+    aggregate: str
+    metric: str
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    left_out: int
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Every aggregate with its interval.
+
+    Attributes:
+        estimates: one for each aggregate, metric and class.
+        level: of the intervals, such as 0.95.
+        cases, images: how many were measured.
+        resamples: how many were drawn; 0 from a single case, which tells nothing of how cases differ.
+    """
+
+    estimates: tuple[Estimate, ...]
+    level: float
+    cases: int
+    images: int
+    resamples: int
+
+    def find(self, aggregate: str, metric: str, name: str) -> Estimate:
+        """Return the one estimate; KeyError where there is none of that name."""
+        for estimate in self.estimates:
+            if (estimate.aggregate, estimate.metric, estimate.name) == (aggregate, metric, name):
+                return estimate
+        raise KeyError(f"no estimate of {aggregate} {metric} of {name}")
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an estimate, columns as the fields of `Estimate`; None becomes NaN in columns of numbers."""
+        frame = pd.DataFrame([asdict(estimate) for estimate in self.estimates])
+        return frame.astype({"value": float, "low": float, "high": float})
+
+
+def intervals(table: pd.DataFrame, resamples: int = 2000, seed: int = 0, level: float = 0.95) -> Intervals:
+    """Give every aggregate of every class and metric its bootstrap interval over cases.
+
+    Args:
+        table: the columns of `lge_sweep.metrics.evaluate`, any order of rows; images without a case are one case.
+        resamples: how many, >= 1.
+        seed: of the random numbers; the same arguments give the same result.
+        level: of the intervals, between 0 and 1.
+
+    Returns:
+        The values are those of `lge_sweep.metrics.aggregate`. A resample in which an aggregate has no value is left out
+        of that aggregate's interval only, and counted.
+
+    Raises:
+        ConfigError: `resamples` or `level` is out of range.
+        ValueError: the table is not one of `evaluate`.
+
+    Source: cluster bootstrap with percentile intervals (Efron and Tibshirani 1993, sections 8 and 13).
+    """
+    check_range(resamples, level)
+    summary, sums = aggregate(table), _AggregateSums.of(table)
+    draws = _draw(sums.cases, resamples, seed)
+    drawn = sums.resampled(draws)
+    points = dict(_values(summary))
+    estimates = tuple(_estimate(key, points[key], drawn[key], level) for key in points)
+    return Intervals(estimates, level, sums.cases, sums.images, len(draws))
+
+
+def interval_differences(
+    a: pd.DataFrame,
+    b: pd.DataFrame,
+    names: tuple[str, str] = ("a", "b"),
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> Intervals:
+    """Give every aggregate's difference a - b between two pipelines its paired bootstrap interval over cases.
+
+    Each resample holds the same cases for both, so what makes a case easy or hard for both cancels.
+
+    Args:
+        a: the table of one pipeline; see `intervals`.
+        b: that of the other, of the same images and classes.
+        names: what to call the two in an error.
+        resamples: how many, >= 1.
+        seed: of the random numbers.
+        level: of the intervals, between 0 and 1.
+
+    Returns:
+        Differences of the aggregates, each over the images on which its own table has a value; None where either
+        aggregate has none. A resample without a value for either is left out.
+
+    Raises:
+        ConfigError: the tables are not of the same images and classes, or a number is out of range.
+        ValueError: a table is not one of `evaluate`.
+    """
+    check_range(resamples, level)
+    check_same_images([wide(a), wide(b)], names)
+    points = [dict(_values(aggregate(table))) for table in (a, b)]
+    sums = [_AggregateSums.of(table) for table in (a, b)]
+    draws = _draw(sums[0].cases, resamples, seed)
+    drawn = [table.resampled(draws) for table in sums]
+    estimates = []
+    for key in points[0]:
+        first, second = points[0][key], points[1][key]
+        value = None if first is None or second is None else round(first - second, DECIMALS)
+        estimates.append(_estimate(key, value, np.round(drawn[0][key] - drawn[1][key], DECIMALS), level))
+    return Intervals(tuple(estimates), level, sums[0].cases, sums[0].images, len(draws))
+
+
+@dataclass(frozen=True)
+class _AggregateSums:
+    """A table as sums per case, from which the aggregates of any resample follow; C classes, M metrics.
+
+    Attributes:
+        classes: their names.
+        images: how many.
+        pixels: [4, cases, C], counts in the order of `Counts`.
+        sums, counts: aggregate (image_mean, positive) -> [cases, M * C], sum of the values and how many are there.
+    """
+
+    classes: tuple[str, ...]
+    images: int
+    pixels: Array
+    sums: dict[str, Array]
+    counts: dict[str, Array]
+
+    @property
+    def cases(self) -> int:
+        return int(self.pixels.shape[1])
+
+    @staticmethod
+    def of(table: pd.DataFrame) -> "_AggregateSums":
+        """Sum a checked table by case, cases in the order of their names as text."""
+        classes = list(dict.fromkeys(table["class"]))
+        by_case = [table["case"].map(as_text), table["class"]]
+        metrics = table[list(ALL_METRICS)]
+        forms = {"image_mean": metrics, "positive": metrics.where(table["tp"] + table["fn"] > 0)}
+        grouped = {form: values.groupby(by_case) for form, values in forms.items()}
+        pixels = table[list(Counts._fields)].groupby(by_case).sum()
+        return _AggregateSums(
+            tuple(str(name) for name in classes),
+            len(table) // len(classes),
+            np.stack([_spread(pixels[[name]], classes) for name in Counts._fields]),
+            {form: _spread(values.sum(), classes) for form, values in grouped.items()},
+            {form: _spread(values.count(), classes) for form, values in grouped.items()},
+        )
+
+    def resampled(self, draws: Array) -> dict[Key, Array]:
+        """Make every aggregate of each resample.
+
+        Args:
+            draws: [B, cases], how often each case was drawn.
+
+        Returns:
+            For every key of the table's aggregates [B]; NaN where there is no value.
+        """
+        found: dict[Key, Array] = {}
+        for form, sums in self.sums.items():
+            means = resampled_means(draws, sums, self.counts[form])
+            for metric, values in zip(ALL_METRICS, np.split(means, len(ALL_METRICS), axis=1), strict=True):
+                found |= self._by_class(form, metric, values)
+        total = Counts(*(np.rint(draws @ pixels).astype(np.int64) for pixels in self.pixels))
+        pooled = overlap_scores(total)
+        for metric in COUNT_METRICS:
+            found |= self._by_class("pooled", metric, pooled[metric])
+        images = sum(pixels[:, 0] for pixels in total)
+        found["pooled", "global_accuracy", GLOBAL] = total.tp.sum(axis=1) / images
+        found["pooled", "mean_accuracy", GLOBAL] = found["pooled", "sensitivity", GLOBAL]
+        return found
+
+    def _by_class(self, form: str, metric: str, values: Array) -> dict[Key, Array]:
+        """Key the columns of [B, C], and their mean: NaN where a class has no value, as in `Summary`."""
+        named = {(form, metric, name): column for name, column in zip(self.classes, values.T, strict=True)}
+        return {**named, (form, metric, GLOBAL): values.mean(axis=1)}
+
+
+def _spread(by_case: pd.DataFrame, classes: Sequence[str]) -> Array:
+    """Spread columns indexed by (case, class) to [cases, columns * C]: cases sorted, a column's classes together."""
+    columns = pd.MultiIndex.from_product([by_case.columns, classes])
+    return by_case.unstack("class")[columns].to_numpy(float)
+
+
+def _draw(cases: int, resamples: int, seed: int) -> Array:
+    """Draw cases; no resample at all from a single case."""
+    return draw_cases(cases, resamples if cases > 1 else 0, np.random.default_rng(seed))
+
+
+def _values(summary: Summary) -> Iterator[tuple[Key, float | None]]:
+    """Every aggregate under its key."""
+    for form in ("image_mean", "pooled", "positive"):
+        for metric, by_class in getattr(summary, form).items():
+            for name, value in by_class.items():
+                yield (form, metric, name), value
+    yield ("pooled", "global_accuracy", GLOBAL), summary.global_accuracy
+    yield ("pooled", "mean_accuracy", GLOBAL), summary.mean_accuracy
+
+
+def _estimate(key: Key, value: float | None, drawn: Array, level: float) -> Estimate:
+    """Turn a value and its resamples [B] into an estimate; without a value there is no interval."""
+    usable = drawn[~np.isnan(drawn)]
+    low, high = (None, None) if value is None else percentile_interval(usable, level)
+    return Estimate(*key, value, low, high, len(drawn) - len(usable))

@@ -1,0 +1,498 @@
+"""What is delivered for an exam: every format says the same and, the SEG aside, tells nobody who the patient is."""
+
+import base64
+import csv
+import gzip
+import io
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import highdicom as hd
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.sr.codedict import codes
+from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, write
+
+from lge_sweep.config.data import DicomFolders, Phantom
+from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver, read_delivery
+from lge_sweep.deliver.pictures import bullseye_png
+from lge_sweep.deliver.seg import seg_obstacle
+from lge_sweep.deliver.write import ABOUT
+from lge_sweep.errors import ConfigError, DataError
+from lge_sweep.ingest import Exam, read
+from lge_sweep.ingest.exams import read_exams
+from lge_sweep.ingest.nifti import read_grid
+from lge_sweep.ingest.phantom import simulate
+from lge_sweep.ingest.pseudonym import SALT_VARIABLE
+from lge_sweep.labels import COLOURS, Label
+from lge_sweep.quantify import ScarExtent
+from lge_sweep.report.overlays import zoom_box
+
+Labels = NDArray[np.uint8]
+MODEL = ModelFacts("two-stage <b>LGE</b>", "7", "0123456789abcdef" * 4, "a study of 70 exams")
+MM = (1.6, 1.6, 10.0)
+
+
+@pytest.fixture(autouse=True)
+def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SALT_VARIABLE, "test")
+
+
+@pytest.fixture(scope="module")
+def phantom() -> tuple[NDArray[np.uint16], Labels]:
+    """Grey levels and classes of an exam with scar, from the apex up; the lowest slice was not segmented."""
+    settings = Phantom(kind="phantom", cases=1, slices=6, size=96, pixel_mm=MM[0], scar_free=0, seed=3)
+    (volume,) = simulate(settings)
+    labels = volume.labels[::-1].copy()
+    labels[0] = 0
+    return volume.pixels[::-1].astype(np.uint16), labels
+
+
+def exam_of(folder: Path, pixels: NDArray[np.uint16], mm: tuple[float, float, float] = MM, multi: bool = False) -> Exam:
+    for k, dataset in enumerate(encode(pixels, mm, multi)):
+        write(dataset, folder / "data" / "exam" / f"IM{k}.dcm")
+    (exam,), findings = read_exams(folder / "data")
+    assert findings == []
+    return exam
+
+
+def nifti_exam(folder: Path, affine: NDArray[np.float64] | None) -> Exam:
+    nib.save(nib.Nifti1Image(grey(3).transpose(2, 1, 0).astype(np.int16), affine), folder / "image.nii")
+    (exam,), findings = read_exams(folder / "image.nii", "keep")
+    assert findings == []
+    return exam
+
+
+def classes(count: int = 3, shape: tuple[int, int] = (6, 8)) -> Labels:
+    return np.random.default_rng(1).integers(0, 4, (count, *shape)).astype(np.uint8)
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def from_nifti(delivery: Delivery) -> Labels:
+    array = np.asarray(nib.load(delivery.folder / "labels.nii.gz").dataobj)
+    assert array.dtype == np.uint8
+    return array.transpose(2, 1, 0)
+
+
+def by_highdicom(exam: Exam, path: Path) -> Labels:
+    seg = hd.seg.segread(path)
+    first = pydicom.dcmread(exam.sources[0].path)
+    if "NumberOfFrames" in first:
+        numbers = [source.number + 1 for source in exam.sources]
+        return np.asarray(
+            seg.get_pixels_by_source_frame(
+                first.SOPInstanceUID, numbers, combine_segments=True, assert_missing_frames_are_empty=True
+            )
+        )
+    uids = [pydicom.dcmread(source.path).SOPInstanceUID for source in exam.sources]
+    return np.asarray(
+        seg.get_pixels_by_source_instance(uids, combine_segments=True, assert_missing_frames_are_empty=True)
+    )
+
+
+def by_pydicom(exam: Exam, path: Path) -> Labels:
+    """Put each frame where its position in the patient says, without looking at the instances it refers to."""
+    assert exam.affine is not None
+    seg = pydicom.dcmread(path)
+    labels = np.zeros(exam.pixels.shape, dtype=np.uint8)
+    for frame, groups in zip(seg.pixel_array, seg.PerFrameFunctionalGroupsSequence, strict=True):
+        x, y, z = groups.PlanePositionSequence[0].ImagePositionPatient
+        index = np.linalg.inv(exam.affine) @ (-x, -y, z, 1)
+        assert index[:2] == pytest.approx([0, 0], abs=1e-3)
+        number = groups.SegmentIdentificationSequence[0].ReferencedSegmentNumber
+        labels[round(index[2])][frame > 0] = number
+    return labels
+
+
+def words_of(path: Path) -> str:
+    """Return what can be read in a file; three letters of a name turn up in compressed pixels by chance."""
+    if path.suffix == ".png":
+        with Image.open(path) as image:
+            return str(image.info)
+    content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    return re.sub(r"base64,[^\"]*", "", content.decode("latin-1"))
+
+
+def check_agreement(exam: Exam, labels: Labels, delivery: Delivery, root: Path) -> None:
+    """SEG by three readers, NIfTI and CSV say what the labels say."""
+    seg = delivery.folder / "labels.dcm"
+    assert np.array_equal(from_nifti(delivery), labels)
+    assert np.array_equal(by_highdicom(exam, seg), labels)
+    assert np.array_equal(by_pydicom(exam, seg), labels)
+    shutil.copy(seg, root / "exam" / "SEG.dcm")
+    (volume,) = read(DicomFolders.model_validate({"kind": "dicom", "mask": {"kind": "seg"}}), root)
+    assert np.array_equal(volume.labels, labels)
+    (row,) = rows_of(delivery.folder / "burden.csv")
+    assert exam.voxel_ml is not None
+    for label in (Label.CAVITY, Label.MYOCARDIUM, Label.SCAR):
+        assert int(row[f"{label.title}_pixels"]) == (labels == label).sum()
+        assert float(row[f"{label.title}_ml"]) == pytest.approx((labels == label).sum() * exam.voxel_ml, rel=1e-12)
+    assert float(row["wall_ml"]) == pytest.approx((labels >= 2).sum() * exam.voxel_ml, rel=1e-12)
+    assert float(row["wall_mass_g"]) == pytest.approx((labels >= 2).sum() * exam.voxel_ml * 1.05, rel=1e-12)
+    assert float(row["scar_percent_of_wall"]) == pytest.approx(100 * (labels == 3).sum() / (labels >= 2).sum())
+
+
+def check_dicom(path: Path) -> None:
+    checker = shutil.which("dciodvfy")
+    if checker is None:
+        pytest.skip("dciodvfy (Debian: dicom3tools), which checks DICOM files against the standard, is not installed")
+    done = subprocess.run([checker, "-new", str(path)], capture_output=True, text=True, timeout=60)
+    said = (done.stdout + done.stderr).splitlines()
+    assert [line for line in said if line.startswith("Error")] == []
+    assert any("Segmentation" in line for line in said), said
+
+
+# ----------------------------------------------------------------------------------------------------- all that is said
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_every_format_says_what_the_labels_say(
+    tmp_path: Path, phantom: tuple[NDArray[np.uint16], Labels], multi: bool
+) -> None:
+    pixels, labels = phantom
+    exam = exam_of(tmp_path, pixels, multi=multi)
+    delivery = deliver(exam, labels, tmp_path / "out", list(FORMATS), MODEL)
+    assert delivery.folder == tmp_path / "out" / exam.case
+    written = {path for path in delivery.folder.rglob("*") if path.is_file()}
+    assert written == {*delivery.files, delivery.folder / ABOUT}
+    check_agreement(exam, labels, delivery, tmp_path / "data")
+    affine = nib.load(delivery.folder / "labels.nii.gz").affine
+    for frame in pydicom.dcmread(delivery.folder / "labels.dcm").PerFrameFunctionalGroupsSequence:
+        x, y, z = frame.PlanePositionSequence[0].ImagePositionPatient
+        assert min(np.abs(affine @ (0, 0, k, 1) - (-x, -y, z, 1)).max() for k in range(6)) < 1e-3
+    others = [path for path in delivery.files if path.name != "labels.dcm"]
+    assert len(others) == 1 + 6 + 2 + 1
+    for other in others:
+        assert not any(secret in words_of(other) for secret in SECRETS), other
+    check_dicom(delivery.folder / "labels.dcm")
+
+
+def test_the_real_exam_keeps_its_volume_in_every_format(real_data: Path, tmp_path: Path) -> None:
+    case = real_data / "emidec_nifti" / "Case_P100"
+    original = read_grid(case / "Images" / "Case_P100.nii.gz")
+    truth = read_grid(case / "Contours" / "Case_P100.nii.gz").array.astype(np.uint8)
+    labels = np.array([0, 1, 2, 3, 3], dtype=np.uint8)[truth]
+    exam = exam_of(tmp_path, original.array.astype(np.uint16), original.spacing_mm)
+    assert np.array_equal(exam.pixels, original.array)
+    delivery = deliver(exam, labels, tmp_path / "out", list(FORMATS), MODEL)
+    check_agreement(exam, labels, delivery, tmp_path / "data")
+    (row,) = rows_of(delivery.folder / "burden.csv")
+    assert (int(row["wall_pixels"]), float(row["wall_ml"])) == (5217, pytest.approx(134.12, abs=0.005))
+    assert "134.12 mL" in (delivery.folder / "report.html").read_text()
+    check_dicom(delivery.folder / "labels.dcm")
+
+
+# ----------------------------------------------------------------------------------------------------------- DICOM SEG
+
+
+def test_a_seg_names_its_segments_its_model_and_its_patient(tmp_path: Path) -> None:
+    (exam,), _ = read_exams(series(tmp_path / "exam")[0].parent)
+    seg = hd.seg.segread(deliver(exam, classes(), tmp_path, ["seg"], MODEL).files[0])
+    described = [seg.get_segment_description(number) for number in (1, 2, 3)]
+    assert [item.segment_label for item in described] == ["LV cavity", "Myocardium", "Scar"]
+    sct = codes.SCT
+    assert [item.segmented_property_type for item in described] == [
+        sct.Blood, sct.LeftVentricleMyocardium, sct.ScarTissue
+    ]  # fmt: skip
+    assert [region for item in described for region in item.anatomic_regions] == [
+        sct.LeftVentricle, sct.LeftVentricleMyocardium
+    ]  # fmt: skip
+    made_by = described[2].algorithm_identification
+    assert (made_by.name, made_by.version, made_by.parameters) == (MODEL.name, "7", {"weights": MODEL.digest})
+    assert described[0].algorithm_type.value == "AUTOMATIC"
+    assert (str(seg.PatientName), seg.PatientID, seg.StudyInstanceUID) == ("Doe^Jane", "MRN4711", "1.2.20240506")
+    assert seg.SeriesInstanceUID != pydicom.dcmread(exam.sources[0].path).SeriesInstanceUID
+    assert "Research use only" in seg.SeriesDescription
+    assert "Research use only" in seg.ContentDescription
+    referred = {uid for _, _, uid in seg.get_source_image_uids()}
+    assert referred == {pydicom.dcmread(source.path).SOPInstanceUID for source in exam.sources}
+
+
+def test_an_empty_prediction_and_a_source_without_an_identity(tmp_path: Path) -> None:
+    none = {"PatientID": None, "PatientName": None, "PatientBirthDate": None, "StudyID": None, "StudyDate": None}
+    series(tmp_path / "exam", **none, AccessionNumber=None, StudyTime=None, PatientSex=None)
+    (exam,), _ = read_exams(tmp_path / "exam")
+    empty = np.zeros(exam.pixels.shape, dtype=np.uint8)
+    delivery = deliver(exam, empty, tmp_path, ["seg", "csv", "html"], MODEL)
+    assert not by_highdicom(exam, delivery.files[0]).any()
+    (row,) = rows_of(delivery.folder / "burden.csv")
+    assert (row["wall_pixels"], row["wall_ml"], row["scar_percent_of_wall"]) == ("0", "0.0", "")
+    page = (delivery.folder / "report.html").read_text()
+    assert "No LV cavity was found in 3 of 3 slices" in page
+    assert "no wall" in page
+    check_dicom(delivery.files[0])
+
+
+def test_a_seg_of_a_multi_frame_file_that_tells_everything_frame_by_frame(tmp_path: Path) -> None:
+    (dataset,) = encode(grey(4), (1.25, 1.5, 9.0), multi=True)
+    shared = dataset.SharedFunctionalGroupsSequence[0]
+    for frame in dataset.PerFrameFunctionalGroupsSequence:
+        frame.PlaneOrientationSequence = shared.PlaneOrientationSequence
+        frame.PixelMeasuresSequence = shared.PixelMeasuresSequence
+    del shared.PlaneOrientationSequence, shared.PixelMeasuresSequence
+    write(dataset, tmp_path / "multi.dcm")
+    (exam,), findings = read_exams(tmp_path / "multi.dcm")
+    assert findings == []
+    delivery = deliver(exam, classes(4), tmp_path / "out", ["seg"], MODEL)
+    assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes(4))
+    assert np.array_equal(by_pydicom(exam, delivery.files[0]), classes(4))
+    check_dicom(delivery.files[0])
+
+
+def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: Path) -> None:
+    for k, place in enumerate((0, 1, 3)):
+        write(classic(grey()[k], place), tmp_path / "exam" / f"IM{k}.dcm")
+    (exam,), _ = read_exams(tmp_path / "exam")
+    delivery = deliver(exam, classes(), tmp_path / "out", ["seg"], MODEL)
+    assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes())
+    assert "10 to 20 mm apart (one missing?)" in delivery.notes[0]
+    check_dicom(delivery.files[0])
+
+
+def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
+    exam = nifti_exam(tmp_path, np.diag([1.5, 1.25, 8.0, 1.0]))
+    with pytest.raises(DataError, match="but the exam is not DICOM; ask for nifti instead of seg"):
+        deliver(exam, classes(), tmp_path / "out", ["csv", "seg"], MODEL)
+    assert list((tmp_path / "out").iterdir()) == []
+    (unplaced,), _ = read_exams(series(tmp_path / "a", PixelSpacing=None)[0].parent)
+    assert "needs position, orientation, PixelSpacing and slice distance" in str(seg_obstacle(unplaced))
+    for k in range(2):
+        write(enhanced(grey(2), [2 * k, 2 * k + 1]), tmp_path / "b" / f"{k}")
+    (several,), _ = read_exams(tmp_path / "b")
+    assert "but the series has several" in str(seg_obstacle(several))
+    (adrift,), _ = read_exams(series(tmp_path / "c", FrameOfReferenceUID=None)[0].parent)
+    assert seg_obstacle(adrift) is None
+    with pytest.raises(DataError, match="headers of its images do not hold what a DICOM SEG must refer to") as caught:
+        deliver(adrift, classes(), tmp_path / "out", ["seg"], MODEL)
+    assert not any(secret in str(caught.value) for secret in SECRETS)
+
+
+# --------------------------------------------------------------------------------------------------------------- NIfTI
+
+
+def test_nifti_lies_on_its_source(tmp_path: Path) -> None:
+    affine = np.array([[1.1, 0.5, 0, 4], [-0.4, 1.2, 0, 5], [0, 0, -8, 6], [0, 0, 0, 1.0]])
+    exam = nifti_exam(tmp_path, affine)
+    delivery = deliver(exam, classes(), tmp_path / "out", ["nifti"], MODEL)
+    assert delivery.notes == ()
+    written = nib.load(delivery.files[0])
+    assert int(written.header["sform_code"]) == 1
+    assert written.header.get_zooms() == pytest.approx((*(exam.spacing_mm or ())[1::-1], 8.0))
+    source = nib.load(tmp_path / "image.nii")
+    for voxel in np.argwhere(np.asarray(written.dataobj) == 3):
+        place = np.linalg.inv(source.affine) @ written.affine @ (*voxel, 1)
+        assert place == pytest.approx(np.rint(place), abs=1e-3)
+        i, j, k = np.rint(place[:3]).astype(int)
+        column, row, index = voxel
+        assert np.asarray(source.dataobj)[i, j, k] == exam.pixels[index, row, column]
+
+
+def test_nifti_of_an_exam_without_a_place(tmp_path: Path) -> None:
+    exam = nifti_exam(tmp_path, None)
+    delivery = deliver(exam, classes(), tmp_path / "out", ["nifti"], MODEL)
+    assert np.array_equal(from_nifti(delivery), classes())
+    assert np.array_equal(read_grid(delivery.files[0]).array, classes())
+    assert "where the slices lie in the patient is unknown" in delivery.notes[-1]
+    (adrift,), _ = read_exams(series(tmp_path / "exam", PixelSpacing=None)[0].parent)
+    delivery = deliver(adrift, classes(), tmp_path / "out", ["nifti"], MODEL)
+    assert np.array_equal(nib.load(delivery.files[0]).affine, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    assert "1 mm in place of those that are not" in delivery.notes[-1]
+
+
+# ---------------------------------------------------------------------------------------------------------- CSV, pages
+
+
+def test_slices_add_up_to_the_exam(tmp_path: Path, phantom: tuple[NDArray[np.uint16], Labels]) -> None:
+    exam = exam_of(tmp_path, phantom[0])
+    delivery = deliver(exam, phantom[1], tmp_path / "out", ["csv"], MODEL)
+    (row,), slices = (rows_of(path) for path in delivery.files)
+    assert [item["slice"] for item in slices] == list(exam.slices)
+    assert [item["level"] for item in slices] == ["", "apical", "mid", "mid", "basal", "basal"]
+    for column in ("cavity_pixels", "scar_pixels", "wall_ml", "scar_ml"):
+        assert sum(float(item[column]) for item in slices) == pytest.approx(float(row[column]))
+    assert [item["cavity_found"] for item in slices] == ["False"] + ["True"] * 5
+    assert (row["slices_without_cavity"], row["model"], row["model_digest"]) == ("1", MODEL.name, MODEL.digest)
+    assert {item["use"] for item in [row, *slices]} == {"Research use only; not for diagnosis"}
+
+
+class Links(HTMLParser):
+    """Collects what a page refers to, and its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.links += [value or "" for name, value in attrs if name in {"src", "href", "srcset", "data"}]
+
+
+def page_of(exam: Exam, labels: Labels, folder: Path) -> tuple[str, Links]:
+    page = deliver(exam, labels, folder, ["html"], MODEL).files[0].read_text()
+    links = Links()
+    links.feed(page)
+    return page, links
+
+
+def test_the_page_is_whole_in_itself(tmp_path: Path, phantom: tuple[NDArray[np.uint16], Labels]) -> None:
+    exam = exam_of(tmp_path, phantom[0])
+    page, found = page_of(exam, phantom[1], tmp_path / "out")
+    assert len(found.links) == 1 + len(exam.slices)
+    for link in found.links:
+        kind, data = link.split(",")
+        assert kind == "data:image/png;base64"
+        Image.open(io.BytesIO(base64.b64decode(data))).verify()
+    assert not {"script", "link", "iframe", "object"} & set(found.tags)
+    assert "two-stage &lt;b&gt;LGE&lt;/b&gt;" in page
+    assert not re.search(r"https?:|url\(|@import", page)
+    assert page.count("Research use only; not for diagnosis") == 2
+    assert f"{exam.case}_slice000</p>" in page
+    result = Result(exam, phantom[1], MODEL)
+    assert f"{result.burden.wall_ml:.2f} mL" in page
+    assert f"{result.burden.scar_percent:.1f} %" in page
+    assert not isinstance(result.segments, str)
+    assert "without the insertion points of the right ventricle" in page
+
+
+def test_the_page_tells_the_exam_and_shows_the_heart_where_it_is(tmp_path: Path) -> None:
+    labels = np.zeros((3, 60, 90), dtype=np.uint8)
+    labels[:, 30:50, 10:40] = Label.CAVITY
+    exam = exam_of(tmp_path, grey(3, (60, 90)), (1.5, 1.0, 8.0))
+    page, found = page_of(exam, labels, tmp_path / "out")
+    cells = re.findall(r"<tr><td>([^<]*)</td><td>([^<]*)</td></tr>", page)
+    assert {
+        ("source", "DICOM"),
+        ("slices", "3 of 60 x 90 pixels"),
+        ("pixel (row x column)", "1.5 x 1 mm"),
+        ("distance of slices", "8 mm"),
+        ("thickness of a slice", "6.4 mm"),
+        ("position in the patient", "known"),
+    } <= set(cells)
+    with Image.open(io.BytesIO(base64.b64decode(found.links[-1].split(",")[1]))) as image:
+        drawn = np.asarray(image.convert("RGB")).astype(int)
+    assert drawn.shape[:2] == (300, 400)
+    yellow = np.argwhere(np.abs(drawn - COLOURS[Label.CAVITY]).max(axis=2) < 30)
+    top, left, side = zoom_box(list(labels))
+    scale, second = np.array([300, 200]) / side, np.array([0, 200])
+    assert yellow.min(axis=0) == pytest.approx((np.array([30, 10]) - (top, left)) * scale + second, abs=4)
+    assert yellow.max(axis=0) == pytest.approx((np.array([50, 40]) - (top, left)) * scale + second, abs=4)
+
+
+def test_the_page_says_why_there_is_no_bulls_eye(tmp_path: Path) -> None:
+    page, found = page_of(nifti_exam(tmp_path, None), classes(), tmp_path / "out")
+    assert "Not given: where the slices lie in the patient is unknown" in page
+    assert len(found.links) == 3
+
+
+def test_pictures_show_the_outlines_in_their_colours(
+    tmp_path: Path, phantom: tuple[NDArray[np.uint16], Labels]
+) -> None:
+    exam = exam_of(tmp_path, phantom[0])
+    files = deliver(exam, phantom[1], tmp_path / "out", ["png"], MODEL).files
+    assert [file.name for file in files] == [f"{name}.png" for name in exam.slices]
+    for index, file in enumerate(files):
+        with Image.open(file) as image:
+            assert image.size == (640, 640)
+            drawn = np.asarray(image.convert("RGB")).astype(int)
+        for label in (Label.CAVITY, Label.MYOCARDIUM, Label.SCAR):
+            near = np.argwhere(np.abs(drawn - COLOURS[label]).max(axis=2) < 30)
+            region = np.argwhere(phantom[1][index] == label)
+            assert (len(near) > 0) == (len(region) > 0)
+            if len(region):
+                pixel = 640 / 96
+                assert (near.min(axis=0) >= region.min(axis=0) * pixel - 4).all()
+                assert (near.max(axis=0) <= (region.max(axis=0) + 1) * pixel + 4).all()
+
+
+def test_pixels_that_are_no_squares_are_drawn_to_scale(tmp_path: Path) -> None:
+    exam = exam_of(tmp_path, grey(3, (20, 40)), (3.0, 1.0, 8.0))
+    file = deliver(exam, classes(3, (20, 40)), tmp_path / "out", ["png"], MODEL).files[0]
+    with Image.open(file) as image:
+        assert image.size == (427, 640) or image.size == (426, 640)
+
+
+@pytest.mark.parametrize(
+    ("segment", "x", "y"), [(1, 0, 0.87), (3, -0.76, -0.44), (8, -0.54, 0.31), (10, 0, -0.62), (16, 0.37, 0)]
+)
+def test_the_bulls_eye_has_each_segment_in_its_place(segment: int, x: float, y: float) -> None:
+    extent = ScarExtent(tuple(100.0 if k == segment else 0.0 for k in range(1, 18)), {}, ())
+    picture = np.asarray(Image.open(io.BytesIO(bullseye_png(extent))).convert("RGB")).astype(int)
+    full = np.abs(picture - COLOURS[Label.SCAR]).max(axis=2) < 6
+    rows, columns = np.nonzero(full)
+    offset = np.array([columns.mean() - picture.shape[1] / 2, picture.shape[0] / 2 - rows.mean()])
+    assert len(rows) > 500
+    assert offset / np.hypot(*offset) == pytest.approx(np.array([x, y]) / np.hypot(x, y), abs=0.25)
+
+
+# ------------------------------------------------------------------------------------------------------ whole or not
+
+
+def test_nothing_is_overwritten_and_nothing_is_left_half_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exam = nifti_exam(tmp_path, None)
+    deliver(exam, classes(), tmp_path / "out", ["csv"], MODEL)
+    before = (tmp_path / "out" / exam.case / "burden.csv").read_bytes()
+    with pytest.raises(DataError, match="is there already; nothing is overwritten"):
+        deliver(exam, classes(), tmp_path / "out", ["nifti"], MODEL)
+    assert (tmp_path / "out" / exam.case / "burden.csv").read_bytes() == before
+
+    assert read_delivery(tmp_path / "out", exam, ["nifti"], MODEL) is None
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setitem(FORMATS, "html", full)
+    with pytest.raises(DataError, match=r"cannot be written \(No space left on device\)"):
+        deliver(exam, classes(), tmp_path / "full", ["csv", "html"], MODEL)
+    assert list((tmp_path / "full").iterdir()) == []
+
+
+def test_what_was_delivered_is_known_again_and_what_differs_is_not(tmp_path: Path) -> None:
+    exam = exam_of(tmp_path, np.arange(3 * 48, dtype=np.uint16).reshape(3, 6, 8))
+    made = deliver(exam, classes(), tmp_path / "out", ["csv", "seg"], MODEL)
+    assert read_delivery(tmp_path / "out", exam, ["csv", "seg"], MODEL) == made
+    others = [
+        (exam, ["csv"], MODEL),
+        (exam, ["csv", "seg"], replace(MODEL, digest="other")),
+        (replace(exam, pixels=exam.pixels + 1), ["csv", "seg"], MODEL),
+        (replace(exam, spacing_mm=(1.0, 1.0, 8.0)), ["csv", "seg"], MODEL),
+        (replace(exam, affine=np.eye(4)), ["csv", "seg"], MODEL),
+    ]
+    for other, formats, model in others:
+        assert read_delivery(tmp_path / "out", other, formats, model) is None
+    (made.folder / "labels.dcm").unlink()
+    assert read_delivery(tmp_path / "out", exam, ["csv", "seg"], MODEL) is None
+
+
+def test_output_that_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("")
+    with pytest.raises(DataError, match="cannot be written"):
+        deliver(nifti_exam(tmp_path, None), classes(), tmp_path / "out", ["csv"], MODEL)
+
+
+def test_unknown_formats_are_told_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="unknown format 'nift': did you mean 'nifti'"):
+        deliver(nifti_exam(tmp_path, None), classes(), tmp_path / "out", ["csv", "nift"], MODEL)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_slice_with_thickness_has_a_seg(tmp_path: Path) -> None:
+    write(classic(grey(1)[0]), tmp_path / "one.dcm")
+    (exam,), _ = read_exams(tmp_path / "one.dcm")
+    delivery = deliver(exam, classes(1), tmp_path / "out", ["seg", "nifti"], MODEL)
+    assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes(1))
+    assert np.array_equal(from_nifti(delivery), classes(1))
+    check_dicom(delivery.files[0])

@@ -1,0 +1,415 @@
+"""Phases 3 and 4: folds, fits, what the pipeline is compared with, the one look at the test part."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import Result as Ran
+from mlflow.tracking import MlflowClient
+from PIL import Image
+from typer.testing import CliRunner
+
+from lge_sweep.cli import app
+from lge_sweep.config import load_sweep
+from lge_sweep.config.segmenter import Options
+from lge_sweep.data import load_arrays
+from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.errors import DataError, RunsError
+from lge_sweep.ingest import read
+from lge_sweep.labels import Label
+from lge_sweep.pipeline.fit import TwoStage, find_two_stage
+from lge_sweep.pipeline.folds import deal_folds, plan_folds
+from lge_sweep.pipeline.load import load_segmenter
+from lge_sweep.pipeline.looks import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
+from lge_sweep.pipeline.segment import TwoStageSegmenter
+from lge_sweep.pipeline.variants import PIPELINE, Part, two_stage_variants
+from lge_sweep.sweep.plan import load_plan, prepare_data
+from lge_sweep.tracking import EXPERIMENT, database_uri
+
+
+def cases(scar: int, normal: int) -> pd.DataFrame:
+    """A manifest of three slices a case, the middle one with scar; and a validation case that no fold may get."""
+    rows = [
+        {"case": f"{kind}{number}", "part": "train", "has_scar": kind == "scar" and place == 1}
+        for kind, count in (("scar", scar), ("normal", normal))
+        for number in range(count)
+        for place in range(3)
+    ]
+    return pd.DataFrame([*rows, {"case": "other", "part": "val", "has_scar": True}])
+
+
+@pytest.mark.parametrize(("scar", "normal", "folds"), [(7, 4, 5), (2, 3, 5), (0, 6, 3), (6, 0, 4), (20, 10, 2)])
+def test_every_training_case_is_in_one_fold_and_the_folds_are_alike(scar: int, normal: int, folds: int) -> None:
+    manifest = cases(scar, normal)
+    dealt = deal_folds(manifest, folds, seed=3)
+    assert set(dealt) == set(manifest["case"]) - {"other"}
+    for of_kind in (dealt, {case: fold for case, fold in dealt.items() if case.startswith("scar")}):
+        sizes = np.bincount(list(of_kind.values()), minlength=folds)
+        assert sizes.max() - sizes.min() <= 1
+
+
+def test_folds_follow_from_the_seed_and_not_from_the_order_of_rows() -> None:
+    manifest = cases(9, 6)
+    assert deal_folds(manifest, 5, 1) == deal_folds(manifest.sample(frac=1, random_state=0), 5, 1)
+    assert deal_folds(manifest, 5, 1) != deal_folds(manifest, 5, 2)
+
+
+def test_more_folds_than_training_cases_are_refused() -> None:
+    with pytest.raises(
+        DataError, match=r"has 3 cases, which cannot be dealt to 5 folds; set fit\.folds to at most that"
+    ):
+        deal_folds(cases(2, 1), 5, 0)
+
+
+def test_each_look_at_the_test_part_is_counted_whoever_looks(tmp_path: Path) -> None:
+    manifest = pd.DataFrame({"part": ["train", "test", "test"], "content_hash": ["a" * 64, "b" * 64, "c" * 64]})
+
+    def look(pipeline: str, seen: pd.DataFrame = manifest) -> list[Look]:
+        earlier = begin_look(tmp_path, pipeline, seen)
+        finish_look(tmp_path, pipeline)
+        return earlier
+
+    assert look("phase4-one") == []
+    (first,) = look("phase4-two", manifest.assign(content_hash=["x" * 64, "y" * 64, "c" * 64]))
+    assert (first.pipeline, first.slices, first.finished) == ("phase4-one", ("b" * 16, "c" * 16), True)
+    earlier = look("phase4-one")
+    assert [look.pipeline for look in earlier] == ["phase4-one", "phase4-two"]
+    assert "look 3 at this test part, which is no longer untouched; before: the same pipeline on" in describe_looks(
+        "phase4-one", earlier
+    )
+    untouched = manifest.assign(content_hash=["b" * 64, "d" * 64, "e" * 64])  # a training slice of others is not a look
+    assert look("phase4-three", untouched) == []
+    assert len(read_looks(tmp_path)) == 4
+
+
+def test_a_sweep_that_selected_on_the_test_part_was_a_look(tmp_path: Path) -> None:
+    manifest = pd.DataFrame({"part": ["val", "test"], "content_hash": ["a" * 64, "b" * 64]})
+    for name, part in (("phase1-x", "val"), ("phase2-y", "test")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "selection.json").write_text(json.dumps({"part": part}))
+        manifest.to_csv(tmp_path / name / "manifest.csv", index=False)
+    assert [look.pipeline for look in begin_look(tmp_path, "phase4-one", manifest)] == ["phase2-y"]
+    other = manifest.assign(content_hash=["b" * 64, "a" * 64])
+    assert begin_look(tmp_path, "phase4-two", other) == []
+
+
+def test_an_evaluation_that_was_stopped_goes_on_as_the_same_look(tmp_path: Path) -> None:
+    manifest = pd.DataFrame({"part": ["test"], "content_hash": ["a" * 64]})
+    for _ in range(3):
+        assert begin_look(tmp_path, "phase4-one", manifest) == []
+    (stopped,) = begin_look(tmp_path, "phase4-two", manifest)  # it had begun: it counts for others
+    assert (stopped.pipeline, stopped.finished) == ("phase4-one", False)
+    finish_look(tmp_path, "phase4-one")
+    assert [look.pipeline for look in begin_look(tmp_path, "phase4-one", manifest)] == ["phase4-one", "phase4-two"]
+
+
+def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> None:
+    (tmp_path / LOOKS).write_text("[{]", encoding="utf-8")
+    with pytest.raises(RunsError, match="the record of who looked at the test part cannot be read"):
+        read_looks(tmp_path)
+
+
+# ------------------------------------------------------------------------------------------ phases 3 and 4, run through
+
+TINY = ["--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1"]
+SMALL = ["--set", "fit.folds=2", "--set", "fit.controls=[true_guidance, single, cropped]"]
+
+
+def invoke(*arguments: str) -> Ran:
+    return CliRunner().invoke(app, list(arguments))
+
+
+class Through(NamedTuple):
+    """The runs directory of phases 2 to 4, and what phases 3 and 4 printed."""
+
+    runs: Path
+    phase3: str
+    phase4: str
+
+
+@pytest.fixture(scope="module")
+def through(tmp_path_factory: pytest.TempPathFactory) -> Through:
+    runs = tmp_path_factory.mktemp("pipeline") / "runs"
+    grid = ["--models", "unet", "--set", "grid.loss=[dice_ce]", "--set", "grid.optimizer=[adam]"]
+    printed = []
+    for arguments in (["phase2", *TINY, *grid], ["phase3", *TINY, *SMALL], ["phase4", *TINY, *SMALL]):
+        done = invoke(*arguments, "--runs", str(runs))
+        assert done.exit_code == 0, done.output
+        printed.append(done.output)
+    return Through(runs, *printed[1:])
+
+
+@pytest.fixture(scope="module")
+def two_stage(through: Through) -> TwoStage:
+    settings = [TINY[index + 1] for index in range(len(TINY)) if TINY[index] == "--set"] + SMALL[1::2]
+    configs = {stage: load_sweep("phase3", stage, "phantom", "smoke", settings) for stage in (1, 2)}
+    return find_two_stage(through.runs, configs, None)
+
+
+def test_no_network_gives_guidance_for_a_case_it_was_trained_on(through: Through, two_stage: TwoStage) -> None:
+    (folder,) = through.runs.glob("phase3-stage1-*")
+    recorded = load_plan(folder)
+    assert [cell.name for cell in recorded.cells] == ["fold1", "fold2"]
+    folds = plan_folds(
+        recorded.config, prepare_data(recorded.config, None, through.runs), through.runs, recorded.cells[0]
+    )
+    cases = folds.manifest["case"]
+    measured: list[int] = []
+    for cell in folds.cells:
+        rows = folds.inputs_of(cell).rows
+        assert not set(cases[rows["train"]]) & set(cases[rows["out_of_fold"]])
+        assert not set(cases[rows["train"]]) & set(cases[rows["val"]])
+        measured += rows["out_of_fold"]
+    assert sorted(measured) == folds.rows("train")
+
+
+def test_stage_2_is_fitted_on_what_stage_1_found(through: Through, two_stage: TwoStage) -> None:
+    fits, champion = two_stage.fits, two_stage.stage1
+    seen = load_arrays(fits.inputs_of(two_stage.fitted("predicted")).arrays)
+    whole = load_arrays(fits.arrays)
+    expected = np.stack([refine_cavity(mask == 1) for mask in champion.predictions()])
+    np.testing.assert_array_equal(seen.refined[fits.rows("val")], expected)
+    np.testing.assert_array_equal(seen.images, whole.images)
+    assert not seen.refined[fits.rows("test")].any()  # phase 3 does not look
+    (folder,) = through.runs.glob("phase3-stage1-*")
+    for name in ("fold1", "fold2"):
+        table = pd.read_csv(folder / "cells" / name / "per_image.csv")
+        rows = fits.manifest.index[fits.manifest["slice"].isin(table["image"])]
+        stored = np.load(folder / "cells" / name / "predictions.npz")["prediction"]
+        np.testing.assert_array_equal(seen.refined[rows], [refine_cavity(mask == 1) for mask in stored])
+    assert load_arrays(fits.inputs_of(two_stage.fitted("true_guidance")).arrays) is whole
+
+
+def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoStage) -> None:
+    fits = two_stage.fits
+    crops = load_arrays(fits.inputs_of(two_stage.fitted("cropped")).arrays)
+    whole = load_arrays(fits.inputs_of(two_stage.fitted("predicted")).arrays)
+    inputs = []
+
+    def network(batch: np.ndarray) -> np.ndarray:
+        inputs.append(batch)
+        return np.zeros((len(batch), 3, *batch.shape[2:]), dtype=np.float32)
+
+    margin = two_stage.config.fit.margin(64)
+    segmenter = TwoStageSegmenter(network, network, 64, two_stage.config.intensity, Options(crop_margin=margin))
+    rows = fits.rows("val")
+    segmenter.find_wall(whole.images[rows], whole.refined[rows])
+    expected = [network_input(crops.images[row], crops.refined[row], 2) for row in rows]
+    np.testing.assert_array_equal(np.concatenate(inputs), expected)
+
+
+def test_what_is_shipped_is_what_was_compared(through: Through, two_stage: TwoStage) -> None:
+    """The registered model, run by ONNX and by torch, labels the validation part as the networks of the fits do."""
+    rows = two_stage.fits.rows("val")
+    compared = Part(two_stage, "val").label(lambda *_: None)[PIPELINE].labels
+    images = load_arrays(two_stage.fits.arrays).images[rows]
+    for runtime in ("onnx", "torch"):
+        segmenter = load_segmenter("models:/lge-two-stage@champion", runtime, through.runs)
+        assert (segmenter.segment_frames(images).labels == compared).mean() > 0.999
+    assert "Registered as lge-two-stage version 1, the champion: models:/lge-two-stage@champion." in through.phase3
+
+
+def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
+    fits = two_stage.fits
+    rows = fits.rows("val")
+    truth, cavity = (getattr(load_arrays(fits.arrays), name)[rows] for name in ("labels", "refined"))
+    found = {name: made.labels for name, made in Part(two_stage, "val").label(lambda *_: None).items()}
+    assert list(found)[:2] == [PIPELINE, "true guidance"]
+    np.testing.assert_array_equal(found["true guidance"] == Label.CAVITY, cavity)
+    inner = np.stack([smooth_cavity(mask == 1) for mask in two_stage.stage1.predictions()])
+    np.testing.assert_array_equal(found["inner cavity"] == Label.CAVITY, inner)
+    single = np.load(fits.cell_folder(two_stage.fitted("single")) / "predictions.npz")["prediction"]
+    assert (found["single network"] == single).mean() > 0.999  # other sizes of batch round differently
+    wall = np.isin(truth, (Label.MYOCARDIUM, Label.SCAR))
+    for name, labels in found.items():
+        if name.endswith("true wall"):
+            np.testing.assert_array_equal(np.isin(labels, (Label.MYOCARDIUM, Label.SCAR)), wall)
+            np.testing.assert_array_equal(labels[~wall], truth[~wall])
+    stored = [two_stage.images[row] for row in rows]
+    size = truth.shape[1]
+    grey = [
+        np.asarray(Image.fromarray(image.astype(np.float32)).resize((size, size), Image.BILINEAR)) for image in stored
+    ]
+    for index, image in enumerate(grey):
+        inside = image[wall[index]]
+        np.testing.assert_array_equal(
+            found["fwhm in true wall"][index] == Label.SCAR, wall[index] & (image > inside.max() / 2)
+        )
+
+
+def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> None:
+    assert "Test part: first look at this test part." in through.phase4
+    (folder,) = through.runs.glob("phase4-*")
+    before = (folder / "evaluation.json").read_bytes()
+    again = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))
+    assert again.exit_code == 0, again.output
+    assert "was evaluated before; shown again, not evaluated again" in again.output
+    assert (folder / "evaluation.json").read_bytes() == before
+    assert len(json.loads((through.runs / LOOKS).read_text())) == 1
+    table = [line for line in through.phase4.splitlines() if " two-stage " in line]
+    assert table
+    assert table == [line for line in again.output.splitlines() if " two-stage " in line]
+
+
+def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, two_stage: TwoStage) -> None:
+    (folder,) = through.runs.glob("phase4-*")
+    names = {path.name for path in folder.iterdir()}
+    assert names >= {
+        "tables.md", "tables_6_and_7.csv", "pipelines.csv", "intervals.csv", "cases.csv", "agreement.csv",
+        "table_8_overlays.png", "bland_altman.png", "pipelines_scar.png", "test",
+    }  # fmt: skip
+    markdown = (folder / "tables.md").read_text()
+    alone = pd.read_csv(folder / "stage1_per_image.csv").query("`class` == 'cavity'")
+    part = Part(two_stage, "test")
+    masks = part.cavity(two_stage_variants(two_stage)[PIPELINE])
+    truth = part.truth == Label.CAVITY
+    dice = 2 * (masks & truth).sum(axis=(1, 2)) / (masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2)))
+    np.testing.assert_allclose(alone["dice"], dice)
+    assert all(text in markdown for text in ("Table VI, mean over images", "Table VII", "Bland", "paper"))
+    client = MlflowClient(tracking_uri=database_uri(through.runs))
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    (shown,) = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")
+    table = pd.read_csv(folder / "test" / "two-stage.csv")
+    cavity = table[table["class"] == "cavity"]
+    assert shown.data.metrics["test/dice/cavity"] == pytest.approx(cavity["dice"].mean())
+    pooled = 2 * cavity["tp"].sum() / (2 * cavity["tp"] + cavity["fp"] + cavity["fn"]).sum()
+    assert shown.data.metrics["test_pooled/dice/cavity"] == pytest.approx(pooled)
+    assert shown.data.tags["test_looks"] == "first look at this test part"
+    assert "Table VI" in shown.data.tags["mlflow.note.content"]
+    assert set(table["image"]) == set(two_stage.fits.manifest.query("part == 'test'")["slice"])
+
+
+def test_the_clinical_table_is_voxels_times_their_volume(through: Through, two_stage: TwoStage) -> None:
+    """The phantom has 1.6 x 1.6 x 10 mm; truth is counted as it was simulated, at 192 x 192."""
+    (folder,) = through.runs.glob("phase4-*")
+    cases = pd.read_csv(folder / "cases.csv").set_index("case")
+    fits, ml = two_stage.fits, 1.6 * 1.6 * 10 / 1000
+    simulated = {
+        name: volume.labels[index] for volume in read(fits.config.source) for index, name in enumerate(volume.slices)
+    }
+    found = Part(two_stage, "test").label(lambda *_: None)[PIPELINE].labels
+    rows = fits.manifest[fits.manifest["part"] == "test"].reset_index(drop=True)
+    for case, exam in rows.groupby("case"):
+        counts = sum(np.bincount(simulated[name].ravel(), minlength=4) for name in exam["slice"])
+        assert cases.loc[case, "cavity_ml_predicted"] == pytest.approx((found[exam.index] == 1).sum() * 9 * ml)
+        assert cases.loc[case, "cavity_ml_truth"] == pytest.approx(counts[1] * ml)
+        assert cases.loc[case, "wall_g_truth"] == pytest.approx((counts[2] + counts[3]) * ml * 1.05)
+        assert cases.loc[case, "scar_percent_truth"] == pytest.approx(100 * counts[3] / (counts[2] + counts[3]))
+
+
+def test_without_phase_2_or_3_the_command_to_run_is_named(tmp_path: Path) -> None:
+    done = invoke("phase4", *TINY, *SMALL, "--runs", str(tmp_path))
+    assert done.exit_code == 2
+    assert "phase 2 of stage 1 on phantom with profile smoke has not been run" in done.output
+    assert "Run first: lge-sweep phase2 --stage 1 --data phantom --profile smoke" in done.output
+
+
+def test_a_selection_on_the_test_part_is_no_base_for_an_evaluation_on_it(through: Through, tmp_path: Path) -> None:
+    shutil.copytree(through.runs, tmp_path / "runs", ignore=shutil.ignore_patterns("artifacts", "phase3*", "phase4*"))
+    (folder,) = (tmp_path / "runs").glob("phase2-stage1-*")
+    settings = (folder / "sweep.yaml").read_text()
+    (folder / "sweep.yaml").write_text(settings.replace("  part: val", "  part: test"))
+    done = invoke("phase3", *TINY, *SMALL, "--runs", str(tmp_path / "runs"))
+    assert done.exit_code == 2
+    assert "selected on the test part, on which the pipeline is to be evaluated" in done.output
+
+
+def test_a_phase_3_that_is_not_complete_is_said(through: Through) -> None:
+    done = invoke("phase4", *TINY, "--set", "fit.folds=3", "--runs", str(through.runs))
+    assert done.exit_code == 2
+    assert "phase 3 on phantom with profile smoke is not complete" in done.output
+    assert "Run first: lge-sweep phase3 --data phantom --profile smoke" in done.output
+
+
+def test_another_pipeline_is_shipped_without_training_again(through: Through) -> None:
+    done = invoke("phase3", *TINY, *SMALL, "--set", "fit.shipped.stage2=cropped", "--set", "fit.shipped.rotations=true",
+               "--runs", str(through.runs))  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert "started" not in done.output
+    assert "as shipped" in done.output
+    assert "the champion in place of version 1" in done.output
+    segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
+    assert segmenter.options == Options(rotations=True, crop_margin=8)
+    evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # what is shipped is evaluated, too
+    assert "as shipped" in evaluated.output
+    assert "look 2 at this test part, which is no longer untouched; before: the same pipeline" in evaluated.output
+
+
+def test_phase_3_has_no_selection_to_change_but_a_table(through: Through) -> None:
+    (folder,) = through.runs.glob("phase3-stage2-*")
+    done = invoke("select", folder.name, "--runs", str(through.runs))
+    assert done.exit_code == 2
+    assert "phase 3 selects nothing" in done.output
+    shown = invoke("table", folder.name, "--runs", str(through.runs))
+    assert shown.exit_code == 0
+    cavity = pd.read_csv(folder / "val" / "inner_cavity.csv").query("`class` == 'cavity'")["dice"].mean()
+    (line,) = [line for line in shown.output.splitlines() if line.startswith("| inner cavity ")]
+    assert f" {cavity:.4f}" in line
+
+
+def test_only_what_is_fitted_can_be_shipped(tmp_path: Path) -> None:
+    done = invoke("phase3", *TINY, *SMALL, "--set", "fit.shipped.stage2=augmented", "--runs", str(tmp_path))
+    assert done.exit_code == 2
+    assert "shipped.stage2 augmented must be among the controls, which are fitted" in done.output
+
+
+# -------------------------------------------------------------------------------------------------------------- predict
+
+
+@pytest.fixture(scope="module")
+def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exams") / "exams"
+    assert invoke("phantom", str(folder), "--format", "dicom", "--cases", "2").exit_code == 0
+    return folder
+
+
+def test_predict_writes_every_format_and_the_numbers_agree(through: Through, exams: Path, tmp_path: Path) -> None:
+    done = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep")
+    assert done.exit_code == 0, done.output
+    assert "2 exam(s) segmented. Research use only" in done.output
+    table = pd.read_csv(tmp_path / "out" / "burden.csv").set_index("case")
+    assert list(table.index) == ["phantom000", "phantom001"]
+    for case in table.index:
+        folder = tmp_path / "out" / case
+        assert {path.name for path in folder.iterdir()} == {
+            "labels.dcm", "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", "about.json",
+        }  # fmt: skip
+        image = nibabel.load(folder / "labels.nii.gz")
+        labels = np.asarray(image.dataobj)
+        voxel_ml = np.prod(image.header.get_zooms()) / 1000
+        assert table.loc[case, "cavity_ml"] == pytest.approx((labels == Label.CAVITY).sum() * voxel_ml, rel=1e-5)
+    again = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep")
+    assert again.exit_code == 0, again.output  # done before by the same model: kept
+    other = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep",
+                   "--format", "csv")  # fmt: skip
+    assert other.exit_code == 3
+    assert "nothing is overwritten" in other.output
+
+
+def test_a_bad_exam_among_good_ones_is_listed_and_the_good_ones_are_done(
+    through: Through, exams: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(exams, tmp_path / "exams")
+    broken = sorted((tmp_path / "exams" / "phantom001").rglob("*.dcm"))
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:300])
+    done = invoke("predict", str(tmp_path / "exams"), str(tmp_path / "out"), "--runs", str(through.runs),
+                  "--format", "csv, nifti", "--case-ids", "keep")  # fmt: skip
+    assert done.exit_code == 3, done.output
+    assert "1 exam(s) done; not done:" in done.output
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["burden.csv", "phantom000"]
+
+
+def test_predict_says_what_is_missing(exams: Path, tmp_path: Path) -> None:
+    done = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(tmp_path / "nothing"))
+    assert done.exit_code == 2
+    assert "there is no registry in" in done.output
+    assert not (tmp_path / "nothing").exists()
+    done = invoke("predict", str(exams), str(tmp_path / "out"), "--format", "jpeg")
+    assert done.exit_code == 2
+    assert "unknown format 'jpeg'" in done.output

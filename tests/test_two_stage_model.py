@@ -1,0 +1,344 @@
+"""The segmenter as files: exported networks, its folder, the model registry, and a process that lacks this package."""
+
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from lge_sweep.config import Cell
+from lge_sweep.config.data import Intensity
+from lge_sweep.config.schema import Training
+from lge_sweep.config.segmenter import Options, SegmenterSettings
+from lge_sweep.errors import ConfigError, ModelError, RunsError
+from lge_sweep.labels import STAGES
+from lge_sweep.models import build_module
+from lge_sweep.models.architectures import ARCHITECTURES
+from lge_sweep.models.export import export
+from lge_sweep.models.segmenter import Segmenter
+from lge_sweep.pipeline import TwoStageSegmenter, load_segmenter
+from lge_sweep.pipeline.register import NAME, register_segmenter
+from lge_sweep.pipeline.runtime import load_onnx, load_pt2, torch_network
+from lge_sweep.pipeline.write import write_segmenter
+from lge_sweep.tracking import Tracker, database_uri
+from lge_sweep.tracking.registry import find_champion, promote
+
+S = 64
+OPTIONS = Options(confine_scar=True, rotations=True, crop_margin=8)
+SETTINGS = SegmenterSettings(size=S, intensity=Intensity(clip_percentiles=(1, 99)), options=OPTIONS)
+
+
+def lively(model: str, stage: int, width: float = 0.1) -> Segmenter:
+    """A random network whose answers differ from pixel to pixel: statistics that are not 0 and 1, balanced scores."""
+    training = Training(width=width, encoder_weights="none")
+    network = Segmenter(build_module(Cell(stage, model, "cross_entropy", "adam", stage), training)).eval()
+    random = torch.Generator().manual_seed(1)
+    for layer in network.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            assert layer.running_mean is not None
+            assert layer.running_var is not None
+            layer.running_mean.normal_(0, 0.1, generator=random)
+            layer.running_var.uniform_(0.1, 0.5, generator=random)
+            layer.weight.data.uniform_(0.8, 1.5, generator=random)
+            layer.bias.data.normal_(0, 0.2, generator=random)
+    head = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)][-1]
+    assert head.bias is not None
+    with torch.no_grad():
+        scores = network.network((slices(4).float() - network.mean) / network.deviation)
+        spread = scores.std(dim=(0, 2, 3), keepdim=True)
+        head.weight.div_(spread.reshape(-1, 1, 1, 1))
+        head.bias.sub_(scores.mean(dim=(0, 2, 3))).div_(spread.flatten())
+    return network
+
+
+def slices(count: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    coarse = torch.randint(0, 256, (count, 3, 8, 8), generator=generator).float()
+    return torch.nn.functional.interpolate(coarse, size=(S, S), mode="bilinear").to(torch.uint8)
+
+
+def exam() -> NDArray[np.float32]:
+    """Smooth noise of other shape and unit than the networks' frame."""
+    grey = slices(5)[:, 0, :50].numpy().astype(np.float32) * 37 - 1000
+    return np.concatenate([grey, grey[:, :, ::-1]], axis=2)
+
+
+@pytest.fixture(scope="module")
+def networks() -> tuple[Segmenter, Segmenter]:
+    return lively("unet", 1), lively("unet", 2)
+
+
+@pytest.fixture(scope="module")
+def folder(networks: tuple[Segmenter, Segmenter], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("written") / "final"
+    write_segmenter(path, *networks, SETTINGS.model_copy(update={"facts": {"stage1": "a", "stage2": "b"}}))
+    return path
+
+
+@pytest.fixture(scope="module")
+def expected(networks: tuple[Segmenter, Segmenter]) -> NDArray[np.uint8]:
+    """What the networks give in torch, never exported."""
+    first, second = (torch_network(network) for network in networks)
+    labels = TwoStageSegmenter(first, second, S, SETTINGS.intensity, OPTIONS).segment(exam()).labels
+    assert len(np.unique(labels)) == 4  # the tests below compare something
+    return labels
+
+
+@pytest.mark.parametrize("model", ARCHITECTURES)
+def test_exported_networks_agree_with_torch(model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    if model == "deeplabv3plus_mobilenetv2" and "LGE_SWEEP_SLOW_TESTS" not in os.environ:
+        pytest.skip("half a minute: torch takes MobileNetV2's graph apart; set LGE_SWEEP_SLOW_TESTS=1 to run it")
+    network = lively(model, 2)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    capfd.readouterr()
+    export(network, S, tmp_path / "network.pt2", tmp_path / "network.onnx")
+    assert capfd.readouterr() == ("", "")
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    runtimes = load_pt2(tmp_path / "network.pt2"), load_onnx(tmp_path / "network.onnx")
+    for count in (1, 3):
+        inputs = slices(count).numpy()
+        with torch.inference_mode():
+            wanted = network(slices(count)).numpy()
+        assert wanted.shape == (count, len(STAGES[2]), S, S)
+        assert wanted.std(axis=(0, 2, 3)).min() > 0.05
+        for run in runtimes:
+            got = run(inputs)
+            assert got.dtype == np.float32
+            np.testing.assert_allclose(got, wanted, rtol=0, atol=1e-4)
+            assert (got.argmax(axis=1) == wanted.argmax(axis=1)).mean() >= 0.999
+
+
+def test_files_are_sound_and_name_no_folder(folder: Path) -> None:
+    for path in folder.glob("*.onnx"):
+        model = onnx.load(path)
+        onnx.checker.check_model(model, full_check=True)
+        (image,), (probabilities,) = model.graph.input, model.graph.output
+        sizes = [
+            [axis.dim_param or axis.dim_value for axis in v.type.tensor_type.shape.dim] for v in (image, probabilities)
+        ]
+        assert sizes == [["slices", 3, S, S], ["slices", len(STAGES[int(path.stem[-1])]), S, S]]
+    here = Path(torch.__file__).parent, Path(__file__).parents[1]
+    for path in folder.iterdir():
+        assert not any(str(place).encode() in path.read_bytes() for place in here)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_a_folder_gives_what_the_networks_give(folder: Path, expected: NDArray[np.uint8], runtime: str) -> None:
+    loaded = load_segmenter(folder, runtime)
+    assert (loaded.size, loaded.intensity, loaded.options) == (S, SETTINGS.intensity, OPTIONS)
+    assert (loaded.segment(exam()).labels == expected).mean() >= 0.999
+
+
+def test_a_folder_is_plain_data_and_whole(
+    folder: Path, networks: tuple[Segmenter, Segmenter], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = json.loads((folder / "settings.json").read_text())
+    assert sorted(path.name for path in folder.iterdir()) == sorted([*written["files"], "settings.json"])
+    assert written["facts"] == {"stage1": "a", "stage2": "b"}
+    with pytest.raises(ModelError, match="is there already"):
+        write_segmenter(folder, *networks, SETTINGS)
+
+    def full(*arguments: object) -> None:
+        Path(str(arguments[-1])).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("lge_sweep.pipeline.write.export", full)
+    with pytest.raises(ModelError, match="No space left on device"):
+        write_segmenter(tmp_path / "new", *networks, SETTINGS)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_broken_folder_is_explained(folder: Path, tmp_path: Path) -> None:
+    def broken(name: str, content: bytes | None) -> Path:
+        copy = tmp_path / f"{name}-{len(list(tmp_path.iterdir()))}"
+        copy.mkdir()
+        for path in folder.iterdir():
+            (copy / path.name).write_bytes(path.read_bytes())
+        (copy / name).unlink() if content is None else (copy / name).write_bytes(content)
+        return copy
+
+    settings = json.loads((folder / "settings.json").read_text())
+    wrong = json.dumps({**settings, "size": 65, "colour": "red"}).encode()
+    for name, content, message in (
+        ("stage2.onnx", None, "stage2.onnx: missing or not as it was written"),
+        ("stage1.onnx", (folder / "stage2.onnx").read_bytes(), "stage1.onnx: missing or not as it was written"),
+        ("settings.json", None, "holds no segmenter"),
+        ("settings.json", wrong, r"size: Input should be a multiple of 32; colour: Extra inputs are not permitted"),
+    ):
+        with pytest.raises(ModelError, match=message):
+            load_segmenter(broken(name, content))
+    with pytest.raises(ConfigError, match="unknown runtime 'onx': did you mean 'onnx'"):
+        load_segmenter(folder, "onx")
+
+
+class Trap:
+    """Unpickling it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("where", ["sample_inputs/model.pt", "weights/model.pt", "constants", "weights"])
+def test_pickled_code_in_a_network_is_not_run(folder: Path, tmp_path: Path, where: str) -> None:
+    trap, sprung = io.BytesIO(), tmp_path / "sprung"
+    torch.save(Trap(sprung), trap)
+    path = tmp_path / "stage1.pt2"
+    with zipfile.ZipFile(folder / "stage1.pt2") as before, zipfile.ZipFile(path, "w") as after:
+        (root,) = {name.partition("/")[0] for name in before.namelist()}
+        config = f"{root}/data/{where}/model_{where}_config.json"
+        changed = {f"{root}/data/{where}": trap.getvalue()}
+        if where == "constants":
+            entry = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}
+            changed = {config: json.dumps({"config": {"x": entry}}).encode()}
+            changed[f"{root}/data/constants/opaque_obj_0"] = pickle.dumps(Trap(sprung))
+        elif where == "weights":
+            content = json.loads(before.read(config))
+            first = next(iter(content["config"].values()))
+            first["use_pickle"] = True
+            changed = {config: json.dumps(content).encode()}
+            changed[f"{root}/data/weights/{first['path_name']}"] = trap.getvalue()
+        for name in before.namelist():
+            after.writestr(name, changed.pop(name, before.read(name)))
+        for name, content in changed.items():
+            after.writestr(name, content)
+    with pytest.raises(ModelError, match="holds a pickled object"):
+        load_pt2(path)
+    assert not sprung.exists()
+
+
+CLEAN = """
+import ast, importlib.machinery, json, sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+runs, place = sys.argv[1:3]
+
+class OnlyTheModels:
+    "An lge_sweep that is installed here does not count."
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name != "lge_sweep":
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(name, [path for path in sys.path if path.startswith(runs)])
+        if spec is None:
+            raise ModuleNotFoundError(name)
+        return spec
+
+sys.meta_path.insert(0, OnlyTheModels)
+try:
+    import lge_sweep
+except ModuleNotFoundError:
+    pass
+else:
+    sys.exit("lge_sweep is there without the model")
+
+import mlflow, numpy
+
+exam, name = numpy.load("exam.npy"), "models:/lge-two-stage@champion"
+mlflow.set_tracking_uri(place)
+numpy.save("onnx.npy", mlflow.pyfunc.load_model(name).predict(exam))
+assert "torch" not in sys.modules
+numpy.save("torch.npy", mlflow.pyfunc.load_model(name, model_config={"runtime": "torch"}).predict(exam))
+assert sys.modules["lge_sweep"].__file__.startswith(runs)
+used = set()
+for module in [module for key, module in sys.modules.items() if key.startswith("lge_sweep")]:
+    for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
+        if isinstance(node, ast.Import):
+            used |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            used.add(node.module.split(".")[0])
+known = packages_distributions()
+Path("used.json").write_text(json.dumps([known[name] for name in used & known.keys() & sys.modules.keys()]))
+from mlflow.models import predict
+Path("exam.json").write_text(json.dumps({"inputs": exam.tolist()}))
+predict(name, input_path="exam.json", content_type="json", env_manager="local", output_path="served.json")
+"""
+
+
+@pytest.fixture(scope="module")
+def registered(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    runs = tmp_path_factory.mktemp("registry") / "runs"
+    runs.mkdir()
+    tracker = Tracker(runs)
+    tracker.open_run("final-run", "final", {}, {}).finish()
+    facts = {"collapsed": "no"}
+    version = register_segmenter(tracker, folder, "final-run", "phase4-x", facts, "A segmenter of random numbers")
+    again = register_segmenter(tracker, folder, "final-run", "phase4-x", facts, "A segmenter of random numbers")
+    assert (version.number, again.number) == ("1", "1")  # registered once
+    said = promote(tracker, NAME, version, "phase4-x/", True, "lge-sweep phase4")
+    assert said == f"Registered as {NAME} version 1, the champion: models:/{NAME}@champion."
+    return runs
+
+
+def test_the_model_predicts_in_a_process_without_this_package(registered: Path, folder: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "exam.npy", exam())
+    command = [sys.executable, "-W", "ignore", "-c", CLEAN, str(registered.resolve()), database_uri(registered)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    for runtime in ("onnx", "torch"):
+        labels = np.load(tmp_path / f"{runtime}.npy")
+        assert labels.dtype == np.uint8
+        assert np.array_equal(labels, load_segmenter(folder, runtime).segment(exam()).labels)
+    served = json.loads((tmp_path / "served.json").read_text())["predictions"]
+    assert np.array_equal(served, np.load(tmp_path / "onnx.npy"))
+    requirements = next(registered.rglob("requirements.txt")).read_text().split()
+    names = {line.split("==")[0].lower() for line in requirements if "==" in line}
+    assert len(names) == len(requirements)  # all pinned
+    for packages in json.loads((tmp_path / "used.json").read_text()):
+        assert {package.lower() for package in packages} & (names | {"pydantic_core", "lge_sweep", "torch"})
+
+
+def test_the_registry_gives_the_segmenter(registered: Path, folder: Path) -> None:
+    loaded = load_segmenter(f"models:/{NAME}@champion", "onnx", registered)
+    assert np.array_equal(loaded.segment(exam()).labels, load_segmenter(folder).segment(exam()).labels)
+    for name in ("models:/lge-two-stage/7", "models:/nothing@champion"):
+        with pytest.raises(ModelError, match=f"{name}: not to be had"):
+            load_segmenter(name, "onnx", registered)
+
+
+def test_nothing_registered_is_pickled_or_a_patients(registered: Path) -> None:
+    files = [path for path in registered.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} <= {
+        ".py",
+        ".j2",
+        ".json",
+        ".yaml",
+        ".txt",
+        ".onnx",
+        ".pt2",
+        ".db",
+        ".typed",
+        "",
+    }
+    example = json.loads(next(registered.rglob("input_example.json")).read_text())
+    assert not np.array(example["inputs"] if isinstance(example, dict) else example).any()
+
+
+def test_who_gives_way_to_whom(registered: Path, folder: Path) -> None:
+    tracker = Tracker(registered)
+    with pytest.raises(RunsError, match="no run of nowhere"):
+        register_segmenter(tracker, folder, "nowhere", "phase4-y", {"collapsed": "no"}, "x")
+    collapsed = register_segmenter(tracker, folder, "final-run", "phase4-z", {"collapsed": "scar"}, "x")
+    said = promote(tracker, NAME, collapsed, "phase4-z/", True, "lge-sweep phase4")
+    assert "it collapsed, so version 1" in said
+    other = register_segmenter(tracker, folder, "final-run", "phase4-y", {"collapsed": "no"}, "x")
+    said = promote(tracker, NAME, other, "phase4-y/", False, "lge-sweep phase4")
+    assert said.endswith("stays champion. To change that: lge-sweep phase4")
+    said = promote(tracker, NAME, other, "phase4-y/", True, "lge-sweep phase4")
+    assert "the champion in place of version 1" in said
+    champion = find_champion(tracker, NAME)
+    assert champion is not None
+    assert champion.tags["stage1"] == "a"
+    assert champion.number == other.number
