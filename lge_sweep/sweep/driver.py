@@ -34,11 +34,12 @@ class Driver:
     """
 
     def __init__(self, runs: Path, workers: int, console: Console) -> None:
-        """Start the workers, which load their libraries while the data is read."""
+        """Take the directory; workers are hired when there is something to do."""
         self.runs, self.console = runs, console
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.threads = max(1, cores // workers)
-        self.workers = [self._hire(number) for number in range(workers)]
+        self.places = workers
+        self.workers: list[Worker] = []
         self.ledger = Ledger(runs)
         self._tracker: Tracker | None = None
         self._checked: set[tuple[str, ...]] = set()
@@ -64,12 +65,14 @@ class Driver:
         self.console.print(f"folder: {plan.folder}", markup=False, soft_wrap=True)
 
     def open_run(self, plan: Plan) -> "TrackedRun":
-        """Open the sweep's MLflow run.
+        """Open the sweep's MLflow run; if there is something to do, workers load their libraries meanwhile.
 
         Raises:
             WeightsError: pretrained weights cannot be had; nothing was started.
         """
-        self._check_weights(plan)
+        if plan.config.search or plan.unfinished():
+            self._staff()
+            self._check_weights(plan)
         from lge_sweep.sweep.publish import open_sweep
 
         return open_sweep(self.tracker, plan)
@@ -100,6 +103,8 @@ class Driver:
         for cell, trial, reason in source.without_result():
             show_ended(self.tracker, plan, cell, trial, parent, reason)
         failed: dict[str, str] = {}
+        if source.done() < source.total:
+            self._staff()
         title = f"{plan.config.phase} stage {plan.config.stage}"
         with SweepProgress(self.console, title, source.total, source.done()) as progress:
             Round(self, plan, study, parent, progress, source, results, failed).complete()
@@ -116,6 +121,12 @@ class Driver:
         """End all workers."""
         for worker in self.workers:
             worker.stop()
+        self.workers = []
+
+    def _staff(self) -> None:
+        """Hire the workers, unless they are there already."""
+        if not self.workers:
+            self.workers = [self._hire(number) for number in range(self.places)]
 
     def _hire(self, number: int) -> Worker:
         return Worker(number, self.threads, self.runs / "logs" / f"worker{number}.txt")
