@@ -21,7 +21,7 @@ from lge_sweep.sweep.plan import Plan, make_plans
 from lge_sweep.sweep.task import CellTask, GivenUpError, Progress, make_task
 
 ARGUMENTS = [
-    "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet, deeplabv3plus_mobilenetv2]",
+    "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",
     "--set", "training.max_steps=40", "--set", "training.validation_every=4", "--set", "training.patience=100",
 ]  # fmt: skip
 
@@ -99,7 +99,7 @@ def test_killed_at_five_moments_every_cell_is_complete_once(tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     assert "resumed" in done.stdout
     ((_, _, entries),) = read_ledger(runs)
-    assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0), ("complete", 1), ("complete", 2)]
+    assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0), ("complete", 1)]
     parents, children = child_runs(runs)
     assert len(parents) == 1
     assert Counter(entry.data.tags["cell"] for entry in children) == {entry.cell: 1 for entry in entries}
