@@ -101,7 +101,7 @@ def run_phase3(request: Request, anew: bool) -> None:
         from lge_sweep.pipeline.fit import fit_two_stage
         from lge_sweep.pipeline.ship import compare_on_validation, ship
 
-        fitted = fit_two_stage(driver, dict(zip((1, 2), configs, strict=True)), request.root, request.allow_incomplete)
+        fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
         console.print()
         with progress(console, "labelling the validation part") as say:
             comparison = compare_on_validation(driver.tracker, fitted, say)
@@ -124,12 +124,16 @@ def run_phase4(request: Request) -> None:
         from lge_sweep.pipeline.fit import find_two_stage
         from lge_sweep.pipeline.ship import show_evaluation
 
-        stages = dict(zip((1, 2), configs, strict=True))
+        stages = _by_stage(configs)
         fitted = find_two_stage(driver.runs, stages, request.root, request.allow_incomplete)
         with progress(console, "labelling the test part") as say:
             evaluation = evaluate_once(driver.runs, fitted, say)
         show_evaluation(driver.tracker, fitted, evaluation)
         print_evaluation(console, evaluation)
+
+
+def _by_stage(configs: Sequence[SweepConfig]) -> dict[int, SweepConfig]:
+    return {config.stage: config for config in configs}
 
 
 @contextmanager

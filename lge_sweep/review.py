@@ -5,8 +5,6 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import pandas as pd
-
 from lge_sweep.choices import suggest
 from lge_sweep.config import configurations
 from lge_sweep.console import make_console, print_comparison, print_outcome
@@ -17,12 +15,14 @@ from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.scoring import Result, mean_of_all
 from lge_sweep.scoring.doubt import Candidate, chance, interval, score_difference
 from lge_sweep.scoring.paired import compare_tables
-from lge_sweep.sweep.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, SETTINGS, read_json, write_json
+from lge_sweep.sweep.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, SETTINGS
 from lge_sweep.sweep.finish import Decree, choose, finish_sweep
 from lge_sweep.sweep.ledger import Entry, hold_runs, read_sweep
 from lge_sweep.sweep.plan import Plan, load_plan
 from lge_sweep.sweep.publish import log_outcome, open_sweep, open_trial, read_result, trial_key
+from lge_sweep.sweep.tables import read_per_image
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
+from lge_sweep.whole import read_json, write_json
 
 FORMS = ("image_mean", "pooled", "positive")
 
@@ -115,7 +115,7 @@ def compare_cells(first: str, second: str, runs: Path) -> None:
         raise ConfigError("the cells are of different stages, whose classes differ; compare within a stage")
     if plans[0].config.metrics != plans[1].config.metrics:
         raise ConfigError("the cells were measured differently (metrics.bf_tolerance or metrics.empty of their sweeps)")
-    tables = [pd.read_csv(folder / PER_IMAGE, dtype={"image": str, "case": str}) for folder in folders]
+    tables = [read_per_image(folder / PER_IMAGE) for folder in folders]
     names = (folders[0].name, folders[1].name)
     if names[0] == names[1]:
         names = (f"{plans[0].name}/{names[0]}", f"{plans[1].name}/{names[1]}")

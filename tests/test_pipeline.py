@@ -22,6 +22,7 @@ from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
 from lge_sweep.errors import DataError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.labels import Label
+from lge_sweep.pipeline.champions import read_predictions
 from lge_sweep.pipeline.fit import TwoStage, find_two_stage
 from lge_sweep.pipeline.folds import deal_folds, plan_folds
 from lge_sweep.pipeline.load import load_segmenter
@@ -172,7 +173,7 @@ def test_stage_2_is_fitted_on_what_stage_1_found(through: Through, two_stage: Tw
     fits, champion = two_stage.fits, two_stage.stage1
     seen = load_arrays(fits.inputs_of(two_stage.fitted("predicted")).arrays)
     whole = load_arrays(fits.arrays)
-    expected = np.stack([refine_cavity(mask == 1) for mask in champion.predictions()])
+    expected = np.stack([refine_cavity(mask == 1) for mask in read_predictions(champion.folder)])
     np.testing.assert_array_equal(seen.refined[fits.rows("val")], expected)
     np.testing.assert_array_equal(seen.images, whole.images)
     assert not seen.refined[fits.rows("test")].any()  # phase 3 does not look
@@ -221,7 +222,7 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
     found = {name: made.labels for name, made in Part(two_stage, "val").label(lambda *_: None).items()}
     assert list(found)[:2] == [PIPELINE, "true guidance"]
     np.testing.assert_array_equal(found["true guidance"] == Label.CAVITY, cavity)
-    inner = np.stack([smooth_cavity(mask == 1) for mask in two_stage.stage1.predictions()])
+    inner = np.stack([smooth_cavity(mask == 1) for mask in read_predictions(two_stage.stage1.folder)])
     np.testing.assert_array_equal(found["inner cavity"] == Label.CAVITY, inner)
     single = np.load(fits.cell_folder(two_stage.fitted("single")) / "predictions.npz")["prediction"]
     assert (found["single network"] == single).mean() > 0.999  # other sizes of batch round differently

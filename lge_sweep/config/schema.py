@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from lge_sweep.choices import suggest
 from lge_sweep.config.base import Settings
 from lge_sweep.config.data import DataFile
+from lge_sweep.config.segmenter import Past
 from lge_sweep.labels import Label
 
 MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
@@ -157,17 +158,11 @@ class Search(Settings):
         return self
 
 
-class Shipped(Settings):
+class Shipped(Past):
     """The pipeline that is shipped. Its defaults are the paper's; everything else is an option past it."""
 
     stage2: Literal["predicted", "cropped", "augmented"] = "predicted"
     """Which fit of stage 2: as the paper's, on crops around the heart, or with richer augmentation."""
-    inner_cavity: bool = False
-    """Whether the final cavity is without the edge that the refinement adds to it for guidance."""
-    confine_scar: bool = False
-    """Whether scar that touches neither myocardium nor cavity is dropped."""
-    rotations: bool = False
-    """Whether probabilities are averaged over the four quarter turns of an image."""
 
 
 class Fit(Settings):

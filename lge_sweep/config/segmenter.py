@@ -8,8 +8,8 @@ from lge_sweep.config.base import Settings
 from lge_sweep.config.data import Intensity
 
 
-class Options(Settings):
-    """What a two-stage segmenter does beyond the paper; all of it is off unless asked for."""
+class Past(Settings):
+    """What can be done beyond the paper with the networks as they are; all of it is off unless asked for."""
 
     inner_cavity: bool = False
     """Whether the final cavity is without the edge, a pixel wide, that the refinement adds to it for guidance."""
@@ -17,6 +17,11 @@ class Options(Settings):
     """Whether scar that touches neither myocardium nor cavity becomes background."""
     rotations: bool = False
     """Whether probabilities are averaged over the four rotations by 90 degrees, in both stages."""
+
+
+class Options(Past):
+    """What a two-stage segmenter does beyond the paper."""
+
     crop_margin: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Pixels of the network's frame around the cavity that stage 2 sees, enlarged; none: it sees the whole slice."""
 

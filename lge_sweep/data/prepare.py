@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.labels import Label
+from lge_sweep.whole import whole_folder
 
 ARRAYS = ("images", "labels", "refined")
 FORMAT = 1
@@ -70,14 +70,9 @@ def _write(folder: Path, arrays: Arrays) -> None:
     # of a driver that was killed here; one driver at a time comes this way
     for left_over in folder.parent.glob(".*-*"):
         shutil.rmtree(left_over, ignore_errors=True)
-    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
-    unfinished.mkdir(parents=True, exist_ok=True)
-    try:
+    with whole_folder(folder) as unfinished:
         for name in ARRAYS:
             np.save(unfinished / f"{name}.npy", getattr(arrays, name), allow_pickle=False)
-        unfinished.rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def store_arrays(arrays: Arrays, cache: Path) -> Path:

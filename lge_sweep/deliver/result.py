@@ -79,3 +79,18 @@ class Result:
         """Ids of the slices in which no cavity was found."""
         found = (self.labels == Label.CAVITY).any(axis=(1, 2))
         return [name for name, there in zip(self.exam.slices, found, strict=True) if not there]
+
+
+def seg_obstacle(exam: Exam) -> str | None:
+    """Return a sentence that says why there can be no DICOM SEG of an exam, or None where there can be."""
+    if not exam.sources:
+        return "a DICOM SEG refers to DICOM images, but the exam is not DICOM; ask for nifti instead of seg"
+    if exam.affine is None:
+        return (
+            "a DICOM SEG needs position, orientation, PixelSpacing and slice distance of its images; "
+            "ask for nifti instead of seg"
+        )
+    files = {source.path for source in exam.sources}
+    if 1 < len(files) < len(exam.sources):
+        return "a DICOM SEG refers to one multi-frame file, but the series has several; ask for nifti instead of seg"
+    return None

@@ -29,21 +29,6 @@ COPIED = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "Accessi
 """What a SEG takes from its source and must have, if empty (type 2)."""
 
 
-def seg_obstacle(exam: Exam) -> str | None:
-    """Return a sentence that says why there can be no DICOM SEG of an exam, or None where there can be."""
-    if not exam.sources:
-        return "a DICOM SEG refers to DICOM images, but the exam is not DICOM; ask for nifti instead of seg"
-    if exam.affine is None:
-        return (
-            "a DICOM SEG needs position, orientation, PixelSpacing and slice distance of its images; "
-            "ask for nifti instead of seg"
-        )
-    files = {source.path for source in exam.sources}
-    if 1 < len(files) < len(exam.sources):
-        return "a DICOM SEG refers to one multi-frame file, but the series has several; ask for nifti instead of seg"
-    return None
-
-
 def write_seg(result: Result, path: Path) -> None:
     """Write the labels as a binary DICOM SEG, a segment a class: LV cavity, myocardium (without scar), scar.
 

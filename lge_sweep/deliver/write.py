@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,9 +12,10 @@ from numpy.typing import NDArray
 
 from lge_sweep import __version__
 from lge_sweep.choices import look_up
-from lge_sweep.deliver.result import RESEARCH, ModelFacts, Result
+from lge_sweep.deliver.result import RESEARCH, ModelFacts, Result, seg_obstacle
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
+from lge_sweep.whole import read_json, whole_folder, write_json
 
 
 @dataclass(frozen=True)
@@ -34,6 +33,8 @@ class Delivery:
     notes: tuple[str, ...]
 
 
+BURDEN = "burden.csv"
+"""In the folder of an exam, and of all exams beside their folders."""
 ABOUT = "about.json"
 """In the folder of an exam: by which model, in which formats and with which files it was made."""
 
@@ -49,7 +50,7 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
     """
     folder = output.expanduser() / exam.case
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        about = read_json(folder / ABOUT)
         files = tuple(folder / name for name in about["files"])
     except (OSError, ValueError, KeyError, TypeError):
         return None  # `deliver` says what is wrong with the folder
@@ -80,21 +81,16 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
     folder = output.expanduser() / exam.case
     if folder.exists():
         raise DataError(str(folder), ["is there already; nothing is overwritten: move it, or write to another folder"])
-    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
     notes: list[str] = []
     try:
-        unfinished.mkdir(parents=True)
-        files = [
-            path.relative_to(unfinished) for write in writers.values() for path in write(result, unfinished, notes)
-        ]
-        notes = [*exam.notes, *notes, *_without_cavity(result)]
-        about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
-        (unfinished / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-        unfinished.rename(folder)
+        with whole_folder(folder) as unfinished:
+            written = [path for write in writers.values() for path in write(result, unfinished, notes)]
+            files = [path.relative_to(unfinished) for path in written]
+            notes = [*exam.notes, *notes, *_without_cavity(result)]
+            about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
+            write_json(unfinished / ABOUT, about)
     except OSError as error:
         raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
     return Delivery(folder, tuple(folder / path for path in files), tuple(notes))
 
 
@@ -126,7 +122,7 @@ def _about(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, A
 
 
 def _seg(result: Result, folder: Path, notes: list[str]) -> list[Path]:
-    from lge_sweep.deliver.seg import seg_obstacle, write_seg
+    from lge_sweep.deliver.seg import write_seg
 
     if problem := seg_obstacle(result.exam):
         raise DataError(result.exam.case, [problem])
@@ -157,9 +153,9 @@ def _png(result: Result, folder: Path, notes: list[str]) -> list[Path]:
 def _csv(result: Result, folder: Path, notes: list[str]) -> list[Path]:
     from lge_sweep.deliver.tables import exam_row, slice_rows, write_csv
 
-    write_csv([exam_row(result)], folder / "burden.csv")
+    write_csv([exam_row(result)], folder / BURDEN)
     write_csv(slice_rows(result), folder / "slices.csv")
-    return [folder / "burden.csv", folder / "slices.csv"]
+    return [folder / BURDEN, folder / "slices.csv"]
 
 
 def _html(result: Result, folder: Path, notes: list[str]) -> list[Path]:

@@ -1,9 +1,7 @@
 """Write a data set: a folder of exams, with a data file that reads them back. All of it or nothing."""
 
-import os
 import re
 import shlex
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +15,7 @@ from PIL import Image
 from lge_sweep.config.data import ColourMask, DataFile, ImagePairs, IndexMask
 from lge_sweep.errors import DataError
 from lge_sweep.labels import COLOURS, Label
+from lge_sweep.whole import whole_folder
 
 Masks = Literal["index", "colour"]
 PALETTE = np.array([COLOURS[label] for label in Label], dtype=np.uint8)
@@ -57,18 +56,14 @@ def new_data_set(output: Path, settings: DataFile, comments: Comments) -> Iterat
         DataError: the folder holds something already, or cannot be written.
     """
     output = output.absolute()
-    unfinished = output.with_name(f".{output.name}-{os.getpid()}")
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise DataError(str(output), ["is not an empty folder; nothing is overwritten"])
-        unfinished.mkdir(parents=True)
-        yield unfinished
-        (unfinished / _name(output)).write_text(_data_file(output, settings, comments), encoding="utf-8")
-        unfinished.rename(output)
+        with whole_folder(output) as unfinished:
+            yield unfinished
+            (unfinished / _name(output)).write_text(_data_file(output, settings, comments), encoding="utf-8")
     except OSError as error:
         raise DataError(str(output), [f"cannot be written ({error.strerror}); nothing was"]) from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def next_command(output: Path) -> str:

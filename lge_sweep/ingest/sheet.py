@@ -1,8 +1,6 @@
 """A contact sheet: every slice of every exam small, with the outlines of its classes."""
 
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from PIL import Image, ImageDraw
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.volume import Pixels, Volume
 from lge_sweep.labels import COLOURS, Label
+from lge_sweep.whole import whole_file
 
 TILE = 128
 """Longest side of a slice on the sheet, in pixels."""
@@ -45,14 +44,11 @@ def write_sheet(volumes: Sequence[Volume], path: Path) -> str:
         draw.text((2, top + 1), volume.case, fill=(255, 255, 255))
         for column in range(len(volume.slices)):
             sheet.paste(tile(volume.pixels[column], volume.labels[column]), (column * TILE, top + MARGIN))
-    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sheet.save(unfinished, format="PNG")
-        unfinished.replace(path)
+        with whole_file(path) as unfinished:
+            sheet.save(unfinished, format="PNG")
     except OSError as error:
-        with suppress(OSError):
-            unfinished.unlink()
         raise DataError(str(path), [f"cannot be written ({error.strerror})"]) from error
     left_out = "" if len(shown) == len(volumes) else f"; {len(volumes) - len(shown)} more do not fit on it"
     return f"{path}: contact sheet of {len(shown)} case(s){left_out}"

@@ -1,6 +1,5 @@
 """What phase 2 selected for a stage."""
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +8,10 @@ from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.errors import InheritError
-from lge_sweep.sweep.files import BEST, PREDICTIONS, SELECTION, read_json
+from lge_sweep.sweep.files import BEST, PREDICTIONS, SELECTION
 from lge_sweep.sweep.inherit import matching_sweeps
 from lge_sweep.sweep.plan import Plan, load_plan
+from lge_sweep.whole import file_digest, read_json
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,7 @@ class Champion:
     @property
     def digest(self) -> str:
         """SHA-256 of its weights."""
-        return hashlib.sha256((self.folder / BEST).read_bytes()).hexdigest()
-
-    def predictions(self) -> NDArray[np.uint8]:
-        """Channel indices [N, S, S] that it predicted for the validation part, in the order of the manifest."""
-        return read_predictions(self.folder)
+        return file_digest(self.folder / BEST)
 
 
 def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:

@@ -15,8 +15,10 @@ from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.metrics.summary import Summary
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
 from lge_sweep.scoring.doubt import Candidate, Standing, doubt
-from lge_sweep.sweep.files import slug, write_text
+from lge_sweep.sweep.files import slug
 from lge_sweep.sweep.plan import Plan
+from lge_sweep.sweep.tables import read_per_image
+from lge_sweep.whole import write_text
 
 COMPARISON = "comparison.json"
 """In the folder of the fits: how the pipelines do on the validation part."""
@@ -111,9 +113,7 @@ def read_comparison(plan: Plan, folder: Path, content: Mapping[str, Any]) -> Com
         content: what `Comparison.to_dict` gave.
     """
     part, meanings = content["part"], content["meanings"]
-    tables = {
-        name: pd.read_csv(folder / part / f"{slug(name)}.csv", dtype={"image": str, "case": str}) for name in meanings
-    }
+    tables = {name: read_per_image(folder / part / f"{slug(name)}.csv") for name in meanings}
     return _conclude(plan, part, tables, meanings, content["failed"])
 
 

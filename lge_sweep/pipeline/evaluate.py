@@ -10,7 +10,7 @@ from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
 from lge_sweep.pipeline.results import write_results
 from lge_sweep.pipeline.variants import PIPELINE, Part, Say, two_stage_variants
-from lge_sweep.sweep.files import read_json, write_json
+from lge_sweep.whole import read_json, write_json
 
 EVALUATION = "evaluation.json"
 """Written last: an evaluation whose folder has it is finished."""

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
-from lge_sweep.config.schema import Shipped
+from lge_sweep.config.schema import Fit, Shipped
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, find_box
 from lge_sweep.errors import InheritError, SelectionError
@@ -26,9 +26,9 @@ from lge_sweep.pipeline.champions import Champion, find_champion
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
 from lge_sweep.sweep import Driver, Plan
 from lge_sweep.sweep.digest import basis_digest
-from lge_sweep.sweep.files import read_json
 from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
 from lge_sweep.tracking import finishing
+from lge_sweep.whole import read_json
 
 PREDICTED = "predicted"
 """The fit of stage 2 that the paper's pipeline is made of."""
@@ -54,6 +54,17 @@ class TwoStage:
     fits: Plan
     failed: Mapping[str, str]
     images: tuple[NDArray[np.number], ...]
+
+    @property
+    def fit(self) -> Fit:
+        """How it was fitted, and what is shipped."""
+        assert self.config.fit is not None
+        return self.config.fit
+
+    @property
+    def margin(self) -> int:
+        """Pixels around the cavity in the fit `cropped`."""
+        return self.fit.margin(self.config.training.image_size)
 
     def fitted(self, variant: str) -> Cell | None:
         """Return the cell of a fit, or None where it was not asked for or failed."""

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import class_weights, load_arrays, make_schedule
-from lge_sweep.data.refine import refine_cavity
 from lge_sweep.errors import DataError
 from lge_sweep.pipeline.champions import Champion, read_predictions
+from lge_sweep.pipeline.segment import refine
 from lge_sweep.seeding import derive
 from lge_sweep.sweep.plan import Inputs, Plan, Prepared, plan_sweep
 
@@ -93,6 +93,5 @@ def gather_guidance(folds: Plan, champion: Champion) -> NDArray[np.bool_]:
     sources = [(folds.inputs_of(cell).rows[OUT_OF_FOLD], folds.cell_folder(cell)) for cell in folds.cells]
     sources.append((folds.rows("val"), champion.folder))
     for rows, folder in sources:
-        for row, prediction in zip(rows, read_predictions(folder), strict=True):
-            refined[row] = refine_cavity(prediction == 1)
+        refined[list(rows)] = refine(read_predictions(folder) == 1)
     return refined

@@ -1,6 +1,5 @@
 """Load a segmenter from its folder, or from the model registry."""
 
-import hashlib
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -12,6 +11,7 @@ from lge_sweep.errors import ModelError
 from lge_sweep.paths import runs_folder
 from lge_sweep.pipeline.runtime import load_onnx, load_pt2
 from lge_sweep.pipeline.segment import TwoStageSegmenter
+from lge_sweep.whole import file_digest
 
 Runtime = Literal["onnx", "torch"]
 NAME = "lge-two-stage"
@@ -42,7 +42,7 @@ def load_segmenter(model: str | Path, runtime: str = "onnx", runs: Path | None =
     networks = []
     for stage in (1, 2):
         path = folder / f"stage{stage}{suffix}"
-        if not path.is_file() or digest(path) != settings.files.get(path.name):
+        if not path.is_file() or file_digest(path) != settings.files.get(path.name):
             raise ModelError(f"{path}: missing or not as it was written (its SHA-256 is not the one in {SETTINGS})")
         networks.append(load(path))
     return TwoStageSegmenter(networks[0], networks[1], settings.size, settings.intensity, settings.options)
@@ -80,12 +80,6 @@ def read_settings(folder: Path) -> SegmenterSettings:
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
         raise ModelError(f"{path}: not the settings of a segmenter of this version: {problems}") from error
-
-
-def digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _fetch(model: str, runs: Path) -> Path:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from lge_sweep.errors import RunsError
-from lge_sweep.sweep.files import MANIFEST, SELECTION, read_json, write_json
+from lge_sweep.sweep.files import MANIFEST, SELECTION
+from lge_sweep.whole import read_json, write_json
 
 LOOKS = "test_looks.json"
 """In the runs directory."""

@@ -10,14 +10,12 @@ from lge_sweep.choices import look_up
 from lge_sweep.config.data import CaseIds
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
-from lge_sweep.deliver.seg import seg_obstacle
-from lge_sweep.deliver.write import ABOUT
+from lge_sweep.deliver.result import seg_obstacle
+from lge_sweep.deliver.write import ABOUT, BURDEN
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
-from lge_sweep.pipeline.load import NAME, SETTINGS, digest, find_segmenter, load_segmenter, read_settings
-from lge_sweep.sweep.files import write_text
-
-BURDEN = "burden.csv"
+from lge_sweep.pipeline.load import NAME, SETTINGS, find_segmenter, load_segmenter, read_settings
+from lge_sweep.whole import file_digest, write_text
 
 
 @dataclass(frozen=True)
@@ -117,6 +115,6 @@ def predict_exams(
 def _facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:
     """Say which model it is, in words for reports and DICOM objects."""
     facts = settings.facts
-    made_of = digest(folder / SETTINGS)  # it has the digests of the networks
+    made_of = file_digest(folder / SETTINGS)  # it has the digests of the networks
     trained = f"{facts.get('data', 'unknown')}, content {facts.get('data_digest', 'unknown')}"
     return ModelFacts(NAME, made_of[:12], made_of, trained)

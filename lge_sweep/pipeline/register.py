@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lge_sweep.pipeline.load import NAME, SETTINGS, digest, read_settings
+from lge_sweep.pipeline.load import NAME, SETTINGS, read_settings
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.registry import Package, Version, find_version, register_package
+from lge_sweep.whole import file_digest
 
 
 def register_segmenter(
@@ -34,7 +35,7 @@ def register_segmenter(
         RunsError: the run is not there, or the model cannot be saved.
     """
     settings = read_settings(folder)
-    key = f"{origin}/{digest(folder / SETTINGS)[:16]}"
+    key = f"{origin}/{file_digest(folder / SETTINGS)[:16]}"
     there = find_version(tracker, NAME, key)
     if there is not None:
         return there

@@ -20,7 +20,8 @@ from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
 from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
 from lge_sweep.report.write import save_png
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
-from lge_sweep.sweep.files import slug, write_text
+from lge_sweep.sweep.files import slug
+from lge_sweep.whole import write_text
 
 TABLES = "tables.md"
 CASES = (

@@ -2,23 +2,21 @@
 
 import hashlib
 
-from lge_sweep.config import Cell
 from lge_sweep.config.segmenter import SegmenterSettings
-from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.pipeline.compare import COMPARISON, Comparison, compare
 from lge_sweep.pipeline.evaluate import Evaluation
 from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
-from lge_sweep.pipeline.load import NAME, digest, read_settings
+from lge_sweep.pipeline.load import NAME, read_settings
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import TABLES
 from lge_sweep.pipeline.variants import Part, Say, shipped_name, shipped_variant
 from lge_sweep.pipeline.write import write_segmenter
-from lge_sweep.sweep.execute import load_best
-from lge_sweep.sweep.files import BEST, read_json, slug, write_json
-from lge_sweep.sweep.plan import Plan
+from lge_sweep.sweep.execute import best_network
+from lge_sweep.sweep.files import BEST, slug
 from lge_sweep.sweep.publish import open_sweep, plan_tags
 from lge_sweep.tracking import Tracker, finishing
 from lge_sweep.tracking.registry import promote
+from lge_sweep.whole import file_digest, read_json, write_json
 
 VAL = "val"
 
@@ -62,9 +60,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bo
     variant, fits, stage1, config = shipped_variant(two_stage), two_stage.fits, two_stage.stage1, two_stage.config
     cell = two_stage.fitted(variant.fit)
     assert cell is not None
-    assert config.fit is not None
-    networks = ((stage1.plan, stage1.cell), (fits, cell))
-    made_of = [variant.options.model_dump_json(), *(digest(plan.cell_folder(one) / BEST) for plan, one in networks)]
+    made_of = [variant.options.model_dump_json(), stage1.digest, file_digest(fits.cell_folder(cell) / BEST)]
     folder = fits.folder / "shipped" / hashlib.sha256("".join(made_of).encode()).hexdigest()[:12]
     if not folder.is_dir():
         facts = {
@@ -78,7 +74,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bo
             size=config.training.image_size, intensity=config.intensity, options=variant.options,
             window=getattr(config.source, "window", False), facts=facts,
         )  # fmt: skip
-        write_segmenter(folder, _network(stage1.plan, stage1.cell), _network(fits, cell), settings)
+        write_segmenter(folder, best_network(stage1.plan, stage1.cell), best_network(fits, cell), settings)
     collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
     facts = {**read_settings(folder).facts, "collapsed": ", ".join(collapsed) or "no"}
     about = (
@@ -88,12 +84,8 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bo
     before = fits.folder / SHIPPED_RECORD
     new = anew or not before.is_file() or read_json(before)["key"] != version.key
     said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
-    write_json(before, {"key": version.key, "shipped": config.fit.shipped.model_dump()})
+    write_json(before, {"key": version.key, "shipped": two_stage.fit.shipped.model_dump()})
     return f"Shipped: {shipped_name(two_stage)}. {said}"
-
-
-def _network(plan: Plan, cell: Cell) -> Segmenter:
-    return Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
 
 
 def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluation) -> None:

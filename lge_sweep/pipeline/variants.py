@@ -14,13 +14,11 @@ from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_grey
 from lge_sweep.labels import SINGLE, Label
 from lge_sweep.models.hardware import find_hardware
-from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.pipeline.fit import PREDICTED, TwoStage
 from lge_sweep.pipeline.runtime import torch_network
 from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
-from lge_sweep.sweep.execute import load_best
-from lge_sweep.sweep.files import BEST
+from lge_sweep.sweep.execute import best_network
 from lge_sweep.sweep.plan import Plan
 
 Pixels = NDArray[np.uint8]
@@ -60,9 +58,6 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 
     `SHIPPED` is there where the settings ask for a combination of options that no other variant is.
     """
-    fit = two_stage.config.fit
-    assert fit is not None
-    cropped = Options(crop_margin=fit.margin(two_stage.config.training.image_size))
     variants = {
         PIPELINE: Variant("as in the paper; stage 2 fitted on guidance such as it will get"),
         "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true_guidance", "true"),
@@ -77,7 +72,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
         ),
         "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
         "averaged rotations": Variant("mean probability of four quarter turns", options=Options(rotations=True)),
-        "cropped": Variant("stage 2 sees the heart alone, enlarged", "cropped", options=cropped),
+        "cropped": Variant(
+            "stage 2 sees the heart alone, enlarged", "cropped", options=Options(crop_margin=two_stage.margin)
+        ),
         "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
     }
     shipped = shipped_variant(two_stage)
@@ -88,15 +85,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 
 def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
-    fit = two_stage.config.fit
-    assert fit is not None
-    shipped, size = fit.shipped, two_stage.config.training.image_size
-    options = Options(
-        inner_cavity=shipped.inner_cavity,
-        confine_scar=shipped.confine_scar,
-        rotations=shipped.rotations,
-        crop_margin=fit.margin(size) if shipped.stage2 == "cropped" else None,
-    )
+    shipped = two_stage.fit.shipped
+    margin = two_stage.margin if shipped.stage2 == "cropped" else None
+    options = Options(**shipped.model_dump(exclude={"stage2"}), crop_margin=margin)
     return Variant("the combination of options that is shipped", shipped.stage2, options=options)
 
 
@@ -122,10 +113,8 @@ def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
 
 def load_network(plan: Plan, cell: Cell) -> Network:
     """Return a finished cell's network with its best weights, on the hardware there is."""
-    training = plan.config.training
-    device = find_hardware(training).torch_device()
-    module = Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, training))
-    return torch_network(module.to(device), str(device))
+    device = find_hardware(plan.config.training).torch_device()
+    return torch_network(best_network(plan, cell).to(device), str(device))
 
 
 class Labelled(NamedTuple):

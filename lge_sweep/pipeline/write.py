@@ -1,14 +1,13 @@
 """Write a segmenter as a folder that others can load."""
 
-import os
-import shutil
 from pathlib import Path
 
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.errors import ModelError
 from lge_sweep.models.export import export
 from lge_sweep.models.segmenter import Segmenter
-from lge_sweep.pipeline.load import SETTINGS, digest
+from lge_sweep.pipeline.load import SETTINGS
+from lge_sweep.whole import file_digest, whole_folder
 
 
 def write_segmenter(folder: Path, stage1: Segmenter, stage2: Segmenter, settings: SegmenterSettings) -> None:
@@ -25,16 +24,12 @@ def write_segmenter(folder: Path, stage1: Segmenter, stage2: Segmenter, settings
     """
     if folder.exists():
         raise ModelError(f"{folder}: is there already; nothing is overwritten, name a new folder")
-    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
     try:
-        unfinished.mkdir(parents=True)
-        for stage, network in ((1, stage1), (2, stage2)):
-            export(network, settings.size, unfinished / f"stage{stage}.pt2", unfinished / f"stage{stage}.onnx")
-        files = {path.name: digest(path) for path in sorted(unfinished.iterdir())}
-        text = settings.model_copy(update={"files": files}).model_dump_json(indent=2)
-        (unfinished / SETTINGS).write_text(text + "\n", encoding="utf-8")
-        unfinished.rename(folder)
+        with whole_folder(folder) as unfinished:
+            for stage, network in ((1, stage1), (2, stage2)):
+                export(network, settings.size, unfinished / f"stage{stage}.pt2", unfinished / f"stage{stage}.onnx")
+            files = {path.name: file_digest(path) for path in sorted(unfinished.iterdir())}
+            text = settings.model_copy(update={"files": files}).model_dump_json(indent=2)
+            (unfinished / SETTINGS).write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise ModelError(f"{folder}: cannot be written ({error.strerror}); nothing was") from error
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)

@@ -1,6 +1,5 @@
 """Save the figures of a cell and of a sweep as PNG files, each whole or not at all."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from lge_sweep.report.ranks import figure_rank_probability
 from lge_sweep.report.spread import figure_metric_spread
 from lge_sweep.report.tables import CellTables, RankLine, short_models, shorten
 from lge_sweep.report.violins import figure_dice_violin
+from lge_sweep.whole import whole_file
 
 
 def save_png(figure: Figure, path: Path) -> Path:
@@ -32,12 +32,8 @@ def save_png(figure: Figure, path: Path) -> Path:
         `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        FigureCanvasAgg(figure).print_png(temporary)  # type: ignore[no-untyped-call]  # savefig would draw twice
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as unfinished:
+        FigureCanvasAgg(figure).print_png(unfinished)  # type: ignore[no-untyped-call]  # savefig would draw twice
     return path
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import lge_sweep
 from lge_sweep.config import SweepConfig
 from lge_sweep.paths import WEIGHT_SUFFIXES
+from lge_sweep.whole import file_digest
 
 
 def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()) -> str:
@@ -46,8 +47,4 @@ def _file_digests(weights: Path) -> list[str]:
     if str(weights) in {"imagenet", "none"}:
         return []
     inside = sorted(path for path in weights.iterdir() if path.suffix in WEIGHT_SUFFIXES) if weights.is_dir() else []
-    digests = []
-    for path in [weights] if weights.is_file() else inside:
-        with path.open("rb") as file:
-            digests.append(hashlib.file_digest(file, "sha256").hexdigest())
-    return digests
+    return [file_digest(path) for path in ([weights] if weights.is_file() else inside)]

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from numpy.typing import NDArray
@@ -23,11 +22,14 @@ from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
+from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.report import write_cell_figures
 from lge_sweep.sweep.callbacks import Patience, Recorder, Row, WholeCheckpoints, make_checkpoints
-from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS, write_json
-from lge_sweep.sweep.tables import read_tables
+from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
+from lge_sweep.sweep.plan import Plan
+from lge_sweep.sweep.tables import read_per_image, read_tables
 from lge_sweep.sweep.task import CellTask, GivenUpError, Progress
+from lge_sweep.whole import write_json
 
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
 
@@ -53,7 +55,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     recorder = _train(task, data, hardware, report)
     prediction = predict(task, data, hardware)
     _measure(task, prediction)
-    summary = aggregate(pd.read_csv(task.folder / PER_IMAGE, dtype={"image": str, "case": str}))
+    summary = aggregate(read_per_image(task.folder / PER_IMAGE))
     figures = _draw(task, prediction, summary.collapsed)
     outcome: dict[str, Any] = {
         "cell": asdict(task.cell),
@@ -119,6 +121,11 @@ def load_best(path: Path, cell: Cell, training: Training) -> SegmentationModule:
     module = build_module(cell, training, pretrained=False)
     module.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return module.eval()
+
+
+def best_network(plan: Plan, cell: Cell) -> Segmenter:
+    """Return a finished cell's network with its best weights, as others use it."""
+    return Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
 
 
 def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:

@@ -12,11 +12,12 @@ from lge_sweep.report import CellTables, RankLine, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
 from lge_sweep.scoring.doubt import Candidate, Doubt, doubt
 from lge_sweep.scoring.paired import Comparison
-from lge_sweep.sweep.files import OVERRIDE, SELECTION, read_json, write_json, write_text
+from lge_sweep.sweep.files import OVERRIDE, SELECTION
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import log_selection, ranking_columns
 from lge_sweep.sweep.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
+from lge_sweep.whole import read_json, write_json, write_text
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 from lge_sweep.config import SweepConfig
 from lge_sweep.config.loader import read_yaml
 from lge_sweep.errors import InheritError
-from lge_sweep.sweep.files import FACTS, SELECTION, SETTINGS, read_json
+from lge_sweep.sweep.files import FACTS, SELECTION, SETTINGS
+from lge_sweep.whole import read_json
 
 SELECTED = ("selected",)
 

@@ -21,8 +21,9 @@ from lge_sweep.ingest import read
 from lge_sweep.labels import Label, class_names
 from lge_sweep.split import PARTS, split_cases
 from lge_sweep.sweep.digest import basis_digest, sweep_digest
-from lge_sweep.sweep.files import FACTS, MANIFEST, OUTCOME, SETTINGS, read_json, write_json, write_text
+from lge_sweep.sweep.files import FACTS, MANIFEST, OUTCOME, SETTINGS
 from lge_sweep.sweep.inherit import inherit_models
+from lge_sweep.whole import read_json, write_json, write_text
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from lge_sweep.config.schema import Training
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.doubt import Doubt, chance, describe_friedman, interval
-from lge_sweep.sweep.files import HISTORY, OUTCOME, PER_IMAGE, read_json
+from lge_sweep.sweep.files import HISTORY, OUTCOME, PER_IMAGE
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
+from lge_sweep.whole import read_json
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "positive": "_positive"}
 """Aggregate -> what its MLflow keys have after the name of the part."""

@@ -1,21 +1,19 @@
 """The winner of phase 2 as a model others can load: `models:/lge-stage<k>@champion`."""
 
-import hashlib
-
 import numpy as np
 
 from lge_sweep.config import Cell
 from lge_sweep.labels import class_names
-from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.scoring import Selection
 from lge_sweep.scoring.doubt import Doubt
-from lge_sweep.sweep.execute import load_best
+from lge_sweep.sweep.execute import best_network
 from lge_sweep.sweep.files import BEST
 from lge_sweep.sweep.ledger import read_sweep
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import trial_key
 from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.registry import Champion, find_version, promote, register
+from lge_sweep.whole import file_digest
 
 
 def register_winner(
@@ -38,7 +36,7 @@ def register_winner(
         A sentence on what was registered and what the champion is.
     """
     name = f"lge-stage{cell.stage}"
-    weights = hashlib.sha256((plan.cell_folder(cell) / BEST).read_bytes()).hexdigest()[:16]
+    weights = file_digest(plan.cell_folder(cell) / BEST)[:16]
     key = f"{plan.name}/{cell.name}/{weights}"
     version = find_version(tracker, name, key)
     if version is None:
@@ -62,7 +60,6 @@ def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Do
         "profile": plan.config.profile,
         "collapsed": ", ".join(next(entry.collapsed for entry in selection.ranking if entry.selected)) or "no",
     }
-    network = Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
     trial = read_sweep(plan.folder.parent, plan.name)[cell.name].trial or 0
     example = np.zeros((2, 3, size, size), dtype=np.uint8)  # no patient's: it is saved with the model
     return Champion(
@@ -72,5 +69,5 @@ def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Do
         example=example,
         facts=facts,
         description=description,
-        network=network,
+        network=best_network(plan, cell),
     )

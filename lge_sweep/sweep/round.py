@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 from lge_sweep.config import Cell
 from lge_sweep.errors import RunsError
 from lge_sweep.scoring import Result, score_result
-from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, read_json
+from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME
 from lge_sweep.sweep.ledger import SweepLedger
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.progress import SweepProgress, format_seconds
 from lge_sweep.sweep.source import Assignment, Source
 from lge_sweep.sweep.task import Done, Failed, Progress, Pruned, make_task
 from lge_sweep.sweep.worker import Worker
+from lge_sweep.whole import read_json
 
 if TYPE_CHECKING:
     from lge_sweep.sweep.driver import Driver

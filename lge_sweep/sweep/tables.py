@@ -9,6 +9,11 @@ from lge_sweep.report import CellTables
 from lge_sweep.sweep.files import HISTORY, PER_IMAGE
 
 
+def read_per_image(path: Path) -> pd.DataFrame:
+    """Read a table of `lge_sweep.metrics.evaluate` back; ids of images and cases stay text."""
+    return pd.read_csv(path, dtype={"image": str, "case": str})
+
+
 def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]) -> CellTables:
     """Read a finished cell's tables for figures and statistics.
 
@@ -22,7 +27,7 @@ def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]
         name=cell.name,
         title=title,
         history=pd.read_csv(folder / HISTORY),
-        per_image=pd.read_csv(folder / PER_IMAGE, dtype={"image": str, "case": str}),
+        per_image=read_per_image(folder / PER_IMAGE),
         collapsed=collapsed,
         loss=cell.loss,
         model=cell.model,
