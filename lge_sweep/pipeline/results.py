@@ -143,11 +143,14 @@ def _draw(
 
 
 def _values(results: Mapping[str, Intervals]) -> dict[str, float]:
-    """Name every number as MLflow does: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control."""
+    """Name numbers as MLflow does: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control.
+
+    Of a control it is the Dice alone: all metrics of two dozen, in three forms, would bury the pipeline's own.
+    """
     values: dict[str, float] = {}
     for name, found in results.items():
         own = "" if name == PIPELINE else f"{slug(name)}/"
-        for estimate in found.estimates:
+        for estimate in (one for one in found.estimates if not own or one.metric == "dice"):
             form = "" if estimate.aggregate == "image_mean" else f"_{estimate.aggregate}"
             key = f"test{form}/{own}{estimate.metric}/{estimate.name}"
             limits = {"": estimate.value} if own else {"": estimate.value, "_low": estimate.low, "_high": estimate.high}

@@ -9,7 +9,7 @@ from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
 from lge_sweep.pipeline.load import NAME, read_settings
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import TABLES
-from lge_sweep.pipeline.variants import Part, Say, shipped_name, shipped_variant
+from lge_sweep.pipeline.variants import PIPELINE, Part, Say, shipped_name, shipped_variant
 from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.sweep.execute import best_network
 from lge_sweep.sweep.files import BEST, slug
@@ -109,11 +109,12 @@ def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluatio
 
 
 def _values(comparison: Comparison) -> dict[str, float]:
-    """Name image means as MLflow keys: `final/<pipeline>/<metric>/<class>`."""
+    """Name image means as MLflow keys: `final/<pipeline>/<metric>/<class>`; of a control the Dice alone."""
     values = {
         f"final/{slug(name)}/{metric}/{label}": value
         for name, summary in comparison.summaries.items()
         for metric, by_class in summary.image_mean.items()
+        if metric == "dice" or name == PIPELINE
         for label, value in by_class.items()
     }
     return {key: value for key, value in values.items() if value is not None}
