@@ -8,7 +8,7 @@ import yaml
 
 from lge_sweep.config import cells, configurations, load_sweep, short_configurations, short_names
 from lge_sweep.config.export import json_schema
-from lge_sweep.config.schema import SweepConfig
+from lge_sweep.config.schema import Shipped, SweepConfig
 from lge_sweep.errors import ConfigError
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
@@ -72,6 +72,23 @@ def test_the_paper_profile_is_table_2() -> None:
     assert (training.learning_rate, training.max_epochs, training.batch_size) == (1e-4, 30, 8)
     assert (training.validation_every, training.patience, training.image_size) == (50, 3, 320)
     assert training.weight_decay == 1e-4
+
+
+def test_a_profile_changes_phase_3_and_no_other_phase(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("fit: {max_epochs: 7, shipped: {rotations: true}}\n")
+    assert load_sweep("phase2", 2, "phantom", str(path)).fit is None
+    fit = load_sweep("phase3", 2, "phantom", str(path), ["fit.shipped.stage2=cropped"]).fit
+    assert fit is not None
+    plain = load_sweep("phase3", 2, "phantom", "paper").fit
+    assert plain is not None
+    assert plain.shipped == Shipped()  # nothing past the paper
+    assert fit == plain.model_copy(
+        update={"max_epochs": 7, "shipped": Shipped(rotations=True, stage2="cropped")}
+    )  # all else is what the phase's file says
+    training = load_sweep("phase3", 2, "phantom", str(path)).training
+    assert fit.train(training) == training.model_copy(update={"max_epochs": 7})
+    assert plain.train(training) == training
 
 
 def test_a_name_that_cannot_be_a_folders_is_refused(tmp_path: Path) -> None:

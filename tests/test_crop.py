@@ -108,15 +108,37 @@ def test_what_is_cropped_can_be_put_back(box: Box) -> None:
     labels = np.random.default_rng(3).integers(1, 4, (64, 64), dtype=np.uint8)
     expected = np.zeros_like(labels)
     expected[box.region] = labels[box.region]
-    assert np.array_equal(uncrop_labels(crop_labels(labels, box, 64), box, 64), expected)
+    assert np.array_equal(uncrop_labels(crop_labels(labels, box, 64, 64), box, 64), expected)
 
 
 def test_image_and_labels_are_cropped_alike() -> None:
     """A bright disc and its mask, cropped: the same disc, to within a pixel's width along the edge."""
     mask = disc(64, 64)
     box = find_box(mask.view(np.bool_), 6)
-    image, labels = crop_image(mask * 200, box, 64), crop_labels(mask, box, 64)
+    image, labels = crop_image(mask * 200, box, 64, 64), crop_labels(mask, box, 64, 64)
     assert image.shape == labels.shape == (64, 64)
     assert ((image > 100) == (labels > 0)).mean() > 0.97
     for axis in (0, 1):
         assert np.nonzero(image > 100)[axis].mean() == pytest.approx(np.nonzero(labels)[axis].mean(), abs=0.25)
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (90, 128), (64, 200), (33, 47)])
+@pytest.mark.parametrize("box", [Box(0, 0, 64), Box(10, 20, 16), Box(33, 0, 31)])
+def test_crops_of_slices_of_any_shape(shape: tuple[int, int], box: Box) -> None:
+    """Each pixel of a crop has the label of the slice's pixel that its centre lies in."""
+    labels = np.random.default_rng(4).integers(0, 4, shape, dtype=np.uint8)
+    places = (np.arange(48) + 0.5) / 48 * box.side
+    rows, columns = (((start + places) * length / 64) for start, length in zip((box.top, box.left), shape, strict=True))
+    edges = [(a, b) for a in (-1e-9, 1e-9) for b in (-1e-9, 1e-9)]  # a centre on the edge of two pixels may take either
+    allowed = [labels[np.ix_((rows + a).astype(int), (columns + b).astype(int))] for a, b in edges]
+    assert (np.stack(allowed) == crop_labels(labels, box, 64, 48)).any(axis=0).all()
+    ramp = np.add.outer(np.arange(shape[0]), np.zeros(shape[1])) * (200 / shape[0])
+    image = crop_image(ramp.astype(np.uint8), box, 64, 48)
+    inner = np.s_[8:-8]  # away from the slice's edge, where the kernel is cut
+    np.testing.assert_allclose(image[inner, 20], ((rows - 0.5) * (200 / shape[0]))[inner], atol=4)
+
+
+def test_the_crop_of_the_whole_frame_is_the_frame() -> None:
+    image = np.random.default_rng(5).integers(0, 256, (90, 128), dtype=np.uint8)
+    assert np.array_equal(crop_image(image, Box(0, 0, 64), 64, 64), resize_image(image, 64, 64))
+    assert np.array_equal(crop_labels(image, Box(0, 0, 64), 64, 64), resize_labels(image, 64, 64))

@@ -18,7 +18,9 @@ from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
+from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.resize import resize_labels
 from lge_sweep.errors import DataError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.labels import Label
@@ -199,7 +201,9 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
     margin = two_stage.config.fit.margin(64)
     segmenter = TwoStageSegmenter(network, network, 64, two_stage.config.intensity, Options(crop_margin=margin))
     rows = fits.rows("val")
-    segmenter.find_wall(whole.images[rows], whole.refined[rows])
+    eight_bit = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
+    assert eight_bit[0].shape != (64, 64)
+    segmenter.find_wall(eight_bit, whole.refined[rows])
     expected = [network_input(crops.images[row], crops.refined[row], 2) for row in rows]
     np.testing.assert_array_equal(np.concatenate(inputs), expected)
 
@@ -208,10 +212,11 @@ def test_what_is_shipped_is_what_was_compared(through: Through, two_stage: TwoSt
     """The registered model, run by ONNX and by torch, labels the validation part as the networks of the fits do."""
     rows = two_stage.fits.rows("val")
     compared = Part(two_stage, "val").label(lambda *_: None)[PIPELINE].labels
-    images = load_arrays(two_stage.fits.arrays).images[rows]
+    exam = np.stack([two_stage.images[row] for row in rows])
     for runtime in ("onnx", "torch"):
         segmenter = load_segmenter("models:/lge-two-stage@champion", runtime, through.runs)
-        assert (segmenter.segment_frames(images).labels == compared).mean() > 0.999
+        labels = [resize_labels(labels, 64, 64) for labels in segmenter.segment(exam).labels]
+        assert (np.stack(labels) == compared).mean() > 0.999
     assert "Registered as lge-two-stage version 1, the champion: models:/lge-two-stage@champion." in through.phase3
 
 
@@ -265,7 +270,7 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
         "table_8_overlays.png", "bland_altman.png", "pipelines_scar.png", "test",
     }  # fmt: skip
     markdown = (folder / "tables.md").read_text()
-    alone = pd.read_csv(folder / "stage1_per_image.csv").query("`class` == 'cavity'")
+    alone = pd.read_csv(folder / "stage1_two-stage.csv").query("`class` == 'cavity'")
     part = Part(two_stage, "test")
     masks = part.cavity(two_stage_variants(two_stage)[PIPELINE])
     truth = part.truth == Label.CAVITY
@@ -339,6 +344,20 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # what is shipped is evaluated, too
     assert "as shipped" in evaluated.output
     assert "look 2 at this test part, which is no longer untouched; before: the same pipeline" in evaluated.output
+    (folder,) = through.runs.glob("phase4-*")
+    assert "## Tables VI and VII, as shipped" in (folder / "tables.md").read_text()
+    assert set(pd.read_csv(folder / "tables_6_and_7.csv")["pipeline"]) == {"two-stage", "as shipped"}
+    client = MlflowClient(tracking_uri=database_uri(through.runs))
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    (shown,) = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")
+    for name, prefix in (("as_shipped", ""), ("two-stage", "two-stage/")):
+        wall = pd.read_csv(folder / "test" / f"{name}.csv").query("`class` == 'myocardium'")
+        assert shown.data.metrics[f"test/{prefix}dice/myocardium"] == pytest.approx(wall["dice"].mean())
+    third = invoke("phase3", *TINY, *SMALL, "--set", "fit.shipped.stage2=cropped", "--set",
+                   "fit.shipped.inner_cavity=true", "--runs", str(through.runs))  # fmt: skip
+    assert third.exit_code == 0, third.output
+    evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # its name is that of the one before
+    assert "look 3 at this test part" in evaluated.output
 
 
 def test_phase_3_has_no_selection_to_change_but_a_table(through: Through) -> None:

@@ -296,6 +296,24 @@ def test_stage_2_sees_the_crop_and_its_result_is_put_back() -> None:
     assert (expected[square] == Label.SCAR).any()
 
 
+def test_a_crop_is_made_of_the_exams_own_pixels() -> None:
+    """An exam twice as fine as the frame: a square of half the frame's side is seen pixel by pixel."""
+    labels = np.zeros((S, S), dtype=np.uint8)
+    labels[16:40, 16:40] = Label.MYOCARDIUM
+    labels[20:36, 20:36] = Label.CAVITY  # refined 19 to 36, with a margin of 7 rows and columns 12 to 43
+    exam = np.kron(painted(labels), np.ones((2, 2), dtype=np.uint8))
+    exam[::2, ::2] += 4  # the frame does not show it
+    exam[0, 0], exam[0, 1] = 0, 255  # the whole range: 8 bit as it is
+    seen = []
+
+    def second(inputs: Pixels) -> NDArray[np.float32]:
+        seen.append(inputs[0])
+        return stage2(inputs)
+
+    assert segmenter(second=second, crop_margin=7).segment(exam[None]).cavity_found.all()
+    assert np.array_equal(seen[0][2], exam[24:88, 24:88])
+
+
 def test_a_crop_without_a_cavity_is_the_whole_slice() -> None:
     labels = heart()
     labels[labels == Label.CAVITY] = Label.BACKGROUND

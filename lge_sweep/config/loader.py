@@ -40,10 +40,21 @@ def load_sweep(phase: str, stage: int, data: str, profile: str, overrides: Seque
         path = find_file(model, name)
         content = read_yaml(path)
         validate(model, content, str(path))
-        merged |= content
+        if model is ProfileFile and "fit" not in merged:
+            content.pop("fit", None)  # what it says of phase 3
+        merged = _merge(merged, content)
     for override in overrides:
         _apply(merged, override)
     return validate(SweepConfig, merged, f"{phase} + {data} + {profile}" + (" + --set" if overrides else ""))
+
+
+def _merge(settings: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested settings of which `more` wins."""
+    merged = dict(settings)
+    for key, value in more.items():
+        old = merged.get(key)
+        merged[key] = _merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
 
 
 def _stem(name: str) -> str:

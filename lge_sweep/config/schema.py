@@ -78,11 +78,63 @@ class Training(Settings):
     """Number format of forward and backward passes; `auto` takes what the hardware is fast at."""
 
 
+class Shipped(Past):
+    """The pipeline that is shipped. Its defaults are the paper's; everything else is an option past it."""
+
+    stage2: Literal["predicted", "cropped", "augmented"] = "predicted"
+    """Which fit of stage 2: as the paper's, on crops around the heart, or with richer augmentation."""
+
+
+class Fit(Settings):
+    """How the two selected configurations are fitted into one pipeline (phase 3)."""
+
+    folds: int = Field(5, ge=2, le=20)
+    """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
+    controls: tuple[Literal["true_guidance", "no_guidance", "single", "cropped", "augmented"], ...] = (
+        "true_guidance", "no_guidance", "single", "cropped", "augmented",
+    )  # fmt: skip
+    """What stage 2 is fitted on besides predicted guidance, to compare: the true cavity, none; crops around the heart;
+    richer augmentation; and `single`, one network for all classes."""
+    max_epochs: int | None = Field(None, ge=1)
+    """Most passes over the training part when stage 2 is fitted; `training.max_epochs` if not given."""
+    patience: int | None = Field(None, ge=1)
+    """When its training stops; `training.patience` if not given."""
+    crop_margin: int | None = Field(None, ge=0, le=512)
+    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fit `cropped`; an eighth of the
+    slice's side if not given."""
+    shipped: Shipped = Shipped()
+    """The pipeline that is shipped."""
+
+    def margin(self, size: int) -> int:
+        """Return `crop_margin`, or what stands for it on slices of `size` x `size` pixels."""
+        return size // 8 if self.crop_margin is None else self.crop_margin
+
+    def train(self, training: Training) -> Training:
+        """Return how stage 2 is trained: as everything is, but for what is said here."""
+        own = {"max_epochs": self.max_epochs, "patience": self.patience}
+        return training.model_copy(update={name: value for name, value in own.items() if value is not None})
+
+    @field_validator("controls")
+    @classmethod
+    def _once(cls, controls: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(controls)) != len(controls):
+            raise ValueError(f"names a value twice: {', '.join(controls)}")
+        return controls
+
+    @model_validator(mode="after")
+    def _ships_what_it_fits(self) -> Self:
+        if self.shipped.stage2 not in ("predicted", *self.controls):
+            raise ValueError(f"shipped.stage2 {self.shipped.stage2} must be among the controls, which are fitted")
+        return self
+
+
 class ProfileFile(Settings):
     """A file of `sweeps/profile`: a named set of training options."""
 
     training: Training = Training()
     """How a network is trained."""
+    fit: Fit | None = None
+    """What phase 3 does otherwise than its own file says; other phases have no use for it."""
 
 
 # ---------------------------------------------------------------------------------------------------------- phase file
@@ -155,47 +207,6 @@ class Search(Settings):
     def _share(self) -> Self:
         if self.dice_share is not None and self.dice_share.high > 1:
             raise ValueError(f"dice_share.high must be at most 1, got {self.dice_share.high:g}")
-        return self
-
-
-class Shipped(Past):
-    """The pipeline that is shipped. Its defaults are the paper's; everything else is an option past it."""
-
-    stage2: Literal["predicted", "cropped", "augmented"] = "predicted"
-    """Which fit of stage 2: as the paper's, on crops around the heart, or with richer augmentation."""
-
-
-class Fit(Settings):
-    """How the two selected configurations are fitted into one pipeline (phase 3)."""
-
-    folds: int = Field(5, ge=2, le=20)
-    """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
-    controls: tuple[Literal["true_guidance", "no_guidance", "single", "cropped", "augmented"], ...] = (
-        "true_guidance", "no_guidance", "single", "cropped", "augmented",
-    )  # fmt: skip
-    """What stage 2 is fitted on besides predicted guidance, to compare: the true cavity, none; crops around the heart;
-    richer augmentation; and `single`, one network for all classes."""
-    crop_margin: int | None = Field(None, ge=0, le=512)
-    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fit `cropped`; an eighth of the
-    slice's side if not given."""
-    shipped: Shipped = Shipped()
-    """The pipeline that is shipped."""
-
-    def margin(self, size: int) -> int:
-        """Return `crop_margin`, or what stands for it on slices of `size` x `size` pixels."""
-        return size // 8 if self.crop_margin is None else self.crop_margin
-
-    @field_validator("controls")
-    @classmethod
-    def _once(cls, controls: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(controls)) != len(controls):
-            raise ValueError(f"names a value twice: {', '.join(controls)}")
-        return controls
-
-    @model_validator(mode="after")
-    def _ships_what_it_fits(self) -> Self:
-        if self.shipped.stage2 not in ("predicted", *self.controls):
-            raise ValueError(f"shipped.stage2 {self.shipped.stage2} must be among the controls, which are fitted")
         return self
 
 

@@ -23,13 +23,13 @@ class Options(Past):
     """What a two-stage segmenter does beyond the paper."""
 
     crop_margin: Annotated[int, Field(ge=0, le=1024)] | None = None
-    """Pixels of the network's frame around the cavity that stage 2 sees, enlarged; none: it sees the whole slice."""
+    """Pixels of the frame around the cavity; stage 2 sees this square of the slice alone. None: it sees the whole."""
 
 
 class SegmenterSettings(Settings):
     """`settings.json` of a segmenter's folder."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     """Raised when folders of another kind would be written."""
     size: int = Field(ge=32, le=1024, multiple_of=32)
     """Rows and columns S of the frame that the networks see."""

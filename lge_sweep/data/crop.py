@@ -1,11 +1,15 @@
-"""Crop a slice to its cavity, enlarge the crop, and put back what was found there."""
+"""Crop a slice to its cavity, and put back what was found there.
+
+The cavity is found in the frame, the S x S pixels that the networks see of a whole slice. The crop is made of the
+slice's own pixels, of which the frame may have lost most.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.data.resize import resize_image, resize_labels
+from lge_sweep.data.resize import Rectangle, resize_image, resize_labels
 
 Mask = NDArray[np.bool_]
 Pixels = NDArray[np.uint8]
@@ -13,7 +17,7 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Box:
-    """A square inside a slice: rows ``top .. top + side - 1``, columns ``left .. left + side - 1``, in pixels."""
+    """A square inside a frame: rows ``top .. top + side - 1``, columns ``left .. left + side - 1``, in its pixels."""
 
     top: int
     left: int
@@ -21,7 +25,7 @@ class Box:
 
     @property
     def region(self) -> tuple[slice, slice]:
-        """What to index a slice with."""
+        """What to index the frame with."""
         return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
 
 
@@ -62,27 +66,49 @@ def find_box(mask: Mask, margin: int) -> Box:
     return Box(top, left, side)
 
 
-def crop_image(image: Pixels, box: Box, size: int) -> Pixels:
-    """Return the grey levels [size, size] of a square, bilinear; `image` is [S, S]."""
-    return resize_image(image[box.region], size, size)
-
-
-def crop_labels(labels: Pixels, box: Box, size: int) -> Pixels:
-    """Return the labels [size, size] of a square, nearest neighbour; `labels` is [S, S]."""
-    return resize_labels(labels[box.region], size, size)
-
-
-def uncrop_labels(labels: Pixels, box: Box, size: int) -> Pixels:
-    """Put the labels of an enlarged square back, nearest neighbour; what lies outside of the square is 0.
+def crop_image(image: Pixels, box: Box, frame: int, size: int) -> Pixels:
+    """Return the grey levels of a square, bilinear.
 
     Args:
-        labels: [T, T], the square as `crop_labels` gives it.
+        image: [H, W], of any size; it covers the same rectangle as the frame.
+        box: the square, in pixels of the frame.
+        frame: rows and columns of the frame.
+        size: rows and columns of the result.
+
+    Returns:
+        [size, size], made of the image's own pixels; for the whole frame what `resize_image` gives.
+    """
+    return resize_image(image, size, size, _within(image, box, frame))
+
+
+def crop_labels(labels: Pixels, box: Box, frame: int, size: int) -> Pixels:
+    """Return the labels [size, size] of a square, nearest neighbour; arguments are those of `crop_image`."""
+    return resize_labels(labels, size, size, _within(labels, box, frame))
+
+
+def crop_mask(mask: Mask, box: Box, size: int) -> Mask:
+    """Return the part [size, size] of a frame's mask [S, S] that lies in a square, nearest neighbour."""
+    return crop_labels(mask.view(np.uint8), box, len(mask), size).view(np.bool_)
+
+
+def _within(image: Pixels, box: Box, frame: int) -> Rectangle:
+    """Where a frame's square lies in an image."""
+    rows, columns = image.shape
+    top, left, bottom, right = box.top, box.left, box.top + box.side, box.left + box.side
+    return top * rows / frame, left * columns / frame, bottom * rows / frame, right * columns / frame
+
+
+def uncrop_labels(labels: Pixels, box: Box, frame: int) -> Pixels:
+    """Put the labels of a square back into the frame, nearest neighbour; what lies outside of the square is 0.
+
+    Args:
+        labels: [T, T], as `crop_labels` gives them.
         box: the square.
-        size: rows and columns S of the slice.
+        frame: rows and columns S of the frame.
 
     Returns:
         [S, S].
     """
-    whole = np.zeros((size, size), dtype=np.uint8)
+    whole = np.zeros((frame, frame), dtype=np.uint8)
     whole[box.region] = resize_labels(labels, box.side, box.side)
     return whole

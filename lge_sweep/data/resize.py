@@ -5,9 +5,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Pixels = NDArray[np.uint8]
+Rectangle = tuple[float, float, float, float]
+"""Part of an image: top, left, bottom, right, in its pixels; the image itself is 0, 0, H, W."""
 
 
-def resize_image(image: Pixels, rows: int, columns: int) -> Pixels:
+def resize_image(image: Pixels, rows: int, columns: int, part: Rectangle | None = None) -> Pixels:
     """Resize grey levels, bilinear.
 
     Shrinking widens the bilinear kernel (no aliasing), as MATLAB's `imresize` and Pillow do.
@@ -16,11 +18,12 @@ def resize_image(image: Pixels, rows: int, columns: int) -> Pixels:
         image: [H, W], 0-255.
         rows: rows of the result, at least 1.
         columns: columns of the result, at least 1.
+        part: what of the image is resized; none: all of it.
 
     Returns:
         [rows, columns]; `image` itself if it has that size.
     """
-    return _resize(image, rows, columns, Image.Resampling.BILINEAR)
+    return _resize(image, rows, columns, part, Image.Resampling.BILINEAR)
 
 
 def resize_grey(image: NDArray[np.number], size: int) -> NDArray[np.float32]:
@@ -36,7 +39,7 @@ def resize_grey(image: NDArray[np.number], size: int) -> NDArray[np.float32]:
     return np.asarray(Image.fromarray(image.astype(np.float32)).resize((size, size), Image.Resampling.BILINEAR))
 
 
-def resize_labels(labels: Pixels, rows: int, columns: int) -> Pixels:
+def resize_labels(labels: Pixels, rows: int, columns: int, part: Rectangle | None = None) -> Pixels:
     """Resize a mask or label image, nearest neighbour: no value arises that was not there.
 
     Both images cover the same rectangle. Pixel (i, j) of the result takes the value of the pixel that its centre lies
@@ -49,14 +52,17 @@ def resize_labels(labels: Pixels, rows: int, columns: int) -> Pixels:
         labels: [H, W].
         rows: rows of the result, at least 1.
         columns: columns of the result, at least 1.
+        part: what of the labels is resized; none: all of them.
 
     Returns:
         [rows, columns]; `labels` itself if it has that size.
     """
-    return _resize(labels, rows, columns, Image.Resampling.NEAREST)
+    return _resize(labels, rows, columns, part, Image.Resampling.NEAREST)
 
 
-def _resize(image: Pixels, rows: int, columns: int, method: Image.Resampling) -> Pixels:
-    if image.shape == (rows, columns):
+def _resize(image: Pixels, rows: int, columns: int, part: Rectangle | None, method: Image.Resampling) -> Pixels:
+    top, left, bottom, right = part or (0, 0, *image.shape)
+    if (top, left, bottom, right) == (0, 0, rows, columns) == (0, 0, *image.shape):
         return image
-    return np.asarray(Image.fromarray(image).resize((columns, rows), method))
+    box = (left, top, right, bottom)
+    return np.asarray(Image.fromarray(image).resize((columns, rows), method, box=box))

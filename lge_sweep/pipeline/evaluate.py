@@ -9,7 +9,7 @@ from lge_sweep.pipeline.compare import Comparison, compare, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
 from lge_sweep.pipeline.results import write_results
-from lge_sweep.pipeline.variants import PIPELINE, Part, Say, two_stage_variants
+from lge_sweep.pipeline.variants import Part, Say, two_stage_variants
 from lge_sweep.whole import read_json, write_json
 
 EVALUATION = "evaluation.json"
@@ -50,20 +50,21 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
         RunsError: the record of earlier looks cannot be read.
     """
     fits = two_stage.fits
+    shipped = two_stage.fit.shipped.model_dump()
     folder = runs / fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
     if (folder / EVALUATION).is_file():
         finish_look(runs, folder.name)
         content = read_json(folder / EVALUATION)
-        if set(two_stage_variants(two_stage)) <= set(content["meanings"]):
+        if content["shipped"] == shipped and set(two_stage_variants(two_stage)) <= set(content["meanings"]):
             return _read(folder, two_stage, content)
-        (folder / EVALUATION).unlink()  # something is compared that was not then: another look
+        (folder / EVALUATION).unlink()  # something is compared or shipped that was not then: another look
     folder.mkdir(parents=True, exist_ok=True)
     looks = describe_looks(folder.name, begin_look(runs, folder.name, fits.manifest))
     part = Part(two_stage, TEST)
     labelled = part.label(say)
     comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
-    brief, values = write_results(folder, part, comparison, labelled[PIPELINE].labels, looks)
-    own = {"fits": fits.name, "looks": looks, "brief": brief, "values": values}
+    brief, values = write_results(folder, part, comparison, labelled, looks)
+    own = {"fits": fits.name, "shipped": shipped, "looks": looks, "brief": brief, "values": values}
     write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
     finish_look(runs, folder.name)
     return Evaluation(folder, comparison, looks, brief, values, again=False)

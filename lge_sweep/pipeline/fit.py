@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.schema import Fit, Shipped
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
-from lge_sweep.data.crop import crop_image, crop_labels, find_box
+from lge_sweep.data.crop import crop_image, crop_labels, crop_mask, find_box
+from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.labels import SINGLE
 from lge_sweep.pipeline.champions import Champion, find_champion
@@ -161,11 +162,11 @@ def plan_fits(
         guidance: [N, S, S], as `gather_guidance` gives it.
     """
     assert config.fit is not None
-    whole, training = load_arrays(data.arrays), config.training
+    whole, training = load_arrays(data.arrays), config.fit.train(config.training)
     rows = {part: data.rows(part) for part in ("train", "val")}
     inputs, chosen = {}, []
     for variant in (PREDICTED, *config.fit.controls):
-        arrays = _arrays(variant, whole, guidance, config.fit.margin(training.image_size))
+        arrays = _arrays(variant, whole, config, data, guidance)
         folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
         cell = replace(champions[2].cell, variant=variant, stage=SINGLE if variant == "single" else 2)
         weights = class_weights(arrays.labels[rows["train"]], cell.stage)
@@ -176,11 +177,11 @@ def plan_fits(
     notes = [f"stage 1 is {champions[1].cell.name} of {champions[1].plan.name}; stage 2 {champions[2].cell.name}"]
     notes += [f"of the selection for stage {stage}: {note}" for stage in (1, 2) for note in champions[stage].notes]
     notes += [f"stage 1 finds no cavity on {lost} training and validation slice(s): no guidance there"] * (lost > 0)
-    more = [champions[1].digest, inputs[PREDICTED].arrays.name]
+    more = [champions[1].digest, *(given.arrays.name for given in inputs.values())]
     return plan_sweep(config, data, runs, chosen, inputs, notes, more)
 
 
-def _arrays(variant: str, whole: Arrays, guidance: NDArray[np.bool_], margin: int) -> Arrays:
+def _arrays(variant: str, whole: Arrays, config: SweepConfig, data: Prepared, guidance: NDArray[np.bool_]) -> Arrays:
     """What a fit sees."""
     if variant in (TRUE, "single"):
         return whole
@@ -188,12 +189,14 @@ def _arrays(variant: str, whole: Arrays, guidance: NDArray[np.bool_], margin: in
         return replace(whole, refined=np.zeros_like(guidance))
     if variant != "cropped":
         return replace(whole, refined=guidance)
-    size, boxes = whole.images.shape[1], [find_box(mask, margin) for mask in guidance]
-    masks = guidance.view(np.uint8)
+    assert config.fit is not None
+    size = config.training.image_size
+    boxes = [find_box(mask, config.fit.margin(size)) for mask in guidance]
+    images = (to_8_bit(image, config.intensity) for image in data.images)
     return Arrays(
-        np.stack([crop_image(image, box, size) for image, box in zip(whole.images, boxes, strict=True)]),
-        np.stack([crop_labels(labels, box, size) for labels, box in zip(whole.labels, boxes, strict=True)]),
-        np.stack([crop_labels(mask, box, size) for mask, box in zip(masks, boxes, strict=True)]).view(np.bool_),
+        np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
+        np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
+        np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)]),
     )
 
 

@@ -1,6 +1,6 @@
 """The tables and figures of phase 4: Tables VI to VIII, all pipelines side by side, cases and their agreement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from lge_sweep.labels import SINGLE, Label, class_names
 from lge_sweep.pipeline.cases import clinical_table
 from lge_sweep.pipeline.compare import Comparison, measure_part
 from lge_sweep.pipeline.fit import PREDICTED, TRUE
-from lge_sweep.pipeline.variants import PIPELINE, Part, shipped_name, two_stage_variants
+from lge_sweep.pipeline.variants import PIPELINE, Labelled, Part, shipped_name, two_stage_variants
 from lge_sweep.quantify.thresholds import METHODS
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
@@ -55,7 +55,7 @@ def side_by_side(comparison: Comparison) -> SideBySide:
 
 
 def write_results(
-    folder: Path, part: Part, comparison: Comparison, final: NDArray[np.uint8], looks: str
+    folder: Path, part: Part, comparison: Comparison, labelled: Mapping[str, Labelled], looks: str
 ) -> tuple[str, dict[str, float]]:
     """Write all tables and figures of an evaluation.
 
@@ -63,43 +63,62 @@ def write_results(
         folder: where to write.
         part: the slices, and what the networks found in them.
         comparison: the pipeline beside its controls.
-        final: [N, S, S], the pipeline's final labels.
+        labelled: name -> final labels of the part.
         looks: how untouched the slices were.
 
     Returns:
         Tables VI and VII, means over images, as Markdown; and every number by its name in MLflow.
     """
     two_stage = part.two_stage
-    paper = two_stage_variants(two_stage)[PIPELINE]
-    # as in the paper, each stage by itself: stage 1's mask not refined yet, stage 2's classes not joined with it yet
-    found = {1: np.where(part.cavity(paper), np.uint8(Label.CAVITY), np.uint8(0)), 2: part.wall(paper)}
-    stages = {}
-    for stage, labels in found.items():
-        table = measure_part(two_stage.fits, part.name, labels, stage)
-        _write_csv(folder / f"stage{stage}_per_image.csv", table)
-        stages[stage] = intervals(table)
-    beside = side_by_side(comparison)
-    frames = [stage_frame(stage, found, form) for stage, found in stages.items() for form in FORMS]
+    shipped = shipped_name(two_stage)
+    by_stage = {name: _stages(folder, part, name) for name in dict.fromkeys((PIPELINE, shipped))}
+    frames = [
+        stage_frame(stage, found, form).assign(pipeline=name)
+        for name, stages in by_stage.items()
+        for stage, found in stages.items()
+        for form in FORMS
+    ]
     _write_csv(folder / "tables_6_and_7.csv", pd.concat(frames))
+    beside = side_by_side(comparison)
     _write_csv(folder / "pipelines.csv", beside.frame)
     every = [found.to_frame().assign(pipeline=name) for name, found in beside.results.items()]
     _write_csv(folder / "intervals.csv", pd.concat(every))
-    cases = clinical_table(two_stage, part.name, final)
+    cases = clinical_table(two_stage, part.name, labelled[shipped].labels)
     _write_csv(folder / "cases.csv", cases)
     _write_csv(folder / "agreement.csv", agreement_frame(cases))
-    _draw(folder, part, comparison, beside.results, cases, final)
+    _draw(folder, part, comparison, beside.results, cases, labelled[shipped].labels)
     sections = [
         _heading(folder, part, comparison, looks),
-        *(stage_markdown(stage, found, form) for stage, found in stages.items() for form in FORMS),
+        *(_tables_6_and_7(name, stages, tuple(FORMS)) for name, stages in by_stage.items()),
         "## The pipeline beside its controls\n\n" + beside.markdown,
         "Classical thresholds, of unclipped grey levels at the networks' size:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
-        f"## Cases\n\n{CASES}\n\n" + clinical_markdown(cases),
+        f"## Cases, {shipped}\n\n{CASES}\n\n" + clinical_markdown(cases),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
     ]
     write_text(folder / TABLES, "\n\n".join(sections) + "\n")
-    brief = [stage_markdown(stage, found, "image_mean") for stage, found in stages.items()]
-    return "\n\n".join(brief), _values(beside.results)
+    brief = [_tables_6_and_7(name, stages, ("image_mean",)) for name, stages in by_stage.items()]
+    return "\n\n".join(brief), _values(beside.results, shipped)
+
+
+def _stages(folder: Path, part: Part, name: str) -> dict[int, Intervals]:
+    """Measure a pipeline as the paper does, each stage by itself.
+
+    That is stage 1's mask before it is refined, and stage 2's classes before they are joined with it.
+    """
+    variant = two_stage_variants(part.two_stage)[name]
+    found = {1: np.where(part.cavity(variant), np.uint8(Label.CAVITY), np.uint8(0)), 2: part.wall(variant)}
+    stages = {}
+    for stage, labels in found.items():
+        table = measure_part(part.two_stage.fits, part.name, labels, stage)
+        _write_csv(folder / f"stage{stage}_{slug(name)}.csv", table)
+        stages[stage] = intervals(table)
+    return stages
+
+
+def _tables_6_and_7(name: str, stages: Mapping[int, Intervals], forms: Sequence[str]) -> str:
+    tables = [stage_markdown(stage, found, form) for stage, found in stages.items() for form in forms]
+    return "\n\n".join([f"## Tables VI and VII, {name}", *tables])
 
 
 def _heading(folder: Path, part: Part, comparison: Comparison, looks: str) -> str:
@@ -113,7 +132,8 @@ def _heading(folder: Path, part: Part, comparison: Comparison, looks: str) -> st
         f"# {folder.name}",
         f"Test part: {looks}. Stage 1 is {stage1.cell.name} of {stage1.plan.name}; stage 2 "
         f"{stage2.model}-{stage2.loss}-{stage2.optimizer}, fitted in {fits.name}. Shipped: {shipped_name(two_stage)}.",
-        "Table VI is stage 1's mask before it is refined, Table VII stage 2's classes on predicted guidance. All else "
+        "Table VI is stage 1's mask before it is refined, Table VII stage 2's classes on predicted guidance, of the "
+        "paper's pipeline and of what is shipped. Cases and overlays are of what is shipped. All but Tables VI and VII "
         "is of final labels: the refined cavity, else stage 2's class. The refinement adds an edge of a pixel to the "
         "cavity for guidance; the final cavity has it too"
         + (f", so that a perfect stage 1 would have a Dice of {ceiling:.4f}" if ceiling is not None else "")
@@ -134,7 +154,8 @@ def _draw(
     cases: pd.DataFrame,
     final: NDArray[np.uint8],
 ) -> None:
-    title, per_image, classes = f"{part.name} part", comparison.tables[PIPELINE], class_names(SINGLE)
+    shipped, classes = shipped_name(part.two_stage), class_names(SINGLE)
+    title, per_image = f"{part.name} part", comparison.tables[shipped]
     page = figure_qualitative(title, per_image, part.images, part.truth, final, classes)
     save_png(page, folder / "table_8_overlays.png")
     for name in classes[1:]:
@@ -142,14 +163,14 @@ def _draw(
     save_png(figure_bland_altman(title, cases), folder / "bland_altman.png")
 
 
-def _values(results: Mapping[str, Intervals]) -> dict[str, float]:
-    """Name numbers as MLflow does: `test/dice/scar` of the pipeline, `test/<control>/dice/scar` of a control.
+def _values(results: Mapping[str, Intervals], shipped: str) -> dict[str, float]:
+    """Name numbers as MLflow does: `test/dice/scar` of what is shipped, `test/<pipeline>/dice/scar` of another.
 
-    Of a control it is the Dice alone: all metrics of two dozen, in three forms, would bury the pipeline's own.
+    Of another it is the Dice alone: all metrics of two dozen, in three forms, would bury the shipped one's.
     """
     values: dict[str, float] = {}
     for name, found in results.items():
-        own = "" if name == PIPELINE else f"{slug(name)}/"
+        own = "" if name == shipped else f"{slug(name)}/"
         for estimate in (one for one in found.estimates if not own or one.metric == "dice"):
             form = "" if estimate.aggregate == "image_mean" else f"_{estimate.aggregate}"
             key = f"test{form}/{own}{estimate.metric}/{estimate.name}"

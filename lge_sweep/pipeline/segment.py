@@ -1,6 +1,6 @@
 """Both stages as one thing: grey slices of an exam in, labels out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Options
-from lge_sweep.data.crop import crop_image, crop_labels, find_box, uncrop_labels
+from lge_sweep.data.crop import Box, crop_image, crop_mask, find_box, uncrop_labels
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
@@ -63,8 +63,9 @@ class TwoStageSegmenter:
     def segment(self, pixels: NDArray[np.number]) -> Segmentation:
         """Segment the slices of an exam.
 
-        Each slice becomes 8 bit and is resized to S x S, as for training; the labels of that frame are brought back to
-        the exam's size by nearest neighbour (`resize_labels` says why that is the inverse).
+        Each slice becomes 8 bit and is resized to S x S, as for training. Final labels of that frame are the refined
+        cavity, else stage 2's class; they are brought back to the exam's size by nearest neighbour (`resize_labels`
+        says why that is the inverse).
 
         Args:
             pixels: [N, H, W] finite grey levels in any unit and of any real number type.
@@ -78,42 +79,45 @@ class TwoStageSegmenter:
         """
         check_pixels(pixels)
         rows, columns = pixels.shape[1:]
-        frames = [resize_image(to_8_bit(image, self.intensity), self.size, self.size) for image in pixels]
-        found = self.segment_frames(np.stack(frames))
-        return Segmentation(
-            np.stack([resize_labels(labels, rows, columns) for labels in found.labels]), found.cavity_found
-        )
-
-    def segment_frames(self, images: Pixels) -> Segmentation:
-        """Segment slices that are 8 bit and S x S already (`Arrays.images`): [N, S, S] -> labels [N, S, S].
-
-        Final labels are the refined cavity, else stage 2's class.
-        """
+        images = [to_8_bit(image, self.intensity) for image in pixels]
         found = self.find_cavity(images)
         guidance = refine(found)
-        labels = join(found, self.find_wall(images, guidance), self.options)
-        return Segmentation(labels, np.asarray(guidance.any(axis=(1, 2))))
+        frames = join(found, self.find_wall(images, guidance), self.options)
+        return Segmentation(
+            np.stack([resize_labels(labels, rows, columns) for labels in frames]),
+            np.asarray(guidance.any(axis=(1, 2))),
+        )
 
-    def find_cavity(self, images: Pixels) -> Mask:
-        """Run stage 1: images [N, S, S] -> cavity [N, S, S] as the network finds it, not refined."""
-        nothing = np.zeros(images.shape[1:], dtype=np.bool_)
-        inputs = np.stack([network_input(image, nothing, 1) for image in images])
-        found: Mask = self._classes(inputs, 1) == Label.CAVITY
+    def find_cavity(self, images: Sequence[Pixels]) -> Mask:
+        """Run stage 1: N slices of 8 bit and any size -> cavity [N, S, S] as the network finds it, not refined."""
+        nothing = np.zeros((self.size, self.size), dtype=np.bool_)
+        frames = [resize_image(image, self.size, self.size) for image in images]
+        found: Mask = self._classes(np.stack([network_input(frame, nothing, 1) for frame in frames]), 1) == Label.CAVITY
         return found
 
-    def find_wall(self, images: Pixels, cavity: Mask) -> Pixels:
-        """Run stage 2: images and refined cavities [N, S, S] -> myocardium and scar, as values of `Label` [N, S, S].
+    def find_wall(self, images: Sequence[Pixels], cavity: Mask) -> Pixels:
+        """Run stage 2: N slices and their refined cavities [N, S, S] -> myocardium and scar, values of `Label`.
 
-        With `crop_margin`, image and refined cavity are cropped, and the composite is made of the crops.
+        With `crop_margin`, slice and cavity are cropped, and the composite is made of the crops.
+
+        Args:
+            images: 8 bit, of any size.
+            cavity: in the frame.
+
+        Returns:
+            [N, S, S], in the frame.
         """
-        margin, size = self.options.crop_margin, self.size
-        if margin is None:
-            return self._classes(_composites(images, cavity), 2)
-        boxes = [find_box(mask, margin) for mask in cavity]
-        crops = np.stack([crop_image(image, box, size) for image, box in zip(images, boxes, strict=True)])
-        guides = [crop_labels(mask.view(np.uint8), box, size) for mask, box in zip(cavity, boxes, strict=True)]
-        found = self._classes(_composites(crops, np.stack(guides).view(np.bool_)), 2)
-        return np.stack([uncrop_labels(labels, box, size) for labels, box in zip(found, boxes, strict=True)])
+        boxes = [self._box(mask) for mask in cavity]
+        inputs = [
+            network_input(crop_image(image, box, self.size, self.size), crop_mask(mask, box, self.size), 2)
+            for image, mask, box in zip(images, cavity, boxes, strict=True)
+        ]
+        found = self._classes(np.stack(inputs), 2)
+        return np.stack([uncrop_labels(labels, box, self.size) for labels, box in zip(found, boxes, strict=True)])
+
+    def _box(self, cavity: Mask) -> Box:
+        margin = self.options.crop_margin
+        return Box(0, 0, self.size) if margin is None else find_box(cavity, margin)
 
     def _classes(self, inputs: Pixels, stage: int) -> Pixels:
         return classify(lambda batch: self._probabilities(batch, stage), inputs, stage)
@@ -205,7 +209,3 @@ def confine_scar(labels: Pixels) -> Pixels:
     stray = np.setdiff1d(np.arange(1, count), touching)
     confined: Pixels = np.where(np.isin(components, stray), np.uint8(Label.BACKGROUND), labels)
     return confined
-
-
-def _composites(images: Pixels, cavity: Mask) -> Pixels:
-    return np.stack([network_input(image, mask, 2) for image, mask in zip(images, cavity, strict=True)])

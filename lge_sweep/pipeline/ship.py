@@ -1,6 +1,7 @@
 """Ship a fitted pipeline: write it as a folder, show it in MLflow, register it as `models:/lge-two-stage@champion`."""
 
 import hashlib
+from collections.abc import Collection
 
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.pipeline.compare import COMPARISON, Comparison, compare
@@ -34,7 +35,7 @@ def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> Co
     write_json(fits.folder / COMPARISON, comparison.to_dict())
     run = open_sweep(tracker, fits)
     with finishing(run):
-        run.set(_values(comparison))
+        run.set(_values(comparison, {PIPELINE, shipped_name(two_stage)}))
         run.log_files(fits.folder / VAL, [f"{slug(name)}.csv" for name in comparison.tables], VAL)
         run.log_files(fits.folder, [COMPARISON])
         run.finish()
@@ -108,13 +109,13 @@ def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluatio
         run.finish()
 
 
-def _values(comparison: Comparison) -> dict[str, float]:
-    """Name image means as MLflow keys: `final/<pipeline>/<metric>/<class>`; of a control the Dice alone."""
+def _values(comparison: Comparison, whole: Collection[str]) -> dict[str, float]:
+    """Name image means as MLflow keys: `final/<pipeline>/<metric>/<class>`; the Dice alone but for those in `whole`."""
     values = {
         f"final/{slug(name)}/{metric}/{label}": value
         for name, summary in comparison.summaries.items()
         for metric, by_class in summary.image_mean.items()
-        if metric == "dice" or name == PIPELINE
+        if metric == "dice" or name in whole
         for label, value in by_class.items()
     }
     return {key: value for key, value in values.items() if value is not None}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from lge_sweep.config import Cell
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
+from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_grey
 from lge_sweep.labels import SINGLE, Label
@@ -73,7 +74,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
         "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
         "averaged rotations": Variant("mean probability of four quarter turns", options=Options(rotations=True)),
         "cropped": Variant(
-            "stage 2 sees the heart alone, enlarged", "cropped", options=Options(crop_margin=two_stage.margin)
+            "stage 2 sees the heart alone, in the slice's own pixels",
+            "cropped",
+            options=Options(crop_margin=two_stage.margin),
         ),
         "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
     }
@@ -139,6 +142,7 @@ class Part:
         arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
         self.two_stage, self.name = two_stage, part
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
+        self._slices = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
         self.grey = np.stack([resize_grey(two_stage.images[row], self.images.shape[1]) for row in rows])
         self._cavities: dict[bool, Mask] = {}
         self._walls: dict[tuple[object, ...], Pixels] = {}
@@ -149,7 +153,7 @@ class Part:
             return np.asarray(self.truth == Label.CAVITY)
         rotations = variant.options.rotations
         if rotations not in self._cavities:
-            self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self.images)
+            self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self._slices)
         return self._cavities[rotations]
 
     def wall(self, variant: Variant) -> Pixels:
@@ -160,7 +164,7 @@ class Part:
             guidance = refine(self.cavity(variant))
             if variant.guidance == "none":
                 guidance = np.zeros_like(guidance)
-            self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self.images, guidance)
+            self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self._slices, guidance)
         return self._walls[key]
 
     def label(self, say: Say) -> dict[str, Labelled]:

@@ -10,6 +10,9 @@ from lge_sweep.config import SweepConfig
 from lge_sweep.paths import WEIGHT_SUFFIXES
 from lge_sweep.whole import file_digest
 
+STAGE2_ONLY = {"controls", "crop_margin", "max_epochs", "patience"}
+"""Settings of a fit that its folds of stage 1 do not depend on."""
+
 
 def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()) -> str:
     """Return a SHA-256 of every setting, the content of the data and of weight files, and this program's version.
@@ -21,7 +24,7 @@ def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()
     """
     # more trials go on with the same search, another pipeline is shipped from the same fits, and the folds of stage 1
     # are the same for all controls; sweeps that are neither are what they were before there were searches and fits
-    free = {"search": {"trials"}, "fit": {"shipped"} | ({"controls", "crop_margin"} if config.stage == 1 else set())}
+    free = {"search": {"trials"}, "fit": {"shipped"} | (STAGE2_ONLY if config.stage == 1 else set())}
     exclude = {name: True if getattr(config, name) is None else parts for name, parts in free.items()}
     settings = config.model_dump(mode="json", exclude=exclude)
     weights = settings["training"]["encoder_weights"]

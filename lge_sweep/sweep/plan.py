@@ -49,7 +49,8 @@ class Inputs:
 class Prepared:
     """A data set, read, split and prepared; its attributes are those of the plans that it becomes part of.
 
-    `images` are the slices as they were read: grey levels [H, W] of each row of the manifest, in the source's units.
+    `images` are the slices as they were read: grey levels [H, W] of each row of the manifest, in the source's units;
+    `labels` are theirs, values of `Label`.
     """
 
     arrays: Path
@@ -59,6 +60,7 @@ class Prepared:
     leak_share: float
     notes: tuple[str, ...]
     images: tuple[NDArray[np.number], ...]
+    labels: tuple[NDArray[np.uint8], ...]
 
     def rows(self, part: str) -> list[int]:
         """Return the rows of the manifest (and of the arrays) that belong to a part."""
@@ -167,8 +169,10 @@ def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> Prepared
     arrays = prepare(curated, config.training.image_size, config.intensity, runs / "cache")
     manifest = curated.manifest.assign(part=curated.manifest["slice"].map(split.parts).fillna(""))
     digest = content_digest(curated.manifest)
-    notes = (*curated.notes, *split.notes)
-    return Prepared(arrays, manifest, digest, split.leaky, split.leak_share, notes, curated.images)
+    return Prepared(
+        arrays, manifest, digest, split.leaky, split.leak_share, (*curated.notes, *split.notes), curated.images,
+        curated.labels,
+    )  # fmt: skip
 
 
 def plan_sweep(
