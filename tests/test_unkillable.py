@@ -8,14 +8,18 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 import torch
+from pytorch_lightning import LightningModule
 from test_sweep import child_runs, command
 
 from lge_sweep.config import cells, load_sweep
-from lge_sweep.sweep.execute import execute
+from lge_sweep.data.module import LgeDataModule
+from lge_sweep.sweep.callbacks import MovingAverage
+from lge_sweep.sweep.execute import execute, load_best
 from lge_sweep.sweep.ledger import is_held, read_ledger
 from lge_sweep.sweep.plan import Plan, make_plans
 from lge_sweep.sweep.task import CellTask, GivenUpError, Progress, make_task
@@ -190,13 +194,16 @@ def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Pa
 
 
 # DeepLabV3+ has dropout, so its random numbers must be taken up as well.
-@pytest.mark.parametrize("model", ["unet", "deeplabv3plus_mobilenetv2"])
+@pytest.mark.parametrize(("model", "ema"), [("unet", None), ("deeplabv3plus_mobilenetv2", None), ("unet", 0.8)])
 @pytest.mark.filterwarnings("ignore:Checkpoint directory")  # Lightning remarks that a cell's folder is not empty
 @pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
 @pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
-def test_a_resumed_training_gives_the_very_same_weights(plan: Plan, tmp_path: Path, model: str) -> None:
+def test_a_resumed_training_gives_the_very_same_weights(
+    plan: Plan, tmp_path: Path, model: str, ema: float | None
+) -> None:
     (cell,) = [cell for cell in cells(plan.config) if cell.model == model]
-    whole = replace(make_task(plan, cell), folder=tmp_path / "whole")
+    training = plan.config.training.model_copy(update={"ema": ema})
+    whole = replace(make_task(plan, cell), training=training, folder=tmp_path / "whole")
     broken = replace(whole, folder=tmp_path / "broken")
     for task in (whole, broken):
         task.folder.mkdir()
@@ -207,3 +214,37 @@ def test_a_resumed_training_gives_the_very_same_weights(plan: Plan, tmp_path: Pa
     weights = [torch.load(task.folder / "best.pt", weights_only=True) for task in (whole, broken)]
     assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
     assert (whole.folder / "per_image.csv").read_bytes() == (broken.folder / "per_image.csv").read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
+@pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
+def test_the_average_is_what_is_validated_and_kept(plan: Plan, tmp_path: Path) -> None:
+    (cell,) = [cell for cell in cells(plan.config) if cell.model == "unet"]
+    training = plan.config.training.model_copy(update={"ema": 0.8, "max_steps": 4})
+    task = replace(make_task(plan, cell), training=training, folder=tmp_path)
+    execute(task, lambda progress: None)
+    (validated,) = pd.read_csv(tmp_path / "history.csv")["val_loss"].dropna()
+    kept = load_best(tmp_path / "best.pt", cell, training)
+    data = LgeDataModule(task.arrays, task.parts, cell.stage, training, cell.seed)
+    with torch.inference_mode():
+        losses = [
+            (len(batch["image"]), float(kept.loss(kept(batch["image"]), batch["target"])))
+            for batch in data.in_order("val")
+        ]
+    mean = sum(size * loss for size, loss in losses) / sum(size for size, _ in losses)
+    assert validated == pytest.approx(mean, rel=1e-5)
+
+
+def test_the_average_forgets_the_weights_it_began_with() -> None:
+    """With decay .8 and weights 0, 1, 2, ...: what remains is (1 + n) / (10 + n) after n updates, at most .8."""
+    module, callback = LightningModule(), MovingAverage(0.8)
+    module.weight = torch.nn.Parameter(torch.zeros(1))
+    callback.setup(None, module, "fit")
+    expected = 0.0
+    for step in range(60):
+        module.weight.data.fill_(step)
+        callback.on_train_batch_end(SimpleNamespace(global_step=step + 1), module, None, None, 0)
+        kept = min(0.8, (1 + step) / (10 + step)) if step else 0
+        expected = kept * expected + (1 - kept) * step
+    callback.on_train_end(None, module)
+    assert float(module.weight.detach()) == pytest.approx(expected)

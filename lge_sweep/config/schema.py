@@ -5,7 +5,7 @@ slices come from and how they are split) and the profile (how a network is train
 The settings of the data file are in `lge_sweep.config.data`.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +18,7 @@ from lge_sweep.labels import Label
 MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
 LOSSES = Literal["cross_entropy", "weighted_ce", "dice", "focal", "dice_ce", "dice_focal"]
 OPTIMIZERS = Literal["adam", "sgdm"]
+CONTROLS = Literal["true_guidance", "no_guidance", "single", "cropped", "augmented", "cropped_augmented"]
 
 
 # -------------------------------------------------------------------------------------------------------- profile file
@@ -67,6 +68,9 @@ class Training(Settings):
     """Optimizer steps between two validations."""
     patience: int = Field(3, ge=1)
     """Validations without a lower loss (a tie counts as none) after which training stops."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Decay a step of the moving average of the weights, which is then what is validated, kept and used; none: no
+    average (paper)."""
     augment: Literal["rotate90", "none", "rich"] = "rotate90"
     """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper). `rich`: also
     mirrored, scaled, shifted, turned by any angle, and with other contrast and noise."""
@@ -81,8 +85,8 @@ class Training(Settings):
 class Shipped(Past):
     """The pipeline that is shipped. Its defaults are the paper's; everything else is an option past it."""
 
-    stage2: Literal["predicted", "cropped", "augmented"] = "predicted"
-    """Which fit of stage 2: as the paper's, on crops around the heart, or with richer augmentation."""
+    stage2: Literal["predicted", "cropped", "augmented", "cropped_augmented"] = "predicted"
+    """Which fit of stage 2: as the paper's, on crops around the heart, with richer augmentation, or both."""
 
 
 class Fit(Settings):
@@ -90,17 +94,17 @@ class Fit(Settings):
 
     folds: int = Field(5, ge=2, le=20)
     """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
-    controls: tuple[Literal["true_guidance", "no_guidance", "single", "cropped", "augmented"], ...] = (
-        "true_guidance", "no_guidance", "single", "cropped", "augmented",
-    )  # fmt: skip
-    """What stage 2 is fitted on besides predicted guidance, to compare: the true cavity, none; crops around the heart;
-    richer augmentation; and `single`, one network for all classes."""
+    controls: tuple[CONTROLS, ...] = get_args(CONTROLS)
+    """What stage 2 is fitted on besides predicted guidance, to compare: the true cavity, none; crops around the heart,
+    richer augmentation, both; and `single`, one network for all classes."""
     max_epochs: int | None = Field(None, ge=1)
     """Most passes over the training part when stage 2 is fitted; `training.max_epochs` if not given."""
     patience: int | None = Field(None, ge=1)
     """When its training stops; `training.patience` if not given."""
+    ema: float | None = Field(None, gt=0, lt=1)
+    """Moving average of its weights; `training.ema` if not given."""
     crop_margin: int | None = Field(None, ge=0, le=512)
-    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fit `cropped`; an eighth of the
+    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fits on crops; an eighth of the
     slice's side if not given."""
     shipped: Shipped = Shipped()
     """The pipeline that is shipped."""
@@ -111,7 +115,7 @@ class Fit(Settings):
 
     def train(self, training: Training) -> Training:
         """Return how stage 2 is trained: as everything is, but for what is said here."""
-        own = {"max_epochs": self.max_epochs, "patience": self.patience}
+        own = {"max_epochs": self.max_epochs, "patience": self.patience, "ema": self.ema}
         return training.model_copy(update={name: value for name, value in own.items() if value is not None})
 
     @field_validator("controls")

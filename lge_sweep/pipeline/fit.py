@@ -34,6 +34,8 @@ from lge_sweep.whole import read_json
 PREDICTED = "predicted"
 """The fit of stage 2 that the paper's pipeline is made of."""
 TRUE = "true_guidance"
+CROPPED = ("cropped", "cropped_augmented")
+AUGMENTED = ("augmented", "cropped_augmented")
 SHIPPED_RECORD = "shipped.json"
 """In the folder of the fits: which pipeline was shipped last."""
 
@@ -64,7 +66,7 @@ class TwoStage:
 
     @property
     def margin(self) -> int:
-        """Pixels around the cavity in the fit `cropped`."""
+        """Pixels around the cavity in the fits on crops."""
         return self.fit.margin(self.config.training.image_size)
 
     def fitted(self, variant: str) -> Cell | None:
@@ -170,7 +172,7 @@ def plan_fits(
         folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
         cell = replace(champions[2].cell, variant=variant, stage=SINGLE if variant == "single" else 2)
         weights = class_weights(arrays.labels[rows["train"]], cell.stage)
-        trained = training.model_copy(update={"augment": "rich"}) if variant == "augmented" else training
+        trained = training.model_copy(update={"augment": "rich"}) if variant in AUGMENTED else training
         inputs[cell.name] = Inputs(folder, rows, "val", weights, trained)
         chosen.append(cell)
     lost = int((~guidance[[*rows["train"], *rows["val"]]].any(axis=(1, 2))).sum())
@@ -187,7 +189,7 @@ def _arrays(variant: str, whole: Arrays, config: SweepConfig, data: Prepared, gu
         return whole
     if variant == "no_guidance":
         return replace(whole, refined=np.zeros_like(guidance))
-    if variant != "cropped":
+    if variant not in CROPPED:
         return replace(whole, refined=guidance)
     assert config.fit is not None
     size = config.training.image_size

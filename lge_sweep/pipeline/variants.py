@@ -15,7 +15,7 @@ from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_grey
 from lge_sweep.labels import SINGLE, Label
 from lge_sweep.models.hardware import find_hardware
-from lge_sweep.pipeline.fit import PREDICTED, TwoStage
+from lge_sweep.pipeline.fit import CROPPED, PREDICTED, TwoStage
 from lge_sweep.pipeline.runtime import torch_network
 from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
@@ -79,6 +79,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
             options=Options(crop_margin=two_stage.margin),
         ),
         "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
+        "cropped, richer augmentation": Variant(
+            "both", "cropped_augmented", options=Options(crop_margin=two_stage.margin)
+        ),
     }
     shipped = shipped_variant(two_stage)
     if not any(variant.alike(shipped) for variant in variants.values()):
@@ -89,7 +92,7 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     shipped = two_stage.fit.shipped
-    margin = two_stage.margin if shipped.stage2 == "cropped" else None
+    margin = two_stage.margin if shipped.stage2 in CROPPED else None
     options = Options(**shipped.model_dump(exclude={"stage2"}), crop_margin=margin)
     return Variant("the combination of options that is shipped", shipped.stage2, options=options)
 

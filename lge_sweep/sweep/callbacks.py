@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
+from torch import Tensor
 
 from lge_sweep.errors import TrialError
 from lge_sweep.sweep.files import CHECKPOINT
@@ -49,6 +50,31 @@ class Patience(EarlyStopping):
         """Stop at once if the checkpoint resumed from had run out of patience."""
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+class MovingAverage(WeightAveraging):
+    """Exponential moving average of the weights, which is what is validated; it must come after the `Recorder`.
+
+    After n updates the average keeps min(decay, (1 + n) / (10 + n)) of itself, so that it forgets the random weights
+    that it began with. Lightning changes back to the current weights before the validation's loss is known; here that
+    waits until the recorder has kept what was validated.
+    """
+
+    def __init__(self, decay: float) -> None:
+        """Average with this decay a step, 0 to 1."""
+
+        def average(mean: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+            kept = min(decay, (1 + int(updates)) / (10 + int(updates)))
+            return mean * kept + current * (1 - kept)
+
+        super().__init__(avg_fn=average)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Wait."""
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Go on with the current weights."""
+        super().on_validation_epoch_end(trainer, pl_module)
 
 
 class WholeCheckpoints(TorchCheckpointIO):

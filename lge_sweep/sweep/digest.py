@@ -4,13 +4,14 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import lge_sweep
 from lge_sweep.config import SweepConfig
 from lge_sweep.paths import WEIGHT_SUFFIXES
 from lge_sweep.whole import file_digest
 
-STAGE2_ONLY = {"controls", "crop_margin", "max_epochs", "patience"}
+STAGE2_ONLY = {"controls", "crop_margin", "max_epochs", "patience", "ema"}
 """Settings of a fit that its folds of stage 1 do not depend on."""
 
 
@@ -25,7 +26,8 @@ def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()
     # more trials go on with the same search, another pipeline is shipped from the same fits, and the folds of stage 1
     # are the same for all controls; sweeps that are neither are what they were before there were searches and fits
     free = {"search": {"trials"}, "fit": {"shipped"} | (STAGE2_ONLY if config.stage == 1 else set())}
-    exclude = {name: True if getattr(config, name) is None else parts for name, parts in free.items()}
+    exclude: dict[str, Any] = {name: True if getattr(config, name) is None else parts for name, parts in free.items()}
+    exclude["training"] = _unused(config)
     settings = config.model_dump(mode="json", exclude=exclude)
     weights = settings["training"]["encoder_weights"]
     content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights)), *more]
@@ -38,12 +40,17 @@ def basis_digest(config: SweepConfig, data_digest: str) -> str:
     That is the data's content, its split and preparation, and how networks are trained, but not what phase 2 varies
     (numbers inside losses and optimizers).
     """
-    training = config.training.model_dump(mode="json", exclude={"loss", "momentum"})
+    training = config.training.model_dump(mode="json", exclude={"loss", "momentum", *_unused(config)})
     content = [
         data_digest, config.split.model_dump(mode="json"), config.intensity.model_dump(mode="json"), training,
         _file_digests(Path(training["encoder_weights"])),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _unused(config: SweepConfig) -> set[str]:
+    """Training options that came later and are off: what was trained before is what would be trained now."""
+    return {"ema"} if config.training.ema is None else set()
 
 
 def _file_digests(weights: Path) -> list[str]:

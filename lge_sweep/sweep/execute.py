@@ -24,7 +24,7 @@ from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
 from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.report import write_cell_figures
-from lge_sweep.sweep.callbacks import Patience, Recorder, Row, WholeCheckpoints, make_checkpoints
+from lge_sweep.sweep.callbacks import MovingAverage, Patience, Recorder, Row, WholeCheckpoints, make_checkpoints
 from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.tables import read_per_image, read_tables
@@ -85,13 +85,14 @@ def _train(
             raise GivenUpError
 
     recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
+    average = [] if task.training.ema is None else [MovingAverage(task.training.ema)]
     trainer = Trainer(
         accelerator=hardware.accelerator,
         devices=[hardware.device] if hardware.accelerator == "gpu" else 1,
         precision=hardware.precision,
         max_epochs=schedule.intervals,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[recorder, Patience(task.training.patience), make_checkpoints(task.folder)],
+        callbacks=[recorder, *average, Patience(task.training.patience), make_checkpoints(task.folder)],
         num_sanity_val_steps=0,
         logger=False,
         enable_progress_bar=False,
