@@ -9,6 +9,7 @@ import yaml
 from lge_sweep.config import cells, configurations, load_sweep, short_configurations, short_names
 from lge_sweep.config.export import json_schema
 from lge_sweep.config.schema import Shipped, SweepConfig
+from lge_sweep.config.segmenter import Options
 from lge_sweep.errors import ConfigError
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
@@ -89,6 +90,14 @@ def test_a_profile_changes_phase_3_and_no_other_phase(tmp_path: Path) -> None:
     training = load_sweep("phase3", 2, "phantom", str(path)).training
     assert fit.train(training) == training.model_copy(update={"max_epochs": 7})
     assert plain.train(training) == training
+
+
+def test_a_margin_has_one_unit() -> None:
+    with pytest.raises(ConfigError, match="fit: give crop_margin, in pixels, or crop_margin_mm, not both"):
+        load_sweep("phase3", 2, "phantom", "smoke", ["fit.crop_margin=8", "fit.crop_margin_mm=20"])
+    fit = load_sweep("phase3", 2, "phantom", "smoke", ["fit.crop_margin_mm=20"]).fit
+    assert fit is not None
+    assert fit.crop(64) == Options(crop_margin_mm=20)
 
 
 def test_a_name_that_cannot_be_a_folders_is_refused(tmp_path: Path) -> None:

@@ -120,7 +120,11 @@ def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> 
 # ------------------------------------------------------------------------------------------ phases 3 and 4, run through
 
 TINY = ["--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1"]
-SMALL = ["--set", "fit.folds=2", "--set", "fit.controls=[true_guidance, single, cropped]"]
+MARGIN_MM = 38.4  # 8 pixels of the frame: the phantom has 192 of 1.6 mm, the frame 64
+SMALL = [
+    "--set", "fit.folds=2", "--set", "fit.controls=[true_guidance, single, cropped]",
+    "--set", f"fit.crop_margin_mm={MARGIN_MM}",
+]  # fmt: skip
 
 
 def invoke(*arguments: str) -> Ran:
@@ -198,12 +202,12 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
         inputs.append(batch)
         return np.zeros((len(batch), 3, *batch.shape[2:]), dtype=np.float32)
 
-    margin = two_stage.config.fit.margin(64)
-    segmenter = TwoStageSegmenter(network, network, 64, two_stage.config.intensity, Options(crop_margin=margin))
+    options = Options(crop_margin=8)
+    segmenter = TwoStageSegmenter(network, network, 64, two_stage.config.intensity, options)
     rows = fits.rows("val")
     eight_bit = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
     assert eight_bit[0].shape != (64, 64)
-    segmenter.find_wall(eight_bit, whole.refined[rows])
+    segmenter.find_wall(eight_bit, whole.refined[rows], [None] * len(rows))
     expected = [network_input(crops.images[row], crops.refined[row], 2) for row in rows]
     np.testing.assert_array_equal(np.concatenate(inputs), expected)
 
@@ -340,7 +344,7 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert "as shipped" in done.output
     assert "the champion in place of version 1" in done.output
     segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
-    assert segmenter.options == Options(rotations=True, crop_margin=8)
+    assert segmenter.options == Options(rotations=True, crop_margin_mm=MARGIN_MM)
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # what is shipped is evaluated, too
     assert "as shipped" in evaluated.output
     assert "look 2 at this test part, which is no longer untouched; before: the same pipeline" in evaluated.output

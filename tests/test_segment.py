@@ -12,12 +12,13 @@ from scipy import ndimage
 
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Options
+from lge_sweep.data.crop import find_box
 from lge_sweep.data.prepare import to_arrays
 from lge_sweep.data.refine import composite, refine_cavity
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
 from lge_sweep.pipeline import Network, TwoStageSegmenter
-from lge_sweep.pipeline.segment import confine_scar
+from lge_sweep.pipeline.segment import confine_scar, seen_box
 
 S = 64
 PLAIN = Intensity(clip_percentiles=(0, 100))
@@ -312,6 +313,22 @@ def test_a_crop_is_made_of_the_exams_own_pixels() -> None:
 
     assert segmenter(second=second, crop_margin=7).segment(exam[None]).cavity_found.all()
     assert np.array_equal(seen[0][2], exam[24:88, 24:88])
+
+
+@pytest.mark.parametrize(
+    ("shape", "pixel_mm", "mm", "margin"),
+    [
+        ((128, 128), (1.5, 1.5), 12, 4),  # the frame's pixels have 3 mm
+        ((128, 128), (1.5, 1.5), 12.1, 5),  # rounded up
+        ((128, 64), (1.5, 1.0), 5, 5),  # 3 by 1 mm: at least 5 mm on each side
+        ((64, 64), (2, 2), 0, 0),
+    ],
+)
+def test_a_margin_in_mm(shape: tuple[int, int], pixel_mm: tuple[float, float], mm: float, margin: int) -> None:
+    cavity = refine_cavity(heart() == Label.CAVITY)
+    assert seen_box(cavity, shape, pixel_mm, Options(crop_margin_mm=mm)) == find_box(cavity, margin)
+    with pytest.raises(DataError, match=r"size of the pixels not known; fit\.crop_margin is one in pixels"):
+        seen_box(cavity, shape, None, Options(crop_margin_mm=mm))
 
 
 def test_a_crop_without_a_cavity_is_the_whole_slice() -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pickle
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,7 +20,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.config.segmenter import Options, SegmenterSettings
-from lge_sweep.errors import ConfigError, ModelError, RunsError
+from lge_sweep.errors import ConfigError, DataError, ModelError, RunsError
 from lge_sweep.labels import STAGES
 from lge_sweep.models import build_module
 from lge_sweep.models.architectures import ARCHITECTURES
@@ -140,6 +141,20 @@ def test_a_folder_gives_what_the_networks_give(folder: Path, expected: NDArray[n
     loaded = load_segmenter(folder, runtime)
     assert (loaded.size, loaded.intensity, loaded.options) == (S, SETTINGS.intensity, OPTIONS)
     assert (loaded.segment(exam()).labels == expected).mean() >= 0.999
+
+
+def test_a_margin_in_mm_is_served(folder: Path, expected: NDArray[np.uint8], tmp_path: Path) -> None:
+    """Pixels of 1 mm: those of the frame have 50/64 by 128/64 mm, so that 6.2 mm are 8 of them."""
+    from lge_sweep.pipeline.served import load  # tells MLflow about itself
+
+    shutil.copytree(folder, tmp_path / "mm")
+    settings = json.loads((folder / "settings.json").read_text())
+    settings["options"] |= {"crop_margin": None, "crop_margin_mm": 6.2}
+    (tmp_path / "mm" / "settings.json").write_text(json.dumps(settings))
+    predict = load(tmp_path / "mm", {"runtime": "onnx", "pixel_mm": [1, 1]})
+    assert (predict(exam()) == expected).mean() > 0.999
+    with pytest.raises(DataError, match=r"margin around the heart is 6\.2 mm, and the size of the pixels not known"):
+        load(tmp_path / "mm", {"runtime": "onnx", "pixel_mm": None})(exam())
 
 
 def test_a_folder_is_plain_data_and_whole(

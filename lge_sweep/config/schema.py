@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from lge_sweep.choices import suggest
 from lge_sweep.config.base import Settings
 from lge_sweep.config.data import DataFile
-from lge_sweep.config.segmenter import Past
+from lge_sweep.config.segmenter import Options, Past
 from lge_sweep.labels import Label
 
 MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
@@ -105,13 +105,17 @@ class Fit(Settings):
     """Moving average of its weights; `training.ema` if not given."""
     crop_margin: int | None = Field(None, ge=0, le=512)
     """Pixels of the resized slice left around the cavity that stage 1 finds, in the fits on crops; an eighth of the
-    slice's side if not given."""
+    slice's side if neither this nor `crop_margin_mm` is given."""
+    crop_margin_mm: float | None = Field(None, ge=0, le=500)
+    """The same in mm, on data whose spacing is known."""
     shipped: Shipped = Shipped()
     """The pipeline that is shipped."""
 
-    def margin(self, size: int) -> int:
-        """Return `crop_margin`, or what stands for it on slices of `size` x `size` pixels."""
-        return size // 8 if self.crop_margin is None else self.crop_margin
+    def crop(self, size: int) -> Options:
+        """Return the options of a segmenter whose stage 2 was fitted on crops of slices of `size` x `size` pixels."""
+        if self.crop_margin_mm is not None:
+            return Options(crop_margin_mm=self.crop_margin_mm)
+        return Options(crop_margin=size // 8 if self.crop_margin is None else self.crop_margin)
 
     def train(self, training: Training) -> Training:
         """Return how stage 2 is trained: as everything is, but for what is said here."""
@@ -124,6 +128,12 @@ class Fit(Settings):
         if len(set(controls)) != len(controls):
             raise ValueError(f"names a value twice: {', '.join(controls)}")
         return controls
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if self.crop_margin is not None and self.crop_margin_mm is not None:
+            raise ValueError("give crop_margin, in pixels, or crop_margin_mm, not both")
+        return self
 
     @model_validator(mode="after")
     def _ships_what_it_fits(self) -> Self:

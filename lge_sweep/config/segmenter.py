@@ -1,8 +1,8 @@
 """Settings of a two-stage segmenter: what it needs to know beside its two networks."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lge_sweep.config.base import Settings
 from lge_sweep.config.data import Intensity
@@ -24,6 +24,14 @@ class Options(Past):
 
     crop_margin: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Pixels of the frame around the cavity; stage 2 sees this square of the slice alone. None: it sees the whole."""
+    crop_margin_mm: Annotated[float, Field(ge=0, le=500)] | None = None
+    """The same in mm, at least that much on every side; slices then need a known spacing."""
+
+    @model_validator(mode="after")
+    def _one_unit(self) -> Self:
+        if self.crop_margin is not None and self.crop_margin_mm is not None:
+            raise ValueError("give crop_margin, in pixels, or crop_margin_mm, not both")
+        return self
 
 
 class SegmenterSettings(Settings):

@@ -14,17 +14,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.schema import Fit, Shipped
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
-from lge_sweep.data.crop import crop_image, crop_labels, crop_mask, find_box
+from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.labels import SINGLE
 from lge_sweep.pipeline.champions import Champion, find_champion
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
+from lge_sweep.pipeline.segment import PixelSize, seen_box
 from lge_sweep.sweep import Driver, Plan
 from lge_sweep.sweep.digest import basis_digest
 from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
@@ -63,11 +65,6 @@ class TwoStage:
         """How it was fitted, and what is shipped."""
         assert self.config.fit is not None
         return self.config.fit
-
-    @property
-    def margin(self) -> int:
-        """Pixels around the cavity in the fits on crops."""
-        return self.fit.margin(self.config.training.image_size)
 
     def fitted(self, variant: str) -> Cell | None:
         """Return the cell of a fit, or None where it was not asked for or failed."""
@@ -193,13 +190,23 @@ def _arrays(variant: str, whole: Arrays, config: SweepConfig, data: Prepared, gu
         return replace(whole, refined=guidance)
     assert config.fit is not None
     size = config.training.image_size
-    boxes = [find_box(mask, config.fit.margin(size)) for mask in guidance]
+    options, shapes = config.fit.crop(size), [image.shape for image in data.images]
+    boxes = [
+        seen_box(mask, shape, pixel_mm, options)
+        for mask, shape, pixel_mm in zip(guidance, shapes, pixel_sizes(data.manifest), strict=True)
+    ]
     images = (to_8_bit(image, config.intensity) for image in data.images)
     return Arrays(
         np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
         np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
         np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)]),
     )
+
+
+def pixel_sizes(manifest: pd.DataFrame) -> list[PixelSize | None]:
+    """Return the size of each slice's pixels, None where it is not known."""
+    sizes = manifest[["spacing_row_mm", "spacing_column_mm"]].to_numpy(dtype=float)
+    return [None if np.isnan(size).any() else (float(size[0]), float(size[1])) for size in sizes]
 
 
 def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incomplete: bool = False) -> Mapping[str, str]:

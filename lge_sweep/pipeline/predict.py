@@ -97,7 +97,8 @@ def predict_exams(
         asked = tuple(formats) or tuple(name for name in FORMATS if name != "seg" or obstacle is None)
         try:
             made = read_delivery(output, exam, asked, facts)
-            made = made or deliver(exam, segmenter.segment(exam.pixels).labels, output, asked, facts)
+            pixel_mm = exam.spacing_mm and exam.spacing_mm[:2]
+            made = made or deliver(exam, segmenter.segment(exam.pixels, pixel_mm).labels, output, asked, facts)
             deliveries.append(replace(made, notes=(*made.notes, f"no DICOM SEG: {obstacle}")) if obstacle else made)
         except DataError as error:
             problems += [f"{exam.case}: {finding}" for finding in error.findings]

@@ -43,7 +43,13 @@ def register_segmenter(
         f"{about}. Input: grey levels float32 [N, H, W] of any unit and size, slices of any exams; each is "
         f"clipped, made 8 bit and resized to {settings.size} x {settings.size} inside. Output: labels uint8 [N, H, W], "
         '0 background, 1 cavity, 2 myocardium, 3 scar. It runs on ONNX; `model_config={"runtime": "torch"}` takes '
-        "torch. Research use only."
+        "torch."
+        + (
+            ' It needs `model_config={"pixel_mm": [row, column]}`.'
+            if settings.options.crop_margin_mm is not None
+            else ""
+        )
+        + " Research use only."
     )
     package = Package(
         name=NAME,
@@ -54,6 +60,6 @@ def register_segmenter(
         description=description,
         folder=folder,
         code=Path(__file__).with_name("served.py"),
-        settings={"runtime": "onnx"},
+        settings={"runtime": "onnx", "pixel_mm": None},
     )
     return register_package(tracker, package)

@@ -1,5 +1,6 @@
 """Both stages as one thing: grey slices of an exam in, labels out."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from lge_sweep.labels import STAGES, Label
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+PixelSize = tuple[float, float]
+"""Distance between the centres of neighbouring pixels along a column and along a row, in mm: DICOM's Pixel Spacing."""
 Network = Callable[[Pixels], NDArray[np.float32]]
 """uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
 
@@ -60,7 +63,7 @@ class TwoStageSegmenter:
     intensity: Intensity
     options: Options = field(default_factory=Options)
 
-    def segment(self, pixels: NDArray[np.number]) -> Segmentation:
+    def segment(self, pixels: NDArray[np.number], pixel_mm: PixelSize | None = None) -> Segmentation:
         """Segment the slices of an exam.
 
         Each slice becomes 8 bit and is resized to S x S, as for training. Final labels of that frame are the refined
@@ -69,12 +72,13 @@ class TwoStageSegmenter:
 
         Args:
             pixels: [N, H, W] finite grey levels in any unit and of any real number type.
+            pixel_mm: their size; needed where `options.crop_margin_mm` is given.
 
         Returns:
             Labels [N, H, W].
 
         Raises:
-            DataError: `pixels` is something else.
+            DataError: `pixels` is something else, or their size is needed and not known.
             ModelError: a network gives something else than `Network` says.
         """
         check_pixels(pixels)
@@ -82,7 +86,7 @@ class TwoStageSegmenter:
         images = [to_8_bit(image, self.intensity) for image in pixels]
         found = self.find_cavity(images)
         guidance = refine(found)
-        frames = join(found, self.find_wall(images, guidance), self.options)
+        frames = join(found, self.find_wall(images, guidance, [pixel_mm] * len(images)), self.options)
         return Segmentation(
             np.stack([resize_labels(labels, rows, columns) for labels in frames]),
             np.asarray(guidance.any(axis=(1, 2))),
@@ -95,29 +99,32 @@ class TwoStageSegmenter:
         found: Mask = self._classes(np.stack([network_input(frame, nothing, 1) for frame in frames]), 1) == Label.CAVITY
         return found
 
-    def find_wall(self, images: Sequence[Pixels], cavity: Mask) -> Pixels:
+    def find_wall(self, images: Sequence[Pixels], cavity: Mask, pixel_mm: Sequence[PixelSize | None]) -> Pixels:
         """Run stage 2: N slices and their refined cavities [N, S, S] -> myocardium and scar, values of `Label`.
 
-        With `crop_margin`, slice and cavity are cropped, and the composite is made of the crops.
+        With a crop margin, slice and cavity are cropped, and the composite is made of the crops.
 
         Args:
             images: 8 bit, of any size.
             cavity: in the frame.
+            pixel_mm: of each slice.
 
         Returns:
             [N, S, S], in the frame.
+
+        Raises:
+            DataError: the margin is in mm and the size of a slice's pixels not known.
         """
-        boxes = [self._box(mask) for mask in cavity]
+        boxes = [
+            seen_box(mask, image.shape, size, self.options)
+            for image, mask, size in zip(images, cavity, pixel_mm, strict=True)
+        ]
         inputs = [
             network_input(crop_image(image, box, self.size, self.size), crop_mask(mask, box, self.size), 2)
             for image, mask, box in zip(images, cavity, boxes, strict=True)
         ]
         found = self._classes(np.stack(inputs), 2)
         return np.stack([uncrop_labels(labels, box, self.size) for labels, box in zip(found, boxes, strict=True)])
-
-    def _box(self, cavity: Mask) -> Box:
-        margin = self.options.crop_margin
-        return Box(0, 0, self.size) if margin is None else find_box(cavity, margin)
 
     def _classes(self, inputs: Pixels, stage: int) -> Pixels:
         return classify(lambda batch: self._probabilities(batch, stage), inputs, stage)
@@ -141,6 +148,31 @@ class TwoStageSegmenter:
                 f"{probabilities.shape}. Is it the network of this stage and size?"
             )
         return probabilities
+
+
+def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, options: Options) -> Box:
+    """Return the square of the frame that stage 2 sees.
+
+    Args:
+        cavity: [S, S], refined, in the frame.
+        shape: rows and columns of the slice.
+        pixel_mm: size of its pixels.
+        options: the margin around the cavity. One in mm becomes whole pixels of the frame, rounded up; where these are
+            not square, by their shorter side.
+
+    Raises:
+        DataError: the margin is in mm and the size of the pixels not known.
+    """
+    size, margin = len(cavity), options.crop_margin
+    if options.crop_margin_mm is not None:
+        if pixel_mm is None:
+            known = (
+                f"the margin around the heart is {options.crop_margin_mm:g} mm, and the size of the pixels not known"
+            )
+            raise DataError("exam", [f"{known}; fit.crop_margin is one in pixels"])
+        frame_mm = min(mm * length / size for mm, length in zip(pixel_mm, shape, strict=True))
+        margin = math.ceil(options.crop_margin_mm / frame_mm)
+    return Box(0, 0, size) if margin is None else find_box(cavity, margin)
 
 
 def refine(found: Mask) -> Mask:

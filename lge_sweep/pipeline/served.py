@@ -1,7 +1,8 @@
 """The segmenter as MLflow serves it: this file is the code of `models:/lge-two-stage`, run when that is loaded.
 
 Grey levels float32 [N, H, W] in, labels uint8 [N, H, W] out. It runs on ONNX;
-``load_model(..., model_config={"runtime": "torch"})`` takes torch, where that is installed.
+``load_model(..., model_config={"runtime": "torch"})`` takes torch, where that is installed. A model whose margin around
+the heart is in mm needs ``model_config={"pixel_mm": [row, column]}``.
 """
 
 from collections.abc import Mapping
@@ -15,7 +16,8 @@ from lge_sweep.tracking.served import Predict, serve
 def load(folder: Path, settings: Mapping[str, Any]) -> Predict:
     """Return what predicts."""
     segmenter = load_segmenter(folder, settings["runtime"])
-    return lambda pixels: segmenter.segment(pixels).labels
+    pixel_mm = settings["pixel_mm"] and (float(settings["pixel_mm"][0]), float(settings["pixel_mm"][1]))
+    return lambda pixels: segmenter.segment(pixels, pixel_mm).labels
 
 
 serve(load)

@@ -15,7 +15,7 @@ from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_grey
 from lge_sweep.labels import SINGLE, Label
 from lge_sweep.models.hardware import find_hardware
-from lge_sweep.pipeline.fit import CROPPED, PREDICTED, TwoStage
+from lge_sweep.pipeline.fit import CROPPED, PREDICTED, TwoStage, pixel_sizes
 from lge_sweep.pipeline.runtime import torch_network
 from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
@@ -59,6 +59,7 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 
     `SHIPPED` is there where the settings ask for a combination of options that no other variant is.
     """
+    cropped = two_stage.fit.crop(two_stage.config.training.image_size)
     variants = {
         PIPELINE: Variant("as in the paper; stage 2 fitted on guidance such as it will get"),
         "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true_guidance", "true"),
@@ -76,12 +77,10 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
         "cropped": Variant(
             "stage 2 sees the heart alone, in the slice's own pixels",
             "cropped",
-            options=Options(crop_margin=two_stage.margin),
+            options=cropped,
         ),
         "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
-        "cropped, richer augmentation": Variant(
-            "both", "cropped_augmented", options=Options(crop_margin=two_stage.margin)
-        ),
+        "cropped, richer augmentation": Variant("both", "cropped_augmented", options=cropped),
     }
     shipped = shipped_variant(two_stage)
     if not any(variant.alike(shipped) for variant in variants.values()):
@@ -92,8 +91,8 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     shipped = two_stage.fit.shipped
-    margin = two_stage.margin if shipped.stage2 in CROPPED else None
-    options = Options(**shipped.model_dump(exclude={"stage2"}), crop_margin=margin)
+    seen = two_stage.fit.crop(two_stage.config.training.image_size) if shipped.stage2 in CROPPED else Options()
+    options = seen.model_copy(update=shipped.model_dump(exclude={"stage2"}))
     return Variant("the combination of options that is shipped", shipped.stage2, options=options)
 
 
@@ -145,6 +144,7 @@ class Part:
         arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
         self.two_stage, self.name = two_stage, part
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
+        self._pixel_mm = pixel_sizes(two_stage.fits.manifest.iloc[rows])
         self._slices = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
         self.grey = np.stack([resize_grey(two_stage.images[row], self.images.shape[1]) for row in rows])
         self._cavities: dict[bool, Mask] = {}
@@ -161,13 +161,12 @@ class Part:
 
     def wall(self, variant: Variant) -> Pixels:
         """Return what stage 2 finds: values of `Label`, [N, S, S]."""
-        options = variant.options
-        key = (variant.fit, variant.guidance, options.rotations, options.crop_margin)
-        if key not in self._walls:
+        key = (variant.fit, variant.guidance, variant.options.rotations)
+        if key not in self._walls:  # whether and how it crops depends on the fit
             guidance = refine(self.cavity(variant))
             if variant.guidance == "none":
                 guidance = np.zeros_like(guidance)
-            self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self._slices, guidance)
+            self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self._slices, guidance, self._pixel_mm)
         return self._walls[key]
 
     def label(self, say: Say) -> dict[str, Labelled]:

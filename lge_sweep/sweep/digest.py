@@ -11,7 +11,7 @@ from lge_sweep.config import SweepConfig
 from lge_sweep.paths import WEIGHT_SUFFIXES
 from lge_sweep.whole import file_digest
 
-STAGE2_ONLY = {"controls", "crop_margin", "max_epochs", "patience", "ema"}
+STAGE2_ONLY = {"controls", "crop_margin", "crop_margin_mm", "max_epochs", "patience", "ema"}
 """Settings of a fit that its folds of stage 1 do not depend on."""
 
 
