@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.report import style
 from lge_sweep.report.tables import RankLine
+from lge_sweep.scoring.doubt import chance
 
 SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
 
@@ -115,7 +116,7 @@ def _write_numbers(ax: Axes, lines: Sequence[RankLine]) -> None:
     ax.set_xticks([0, 1], labels=["P(best)", "expected\nrank"])
     for row, line in enumerate(lines):
         rank = line.expected_rank
-        texts = ["-" if rank is None else f"{line.best:.2f}", "-" if rank is None else f"{rank:.1f}"]
+        texts = ["-" if rank is None else chance(line.best), "-" if rank is None else f"{rank:.1f}"]
         for place, text in enumerate(texts):
             ax.text(place, row, text, ha="center", va="center", fontsize=style.SMALL, color=style.INK)
 
