@@ -191,7 +191,7 @@ class Part:
             inputs = np.stack([network_input(image, nothing, SINGLE) for image in self.images])
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
-        for wall, base in (("predicted", labelled[PIPELINE].labels), ("true", self.truth)):
+        for wall, base in (("predicted", labelled[shipped_name(self.two_stage)].labels), ("true", self.truth)):
             for name, method in METHODS.items():
                 labelled[f"{name} in {wall} wall"] = Labelled(method.title, _classical(self.grey, base, name))
         say("measuring", total, total)
