@@ -79,6 +79,9 @@ def test_a_profile_changes_phase_3_and_no_other_phase(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("fit: {max_epochs: 7, shipped: {rotations: true}}\n")
     assert load_sweep("phase2", 2, "phantom", str(path)).fit is None
+    empty = tmp_path / "empty.yaml"
+    empty.write_text("fit:\n")
+    assert load_sweep("phase3", 2, "phantom", str(empty)).fit == load_sweep("phase3", 2, "phantom", "paper").fit
     fit = load_sweep("phase3", 2, "phantom", str(path), ["fit.shipped.stage2=cropped"]).fit
     assert fit is not None
     plain = load_sweep("phase3", 2, "phantom", "paper").fit

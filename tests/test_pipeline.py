@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,7 +26,7 @@ from lge_sweep.errors import DataError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.champions import read_predictions
-from lge_sweep.pipeline.fit import TwoStage, find_two_stage
+from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
 from lge_sweep.pipeline.folds import deal_folds, plan_folds
 from lge_sweep.pipeline.load import load_segmenter
 from lge_sweep.pipeline.looks import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
@@ -312,6 +313,17 @@ def test_the_clinical_table_is_voxels_times_their_volume(through: Through, two_s
         assert cases.loc[case, "scar_percent_truth"] == pytest.approx(100 * counts[3] / (counts[2] + counts[3]))
 
 
+def test_a_margin_in_mm_needs_a_spacing_before_anything_is_trained(through: Through, two_stage: TwoStage) -> None:
+    config = two_stage.config
+    data = prepare_data(config, None, through.runs)
+    check_spacing(config, data)
+    manifest = data.manifest.copy()
+    first = manifest.loc[manifest["part"] == "test", "case"].min()
+    manifest.loc[manifest["case"] == first, "spacing_row_mm"] = np.nan
+    with pytest.raises(DataError, match=rf"fit\.crop_margin_mm needs .* not known of 1 case\(s\), such as {first}"):
+        check_spacing(config, replace(data, manifest=manifest))
+
+
 def test_without_phase_2_or_3_the_command_to_run_is_named(tmp_path: Path) -> None:
     done = invoke("phase4", *TINY, *SMALL, "--runs", str(tmp_path))
     assert done.exit_code == 2
@@ -362,6 +374,18 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert third.exit_code == 0, third.output
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # its name is that of the one before
     assert "look 3 at this test part" in evaluated.output
+    content = json.loads((folder / "evaluation.json").read_text())
+    (folder / "evaluation.json").write_text(json.dumps(content | {"failed": {"single": "out of memory"}}))
+    evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # there is a network that was missing then
+    assert "look 4 at this test part" in evaluated.output
+    assert {path.name for path in (folder / "earlier").iterdir()} == {"1", "2", "3"}  # no look is lost
+    assert all((folder / "earlier" / look / "evaluation.json").is_file() for look in "123")
+    (outcome,) = through.runs.glob("phase3-stage2-*/cells/cropped/outcome.json")
+    outcome.rename(outcome.with_suffix(".away"))
+    without = invoke("phase4", *TINY, *SMALL, "--allow-incomplete", "--runs", str(through.runs))
+    outcome.with_suffix(".away").rename(outcome)
+    assert without.exit_code == 2  # it is what is shipped
+    assert "phase 3 on phantom with profile smoke is not complete" in without.output
 
 
 def test_phase_3_has_no_selection_to_change_but_a_table(through: Through) -> None:

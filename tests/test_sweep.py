@@ -222,6 +222,26 @@ def test_a_changed_setting_or_image_never_meets_an_old_result(finished: tuple[Pa
     )
 
 
+def test_folds_are_not_trained_again_for_another_fit_and_phases_still_meet() -> None:
+    from lge_sweep.sweep.digest import STAGE2_ONLY, basis_digest, sweep_digest
+
+    values = {"controls": "[single]", "crop_margin": "9", "crop_margin_mm": "9", "ema": "0.9"}
+    for stage, same in ((1, True), (2, False)):
+        base = sweep_digest(load_sweep("phase3", stage, "phantom", "smoke"), "content")
+        for name in STAGE2_ONLY:
+            setting = f"fit.{name}={values.get(name, '7')}"
+            assert (sweep_digest(load_sweep("phase3", stage, "phantom", "smoke", [setting]), "content") == base) == same
+        shipped = load_sweep("phase3", stage, "phantom", "smoke", ["fit.shipped.rotations=true"])
+        assert sweep_digest(shipped, "content") == base
+        folds = load_sweep("phase3", stage, "phantom", "smoke", ["fit.folds=3"])
+        assert sweep_digest(folds, "content") != base
+    plain, averaged = (
+        load_sweep("phase2", 1, "phantom", "smoke", [f"training.ema={value}"]) for value in ("null", 0.9)
+    )
+    assert basis_digest(plain, "content")[:12] == "c1a54c51e5d5"
+    assert basis_digest(averaged, "content") != basis_digest(plain, "content")
+
+
 # ------------------------------------------------------------------------------------------------------- bad luck
 
 

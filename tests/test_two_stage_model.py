@@ -20,7 +20,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.config.segmenter import Options, SegmenterSettings
-from lge_sweep.errors import ConfigError, DataError, ModelError, RunsError
+from lge_sweep.errors import ConfigError, ModelError, RunsError
 from lge_sweep.labels import STAGES
 from lge_sweep.models import build_module
 from lge_sweep.models.architectures import ARCHITECTURES
@@ -153,8 +153,8 @@ def test_a_margin_in_mm_is_served(folder: Path, expected: NDArray[np.uint8], tmp
     (tmp_path / "mm" / "settings.json").write_text(json.dumps(settings))
     predict = load(tmp_path / "mm", {"runtime": "onnx", "pixel_mm": [1, 1]})
     assert (predict(exam()) == expected).mean() > 0.999
-    with pytest.raises(DataError, match=r"margin around the heart is 6\.2 mm, and the size of the pixels not known"):
-        load(tmp_path / "mm", {"runtime": "onnx", "pixel_mm": None})(exam())
+    with pytest.raises(ModelError, match=r"must be told the size of the pixels: .*pixel_mm"):
+        load(tmp_path / "mm", {"runtime": "onnx", "pixel_mm": None})
 
 
 def test_a_folder_is_plain_data_and_whole(
@@ -269,7 +269,8 @@ exam, name = numpy.load("exam.npy"), "models:/lge-two-stage@champion"
 mlflow.set_tracking_uri(place)
 numpy.save("onnx.npy", mlflow.pyfunc.load_model(name).predict(exam))
 assert "torch" not in sys.modules
-numpy.save("torch.npy", mlflow.pyfunc.load_model(name, model_config={"runtime": "torch"}).predict(exam))
+config = {"runtime": "torch", "pixel_mm": [1.4, 1.4]}
+numpy.save("torch.npy", mlflow.pyfunc.load_model(name, model_config=config).predict(exam))
 assert sys.modules["lge_sweep"].__file__.startswith(runs)
 used = set()
 for module in [module for key, module in sys.modules.items() if key.startswith("lge_sweep")]:

@@ -237,8 +237,9 @@ def test_the_average_is_what_is_validated_and_kept(plan: Plan, tmp_path: Path) -
 
 def test_the_average_forgets_the_weights_it_began_with() -> None:
     """With decay .8 and weights 0, 1, 2, ...: what remains is (1 + n) / (10 + n) after n updates, at most .8."""
-    module, callback = LightningModule(), MovingAverage(0.8)
+    module, callback = LightningModule(), MovingAverage(0.8, torch.device("cpu"))
     module.weight = torch.nn.Parameter(torch.zeros(1))
+    module.register_buffer("constant", torch.tensor([0.1, 123.675]))
     callback.setup(None, module, "fit")
     expected = 0.0
     for step in range(60):
@@ -247,4 +248,5 @@ def test_the_average_forgets_the_weights_it_began_with() -> None:
         kept = min(0.8, (1 + step) / (10 + step)) if step else 0
         expected = kept * expected + (1 - kept) * step
     callback.on_train_end(None, module)
+    assert torch.equal(module.constant, torch.tensor([0.1, 123.675]))
     assert float(module.weight.detach()) == pytest.approx(expected)

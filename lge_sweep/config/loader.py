@@ -40,8 +40,8 @@ def load_sweep(phase: str, stage: int, data: str, profile: str, overrides: Seque
         path = find_file(model, name)
         content = read_yaml(path)
         validate(model, content, str(path))
-        if model is ProfileFile and "fit" not in merged:
-            content.pop("fit", None)  # what it says of phase 3
+        if model is ProfileFile and ("fit" not in merged or content.get("fit") is None):
+            content.pop("fit", None)  # nothing, or about a phase that this is not
         merged = _merge(merged, content)
     for override in overrides:
         _apply(merged, override)

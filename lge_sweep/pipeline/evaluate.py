@@ -55,9 +55,10 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     if (folder / EVALUATION).is_file():
         finish_look(runs, folder.name)
         content = read_json(folder / EVALUATION)
-        if content["shipped"] == shipped and set(two_stage_variants(two_stage)) <= set(content["meanings"]):
+        compared = set(two_stage_variants(two_stage)) <= set(content["meanings"])
+        if compared and content["shipped"] == shipped and content["failed"] == two_stage.failed:
             return _read(folder, two_stage, content)
-        (folder / EVALUATION).unlink()  # something is compared or shipped that was not then: another look
+        _set_aside(folder)  # something is compared or shipped that was not then: another look
     folder.mkdir(parents=True, exist_ok=True)
     looks = describe_looks(folder.name, begin_look(runs, folder.name, fits.manifest))
     part = Part(two_stage, TEST)
@@ -68,6 +69,17 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
     finish_look(runs, folder.name)
     return Evaluation(folder, comparison, looks, brief, values, again=False)
+
+
+def _set_aside(folder: Path) -> None:
+    """Move an evaluation to `earlier/<n>` in its folder."""
+    earlier = folder / "earlier"
+    place = earlier / str(1 + len(list(earlier.glob("*"))))
+    place.mkdir(parents=True)
+    (folder / EVALUATION).rename(place / EVALUATION)  # first: without it the rest is not an evaluation
+    for path in list(folder.iterdir()):
+        if path != earlier:
+            path.rename(place / path.name)
 
 
 def _read(folder: Path, two_stage: TwoStage, content: Mapping[str, Any]) -> Evaluation:

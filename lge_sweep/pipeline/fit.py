@@ -22,7 +22,7 @@ from lge_sweep.config.schema import Fit, Shipped
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.errors import InheritError, SelectionError
+from lge_sweep.errors import DataError, InheritError, SelectionError
 from lge_sweep.labels import SINGLE
 from lge_sweep.pipeline.champions import Champion, find_champion
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
@@ -121,10 +121,12 @@ def find_two_stage(
     fits = plan_fits(settled[2], data, runs, champions, gather_guidance(folds, champions[1]))
     left = [cell.name for cell in fits.unfinished()]
     record = fits.folder / SHIPPED_RECORD
-    if PREDICTED in left or (left and not allow_incomplete) or not record.is_file():
+    if not record.is_file() or (left and not allow_incomplete):
+        raise unfinished
+    shipped = Shipped.model_validate(read_json(record)["shipped"])
+    if {PREDICTED, shipped.stage2} & set(left):
         raise unfinished
     assert settled[2].fit is not None
-    shipped = Shipped.model_validate(read_json(record)["shipped"])
     fit = settled[2].fit.model_copy(update={"shipped": shipped})
     failed = dict.fromkeys(left, "it was not fitted")
     return TwoStage(settled[2].model_copy(update={"fit": fit}), champions[1], fits, failed, data.images)
@@ -135,6 +137,7 @@ def _prepare(
 ) -> tuple[Prepared, dict[int, Champion], dict[int, SweepConfig]]:
     """Prepare the data, find both champions, and put their architecture, loss, optimizer and seed into the settings."""
     data = prepare_data(configs[1], root, runs)
+    check_spacing(configs[2], data)
     champions, settled = {}, {}
     for stage, config in configs.items():
         champion = find_champion(config, basis_digest(config, data.digest), runs)
@@ -201,6 +204,29 @@ def _arrays(variant: str, whole: Arrays, config: SweepConfig, data: Prepared, gu
         np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
         np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)]),
     )
+
+
+def check_spacing(config: SweepConfig, data: Prepared) -> None:
+    """Refuse a margin in mm where there is a slice whose spacing is not known.
+
+    Args:
+        config: settings of phase 3.
+        data: the data.
+
+    Raises:
+        DataError: there is one.
+    """
+    assert config.fit is not None
+    used = data.manifest[data.manifest["part"] != ""]
+    unknown = {case for case, size in zip(used["case"], pixel_sizes(used), strict=True) if size is None}
+    if unknown and config.fit.crop_margin_mm is not None and set(CROPPED) & set(config.fit.controls):
+        raise DataError(
+            config.data,
+            [
+                f"fit.crop_margin_mm needs the size of the pixels, which is not known of {len(unknown)} case(s), such "
+                f"as {min(unknown)}; give fit.crop_margin, in pixels, instead"
+            ],
+        )
 
 
 def pixel_sizes(manifest: pd.DataFrame) -> list[PixelSize | None]:

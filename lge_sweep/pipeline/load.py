@@ -79,7 +79,9 @@ def read_settings(folder: Path) -> SegmenterSettings:
         ) from error
     except ValidationError as error:
         problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
-        raise ModelError(f"{path}: not the settings of a segmenter of this version: {problems}") from error
+        raise ModelError(
+            f"{path}: not the settings of a segmenter of this version ({problems}); ship it again: phase3"
+        ) from error
 
 
 def _fetch(model: str, runs: Path) -> Path:

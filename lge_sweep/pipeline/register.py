@@ -39,17 +39,14 @@ def register_segmenter(
     there = find_version(tracker, NAME, key)
     if there is not None:
         return there
+    exams = "slices of any exams"
+    if settings.options.crop_margin_mm is not None:
+        exams = 'with pixels of the size that `model_config={"pixel_mm": [row, column]}` says'
     description = (
-        f"{about}. Input: grey levels float32 [N, H, W] of any unit and size, slices of any exams; each is "
+        f"{about}. Input: grey levels float32 [N, H, W] of any unit and size, {exams}; each is "
         f"clipped, made 8 bit and resized to {settings.size} x {settings.size} inside. Output: labels uint8 [N, H, W], "
         '0 background, 1 cavity, 2 myocardium, 3 scar. It runs on ONNX; `model_config={"runtime": "torch"}` takes '
-        "torch."
-        + (
-            ' It needs `model_config={"pixel_mm": [row, column]}`.'
-            if settings.options.crop_margin_mm is not None
-            else ""
-        )
-        + " Research use only."
+        "torch. Research use only."
     )
     package = Package(
         name=NAME,

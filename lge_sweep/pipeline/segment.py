@@ -164,14 +164,12 @@ def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, o
         DataError: the margin is in mm and the size of the pixels not known.
     """
     size, margin = len(cavity), options.crop_margin
-    if options.crop_margin_mm is not None:
+    if options.crop_margin_mm is not None and cavity.any():
         if pixel_mm is None:
-            known = (
-                f"the margin around the heart is {options.crop_margin_mm:g} mm, and the size of the pixels not known"
-            )
-            raise DataError("exam", [f"{known}; fit.crop_margin is one in pixels"])
+            margin_mm = f"the margin around the heart is {options.crop_margin_mm:g} mm"
+            raise DataError("exam", [f"{margin_mm}, and the size of the pixels is not known"])
         frame_mm = min(mm * length / size for mm, length in zip(pixel_mm, shape, strict=True))
-        margin = math.ceil(options.crop_margin_mm / frame_mm)
+        margin = math.ceil(round(options.crop_margin_mm / frame_mm, 4))  # NIfTI has the same spacing as a float32
     return Box(0, 0, size) if margin is None else find_box(cavity, margin)
 
 

@@ -2,21 +2,27 @@
 
 Grey levels float32 [N, H, W] in, labels uint8 [N, H, W] out. It runs on ONNX;
 ``load_model(..., model_config={"runtime": "torch"})`` takes torch, where that is installed. A model whose margin around
-the heart is in mm needs ``model_config={"pixel_mm": [row, column]}``.
+the heart is in mm needs ``model_config={"pixel_mm": [row, column]}``, the size of the pixels of all that it is given.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lge_sweep.errors import ModelError
 from lge_sweep.pipeline.load import load_segmenter
 from lge_sweep.tracking.served import Predict, serve
 
 
 def load(folder: Path, settings: Mapping[str, Any]) -> Predict:
     """Return what predicts."""
-    segmenter = load_segmenter(folder, settings["runtime"])
-    pixel_mm = settings["pixel_mm"] and (float(settings["pixel_mm"][0]), float(settings["pixel_mm"][1]))
+    segmenter, size = load_segmenter(folder, settings["runtime"]), settings["pixel_mm"]
+    if segmenter.options.crop_margin_mm is not None and not size:
+        raise ModelError(
+            "this model keeps a margin in mm around the heart and must be told the size of the pixels: "
+            'load_model(..., model_config={"pixel_mm": [ROW, COLUMN]}), or lge-sweep predict, which reads it'
+        )
+    pixel_mm = (float(size[0]), float(size[1])) if size else None
     return lambda pixels: segmenter.segment(pixels, pixel_mm).labels
 
 

@@ -80,7 +80,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
             options=cropped,
         ),
         "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
-        "cropped, richer augmentation": Variant("both", "cropped_augmented", options=cropped),
+        "cropped and augmented": Variant(
+            "stage 2 sees the heart alone, and was fitted on more varied images", "cropped_augmented", options=cropped
+        ),
     }
     shipped = shipped_variant(two_stage)
     if not any(variant.alike(shipped) for variant in variants.values()):
@@ -191,9 +193,15 @@ class Part:
             inputs = np.stack([network_input(image, nothing, SINGLE) for image in self.images])
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
-        for wall, base in (("predicted", labelled[shipped_name(self.two_stage)].labels), ("true", self.truth)):
+        shipped = shipped_name(self.two_stage)
+        walls = {
+            "predicted": (labelled[shipped].labels, f"the wall of {shipped}"),
+            "true": (self.truth, "the true wall"),
+        }
+        for wall, (base, whose) in walls.items():
             for name, method in METHODS.items():
-                labelled[f"{name} in {wall} wall"] = Labelled(method.title, _classical(self.grey, base, name))
+                labels = _classical(self.grey, base, name)
+                labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels)
         say("measuring", total, total)
         return labelled
 

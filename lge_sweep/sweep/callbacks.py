@@ -2,7 +2,7 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -60,14 +60,15 @@ class MovingAverage(WeightAveraging):
     waits until the recorder has kept what was validated.
     """
 
-    def __init__(self, decay: float) -> None:
-        """Average with this decay a step, 0 to 1."""
+    def __init__(self, decay: float, device: torch.device) -> None:
+        """Average with this decay a step, 0 to 1, on the device that the network is trained on."""
 
-        def average(mean: Tensor, current: Tensor, updates: Tensor | int) -> Tensor:
+        def average(means: Sequence[Tensor], currents: Sequence[Tensor], updates: Tensor | int) -> None:
             kept = min(decay, (1 + int(updates)) / (10 + int(updates)))
-            return mean * kept + current * (1 - kept)
+            for mean, current in zip(means, currents, strict=True):
+                mean.copy_(mean + (current - mean) * (1 - kept))  # in this form, what does not change stays as it is
 
-        super().__init__(avg_fn=average)
+        super().__init__(device=device, multi_avg_fn=average)
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait."""

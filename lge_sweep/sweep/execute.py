@@ -85,7 +85,7 @@ def _train(
             raise GivenUpError
 
     recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
-    average = [] if task.training.ema is None else [MovingAverage(task.training.ema)]
+    average = [] if task.training.ema is None else [MovingAverage(task.training.ema, hardware.torch_device())]
     trainer = Trainer(
         accelerator=hardware.accelerator,
         devices=[hardware.device] if hardware.accelerator == "gpu" else 1,
