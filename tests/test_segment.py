@@ -18,7 +18,7 @@ from lge_sweep.data.refine import composite, refine_cavity
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
 from lge_sweep.pipeline import Network, TwoStageSegmenter
-from lge_sweep.pipeline.segment import confine_scar, seen_box
+from lge_sweep.pipeline.segment import confine_scar, join, seen_box
 
 S = 64
 PLAIN = Intensity(clip_percentiles=(0, 100))
@@ -295,6 +295,23 @@ def test_stage_2_sees_the_crop_and_its_result_is_put_back() -> None:
     expected[refined] = Label.CAVITY
     assert np.array_equal(found, expected)
     assert (expected[square] == Label.SCAR).any()
+
+
+def test_the_wall_takes_back_what_the_cavity_took() -> None:
+    """By hand: a cavity of rows and columns 20 to 35 (its corners cut by the disc), whose edge lies on myocardium."""
+    found = np.zeros((1, S, S), dtype=np.bool_)
+    found[0, 20:36, 20:36] = True
+    wall = np.zeros((1, S, S), dtype=np.uint8)
+    wall[0, 16:40, 16:40] = Label.MYOCARDIUM
+    wall[0, 22:34, 20:36] = wall[0, 20:36, 22:34] = Label.BACKGROUND
+    wall[0, 30, 20:23] = Label.SCAR
+    paper, first = (join(found, wall, Options(wall_first=option))[0] for option in (False, True))
+    assert paper[19, 25] == paper[30, 21] == Label.CAVITY  # the edge, and scar inside
+    assert first[19, 25] == Label.MYOCARDIUM
+    assert first[30, 20:23].tolist() == [Label.SCAR] * 3
+    assert np.array_equal(first[wall[0] != 0], wall[0][wall[0] != 0])
+    assert np.array_equal(first[wall[0] == 0], paper[wall[0] == 0])
+    assert (first[wall[0] == 0] == Label.CAVITY).sum() > 150
 
 
 def test_a_crop_is_made_of_the_exams_own_pixels() -> None:

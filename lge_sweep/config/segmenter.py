@@ -13,6 +13,9 @@ class Past(Settings):
 
     inner_cavity: bool = False
     """Whether the final cavity is without the edge, a pixel wide, that the refinement adds to it for guidance."""
+    wall_first: bool = False
+    """Whether what stage 2 calls myocardium or scar is that also where stage 1 found cavity: the wall takes back
+    the refinement's edge, and what else the cavity took."""
     confine_scar: bool = False
     """Whether scar that touches neither myocardium nor cavity becomes background."""
     rotations: bool = False

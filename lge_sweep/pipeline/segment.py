@@ -179,7 +179,7 @@ def refine(found: Mask) -> Mask:
 
 
 def join(found: Mask, wall: Pixels, options: Options) -> Pixels:
-    """Return final labels [N, S, S]: the refined cavity, else stage 2's class.
+    """Return final labels [N, S, S]: the refined cavity, else stage 2's class; the other way round with `wall_first`.
 
     Args:
         found: [N, S, S], the cavity as stage 1 (or the truth) has it.
@@ -188,6 +188,8 @@ def join(found: Mask, wall: Pixels, options: Options) -> Pixels:
     """
     cavity = np.stack([smooth_cavity(mask) for mask in found]) if options.inner_cavity else refine(found)
     labels = np.where(cavity, np.uint8(Label.CAVITY), wall)
+    if options.wall_first:
+        labels = np.where(wall == Label.BACKGROUND, labels, wall)
     return np.stack([confine_scar(slice_) for slice_ in labels]) if options.confine_scar else labels
 
 

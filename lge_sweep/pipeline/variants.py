@@ -72,6 +72,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
         "inner cavity": Variant(
             "the cavity without the edge that the refinement adds for guidance", options=Options(inner_cavity=True)
         ),
+        "wall first": Variant(
+            "stage 2's wall is wall also where stage 1 found cavity", options=Options(wall_first=True)
+        ),
         "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
         "averaged rotations": Variant("mean probability of four quarter turns", options=Options(rotations=True)),
         "cropped": Variant(
