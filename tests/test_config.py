@@ -95,12 +95,27 @@ def test_a_profile_changes_phase_3_and_no_other_phase(tmp_path: Path) -> None:
     assert plain.train(training) == training
 
 
+@pytest.mark.parametrize(
+    ("controls", "message"),
+    [
+        ("[croped]", r"fit.controls.0: unknown control 'croped': did you mean 'cropped'"),
+        ("[single+cropped]", r"fit.controls.0: unknown control 'single\+cropped'; single stands alone"),
+        ("[cropped+no_guidance]", r"fit.controls.0: write cropped\+no_guidance as no_guidance\+cropped"),
+        ("[predicted]", r"fit.controls.0: predicted is always fitted, and is no control"),
+        ("[cropped, cropped]", r"fit.controls: names a value twice: cropped, cropped"),
+    ],
+)
+def test_controls_are_named_by_what_they_are_fitted_on(controls: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        load_sweep("phase3", 2, "phantom", "smoke", [f"fit.controls={controls}"])
+
+
 def test_a_margin_has_one_unit() -> None:
     with pytest.raises(ConfigError, match="fit: give crop_margin, in pixels, or crop_margin_mm, not both"):
         load_sweep("phase3", 2, "phantom", "smoke", ["fit.crop_margin=8", "fit.crop_margin_mm=20"])
     fit = load_sweep("phase3", 2, "phantom", "smoke", ["fit.crop_margin_mm=20"]).fit
     assert fit is not None
-    assert fit.crop(64) == Options(crop_margin_mm=20)
+    assert fit.seen("no_guidance+cropped", 64) == Options(guided=False, crop_margin_mm=20)
 
 
 def test_a_name_that_cannot_be_a_folders_is_refused(tmp_path: Path) -> None:

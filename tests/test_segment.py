@@ -348,6 +348,21 @@ def test_a_margin_in_mm(shape: tuple[int, int], pixel_mm: tuple[float, float], m
         seen_box(cavity, shape, None, Options(crop_margin_mm=mm))
 
 
+def test_without_guidance_the_crop_is_still_where_the_cavity_is() -> None:
+    seen = []
+
+    def second(inputs: Pixels) -> NDArray[np.float32]:
+        seen.append(inputs[0])
+        return stage2(inputs)
+
+    exam = painted(heart())[None]
+    for guided in (True, False):
+        segmenter(second=second, crop_margin=3, guided=guided).segment(exam)
+    assert np.array_equal(seen[0][2], seen[1][2])
+    assert not seen[1][1].any()
+    assert np.array_equal(seen[1][0], seen[1][2])
+
+
 def test_a_crop_without_a_cavity_is_the_whole_slice() -> None:
     labels = heart()
     labels[labels == Label.CAVITY] = Label.BACKGROUND

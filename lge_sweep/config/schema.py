@@ -5,20 +5,30 @@ slices come from and how they are split) and the profile (how a network is train
 The settings of the data file are in `lge_sweep.config.data`.
 """
 
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lge_sweep.choices import suggest
 from lge_sweep.config.base import Settings
 from lge_sweep.config.data import DataFile
+from lge_sweep.config.fits import (
+    CROPPED,
+    PREDICTED,
+    SINGLE,
+    TRAITS,
+    TRUE,
+    UNGUIDED,
+    check_control,
+    check_shippable,
+    traits,
+)
 from lge_sweep.config.segmenter import Options, Past
 from lge_sweep.labels import Label
 
 MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
 LOSSES = Literal["cross_entropy", "weighted_ce", "dice", "focal", "dice_ce", "dice_focal"]
 OPTIMIZERS = Literal["adam", "sgdm"]
-CONTROLS = Literal["true_guidance", "no_guidance", "single", "cropped", "augmented", "cropped_augmented"]
 
 
 # -------------------------------------------------------------------------------------------------------- profile file
@@ -85,8 +95,9 @@ class Training(Settings):
 class Shipped(Past):
     """The pipeline that is shipped. Its defaults are the paper's; everything else is an option past it."""
 
-    stage2: Literal["predicted", "cropped", "augmented", "cropped_augmented"] = "predicted"
-    """Which fit of stage 2: as the paper's, on crops around the heart, with richer augmentation, or both."""
+    stage2: Annotated[str, AfterValidator(check_shippable)] = PREDICTED
+    """Which fit of stage 2: `predicted` (paper), `no_guidance`, `cropped`, `augmented`, or several as
+    `no_guidance+cropped`."""
 
 
 class Fit(Settings):
@@ -94,9 +105,10 @@ class Fit(Settings):
 
     folds: int = Field(5, ge=2, le=20)
     """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
-    controls: tuple[CONTROLS, ...] = get_args(CONTROLS)
-    """What stage 2 is fitted on besides predicted guidance, to compare: the true cavity, none; crops around the heart,
-    richer augmentation, both; and `single`, one network for all classes."""
+    controls: tuple[Annotated[str, AfterValidator(check_control)], ...] = (TRUE, SINGLE, *TRAITS)
+    """What stage 2 is fitted on besides predicted guidance, to compare: `true_guidance`; `no_guidance`; `cropped`,
+    to the heart; `augmented`, richly; several of these three, as `no_guidance+cropped`; and `single`, one network for all
+    classes."""
     max_epochs: int | None = Field(None, ge=1)
     """Most passes over the training part when stage 2 is fitted; `training.max_epochs` if not given."""
     patience: int | None = Field(None, ge=1)
@@ -111,11 +123,20 @@ class Fit(Settings):
     shipped: Shipped = Shipped()
     """The pipeline that is shipped."""
 
-    def crop(self, size: int) -> Options:
-        """Return the options of a segmenter whose stage 2 was fitted on crops of slices of `size` x `size` pixels."""
-        if self.crop_margin_mm is not None:
-            return Options(crop_margin_mm=self.crop_margin_mm)
-        return Options(crop_margin=size // 8 if self.crop_margin is None else self.crop_margin)
+    def seen(self, fit: str, size: int) -> Options:
+        """Return the options of a segmenter that shows stage 2 what a fit was fitted on.
+
+        Args:
+            fit: its name.
+            size: rows and columns of the frame.
+        """
+        guided = UNGUIDED not in traits(fit)
+        if CROPPED not in traits(fit):
+            return Options(guided=guided)
+        margin = self.crop_margin
+        if margin is None and self.crop_margin_mm is None:
+            margin = size // 8
+        return Options(guided=guided, crop_margin=margin, crop_margin_mm=self.crop_margin_mm)
 
     def train(self, training: Training) -> Training:
         """Return how stage 2 is trained: as everything is, but for what is said here."""
@@ -137,7 +158,7 @@ class Fit(Settings):
 
     @model_validator(mode="after")
     def _ships_what_it_fits(self) -> Self:
-        if self.shipped.stage2 not in ("predicted", *self.controls):
+        if self.shipped.stage2 not in (PREDICTED, *self.controls):
             raise ValueError(f"shipped.stage2 {self.shipped.stage2} must be among the controls, which are fitted")
         return self
 

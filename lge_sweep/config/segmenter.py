@@ -25,6 +25,8 @@ class Past(Settings):
 class Options(Past):
     """What a two-stage segmenter does beyond the paper."""
 
+    guided: bool = True
+    """Whether stage 2 is shown the cavity that stage 1 found."""
     crop_margin: Annotated[int, Field(ge=0, le=1024)] | None = None
     """Pixels of the frame around the cavity; stage 2 sees this square of the slice alone. None: it sees the whole."""
     crop_margin_mm: Annotated[float, Field(ge=0, le=500)] | None = None

@@ -18,12 +18,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
+from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE, TRUE, UNGUIDED, traits
 from lge_sweep.config.schema import Fit, Shipped
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.errors import DataError, InheritError, SelectionError
-from lge_sweep.labels import SINGLE
+from lge_sweep.labels import SINGLE as SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion, find_champion
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
 from lge_sweep.pipeline.segment import PixelSize, seen_box
@@ -33,11 +34,6 @@ from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, wri
 from lge_sweep.tracking import finishing
 from lge_sweep.whole import read_json
 
-PREDICTED = "predicted"
-"""The fit of stage 2 that the paper's pipeline is made of."""
-TRUE = "true_guidance"
-CROPPED = ("cropped", "cropped_augmented")
-AUGMENTED = ("augmented", "cropped_augmented")
 SHIPPED_RECORD = "shipped.json"
 """In the folder of the fits: which pipeline was shipped last."""
 
@@ -170,30 +166,29 @@ def plan_fits(
     for variant in (PREDICTED, *config.fit.controls):
         arrays = _arrays(variant, whole, config, data, guidance)
         folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
-        cell = replace(champions[2].cell, variant=variant, stage=SINGLE if variant == "single" else 2)
+        cell = replace(champions[2].cell, variant=variant, stage=SINGLE_STAGE if variant == SINGLE else 2)
         weights = class_weights(arrays.labels[rows["train"]], cell.stage)
-        trained = training.model_copy(update={"augment": "rich"}) if variant in AUGMENTED else training
+        trained = training.model_copy(update={"augment": "rich"}) if AUGMENTED in traits(variant) else training
         inputs[cell.name] = Inputs(folder, rows, "val", weights, trained)
         chosen.append(cell)
     lost = int((~guidance[[*rows["train"], *rows["val"]]].any(axis=(1, 2))).sum())
     notes = [f"stage 1 is {champions[1].cell.name} of {champions[1].plan.name}; stage 2 {champions[2].cell.name}"]
     notes += [f"of the selection for stage {stage}: {note}" for stage in (1, 2) for note in champions[stage].notes]
     notes += [f"stage 1 finds no cavity on {lost} training and validation slice(s): no guidance there"] * (lost > 0)
-    more = [champions[1].digest, *(given.arrays.name for given in inputs.values())]
+    more = [champions[1].digest, inputs[PREDICTED].arrays.name]
     return plan_sweep(config, data, runs, chosen, inputs, notes, more)
 
 
 def _arrays(variant: str, whole: Arrays, config: SweepConfig, data: Prepared, guidance: NDArray[np.bool_]) -> Arrays:
     """What a fit sees."""
-    if variant in (TRUE, "single"):
+    if variant in (TRUE, SINGLE):
         return whole
-    if variant == "no_guidance":
-        return replace(whole, refined=np.zeros_like(guidance))
-    if variant not in CROPPED:
-        return replace(whole, refined=guidance)
+    seen = np.zeros_like(guidance) if UNGUIDED in traits(variant) else guidance
+    if CROPPED not in traits(variant):
+        return replace(whole, refined=seen)
     assert config.fit is not None
     size = config.training.image_size
-    options, shapes = config.fit.crop(size), [image.shape for image in data.images]
+    options, shapes = config.fit.seen(variant, size), [image.shape for image in data.images]
     boxes = [
         seen_box(mask, shape, pixel_mm, options)
         for mask, shape, pixel_mm in zip(guidance, shapes, pixel_sizes(data.manifest), strict=True)
@@ -202,7 +197,7 @@ def _arrays(variant: str, whole: Arrays, config: SweepConfig, data: Prepared, gu
     return Arrays(
         np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
         np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
-        np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)]),
+        np.stack([crop_mask(mask, box, size) for mask, box in zip(seen, boxes, strict=True)]),
     )
 
 
@@ -219,7 +214,8 @@ def check_spacing(config: SweepConfig, data: Prepared) -> None:
     assert config.fit is not None
     used = data.manifest[data.manifest["part"] != ""]
     unknown = {case for case, size in zip(used["case"], pixel_sizes(used), strict=True) if size is None}
-    if unknown and config.fit.crop_margin_mm is not None and set(CROPPED) & set(config.fit.controls):
+    crops = any(CROPPED in traits(fit) for fit in config.fit.controls)
+    if unknown and crops and config.fit.crop_margin_mm is not None:
         raise DataError(
             config.data,
             [

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.config.fits import PREDICTED, TRUE
 from lge_sweep.labels import SINGLE, Label, class_names
 from lge_sweep.pipeline.cases import clinical_table
 from lge_sweep.pipeline.compare import Comparison, measure_part
-from lge_sweep.pipeline.fit import PREDICTED, TRUE
 from lge_sweep.pipeline.variants import PIPELINE, Labelled, Part, shipped_name, two_stage_variants
 from lge_sweep.quantify.thresholds import METHODS
 from lge_sweep.report.bland_altman import figure_bland_altman

@@ -119,9 +119,10 @@ class TwoStageSegmenter:
             seen_box(mask, image.shape, size, self.options)
             for image, mask, size in zip(images, cavity, pixel_mm, strict=True)
         ]
+        guidance = cavity if self.options.guided else np.zeros_like(cavity)
         inputs = [
             network_input(crop_image(image, box, self.size, self.size), crop_mask(mask, box, self.size), 2)
-            for image, mask, box in zip(images, cavity, boxes, strict=True)
+            for image, mask, box in zip(images, guidance, boxes, strict=True)
         ]
         found = self._classes(np.stack(inputs), 2)
         return np.stack([uncrop_labels(labels, box, self.size) for labels, box in zip(found, boxes, strict=True)])

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config import Cell
+from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, TRUE, UNGUIDED, traits
+from lge_sweep.config.fits import SINGLE as SINGLE_FIT
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
 from lge_sweep.data.prepare import to_8_bit
@@ -15,7 +17,7 @@ from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_grey
 from lge_sweep.labels import SINGLE, Label
 from lge_sweep.models.hardware import find_hardware
-from lge_sweep.pipeline.fit import CROPPED, PREDICTED, TwoStage, pixel_sizes
+from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
 from lge_sweep.pipeline.runtime import torch_network
 from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
@@ -31,6 +33,12 @@ Say = Callable[[str, int, int], None]
 PIPELINE = "two-stage"
 SHIPPED = "as shipped"
 SINGLE_NETWORK = "single network"
+MEANINGS = {
+    UNGUIDED: "stage 2 fitted and run without guidance",
+    CROPPED: "stage 2 sees the heart alone, in the slice's own pixels",
+    AUGMENTED: "stage 2 fitted on more varied images",
+}
+"""In what a fit differs from the paper's -> what that is."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +48,13 @@ class Variant:
     Attributes:
         meaning: what it is, and what it is good to know for.
         fit: the fit of stage 2 that it uses.
-        guidance: what stage 2 sees: stage 1's prediction, the true cavity or nothing.
+        guidance: the cavity that stage 2 works with: stage 1's prediction or the true one.
         options: what is done beyond the paper.
     """
 
     meaning: str
     fit: str = PREDICTED
-    guidance: Literal["predicted", "true", "none"] = "predicted"
+    guidance: Literal["predicted", "true"] = "predicted"
     options: Options = field(default_factory=Options)
 
     def alike(self, other: "Variant") -> bool:
@@ -59,16 +67,10 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 
     `SHIPPED` is there where the settings ask for a combination of options that no other variant is.
     """
-    cropped = two_stage.fit.crop(two_stage.config.training.image_size)
     variants = {
         PIPELINE: Variant("as in the paper; stage 2 fitted on guidance such as it will get"),
-        "true guidance": Variant("given the true cavity: what errors of stage 1 cost", "true_guidance", "true"),
-        "fitted on truth": Variant(
-            "stage 2 fitted on the true cavity: what out-of-fold guidance is worth", "true_guidance"
-        ),
-        "no guidance": Variant(
-            "stage 2 fitted and run without guidance: what guidance is worth", "no_guidance", "none"
-        ),
+        "true guidance": Variant("given the true cavity: what errors of stage 1 cost", TRUE, "true"),
+        "fitted on truth": Variant("stage 2 fitted on the true cavity: what out-of-fold guidance is worth", TRUE),
         "inner cavity": Variant(
             "the cavity without the edge that the refinement adds for guidance", options=Options(inner_cavity=True)
         ),
@@ -77,16 +79,11 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
         ),
         "confined scar": Variant("scar that touches no wall is dropped", options=Options(confine_scar=True)),
         "averaged rotations": Variant("mean probability of four quarter turns", options=Options(rotations=True)),
-        "cropped": Variant(
-            "stage 2 sees the heart alone, in the slice's own pixels",
-            "cropped",
-            options=cropped,
-        ),
-        "richer augmentation": Variant("stage 2 fitted on more varied images", "augmented"),
-        "cropped and augmented": Variant(
-            "stage 2 sees the heart alone, and was fitted on more varied images", "cropped_augmented", options=cropped
-        ),
     }
+    for fit in two_stage.fit.controls:
+        if fit not in (TRUE, SINGLE_FIT):
+            meaning = "; ".join(MEANINGS[trait] for trait in traits(fit))
+            variants[fit.replace("_", " ").replace("+", ", ")] = Variant(meaning, fit, options=_seen(two_stage, fit))
     shipped = shipped_variant(two_stage)
     if not any(variant.alike(shipped) for variant in variants.values()):
         variants[SHIPPED] = shipped
@@ -96,9 +93,12 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     shipped = two_stage.fit.shipped
-    seen = two_stage.fit.crop(two_stage.config.training.image_size) if shipped.stage2 in CROPPED else Options()
-    options = seen.model_copy(update=shipped.model_dump(exclude={"stage2"}))
+    options = _seen(two_stage, shipped.stage2).model_copy(update=shipped.model_dump(exclude={"stage2"}))
     return Variant("the combination of options that is shipped", shipped.stage2, options=options)
+
+
+def _seen(two_stage: TwoStage, fit: str) -> Options:
+    return two_stage.fit.seen(fit, two_stage.config.training.image_size)
 
 
 def shipped_name(two_stage: TwoStage) -> str:
@@ -167,10 +167,8 @@ class Part:
     def wall(self, variant: Variant) -> Pixels:
         """Return what stage 2 finds: values of `Label`, [N, S, S]."""
         key = (variant.fit, variant.guidance, variant.options.rotations)
-        if key not in self._walls:  # whether and how it crops depends on the fit
+        if key not in self._walls:  # all else that decides it depends on the fit
             guidance = refine(self.cavity(variant))
-            if variant.guidance == "none":
-                guidance = np.zeros_like(guidance)
             self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self._slices, guidance, self._pixel_mm)
         return self._walls[key]
 
@@ -183,7 +181,7 @@ class Part:
         Returns:
             Name -> final labels; the paper's pipeline first.
         """
-        variants, single = two_stage_variants(self.two_stage), self.two_stage.fitted("single")
+        variants, single = two_stage_variants(self.two_stage), self.two_stage.fitted(SINGLE_FIT)
         total = len(variants) + bool(single)
         labelled = {}
         for number, (name, variant) in enumerate(variants.items()):

@@ -11,7 +11,7 @@ from lge_sweep.config import SweepConfig
 from lge_sweep.paths import WEIGHT_SUFFIXES
 from lge_sweep.whole import file_digest
 
-STAGE2_ONLY = {"controls", "crop_margin", "crop_margin_mm", "max_epochs", "patience", "ema"}
+STAGE2_ONLY = {"crop_margin", "crop_margin_mm", "max_epochs", "patience", "ema"}
 """Settings of a fit that its folds of stage 1 do not depend on."""
 
 
@@ -23,9 +23,9 @@ def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()
         data_digest: SHA-256 of the data's content.
         more: digests of what else the sweep builds on.
     """
-    # more trials go on with the same search, another pipeline is shipped from the same fits, and the folds of stage 1
-    # are the same for all controls; sweeps that are neither are what they were before there were searches and fits
-    free = {"search": {"trials"}, "fit": {"shipped"} | (STAGE2_ONLY if config.stage == 1 else set())}
+    # more trials go on with the same search, more controls with the same fits, another pipeline is shipped from them,
+    # and the folds of stage 1 are the same for all; sweeps that are neither are what they were before there were these
+    free = {"search": {"trials"}, "fit": {"shipped", "controls"} | (STAGE2_ONLY if config.stage == 1 else set())}
     exclude: dict[str, Any] = {name: True if getattr(config, name) is None else parts for name, parts in free.items()}
     exclude["training"] = _unused(config)
     settings = config.model_dump(mode="json", exclude=exclude)
