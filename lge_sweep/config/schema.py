@@ -106,9 +106,9 @@ class Fit(Settings):
     folds: int = Field(5, ge=2, le=20)
     """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
     controls: tuple[Annotated[str, AfterValidator(check_control)], ...] = (TRUE, SINGLE, *TRAITS)
-    """What stage 2 is fitted on besides predicted guidance, to compare: `true_guidance`; `no_guidance`; `cropped`,
-    to the heart; `augmented`, richly; several of these three, as `no_guidance+cropped`; and `single`, one network for all
-    classes."""
+    """What stage 2 is fitted on besides predicted guidance, to compare: `true_guidance`; `no_guidance`; `cropped` (to
+    the heart); `augmented` (richly); several of these three, as `no_guidance+cropped`; and `single`, one network for
+    all classes."""
     max_epochs: int | None = Field(None, ge=1)
     """Most passes over the training part when stage 2 is fitted; `training.max_epochs` if not given."""
     patience: int | None = Field(None, ge=1)
