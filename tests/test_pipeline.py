@@ -388,6 +388,17 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert "phase 3 on phantom with profile smoke is not complete" in without.output
 
 
+def test_a_fit_that_is_added_is_trained_alone_and_can_be_shipped(through: Through) -> None:
+    more = [*SMALL[:3], "fit.controls=[true_guidance, single, cropped, no_guidance+cropped]", *SMALL[4:]]
+    done = invoke("phase3", *TINY, *more, "--set", "fit.shipped.stage2=no_guidance+cropped", "--set",
+                  "fit.shipped.wall_first=true", "--runs", str(through.runs))  # fmt: skip
+    assert done.exit_code == 0, done.output
+    assert [line for line in done.output.splitlines() if "started" in line] == ["no_guidance+cropped: started"]
+    assert "no guidance, cropped: stage 2 fitted and run without guidance; stage 2 sees the heart alone" in done.output
+    segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
+    assert segmenter.options == Options(guided=False, wall_first=True, crop_margin_mm=MARGIN_MM)
+
+
 def test_phase_3_has_no_selection_to_change_but_a_table(through: Through) -> None:
     (folder,) = through.runs.glob("phase3-stage2-*")
     done = invoke("select", folder.name, "--runs", str(through.runs))

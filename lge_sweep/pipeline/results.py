@@ -137,7 +137,7 @@ def _heading(folder: Path, part: Part, comparison: Comparison, looks: str) -> st
         "is of final labels: the refined cavity, else stage 2's class. The refinement adds an edge of a pixel to the "
         "cavity for guidance; the final cavity has it too"
         + (f", so that a perfect stage 1 would have a Dice of {ceiling:.4f}" if ceiling is not None else "")
-        + " (the variant `inner cavity` leaves it out).",
+        + " (the variants `inner cavity` and `wall first` do without it).",
     ]
     lines += [
         f"Leaky split: {100 * fits.leak_share:.1f} % of test slices have a training slice of their case."
