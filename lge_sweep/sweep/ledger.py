@@ -149,12 +149,13 @@ class SweepLedger:
         """
         entry = self.entry(cell.name)
         if entry.state != "running":
-            self.study.enqueue_trial(cell.parameters, user_attrs={"cell": cell.name})
+            values = {axis: cell.parameters[axis] for axis in axes}
+            self.study.enqueue_trial(values, user_attrs={"cell": cell.name})
         elif self.study.trials[entry.trial or 0].state == TrialState.RUNNING:
             assert entry.trial is not None
             return entry.trial
         distributions: dict[str, BaseDistribution] = {
-            axis: CategoricalDistribution(list(values)) for axis, values in axes.items()
+            axis: CategoricalDistribution(list(choices)) for axis, choices in axes.items()
         }
         trial = self.study.ask(distributions)  # takes the queued trial: with one driver there is just this one
         assert trial.user_attrs["cell"] == cell.name, (trial.user_attrs, cell)

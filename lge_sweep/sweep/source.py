@@ -8,6 +8,7 @@ from typing import Protocol
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from lge_sweep.config import Cell
+from lge_sweep.config.grid import AXES
 from lge_sweep.config.schema import Interval
 from lge_sweep.sweep.files import OUTCOME
 from lge_sweep.sweep.ledger import SweepLedger, cell_name
@@ -97,7 +98,8 @@ class GridSource:
         if self.study.entry(cell.name).state != "running":
             # before the new trial exists: it must not resume the failed one
             shutil.rmtree(self.plan.cell_folder(cell), ignore_errors=True)
-        axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in self.plan.cells)) for axis in cell.parameters}
+        # not what sets a variant apart: Optuna's axes are fixed, and variants can be added
+        axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in self.plan.cells)) for axis in AXES}
         return cell, self.study.start(cell, axes)
 
     def put_back(self, assignment: Assignment) -> None:
