@@ -196,7 +196,7 @@ class Part:
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
         shipped = shipped_name(self.two_stage)
         walls = {
-            "predicted": (labelled[shipped].labels, f"the wall of {shipped}"),
+            "predicted": (labelled[shipped].labels, f"the wall that '{shipped}' finds"),
             "true": (self.truth, "the true wall"),
         }
         for wall, (base, whose) in walls.items():
