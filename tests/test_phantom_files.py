@@ -260,8 +260,11 @@ def test_what_the_reader_finds_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_sweep_on_the_plain_phantom_keeps_its_digest() -> None:
     from lge_sweep.sweep.digest import sweep_digest
 
+    before = ["training.patience=5", "training.ema=null"]
     digests = [
-        sweep_digest(load_sweep("phase1", 1, "phantom", "laptop", [f"source.through={through}"]), "content")[:12]
+        sweep_digest(load_sweep("phase1", 1, "phantom", "laptop", [f"source.through={through}", *before]), "content")[
+            :12
+        ]
         for through in ("memory", "dicom")
     ]
     assert digests[0] == "9a5f753c3386"  # as before there was this setting
