@@ -94,7 +94,9 @@ def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     shipped = two_stage.fit.shipped
     options = _seen(two_stage, shipped.stage2).model_copy(update=shipped.model_dump(exclude={"stage2"}))
-    return Variant("the combination of options that is shipped", shipped.stage2, options=options)
+    switched_on = [name for name, value in shipped.model_dump(exclude={"stage2"}).items() if value]
+    meaning = f"what is shipped: {' with '.join([f'fit {shipped.stage2}', *filter(None, [', '.join(switched_on)])])}"
+    return Variant(meaning, shipped.stage2, options=options)
 
 
 def _seen(two_stage: TwoStage, fit: str) -> Options:
