@@ -71,7 +71,7 @@ def write_results(
     """
     two_stage = part.two_stage
     shipped = shipped_name(two_stage)
-    by_stage = {name: _stages(folder, part, name) for name in dict.fromkeys((PIPELINE, shipped))}
+    by_stage = {name: _stages(folder, part, name) for name in dict.fromkeys((shipped, PIPELINE))}
     frames = [
         stage_frame(stage, found, form).assign(pipeline=name)
         for name, stages in by_stage.items()
@@ -169,7 +169,7 @@ def _values(results: Mapping[str, Intervals], shipped: str) -> dict[str, float]:
     Of another it is the Dice alone: all metrics of two dozen, in three forms, would bury the shipped one's.
     """
     values: dict[str, float] = {}
-    for name, found in results.items():
+    for name, found in sorted(results.items(), key=lambda item: item[0] != shipped):
         own = "" if name == shipped else f"{slug(name)}/"
         for estimate in (one for one in found.estimates if not own or one.metric == "dice"):
             form = "" if estimate.aggregate == "image_mean" else f"_{estimate.aggregate}"
