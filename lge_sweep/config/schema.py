@@ -23,7 +23,7 @@ from lge_sweep.config.fits import (
     check_shippable,
     traits,
 )
-from lge_sweep.config.segmenter import Options, Past
+from lge_sweep.config.segmenter import CropMargin, Options, Past
 from lge_sweep.labels import Label
 
 MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
@@ -100,8 +100,11 @@ class Shipped(Past):
     `no_guidance+cropped`."""
 
 
-class Fit(Settings):
-    """How the two selected configurations are fitted into one pipeline (phase 3)."""
+class Fit(CropMargin):
+    """How the two selected configurations are fitted into one pipeline (phase 3).
+
+    Without a margin, an eighth of the frame's side is left around the cavity in the fits on crops.
+    """
 
     folds: int = Field(5, ge=2, le=20)
     """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
@@ -115,11 +118,6 @@ class Fit(Settings):
     """When its training stops; `training.patience` if not given."""
     ema: float | None = Field(None, gt=0, lt=1)
     """Moving average of its weights; `training.ema` if not given."""
-    crop_margin: int | None = Field(None, ge=0, le=512)
-    """Pixels of the resized slice left around the cavity that stage 1 finds, in the fits on crops; an eighth of the
-    slice's side if neither this nor `crop_margin_mm` is given."""
-    crop_margin_mm: float | None = Field(None, ge=0, le=500)
-    """The same in mm, on data whose spacing is known."""
     shipped: Shipped = Shipped()
     """The pipeline that is shipped."""
 
@@ -149,12 +147,6 @@ class Fit(Settings):
         if len(set(controls)) != len(controls):
             raise ValueError(f"names a value twice: {', '.join(controls)}")
         return controls
-
-    @model_validator(mode="after")
-    def _one_unit(self) -> Self:
-        if self.crop_margin is not None and self.crop_margin_mm is not None:
-            raise ValueError("give crop_margin, in pixels, or crop_margin_mm, not both")
-        return self
 
     @model_validator(mode="after")
     def _ships_what_it_fits(self) -> Self:

@@ -22,13 +22,11 @@ class Past(Settings):
     """Whether probabilities are averaged over the four rotations by 90 degrees, in both stages."""
 
 
-class Options(Past):
-    """What a two-stage segmenter does beyond the paper."""
+class CropMargin(Settings):
+    """How much is left around the cavity where stage 2 sees a crop; in pixels or in mm, not both."""
 
-    guided: bool = True
-    """Whether stage 2 is shown the cavity that stage 1 found."""
     crop_margin: Annotated[int, Field(ge=0, le=1024)] | None = None
-    """Pixels of the frame around the cavity; stage 2 sees this square of the slice alone. None: it sees the whole."""
+    """Pixels of the frame left around the cavity in a crop."""
     crop_margin_mm: Annotated[float, Field(ge=0, le=500)] | None = None
     """The same in mm, at least that much on every side; slices then need a known spacing."""
 
@@ -37,6 +35,13 @@ class Options(Past):
         if self.crop_margin is not None and self.crop_margin_mm is not None:
             raise ValueError("give crop_margin, in pixels, or crop_margin_mm, not both")
         return self
+
+
+class Options(Past, CropMargin):
+    """What a two-stage segmenter does beyond the paper; without a crop margin stage 2 sees the whole slice."""
+
+    guided: bool = True
+    """Whether stage 2 is shown the cavity that stage 1 found."""
 
 
 class SegmenterSettings(Settings):
