@@ -28,14 +28,7 @@ def check_shippable(fit: str) -> str:
     Raises:
         ValueError: it is none.
     """
-    found = traits(fit)
-    for name in found:
-        if name not in TRAITS:
-            raise ValueError(f"unknown fit '{name}': {suggest(name, (PREDICTED, *TRAITS))}")
-    ordered = "+".join(name for name in TRAITS if name in found) or PREDICTED
-    if fit != ordered:
-        raise ValueError(f"write {fit} as {ordered}")
-    return fit
+    return _check(fit, "fit", (PREDICTED,))
 
 
 def check_control(fit: str) -> str:
@@ -44,13 +37,21 @@ def check_control(fit: str) -> str:
     Raises:
         ValueError: it is none.
     """
-    if fit in (TRUE, SINGLE):
-        return fit
     if fit == PREDICTED:
         raise ValueError(f"{PREDICTED} is always fitted, and is no control")
-    found = traits(fit)
-    if not set(found) <= set(TRAITS):
-        odd = next(name for name in found if name not in TRAITS)
-        alone = f"; {odd} stands alone" if odd in (TRUE, SINGLE) else f": {suggest(odd, (TRUE, SINGLE, *TRAITS))}"
-        raise ValueError(f"unknown control '{fit}'{alone}")
-    return check_shippable(fit)
+    return _check(fit, "control", (TRUE, SINGLE))
+
+
+def _check(fit: str, kind: str, alone: tuple[str, ...]) -> str:
+    """Return the name of a fit that is one of `alone`, or made of traits, in their order."""
+    if fit in alone:
+        return fit
+    found = fit.split("+")
+    for name in found:
+        if name not in TRAITS:
+            hint = f"; {name} stands alone" if name in alone else f": {suggest(name, (*alone, *TRAITS))}"
+            raise ValueError(f"unknown {kind} '{fit}'{hint}")
+    ordered = "+".join(name for name in TRAITS if name in found)
+    if fit != ordered:
+        raise ValueError(f"write {fit} as {ordered}")
+    return fit

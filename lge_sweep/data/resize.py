@@ -61,8 +61,8 @@ def resize_labels(labels: Pixels, rows: int, columns: int, part: Rectangle | Non
 
 
 def _resize(image: Pixels, rows: int, columns: int, part: Rectangle | None, method: Image.Resampling) -> Pixels:
-    top, left, bottom, right = part or (0, 0, *image.shape)
-    if (top, left, bottom, right) == (0, 0, rows, columns) == (0, 0, *image.shape):
+    if part is None and image.shape == (rows, columns):
         return image
+    top, left, bottom, right = part or (0, 0, *image.shape)
     box = (left, top, right, bottom)
     return np.asarray(Image.fromarray(image).resize((columns, rows), method, box=box))

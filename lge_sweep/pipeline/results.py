@@ -12,7 +12,7 @@ from lge_sweep.config.fits import PREDICTED, TRUE
 from lge_sweep.labels import SINGLE, Label, class_names
 from lge_sweep.pipeline.cases import clinical_table
 from lge_sweep.pipeline.compare import Comparison, measure_part
-from lge_sweep.pipeline.variants import PIPELINE, Labelled, Part, shipped_name, two_stage_variants
+from lge_sweep.pipeline.variants import PIPELINE, Labelled, Part, shipped_name, shipped_words, two_stage_variants
 from lge_sweep.quantify.thresholds import METHODS
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
@@ -131,7 +131,7 @@ def _heading(folder: Path, part: Part, comparison: Comparison, looks: str) -> st
     lines = [
         f"# {folder.name}",
         f"Test part: {looks}. Stage 1 is {stage1.cell.name} of {stage1.plan.name}; stage 2 "
-        f"{stage2.model}-{stage2.loss}-{stage2.optimizer}, fitted in {fits.name}. Shipped: {shipped_name(two_stage)}.",
+        f"{stage2.model}-{stage2.loss}-{stage2.optimizer}, fitted in {fits.name}. Shipped: {shipped_words(two_stage)}.",
         "Table VI is stage 1's mask before it is refined, Table VII stage 2's classes on predicted guidance, of the "
         "paper's pipeline and of what is shipped. Cases and overlays are of what is shipped. All but Tables VI and VII "
         "is of final labels: the refined cavity, else stage 2's class. The refinement adds an edge of a pixel to the "

@@ -10,7 +10,7 @@ from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
 from lge_sweep.pipeline.load import NAME, read_settings
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import TABLES
-from lge_sweep.pipeline.variants import PIPELINE, Part, Say, shipped_name, shipped_variant
+from lge_sweep.pipeline.variants import PIPELINE, Part, Say, shipped_name, shipped_variant, shipped_words
 from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.sweep.execute import best_network
 from lge_sweep.sweep.files import BEST, slug
@@ -86,7 +86,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bo
     new = anew or not before.is_file() or read_json(before)["key"] != version.key
     said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
     write_json(before, {"key": version.key, "shipped": two_stage.fit.shipped.model_dump()})
-    return f"Shipped: {shipped_name(two_stage)}. {said}"
+    return f"Shipped: {shipped_words(two_stage)}. {said}"
 
 
 def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluation) -> None:

@@ -94,9 +94,13 @@ def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     shipped = two_stage.fit.shipped
     options = _seen(two_stage, shipped.stage2).model_copy(update=shipped.model_dump(exclude={"stage2"}))
-    switched_on = [name for name, value in shipped.model_dump(exclude={"stage2"}).items() if value]
-    meaning = f"what is shipped: {' with '.join([f'fit {shipped.stage2}', *filter(None, [', '.join(switched_on)])])}"
-    return Variant(meaning, shipped.stage2, options=options)
+    return Variant(f"what is shipped: {shipped_words(two_stage)}", shipped.stage2, options=options)
+
+
+def shipped_words(two_stage: TwoStage) -> str:
+    """Say which fit is shipped and what is done beyond the paper, in the words of the settings."""
+    shipped = two_stage.fit.shipped
+    return ", ".join([f"fit {shipped.stage2}", *(name for name, value in shipped if value is True)])
 
 
 def _seen(two_stage: TwoStage, fit: str) -> Options:
