@@ -1,18 +1,24 @@
 """Files and folders that are there whole or not at all, and what tells one content from another."""
 
+import glob
 import hashlib
 import json
-import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+DAY = 24 * 3600
+
 
 @contextmanager
 def whole_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to write to, which becomes `folder` once everything is in it.
+
+    Unfinished ones that a killed process left here are removed once they are a day old.
 
     Args:
         folder: a new or an empty one.
@@ -23,9 +29,14 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be made or renamed.
     """
-    unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
+        with suppress(OSError):
+            if time.time() - left_over.stat().st_mtime > DAY:
+                shutil.rmtree(left_over)
+    unfinished = folder.with_name(_unfinished(folder))
+    unfinished.mkdir()
     try:
-        unfinished.mkdir(parents=True)
         yield unfinished
         unfinished.rename(folder)
     finally:
@@ -45,13 +56,18 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: it cannot be renamed.
     """
-    unfinished = path.with_name(f".{path.name}-{os.getpid()}")
+    unfinished = path.with_name(_unfinished(path))
     try:
         yield unfinished
         unfinished.replace(path)
     finally:
         with suppress(OSError):
             unfinished.unlink()
+
+
+def _unfinished(path: Path) -> str:
+    # by chance, not by process: two containers on one disk have the same process numbers
+    return f".{path.name}-{secrets.token_hex(4)}"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -3,10 +3,14 @@
 import base64
 import csv
 import gzip
+import html
 import io
+import os
 import re
 import shutil
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -29,6 +33,7 @@ from lge_sweep.deliver.result import seg_obstacle
 from lge_sweep.deliver.write import ABOUT
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, read
+from lge_sweep.ingest.dicom_header import quiet
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.nifti import read_grid
 from lge_sweep.ingest.phantom import simulate
@@ -256,15 +261,49 @@ def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: P
     for k, place in enumerate((0, 1, 3)):
         write(classic(grey()[k], place), tmp_path / "exam" / f"IM{k}.dcm")
     (exam,), _ = read_exams(tmp_path / "exam")
-    delivery = deliver(exam, classes(), tmp_path / "out", ["seg"], MODEL)
+    delivery = deliver(exam, classes(), tmp_path / "out", ["seg", "nifti", "csv"], MODEL)
     assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes())
-    assert "10 to 20 mm apart (one missing?)" in delivery.notes[0]
+    assert "10 to 20 mm apart (1 missing?)" in delivery.notes[0]
     check_dicom(delivery.files[0])
+    written = nib.load(delivery.folder / "labels.nii.gz")
+    assert np.array_equal(from_nifti(delivery)[[0, 1, 3]], classes())
+    assert not from_nifti(delivery)[2].any()
+    x, y, z = pydicom.dcmread(exam.sources[2].path).ImagePositionPatient
+    assert written.affine @ (0, 0, 3, 1) == pytest.approx((-x, -y, z, 1), abs=1e-4)
+    (row,) = rows_of(delivery.folder / "burden.csv")
+    voxel_ml = np.prod(written.header.get_zooms()) / 1000
+    assert float(row["cavity_ml"]) == pytest.approx((np.asarray(written.dataobj) == 1).sum() * voxel_ml, rel=1e-5)
+
+
+JAPANESE = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"}
+
+
+@pytest.mark.parametrize(
+    ("odd", "read_back"),
+    [
+        (JAPANESE, {"PatientName": "Yamada^Tarou=山田^太郎"}),
+        ({"SpecificCharacterSet": "ISO 2022 IR 100", "PatientName": "Müller^Änne"}, {"PatientName": "Müller^Änne"}),
+        ({"SpecificCharacterSet": ""}, {"PatientName": "Doe^Jane"}),
+        ({"PatientSex": "U"}, {"PatientSex": "", "PatientBirthDate": "19610203"}),
+        ({"PatientBirthDate": "1961"}, {"PatientSex": "F", "PatientBirthDate": ""}),
+        ({"StudyDate": "ANON", "StudyTime": "ANON"}, {"StudyDate": "", "StudyTime": "", "PatientID": "MRN4711"}),
+    ],
+    ids=["japanese", "latin", "none", "sex", "birth date", "study date"],
+)
+def test_odd_headers_do_not_cost_the_seg(tmp_path: Path, odd: dict[str, Any], read_back: dict[str, str]) -> None:
+    with quiet():
+        series(tmp_path / "exam", **odd)
+    (exam,), _ = read_exams(tmp_path / "exam")
+    path = deliver(exam, classes(), tmp_path / "out", ["seg"], MODEL).files[0]
+    seg = pydicom.dcmread(path)
+    assert {keyword: str(seg[keyword].value or "") for keyword in read_back} == read_back
+    assert np.array_equal(by_highdicom(exam, path), classes())
+    check_dicom(path)
 
 
 def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
     exam = nifti_exam(tmp_path, np.diag([1.5, 1.25, 8.0, 1.0]))
-    with pytest.raises(DataError, match="but the exam is not DICOM; ask for nifti instead of seg"):
+    with pytest.raises(DataError, match="but the exam is not DICOM; ask for other formats than seg"):
         deliver(exam, classes(), tmp_path / "out", ["csv", "seg"], MODEL)
     assert list((tmp_path / "out").iterdir()) == []
     (unplaced,), _ = read_exams(series(tmp_path / "a", PixelSpacing=None)[0].parent)
@@ -278,36 +317,69 @@ def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="headers of its images do not hold what a DICOM SEG must refer to") as caught:
         deliver(adrift, classes(), tmp_path / "out", ["seg"], MODEL)
     assert not any(secret in str(caught.value) for secret in SECRETS)
+    delivery = deliver(adrift, classes(), tmp_path / "out", [], MODEL)
+    assert {path.name for path in delivery.folder.iterdir()} == {
+        "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", ABOUT,
+    }  # fmt: skip
+    assert delivery.notes[0].startswith("no seg: the headers of its images do not hold")
+    assert delivery.notes[0] in html.unescape((delivery.folder / "report.html").read_text())
+    assert read_delivery(tmp_path / "out", adrift, [], MODEL) == delivery
 
 
 # --------------------------------------------------------------------------------------------------------------- NIfTI
 
 
-def test_nifti_lies_on_its_source(tmp_path: Path) -> None:
-    affine = np.array([[1.1, 0.5, 0, 4], [-0.4, 1.2, 0, 5], [0, 0, -8, 6], [0, 0, 0, 1.0]])
-    exam = nifti_exam(tmp_path, affine)
-    delivery = deliver(exam, classes(), tmp_path / "out", ["nifti"], MODEL)
-    assert delivery.notes == ()
-    written = nib.load(delivery.files[0])
-    assert int(written.header["sform_code"]) == 1
-    assert written.header.get_zooms() == pytest.approx((*(exam.spacing_mm or ())[1::-1], 8.0))
-    source = nib.load(tmp_path / "image.nii")
-    for voxel in np.argwhere(np.asarray(written.dataobj) == 3):
-        place = np.linalg.inv(source.affine) @ written.affine @ (*voxel, 1)
-        assert place == pytest.approx(np.rint(place), abs=1e-3)
-        i, j, k = np.rint(place[:3]).astype(int)
-        column, row, index = voxel
-        assert np.asarray(source.dataobj)[i, j, k] == exam.pixels[index, row, column]
+def skewed(image: nib.Nifti1Image) -> None:
+    image.set_sform(np.array([[1.1, 0.5, 0, 4], [-0.4, 1.2, 0, 5], [0, 0, -8, 6], [0, 0, 0, 1.0]]), 1)
+
+
+def as_emidec(image: nib.Nifti1Image) -> None:
+    image.set_sform(np.diag([-1.0, -1.0, 1.0, 1.0]), 2)
+    image.header.set_zooms((1.4, 1.4, 13.0))
+
+
+def lost(image: nib.Nifti1Image) -> None:
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+
+
+def in_microns(image: nib.Nifti1Image) -> None:
+    image.header.set_xyzt_units("micron")
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPS", "AIL", "SRA"])
+@pytest.mark.parametrize("change", [None, skewed, as_emidec, lost, in_microns])
+def test_nifti_lies_on_the_very_grid_of_its_source(
+    tmp_path: Path, codes: str, change: Callable[[nib.Nifti1Image], None] | None
+) -> None:
+    ras = nib.orientations.axcodes2ornt("RAS")
+    turn = nib.orientations.ornt_transform(ras, nib.orientations.axcodes2ornt(codes))
+    shape = (4, 6, 8)
+    image = nib.Nifti1Image(np.arange(192, dtype=np.int16).reshape(shape), np.diag([1.5, 1.25, 8.0, 1.0]))
+    source = image.as_reoriented(turn)
+    if change:
+        change(source)
+    source.header["descrip"] = b"Doe^Jane"
+    nib.save(source, tmp_path / "image.nii")
+    (exam,), _ = read_exams(tmp_path / "image.nii", "keep")
+    labels = (exam.pixels % 4).astype(np.uint8)
+    delivery = deliver(exam, labels, tmp_path / "out", ["nifti"], MODEL)
+    assert delivery.notes[: len(exam.notes)] == exam.notes
+    written, source = nib.load(delivery.files[0]), nib.load(tmp_path / "image.nii")
+    assert written.get_data_dtype() == np.uint8
+    assert np.array_equal(np.asarray(written.dataobj), np.asarray(source.dataobj) % 4)
+    assert np.array_equal(written.affine, source.affine)
+    for field in ("pixdim", "sform_code", "qform_code", "xyzt_units"):
+        assert np.array_equal(written.header[field], source.header[field]), field
+    assert bytes(written.header["descrip"].item()) == b"Research use only; not for diagnosis"
+    assert np.array_equal(read_grid(delivery.files[0]).array, labels)
 
 
 def test_nifti_of_an_exam_without_a_place(tmp_path: Path) -> None:
-    exam = nifti_exam(tmp_path, None)
-    delivery = deliver(exam, classes(), tmp_path / "out", ["nifti"], MODEL)
-    assert np.array_equal(from_nifti(delivery), classes())
-    assert np.array_equal(read_grid(delivery.files[0]).array, classes())
-    assert "where the slices lie in the patient is unknown" in delivery.notes[-1]
     (adrift,), _ = read_exams(series(tmp_path / "exam", PixelSpacing=None)[0].parent)
     delivery = deliver(adrift, classes(), tmp_path / "out", ["nifti"], MODEL)
+    assert np.array_equal(from_nifti(delivery), classes())
+    assert "where the slices lie in the patient is unknown" in delivery.notes[-2]
     assert np.array_equal(nib.load(delivery.files[0]).affine, np.diag([-1.0, -1.0, 1.0, 1.0]))
     assert "1 mm in place of those that are not" in delivery.notes[-1]
 
@@ -475,6 +547,17 @@ def test_what_was_delivered_is_known_again_and_what_differs_is_not(tmp_path: Pat
         assert read_delivery(tmp_path / "out", other, formats, model) is None
     (made.folder / "labels.dcm").unlink()
     assert read_delivery(tmp_path / "out", exam, ["csv", "seg"], MODEL) is None
+
+
+def test_what_a_killed_run_left_is_cleared_away_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    exam = nifti_exam(tmp_path, None)
+    old, new = tmp_path / "out" / f".{exam.case}-1", tmp_path / "out" / f".{exam.case}-2"
+    for folder in (old, new):
+        folder.mkdir(parents=True)
+        (folder / "labels.dcm").write_bytes(b"")
+    os.utime(old, (time.time() - 2 * 86400,) * 2)
+    delivery = deliver(exam, classes(), tmp_path / "out", ["csv"], MODEL)
+    assert sorted((tmp_path / "out").iterdir()) == [new, delivery.folder]
 
 
 def test_output_that_is_a_file(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """DICOM studies become volumes: order, grey levels, spacing, masks; nothing tells who the patient is."""
 
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.dicom_pixels import apply_window
+from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.nifti import read_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 from lge_sweep.quantify.describe import describe
@@ -186,8 +188,54 @@ def test_a_hole_in_the_stack_is_noted(tmp_path: Path) -> None:
     for path in sorted((tmp_path / "exam").glob("*.dcm")):
         Image.fromarray(classes()[0]).save(_inside(path, "masks"))
     assert one(tmp_path, source("index")).notes == (
-        "slices are 10 to 20 mm apart (one missing?); volumes take the median",
+        "slices are 10 to 20 mm apart (1 missing?); volumes take 10 mm a slice, nothing where one is missing",
     )
+
+
+@pytest.mark.parametrize(
+    ("places", "slots", "distance", "note"),
+    [
+        ([0, 1, 2, 3], (0, 1, 2, 3), 10.0, None),
+        ([0, 1, 4, 5], (0, 1, 4, 5), 10.0, "10 to 30 mm apart (2 missing?); volumes take 10 mm a slice"),
+        ([0, 0.5, 1.5], (0, 1, 3), 5.0, "5 to 10 mm apart (1 missing?); volumes take 5 mm a slice"),
+        ([0, 0.98, 3, 4.02], (0, 1, 3, 4), 10.1, "9.8 to 20.2 mm apart (1 missing?); volumes take 10.1 mm a slice"),
+        ([0, 1, 2.5], (0, 1, 2), 12.5, "10 to 15 mm apart; volumes take the median, and a NIfTI file spaces them"),
+    ],
+)
+def test_slices_lie_in_slots_where_they_can(
+    tmp_path: Path, places: list[float], slots: tuple[int, ...], distance: float, note: str | None
+) -> None:
+    series(tmp_path, grey(len(places)), order=places)
+    (exam,), _ = read_exams(tmp_path)
+    assert exam.slots == slots
+    assert exam.spacing_mm is not None
+    assert exam.spacing_mm[2] == pytest.approx(distance)
+    assert len(exam.notes) == (note is not None)
+    assert note is None or note in exam.notes[0]
+
+
+def test_a_nifti_mask_of_a_stack_with_a_hole_has_an_empty_slice_there(tmp_path: Path) -> None:
+    series(tmp_path / "exam", order=[0, 1, 3])
+    whole = classes(4)
+    nifti_mask(tmp_path / "exam", whole)
+    assert np.array_equal(one(tmp_path).labels, whole[[0, 1, 3]])
+
+
+def test_a_single_slice_whose_directions_are_none(tmp_path: Path) -> None:
+    write(classic(grey(1)[0], ImageOrientationPatient=[1, 0, 0, 1, 0, 0]), tmp_path / "exam" / "IM0.dcm")
+    assert the_finding(tmp_path).endswith("is not two directions at right angles, of length 1")
+
+
+def test_a_file_of_no_frames(tmp_path: Path) -> None:
+    dataset = enhanced(grey(), [0, 1, 2])
+    dataset.NumberOfFrames = 0
+    write(dataset, tmp_path / "exam" / "multi.dcm")
+    assert the_finding(tmp_path) == "exam/multi.dcm: NumberOfFrames is 0; expected at least 1"
+
+
+def test_a_named_series_that_no_case_has(tmp_path: Path) -> None:
+    case(tmp_path)
+    assert the_finding(tmp_path, source(series=["1.2.999"])) == "source.series 1.2.999: no case has this series"
 
 
 def _inside(path: Path, folder: str) -> Path:
@@ -598,6 +646,20 @@ def test_image_masks_that_are_missing_or_stray(tmp_path: Path) -> None:
         "exam: IM1.dcm: has no mask masks/IM1.png (or .bmp, .tif, .tiff)",
         "exam: IM7.png: is the mask of no image of the LGE series",
     ]
+
+
+def test_names_that_do_not_tell_masks_or_images_apart(tmp_path: Path) -> None:
+    paths = series(tmp_path / "exam", grey(2))
+    for reader in ("a", "b"):
+        (tmp_path / "exam" / "masks" / reader).mkdir(parents=True)
+        Image.fromarray(classes()[0]).save(tmp_path / "exam" / "masks" / reader / "IM0.png")
+    Image.fromarray(classes()[1]).save(tmp_path / "exam" / "masks" / "IM1.bmp")
+    told = "but masks are found by the names of images; rename them, or give a NIfTI or DICOM SEG mask"
+    assert the_finding(tmp_path, source("index")) == f"exam: 2 masks are called IM0, {told}"
+    shutil.rmtree(tmp_path / "exam" / "masks" / "b")
+    (tmp_path / "exam" / "other").mkdir()
+    paths[1].rename(tmp_path / "exam" / "other" / "IM0.dcm")
+    assert findings(tmp_path, source("index"))[0] == f"exam: 2 images are called IM0, {told}"
 
 
 def test_image_masks_for_a_multi_frame_file(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Exams without labels: what is read, where it lies in the patient, and what is said of what cannot be read."""
 
+import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, image, ser
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import read_exams
-from lge_sweep.ingest.nifti import DISAGREES, UNORIENTED, read_grid
+from lge_sweep.ingest.nifti import DISAGREES, FLAT, UNORIENTED, read_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 
 Array = NDArray[np.number]
@@ -32,6 +34,10 @@ def nifti(path: Path, array: Array | None = None, affine: Array = OBLIQUE) -> Pa
     array = grey(3).transpose(2, 1, 0).astype(np.int16) if array is None else array
     nib.save(nib.Nifti1Image(array, affine), path)
     return path
+
+
+def patient_and_study(patient: str, study: str) -> str:
+    return f"{pseudonym(patient, b'test')}_{pseudonym(study, b'test')[-6:]}"
 
 
 def one(path: Path, **options: Any) -> Exam:
@@ -60,7 +66,7 @@ def test_a_dicom_study_a_folder_of_them_and_a_file(tmp_path: Path) -> None:
     assert [source.number for source in exams[1].sources] == [1, 2, 0]
     assert np.array_equal(exams[0].pixels, grey()[[1, 2, 0]])
     study = one(tmp_path / "all" / "first")
-    assert study.case == pseudonym("MRN4711", b"test")
+    assert study.case == patient_and_study("MRN4711", "1.2.20240506")
     assert study.slices[2] == f"{study.case}_slice002"
     assert (study.spacing_mm, study.thickness_mm, study.voxel_ml) == ((1.25, 1.5, 10.0), 8.0, 0.01875)
     assert one(tmp_path / "all" / "second" / "multi", case_ids="keep").case == "multi"
@@ -264,15 +270,80 @@ def test_a_series_can_be_named(tmp_path: Path) -> None:
     assert len(one(tmp_path, series_pattern="SA").slices) == 3
 
 
-def test_two_exams_of_a_patient_name_the_option(tmp_path: Path) -> None:
+def test_a_follow_up_is_another_exam_of_the_same_patient(tmp_path: Path) -> None:
     for k in range(2):
         series(tmp_path / f"exam{k}", StudyInstanceUID=f"1.{k + 1}")
-    exams, (finding,) = read_exams(tmp_path)
-    assert len(exams) == 1
-    assert finding.endswith("carry the same PatientID, set --case-ids keep")
+    exams, findings = read_exams(tmp_path)
+    assert {exam.case for exam in exams} == {patient_and_study("MRN4711", f"1.{k + 1}") for k in range(2)}
+    assert (findings, exams[0].notes, exams[1].notes) == ([], (), ())
     exams, findings = read_exams(tmp_path, "keep")
     assert ([exam.case for exam in exams], findings) == (["exam0", "exam1"], [])
     assert exams[0].notes == exams[1].notes == ()
+
+
+def test_one_study_in_two_folders_of_several(tmp_path: Path) -> None:
+    for k, study in enumerate(("1.1", "1.2", "1.2")):
+        series(tmp_path / f"exam{k}", StudyInstanceUID=study)
+    exams, (finding,) = read_exams(tmp_path)
+    assert len(exams) == 2
+    assert finding.startswith("exam2: has the PatientID and StudyInstanceUID of exam1; put the files of one exam into")
+    assert finding.endswith("carry the same ids, set --case-ids keep")
+
+
+def test_a_series_that_is_asked_for_and_that_no_exam_has(tmp_path: Path) -> None:
+    series(tmp_path / "exam")
+    with pytest.raises(DataError, match=r"--series 1\.2\.999: no case has this series"):
+        read_exams(tmp_path, series=["1.2.999"])
+
+
+def test_every_folder_is_an_exam_or_a_finding(tmp_path: Path) -> None:
+    series(tmp_path / "good", StudyInstanceUID="1.1")
+    report = pydicom.dcmread(series(tmp_path / "report", StudyInstanceUID="1.2")[0])
+    shutil.rmtree(tmp_path / "report")
+    report.SOPClassUID = "1.2.840.10008.5.1.4.1.1.88.11"
+    write(report, tmp_path / "report" / "SR.dcm")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "packed").mkdir()
+    (tmp_path / "packed" / "exam.zip").write_bytes(b"PK")
+    nifti(tmp_path / "other" / "Images" / "a.nii")
+    exams, findings = read_exams(tmp_path, "keep")
+    assert [exam.case for exam in exams] == ["good", "other"]
+    told = "holds no DICOM file and no NIfTI file; expected an exam, or a folder of exams"
+    assert findings == [
+        f"empty: {told}", f"packed: {told}", "report: holds no DICOM image, only Basic Text SR Storage",
+    ]  # fmt: skip
+
+
+def test_a_folder_without_an_image_among_nifti_exams(tmp_path: Path) -> None:
+    nifti(tmp_path / "good" / "Images" / "a.nii")
+    nifti(tmp_path / "bad" / "Contours" / "b.nii")
+    exams, findings = read_exams(tmp_path, "keep")
+    assert [exam.case for exam in exams] == ["good"]
+    assert findings == ["bad: holds no Images/ with a NIfTI file; expected an exam"]
+
+
+def test_folders_that_are_passed_over(tmp_path: Path) -> None:
+    series(tmp_path / "exam0", StudyInstanceUID="1.1")
+    series(tmp_path / "exam1", StudyInstanceUID="1.2")
+    series(tmp_path / "out" / "exam0", StudyInstanceUID="1.1")
+    exams, findings = read_exams(tmp_path, "keep", skip={(tmp_path / "out").resolve()})
+    assert ([exam.case for exam in exams], findings) == (["exam0", "exam1"], [])
+
+
+def test_a_nifti_file_with_an_unknown_unit(tmp_path: Path) -> None:
+    path = nifti(tmp_path / "a.nii")
+    data = bytearray(path.read_bytes())
+    data[123] = 7  # xyzt_units; 4 to 7 are no unit of length
+    path.write_bytes(bytes(data))
+    assert the_finding(path) == "a.nii: broken NIfTI file (KeyError)"
+
+
+def test_a_nifti_file_of_two_dimensions_has_no_slice_distance(tmp_path: Path) -> None:
+    exam = one(nifti(tmp_path / "a.nii", grey(1)[0].T.astype(np.int16)))
+    assert exam.spacing_mm is not None
+    assert exam.spacing_mm[:2] == pytest.approx((1.25, 1.5))
+    assert math.isnan(exam.spacing_mm[2])
+    assert (exam.voxel_ml, exam.affine, exam.notes) == (None, None, (FLAT,))
 
 
 def test_a_segmentation_and_a_mask_beside_the_images_are_passed_over(tmp_path: Path) -> None:

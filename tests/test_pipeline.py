@@ -4,7 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import nibabel
 import numpy as np
@@ -22,8 +22,9 @@ from lge_sweep.data import load_arrays
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_labels
+from lge_sweep.deliver import Delivery, deliver
 from lge_sweep.errors import DataError, RunsError
-from lge_sweep.ingest import read
+from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.champions import read_predictions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
@@ -425,13 +426,16 @@ def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_predict_writes_every_format_and_the_numbers_agree(through: Through, exams: Path, tmp_path: Path) -> None:
-    done = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep")
+    shutil.copytree(exams, tmp_path / "exams")
+    out = tmp_path / "exams" / "out"  # inside: what was delivered is no exam
+    command = "predict", str(tmp_path / "exams"), str(out), "--runs", str(through.runs), "--case-ids", "keep"
+    done = invoke(*command)
     assert done.exit_code == 0, done.output
     assert "2 exam(s) segmented. Research use only" in done.output
-    table = pd.read_csv(tmp_path / "out" / "burden.csv").set_index("case")
+    table = pd.read_csv(out / "burden.csv").set_index("case")
     assert list(table.index) == ["phantom000", "phantom001"]
     for case in table.index:
-        folder = tmp_path / "out" / case
+        folder = out / case
         assert {path.name for path in folder.iterdir()} == {
             "labels.dcm", "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", "about.json",
         }  # fmt: skip
@@ -439,10 +443,9 @@ def test_predict_writes_every_format_and_the_numbers_agree(through: Through, exa
         labels = np.asarray(image.dataobj)
         voxel_ml = np.prod(image.header.get_zooms()) / 1000
         assert table.loc[case, "cavity_ml"] == pytest.approx((labels == Label.CAVITY).sum() * voxel_ml, rel=1e-5)
-    again = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep")
+    again = invoke(*command)
     assert again.exit_code == 0, again.output  # done before by the same model: kept
-    other = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep",
-                   "--format", "csv")  # fmt: skip
+    other = invoke(*command, "--format", "csv")
     assert other.exit_code == 3
     assert "nothing is overwritten" in other.output
 
@@ -459,6 +462,26 @@ def test_a_bad_exam_among_good_ones_is_listed_and_the_good_ones_are_done(
     assert done.exit_code == 3, done.output
     assert "1 exam(s) done; not done:" in done.output
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["burden.csv", "phantom000"]
+
+
+def test_an_exam_that_nobody_thought_of_does_not_keep_the_others_from_being_done(
+    through: Through, exams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fragile(exam: Exam, *args: Any) -> Delivery:
+        if exam.case == "phantom000":
+            raise KeyError("Doe^Jane")
+        return deliver(exam, *args)
+
+    monkeypatch.setattr("lge_sweep.pipeline.predict.deliver", fragile)
+    (tmp_path / "out" / "burden.csv").mkdir(parents=True)
+    done = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep",
+                  "--format", "csv")  # fmt: skip
+    assert done.exit_code == 3, done.output
+    said = " ".join(done.output.split())
+    assert "phantom000: cannot be segmented or written (KeyError in test_pipeline.py, line" in said
+    assert "burden.csv: cannot be written (Is a directory)" in said
+    assert "Doe" not in said
+    assert (tmp_path / "out" / "phantom001" / "burden.csv").is_file()
 
 
 def test_predict_says_what_is_missing(exams: Path, tmp_path: Path) -> None:

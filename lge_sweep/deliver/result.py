@@ -14,6 +14,10 @@ RESEARCH = "Research use only; not for diagnosis"
 """Said in every table, page and DICOM object that is written."""
 
 
+class FormatError(ValueError):
+    """A format cannot be had of an exam; the message is meant for the user and tells nothing of the patient."""
+
+
 @dataclass(frozen=True)
 class ModelFacts:
     """What made the labels.
@@ -84,13 +88,10 @@ class Result:
 def seg_obstacle(exam: Exam) -> str | None:
     """Return a sentence that says why there can be no DICOM SEG of an exam, or None where there can be."""
     if not exam.sources:
-        return "a DICOM SEG refers to DICOM images, but the exam is not DICOM; ask for nifti instead of seg"
+        return "a DICOM SEG refers to DICOM images, but the exam is not DICOM"
     if exam.affine is None:
-        return (
-            "a DICOM SEG needs position, orientation, PixelSpacing and slice distance of its images; "
-            "ask for nifti instead of seg"
-        )
+        return "a DICOM SEG needs position, orientation, PixelSpacing and slice distance of its images"
     files = {source.path for source in exam.sources}
     if 1 < len(files) < len(exam.sources):
-        return "a DICOM SEG refers to one multi-frame file, but the series has several; ask for nifti instead of seg"
+        return "a DICOM SEG refers to one multi-frame file, but the series has several"
     return None

@@ -1,5 +1,6 @@
 """Labels as a DICOM Segmentation that refers to the images they were made from."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import highdicom as hd
@@ -8,9 +9,10 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from pydicom.uid import generate_uid
+from pydicom.valuerep import DA, TM
 
 from lge_sweep import __version__
-from lge_sweep.deliver.result import RESEARCH, ModelFacts, Result
+from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result, seg_obstacle
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.dicom_header import quiet
 from lge_sweep.labels import COLOURS, Label
@@ -27,6 +29,11 @@ SERIES_NUMBER = 9001
 COPIED = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
           "StudyTime")  # fmt: skip
 """What a SEG takes from its source and must have, if empty (type 2)."""
+FORMS: dict[str, Callable[[str], object]] = {
+    "PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM, "PatientSex": hd.PatientSexValues,
+}  # fmt: skip
+"""What a value must be that highdicom copies; an anonymiser's `ANON`, `1961` or `U` is left empty."""
+UTF_8 = "ISO_IR 192"
 
 
 def write_seg(result: Result, path: Path) -> None:
@@ -36,26 +43,30 @@ def write_seg(result: Result, path: Path) -> None:
     patient from it, as the standard demands. It is the only file we write that tells who the patient is.
 
     Args:
-        result: an exam for which `seg_obstacle` is None, and its labels.
+        result: an exam and its labels.
         path: the file to write.
 
     Raises:
-        ValueError: the source's headers do not hold what a SEG must copy; the message quotes no value of them.
+        FormatError: there can be no SEG of this exam, or the source's headers do not hold what a SEG must copy.
         OSError: a file cannot be read or written.
 
     Source:
         DICOM PS3.3 A.51, C.8.20; codes of PS3.16 CID 7150 (categories) and SNOMED CT.
     """
+    if problem := seg_obstacle(result.exam):
+        raise FormatError(problem)
     with quiet():
         try:
-            seg = _segmentation(result)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            _segmentation(result).save_as(path)
+        except OSError:
+            raise
+        except Exception as error:  # pydicom and highdicom raise whatever odd headers lead to, and may quote them
+            path.unlink(missing_ok=True)
             missing = f" ({error.name})" if isinstance(error, AttributeError) and error.name else ""
-            raise ValueError(
+            raise FormatError(
                 f"the headers of its images do not hold what a DICOM SEG must refer to or copy{missing} "
-                f"[{type(error).__name__}]; ask for nifti instead of seg"
+                f"[{type(error).__name__}]"
             ) from error
-        seg.save_as(path)
 
 
 def _segmentation(result: Result) -> hd.seg.Segmentation:
@@ -88,11 +99,19 @@ def _header(path: Path, exam: Exam) -> Dataset:
     """Read a source's header; what highdicom copies of it and it does not have, or not in that place, is put there.
 
     Distances become those of the exam: highdicom prefers them to what it is given, and where the header holds no slice
-    distance it calculates one, which it may write with too many digits (9.999999999999998).
+    distance it calculates one, which it may write with too many digits (9.999999999999998). Texts become UTF-8:
+    highdicom refuses some of the character sets that scanners name, such as a lone ISO 2022 IR 87.
     """
     header = pydicom.dcmread(path, stop_before_pixels=True)
+    header.decode()
+    header.SpecificCharacterSet = UTF_8
     for keyword in COPIED:
         if keyword not in header:
+            setattr(header, keyword, None)
+    for keyword, form in FORMS.items():
+        try:
+            form(str(header[keyword].value or ""))
+        except ValueError:
             setattr(header, keyword, None)
     assert exam.spacing_mm is not None
     row_mm, column_mm, slice_mm = exam.spacing_mm

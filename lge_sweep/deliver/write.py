@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lge_sweep import __version__
 from lge_sweep.choices import look_up
-from lge_sweep.deliver.result import RESEARCH, ModelFacts, Result, seg_obstacle
+from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.whole import read_json, whole_folder, write_json
@@ -45,16 +45,16 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
     Args:
         output: the folder in which the exam's folder is.
         exam: the images.
-        formats: names in `FORMATS`.
+        formats: names in `FORMATS`; none: all that the exam allows.
         model: what would make the labels.
     """
     folder = output.expanduser() / exam.case
     try:
         about = read_json(folder / ABOUT)
         files = tuple(folder / name for name in about["files"])
+        same = about == {**_about(exam, formats, model), "files": about["files"], "notes": about.get("notes")}
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # `deliver` says what is wrong with the folder
-    same = about == {**_about(exam, formats, model), "files": about["files"], "notes": about.get("notes")}
+        return None  # `deliver` says what is wrong with the folder, or with the exam's files
     return Delivery(folder, files, tuple(about["notes"])) if same and all(file.is_file() for file in files) else None
 
 
@@ -69,14 +69,15 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
         exam: the images.
         labels: [S, H, W] uint8, values of `Label`, on the exam's pixels.
         output: the folder in which the exam's folder is made; it is created if needed.
-        formats: names in `FORMATS`.
+        formats: names in `FORMATS`; none: all that the exam allows, with a note where there can be no DICOM SEG.
         model: what made the labels.
 
     Raises:
         ConfigError: a format is unknown.
-        DataError: a format cannot be had of this exam, its folder is there already, or it cannot be written.
+        DataError: a format that is asked for cannot be had of this exam, its folder is there already, or it cannot be
+            written.
     """
-    writers = {name: look_up("format", name, FORMATS) for name in formats}
+    writers = {name: look_up("format", name, FORMATS) for name in formats or FORMATS}
     result = Result(exam, labels, model)
     folder = output.expanduser() / exam.case
     if folder.exists():
@@ -84,8 +85,14 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
     notes: list[str] = []
     try:
         with whole_folder(folder) as unfinished:
-            written = [path for write in writers.values() for path in write(result, unfinished, notes)]
-            files = [path.relative_to(unfinished) for path in written]
+            files = []
+            for name, write in writers.items():
+                try:
+                    files += [path.relative_to(unfinished) for path in write(result, unfinished, notes)]
+                except FormatError as error:
+                    if name in formats:
+                        raise DataError(exam.case, [f"{error}; ask for other formats than {name}"]) from error
+                    notes.append(f"no {name}: {error}")
             notes = [*exam.notes, *notes, *_without_cavity(result)]
             about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
             write_json(unfinished / ABOUT, about)
@@ -124,12 +131,7 @@ def _about(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, A
 def _seg(result: Result, folder: Path, notes: list[str]) -> list[Path]:
     from lge_sweep.deliver.seg import write_seg
 
-    if problem := seg_obstacle(result.exam):
-        raise DataError(result.exam.case, [problem])
-    try:
-        write_seg(result, folder / "labels.dcm")
-    except ValueError as error:
-        raise DataError(result.exam.case, [str(error)]) from error
+    write_seg(result, folder / "labels.dcm")
     return [folder / "labels.dcm"]
 
 

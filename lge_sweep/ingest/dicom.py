@@ -1,7 +1,7 @@
 """Read DICOM studies: find the LGE series of each case, order and decode it, and put its masks beside it."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +18,7 @@ from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Vo
 
 E = TypeVar("E", bound=Exam)
 ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
+ONE_FOLDER = "put the files of one exam into one folder, or, where the files of all exams carry the same ids,"
 SHARED = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
 
 
@@ -58,7 +59,14 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
     studies = find_studies(root, source.masks, findings)
     if not studies and not findings:
         findings.append("holds no DICOM file; expected a folder a case, with the files of its study")
+    findings += unknown_series(source, studies)
     return read_cases(source, studies, lambda *of: _read_case(source, *of), findings)
+
+
+def unknown_series(source: DicomFolders, studies: Sequence[Study]) -> list[str]:
+    """Return a sentence for each series that is named and that no case has."""
+    there = {header.series for study in studies for header in study.headers}
+    return [f"source.series {uid}: no case has this series" for uid in source.series if uid not in there]
 
 
 def read_cases(
@@ -66,14 +74,21 @@ def read_cases(
     studies: Sequence[Study],
     read_case: Callable[[Study, str, list[str]], E | None],
     findings: list[str],
+    *,
+    follow_ups: bool = False,
 ) -> list[E]:
     """Read studies one by one, each under its case id.
+
+    Two exams of one patient would leak between the parts of a split, so that only one is taken, or, if ids are kept,
+    both with a note.
 
     Args:
         source: how case ids are made.
         studies: the files of each case.
         read_case: takes a study, its case id and the problems it has (appended to); gives None where there are any.
         findings: everything that is wrong, each sentence with the case's name; appended to.
+        follow_ups: whether a patient may have several exams, as nothing is split; a hashed id then has two parts, one
+            of the patient and one of the study.
 
     Returns:
         The sound cases, in the order of case ids.
@@ -88,28 +103,33 @@ def read_cases(
         problems: list[str] = []
         identity = _identity(study, problems)
         case = pseudonym(identity, salt) if source.case_ids == "hash" else study.name
+        if follow_ups and source.case_ids == "hash":
+            exam_of = "+".join(sorted({header.study for header in study.headers if header.kind == "image"}))
+            case = identity = f"{case}_{pseudonym(exam_of, salt)[-6:]}"
         shared = owners.setdefault(identity, study.name) != study.name
         if shared and source.case_ids == "hash":
-            problems.append(f"has the PatientID of {owners[identity]}; {ONE_EXAM} set source.case_ids: keep")
+            same, one = ("PatientID and StudyInstanceUID", ONE_FOLDER) if follow_ups else ("PatientID", ONE_EXAM)
+            problems.append(f"has the {same} of {owners[identity]}; {one} set source.case_ids: keep")
         exam = read_case(study, case, problems)
-        if exam and shared:
+        if exam and shared and not follow_ups:
             exam = replace(exam, notes=(*exam.notes, SHARED))
         cases += [exam] if exam else []
         findings += [f"{study.name}: {problem}" for problem in problems]
     return sorted(cases, key=lambda exam: exam.case)
 
 
-def find_studies(root: Path, masks: str, findings: list[str]) -> list[Study]:
+def find_studies(root: Path, masks: str, findings: list[str], skip: Collection[Path] = ()) -> list[Study]:
     """Read all headers below a folder and sort them into cases.
 
     Args:
         root: the folder.
         masks: name of the folder of masks inside a case's folder.
         findings: files that cannot be read; appended to.
+        skip: folders, resolved, whose files are passed over.
     """
     units: dict[str, list[Header]] = defaultdict(list)
     unreadable: Counter[str] = Counter()
-    for path in dicom_files(root):
+    for path in dicom_files(root, skip):
         relative = path.relative_to(root)
         unit = relative.parts[0] if len(relative.parts) > 1 else ""
         try:
@@ -120,9 +140,9 @@ def find_studies(root: Path, masks: str, findings: list[str]) -> list[Study]:
         else:
             units[unit].append(header)
     everything = [header for headers in units.values() for header in headers]
-    images = {header.study for header in everything if header.kind == "image"}
+    ids = {header.study for header in everything if header.kind != "seg"}  # a hand-made SEG may have another
     whole = not set(unreadable) - set(units)  # a folder of which nothing can be read may be another exam
-    if len(images) == 1 and whole and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
+    if len(ids) == 1 and whole and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
         return [Study(root, root.resolve().name, tuple(everything), unreadable.total())]
     loose = defaultdict(list)
     for header in units.pop("", []):
@@ -201,6 +221,7 @@ def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:
         spacing_mm=stack.spacing_mm,
         thickness_mm=stack.thickness_mm,
         affine=stack.affine(),
+        slots=stack.slots,
         notes=stack.notes,
         sources=tuple(SourceFrame(frame.path, frame.number) for frame in stack.frames),
     )

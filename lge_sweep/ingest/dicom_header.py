@@ -1,7 +1,7 @@
 """Read what is needed of DICOM headers, and nothing else: no name, no date of a patient is ever looked at."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,8 +92,13 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def dicom_files(folder: Path) -> list[Path]:
-    """Return the files below a folder that may be DICOM, sorted; hidden files and other known kinds are left out."""
+def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
+    """Return the files below a folder that may be DICOM, sorted.
+
+    Args:
+        folder: the folder. Hidden files and other known kinds are left out.
+        skip: folders, resolved, whose files are left out, too.
+    """
     return [
         path
         for path in sorted(folder.rglob("*"))
@@ -101,6 +106,7 @@ def dicom_files(folder: Path) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.suffix.lower() not in BESIDES
         and path.name.upper() != "DICOMDIR"
+        and not (skip and any(parent in skip for parent in path.resolve().parents))
     ]
 
 
@@ -186,7 +192,10 @@ def _header(path: Path, dataset: Dataset) -> Header:
 
 
 def _frame_count(dataset: Dataset) -> int:
-    return int((numbers(dataset, "NumberOfFrames", 1) or (1,))[0])
+    count = int((numbers(dataset, "NumberOfFrames", 1) or (1,))[0])
+    if count < 1:
+        raise UnusableError(f"NumberOfFrames is {count}; expected at least 1")
+    return count
 
 
 def _frame(path: Path, dataset: Dataset, number: int) -> Frame:

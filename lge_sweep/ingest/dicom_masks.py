@@ -1,6 +1,7 @@
 """Labels for a DICOM series: mask images by file name, a NIfTI on its grid, or a DICOM Segmentation."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from lge_sweep.config.data import ColourMask, DicomFolders, IndexMask, NiftiMask
 from lge_sweep.ingest.dicom_header import Header, quiet
 from lge_sweep.ingest.dicom_series import Stack
 from lge_sweep.ingest.masks import SUFFIXES, from_values, open_mask
-from lge_sweep.ingest.nifti import BROKEN, Voxels, only_nifti, read_voxels
+from lge_sweep.ingest.nifti import Voxels, attempt, only_nifti, read_voxels
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import Label
 
@@ -56,6 +57,13 @@ def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findi
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
     masks = {path.stem: path for path in files}
     stems = [_stem(frame.path) for frame in stack.frames]
+    for kind, names in (("masks", [path.stem for path in files]), ("images", stems)):
+        findings += [
+            f"{count} {kind} are called {name}, but masks are found by the names of images; rename them, or give a "
+            "NIfTI or DICOM SEG mask"
+            for name, count in Counter(names).items()
+            if count > 1
+        ]
     findings += [
         f"{frame.path.name}: has no mask {folder.name}/{stem}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
         for frame, stem in zip(stack.frames, stems, strict=True)
@@ -102,13 +110,14 @@ def _from_nifti(
     path = only_nifti(folder, name, findings)
     if path is None:
         return None, ()
+    voxels = attempt(read_voxels, path, path.name, findings)
+    if voxels is None:
+        return None, ()
     try:
-        voxels = read_voxels(path)
         array, notes = onto_stack(voxels, stack)
         return from_values(array, IndexMask(values=mask.values), f"NIfTI ({array.dtype})"), notes
-    except BROKEN as error:
-        ours = isinstance(error, UnusableError) or str(error).startswith("mask value")
-        findings.append(f"{path.name}: {error}" if ours else f"{path.name}: broken NIfTI file ({type(error).__name__})")
+    except ValueError as error:
+        findings.append(f"{path.name}: {error}")
     return None, ()
 
 
@@ -127,13 +136,15 @@ def onto_stack(voxels: Voxels, stack: Stack) -> tuple[NDArray[np.number], tuple[
         UnusableError: it has another shape, or lies elsewhere.
     """
     height, width = stack.frames[0].size
-    shape = (width, height, len(stack.frames))
+    slots = list(stack.slots)
+    shape = (width, height, len(slots))
     placed = stack.affine(alone_mm=voxels.zooms[voxels.array.shape.index(min(voxels.array.shape))])
     lost = not voxels.affine[:3, 3].any() and np.count_nonzero(voxels.affine[:3, :3]) == 3
     if placed is None or lost:
         if voxels.array.shape != shape:
             raise UnusableError(_wrong_size(voxels.array.shape, shape) + " (columns, rows, slices)")
         return voxels.array.transpose(2, 1, 0), (NO_PLACE,)
+    shape = (width, height, slots[-1] + 1)  # with an empty slice where the series lacks one
     relative = np.linalg.inv(placed[:, [1, 0, 2, 3]]) @ voxels.affine
     turn = np.rint(relative[:3, :3]).astype(int)
     source = np.abs(turn).argmax(axis=1)
@@ -146,7 +157,7 @@ def onto_stack(voxels: Voxels, stack: Stack) -> tuple[NDArray[np.number], tuple[
     first = np.array([shape[axis] - 1 if axis in backwards else 0 for axis in range(3)])
     if np.abs(relative[:3, 3] - first).max() > 0.25:
         raise UnusableError("mask lies elsewhere than its series (its first voxel is shifted); resample it")
-    return np.flip(voxels.array.transpose(*source), backwards).transpose(2, 1, 0), ()
+    return np.flip(voxels.array.transpose(*source), backwards).transpose(2, 1, 0)[slots], ()
 
 
 # ---------------------------------------------------------------------------------------------------------- DICOM SEG

@@ -15,6 +15,8 @@ TOUCHING_MM = 0.01
 """Slices nearer to each other than this are at the same position."""
 PARALLEL = 1e-3
 """Largest difference between two direction cosines that count as equal."""
+UNEVEN = 0.1
+"""Share of the slice distance by which steps between slices may differ and count as equal."""
 NO_SPACING = "no PixelSpacing: no length, area or volume is valid"
 NO_DISTANCE = "a single slice without thickness: no volume is valid"
 NO_DESCRIPTION = "its series has no description; taken for LGE because it is the only one"
@@ -29,17 +31,19 @@ class Stack:
         spacing_mm: (row, column, slice) distance, or None; slice is NaN where only it is unknown.
         thickness_mm: thickness of a slice, or None.
         notes: what a user should know.
+        slots: for each image its place in an evenly spaced stack, from 0; more than one on where images are missing.
     """
 
     frames: tuple[Frame, ...]
     spacing_mm: tuple[float, float, float] | None
     thickness_mm: float | None
     notes: tuple[str, ...]
+    slots: tuple[int, ...]
 
     def affine(self, alone_mm: float | None = None) -> NDArray[np.float64] | None:
-        """Return where the stack lies: [4, 4] index (row, column, slice) -> mm; right, front, head are positive.
+        """Return where the stack lies: [4, 4] index (row, column, slot) -> mm; right, front, head are positive.
 
-        The step from slice to slice is that of the positions, (last - first) / (S - 1).
+        The step from slot to slot is that of the positions, (last - first) / the last slot.
 
         Args:
             alone_mm: the distance to give to a single slice of which none is known.
@@ -50,7 +54,7 @@ class Stack:
         Source:
             DICOM PS3.3 C.7.6.2.1.1, whose left and back are turned into nibabel's right and front.
         """
-        first, last, steps = self.frames[0], self.frames[-1], len(self.frames) - 1
+        first, last, steps = self.frames[0], self.frames[-1], self.slots[-1]
         if first.orientation is None or first.position is None or last.position is None or self.spacing_mm is None:
             return None
         rows_mm, columns_mm, distance = self.spacing_mm
@@ -120,11 +124,11 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
     if len(findings) > before:
         return None
     notes = [] if files[0].description else [NO_DESCRIPTION]
-    if len(frames) == 1:
-        return _stack(frames, _told_distance(frames[0]), notes)
-    if problem := _unplaced(frames):
+    if problem := (_unplaced(frames) if len(frames) > 1 else None) or _crooked(frames):
         findings.append(problem)
         return None
+    if len(frames) == 1:
+        return _stack(frames, _told_distance(frames[0]), notes, [0])
     along = _along(frames)
     order = np.argsort(along, kind="stable")
     frames, along = [frames[k] for k in order], along[order]
@@ -132,22 +136,36 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
     if (steps < TOUCHING_MM).any():
         findings.append(_crowded(frames, steps))
         return None
-    distance = float(np.median(steps))
-    if np.ptp(steps) > 0.1 * distance:
+    distance, strides = _distance(steps)
+    if np.ptp(steps) > UNEVEN * distance:
+        missing = int(strides.sum()) - len(steps)
+        apart = f"slices are {steps.min():.3g} to {steps.max():.3g} mm apart"
         notes.append(
-            f"slices are {steps.min():.3g} to {steps.max():.3g} mm apart (one missing?); volumes take the median"
+            f"{apart} ({missing} missing?); volumes take {distance:.4g} mm a slice, nothing where one is missing"
+            if missing
+            else f"{apart}; volumes take the median, and a NIfTI file spaces them evenly"
         )
-    return _stack(frames, round(distance, 4), notes)
+    return _stack(frames, round(distance, 4), notes, [0, *np.cumsum(strides).tolist()])
 
 
-def _stack(frames: Sequence[Frame], distance: float | None, notes: list[str]) -> Stack:
-    spacing = frames[0].spacing
-    if spacing is None:
-        return Stack(tuple(frames), None, frames[0].thickness, (*notes, NO_SPACING))
-    if distance is None:
-        notes = [*notes, NO_DISTANCE]
-    rows, columns = spacing
-    return Stack(tuple(frames), (rows, columns, distance or float("nan")), frames[0].thickness, tuple(notes))
+def _distance(steps: NDArray[np.float64]) -> tuple[float, NDArray[np.intp]]:
+    """Return the distance of slices, and how often it goes into each step; 1 where that is no whole number."""
+    strides = np.rint(steps / steps.min()).astype(int)
+    distance = float(np.median(steps / strides))
+    if (np.abs(steps / distance - strides) < UNEVEN).all():
+        return distance, strides
+    return float(np.median(steps)), np.ones_like(strides)
+
+
+def _stack(frames: Sequence[Frame], distance: float | None, notes: Sequence[str], slots: Sequence[int]) -> Stack:
+    first, spacing = frames[0], None
+    if first.spacing is None:
+        notes = [*notes, NO_SPACING]
+    else:
+        rows, columns = first.spacing
+        spacing = (rows, columns, float("nan") if distance is None else distance)
+        notes = [*notes, NO_DISTANCE] if distance is None else notes
+    return Stack(tuple(frames), spacing, first.thickness, tuple(notes), tuple(slots))
 
 
 def _told_distance(frame: Frame) -> float | None:
@@ -175,7 +193,14 @@ def _unplaced(frames: Sequence[Frame]) -> str | None:
                 f"{lacking[0].path.name}: has no {name}{_others(lacking)}, so {len(frames)} slices cannot be put in "
                 "order; export the study again with geometry"
             )
-    directions = np.array([frame.orientation for frame in frames])
+    return None
+
+
+def _crooked(frames: Sequence[Frame]) -> str | None:
+    """Say what is wrong with the images' directions, where they have some."""
+    directions = np.array([frame.orientation for frame in frames if frame.orientation is not None]).reshape(-1, 6)
+    if not len(directions):
+        return None
     row, column = directions[:, :3], directions[:, 3:]
     lengths = np.linalg.norm([row, column], axis=-1)
     if np.abs(lengths - 1).max() > 0.01 or np.abs((row * column).sum(axis=1)).max() > 0.01:

@@ -1,8 +1,7 @@
 """Read exams to segment: images without labels, from DICOM or NIfTI. Noun `Exam`, verb `read_exams`."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from pydicom.misc import is_dicom
@@ -10,10 +9,10 @@ from pydicom.misc import is_dicom
 from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders
 from lge_sweep.config.loader import validate
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.dicom import SHARED, Study, as_exam, find_studies, read_cases, read_series
+from lge_sweep.ingest.dicom import Study, as_exam, find_studies, read_cases, read_series, unknown_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
 from lge_sweep.ingest.nifti import as_exam as nifti_exam
-from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti, subfolders
+from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti, read_grid, subfolders
 from lge_sweep.ingest.pseudonym import pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam, UnusableError, blank_slices
 
@@ -30,20 +29,24 @@ def read_exams(
     series: Sequence[str] = (),
     series_pattern: str = SERIES_PATTERN,
     window: bool = False,
+    skip: Collection[Path] = (),
 ) -> tuple[list[Exam], list[str]]:
     """Read what is to be segmented; one bad exam does not keep the others from being read.
 
-    `path` is one exam or a folder of exams, of one kind. DICOM: a file, the folder of a study, or a folder of such
-    folders. NIfTI: a file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of
-    such folders. Where a folder holds DICOM files, NIfTI files in it are taken for masks and passed over.
+    `path` is one exam or a folder of exams. DICOM: a file, the folder of a study, or a folder of such folders. NIfTI: a
+    file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of such folders. Other
+    NIfTI files are taken for masks and passed over where there are DICOM files. A folder in which there is no exam is
+    a finding, too.
 
     Args:
         path: the exam or exams.
-        case_ids: `hash`: a salted hash of the PatientID (of the folder's or file's name if there is none); `keep`: the
-            name of the folder or file, right if it tells no patient.
+        case_ids: `hash`: a salted hash of the PatientID (of the folder's or file's name if there is none), and for
+            DICOM another of the study, as a patient may have several; `keep`: the name of the folder or file, right if
+            it tells no patient.
         series: SeriesInstanceUIDs; a DICOM exam that has one of them uses it, whatever the descriptions are.
         series_pattern: regular expression that finds the LGE series of a DICOM exam by its description.
         window: whether grey levels are those of the DICOM file's window, as `DicomFolders.window` in training.
+        skip: folders that are passed over, resolved.
 
     Returns:
         The sound exams in the order of case ids, and a sentence for everything that is wrong with the others. The
@@ -51,7 +54,8 @@ def read_exams(
 
     Raises:
         ConfigError: `series_pattern` is no regular expression.
-        DataError: there is no such file or folder, or the salt of case ids cannot be had.
+        DataError: there is no such file or folder, it cannot be read, no exam has a series that is asked for, or the
+            salt of case ids cannot be had.
     """
     path = path.expanduser()
     if not path.exists():
@@ -59,20 +63,54 @@ def read_exams(
     findings: list[str] = []
     asked = {"series_pattern": series_pattern, "series": tuple(series), "window": window, "case_ids": case_ids}
     source = validate(DicomFolders, {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}, **asked}, "options")
-    named = _nifti_files(path, findings)
-    if named or findings:
-        exams = _read_nifti(named, case_ids, findings)
-    else:
-        studies = _one_file(path, findings) if path.is_file() else find_studies(path, source.masks, findings)
-        if not studies and not findings:
-            findings.append(NOTHING)
-        found = read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings)
-        # Two exams of a patient would leak between parts of a split; here there is none.
-        exams = [replace(exam, notes=tuple(note for note in exam.notes if note != SHARED)) for exam in found]
-    return exams, [_as_options(finding) for finding in findings]
+    try:
+        named, studies = _look_into(path, source, skip, findings)
+    except OSError as error:
+        raise DataError(str(path), [f"cannot be read ({error.strerror})"]) from error
+    if absent := unknown_series(source, studies):
+        raise DataError(str(path), [_as_options(finding) for finding in (*absent, *findings)])
+    if not named and not studies and not findings:
+        findings.append(NOTHING)
+    exams = _read_nifti(named, case_ids, findings)
+    exams += read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings, follow_ups=True)
+    return sorted(exams, key=lambda exam: exam.case), [_as_options(finding) for finding in findings]
+
+
+Named = tuple[str, Path]
+"""A NIfTI exam's name and file."""
+
+
+def _look_into(
+    path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str]
+) -> tuple[list[Named], list[Study]]:
+    """Tell NIfTI exams from DICOM studies; a folder that holds neither is a finding."""
+    if path.is_file():
+        return ([(_stem(path), path)], []) if is_nifti(path) else ([], _one_file(path, findings))
+    if _is_nifti_case(path):
+        return _only_nifti([path], findings), []
+    folders = [folder for folder in subfolders(path) if folder.resolve() not in skip]
+    cases = [folder for folder in folders if _is_nifti_case(folder)]
+    named = _only_nifti(cases, findings)
+    passed = {*skip, *(folder.resolve() for folder in cases)}
+    loose = [(_stem(file), file) for file in sorted(path.iterdir()) if is_nifti(file)]
+    others = [folder for folder in folders if folder not in cases]
+    if (cases or loose) and not any(_looks_dicom(file) for file in dicom_files(path, passed)):
+        findings += [f"{folder.name}: holds no {IMAGES}/ with a NIfTI file; expected an exam" for folder in others]
+        return named + loose, []
+    studies = find_studies(path, source.masks, findings, passed)
+    if all(study.folder != path for study in studies):
+        findings += [f"{folder.name}: {NOTHING}" for folder in others if not dicom_files(folder, passed)]
+    return named, studies
 
 
 # -------------------------------------------------------------------------------------------------------------- DICOM
+
+
+def _looks_dicom(path: Path) -> bool:
+    try:
+        return is_dicom(path)
+    except OSError:  # for the reader to report
+        return True
 
 
 def _one_file(path: Path, findings: list[str]) -> list[Study]:
@@ -97,36 +135,20 @@ def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[st
 # -------------------------------------------------------------------------------------------------------------- NIfTI
 
 
-def _nifti_files(path: Path, findings: list[str]) -> list[tuple[str, Path]]:
-    """Return name and file of each NIfTI exam; nothing where `path` is DICOM."""
-    if path.is_file():
-        return [(_stem(path), path)] if is_nifti(path) else []
-    if (path / IMAGES).is_dir() and not _any_dicom(path / IMAGES):
-        folders = [path]
-    elif _any_dicom(path):
-        return []
-    else:
-        folders = [folder for folder in subfolders(path) if (folder / IMAGES).is_dir()]
+def _is_nifti_case(folder: Path) -> bool:
+    return (folder / IMAGES).is_dir() and not any(_looks_dicom(file) for file in dicom_files(folder / IMAGES))
+
+
+def _only_nifti(folders: Sequence[Path], findings: list[str]) -> list[Named]:
     found = [(folder.resolve().name, only_nifti(folder, IMAGES, findings)) for folder in folders]
-    loose = [] if folders == [path] else [(_stem(file), file) for file in sorted(path.iterdir()) if is_nifti(file)]
-    return [(name, file) for name, file in found if file] + loose
+    return [(name, file) for name, file in found if file]
 
 
-def _any_dicom(folder: Path) -> bool:
-    def looks_so(path: Path) -> bool:
-        try:
-            return is_dicom(path)
-        except OSError:  # for the reader to report
-            return True
-
-    return any(looks_so(path) for path in dicom_files(folder))
-
-
-def _read_nifti(named: Sequence[tuple[str, Path]], case_ids: CaseIds, findings: list[str]) -> list[Exam]:
-    salt = read_salt() if case_ids == "hash" else b""
+def _read_nifti(named: Sequence[Named], case_ids: CaseIds, findings: list[str]) -> list[Exam]:
+    salt = read_salt() if case_ids == "hash" and named else b""
     exams: dict[str, Exam] = {}
     for name, file in named:
-        grid = attempt(file, file.name, findings)
+        grid = attempt(read_grid, file, file.name, findings)
         problems = blank_slices(grid.array) if grid else []
         case = pseudonym(name, salt) if case_ids == "hash" else name
         if case in exams:
@@ -134,7 +156,7 @@ def _read_nifti(named: Sequence[tuple[str, Path]], case_ids: CaseIds, findings: 
         findings += [f"{file.name}: {problem}" for problem in problems]
         if grid and not problems:
             exams[case] = nifti_exam(case, grid)
-    return [exams[case] for case in sorted(exams)]
+    return list(exams.values())
 
 
 def _stem(path: Path) -> str:

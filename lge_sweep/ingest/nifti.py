@@ -1,30 +1,32 @@
 """Read a folder a case, with the image and the mask as NIfTI files (the layout of the EMIDEC challenge)."""
 
-import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import nibabel as nib
 import numpy as np
-from nibabel.filebasedimages import ImageFileError
 from nibabel.openers import ImageOpener
-from nibabel.spatialimages import HeaderDataError
-from nibabel.wrapstruct import WrapStructError
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import IndexMask, NiftiFolders
 from lge_sweep.ingest.masks import from_values
 from lge_sweep.ingest.pseudonym import pseudonym, read_salt
-from lge_sweep.ingest.volume import Exam, Pixels, UnusableError, Volume, blank_slices, slice_ids
+from lge_sweep.ingest.volume import Exam, Pixels, StoredGrid, UnusableError, Volume, blank_slices, slice_ids
 
+T = TypeVar("T")
 SUFFIXES = (".nii", ".nii.gz")
 UNITS = {"meter": 1000.0, "micron": 0.001}
 """mm in the header's unit of length; mm where the header names none."""
 DISAGREES = "spacing is taken from the header's zooms, its affine says otherwise"
 UNORIENTED = "its NIfTI header holds no orientation; slices may be mirrored"
-BROKEN = (ImageFileError, HeaderDataError, WrapStructError, OSError, EOFError, zlib.error, ValueError)
-"""What nibabel raises for broken files."""
+FLAT = "its NIfTI header holds no slice distance: no volume is valid"
+GEOMETRY = (
+    "xyzt_units", "pixdim", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
+    "sform_code", "srow_x", "srow_y", "srow_z",
+)  # fmt: skip
+"""Fields of a header that tell where its voxels lie; others may tell who the patient is."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class Grid:
         affine: [4, 4] voxel -> world, mm, as stored.
         placed: [4, 4] index (row, column, slice) of `array` -> world, mm; right, front, head are positive. None where
             the header holds no orientation, or one whose distances are not its zooms.
-        spacing_mm: (row, column, slice) from the header's zooms.
+        spacing_mm: (row, column, slice) from the header's zooms; slice is NaN in a file of two dimensions.
+        stored: how the file stores it.
         notes: what a user should know.
     """
 
@@ -44,6 +47,7 @@ class Grid:
     affine: NDArray[np.float64]
     placed: NDArray[np.float64] | None
     spacing_mm: tuple[float, float, float]
+    stored: StoredGrid
     notes: tuple[str, ...]
 
 
@@ -81,14 +85,15 @@ def read_grid(path: Path) -> Grid:
 
     Raises:
         UnusableError: it holds more than one volume, or its affine or zooms are broken.
-        One of `BROKEN`: it cannot be read.
+        Whatever nibabel raises for broken files.
     """
-    array, affine, zooms, notes = read_voxels(path)
-    rows, flips = display(affine)
+    array, affine, zooms, header, notes = read_voxels(path)
+    stored = StoredGrid(header, *display(affine))
+    rows = stored.rows
     spacing = (zooms[rows], zooms[1 - rows], zooms[2])
-    turned = np.moveaxis(np.flip(array, flips), (2, rows, 1 - rows), (0, 1, 2))
-    placed = None if {UNORIENTED, DISAGREES} & set(notes) else affine @ _turning(array.shape, rows, flips)
-    return Grid(np.ascontiguousarray(turned), affine, placed, spacing, notes)
+    unplaced = {UNORIENTED, DISAGREES, FLAT} & set(notes)
+    placed = None if unplaced else affine @ _turning(array.shape, rows, stored.flips)
+    return Grid(np.ascontiguousarray(stored.to_display(array)), affine, placed, spacing, stored, notes)
 
 
 class Voxels(NamedTuple):
@@ -99,7 +104,9 @@ class Voxels(NamedTuple):
     affine: NDArray[np.float64]
     """[4, 4] voxel -> world, mm."""
     zooms: tuple[float, float, float]
-    """Distances along I, J and K, mm."""
+    """Distances along I, J and K, mm; K is NaN in a file of two dimensions."""
+    header: nib.Nifti1Header
+    """The file's `GEOMETRY`."""
     notes: tuple[str, ...]
     """What a user should know."""
 
@@ -109,7 +116,7 @@ def read_voxels(path: Path) -> Voxels:
 
     Raises:
         UnusableError: it holds more than one volume, or its affine or zooms are broken.
-        One of `BROKEN`: it cannot be read.
+        Whatever nibabel raises for broken files.
     """
     image = nib.load(path)
     if not isinstance(image, nib.Nifti1Pair):
@@ -125,7 +132,7 @@ def read_voxels(path: Path) -> Voxels:
     if array.dtype.itemsize > 4:
         array = array.astype(np.float32)
     affine[:3] *= _unit_mm(image)
-    return Voxels(array, affine, zooms, tuple(_notes(image, affine, zooms)))
+    return Voxels(array, affine, zooms, _geometry(image.header), tuple(_notes(image, affine, zooms)))
 
 
 def display(affine: NDArray[np.float64]) -> tuple[int, tuple[int, ...]]:
@@ -165,17 +172,26 @@ def _zooms(image: nib.Nifti1Pair) -> tuple[float, float, float]:
     # Raw: nibabel itself makes 0 and negative zooms positive, and tells only its log.
     with ImageOpener(str(image.file_map["image"].filename)) as file:
         header = type(image.header).from_fileobj(file, check=False)
-    zooms = [float(zoom) * _unit_mm(image) for zoom in (*header.get_zooms(), 1.0)[:3]]
+    zooms = [float(zoom) * _unit_mm(image) for zoom in header.get_zooms()[:3]]
     if not all(np.isfinite(zoom) and zoom > 0 for zoom in zooms):
-        raise UnusableError(f"its header's zooms are {zooms}; expected three distances above 0, in mm")
-    return zooms[0], zooms[1], zooms[2]
+        raise UnusableError(f"its header's zooms are {zooms}; expected distances above 0, in mm")
+    return zooms[0], zooms[1], (*zooms, float("nan"))[2]
+
+
+def _geometry(header: nib.Nifti1Header) -> nib.Nifti1Header:
+    geometry = nib.Nifti1Header()
+    for field in GEOMETRY:
+        geometry[field] = header[field]
+    return geometry
 
 
 def _notes(image: nib.Nifti1Pair, affine: NDArray[np.float64], zooms: tuple[float, float, float]) -> list[str]:
     if not int(image.header["sform_code"]) and not int(image.header["qform_code"]):
         return [UNORIENTED]
+    known = np.isfinite(zooms)
     norms = np.linalg.norm(affine[:3, :3], axis=0)
-    return [] if np.allclose(norms, zooms, rtol=0.01) else [DISAGREES]
+    agrees = np.allclose(norms[known], np.array(zooms)[known], rtol=0.01)
+    return ([] if agrees else [DISAGREES]) + ([] if known.all() else [FLAT])
 
 
 def _unit_mm(image: nib.Nifti1Pair) -> float:
@@ -188,11 +204,11 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
         return None
     mask_path = folder / source.labels / path.name
     where, mask_where = (f"{folder.name}/{p.parent.name}/{p.name}" for p in (path, mask_path))
-    image = attempt(path, where, findings)
+    image = attempt(read_grid, path, where, findings)
     if not mask_path.is_file():
         findings.append(f"{where}: has no mask {mask_where}")
         return None
-    mask = attempt(mask_path, mask_where, findings)
+    mask = attempt(read_grid, mask_path, mask_where, findings)
     if image is None or mask is None:
         return None
     before = len(findings)
@@ -207,7 +223,15 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
 def as_exam(case: str, grid: Grid) -> Exam:
     """Return a NIfTI image as an exam."""
     ids = slice_ids(case, len(grid.array))
-    return Exam(case, ids, grid.array, spacing_mm=grid.spacing_mm, affine=grid.placed, notes=grid.notes)
+    return Exam(
+        case,
+        ids,
+        grid.array,
+        spacing_mm=grid.spacing_mm,
+        affine=grid.placed,
+        stored=grid.stored,
+        notes=grid.notes,
+    )
 
 
 def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
@@ -221,13 +245,13 @@ def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     return None
 
 
-def attempt(path: Path, where: str, findings: list[str]) -> Grid | None:
+def attempt(reader: Callable[[Path], T], path: Path, where: str, findings: list[str]) -> T | None:
     """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None."""
     try:
-        return read_grid(path)
+        return reader(path)
     except UnusableError as error:
         findings.append(f"{where}: {error}")
-    except BROKEN as error:
+    except Exception as error:  # nibabel raises whatever broken bytes lead to; its messages may quote them
         findings.append(f"{where}: broken NIfTI file ({type(error).__name__})")
     return None
 
@@ -237,7 +261,7 @@ def _mismatch(image: Grid, mask: Grid) -> list[str]:
         sizes = [f"{s} slices of {h}x{w}" for s, h, w in (mask.array.shape, image.array.shape)]
         return [f"mask is {sizes[0]}, its image {sizes[1]}; they must be equal"]
     if not np.allclose(image.affine, mask.affine, atol=1e-3) or not np.allclose(
-        image.spacing_mm, mask.spacing_mm, rtol=1e-3
+        image.spacing_mm, mask.spacing_mm, rtol=1e-3, equal_nan=True
     ):
         return ["mask lies elsewhere than its image (their affines or zooms differ); resample it onto the image"]
     return []

@@ -3,10 +3,13 @@
 import math
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:  # nibabel takes a second to import
+    from nibabel import Nifti1Header
 
 Pixels = NDArray[np.number]
 
@@ -25,6 +28,29 @@ class SourceFrame(NamedTuple):
 
 
 @dataclass(frozen=True)
+class StoredGrid:
+    """The grid on which a NIfTI file stores a stack, so that labels can be written on the very same one.
+
+    Attributes:
+        header: a header with the file's geometry and nothing else of it.
+        rows: which of the stored axes 0 and 1 becomes the rows; the other becomes the columns, axis 2 the slices.
+        flips: the stored axes that are reversed for display.
+    """
+
+    header: "Nifti1Header"
+    rows: int
+    flips: tuple[int, ...]
+
+    def to_display(self, stored: Pixels) -> Pixels:
+        """Turn a stored array [I, J, K] into slices [S, H, W] as they are looked at."""
+        return np.moveaxis(np.flip(stored, self.flips), (2, self.rows, 1 - self.rows), (0, 1, 2))
+
+    def from_display(self, slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Turn slices [S, H, W] back into an array [I, J, K] as it is stored."""
+        return np.flip(np.moveaxis(slices, (0, 1, 2), (2, self.rows, 1 - self.rows)), self.flips)
+
+
+@dataclass(frozen=True)
 class Exam:
     """One patient exam: a stack of short-axis slices.
 
@@ -35,8 +61,11 @@ class Exam:
         spacing_mm: (row, column, slice) distance between pixel centres in mm, or None where it is unknown; slice is
             NaN where only it is unknown.
         thickness_mm: thickness of a slice, or None where it is unknown.
-        affine: [4, 4] index (row, column, slice, 1) -> position in mm; right, front and head of the patient are
+        affine: [4, 4] index (row, column, slot, 1) -> position in mm; right, front and head of the patient are
             positive (RAS+, nibabel's convention). None where orientation, position or spacing is unknown.
+        slots: for each slice its place in an evenly spaced stack, from 0; empty: the slice's index, as no slice is
+            missing between others.
+        stored: how the exam's NIfTI file stores it, or None where it is no NIfTI.
         notes: what a user should know about the exam; nothing in them tells who the patient is.
         sources: the DICOM image of each slice; empty where the exam is not DICOM. Paths may tell who the patient is,
             so they are in no repr.
@@ -49,6 +78,8 @@ class Exam:
     spacing_mm: tuple[float, float, float] | None = None
     thickness_mm: float | None = None
     affine: NDArray[np.float64] | None = None
+    slots: tuple[int, ...] = ()
+    stored: StoredGrid | None = None
     notes: tuple[str, ...] = ()
     sources: tuple[SourceFrame, ...] = field(default=(), repr=False)
 
@@ -76,6 +107,8 @@ class Exam:
             spacing_mm=self.spacing_mm,
             thickness_mm=self.thickness_mm,
             affine=self.affine,
+            slots=self.slots,
+            stored=self.stored,
             notes=self.notes,
             sources=self.sources,
         )
@@ -85,6 +118,7 @@ class Exam:
         assert self.pixels.ndim == 3, self.pixels.shape
         assert len(self.slices) == len(self.pixels), (len(self.slices), len(self.pixels))
         assert len(self.sources) in (0, len(self.pixels)), (len(self.sources), len(self.pixels))
+        assert len(self.slots) in (0, len(self.pixels)), (len(self.slots), len(self.pixels))
 
 
 @dataclass(frozen=True)

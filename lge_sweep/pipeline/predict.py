@@ -1,7 +1,8 @@
 """Segment exams with a shipped model and deliver the results."""
 
+import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +11,6 @@ from lge_sweep.choices import look_up
 from lge_sweep.config.data import CaseIds
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
-from lge_sweep.deliver.result import seg_obstacle
 from lge_sweep.deliver.write import ABOUT, BURDEN
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
@@ -76,6 +76,7 @@ def predict_exams(
         DataError: there is no such file or folder, or no exam in it could be read.
         ModelError: there is no such model.
     """
+    path, output = path.expanduser(), output.expanduser()
     for name in formats:
         look_up("format", name, FORMATS)
     folder = find_segmenter(model, runs)
@@ -87,30 +88,44 @@ def predict_exams(
         series=reading.series,
         series_pattern=reading.series_pattern or SERIES_PATTERN,
         window=settings.window,
+        skip={folder.resolve() for folder in (output, *_delivered(output)) if folder.resolve() != path.resolve()},
     )
     if not exams:
         raise DataError(str(path), problems)
     deliveries: list[Delivery] = []
     for number, exam in enumerate(exams):
         say(exam.case, number, len(exams))
-        obstacle = None if formats else seg_obstacle(exam)
-        asked = tuple(formats) or tuple(name for name in FORMATS if name != "seg" or obstacle is None)
+        pixel_mm = exam.spacing_mm and exam.spacing_mm[:2]
         try:
-            made = read_delivery(output, exam, asked, facts)
-            pixel_mm = exam.spacing_mm and exam.spacing_mm[:2]
-            made = made or deliver(exam, segmenter.segment(exam.pixels, pixel_mm).labels, output, asked, facts)
-            deliveries.append(replace(made, notes=(*made.notes, f"no DICOM SEG: {obstacle}")) if obstacle else made)
+            made = read_delivery(output, exam, formats, facts)
+            made = made or deliver(exam, segmenter.segment(exam.pixels, pixel_mm).labels, output, formats, facts)
+            deliveries.append(made)
         except DataError as error:
             problems += [f"{exam.case}: {finding}" for finding in error.findings]
+        except Exception as error:  # an exam nobody thought of must not keep the others from being done
+            place = traceback.extract_tb(error.__traceback__)[-1]  # the message might tell who the patient is
+            what = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
+            problems.append(f"{exam.case}: cannot be segmented or written ({what}); please report this")
     say("done", len(exams), len(exams))
-    output = output.expanduser()
-    tables = [
-        about.with_name(BURDEN) for about in sorted(output.glob(f"*/{ABOUT}")) if about.with_name(BURDEN).is_file()
-    ]
-    if tables:
-        every = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in tables])
-        write_text(output / BURDEN, every.to_csv(index=False))
+    problems += _write_table(output)
     return Predicted(tuple(deliveries), tuple(problems))
+
+
+def _delivered(output: Path) -> list[Path]:
+    """Return the folders of exams in an output folder."""
+    return [about.parent for about in sorted(output.glob(f"*/{ABOUT}"))]
+
+
+def _write_table(output: Path) -> list[str]:
+    """Write the table of all exams in an output folder; return what was wrong."""
+    try:
+        tables = [folder / BURDEN for folder in _delivered(output) if (folder / BURDEN).is_file()]
+        if tables:
+            every = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in tables])
+            write_text(output / BURDEN, every.to_csv(index=False))
+    except (OSError, ValueError) as error:
+        return [f"{output / BURDEN}: cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"]
+    return []
 
 
 def _facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:
