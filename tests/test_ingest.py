@@ -15,6 +15,7 @@ from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
+from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 from lge_sweep.labels import Label
 from lge_sweep.paths import DATA_VARIABLE
 from lge_sweep.split import split_cases
@@ -455,6 +456,21 @@ def test_a_stack_in_one_file_is_not_cut_to_its_first_slice(tmp_path: Path) -> No
     path = pair(tmp_path, "p1_slice0", suffix="tif")
     Image.fromarray(grey(1)).save(path, save_all=True, append_images=[Image.fromarray(grey(2))])
     assert the_finding(tmp_path) == "p1_slice0.tif: holds 2 pages; each slice needs a file of its own"
+
+
+def test_cases_of_image_pairs_can_be_hashed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SALT_VARIABLE, "test")
+    for name in ("Doe_slice1", "Doe_slice0", "Roe_slice0"):
+        pair(tmp_path, name, grey(len(name)))
+    kept = read(INDEX, tmp_path)
+    hashed = read(INDEX.model_copy(update={"case_ids": "hash"}), tmp_path)
+    expected = {pseudonym(volume.case, b"test"): volume for volume in kept}
+    assert [volume.case for volume in hashed] == sorted(expected)
+    for volume in hashed:
+        assert volume.slices == tuple(f"{volume.case}_slice{k:03d}" for k in range(len(volume.pixels)))
+        assert np.array_equal(volume.pixels, expected[volume.case].pixels)
+    assert "oe" not in repr([(volume.case, volume.slices) for volume in hashed])
+    assert "case_ids" not in INDEX.model_dump()  # a sweep keeps the digest it had before there was this setting
 
 
 @pytest.mark.parametrize("pattern", [INDEX.case_pattern, r"^(?P<case>P\d+|)"])

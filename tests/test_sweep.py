@@ -10,14 +10,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
+from PIL import Image
+from synthetic_dicom import SECRETS, series
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config import cells, load_sweep
+from lge_sweep.config.data import Phantom
+from lge_sweep.ingest.phantom import simulate
+from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.scoring import Result, all_scores
@@ -368,8 +374,47 @@ def test_a_leaky_split_is_marked_everywhere(tmp_path: Path) -> None:
     assert all(entry.data.tags["leaky_split"] == "true" for entry in parents + children)
 
 
-def test_no_patient_identifier_beyond_the_case_reaches_mlflow(finished: tuple[Path, str]) -> None:
-    """Nothing of the user's machine or name either: no user, no path of the home folder in tags or params."""
+def test_nothing_of_a_dicom_header_or_folder_reaches_the_results(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SALT_VARIABLE, "test")
+    secrets = [secret for secret in (*SECRETS, "Geheimnis", "Patientin") if len(secret) > 4]  # shorter ones: by chance
+    uids = []
+    for k, volume in enumerate(simulate(Phantom(kind="phantom", cases=6, slices=3, size=64, scar_free=0.5))):
+        uids.append(f"1.2.{k}.20240506071233")
+        folder = tmp_path / "exams" / f"Geheimnis_Patientin_{k}"
+        who = {"PatientID": f"MRN4711{k}", "PatientName": "Geheimnis^Patientin", "StudyInstanceUID": f"1.20240506.{k}"}
+        files = series(folder, volume.pixels.astype(np.uint16), series=uids[-1], **who)
+        (folder / "masks").mkdir()
+        for path, mask in zip(files, volume.labels, strict=True):
+            Image.fromarray(mask).save(folder / "masks" / f"{path.stem}.png")
+    data = tmp_path / "mine.yaml"
+    data.write_text(DICOM.format(series=uids))
+    runs = tmp_path / "runs"
+    done = here(runs, *ONE, "--data", str(data), "--root", str(tmp_path / "exams"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
+    assert {"mlflow.db", "manifest.csv", "per_image.csv", "sweep.yaml"} <= {path.name for path in written}
+    found = [(path, secret) for path, content in written.items() for secret in secrets if secret.encode() in content]
+    found += [(path, secret) for path in runs.rglob("*") for secret in secrets if secret in path.name]
+    assert found == []
+    assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
+    again = here(runs, *ONE, "--data", str(data), "--root", str(tmp_path / "exams"))
+    assert "unet is the only configuration" in again.stdout
+    assert "unet: started" not in again.stdout
+
+
+DICOM = """\
+source:
+  kind: dicom
+  series: {series}
+  mask: {{kind: index, values: {{0: background, 1: cavity, 2: myocardium, 3: scar}}}}
+split: {{fractions: [0.5, 0.17, 0.33]}}
+"""
+
+
+def test_nothing_of_the_users_machine_reaches_mlflow(finished: tuple[Path, str]) -> None:
+    """No user, no path of the home folder in tags or params."""
     runs, _ = finished
     connection = sqlite3.connect(runs / "mlflow.db")
     rows: list[Any] = connection.execute("select key, value from tags union select key, value from params").fetchall()

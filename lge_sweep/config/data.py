@@ -50,6 +50,9 @@ class ImagePairs(Settings):
     """Folder of the masks, below the root; same file stem as the image."""
     case_pattern: str = r"^(?P<case>.+?)_slice(?P<slice>\d+)$"
     """Regular expression on the file stem, with a group `case` (the patient) and optionally `slice` (order)."""
+    # Left out where it is "keep", so that a sweep keeps the digest it had before there was this setting.
+    case_ids: CaseIds = Field("keep", exclude_if=lambda case_ids: case_ids == "keep")
+    """`keep`: the case in the file name, which must tell no patient; `hash`: a salted hash of it."""
     mask: IndexMask | ColourMask = Field(discriminator="kind")
     """How a mask's pixels map to classes."""
 
@@ -103,7 +106,8 @@ class DicomFolders(Settings):
     series_pattern: str = r"(?i)lge|delayed|late.?(gad|enh)|psir|\bde[-_ ]?mri|viab"
     """Regular expression that finds the LGE series by its SeriesDescription; it must match one series a case."""
     series: tuple[str, ...] = ()
-    """SeriesInstanceUIDs; a case that has one of them uses it, whatever the descriptions are."""
+    """SeriesInstanceUIDs; a case that has one of them uses it, whatever the descriptions are. They may hold a date, so
+    that only hashes of them are written to results."""
     window: bool = False
     """Whether the grey levels are those of the window that the file asks to be shown with, as 8 bit."""
     case_ids: CaseIds = "hash"

@@ -13,7 +13,8 @@ from PIL import Image, UnidentifiedImageError
 
 from lge_sweep.config.data import ImagePairs
 from lge_sweep.ingest.masks import SUFFIXES, check_pages, open_mask
-from lge_sweep.ingest.volume import Pixels, Volume
+from lge_sweep.ingest.pseudonym import pseudonym, read_salt
+from lge_sweep.ingest.volume import Pixels, Volume, slice_ids
 
 T = TypeVar("T")
 
@@ -37,7 +38,11 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
 
     Returns:
         One `Volume` a case, in the order of case ids. Grey levels are as in the files; spacing is unknown.
+
+    Raises:
+        DataError: the salt of case ids cannot be had.
     """
+    salt = read_salt() if source.case_ids == "hash" else None
     images = _by_stem(root / source.images, findings)
     masks = _by_stem(root / source.labels, findings)
     if images and masks:
@@ -48,8 +53,8 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
     for item in slices:
         if item is not None:
             cases[item.case].append(item)
-    volumes = [_stack(case, members, findings) for case, members in sorted(cases.items())]
-    return [volume for volume in volumes if volume is not None]
+    volumes = [_stack(case, members, salt, findings) for case, members in cases.items()]
+    return sorted((volume for volume in volumes if volume is not None), key=lambda volume: volume.case)
 
 
 def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
@@ -117,16 +122,20 @@ def _open_grey(path: Path) -> Pixels:
     return np.ascontiguousarray(array)
 
 
-def _stack(case: str, members: list[_Slice], findings: list[str]) -> Volume | None:
+def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[str]) -> Volume | None:
     members = sorted(members, key=lambda item: item.order)
     sizes = {item.pixels.shape for item in members}
     if len(sizes) > 1:
         listed = ", ".join(sorted(f"{h}x{w}" for h, w in sizes))
         findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size")
         return None
+    names = tuple(item.name for item in members)
+    if salt is not None:
+        case = pseudonym(case, salt)
+        names = slice_ids(case, len(members))
     return Volume(
         case=case,
-        slices=tuple(item.name for item in members),
+        slices=names,
         pixels=np.stack([item.pixels for item in members]),
         labels=np.stack([item.labels for item in members]),
     )

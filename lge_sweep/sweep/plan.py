@@ -1,5 +1,6 @@
 """From a configuration to everything a sweep needs before its first trial."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 import lge_sweep
 from lge_sweep.config import Cell, SweepConfig, cells, short_names
+from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.config.schema import Training
 from lge_sweep.curate import curate
@@ -311,4 +313,8 @@ def _resolved(config: SweepConfig, data_digest: str) -> str:
     header = (
         f"# Every setting of this sweep, resolved by lge_sweep {lge_sweep.__version__}. Data content: {data_digest}\n"
     )
-    return header + yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    settings = config.model_dump(mode="json")
+    if isinstance(config.source, DicomFolders):
+        hashed = [hashlib.sha256(uid.encode()).hexdigest()[:12] for uid in config.source.series]
+        settings["source"]["series"] = [f"sha256:{digest}" for digest in hashed]
+    return header + yaml.safe_dump(settings, sort_keys=False)
