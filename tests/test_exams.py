@@ -14,7 +14,7 @@ from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, image, ser
 
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
-from lge_sweep.ingest.exams import read_exams
+from lge_sweep.ingest.exams import NO_WINDOW, read_exams
 from lge_sweep.ingest.nifti import DISAGREES, FLAT, UNORIENTED, read_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 
@@ -90,6 +90,10 @@ def test_a_nifti_file_a_folder_of_them_and_emidecs_layout(tmp_path: Path) -> Non
     grid = read_grid(tmp_path / "files" / "b.nii.gz")
     assert np.array_equal(exam.pixels, grid.array)
     assert exam.spacing_mm == grid.spacing_mm
+
+
+def test_a_nifti_has_no_window(tmp_path: Path) -> None:
+    assert one(nifti(tmp_path / "a.nii"), window=True).notes == (NO_WINDOW,)
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:

@@ -366,7 +366,11 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert set(pd.read_csv(folder / "tables_6_and_7.csv")["pipeline"]) == {"two-stage", "as shipped"}
     client = MlflowClient(tracking_uri=database_uri(through.runs))
     experiment = client.get_experiment_by_name(EXPERIMENT)
-    (shown,) = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")
+    shown, before = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")  # the newest first
+    assert before.data.metrics["test/dice/myocardium"] == pytest.approx(  # of the paper's pipeline, shipped then
+        shown.data.metrics["test/two-stage/dice/myocardium"]
+    )
+    assert "test/two-stage/dice/myocardium" not in before.data.metrics
     for name, prefix in (("as_shipped", ""), ("two-stage", "two-stage/")):
         wall = pd.read_csv(folder / "test" / f"{name}.csv").query("`class` == 'myocardium'")
         assert shown.data.metrics[f"test/{prefix}dice/myocardium"] == pytest.approx(wall["dice"].mean())

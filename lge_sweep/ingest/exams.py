@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from pydicom.misc import is_dicom
@@ -19,6 +20,7 @@ from lge_sweep.ingest.volume import Exam, UnusableError, blank_slices
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
 IMAGES = str(NiftiFolders.model_fields["images"].default)
 """The folder with the image in a case's folder of EMIDEC's layout."""
+NO_WINDOW = "the model was trained on grey levels of DICOM windows, which a NIfTI file does not hold"
 NOTHING = "holds no DICOM file and no NIfTI file; expected an exam, or a folder of exams"
 
 
@@ -72,6 +74,8 @@ def read_exams(
     if not named and not studies and not findings:
         findings.append(NOTHING)
     exams = _read_nifti(named, case_ids, findings)
+    if window:
+        exams = [replace(exam, notes=(*exam.notes, NO_WINDOW)) for exam in exams]
     exams += read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings, follow_ups=True)
     return sorted(exams, key=lambda exam: exam.case), [_as_options(finding) for finding in findings]
 

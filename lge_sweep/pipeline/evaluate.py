@@ -14,6 +14,8 @@ from lge_sweep.whole import read_json, write_json
 
 EVALUATION = "evaluation.json"
 """Written last: an evaluation whose folder has it is finished."""
+EARLIER = "earlier"
+"""Folder of the evaluations that this one replaced, by their numbers."""
 TEST = "test"
 
 
@@ -36,6 +38,12 @@ class Evaluation:
     brief: str
     values: Mapping[str, float]
     again: bool
+
+    @property
+    def key(self) -> str:
+        """What tells this evaluation from those that it replaced, which stay where they are shown."""
+        earlier = len(_earlier(self.folder))
+        return f"{self.folder.name}/{earlier + 1}" if earlier else self.folder.name
 
 
 def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
@@ -72,14 +80,18 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
 
 
 def _set_aside(folder: Path) -> None:
-    """Move an evaluation to `earlier/<n>` in its folder."""
-    earlier = folder / "earlier"
-    place = earlier / str(1 + len(list(earlier.glob("*"))))
+    """Move an evaluation to `EARLIER/<n>` in its folder."""
+    earlier = folder / EARLIER
+    place = earlier / str(1 + len(_earlier(folder)))
     place.mkdir(parents=True)
     (folder / EVALUATION).rename(place / EVALUATION)  # first: without it the rest is not an evaluation
     for path in list(folder.iterdir()):
         if path != earlier:
             path.rename(place / path.name)
+
+
+def _earlier(folder: Path) -> list[Path]:
+    return list((folder / EARLIER).glob("*"))
 
 
 def _read(folder: Path, two_stage: TwoStage, content: Mapping[str, Any]) -> Evaluation:

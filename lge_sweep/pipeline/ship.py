@@ -90,7 +90,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bo
 
 
 def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluation) -> None:
-    """Show phase 4 in MLflow, as a run of its own.
+    """Show phase 4 in MLflow, as a run of its own; an evaluation that it replaced keeps its own.
 
     Args:
         tracker: MLflow.
@@ -100,7 +100,7 @@ def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluatio
     fits, folder = two_stage.fits, evaluation.folder
     tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_looks": evaluation.looks}
     name = f"phase4 {fits.config.data} {fits.config.profile}"
-    run = tracker.open_run(folder.name, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
+    run = tracker.open_run(evaluation.key, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
     with finishing(run):
         run.set(evaluation.values)
         run.describe(f"Test part: {evaluation.looks}.\n\n{evaluation.brief}")
