@@ -1,6 +1,7 @@
 """Sweeps from the command line, as a user runs them: what they print, what they leave, what they survive."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
+from rich.console import Console
 from synthetic_dicom import SECRETS, series
 from typer.testing import CliRunner
 
@@ -28,6 +30,7 @@ from lge_sweep.labels import METRICS, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.scoring import Result, all_scores
 from lge_sweep.sweep.ledger import hold_runs, read_ledger
+from lge_sweep.sweep.progress import SweepProgress
 from lge_sweep.tracking import EXPERIMENT, database_uri
 
 ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
@@ -199,6 +202,35 @@ def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tupl
         assert set(entry.data.metrics) == set(logged)
         for key in set(logged) - {times}:
             assert entry.data.metrics[key] == pytest.approx(logged[key], rel=1e-3, abs=1e-3), key
+
+
+def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr("lge_sweep.sweep.progress.time.monotonic", lambda: clock)
+    out = io.StringIO()
+    progress = SweepProgress(Console(file=out, width=200), "phase1 stage 1", total=4, done=0)
+
+    def said() -> str:
+        return out.getvalue().splitlines()[-1]
+
+    progress.begin("fast", "fast", resumed=False)
+    progress.begin("slow", "slow", resumed=False)
+    progress.step("fast", 0, 100, 1.0, None)
+    progress.step("slow", 0, 100, 1.0, None)
+    clock = 50.0
+    progress.step("slow", 5, 100, 1.0, None)
+    progress.step("fast", 50, 100, 1.0, None)
+    # 50 s of the fast one, 950 s of the slow one, and two waiting of (100 + 1000) / 2 s each, two at a time
+    assert said() == "fast: step 50/100, loss 1.0000; about 18 min left"
+    clock = 100.0
+    progress.end("fast", "score 0.9", finished=True)
+    progress.begin("third", "third", resumed=True)
+    progress.step("third", 90, 100, 1.0, None)
+    clock = 110.0
+    progress.step("slow", 11, 100, 1.0, None)
+    progress.step("third", 100, 100, 1.0, None)
+    progress.end("third", "score 0.8", finished=True)
+    assert said() == "[2/4] third: score 0.8; about 15 min left"  # 890 s of the slow one are longer than all else
 
 
 def test_status_lists_the_sweeps(finished: tuple[Path, str]) -> None:

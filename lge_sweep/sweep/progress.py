@@ -10,6 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 LINE_EVERY = 30.0
 """Seconds between two lines about one cell where the output is not a terminal."""
+SOME = 0.02
+"""Share of a cell's steps after which its pace is known."""
 
 
 class SweepProgress:
@@ -25,10 +27,12 @@ class SweepProgress:
     def __init__(self, console: Console, title: str, total: int, done: int) -> None:
         """Show nothing yet."""
         self.names: dict[str, str] = {}
-        self.console, self.total, self.done, self.earlier = console, total, done, done
-        self.started = time.monotonic()
+        self.console, self.total, self.done = console, total, done
         self.fractions: dict[str, float] = {}
-        self.resumed_at: dict[str, float] = {}
+        self.began: dict[str, float] = {}
+        self.first: dict[str, tuple[float, float]] = {}
+        self.took: list[float] = []
+        self.abreast = 1
         self.tasks: dict[str, TaskID] = {}
         self.printed: dict[str, float] = {}
         self.bars = Progress(
@@ -59,13 +63,14 @@ class SweepProgress:
         self.names[cell] = name
         self.tasks[cell] = self.bars.add_task(f"  {self.names[cell]}", total=None, info="loading")
         self.fractions[cell] = 0.0
-        self.printed[cell] = time.monotonic()
+        self.abreast = max(self.abreast, len(self.fractions))
+        self.began[cell] = self.printed[cell] = time.monotonic()
         self.line(f"{self.names[cell]}: {'resumed' if resumed else 'started'}")
 
     def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
         """A cell has done some steps."""
         self.fractions[cell] = step / total
-        self.resumed_at.setdefault(cell, step / total)
+        self.first.setdefault(cell, (time.monotonic(), step / total))
         validation = f", validation {val_loss:.4f}" if val_loss is not None else ""
         info = f"steps, loss {loss:.4f}{validation}"
         self.bars.update(self.tasks[cell], completed=step, total=total, info=info)
@@ -78,7 +83,9 @@ class SweepProgress:
         """A cell has ended."""
         self.bars.remove_task(self.tasks.pop(cell))
         self.fractions.pop(cell)
-        self.resumed_at.pop(cell, None)
+        _, resumed_at = self.first.pop(cell, (0.0, 0.0))
+        if finished and resumed_at < 1:
+            self.took.append((time.monotonic() - self.began[cell]) / (1 - resumed_at))
         self.done += finished
         self._update_total()
         left = self._left() if self.fractions or self.done < self.total else ""
@@ -92,13 +99,18 @@ class SweepProgress:
         self.bars.update(self.sweep, completed=self.done, info=f"cells{self._left()}")
 
     def _left(self) -> str:
-        """Say how much longer the sweep takes, from what was done in this session."""
-        here = sum(fraction - self.resumed_at.get(cell, 0.0) for cell, fraction in self.fractions.items())
-        worked = self.done - self.earlier + here
-        if worked <= 0.05:
+        """Say how much longer the sweep takes: running cells at their own pace, waiting ones as long as the others."""
+        whole = {}
+        for cell, (since, resumed_at) in self.first.items():
+            if (here := self.fractions[cell] - resumed_at) > SOME:
+                whole[cell] = (time.monotonic() - since) / here
+        known = [*self.took, *whole.values()]
+        if not known:
             return ""
-        remaining = self.total - self.done - sum(self.fractions.values())
-        seconds = (time.monotonic() - self.started) / worked * max(remaining, 0)
+        typical = sum(known) / len(known)
+        running = [(1 - fraction) * whole.get(cell, typical) for cell, fraction in self.fractions.items()]
+        waiting = max(self.total - self.done - len(running), 0) * typical
+        seconds = max([(sum(running) + waiting) / self.abreast, *running])
         return f"; about {format_seconds(seconds)} left"
 
 
