@@ -10,6 +10,7 @@ import typer
 
 from lge_sweep import __version__
 from lge_sweep.data_commands import data_app
+from lge_sweep.errors import RunsError
 from lge_sweep.options import DataOption, RootOption, RunsOption, reporting
 from lge_sweep.predict_command import predict
 
@@ -241,7 +242,7 @@ def status(runs: RunsOption = None) -> None:
 @app.command()
 def ui(
     runs: RunsOption = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 5000,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
@@ -255,7 +256,7 @@ def ui(
 @app.command()
 def dashboard(
     runs: RunsOption = None,
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 8080,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on this machine.")] = 8080,
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Serve the Optuna dashboard on 127.0.0.1: the trials of every sweep and search."""
@@ -274,8 +275,12 @@ def schema(output: Annotated[Path | None, typer.Argument(help="File to write (de
     text = json.dumps(json_schema(), indent=2) + "\n"
     if output is None:
         sys.stdout.write(text)
-    else:
-        output.write_text(text, encoding="utf-8")
+        return
+    with reporting():
+        try:
+            output.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise RunsError(f"{output}: cannot be written ({error.strerror})") from error
 
 
 @app.command()

@@ -82,6 +82,9 @@ def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
             if outcome.settings:
                 again = request.command("phase2", plan.config.stage, outcome.settings)
                 console.print(f"To train the winner again, and register it: {again}", markup=False, soft_wrap=True)
+                shared = [setting for setting in outcome.settings if setting.startswith(OF_ALL_PHASES)]
+                then = request.command("phase3", 0, shared)
+                console.print(f"And then, to make it part of the pipeline: {then}", markup=False, soft_wrap=True)
             console.print(f"Tables and figures: {plan.folder}", markup=False, soft_wrap=True)
         if refused:
             raise SelectionError("\n".join(str(error) for error in refused))
@@ -102,6 +105,7 @@ def run_phase3(request: Request, anew: bool) -> None:
         from lge_sweep.pipeline.ship import compare_on_validation, ship
 
         fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
+        driver.dismiss()  # they hold the GPU, which may be there for one process alone
         console.print()
         with progress(console, "labelling the validation part") as say:
             comparison = compare_on_validation(driver.tracker, fitted, say)
@@ -123,9 +127,14 @@ def run_phase4(request: Request) -> None:
         from lge_sweep.pipeline.evaluate import evaluate_once
         from lge_sweep.pipeline.fit import find_two_stage
         from lge_sweep.pipeline.ship import show_evaluation
+        from lge_sweep.pipeline.variants import shipped_words
 
         stages = _by_stage(configs)
         fitted = find_two_stage(driver.runs, stages, request.root, request.allow_incomplete)
+        asked, shipped = stages[2].fit, shipped_words(fitted)
+        if asked and asked.shipped != fitted.fit.shipped and any(s.startswith("fit.shipped") for s in request.settings):
+            raise InheritError(f"phase 3 has shipped another pipeline than fit.shipped asks for: {shipped}", "phase3")
+        console.print(f"shipped: {shipped}", markup=False, soft_wrap=True)
         with progress(console, "labelling the test part") as say:
             evaluation = evaluate_once(driver.runs, fitted, say)
         show_evaluation(driver.tracker, fitted, evaluation)
@@ -170,12 +179,21 @@ def choose_profile(profile: str) -> tuple[str, str]:
     Args:
         profile: a name or path, or "auto": `paper` where torch finds a CUDA device, else `laptop`.
     """
-    if profile != "auto":
+    if profile not in ("auto", "paper"):
         return profile, "as asked"
     try:
         import torch
+
+        from lge_sweep.models.hardware import gpu_obstacle
     except ImportError as error:
         raise LgeSweepError(f"torch cannot be imported ({error}); run 'make install' again") from error
-    if torch.cuda.is_available():
+    obstacle = gpu_obstacle()
+    if profile == "paper":
+        slow = f"there is no GPU that torch can use ({obstacle}): expect seconds a step; profile laptop is for that"
+        return profile, f"as asked; {slow}" if obstacle else f"as asked, on {torch.cuda.get_device_name(0)}"
+    if obstacle is None:
         return "paper", f"chosen because there is a GPU ({torch.cuda.get_device_name(0)})"
-    return "laptop", "chosen because there is no GPU; smaller than the paper's, its numbers are not the paper's"
+    return "laptop", (
+        f"chosen because there is no GPU that torch can use ({obstacle}); smaller than the paper's, its numbers are "
+        "not the paper's"
+    )

@@ -157,7 +157,7 @@ def print_table(sweep: str, runs: Path) -> None:
         standing = standings[entry["name"]]
         outcomes = [
             read_json(plan.cell_folder(cell) / OUTCOME)["summary"]
-            for cell in groups[entry["name"]]
+            for cell in groups.get(entry["name"], [])  # not there: the folder of a search's trial was removed
             if (plan.cell_folder(cell) / OUTCOME).is_file()
         ]
         dice = [" / ".join(_mean([o[form]["dice"][name] for o in outcomes]) for form in FORMS) for name in classes]

@@ -6,6 +6,9 @@ import os
 # Read when torch is imported: threads that wait for each other sleep soon instead of spinning (docs/log.md).
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 
+# Tests say the same with and without a GPU: they use none.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
+
 # With two test processes on two cores, each keeps to its own: computing threads that wait for each other across
 # processes cost more than they bring.
 if os.environ.get("PYTEST_XDIST_WORKER", "").startswith("gw") and hasattr(os, "sched_setaffinity"):

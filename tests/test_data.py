@@ -1,5 +1,7 @@
 """Slices become arrays, once, and arrays become batches that depend on seed and step alone."""
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -185,6 +187,16 @@ def test_the_digest_covers_ids_cases_and_content_in_order() -> None:
     digests = {content_digest(m) for m in (one, other_case, other_name, other_label, one.iloc[::-1])}
     assert len(digests) == 5
     assert content_digest(one.assign(position=7)) in digests
+
+
+def test_the_digest_covers_spacing_where_it_is_known() -> None:
+    unknown = curated(replace(exam("a"), spacing_mm=None)).manifest
+    (columns,) = [[name for name in unknown if name.startswith("spacing_")]]
+    assert len(columns) == 3
+    manifests = [unknown] + [unknown.assign(**dict.fromkeys(columns, 1.0) | {name: 2.0}) for name in columns]
+    assert len({content_digest(manifest) for manifest in manifests}) == 4
+    before = hashlib.sha256(json.dumps(unknown[["slice", "case", "content_hash"]].to_numpy().tolist()).encode())
+    assert content_digest(unknown) == before.hexdigest()  # sweeps of such data keep their names
 
 
 def test_an_unfinished_folder_does_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

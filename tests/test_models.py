@@ -14,7 +14,7 @@ from lge_sweep.labels import STAGES
 from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models import weights as weights_module
 from lge_sweep.models.architectures import ARCHITECTURES
-from lge_sweep.models.hardware import find_hardware
+from lge_sweep.models.hardware import find_hardware, gpu_obstacle
 from lge_sweep.models.segnet import SegNet
 from lge_sweep.models.weights import check_weights
 from lge_sweep.sweep.callbacks import save_weights
@@ -199,6 +199,33 @@ def test_a_folder_without_the_file_names_all_that_are_missing(tmp_path: Path) ->
     assert "xception41.pth" in str(error.value)
     assert "vgg16_bn.pth" in str(error.value)
     assert "mobilenet_v2.pth" not in str(error.value)
+
+
+def test_one_weight_file_is_not_for_several_encoders(tmp_path: Path) -> None:
+    encoder_file(tmp_path, "mobilenet_v2")
+    file = next(tmp_path.iterdir())
+    check_weights(["deeplabv3plus_mobilenetv2"], str(file))
+    with pytest.raises(WeightsError, match=r"is one file, for 2 encoders \(mobilenet_v2, resnet50\); give a folder"):
+        check_weights(["deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50"], str(file))
+    file.write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="cannot be read as a weight file"):
+        check_weights(["deeplabv3plus_mobilenetv2"], str(file))
+
+
+def test_fp16_is_not_quietly_bf16_on_a_cpu() -> None:
+    with pytest.raises(ConfigError, match="fp16 needs a GPU"):
+        find_hardware(Training(precision="fp16"))
+
+
+def test_a_gpu_that_torch_cannot_use_is_told_from_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "driver" in str(gpu_obstacle.__wrapped__()) or "CUDA" in str(gpu_obstacle.__wrapped__())
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda index: "Quadro P4000")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (6, 1))
+    monkeypatch.setattr(torch.cuda, "get_arch_list", lambda: ["sm_75", "sm_120", "compute_120"])
+    assert gpu_obstacle.__wrapped__() == "Quadro P4000 has compute capability 6.1; this torch needs 7.5"
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda index: (9, 0))
+    assert gpu_obstacle.__wrapped__() is None
 
 
 def test_imagenet_without_a_network_says_how_to_bring_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -23,10 +23,10 @@ from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.deliver import Delivery, deliver
-from lge_sweep.errors import DataError, RunsError
+from lge_sweep.errors import DataError, InheritError, RunsError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
-from lge_sweep.pipeline.champions import read_predictions
+from lge_sweep.pipeline.champions import Champion, find_champions, read_predictions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
 from lge_sweep.pipeline.folds import deal_folds, plan_folds
 from lge_sweep.pipeline.load import load_segmenter
@@ -399,6 +399,41 @@ def test_a_fit_that_is_added_is_trained_alone_and_can_be_shipped(through: Throug
     assert segmenter.options == Options(guided=False, wall_first=True, crop_margin_mm=MARGIN_MM)
     evaluated = invoke("phase4", *TINY, *more, "--runs", str(through.runs))  # by the name of what was shipped before
     assert "look 4 at this test part" in evaluated.output
+    without = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # does not name the fit that is shipped
+    assert without.exit_code == 0, without.output
+    assert "shipped: fit no_guidance+cropped, wall_first" in without.output
+    assert "shown again, not evaluated again" in without.output
+    other = invoke("phase4", *TINY, *SMALL, "--set", "fit.shipped.stage2=cropped", "--runs", str(through.runs))
+    assert other.exit_code == 2
+    said = " ".join(other.output.split())
+    assert "phase 3 has shipped another pipeline than fit.shipped asks for: fit no_guidance+cropped, wall_first" in said
+    assert "Run first: lge-sweep phase3" in said
+    assert "fit.shipped.stage2=cropped" in said
+
+
+def test_a_stage_selected_with_what_a_search_draws_meets_the_other(through: Through, tmp_path: Path) -> None:
+    for folder in through.runs.glob("phase2-*"):
+        shutil.copytree(folder, tmp_path / folder.name)
+    drawn = "training.learning_rate=0.002"
+    done = invoke("phase2", *TINY, "--stage", "2", "--models", "unet", "--set", "grid.loss=[dice]", "--set",
+                  "grid.optimizer=[adam]", "--set", drawn, "--runs", str(tmp_path))  # fmt: skip
+    assert done.exit_code == 0, done.output
+
+    def found(*settings: str) -> dict[int, Champion]:
+        tiny = [setting for setting in TINY if "=" in setting]
+        configs = {k: load_sweep("phase3", k, "phantom", "smoke", [*tiny, *settings]) for k in (1, 2)}
+        return find_champions(configs, data_digest, tmp_path)
+
+    data_digest = load_plan(next(tmp_path.glob("phase2-stage2-*"))).data_digest
+    assert [found()[stage].cell.loss for stage in (1, 2)] == ["dice_ce", "dice_ce"]
+    both = found(drawn)
+    assert [(both[k].cell.loss, both[k].plan.config.training.learning_rate) for k in (1, 2)] == [
+        ("dice_ce", 0.001), ("dice", 0.002)
+    ]  # fmt: skip
+    with pytest.raises(InheritError, match="other training settings"):
+        found("training.learning_rate=0.003")  # neither was
+    with pytest.raises(InheritError, match="other training settings"):
+        found(drawn, "training.width=0.5")
 
 
 def test_phase_3_has_no_selection_to_change_but_a_table(through: Through) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import threading
 import urllib.request
 from pathlib import Path
@@ -173,6 +174,12 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     assert repeated.training(load_plan(folder).config.training) == winner.training(plan.config.training)
     losses = [pd.read_csv(p / "history.csv")["train_loss"] for p in (plan.cell_folder(winner), *folder.glob("cells/*"))]
     assert losses[0].tolist() == pytest.approx(losses[1].tolist(), rel=1e-3)
+    assert "And then, to make it part of the pipeline: lge-sweep phase3 --data phantom" in printed[1].output
+    shutil.rmtree(plan.cell_folder(winner))
+    shown = CliRunner().invoke(app, ["table", name, "--runs", str(tmp_path)])  # without the numbers that are gone
+    assert shown.exit_code == 0, shown.output
+    (line,) = [line for line in shown.output.splitlines() if f" {winner.name} " in line]
+    assert "- / - / -" in line
 
 
 def test_a_failed_trial_is_replaced_but_not_for_ever(plan: Plan, tmp_path: Path) -> None:

@@ -284,12 +284,14 @@ def test_folds_are_not_trained_again_for_another_fit_and_phases_still_meet() -> 
 
 
 def test_one_bad_trial_does_not_end_a_sweep_and_is_retried_alone(tmp_path: Path) -> None:
-    """A weight file that fits one of two models: the other fails with its reason; a rerun retries only that one."""
+    """Weights that fit one of two models: the other fails with its reason; a rerun retries only that one."""
     from segmentation_models_pytorch.encoders import get_encoder
     from torch import save
 
-    weights = tmp_path / "weights.pth"
-    save(get_encoder("mobilenet_v2", weights=None).state_dict(), weights)
+    weights = tmp_path / "weights"
+    weights.mkdir()
+    for encoder in ("mobilenet_v2", "resnet50"):
+        save(get_encoder("mobilenet_v2", weights=None).state_dict(), weights / f"{encoder}.pth")
     runs = tmp_path / "runs"
     arguments = [
         "--stage", "1", "--set", "grid.model=[deeplabv3plus_resnet50, deeplabv3plus_mobilenetv2]",
@@ -394,6 +396,20 @@ def test_bad_input_ends_in_one_message_and_exit_code_2(tmp_path: Path, arguments
     done = CliRunner().invoke(app, ["phase1", "--profile", "smoke", "--runs", str(tmp_path / "runs"), *arguments])
     assert done.exit_code == 2, done.output
     assert message in done.output.replace("\n", " ")
+    assert "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ui", "--port", "99999"], "should be less than or equal to 65535"),
+        (["schema", "no/such/folder/schema.json"], "cannot be written (No such file or directory)"),
+    ],
+)
+def test_bad_input_of_other_commands_does_too(arguments: list[str], message: str) -> None:
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2, done.output
+    assert message in " ".join(done.output.replace("│", " ").split())
     assert "Traceback" not in done.output
 
 

@@ -40,9 +40,12 @@ class Arrays:
 
 
 def content_digest(manifest: pd.DataFrame) -> str:
-    """Return a SHA-256 of the slices' ids, cases, grey levels and labels, in order."""
-    columns = manifest[["slice", "case", "content_hash"]].astype(str).to_numpy().tolist()
-    return hashlib.sha256(json.dumps(columns).encode()).hexdigest()
+    """Return a SHA-256 of the slices' ids, cases, grey levels, labels and, where it is known, spacing, in order."""
+    content = manifest[["slice", "case", "content_hash"]].astype(str).to_numpy().tolist()
+    spacing = manifest[["spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"]].astype(float)
+    if spacing.notna().any(axis=None):
+        content += spacing.round(4).astype(str).to_numpy().tolist()
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> Path:

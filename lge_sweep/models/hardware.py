@@ -1,11 +1,14 @@
 """What the hardware is fast at."""
 
+import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import torch
 
 from lge_sweep.config.schema import Training
+from lge_sweep.errors import ConfigError
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 NAMED: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -30,17 +33,45 @@ class Hardware:
         return torch.device("cuda", self.device) if self.accelerator == "gpu" else torch.device("cpu")
 
 
+@cache
+def gpu_obstacle() -> str | None:
+    """Return a sentence that says why torch computes on no GPU, or None where it does."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what it warns of is what is returned
+        if not torch.cuda.is_available():
+            try:
+                torch.zeros(1, device="cuda")
+            except (AssertionError, RuntimeError) as error:
+                return " ".join(str(error).split()).split(". ")[0].rstrip(".")
+            return "CUDA finds no device"
+    has = torch.cuda.get_device_capability(0)
+    oldest = min(
+        (divmod(int(name.removeprefix("sm_")), 10) for name in torch.cuda.get_arch_list() if name[3:].isdigit()),
+        default=has,
+    )
+    if has < oldest:
+        needed, given = (".".join(map(str, version)) for version in (oldest, has))
+        return f"{torch.cuda.get_device_name(0)} has compute capability {given}; this torch needs {needed}"
+    return None
+
+
 def find_hardware(training: Training, worker: int = 0) -> Hardware:
     """Choose device and precision: `auto` takes bf16 where the hardware has it, fp16 on older GPUs, else fp32.
 
     Args:
         training: the option `precision`.
         worker: number of the worker; workers share the GPUs in turn.
+
+    Raises:
+        ConfigError: fp16 is asked for on a CPU, where Lightning would quietly take bf16.
     """
-    if torch.cuda.is_available():
+    if gpu_obstacle() is None:
+        torch.backends.cudnn.allow_tf32 = False  # what is called single precision is single precision
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         automatic: Precision = "bf16-mixed" if native else "16-mixed"
         return Hardware("gpu", worker % torch.cuda.device_count(), NAMED.get(training.precision, automatic))
+    if training.precision == "fp16":
+        raise ConfigError("training.precision: fp16 needs a GPU; on a CPU take auto, bf16 or fp32")
     automatic = "bf16-mixed" if cpu_has_bf16() else "32-true"
     return Hardware("cpu", 0, NAMED.get(training.precision, automatic))
 

@@ -68,6 +68,9 @@ def check_weights(models: Iterable[str], weights: str, width: float = 1.0) -> No
         return
     problems = [NARROW.format(width=width)] if "segnet" in needed.values() and width != 1 else []
     if Path(weights).is_file():
+        _read(Path(weights))
+        if len(needed) > 1:
+            problems.append(f"{weights} is one file, for {len(needed)} encoders ({', '.join(needed)}); give a folder")
         needed = {}
     for encoder in needed:
         try:

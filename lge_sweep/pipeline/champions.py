@@ -1,5 +1,6 @@
 """What phase 2 selected for a stage."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.errors import InheritError
+from lge_sweep.sweep.digest import DRAWN, basis_digest
 from lge_sweep.sweep.files import BEST, PREDICTIONS, SELECTION
-from lge_sweep.sweep.inherit import matching_sweeps
+from lge_sweep.sweep.inherit import matching_sweeps, sweeps_of
 from lge_sweep.sweep.plan import Plan, load_plan
 from lge_sweep.whole import file_digest, read_json
 
@@ -37,6 +39,52 @@ class Champion:
     def digest(self) -> str:
         """SHA-256 of its weights."""
         return file_digest(self.folder / BEST)
+
+
+def find_champions(configs: Mapping[int, SweepConfig], data_digest: str, runs: Path) -> dict[int, Champion]:
+    """Find what phase 2 selected for each stage.
+
+    One stage may have been selected with another learning rate, weight decay or batch size than the settings say, as
+    the winner of a search is; where both were, the settings are wrong.
+
+    Args:
+        configs: stage -> settings.
+        data_digest: SHA-256 of the data's content.
+        runs: the runs directory.
+
+    Raises:
+        InheritError: see `find_champion`.
+    """
+    champions: dict[int, Champion] = {}
+    refused: dict[int, InheritError] = {}
+    for stage, config in configs.items():
+        try:
+            champions[stage] = find_champion(config, basis_digest(config, data_digest), runs)
+        except InheritError as error:
+            refused[stage] = error
+    for stage, refusal in refused.items():
+        like = drawn_alike(configs[stage], data_digest, runs) if champions else None
+        if like is None:
+            raise refusal
+        champions[stage] = find_champion(configs[stage], like, runs)
+    return {stage: champions[stage] for stage in configs}
+
+
+def drawn_alike(config: SweepConfig, data_digest: str, runs: Path) -> str | None:
+    """Return the basis of the phase-2 sweeps that differ from a configuration only in what a search draws.
+
+    Args:
+        config: stage, data and profile.
+        data_digest: SHA-256 of the data's content.
+        runs: the runs directory.
+
+    Returns:
+        None where there are none, or of more than one kind.
+    """
+    wanted = basis_digest(config, data_digest, DRAWN)
+    plans = [load_plan(folder) for folder in sweeps_of("phase2", config, runs) if (folder / SELECTION).is_file()]
+    alike = {plan.basis for plan in plans if basis_digest(plan.config, plan.data_digest, DRAWN) == wanted}
+    return alike.pop() if len(alike) == 1 else None
 
 
 def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:

@@ -25,11 +25,10 @@ from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.errors import DataError, InheritError, SelectionError
 from lge_sweep.labels import SINGLE as SINGLE_STAGE
-from lge_sweep.pipeline.champions import Champion, find_champion
+from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
 from lge_sweep.pipeline.segment import PixelSize, seen_box
 from lge_sweep.sweep import Driver, Plan
-from lge_sweep.sweep.digest import basis_digest
 from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
 from lge_sweep.tracking import finishing
 from lge_sweep.whole import read_json
@@ -114,18 +113,23 @@ def find_two_stage(
     unfinished = InheritError(f"phase 3 on {config.data} with profile {config.profile} is not complete", "phase3", 0)
     if folds.unfinished():
         raise unfinished
-    fits = plan_fits(settled[2], data, runs, champions, gather_guidance(folds, champions[1]))
+    guidance = gather_guidance(folds, champions[1])
+    fits = plan_fits(settled[2], data, runs, champions, guidance)
+    if not (fits.folder / SHIPPED_RECORD).is_file():
+        raise unfinished
+    shipped = Shipped.model_validate(read_json(fits.folder / SHIPPED_RECORD)["shipped"])
+    fit = settled[2].fit
+    assert fit is not None
+    config = settled[2].model_copy(update={"fit": fit.model_copy(update={"shipped": shipped})})
+    if shipped.stage2 not in (PREDICTED, *fit.controls):  # phase 3 was given more controls than this command
+        own = {"shipped": shipped, "controls": (*fit.controls, shipped.stage2)}
+        config = settled[2].model_copy(update={"fit": fit.model_copy(update=own)})
+        fits = plan_fits(config, data, runs, champions, guidance)
     left = [cell.name for cell in fits.unfinished()]
-    record = fits.folder / SHIPPED_RECORD
-    if not record.is_file() or (left and not allow_incomplete):
+    if (left and not allow_incomplete) or {PREDICTED, shipped.stage2} & set(left):
         raise unfinished
-    shipped = Shipped.model_validate(read_json(record)["shipped"])
-    if {PREDICTED, shipped.stage2} & set(left):
-        raise unfinished
-    assert settled[2].fit is not None
-    fit = settled[2].fit.model_copy(update={"shipped": shipped})
     failed = dict.fromkeys(left, "it was not fitted")
-    return TwoStage(settled[2].model_copy(update={"fit": fit}), champions[1], fits, failed, data.images)
+    return TwoStage(config, champions[1], fits, failed, data.images)
 
 
 def _prepare(
@@ -134,16 +138,16 @@ def _prepare(
     """Prepare the data, find both champions, and put their architecture, loss, optimizer and seed into the settings."""
     data = prepare_data(configs[1], root, runs)
     check_spacing(configs[2], data)
-    champions, settled = {}, {}
+    champions, settled = find_champions(configs, data.digest, runs), {}
     for stage, config in configs.items():
-        champion = find_champion(config, basis_digest(config, data.digest), runs)
+        champion = champions[stage]
         axes = {axis: (value,) for axis, value in champion.cell.parameters.items()}
         grid = config.grid.model_copy(update=axes)
         own = champion.plan.config.training  # with the numbers in loss and optimizer that it was selected with
-        if own != config.training:
-            champion = replace(champion, notes=(*champion.notes, "its training.loss and training.momentum are kept"))
+        asked = dict(config.training)
+        if kept := [f"training.{name}" for name, value in own if value != asked[name]]:
+            champions[stage] = replace(champion, notes=(*champion.notes, f"its {' and '.join(kept)} are kept"))
         settled[stage] = config.model_copy(update={"grid": grid, "training": own})
-        champions[stage] = champion
     return data, champions, settled
 
 

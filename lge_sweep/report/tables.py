@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from lge_sweep.labels import METRICS, Label
 from lge_sweep.metrics import aggregate
 
-HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss")
 BACKGROUND = Label.BACKGROUND.title
 LONG_TITLE = 24
 """Titles of more letters have their models' names shortened in figures of many cells."""

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,22 @@ def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def basis_digest(config: SweepConfig, data_digest: str) -> str:
+DRAWN = frozenset({"learning_rate", "weight_decay", "batch_size"})
+"""Training options that a search draws, beside numbers inside losses and optimizers."""
+
+
+def basis_digest(config: SweepConfig, data_digest: str, but: Collection[str] = ()) -> str:
     """Return a SHA-256 of all that must be the same for one phase to build on another.
 
     That is the data's content, its split and preparation, and how networks are trained, but not what phase 2 varies
-    (numbers inside losses and optimizers).
+    (numbers inside losses and the optimizers' momentum).
+
+    Args:
+        config: every setting.
+        data_digest: SHA-256 of the data's content.
+        but: further training options that may differ.
     """
-    training = config.training.model_dump(mode="json", exclude={"loss", "momentum", *_unused(config)})
+    training = config.training.model_dump(mode="json", exclude={"loss", "momentum", *but, *_unused(config)})
     content = [
         data_digest, config.split.model_dump(mode="json"), config.intensity.model_dump(mode="json"), training,
         _file_digests(Path(training["encoder_weights"])),

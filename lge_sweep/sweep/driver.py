@@ -176,6 +176,11 @@ def drive(runs: Path, workers: int, console: Console) -> Iterator[Driver]:
                 raise RunsError(
                     f"{runs}: the disk is full. Make room and run the same command again: what is finished stays"
                 ) from error
+            if type(error).__name__ == "OutOfMemoryError":
+                raise RunsError(
+                    "out of GPU memory while labelling; end what else uses the GPU and run the same command again: "
+                    "what is finished stays"
+                ) from error
             raise
         finally:
             driver.dismiss()

@@ -90,6 +90,8 @@ def _train(
         accelerator=hardware.accelerator,
         devices=[hardware.device] if hardware.accelerator == "gpu" else 1,
         precision=hardware.precision,
+        # "warn": some layers have no deterministic algorithm on a GPU; on a CPU all that we use are
+        deterministic="warn" if hardware.accelerator == "gpu" else None,
         max_epochs=schedule.intervals,
         reload_dataloaders_every_n_epochs=1,
         callbacks=[recorder, *average, Patience(task.training.patience), make_checkpoints(task.folder)],

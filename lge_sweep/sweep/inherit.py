@@ -59,7 +59,7 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
     """
     title = f"phase {phase.removeprefix('phase')}"
     what = f"{title} of stage {config.stage} on {config.data} with profile {config.profile}"
-    folders = [folder for folder in sorted(runs.glob(f"{phase}-*")) if _is_of(folder, config)]
+    folders = sweeps_of(phase, config, runs)
     if not folders:
         raise InheritError(f"{what} has not been run in {runs}, so that nothing is selected yet", phase, config.stage)
     bases = {folder: str(read_json(folder / FACTS)["basis"]) for folder in folders}
@@ -76,6 +76,11 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
     if not finished:
         raise InheritError(f"{what} is not complete: {alike[-1]} has no selection yet", phase, config.stage)
     return finished
+
+
+def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[Path]:
+    """Return the folders of a phase's sweeps of the same stage, data and profile."""
+    return [folder for folder in sorted(runs.glob(f"{phase}-*")) if _is_of(folder, config)]
 
 
 def _is_of(folder: Path, config: SweepConfig) -> bool:

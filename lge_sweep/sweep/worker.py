@@ -23,6 +23,10 @@ from lge_sweep.errors import LgeSweepError
 from lge_sweep.sweep.files import LOG
 from lge_sweep.sweep.task import CellTask, Done, Failed, GivenUpError, Progress, Pruned
 
+OUT_OF_MEMORY = (
+    "out of GPU memory; where workers share a GPU, run the same command with fewer (--workers 1), else lower "
+    "training.batch_size or training.image_size, which starts a new sweep"
+)
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -72,6 +76,7 @@ def _work(connection: Connection, number: int, threads: int, log: Path) -> None:
     # Threads that wait for each other soon sleep instead of spinning: with OpenMP's default, training is up to 20 times
     # slower as soon as another program wants one of the cores (docs/log.md, 2026-11-22). Read when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for repeatable matrix products on a GPU
     import logging
 
     import torch
@@ -122,7 +127,7 @@ def _attempt(work: Callable[[], Any]) -> Done | Failed | Pruned:
     except Exception as error:
         traceback.print_exc()
         if type(error).__name__ == "OutOfMemoryError":
-            return Failed("out of GPU memory; lower training.batch_size or training.image_size", unexpected=True)
+            return Failed(OUT_OF_MEMORY, unexpected=True)
         return Failed(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", unexpected=True)
     return Done()
 

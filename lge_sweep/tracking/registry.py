@@ -264,6 +264,8 @@ def _pointing_to(tracker: Tracker) -> Iterator[None]:
         mlflow.set_tracking_uri(tracker.uri)
         mlflow.set_registry_uri(tracker.uri)
         mlflow.set_experiment(experiment_id=tracker.experiment)
+        # MLflow tries a model on the GPU where there is one, but exported graphs stay where their weights are
+        os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
         yield
     finally:
         sys.path = path
