@@ -13,6 +13,7 @@ import pytest
 from click.testing import Result as Ran
 from mlflow.tracking import MlflowClient
 from PIL import Image
+from skimage.filters import threshold_otsu
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -238,10 +239,15 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
     single = np.load(fits.cell_folder(two_stage.fitted("single")) / "predictions.npz")["prediction"]
     assert (found["single network"] == single).mean() > 0.999  # other sizes of batch round differently
     wall = np.isin(truth, (Label.MYOCARDIUM, Label.SCAR))
+    bases = {"true": truth, "predicted": found[PIPELINE]}  # which is shipped
+    methods = {*(f"{n}sd" for n in range(2, 7)), "fwhm", "otsu"}
+    assert {name for name in found if name.endswith(" wall")} == {f"{m} in {b} wall" for m in methods for b in bases}
     for name, labels in found.items():
-        if name.endswith("true wall"):
-            np.testing.assert_array_equal(np.isin(labels, (Label.MYOCARDIUM, Label.SCAR)), wall)
-            np.testing.assert_array_equal(labels[~wall], truth[~wall])
+        if name.endswith(" wall"):
+            base = bases[name.split()[2]]
+            around = ~np.isin(base, (Label.MYOCARDIUM, Label.SCAR))
+            np.testing.assert_array_equal(np.isin(labels, (Label.MYOCARDIUM, Label.SCAR)), ~around)
+            np.testing.assert_array_equal(labels[around], base[around])
     stored = [two_stage.images[row] for row in rows]
     size = truth.shape[1]
     grey = [
@@ -252,6 +258,11 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
         np.testing.assert_array_equal(
             found["fwhm in true wall"][index] == Label.SCAR, wall[index] & (image > inside.max() / 2)
         )
+        np.testing.assert_array_equal(
+            found["otsu in true wall"][index] == Label.SCAR, wall[index] & (image > threshold_otsu(inside))
+        )
+        fewer = [(found[f"{n}sd in true wall"][index] == Label.SCAR).sum() for n in range(2, 7)]
+        assert fewer == sorted(fewer, reverse=True)
 
 
 def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> None:
