@@ -49,13 +49,16 @@ class Request:
         """
         options = ["--stage", str(stage)] * bool(stage) + ["--data", self.data, "--profile", self.profile]
         options += ["--root", str(self.root)] * bool(self.root) + ["--runs", str(self.runs)] * bool(self.runs)
-        kept = [setting for setting in self.settings if phase == "phase3" or setting.startswith(OF_ALL_PHASES)]
+        shared = (*OF_ALL_PHASES, *OF_FITS) if phase == "phase3" else OF_ALL_PHASES
+        kept = [setting for setting in self.settings if setting.startswith(shared)]
         settings = [word for setting in (*kept, *more) for word in ("--set", setting)]
         return shlex.join(["lge-sweep", phase, *options, *settings])
 
 
 OF_ALL_PHASES = ("source.", "curate.", "split.", "intensity.", "training.")
 """Settings that one phase must share with the next."""
+OF_FITS = ("fit.", "metrics.")
+"""Settings that phases 3 and 4 share."""
 
 
 def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:

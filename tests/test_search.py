@@ -1,5 +1,6 @@
 """Searches: what is drawn, what is given up, and that nothing is lost when one is interrupted."""
 
+import itertools
 import json
 import shlex
 import shutil
@@ -174,7 +175,12 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     assert repeated.training(load_plan(folder).config.training) == winner.training(plan.config.training)
     losses = [pd.read_csv(p / "history.csv")["train_loss"] for p in (plan.cell_folder(winner), *folder.glob("cells/*"))]
     assert losses[0].tolist() == pytest.approx(losses[1].tolist(), rel=1e-3)
-    assert "And then, to make it part of the pipeline: lge-sweep phase3 --data phantom" in printed[1].output
+    then = shlex.split(printed[1].output.split("to make it part of the pipeline:")[1].splitlines()[0])
+    assert then[:2] == ["lge-sweep", "phase3"]
+    chosen = [value for option, value in itertools.pairwise(then) if option == "--set"]
+    drawn = [f"training.{name}=" for name in ("learning_rate", "weight_decay", "batch_size")]
+    assert all(any(setting.startswith(start) for setting in chosen) for start in drawn)
+    assert all(setting.startswith("training.") for setting in chosen)
     shutil.rmtree(plan.cell_folder(winner))
     shown = CliRunner().invoke(app, ["table", name, "--runs", str(tmp_path)])  # without the numbers that are gone
     assert shown.exit_code == 0, shown.output

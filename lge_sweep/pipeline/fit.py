@@ -146,7 +146,7 @@ def _prepare(
         own = champion.plan.config.training  # with the numbers in loss and optimizer that it was selected with
         asked = dict(config.training)
         if kept := [f"training.{name}" for name, value in own if value != asked[name]]:
-            champions[stage] = replace(champion, notes=(*champion.notes, f"its {' and '.join(kept)} are kept"))
+            champions[stage] = replace(champion, notes=(*champion.notes, f"its own {', '.join(kept)}"))
         settled[stage] = config.model_copy(update={"grid": grid, "training": own})
     return data, champions, settled
 
