@@ -23,13 +23,14 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config import cells, load_sweep
-from lge_sweep.config.data import Phantom
+from lge_sweep.config.data import DicomFolders, Phantom
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.scoring import Result, all_scores
 from lge_sweep.sweep.ledger import hold_runs, read_ledger
+from lge_sweep.sweep.plan import load_plan
 from lge_sweep.sweep.progress import SweepProgress
 from lge_sweep.tracking import EXPERIMENT, database_uri
 
@@ -413,52 +414,58 @@ def test_bad_input_of_other_commands_does_too(arguments: list[str], message: str
     assert "Traceback" not in done.output
 
 
-def test_a_leaky_split_is_marked_everywhere(tmp_path: Path) -> None:
-    runs = tmp_path / "runs"
-    done = here(runs, *ONE, "--set", "split.unit=slice", "--set", "split.near_duplicate_bits=-1")
+DICOM = """\
+source:
+  kind: dicom
+  series: {series}
+  mask: {{kind: index, values: {{0: background, 1: cavity, 2: myocardium, 3: scar}}}}
+split: {{unit: slice, near_duplicate_bits: -1, fractions: [0.5, 0.17, 0.33]}}
+"""
+LAST, FIRST = "Geheimnis", "Patientin"
+
+
+@pytest.fixture(scope="module")
+def of_dicom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """One cell on DICOM exams that say who the patient is, dealt by slice: runs directory, and what was printed."""
+    folder, uids = tmp_path_factory.mktemp("of_dicom"), []
+    for k, volume in enumerate(simulate(Phantom(kind="phantom", cases=6, slices=3, size=64, scar_free=0.5))):
+        uids.append(f"1.2.{k}.20240506071233")
+        exam = folder / "exams" / f"{LAST}_{FIRST}_{k}"
+        who = {"PatientID": f"MRN4711{k}", "PatientName": f"{LAST}^{FIRST}", "StudyInstanceUID": f"1.20240506.{k}"}
+        files = series(exam, volume.pixels.astype(np.uint16), series=uids[-1], **who)
+        (exam / "masks").mkdir()
+        for path, mask in zip(files, volume.labels, strict=True):
+            Image.fromarray(mask).save(exam / "masks" / f"{path.stem}.png")
+    (folder / "mine.yaml").write_text(DICOM.format(series=uids))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(SALT_VARIABLE, "test")
+        done = here(folder / "runs", *ONE, "--data", str(folder / "mine.yaml"), "--root", str(folder / "exams"))
     assert done.returncode == 0, done.stdout + done.stderr
+    return folder / "runs", done
+
+
+def test_a_leaky_split_is_marked_everywhere(of_dicom: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    runs, done = of_dicom
     assert "leaky split" in done.stdout
     parents, children = child_runs(runs)
     assert all(entry.data.tags["leaky_split"] == "true" for entry in parents + children)
 
 
 def test_nothing_of_a_dicom_header_or_folder_reaches_the_results(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    of_dicom: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
-    secrets = [secret for secret in (*SECRETS, "Geheimnis", "Patientin") if len(secret) > 4]  # shorter ones: by chance
-    uids = []
-    for k, volume in enumerate(simulate(Phantom(kind="phantom", cases=6, slices=3, size=64, scar_free=0.5))):
-        uids.append(f"1.2.{k}.20240506071233")
-        folder = tmp_path / "exams" / f"Geheimnis_Patientin_{k}"
-        who = {"PatientID": f"MRN4711{k}", "PatientName": "Geheimnis^Patientin", "StudyInstanceUID": f"1.20240506.{k}"}
-        files = series(folder, volume.pixels.astype(np.uint16), series=uids[-1], **who)
-        (folder / "masks").mkdir()
-        for path, mask in zip(files, volume.labels, strict=True):
-            Image.fromarray(mask).save(folder / "masks" / f"{path.stem}.png")
-    data = tmp_path / "mine.yaml"
-    data.write_text(DICOM.format(series=uids))
-    runs = tmp_path / "runs"
-    done = here(runs, *ONE, "--data", str(data), "--root", str(tmp_path / "exams"))
-    assert done.returncode == 0, done.stdout + done.stderr
+    runs, done = of_dicom
+    secrets = [secret for secret in (*SECRETS, LAST, FIRST) if len(secret) > 4]  # shorter ones: by chance
     written = {path: path.read_bytes() for path in runs.rglob("*") if path.is_file()}
     assert {"mlflow.db", "manifest.csv", "per_image.csv", "sweep.yaml"} <= {path.name for path in written}
     found = [(path, secret) for path, content in written.items() for secret in secrets if secret.encode() in content]
     found += [(path, secret) for path in runs.rglob("*") for secret in secrets if secret in path.name]
     assert found == []
     assert not [secret for secret in secrets if secret in done.stdout + done.stderr]
-    again = here(runs, *ONE, "--data", str(data), "--root", str(tmp_path / "exams"))
-    assert "unet is the only configuration" in again.stdout
-    assert "unet: started" not in again.stdout
-
-
-DICOM = """\
-source:
-  kind: dicom
-  series: {series}
-  mask: {{kind: index, values: {{0: background, 1: cavity, 2: myocardium, 3: scar}}}}
-split: {{fractions: [0.5, 0.17, 0.33]}}
-"""
+    (folder,) = sweep_folders(runs)
+    source = load_plan(folder).config.source
+    assert isinstance(source, DicomFolders)
+    assert [uid.split(":")[0] for uid in source.series] == ["sha256"] * 6
 
 
 def test_nothing_of_the_users_machine_reaches_mlflow(finished: tuple[Path, str]) -> None:
