@@ -157,7 +157,7 @@ def _session(
     profile, reason = choose_profile(request.profile)
     file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
-    console.print(f"profile {profile}: {reason}")
+    console.print(f"profile {profile}: {reason}", markup=False, soft_wrap=True)
     console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
     with drive(folder, request.workers, console) as driver:
         console.print(f"reading {configs[0].data}", markup=False)
