@@ -187,7 +187,7 @@ def choose_profile(profile: str) -> tuple[str, str]:
     try:
         import torch
 
-        from lge_sweep.models.hardware import gpu_obstacle
+        from lge_sweep.gpu import gpu_obstacle
     except ImportError as error:
         raise LgeSweepError(f"torch cannot be imported ({error}); run 'make install' again") from error
     obstacle = gpu_obstacle()

@@ -191,7 +191,7 @@ def test_the_digest_covers_ids_cases_and_content_in_order() -> None:
 
 def test_the_digest_covers_spacing_where_it_is_known() -> None:
     unknown = curated(replace(exam("a"), spacing_mm=None)).manifest
-    (columns,) = [[name for name in unknown if name.startswith("spacing_")]]
+    columns = [name for name in unknown if name.startswith("spacing_")]
     assert len(columns) == 3
     manifests = [unknown] + [unknown.assign(**dict.fromkeys(columns, 1.0) | {name: 2.0}) for name in columns]
     assert len({content_digest(manifest) for manifest in manifests}) == 4

@@ -77,7 +77,9 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
         DataError: a format that is asked for cannot be had of this exam, its folder is there already, or it cannot be
             written.
     """
-    writers = {name: look_up("format", name, FORMATS) for name in formats or FORMATS}
+    writers = list(dict.fromkeys(formats or FORMATS))
+    for name in writers:
+        look_up("format", name, FORMATS)
     result = Result(exam, labels, model)
     folder = output.expanduser() / exam.case
     if folder.exists():
@@ -85,20 +87,25 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
     notes: list[str] = []
     try:
         with whole_folder(folder) as unfinished:
-            files = []
-            for name, write in writers.items():
-                try:
-                    files += [path.relative_to(unfinished) for path in write(result, unfinished, notes)]
-                except FormatError as error:
-                    if name in formats:
-                        raise DataError(exam.case, [f"{error}; ask for other formats than {name}"]) from error
-                    notes.append(f"no {name}: {error}")
+            written = [path for name in writers for path in _write(name, result, unfinished, notes, name in formats)]
+            files = [path.relative_to(unfinished) for path in written]
             notes = [*exam.notes, *notes, *_without_cavity(result)]
             about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
             write_json(unfinished / ABOUT, about)
     except OSError as error:
         raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
     return Delivery(folder, tuple(folder / path for path in files), tuple(notes))
+
+
+def _write(name: str, result: Result, folder: Path, notes: list[str], asked: bool) -> list[Path]:
+    """Write one format; one that the exam does not allow is an error where it was asked for, else a note."""
+    try:
+        return FORMATS[name](result, folder, notes)
+    except FormatError as error:
+        if asked:
+            raise DataError(result.exam.case, [f"{error}; ask for other formats than {name}"]) from error
+        notes.append(f"no {name}: {error}")
+        return []
 
 
 def _without_cavity(result: Result) -> list[str]:

@@ -99,6 +99,7 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
         folder: the folder. Hidden files and other known kinds are left out.
         skip: folders, resolved, whose files are left out, too.
     """
+    root = folder.resolve()
     return [
         path
         for path in sorted(folder.rglob("*"))
@@ -106,7 +107,7 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
         and not any(part.startswith(".") for part in path.relative_to(folder).parts)
         and path.suffix.lower() not in BESIDES
         and path.name.upper() != "DICOMDIR"
-        and not (skip and any(parent in skip for parent in path.resolve().parents))
+        and not (skip and any(parent in skip for parent in (root / path.relative_to(folder)).parents))
     ]
 
 

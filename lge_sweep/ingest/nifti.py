@@ -92,7 +92,7 @@ def read_grid(path: Path) -> Grid:
     rows = stored.rows
     spacing = (zooms[rows], zooms[1 - rows], zooms[2])
     unplaced = {UNORIENTED, DISAGREES, FLAT} & set(notes)
-    placed = None if unplaced else affine @ _turning(array.shape, rows, stored.flips)
+    placed = None if unplaced else affine @ stored.turning(array.shape)
     return Grid(np.ascontiguousarray(stored.to_display(array)), affine, placed, spacing, stored, notes)
 
 
@@ -147,16 +147,6 @@ def display(affine: NDArray[np.float64]) -> tuple[int, tuple[int, ...]]:
     orientation = nib.io_orientation(affine)
     rows = 0 if orientation[0, 0] > orientation[1, 0] else 1
     return rows, tuple(axis for axis in (0, 1) if orientation[axis, 1] > 0)
-
-
-def _turning(shape: tuple[int, ...], rows: int, flips: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return [4, 4]: index (row, column, slice) of the turned array -> index of the stored one."""
-    turning = np.zeros((4, 4))
-    for turned, stored in enumerate((rows, 1 - rows, 2)):
-        turning[stored, turned] = -1 if stored in flips else 1
-        turning[stored, 3] = shape[stored] - 1 if stored in flips else 0
-    turning[3, 3] = 1
-    return turning
 
 
 def _affine(image: nib.Nifti1Pair) -> NDArray[np.float64]:

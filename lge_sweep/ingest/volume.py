@@ -49,6 +49,15 @@ class StoredGrid:
         """Turn slices [S, H, W] back into an array [I, J, K] as it is stored."""
         return np.flip(np.moveaxis(slices, (0, 1, 2), (2, self.rows, 1 - self.rows)), self.flips)
 
+    def turning(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        """Return [4, 4]: index (row, column, slice) for display -> index in the stored array, whose shape is given."""
+        turning = np.zeros((4, 4))
+        for turned, stored in enumerate((self.rows, 1 - self.rows, 2)):
+            turning[stored, turned] = -1 if stored in self.flips else 1
+            turning[stored, 3] = shape[stored] - 1 if stored in self.flips else 0
+        turning[3, 3] = 1
+        return turning
+
 
 @dataclass(frozen=True)
 class Exam:

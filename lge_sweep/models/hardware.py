@@ -1,14 +1,13 @@
 """What the hardware is fast at."""
 
-import warnings
 from dataclasses import dataclass
-from functools import cache
 from typing import Literal
 
 import torch
 
 from lge_sweep.config.schema import Training
 from lge_sweep.errors import ConfigError
+from lge_sweep.gpu import gpu_obstacle
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 NAMED: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -31,28 +30,6 @@ class Hardware:
     def torch_device(self) -> torch.device:
         """Return the device in torch's words."""
         return torch.device("cuda", self.device) if self.accelerator == "gpu" else torch.device("cpu")
-
-
-@cache
-def gpu_obstacle() -> str | None:
-    """Return a sentence that says why torch computes on no GPU, or None where it does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what it warns of is what is returned
-        if not torch.cuda.is_available():
-            try:
-                torch.zeros(1, device="cuda")
-            except (AssertionError, RuntimeError) as error:
-                return " ".join(str(error).split()).split(". ")[0].rstrip(".")
-            return "CUDA finds no device"
-    has = torch.cuda.get_device_capability(0)
-    oldest = min(
-        (divmod(int(name.removeprefix("sm_")), 10) for name in torch.cuda.get_arch_list() if name[3:].isdigit()),
-        default=has,
-    )
-    if has < oldest:
-        needed, given = (".".join(map(str, version)) for version in (oldest, has))
-        return f"{torch.cuda.get_device_name(0)} has compute capability {given}; this torch needs {needed}"
-    return None
 
 
 def find_hardware(training: Training, worker: int = 0) -> Hardware:

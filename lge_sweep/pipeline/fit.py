@@ -120,10 +120,11 @@ def find_two_stage(
     shipped = Shipped.model_validate(read_json(fits.folder / SHIPPED_RECORD)["shipped"])
     fit = settled[2].fit
     assert fit is not None
-    config = settled[2].model_copy(update={"fit": fit.model_copy(update={"shipped": shipped})})
-    if shipped.stage2 not in (PREDICTED, *fit.controls):  # phase 3 was given more controls than this command
-        own = {"shipped": shipped, "controls": (*fit.controls, shipped.stage2)}
-        config = settled[2].model_copy(update={"fit": fit.model_copy(update=own)})
+    known = shipped.stage2 in (PREDICTED, *fit.controls)  # else phase 3 was given more controls than this command
+    controls = fit.controls if known else (*fit.controls, shipped.stage2)
+    own = fit.model_copy(update={"shipped": shipped, "controls": controls})
+    config = settled[2].model_copy(update={"fit": own})
+    if not known:
         fits = plan_fits(config, data, runs, champions, guidance)
     left = [cell.name for cell in fits.unfinished()]
     if (left and not allow_incomplete) or {PREDICTED, shipped.stage2} & set(left):
