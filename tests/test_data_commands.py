@@ -26,6 +26,7 @@ SWEEPS = Path(__file__).parents[1] / "sweeps" / "data"
 PAIRS = """
 source:
   kind: image_pairs
+  case_ids: keep
   mask: {kind: index, values: {0: background, 1: cavity, 2: myocardium, 3: scar}}
 """
 

@@ -271,6 +271,17 @@ def test_a_sweep_on_the_plain_phantom_keeps_its_digest() -> None:
     assert digests[1] != digests[0]
 
 
+def test_a_sweep_on_emidec_keeps_its_digest() -> None:
+    from lge_sweep.sweep.digest import sweep_digest
+
+    kept, hashed = (
+        sweep_digest(load_sweep("phase1", 1, "emidec_png", "laptop", [f"source.case_ids={ids}"]), "content")[:10]
+        for ids in ("keep", "hash")
+    )
+    assert kept == "05cf751dec"  # as before there was this setting
+    assert hashed != kept
+
+
 def test_exams_through_dicom_are_described() -> None:
     result = CliRunner().invoke(app, ["data", "describe", "--data", "phantom_dicom"])
     assert result.exit_code == 0, result.output

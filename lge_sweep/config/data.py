@@ -50,9 +50,9 @@ class ImagePairs(Settings):
     """Folder of the masks, below the root; same file stem as the image."""
     case_pattern: str = r"^(?P<case>.+?)_slice(?P<slice>\d+)$"
     """Regular expression on the file stem, with a group `case` (the patient) and optionally `slice` (order)."""
-    # Left out where it is "keep", so that a sweep keeps the digest it had before there was this setting.
-    case_ids: CaseIds = Field("keep", exclude_if=lambda case_ids: case_ids == "keep")
-    """`keep`: the case in the file name, which must tell no patient; `hash`: a salted hash of it."""
+    case_ids: CaseIds = "hash"
+    """`hash`: a salted hash of the case in the file name; `keep`: the case in the file name; right if it names no
+    patient."""
     mask: IndexMask | ColourMask = Field(discriminator="kind")
     """How a mask's pixels map to classes."""
 

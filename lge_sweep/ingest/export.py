@@ -96,6 +96,7 @@ def pairs_source(masks: Masks) -> ImagePairs:
     """Return the source that reads what `write_pairs` wrote."""
     return ImagePairs(
         kind="image_pairs",
+        case_ids="keep",  # what it reads has the ids that ingest gave
         case_pattern=r"^(?P<case>.+)_slice(?P<slice>\d+)$",
         mask=index_mask()
         if masks == "index"

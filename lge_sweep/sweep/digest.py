@@ -28,6 +28,8 @@ def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()
     free = {"search": {"trials"}, "fit": {"shipped", "controls"} | (STAGE2_ONLY if config.stage == 1 else set())}
     exclude: dict[str, Any] = {name: True if getattr(config, name) is None else parts for name, parts in free.items()}
     exclude["training"] = _unused(config)
+    if config.source.kind == "image_pairs" and config.source.case_ids == "keep":
+        exclude["source"] = {"case_ids"}  # there was only this
     settings = config.model_dump(mode="json", exclude=exclude)
     weights = settings["training"]["encoder_weights"]
     content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights)), *more]
