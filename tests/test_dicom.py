@@ -193,25 +193,46 @@ def test_a_hole_in_the_stack_is_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("places", "slots", "distance", "note"),
+    ("places", "more", "slots", "distance", "note"),
     [
-        ([0, 1, 2, 3], (0, 1, 2, 3), 10.0, None),
-        ([0, 1, 4, 5], (0, 1, 4, 5), 10.0, "10 to 30 mm apart (2 missing?); volumes take 10 mm a slice"),
-        ([0, 0.5, 1.5], (0, 1, 3), 5.0, "5 to 10 mm apart (1 missing?); volumes take 5 mm a slice"),
-        ([0, 0.98, 3, 4.02], (0, 1, 3, 4), 10.1, "9.8 to 20.2 mm apart (1 missing?); volumes take 10.1 mm a slice"),
-        ([0, 1, 2.5], (0, 1, 2), 12.5, "10 to 15 mm apart; volumes take the median, and a NIfTI file spaces them"),
+        ([0, 1, 2, 3], {}, (0, 1, 2, 3), 10.0, None),
+        ([0, 1, 4, 5], {}, (0, 1, 4, 5), 10.0, "10 to 30 mm apart (2 missing?); volumes take 10 mm a slice"),
+        ([0, 0.98, 3, 4.02], {}, (0, 1, 3, 4), 10.1, "9.8 to 20.2 mm apart (1 missing?); volumes take 10.1 mm"),
+        ([0, 1, 2.5], {}, (0, 1, 2), 12.5, "10 to 15 mm apart; volumes take the median, and a NIfTI file spaces them"),
+        ([0, 0.5, 1.5], {"SliceThickness": None}, (0, 1, 3), 5.0, "5 to 10 mm apart (1 missing?); volumes take 5 mm"),
+        ([0, 0.5, 1.5, 2.5], {"SpacingBetweenSlices": 5.0}, (0, 1, 3, 5), 5.0, "(2 missing?); volumes take 5 mm"),
+        # some scanners tell the gap between slices there
+        ([0, 1, 2, 3], {"SpacingBetweenSlices": 2.0}, (0, 1, 2, 3), 10.0, None),
     ],
 )
 def test_slices_lie_in_slots_where_they_can(
-    tmp_path: Path, places: list[float], slots: tuple[int, ...], distance: float, note: str | None
+    tmp_path: Path, places: list[float], more: dict[str, Any], slots: tuple[int, ...], distance: float, note: str | None
 ) -> None:
-    series(tmp_path, grey(len(places)), order=places)
+    series(tmp_path, grey(len(places)), order=places, **more)
     (exam,), _ = read_exams(tmp_path)
     assert exam.slots == slots
     assert exam.spacing_mm is not None
     assert exam.spacing_mm[2] == pytest.approx(distance)
     assert len(exam.notes) == (note is not None)
     assert note is None or note in exam.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("places", "more", "message"),
+    [
+        ([0, 1, 2, 2.2, 3, 4], {}, "IM2.dcm and IM3.dcm are 2 mm apart, other slices 10 mm"),
+        ([0, 1, 2, 2.5, 3, 4, 5], {}, "IM2.dcm and IM3.dcm are 5 mm apart, other slices 10 mm"),
+        ([0, 1, 2, 2.002, 3], {"SpacingBetweenSlices": 10.0}, "are 0.02 mm apart, other slices 10 mm"),
+        ([0, 0.5, 1.5], {"SpacingBetweenSlices": 10.0}, "are 5 mm apart, other slices 10 mm"),
+    ],
+)
+def test_a_slice_taken_twice_does_not_decide_the_distance(
+    tmp_path: Path, places: list[float], more: dict[str, Any], message: str
+) -> None:
+    series(tmp_path / "exam", grey(len(places)), order=places, **more)
+    finding = the_finding(tmp_path)
+    assert message in finding
+    assert finding.endswith("(a slice taken twice?); slices that overlap have no volume; keep one of them")
 
 
 def test_a_nifti_mask_of_a_stack_with_a_hole_has_an_empty_slice_there(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ PARALLEL = 1e-3
 """Largest difference between two direction cosines that count as equal."""
 UNEVEN = 0.1
 """Share of the slice distance by which steps between slices may differ and count as equal."""
+OVERLAPPING = 0.6
+"""Share of the slice distance; slices nearer to each other than this are not of one even stack."""
 NO_SPACING = "no PixelSpacing: no length, area or volume is valid"
 NO_DISTANCE = "a single slice without thickness: no volume is valid"
 NO_DESCRIPTION = "its series has no description; taken for LGE because it is the only one"
@@ -136,7 +138,15 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
     if (steps < TOUCHING_MM).any():
         findings.append(_crowded(frames, steps))
         return None
-    distance, strides = _distance(steps)
+    usual = _usual(steps, frames[0])
+    if steps.min() < OVERLAPPING * usual:
+        k = int(np.argmin(steps))
+        findings.append(
+            f"{_called(frames[k])} and {_called(frames[k + 1])} are {steps[k]:.3g} mm apart, other slices {usual:.4g} "
+            "mm (a slice taken twice?); slices that overlap have no volume; keep one of them"
+        )
+        return None
+    distance, strides = _distance(steps, usual)
     if np.ptp(steps) > UNEVEN * distance:
         missing = int(strides.sum()) - len(steps)
         apart = f"slices are {steps.min():.3g} to {steps.max():.3g} mm apart"
@@ -148,9 +158,27 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
     return _stack(frames, round(distance, 4), notes, [0, *np.cumsum(strides).tolist()])
 
 
-def _distance(steps: NDArray[np.float64]) -> tuple[float, NDArray[np.intp]]:
+def _usual(steps: NDArray[np.float64], frame: Frame) -> float:
+    """Return the step from slice to slice where none is missing or too many.
+
+    It is the commonest, of equally common ones that which is nearest to what the scanner tells, or else the smallest;
+    or the smallest of all, where the scanner tells that distance (slices may be missing everywhere).
+
+    Args:
+        steps: [S - 1] mm between slices that follow each other.
+        frame: a slice, for what its header tells.
+    """
+    told = _told_distance(frame)
+    if frame.between and abs(steps.min() / abs(frame.between) - 1) < UNEVEN:
+        return float(steps.min())
+    alike = (np.abs(steps[:, None] - steps) <= UNEVEN * steps[:, None]).sum(axis=1)
+    common = steps[alike == alike.max()]
+    return float(common[np.argmin(np.abs(np.log(common / told)))] if told else common.min())
+
+
+def _distance(steps: NDArray[np.float64], usual: float) -> tuple[float, NDArray[np.intp]]:
     """Return the distance of slices, and how often it goes into each step; 1 where that is no whole number."""
-    strides = np.rint(steps / steps.min()).astype(int)
+    strides = np.maximum(np.rint(steps / usual), 1).astype(int)
     distance = float(np.median(steps / strides))
     if (np.abs(steps / distance - strides) < UNEVEN).all():
         return distance, strides
@@ -227,10 +255,14 @@ def _crowded(frames: Sequence[Frame], steps: NDArray[np.float64]) -> str:
             + "; make source.series_pattern stricter, or name the series in source.series"
         )
     first = int(np.argmax(steps < TOUCHING_MM))
-    a, b = (f"{f.path.name}" + (f" frame {f.number + 1}" if f.number else "") for f in frames[first : first + 2])
+    a, b = (_called(frame) for frame in frames[first : first + 2])
     pairs = int((steps < TOUCHING_MM).sum())
     both = " (magnitude and phase-sensitive images in one series?)" if len(frames) == 2 * places else ""
     return f"{a} and {b} are at the same position (pairs of this kind: {pairs}); keep one of them{both}"
+
+
+def _called(frame: Frame) -> str:
+    return frame.path.name + (f" frame {frame.number + 1}" if frame.number else "")
 
 
 def _others(lacking: Sequence[Frame]) -> str:
