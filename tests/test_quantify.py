@@ -125,6 +125,18 @@ def test_the_septum_is_on_the_patients_right_and_the_anterior_wall_towards_the_h
     assert (percent["mid anterior"] or 0) > 50
 
 
+@pytest.mark.parametrize("flip", [False, True])
+def test_missing_slices_do_not_move_the_thirds(flip: bool) -> None:
+    affine = place(turn=23, flip=flip)
+    whole = ventricle(affine, {7, 14}, [24.0, 23.0, 22.0, 21.0, 20.0, 19.0, 16.0, 14.0, 12.0])
+    kept = [0, 1, 5, 6, 7, 8]
+    full, holed = scar_extent(whole, affine), scar_extent(whole[kept], affine, kept)
+    assert holed.levels == {index: full.levels[k] for index, k in enumerate(kept)}
+    assert holed.percent[13] == full.percent[13] == pytest.approx(100, abs=2.5)
+    with pytest.raises(SegmentsError, match="too many slices are missing"):
+        scar_extent(whole[[0, 1, 2, 8]], affine, [0, 1, 2, 8])
+
+
 @pytest.mark.parametrize(("turn", "flip", "mirror"), [(7, True, False), (97, False, True), (190, True, True)])
 def test_neither_the_order_of_slices_nor_the_turn_of_images_changes_the_result(
     turn: float, flip: bool, mirror: bool

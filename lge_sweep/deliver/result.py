@@ -69,7 +69,7 @@ class Result:
     def segments(self) -> ScarExtent | str:
         """Scar by segment of the left ventricle, or the sentence that says why it cannot be told."""
         try:
-            return scar_extent(self.labels, self.exam.affine)
+            return scar_extent(self.labels, self.exam.affine, self.exam.slots)
         except SegmentsError as error:
             return str(error)
 

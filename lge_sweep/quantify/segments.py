@@ -4,6 +4,7 @@ Source: Cerqueira et al., Standardized myocardial segmentation and nomenclature 
 Circulation 2002;105:539-542.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,12 +47,13 @@ class ScarExtent:
     notes: tuple[str, ...]
 
 
-def scar_extent(labels: NDArray[np.uint8], affine: Floats | None) -> ScarExtent:
+def scar_extent(labels: NDArray[np.uint8], affine: Floats | None, slots: Sequence[int] = ()) -> ScarExtent:
     """Measure the scar in each of the 17 segments.
 
-    Slices with wall and cavity are basal, mid and apical in equal thirds, from base to apex; of slices that do not
-    divide by three the basal third gets one more, then the mid one. Slices with wall and without cavity, beyond the
-    last of those towards the apex, are segment 17. Base and apex are told by the slices' positions (`LONG_AXIS`).
+    Slices with wall and cavity are basal, mid and apical in equal thirds, from base to apex, counting those that are
+    missing in between; of slices that do not divide by three the basal third gets one more, then the mid one. Slices
+    with wall and without cavity, beyond the last of those towards the apex, are segment 17. Base and apex are told by
+    the slices' positions (`LONG_AXIS`).
 
     Within a slice a pixel belongs to a segment by its angle around the cavity's centre of gravity, in mm. Angle 0, the
     middle of the anterior segment, is the head direction projected into the slice's plane: the inferior wall, opposite,
@@ -62,10 +64,11 @@ def scar_extent(labels: NDArray[np.uint8], affine: Floats | None) -> ScarExtent:
     Args:
         labels: [S, H, W], values of `Label`.
         affine: [4, 4] index (row, column, slice, 1) -> position in mm; right, front, head are positive (RAS+).
+        slots: for each slice its place in an evenly spaced stack; empty: its index.
 
     Raises:
         SegmentsError: where the slices lie is unknown, they are no short-axis slices, fewer than three of them have
-            wall and cavity, or the cavity grows towards the end that should be the apex.
+            wall and cavity, or none in some third, or the cavity grows towards the end that should be the apex.
 
     Source:
         Cerqueira et al. 2002 (segments, thirds, widths of segments).
@@ -80,7 +83,11 @@ def scar_extent(labels: NDArray[np.uint8], affine: Floats | None) -> ScarExtent:
     rings = [int(k) for k in order if wall[k] and cavity[k]]
     if len(rings) < 3:
         raise SegmentsError(f"thirds need at least 3 slices with wall and cavity; there are {len(rings)}")
-    thirds = np.array_split(rings, 3)
+    places = np.array(slots or range(len(labels)))[rings]
+    depth = np.abs(places - places[0])
+    thirds = [np.array(rings)[3 * depth // (depth[-1] + 1) == level] for level in range(3)]
+    if not all(len(third) for third in thirds):
+        raise SegmentsError("too many slices are missing: the basal, mid or apical third has none with wall and cavity")
     if cavity[thirds[2]].mean() > cavity[thirds[0]].mean():
         raise SegmentsError(
             "the cavity is larger at the end that the slices' positions tell to be the apex; base and apex are in doubt"
