@@ -26,19 +26,6 @@ def resize_image(image: Pixels, rows: int, columns: int, part: Rectangle | None 
     return _resize(image, rows, columns, part, Image.Resampling.BILINEAR)
 
 
-def resize_grey(image: NDArray[np.number], size: int) -> NDArray[np.float32]:
-    """Resize grey levels in the scanner's units as `resize_image` does, without clipping or rounding them.
-
-    Args:
-        image: [H, W], of any real number type; exact for integers of up to 24 bit.
-        size: rows and columns S of the result.
-
-    Returns:
-        [S, S].
-    """
-    return np.asarray(Image.fromarray(image.astype(np.float32)).resize((size, size), Image.Resampling.BILINEAR))
-
-
 def resize_labels(labels: Pixels, rows: int, columns: int, part: Rectangle | None = None) -> Pixels:
     """Resize a mask or label image, nearest neighbour: no value arises that was not there.
 

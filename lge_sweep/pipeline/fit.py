@@ -47,6 +47,7 @@ class TwoStage:
         fits: the sweep of the fits; its cell `predicted` is the stage 2 of the paper's pipeline.
         failed: fit -> why it has no result.
         images: the slices as they were read, [H, W] each.
+        labels: theirs, values of `Label`.
     """
 
     config: SweepConfig
@@ -54,6 +55,7 @@ class TwoStage:
     fits: Plan
     failed: Mapping[str, str]
     images: tuple[NDArray[np.number], ...]
+    labels: tuple[NDArray[np.uint8], ...]
 
     @property
     def fit(self) -> Fit:
@@ -89,7 +91,7 @@ def fit_two_stage(
     fit = settled[2].fit
     assert fit is not None
     failed = _complete(driver, fits, {PREDICTED, fit.shipped.stage2}, allow_incomplete)
-    return TwoStage(settled[2], champions[1], fits, failed, data.images)
+    return TwoStage(settled[2], champions[1], fits, failed, data.images, data.labels)
 
 
 def find_two_stage(
@@ -130,7 +132,7 @@ def find_two_stage(
     if (left and not allow_incomplete) or {PREDICTED, shipped.stage2} & set(left):
         raise unfinished
     failed = dict.fromkeys(left, "it was not fitted")
-    return TwoStage(config, champions[1], fits, failed, data.images)
+    return TwoStage(config, champions[1], fits, failed, data.images, data.labels)
 
 
 def _prepare(

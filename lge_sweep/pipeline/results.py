@@ -91,7 +91,7 @@ def write_results(
         _heading(folder, part, comparison, looks),
         *(_tables_6_and_7(name, stages, tuple(FORMS)) for name, stages in by_stage.items()),
         "## The pipeline beside its controls\n\n" + beside.markdown,
-        "Classical thresholds, of unclipped grey levels at the networks' size:",
+        "Classical thresholds, of unclipped grey levels of the slices' own pixels:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
         f"## Cases, {shipped}\n\n{CASES}\n\n" + clinical_markdown(cases),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),

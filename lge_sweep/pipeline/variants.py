@@ -1,6 +1,6 @@
 """The paper's pipeline, and what it is compared with: each a way to final labels from the same slices."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -14,7 +14,7 @@ from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input
-from lge_sweep.data.resize import resize_grey
+from lge_sweep.data.resize import resize_labels
 from lge_sweep.labels import SINGLE, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
@@ -33,6 +33,7 @@ Say = Callable[[str, int, int], None]
 PIPELINE = "two-stage"
 SHIPPED = "as shipped"
 SINGLE_NETWORK = "single network"
+WALL = (Label.MYOCARDIUM, Label.SCAR)
 MEANINGS = {
     UNGUIDED: "stage 2 fitted and run without guidance",
     CROPPED: "stage 2 sees the heart alone, in the slice's own pixels",
@@ -156,8 +157,8 @@ class Part:
         self.two_stage, self.name = two_stage, part
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
         self._pixel_mm = pixel_sizes(two_stage.fits.manifest.iloc[rows])
-        self._slices = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
-        self.grey = np.stack([resize_grey(two_stage.images[row], self.images.shape[1]) for row in rows])
+        self._native = [(two_stage.images[row], two_stage.labels[row]) for row in rows]
+        self._slices = [to_8_bit(image, two_stage.config.intensity) for image, _ in self._native]
         self._cavities: dict[bool, Mask] = {}
         self._walls: dict[tuple[object, ...], Pixels] = {}
 
@@ -201,22 +202,35 @@ class Part:
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
         shipped = shipped_name(self.two_stage)
+        found = labelled[shipped].labels
+        native = [resize_labels(labels, *truth.shape) for labels, (_, truth) in zip(found, self._native, strict=True)]
         walls = {
-            "predicted": (labelled[shipped].labels, f"the wall that '{shipped}' finds"),
-            "true": (self.truth, "the true wall"),
+            "predicted": (found, native, f"the wall that '{shipped}' finds"),
+            "true": (self.truth, [truth for _, truth in self._native], "the true wall"),
         }
-        for wall, (base, whose) in walls.items():
+        images = [image for image, _ in self._native]
+        for wall, (base, whole, whose) in walls.items():
             for name, method in METHODS.items():
-                labels = _classical(self.grey, base, name)
+                labels = _classical(images, whole, base, name)
                 labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels)
         say("measuring", total, total)
         return labelled
 
 
-def _classical(grey: NDArray[np.float32], base: Pixels, method: str) -> Pixels:
-    """Replace the scar of some labels by what a threshold of the unclipped grey levels finds inside their wall."""
-    wall = np.isin(base, (Label.MYOCARDIUM, Label.SCAR))
-    labels = np.where(wall, np.uint8(Label.MYOCARDIUM), base)
-    for image, inside, cavity, slice_ in zip(grey, wall, base == Label.CAVITY, labels, strict=True):
-        slice_[classical_scar(image, inside, cavity, method)] = Label.SCAR
+def _classical(images: Sequence[NDArray[np.number]], native: Sequence[Pixels], base: Pixels, method: str) -> Pixels:
+    """Replace the scar of some labels by what a threshold finds inside their wall.
+
+    Thresholds are those of the slices' own pixels: shrinking averages noise and mixes blood into the wall, which moves
+    standard deviations and maxima. What they find is then measured as all else is, at the networks' size.
+
+    Args:
+        images: N slices [H, W] as they were read.
+        native: N labels [H, W], values of `Label`.
+        base: [N, S, S], the same labels at the networks' size.
+        method: a key of `METHODS`.
+    """
+    labels = np.where(np.isin(base, WALL), np.uint8(Label.MYOCARDIUM), base)
+    for image, whole, result in zip(images, native, labels, strict=True):
+        scar = classical_scar(image, np.isin(whole, WALL), whole == Label.CAVITY, method)
+        result[(result == Label.MYOCARDIUM) & (resize_labels(scar.astype(np.uint8), *result.shape) > 0)] = Label.SCAR
     return labels
