@@ -255,7 +255,10 @@ def print_pipelines(console: Console, comparison: "Pipelines") -> None:
     for meaning in dict.fromkeys(comparison.meanings.values()):
         names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
         console.print(f"{names}: {meaning}.", markup=False, soft_wrap=True)
-    console.print("Classes: Dice, mean over images; scar present: over images that have scar.", soft_wrap=True)
+    console.print(
+        "Classes: Dice, mean over the images that have a value; scar present: over images that have scar.",
+        soft_wrap=True,
+    )
     for name, reason in comparison.failed.items():
         console.print(f"Note: the fit '{name}' is left out: {reason}.", markup=False, soft_wrap=True)
 

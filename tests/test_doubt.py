@@ -16,7 +16,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.labels import METRICS
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.scoring import RULES, global_metrics, score
-from lge_sweep.scoring.bootstrap import case_sums
+from lge_sweep.scoring.bootstrap import case_sums, coverage
 from lge_sweep.scoring.doubt import Candidate, Doubt, doubt, score_difference
 from lge_sweep.scoring.paired import (
     compare_tables,
@@ -372,7 +372,17 @@ def test_it_is_said_when_no_wilcoxon_test_can_be_significant(cases: int, others:
     result = doubt([Candidate("a", [simple(*base)]), *worse], "a", "mean", resamples=2)
     assert any("no Wilcoxon test can reach .05" in note for note in result.notes) is warned
     assert (min(comparison.p_holm for comparison in result.comparisons) >= 0.05) is warned
-    assert f"only {cases} cases: intervals from so few are too narrow to trust" in result.notes
+    limit, student = 1.959964 * (1 - 1 / cases) ** 0.5, stats.t(cases - 1)
+    held = round(100 * float(student.cdf(limit) - student.cdf(-limit)))
+    expected = f"such an interval from {cases} cases holds the truth in about {held} of 100"
+    assert f"95 % intervals are too narrow: {expected}" in result.notes
+
+
+def test_how_often_a_bootstrap_interval_of_few_cases_holds_the_truth() -> None:
+    random = np.random.default_rng(0)
+    samples, draws = random.normal(size=(3000, 10)), random.integers(0, 10, (500, 10))
+    low, high = np.quantile(samples[:, draws].mean(axis=2), [0.025, 0.975], axis=1)
+    assert ((low < 0) & (high > 0)).mean() == pytest.approx(coverage(10), abs=0.02)
 
 
 def test_wilcoxon_is_scipys_with_degenerate_input_defined() -> None:

@@ -221,14 +221,16 @@ def test_the_markdown_of_pipelines(pipelines: tuple[dict[str, Intervals], dict[s
     results, differences = pipelines
     text = pipelines_markdown(results, differences, "two-stage")
     header, *rows = cells(text)
-    assert header[:4] == ["pipeline", "scar dice, image mean", "scar dice, pooled", "scar dice, positive"]
-    assert header[-1] == "scar dice, minus two-stage"
+    assert header[:4] == ["pipeline", "scar dice, image mean", "images in it", "scar dice, pooled"]
+    assert header[-1] == "scar dice positive, minus two-stage"
     assert [row[0] for row in rows] == ["two-stage", "true cavity", "no scar", "paper, its own patients"]
     assert rows[0][-1] == "-"
-    gain = differences["true cavity"].find("image_mean", "dice", "scar")
+    gain = differences["true cavity"].find("positive", "dice", "scar")
     assert rows[1][-1] == f"+{gain.value:.4f}<br>+{gain.low:.3f} to +{gain.high:.3f}"
-    assert rows[2][1:4] == ["0.0000<br>0.000 to 0.000"] * 3
-    assert rows[3][1:] == ["0.0556", "-", "-", "0.7351", "-", "-", "0.9470", "-", "-", "0.2517", "0.6585", "-"]
+    assert [rows[2][column] for column in (1, 3, 4)] == ["0.0000<br>0.000 to 0.000"] * 3
+    for row, found in zip(rows, results.values(), strict=False):
+        assert row[2] == str(found.find("image_mean", "dice", "scar").images)
+    assert rows[3][1:] == ["0.0556", "-", "-", "-", "0.7351", "-", "-", "0.9470", "-", "-", "0.2517", "0.6585", "-"]
     with pytest.raises(ConfigError, match="unknown pipeline 'two stage': did you mean 'two-stage'"):
         pipelines_markdown(results, differences, "two stage")
 

@@ -168,10 +168,29 @@ def test_a_single_case_has_values_but_no_intervals() -> None:
     assert {(e.low, e.high, e.left_out) for e in found.estimates} == {(None, None, 0)}
 
 
+def test_a_mean_says_over_how_many_images_it_is() -> None:
+    truth = np.zeros((4, 1, 6), dtype=int)
+    truth[:2, 0, :3] = 1  # the class is on two images, and found on one of them and one other
+    prediction = np.zeros_like(truth)
+    prediction[1:3, 0, :2] = 1
+    found = intervals(evaluate(prediction, truth, ("background", "scar"), cases=[1, 2, 3, 4]), resamples=10)
+    counts = {
+        (form, metric): found.find(form, metric, "scar").images
+        for form in ("image_mean", "positive", "pooled")
+        for metric in ("dice", "sensitivity", "specificity")
+    }
+    assert counts == {
+        ("image_mean", "dice"): 3, ("image_mean", "sensitivity"): 2, ("image_mean", "specificity"): 4,
+        ("positive", "dice"): 2, ("positive", "sensitivity"): 2, ("positive", "specificity"): 2,
+        ("pooled", "dice"): None, ("pooled", "sensitivity"): None, ("pooled", "specificity"): None,
+    }  # fmt: skip
+    assert found.find("image_mean", "dice", "global").images is None
+
+
 def test_the_frame_has_a_row_an_estimate_and_survives_csv() -> None:
     found = intervals(measured(1), resamples=20)
     frame = found.to_frame()
-    assert list(frame.columns) == ["aggregate", "metric", "name", "value", "low", "high", "left_out"]
+    assert list(frame.columns) == ["aggregate", "metric", "name", "value", "low", "high", "left_out", "images"]
     assert len(frame) == (7 + 6 + 7) * 5 + 2
     row = frame[(frame["aggregate"] == "pooled") & (frame["metric"] == "mean_accuracy")].iloc[0]
     assert row["value"] == found.find("pooled", "sensitivity", "global").value

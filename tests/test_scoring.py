@@ -1,12 +1,18 @@
 """Scores against the paper's Tables IV and V; selection against hand-made sweeps."""
 
+import json
+import statistics
 from pathlib import Path
+from types import SimpleNamespace
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
+from lge_sweep.config import cells, load_sweep
 from lge_sweep.errors import ConfigError, SelectionError
+from lge_sweep.labels import METRICS
 from lge_sweep.scoring import (
     RULES,
     Result,
@@ -18,6 +24,7 @@ from lge_sweep.scoring import (
     score_table,
     select,
 )
+from lge_sweep.sweep.publish import read_result
 
 PAPER = Path(__file__).parents[1] / "docs" / "paper"
 # Mean Score of paper Tables IV and V, in the order of their rows.
@@ -177,6 +184,32 @@ def test_the_tie_rule_needs_every_spread_and_a_single_place() -> None:
     tied[1] = Result("b", by_class(background=1.0, cavity=0.499), (), 0.2)
     assert select(tied, "mean", keep=1, tie_margin=0.01).selected == ("b",)
     assert select(tied, "mean", keep=2, tie_margin=0.01).selected == ("a", "b")
+
+
+def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
+    """Two images; without the background b spreads more than a, with it less."""
+    for name, background, cavity in (("a", (1, 1), (0.55, 0.65)), ("b", (1, 0.8), (0.5, 0.7))):
+        (tmp_path / name).mkdir()
+        rows = [
+            {"image": image, "case": image, "class": label, **dict.fromkeys(METRICS, values[image])}
+            for image in (0, 1)
+            for label, values in (("background", background), ("cavity", cavity))
+        ]
+        pd.DataFrame(rows).to_csv(tmp_path / name / "per_image.csv", index=False)
+        plain = statistics.stdev((b + c) / 2 for b, c in zip(background, cavity, strict=True))
+        means = {"background": sum(background) / 2, "cavity": sum(cavity) / 2}
+        summary = {"image_mean": dict.fromkeys(METRICS, means), "std": dict.fromkeys(METRICS, plain), "collapsed": []}
+        (tmp_path / name / "outcome.json").write_text(json.dumps({"summary": summary}))
+    cell = cells(load_sweep("phase1", 1, "phantom", "smoke"))[0]
+    found = {}
+    for emphasis in ({}, {"background": 0.0}):
+        for name in "ab":
+            config = SimpleNamespace(selection=SimpleNamespace(emphasis=emphasis))
+            plan = SimpleNamespace(config=config, cell_folder=lambda _, name=name: tmp_path / name)
+            found[name, bool(emphasis)] = read_result(plan, cell).spread
+    assert found == pytest.approx(
+        {("a", False): 0.05 / 2**0.5, ("b", False): 0, ("a", True): 0.1 / 2**0.5, ("b", True): 0.2 / 2**0.5}
+    )
 
 
 def test_a_collapsed_cell_does_not_win_a_tie() -> None:

@@ -38,7 +38,7 @@ class LossOptions(Settings):
     """Numbers inside the losses; a loss takes those that it knows."""
 
     gamma: float = Field(2.0, ge=0, le=10)
-    """Focusing exponent of the focal loss; 0 makes it a cross-entropy."""
+    """Focusing exponent of the focal loss; 0 makes it alpha / classes times a cross-entropy."""
     alpha: float = Field(0.25, gt=0, le=1)
     """Factor of the focal loss, the same for all classes (as in MATLAB, whose default it is)."""
     dice_weight: float = Field(1.0, ge=0)

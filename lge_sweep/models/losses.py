@@ -74,7 +74,11 @@ def _dice(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
 
 
 def _focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
-    """Alpha is the same factor for every class, as in MATLAB; a bare number MONAI takes as 1 - alpha for background."""
+    """Mean over pixels *and classes* of -alpha (1 - p)^gamma log p of the true class, as MONAI's.
+
+    So it is 1 / classes of the sum in Lin et al. 2017, which Adam does not see, SGDM and the weight beside Dice do.
+    Alpha is the same factor for every class, as in MATLAB; a bare number MONAI takes as 1 - alpha for background.
+    """
     return _Indexed(FocalLoss(to_onehot_y=True, use_softmax=True, gamma=options.gamma, alpha=[options.alpha] * classes))
 
 

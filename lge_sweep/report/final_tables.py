@@ -10,6 +10,7 @@ import pandas as pd
 from lge_sweep.choices import look_up
 from lge_sweep.labels import Label
 from lge_sweep.report.paper import PAPER_COLUMNS, PAPER_TABLES
+from lge_sweep.scoring.bootstrap import in_hundred
 from lge_sweep.scoring.intervals import GLOBAL, Estimate, Intervals
 
 FORMS: dict[str, str] = {
@@ -32,8 +33,16 @@ SIDE_BY_SIDE: tuple[tuple[str, str, str], ...] = (
 )
 """Class, metric and aggregate of each column of the table of pipelines."""
 
-HEADLINE = (Label.SCAR.title, "dice", "image_mean")
-"""The column whose difference to the reference the table of pipelines prints."""
+HEADLINE = (Label.SCAR.title, "dice", "positive")
+"""The column whose difference to the reference the table of pipelines prints: one that is over the same images for all
+pipelines."""
+
+COUNTED = (Label.SCAR.title, "dice", "image_mean")
+"""The column that the table of pipelines says the number of images of."""
+
+NO_VALUE = (
+    "An image without a value counts in no mean: where the class is neither in the truth nor found, there is none."
+)
 
 
 def stage_frame(stage: int, found: Intervals, form: str) -> pd.DataFrame:
@@ -99,7 +108,8 @@ def stage_markdown(stage: int, found: Intervals, form: str) -> str:
         f"Global Accuracy {cell(overall['value'], overall['low'], overall['high']).replace('<br>', ', ')}; paper "
         f"{overall['paper']:.5f}. Accuracy is the pooled recall, as in the paper, and in the last row its mean over "
         f"the classes (the paper's Mean Accuracy). The other columns: {FORMS[form]}; global is their mean over the "
-        f"classes. {_basis(found)} The paper's numbers are of its own patients, split by slice."
+        f"classes. {_counted(found, form, CLASSES[stage])}{_basis(found)} The paper's numbers are of its own "
+        "patients, split by slice."
     )
     return f"### Table {overall['table']}, {FORMS[form]}\n\n{markdown(header, list(rows.values()))}\n\n{note}\n"
 
@@ -114,7 +124,7 @@ def pipelines_frame(results: Mapping[str, Intervals], differences: Mapping[str, 
 
     Returns:
         A row a pipeline and column of `SIDE_BY_SIDE`. Columns: pipeline, class, metric, form, value, low, high,
-        difference, difference_low, difference_high; NaN where there is none.
+        difference, difference_low, difference_high, images (that a mean is over); NaN where there is none.
 
     Raises:
         KeyError: some result is of other classes.
@@ -122,9 +132,10 @@ def pipelines_frame(results: Mapping[str, Intervals], differences: Mapping[str, 
     rows = []
     for pipeline, found in results.items():
         for name, metric, form in SIDE_BY_SIDE:
+            own = found.find(form, metric, name)
             other = differences[pipeline].find(form, metric, name) if pipeline in differences else None
-            rows.append((pipeline, name, metric, form, *_numbers(found.find(form, metric, name)), *_numbers(other)))
-    numbers = ["value", "low", "high", "difference", "difference_low", "difference_high"]
+            rows.append((pipeline, name, metric, form, *_numbers(own), *_numbers(other), own.images))
+    numbers = ["value", "low", "high", "difference", "difference_low", "difference_high", "images"]
     frame = pd.DataFrame(rows, columns=["pipeline", "class", "metric", "form", *numbers])
     return frame.astype(dict.fromkeys(numbers, float))
 
@@ -146,16 +157,24 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
     basis = _basis(look_up("pipeline", reference, results))
     frame = pipelines_frame(results, differences)
     titles = [f"{name} {metric}, {form.replace('_', ' ')}" for name, metric, form in SIDE_BY_SIDE]
-    header = ["pipeline", *titles, f"{' '.join(HEADLINE[:2])}, minus {reference}"]
+    counted = SIDE_BY_SIDE.index(COUNTED)
+    titles.insert(counted + 1, "images in it")
+    header = ["pipeline", *titles, f"{' '.join(HEADLINE)}, minus {reference}"]
     rows = []
     for pipeline, numbers in frame.groupby("pipeline", sort=False):
         cells = [cell(*triple) for triple in zip(numbers["value"], numbers["low"], numbers["high"], strict=True)]
+        cells.insert(counted + 1, f"{numbers['images'].iloc[counted]:.0f}")
         headline = numbers.iloc[SIDE_BY_SIDE.index(HEADLINE)]
         difference = signed_cell(headline["difference"], headline["difference_low"], headline["difference_high"])
         rows.append([str(pipeline), *cells, difference])
-    rows.append(["paper, its own patients", *(cell(value) for value in _paper_row()), cell(None)])
+    papers = [cell(value) for value in _paper_row()]
+    papers.insert(counted + 1, cell(None))
+    rows.append(["paper, its own patients", *papers, cell(None)])
     meaning = "; ".join(f"{form.replace('_', ' ')}: {words}" for form, words in FORMS.items())
-    return f"{markdown(header, rows)}\n\n{meaning}. {basis} Differences are of image means, from the same resamples.\n"
+    return (
+        f"{markdown(header, rows)}\n\n{meaning}. {NO_VALUE} {basis} Differences are over the same images and of the "
+        "same resamples.\n"
+    )
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -202,9 +221,21 @@ def _paper_row() -> Iterator[float | None]:
             yield row[headings[metric]] if form == "image_mean" else None
 
 
+def _counted(found: Intervals, form: str, names: Sequence[str]) -> str:
+    """How many images the means of Dice are over, and why not all, in two sentences."""
+    counts = {name: found.find(form, "dice", name).images for name in names}
+    if form != "image_mean" or set(counts.values()) == {found.images}:
+        return ""
+    return f"{NO_VALUE} Dice is over {', '.join(f'{count} images for {name}' for name, count in counts.items())}. "
+
+
 def _basis(found: Intervals) -> str:
     """What the intervals are made of, in a sentence."""
     size = f"{found.images} images of {found.cases} case{'s' if found.cases != 1 else ''}"
     if not found.resamples:
         return f"{size}: no interval can be had from a single case."
-    return f"{size}; {100 * found.level:g} % intervals from {found.resamples} resamples of the cases."
+    few = in_hundred(found.cases, found.level)
+    return (
+        f"{size}; {100 * found.level:g} % intervals from {found.resamples} resamples of the cases"
+        f"{f' ({few})' if few else ''}."
+    )

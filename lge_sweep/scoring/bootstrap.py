@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import stats
 
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import METRICS
@@ -172,6 +173,32 @@ def percentile_interval(values: Array, level: float) -> tuple[float, float] | tu
         return None, None
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+FEW_CASES = 30
+"""Below so many cases it is said how often a percentile interval holds the truth: less often than its level."""
+
+
+def coverage(cases: int, level: float = 0.95) -> float:
+    """How often the percentile interval of a mean over so few cases holds the true mean, 0 to 1, if cases are normal.
+
+    The interval is the mean -+ z sqrt((n - 1) / n) s / sqrt(n), and (mean - truth) / (s / sqrt(n)) follows Student's t
+    with n - 1 degrees of freedom.
+
+    Source: Hesterberg, What teachers should know about the bootstrap, Am Stat 69, 2015 (narrowness bias).
+
+    >>> [round(coverage(cases), 3) for cases in (5, 10, 18, 30, 1000)]
+    [0.846, 0.904, 0.926, 0.936, 0.95]
+    """
+    z = stats.norm.ppf((1 + level) / 2)
+    return float(1 - 2 * stats.t.sf(z * np.sqrt((cases - 1) / cases), cases - 1))
+
+
+def in_hundred(cases: int, level: float) -> str:
+    """Say how often intervals from so few cases hold the truth; "" from enough."""
+    if not 1 < cases < FEW_CASES:
+        return ""
+    return f"such an interval from {cases} cases holds the truth in about {100 * coverage(cases, level):.0f} of 100"
 
 
 def rank_chances(scores: Array) -> Array:

@@ -13,7 +13,7 @@ import pandas as pd
 
 from lge_sweep.choices import look_up
 from lge_sweep.errors import ConfigError
-from lge_sweep.scoring.bootstrap import Resampled, check_range, percentile_interval, rank_chances, resample
+from lge_sweep.scoring.bootstrap import Resampled, check_range, in_hundred, percentile_interval, rank_chances, resample
 from lge_sweep.scoring.paired import (
     DECIMALS,
     Comparison,
@@ -27,7 +27,7 @@ from lge_sweep.scoring.paired import (
 )
 
 FEW_CASES = 10
-"""Below so many cases a percentile interval is noticeably too narrow, and a note says so."""
+"""Below so many cases nothing is proved, and the sentence says so."""
 
 
 @dataclass(frozen=True)
@@ -169,7 +169,7 @@ def doubt(
         images=drawn.images,
         resamples=len(drawn.scores),
         left_out=drawn.left_out,
-        notes=tuple(_notes(candidates, drawn)),
+        notes=tuple(_notes(candidates, drawn, level)),
     )
 
 
@@ -305,13 +305,13 @@ def chance(value: float | None) -> str:
     return "below .01" if value < 0.01 else f"{value:.2f}".removeprefix("0")
 
 
-def _notes(candidates: Sequence[Candidate], drawn: Resampled) -> list[str]:
+def _notes(candidates: Sequence[Candidate], drawn: Resampled, level: float) -> list[str]:
     """What to keep in mind, one sentence each."""
     notes = []
     if drawn.cases == 1:
         notes.append("only 1 case: no interval and no probability can be had from it")
-    elif drawn.cases < FEW_CASES:
-        notes.append(f"only {drawn.cases} cases: intervals from so few are too narrow to trust")
+    elif few := in_hundred(drawn.cases, level):
+        notes.append(f"{100 * level:g} % intervals are too narrow: {few}")
     if drawn.left_out:
         total = drawn.left_out + len(drawn.scores)
         ending = "" if len(drawn.scores) else ": there are no intervals"

@@ -5,7 +5,7 @@ Cases (patient exams) are drawn with replacement, all their images with them, an
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -33,6 +33,8 @@ class Estimate:
         value: on all cases; None where the aggregate has none. 0 to 1, a difference -1 to 1.
         low, high: percentile interval; None where there is no value, a single case or no usable resample.
         left_out: resamples that gave no value, because no case drawn has the class; the interval is made of the others.
+        images: how many images have a value and are what the mean is over; None of a pooled one, a mean over classes, a
+            difference.
     """
 
     aggregate: str
@@ -42,6 +44,7 @@ class Estimate:
     low: float | None
     high: float | None
     left_out: int
+    images: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,10 @@ def intervals(table: pd.DataFrame, resamples: int = 2000, seed: int = 0, level: 
     draws = _draw(sums.cases, resamples, seed)
     drawn = sums.resampled(draws)
     points = dict(_values(summary))
-    estimates = tuple(_estimate(key, points[key], drawn[key], level) for key in points)
+    measured = sums.measured()
+    estimates = tuple(
+        replace(_estimate(key, points[key], drawn[key], level), images=measured.get(key)) for key in points
+    )
     return Intervals(estimates, level, sums.cases, sums.images, len(draws))
 
 
@@ -112,7 +118,9 @@ def interval_differences(
 ) -> Intervals:
     """Give every aggregate's difference a - b between two pipelines its paired bootstrap interval over cases.
 
-    Each resample holds the same cases for both, so what makes a case easy or hard for both cancels.
+    Each resample holds the same cases for both, so what makes a case easy or hard for both cancels; of `positive` and
+    pooled aggregates. Means over images (`image_mean`) are over the images on which each has a value: a pipeline that
+    finds scar where there is none has more of them than another, and the difference is of two sets of images.
 
     Args:
         a: the table of one pipeline; see `intervals`.
@@ -181,6 +189,15 @@ class _AggregateSums:
             {form: _spread(values.sum(), classes) for form, values in grouped.items()},
             {form: _spread(values.count(), classes) for form, values in grouped.items()},
         )
+
+    def measured(self) -> dict[Key, int]:
+        """How many images have a value, for every mean over images."""
+        names = [(metric, name) for metric in ALL_METRICS for name in self.classes]
+        return {
+            (form, metric, name): int(count)
+            for form, counts in self.counts.items()
+            for (metric, name), count in zip(names, counts.sum(axis=0), strict=True)
+        }
 
     def resampled(self, draws: Array) -> dict[Key, Array]:
         """Make every aggregate of each resample.
