@@ -175,7 +175,7 @@ def percentile_interval(values: Array, level: float) -> tuple[float, float] | tu
     return float(low), float(high)
 
 
-FEW_CASES = 30
+NARROW_BELOW = 30
 """Below so many cases it is said how often a percentile interval holds the truth: less often than its level."""
 
 
@@ -196,7 +196,7 @@ def coverage(cases: int, level: float = 0.95) -> float:
 
 def in_hundred(cases: int, level: float) -> str:
     """Say how often intervals from so few cases hold the truth; "" from enough."""
-    if not 1 < cases < FEW_CASES:
+    if not 1 < cases < NARROW_BELOW:
         return ""
     return f"such an interval from {cases} cases holds the truth in about {100 * coverage(cases, level):.0f} of 100"
 
