@@ -119,11 +119,21 @@ def test_killed_at_five_moments_every_cell_is_complete_once(tmp_path: Path) -> N
     assert not list(runs.glob("phase1-*/cells/*/resume.ckpt"))
 
 
+def heed_interrupts() -> None:
+    """Undo what a shell does to jobs in its background, and with it to tests that run there: SIGINT is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_a_killed_worker_is_replaced_and_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     arguments = [*ARGUMENTS, "--set", "grid.model=[unet]", "--set", "training.max_steps=4000", "--runs", str(runs)]
     process = subprocess.Popen(
-        command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command(*arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=heed_interrupts,
     )
     checkpoint = "phase1-*/cells/unet-*/resume.ckpt"
 
