@@ -23,6 +23,9 @@ class Label(IntEnum):
         return self.name.lower()
 
 
+WALL = (Label.MYOCARDIUM, Label.SCAR)
+"""The classes that the wall of the left ventricle is made of."""
+
 SINGLE = 0
 """The single-stage control: one network for all classes, without guidance."""
 

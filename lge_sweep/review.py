@@ -87,7 +87,7 @@ def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, Entry], run: Tr
         if tracker.find(trial_key(plan, cell, trial)) is None:
             results[cell.name] = log_outcome(open_trial(tracker, plan, cell, trial, run), plan, cell)
         else:
-            results[cell.name] = read_result(plan, cell)
+            results[cell.name] = read_result(read_json(plan.cell_folder(cell) / OUTCOME), plan, cell)
     return results
 
 

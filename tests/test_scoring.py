@@ -1,6 +1,5 @@
 """Scores against the paper's Tables IV and V; selection against hand-made sweeps."""
 
-import json
 import statistics
 from pathlib import Path
 from types import SimpleNamespace
@@ -188,6 +187,7 @@ def test_the_tie_rule_needs_every_spread_and_a_single_place() -> None:
 
 def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
     """Two images; without the background b spreads more than a, with it less."""
+    outcomes = {}
     for name, background, cavity in (("a", (1, 1), (0.55, 0.65)), ("b", (1, 0.8), (0.5, 0.7))):
         (tmp_path / name).mkdir()
         rows = [
@@ -199,14 +199,14 @@ def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
         plain = statistics.stdev((b + c) / 2 for b, c in zip(background, cavity, strict=True))
         means = {"background": sum(background) / 2, "cavity": sum(cavity) / 2}
         summary = {"image_mean": dict.fromkeys(METRICS, means), "std": dict.fromkeys(METRICS, plain), "collapsed": []}
-        (tmp_path / name / "outcome.json").write_text(json.dumps({"summary": summary}))
+        outcomes[name] = {"summary": summary}
     cell = cells(load_sweep("phase1", 1, "phantom", "smoke"))[0]
     found = {}
     for emphasis in ({}, {"background": 0.0}):
         for name in "ab":
             config = SimpleNamespace(selection=SimpleNamespace(emphasis=emphasis))
             plan = SimpleNamespace(config=config, cell_folder=lambda _, name=name: tmp_path / name)
-            found[name, bool(emphasis)] = read_result(plan, cell).spread
+            found[name, bool(emphasis)] = read_result(outcomes[name], plan, cell).spread
     assert found == pytest.approx(
         {("a", False): 0.05 / 2**0.5, ("b", False): 0, ("a", True): 0.1 / 2**0.5, ("b", True): 0.2 / 2**0.5}
     )

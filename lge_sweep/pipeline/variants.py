@@ -15,7 +15,7 @@ from lge_sweep.data import load_arrays
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_labels
-from lge_sweep.labels import SINGLE, Label
+from lge_sweep.labels import SINGLE, WALL, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
 from lge_sweep.pipeline.runtime import torch_network
@@ -33,7 +33,6 @@ Say = Callable[[str, int, int], None]
 PIPELINE = "two-stage"
 SHIPPED = "as shipped"
 SINGLE_NETWORK = "single network"
-WALL = (Label.MYOCARDIUM, Label.SCAR)
 MEANINGS = {
     UNGUIDED: "stage 2 fitted and run without guidance",
     CROPPED: "stage 2 sees the heart alone, in the slice's own pixels",
@@ -157,8 +156,9 @@ class Part:
         self.two_stage, self.name = two_stage, part
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
         self._pixel_mm = pixel_sizes(two_stage.fits.manifest.iloc[rows])
-        self._native = [(two_stage.images[row], two_stage.labels[row]) for row in rows]
-        self._slices = [to_8_bit(image, two_stage.config.intensity) for image, _ in self._native]
+        self._native = [two_stage.images[row] for row in rows]
+        self._native_truth = [two_stage.labels[row] for row in rows]
+        self._slices = [to_8_bit(image, two_stage.config.intensity) for image in self._native]
         self._cavities: dict[bool, Mask] = {}
         self._walls: dict[tuple[object, ...], Pixels] = {}
 
@@ -203,15 +203,14 @@ class Part:
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
         shipped = shipped_name(self.two_stage)
         found = labelled[shipped].labels
-        native = [resize_labels(labels, *truth.shape) for labels, (_, truth) in zip(found, self._native, strict=True)]
+        native = [resize_labels(labels, *image.shape) for labels, image in zip(found, self._native, strict=True)]
         walls = {
-            "predicted": (found, native, f"the wall that '{shipped}' finds"),
-            "true": (self.truth, [truth for _, truth in self._native], "the true wall"),
+            "predicted": (native, found, f"the wall that '{shipped}' finds"),
+            "true": (self._native_truth, self.truth, "the true wall"),
         }
-        images = [image for image, _ in self._native]
-        for wall, (base, whole, whose) in walls.items():
+        for wall, (whole, base, whose) in walls.items():
             for name, method in METHODS.items():
-                labels = _classical(images, whole, base, name)
+                labels = _classical(self._native, whole, base, name)
                 labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels)
         say("measuring", total, total)
         return labelled

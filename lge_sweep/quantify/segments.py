@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.labels import Label
+from lge_sweep.labels import WALL, Label
 
 Floats = NDArray[np.float64]
 SIX = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
@@ -78,7 +78,7 @@ def scar_extent(labels: NDArray[np.uint8], affine: Floats | None, slots: Sequenc
     apexward, forward = _to_apex(affine)
     order = np.arange(len(labels)) if forward else np.arange(len(labels))[::-1]
     cavity = (labels == Label.CAVITY).sum(axis=(1, 2))
-    muscle = np.isin(labels, (Label.MYOCARDIUM, Label.SCAR))
+    muscle = np.isin(labels, WALL)
     wall = np.asarray(muscle.any(axis=(1, 2)))
     rings = [int(k) for k in order if wall[k] and cavity[k]]
     if len(rings) < 3:
@@ -147,7 +147,7 @@ def _around(cavity: NDArray[np.bool_], affine: Floats, apexward: Floats, level: 
 
 
 def _percent(labels: NDArray[np.uint8], segments: NDArray[np.uint8]) -> tuple[float | None, ...]:
-    wall = np.isin(labels, (Label.MYOCARDIUM, Label.SCAR))
+    wall = np.isin(labels, WALL)
     whole = np.bincount(segments[wall], minlength=18)
     scar = np.bincount(segments[labels == Label.SCAR], minlength=18)
     return tuple(100 * float(scar[k] / whole[k]) if whole[k] else None for k in range(1, 18))

@@ -158,18 +158,20 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
     frame = pipelines_frame(results, differences)
     titles = [f"{name} {metric}, {form.replace('_', ' ')}" for name, metric, form in SIDE_BY_SIDE]
     counted = SIDE_BY_SIDE.index(COUNTED)
-    titles.insert(counted + 1, "images in it")
-    header = ["pipeline", *titles, f"{' '.join(HEADLINE)}, minus {reference}"]
+
+    def with_count(columns: list[str], count: str) -> list[str]:
+        return [*columns[: counted + 1], count, *columns[counted + 1 :]]
+
+    header = ["pipeline", *with_count(titles, "images in it"), f"{' '.join(HEADLINE)}, minus {reference}"]
     rows = []
     for pipeline, numbers in frame.groupby("pipeline", sort=False):
         cells = [cell(*triple) for triple in zip(numbers["value"], numbers["low"], numbers["high"], strict=True)]
-        cells.insert(counted + 1, f"{numbers['images'].iloc[counted]:.0f}")
+        count = f"{numbers['images'].iloc[counted]:.0f}"
         headline = numbers.iloc[SIDE_BY_SIDE.index(HEADLINE)]
         difference = signed_cell(headline["difference"], headline["difference_low"], headline["difference_high"])
-        rows.append([str(pipeline), *cells, difference])
+        rows.append([str(pipeline), *with_count(cells, count), difference])
     papers = [cell(value) for value in _paper_row()]
-    papers.insert(counted + 1, cell(None))
-    rows.append(["paper, its own patients", *papers, cell(None)])
+    rows.append(["paper, its own patients", *with_count(papers, cell(None)), cell(None)])
     meaning = "; ".join(f"{form.replace('_', ' ')}: {words}" for form, words in FORMS.items())
     return (
         f"{markdown(header, rows)}\n\n{meaning}. {NO_VALUE} {basis} Differences are over the same images and of the "

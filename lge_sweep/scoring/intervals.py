@@ -5,7 +5,7 @@ Cases (patient exams) are drawn with replacement, all their images with them, an
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pandas as pd
@@ -44,7 +44,7 @@ class Estimate:
     low: float | None
     high: float | None
     left_out: int
-    images: int | None = None
+    images: int | None
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,7 @@ def intervals(table: pd.DataFrame, resamples: int = 2000, seed: int = 0, level: 
     drawn = sums.resampled(draws)
     points = dict(_values(summary))
     measured = sums.measured()
-    estimates = tuple(
-        replace(_estimate(key, points[key], drawn[key], level), images=measured.get(key)) for key in points
-    )
+    estimates = tuple(_estimate(key, points[key], drawn[key], level, measured.get(key)) for key in points)
     return Intervals(estimates, level, sums.cases, sums.images, len(draws))
 
 
@@ -249,8 +247,8 @@ def _values(summary: Summary) -> Iterator[tuple[Key, float | None]]:
     yield ("pooled", "mean_accuracy", GLOBAL), summary.mean_accuracy
 
 
-def _estimate(key: Key, value: float | None, drawn: Array, level: float) -> Estimate:
+def _estimate(key: Key, value: float | None, drawn: Array, level: float, images: int | None = None) -> Estimate:
     """Turn a value and its resamples [B] into an estimate; without a value there is no interval."""
     usable = drawn[~np.isnan(drawn)]
     low, high = (None, None) if value is None else percentile_interval(usable, level)
-    return Estimate(*key, value, low, high, len(drawn) - len(usable))
+    return Estimate(*key, value, low, high, len(drawn) - len(usable), images)

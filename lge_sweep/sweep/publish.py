@@ -84,7 +84,7 @@ def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
     """Log all that a finished cell left in its folder, and return what scoring needs of it."""
     folder = plan.cell_folder(cell)
     outcome = read_json(folder / OUTCOME)
-    result = read_result(plan, cell)
+    result = read_result(outcome, plan, cell)
     log_curves(run, folder)
     run.untag("pruned")  # of a session that was killed before the ledger knew
     step = int(outcome["training"]["best_step"])
@@ -125,17 +125,16 @@ def log_selection(run: TrackedRun, plan: Plan, selection: Selection, doubts: Dou
     run.finish()
 
 
-def read_result(plan: Plan, cell: Cell) -> Result:
-    """Return what scoring needs of a finished cell: the image means by class, and how much they vary."""
-    folder, emphasis = plan.cell_folder(cell), plan.config.selection.emphasis
-    summary = read_json(folder / OUTCOME)["summary"]
+def read_result(outcome: dict[str, Any], plan: Plan, cell: Cell) -> Result:
+    """Return what scoring needs of a finished cell's outcome: the image means by class, and how much they vary."""
+    summary, emphasis = outcome["summary"], plan.config.selection.emphasis
     by_class = {
         metric: {name: values[name] for name in class_names(cell.stage)}
         for metric, values in summary["image_mean"].items()
     }
     spreads = [summary["std"][metric] for metric in METRICS]
     if emphasis:  # the spread of what is scored; `std` is that of plain means over the classes
-        values = over_classes(wide(read_per_image(folder / PER_IMAGE)), emphasis)
+        values = over_classes(wide(read_per_image(plan.cell_folder(cell) / PER_IMAGE)), emphasis)
         spreads = [None if pd.isna(value) else float(value) for value in values.std(ddof=1)]
     spread = None if None in spreads else sum(spreads) / len(spreads)
     return Result(cell.name, by_class, tuple(summary["collapsed"]), spread)
