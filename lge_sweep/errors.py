@@ -5,6 +5,7 @@ with exit code 2. Anything else that escapes is a bug of ours and keeps its trac
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class LgeSweepError(Exception):
@@ -50,6 +51,21 @@ class WeightsError(LgeSweepError):
 
 class RunsError(LgeSweepError):
     """The runs directory cannot be used: read-only, full, or held by another driver."""
+
+
+class DamagedError(RunsError):
+    """A file that this program wrote is not what it wrote: cut, emptied, garbled, or of something else."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = "") -> None:
+        """Name the file.
+
+        Args:
+            path: the file.
+            reason: what is wrong with it, a part of a sentence.
+            remedy: what to do about it, a sentence; left open for those who set the file aside themselves.
+        """
+        super().__init__(f"{path} is damaged: {reason}" + (f". {remedy}" if remedy else ""))
+        self.path, self.reason = path, reason
 
 
 class InheritError(LgeSweepError):

@@ -1,5 +1,6 @@
 """What several commands share: options, and how a failure is told."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,11 +17,32 @@ RunsOption = Annotated[
 RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the images (default: $LGE_SWEEP_DATA).")]
 
 
+class _Notes(logging.Handler):
+    """Shows what the program notes on its way as lines between the others, above progress bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one note."""
+        from lge_sweep.console import make_console
+
+        make_console().print(f"note: {record.getMessage()}", style="yellow", markup=False, soft_wrap=True)
+
+
 @contextmanager
-def reporting() -> Iterator[None]:
-    """Turn a failure that the user can act on into one message and exit code 2."""
+def _showing_notes() -> Iterator[None]:
+    logger, handler = logging.getLogger("lge_sweep"), _Notes(logging.WARNING)
+    logger.addHandler(handler)
     try:
         yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def reporting() -> Iterator[None]:
+    """Turn a failure that the user can act on into one message and exit code 2; show notes on the way."""
+    try:
+        with _showing_notes():
+            yield
     except SelectionError as error:
         typer.secho(f"\nno selection: {error}", err=True, fg="red")
         raise typer.Exit(1) from None

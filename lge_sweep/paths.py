@@ -7,6 +7,9 @@ from lge_sweep.errors import DataError, RunsError
 
 RUNS_VARIABLE = "LGE_SWEEP_RUNS"
 DATA_VARIABLE = "LGE_SWEEP_DATA"
+STALL_VARIABLE = "LGE_SWEEP_STALL"
+STALL = 900
+"""Seconds; a worker speaks after every step and every batch, which even without a GPU takes a minute at most."""
 WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
 """Kinds of pretrained weight files, in the order they are looked for."""
 
@@ -36,6 +39,22 @@ def data_root(given: Path | None) -> Path:
     if not root.is_dir():
         raise DataError(str(root), ["no such folder; give the folder that holds the images with root= (--root)"])
     return root
+
+
+def stall_limit() -> float:
+    """Return the seconds without a word after which a worker is taken to hang.
+
+    Raises:
+        RunsError: `LGE_SWEEP_STALL` is set to something else than a number of seconds.
+    """
+    given = os.environ.get(STALL_VARIABLE) or str(STALL)
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise RunsError(f"{STALL_VARIABLE}: expected a number of seconds above 0, got {given[:80]!r}")
+    return seconds
 
 
 def make_writable(folder: Path) -> None:

@@ -85,7 +85,8 @@ def read_settings(folder: Path) -> SegmenterSettings:
 
 
 def _fetch(model: str, runs: Path) -> Path:
-    from lge_sweep.tracking.mlflow import DATABASE, Tracker
+    from lge_sweep.tracking.database import DATABASE
+    from lge_sweep.tracking.mlflow import Tracker
     from lge_sweep.tracking.registry import locate  # MLflow takes seconds to import
 
     if not (runs / DATABASE).is_file():

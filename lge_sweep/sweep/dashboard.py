@@ -9,7 +9,7 @@ from optuna_dashboard import wsgi
 
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import HOST, check_port, open_when_up
-from lge_sweep.sweep.ledger import JOURNAL
+from lge_sweep.sweep.journal import JOURNAL
 
 
 def serve(runs: Path, port: int, browser: bool) -> None:

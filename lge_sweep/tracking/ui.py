@@ -8,7 +8,8 @@ from pathlib import Path
 
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import HOST, check_port, open_when_up
-from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker, database_uri
+from lge_sweep.tracking.database import database_uri
+from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
 
 
 def serve(runs: Path, port: int, browser: bool) -> None:
