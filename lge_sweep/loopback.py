@@ -53,11 +53,11 @@ class PageServer(ThreadingMixIn, WSGIServer):
             read_only: where it must only be read, the sentence that says so to who tries more.
         """
         address = f"http://{HOST}:{self.server_port}/{path}"
-        print(f"{address}\nStop it with Ctrl-C.", flush=True)
-        if browser:
-            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
         self.set_app(guard(application, self.server_port, read_only))
         with suppress(KeyboardInterrupt):
+            print(f"{address}\nStop it with Ctrl-C.", flush=True)
+            if browser:
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             self.serve_forever()
 
     def server_bind(self) -> None:
@@ -122,8 +122,8 @@ def _refuse(
     environ: WSGIEnvironment, start: StartResponse, status: str, why: str, *headers: tuple[str, str]
 ) -> Iterable[bytes]:
     length = environ.get("CONTENT_LENGTH", "")
-    if length.isdecimal():  # a connection that is closed before what was sent is read, up to a MB, loses the answer
-        environ["wsgi.input"].read(int(length[:6]))
+    if length.isdecimal():  # a connection closed before what was sent is read (here up to 10 MB) loses the answer
+        environ["wsgi.input"].read(int(length[:7]))
     body = f"{why}\n".encode()
     start(status, [("Content-Type", "text/plain; charset=utf-8"), ("Content-Length", str(len(body))), *headers])
     return [body]
