@@ -25,7 +25,9 @@ class Range(NamedTuple):
             return None
         got = "x".join(f"{value:g}" for value in values)[:80]
         expected = f"{self.low:g} to {self.high:g}{' ' * bool(self.unit)}{self.unit}"
-        return f"{field} is {got}; expected {expected}; write the file again with the right value, or leave the file out"
+        return (
+            f"{field} is {got}; expected {expected}; write the file again with the right value, or leave the file out"
+        )
 
     def check(self, field: str, values: Sequence[float]) -> None:
         """Raise an UnusableError that says what is wrong with a field's values."""
