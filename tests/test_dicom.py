@@ -251,7 +251,7 @@ def test_a_file_of_no_frames(tmp_path: Path) -> None:
     dataset = enhanced(grey(), [0, 1, 2])
     dataset.NumberOfFrames = 0
     write(dataset, tmp_path / "exam" / "multi.dcm")
-    assert the_finding(tmp_path) == "exam/multi.dcm: NumberOfFrames is 0; expected at least 1"
+    assert the_finding(tmp_path).startswith("exam/multi.dcm: NumberOfFrames is 0; expected 1 to 10000")
 
 
 def test_a_named_series_that_no_case_has(tmp_path: Path) -> None:

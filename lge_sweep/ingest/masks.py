@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lge_sweep.config.data import ColourMask, IndexMask
+from lge_sweep.ingest.files import check_file
+from lge_sweep.ingest.limits import check_size
 from lge_sweep.labels import Label
 
 SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
@@ -32,6 +34,7 @@ def open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
         ValueError: it holds several pages, is of another kind than `mask` says, or holds what `mask` does not list.
         OSError: the file cannot be read as an image.
     """
+    check_file(path)
     with Image.open(path) as image:
         check_pages(image)
         what = f"{MODES.get(image.mode, 'neither grey nor RGB')} (mode {image.mode}, {image.height}x{image.width})"
@@ -41,7 +44,11 @@ def open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
 
 
 def check_pages(image: Image.Image) -> None:
-    """Refuse, with a ValueError, a file of several pages or of 16-bit colour, of which Pillow would drop a part."""
+    """Refuse, with a ValueError, a file of several pages or of 16-bit colour, of which Pillow would drop a part.
+
+    A picture that is larger than a slice can be is refused, too, before anything is decoded.
+    """
+    check_size(image.height, image.width)
     pages = getattr(image, "n_frames", 1)
     if pages > 1:
         raise ValueError(f"holds {pages} pages; each slice needs a file of its own")

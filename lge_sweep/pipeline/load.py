@@ -1,7 +1,8 @@
 """Load a segmenter from its folder, or from the model registry."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -10,13 +11,15 @@ from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.errors import ModelError
 from lge_sweep.paths import runs_folder
 from lge_sweep.pipeline.runtime import load_onnx, load_pt2
-from lge_sweep.pipeline.segment import TwoStageSegmenter
+from lge_sweep.pipeline.segment import Network, TwoStageSegmenter
 from lge_sweep.whole import file_digest
 
+T = TypeVar("T")
 Runtime = Literal["onnx", "torch"]
 NAME = "lge-two-stage"
 """Of the registered model."""
 SETTINGS = "settings.json"
+SETTINGS_BYTES = 1 << 20
 REGISTRY = "models:/"
 LOADERS = {"onnx": (".onnx", load_onnx), "torch": (".pt2", load_pt2)}
 assert set(LOADERS) == set(get_args(Runtime))
@@ -44,8 +47,24 @@ def load_segmenter(model: str | Path, runtime: str = "onnx", runs: Path | None =
         path = folder / f"stage{stage}{suffix}"
         if not path.is_file() or file_digest(path) != settings.files.get(path.name):
             raise ModelError(f"{path}: missing or not as it was written (its SHA-256 is not the one in {SETTINGS})")
-        networks.append(load(path))
+        networks.append(_network(path, load))
     return TwoStageSegmenter(networks[0], networks[1], settings.size, settings.intensity, settings.options)
+
+
+def _network(path: Path, load: Callable[[Path], Network]) -> Network:
+    """Load a network, of which any failure, now or when it runs, is a ModelError."""
+
+    def attempt(what: str, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except ModelError:
+            raise
+        except Exception as error:  # each runtime has dozens of its own
+            cause = f"{what} ({type(error).__name__})"
+            raise ModelError(f"{path}: {cause}: broken, or no network of a segmenter; ship it again: phase3") from error
+
+    network = attempt("cannot be loaded", lambda: load(path))
+    return lambda inputs: attempt("does not run", lambda: network(inputs))
 
 
 def find_segmenter(model: str | Path, runs: Path | None = None) -> Path:
@@ -71,14 +90,21 @@ def read_settings(folder: Path) -> SegmenterSettings:
     """
     path = folder / SETTINGS
     try:
-        return SegmenterSettings.model_validate_json(path.read_bytes())
+        # a pipe would be waited for, a device has no end
+        problem = "" if path.is_file() else "is missing, or is no file"
+        problem = problem or "is larger than 1 MiB" * (path.stat().st_size > SETTINGS_BYTES)
+        content = b"" if problem else path.read_bytes()
     except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    if problem:
         raise ModelError(
-            f"{folder}: holds no segmenter ({SETTINGS} cannot be read: {error.strerror}); give the folder of one, or "
-            f"{REGISTRY}NAME@champion"
-        ) from error
+            f"{folder}: holds no segmenter ({SETTINGS} {problem}); give the folder of one, or {REGISTRY}NAME@champion"
+        )
+    try:
+        return SegmenterSettings.model_validate_json(content)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'file'}: {e['msg']}" for e in error.errors())
+        told = [f"{'.'.join(map(str, e['loc']))[:40] or 'file'}: {e['msg'][:80]}" for e in error.errors()[:5]]
+        problems = "; ".join([*told, *(["and more"] if error.error_count() > len(told) else [])])
         raise ModelError(
             f"{path}: not the settings of a segmenter of this version ({problems}); ship it again: phase3"
         ) from error

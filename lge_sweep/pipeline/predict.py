@@ -12,7 +12,7 @@ from lge_sweep.config.data import CaseIds
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.deliver.write import ABOUT, BURDEN
-from lge_sweep.errors import DataError
+from lge_sweep.errors import DataError, ModelError
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
 from lge_sweep.pipeline.load import NAME, SETTINGS, find_segmenter, load_segmenter, read_settings
 from lge_sweep.whole import file_digest, write_text
@@ -102,6 +102,8 @@ def predict_exams(
             deliveries.append(made)
         except DataError as error:
             problems += [f"{exam.case}: {finding}" for finding in error.findings]
+        except ModelError:
+            raise  # it is not the exam's fault
         except Exception as error:  # an exam nobody thought of must not keep the others from being done
             place = traceback.extract_tb(error.__traceback__)[-1]  # the message might tell who the patient is
             what = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"

@@ -2,9 +2,11 @@
 
 import io
 import json
+import os
 import pickle
 import re
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,12 +53,14 @@ def load_pt2(path: Path) -> Network:
 
 
 def load_onnx(path: Path) -> Network:
-    """Return an ONNX file as a network, on the CPU."""
+    """Return an ONNX file as a network, on the CPU, with at most three quarters of the machine's memory."""
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
+    _bound_memory()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors, which are raised
+    options.log_severity_level = 4  # what is fatal; errors are raised
+    options.add_session_config_entry("session.use_env_allocators", "1")
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     (name,) = (argument.name for argument in session.get_inputs())
 
@@ -66,6 +70,19 @@ def load_onnx(path: Path) -> Network:
         return probabilities
 
     return run
+
+
+@cache
+def _bound_memory() -> None:
+    """Let no network of a few bytes that multiplies what it is given take the whole machine."""
+    import onnxruntime
+
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    bounds = onnxruntime.OrtArenaCfg(memory * 3 // 4, -1, -1, -1)  # -1: the library's own choice
+    onnxruntime.create_and_register_allocator(place, bounds)
 
 
 def _refuse_pickles(path: Path) -> None:

@@ -1,0 +1,121 @@
+"""Read files whose decoders may kill the process: in a child, which may die, hang or grow in its place.
+
+Seen with GDCM 3.2.6 on JPEG streams of which a few bytes were changed: every third made it call `abort`.
+"""
+
+import multiprocessing
+import os
+import re
+import resource
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+
+from lge_sweep.ingest.limits import MI
+from lge_sweep.ingest.volume import UnusableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+"""Transfer syntaxes of which nothing is decoded. A deflated file is none: there is no bound to what it expands to."""
+SECONDS = 8
+"""Time for a file, and as much again for each 4 MiB of it: a hundred times what decoding takes."""
+MEMORY = 1536 * MI
+"""Bytes that the child may take for a file."""
+
+
+def read_safely(function: Callable[Concatenate[Path, P], T], path: Path, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call `function(path, ...)`: here for a DICOM file of plain numbers, else in a child process.
+
+    Raises:
+        UnusableError: the child died of the file, or took too long.
+        Exception: whatever the function raises.
+    """
+    if _is_plain(path):
+        return function(path, *args, **kwargs)
+    answer = _in_child(partial(function, path, *args, **kwargs), SECONDS * (1 + path.stat().st_size / (4 * MI)))
+    if isinstance(answer, Exception):
+        raise answer
+    return answer  # type: ignore[no-any-return]  # what `function` returned
+
+
+def _is_plain(path: Path) -> bool:
+    try:
+        return read_file_meta_info(path).get("TransferSyntaxUID") in (None, *PLAIN)
+    except Exception:  # broken, or no DICOM: for the function to report
+        return True
+
+
+# ------------------------------------------------------------------------------------------------------------- parent
+
+_child: "tuple[multiprocessing.context.SpawnProcess, Connection] | None" = None
+"""It is kept for the next file: its libraries take a second to load."""
+
+
+def _in_child(task: Callable[[], Any], seconds: float) -> Any:
+    """Let the child do a task; return what it gives or the exception that it raises."""
+    global _child
+    process, connection = _child = _child or _start()
+    try:
+        connection.send(task)
+        if connection.poll(seconds):
+            return connection.recv()
+        problem = f"takes more than {seconds:.0f} s to decode"
+    except (EOFError, OSError):
+        problem = "what decodes it was killed by what it holds"
+    process.kill()
+    process.join()
+    connection.close()
+    _child = None
+    raise UnusableError(f"{problem}: broken, or made to do harm; export it again, or leave it out")
+
+
+def _start() -> "tuple[multiprocessing.context.SpawnProcess, Connection]":
+    context = multiprocessing.get_context("spawn")
+    connection, remote = context.Pipe()
+    process = context.Process(target=_serve, args=(remote,), name="lge-sweep-decoder", daemon=True)
+    process.start()
+    remote.close()
+    connection.recv()  # its libraries are loaded: from now on time is the file's
+    return process, connection
+
+
+# -------------------------------------------------------------------------------------------------------------- child
+
+
+def _serve(connection: Connection) -> None:
+    """Do tasks until the parent ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the child
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):  # C libraries print what they think of a file, and may quote it
+        os.dup2(nowhere, stream)
+    from lge_sweep.ingest import dicom_masks, dicom_pixels  # noqa: F401  # loaded before the first file's time begins
+
+    _limit_memory()
+    connection.send("ready")
+    with suppress(EOFError, OSError):
+        while True:
+            task = connection.recv()
+            try:
+                answer = task()
+            except Exception as error:
+                answer = error
+            connection.send(answer)
+
+
+def _limit_memory() -> None:
+    """Let the process grow by no more than `MEMORY`, where the system can tell how large it is (Linux)."""
+    if sys.platform != "linux":
+        return
+    found = re.search(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found, "every Linux tells VmData"
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (int(found[1]) * 1024 + MEMORY, most))
