@@ -58,7 +58,7 @@ def load_segmenter(
     if runs_anything and not (trust or is_registered(model)):
         raise ModelError(
             f"{model}: the runtime '{runtime}' loads {suffix} files, and a {suffix} file can run any command as it is "
-            "loaded. Take the runtime 'onnx', which gives the same labels and runs nothing else; or add --trust "
+            "loaded. Take the runtime 'onnx', which segments as well and runs nothing else; or add --trust "
             "(trust=True), only if you made this model, or trust who made it as you would trust a program"
         )
     folder = find_segmenter(model, runs)
