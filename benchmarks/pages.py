@@ -1,10 +1,15 @@
-"""What a browser page costs, and whether it leaves anything behind: `python benchmarks/pages.py RUNS [ui|dashboard]`.
+"""What a browser page costs, and whether it leaves anything behind.
 
-For each of the signals that end a program it starts `lge-sweep ui`, waits until the page answers, asks for the page's
-data once, counts the processes and their memory, sends the signal to the main process alone, and looks for processes
-that outlived it and for the port. Linux only: it reads /proc.
+Command: .venv/bin/python benchmarks/pages.py RUNS [ui|dashboard]
+
+For each of the signals that end a program it starts the page, waits until it answers, asks for its data once, counts
+the processes and their memory, sends the signal to the main process alone, and looks for processes that outlived it
+and for the port. Linux only: it reads /proc. `mlflow server` as it was started before: 11 processes, 2.1 to 2.6 GB, 11
+to 20 s, 10 left behind with the port open after all but Ctrl-C; now: 1 process, 240 MB, 3 s, nothing.
 """
 
+import argparse
+import os
 import signal
 import socket
 import subprocess
@@ -49,45 +54,46 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def attempt(runs: str, page: str, ending: signal.Signals) -> None:
+    port = free_port()
+    program = str(Path(sys.executable).with_name("lge-sweep"))
+    begin = time.monotonic()
+    command = [program, page, "--runs", runs, "--port", str(port), "--no-browser"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        while server.poll() is None:
+            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/{PROBES[page]}", timeout=30):
+                break
+            time.sleep(0.1)
+        seconds = time.monotonic() - begin
+        urlopen(f"http://127.0.0.1:{port}/{DATA[page]}", timeout=30).read()
+        time.sleep(10)  # what it starts later counts, too
+        tree = family(server.pid)
+        rss, pss = (sum(memory(pid, kind) for pid in tree) for kind in ("Rss", "Pss"))
+        server.send_signal(ending)
+        with suppress(subprocess.TimeoutExpired):
+            server.wait(timeout=20)
+        time.sleep(3)
+        left = [pid for pid in tree if alive(pid)]
+        with socket.socket() as client:
+            taken = client.connect_ex(("127.0.0.1", port)) == 0
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+    print(
+        f"{page} {ending.name}: answers after {seconds:.1f} s, {len(tree)} processes, RSS {rss:.0f} MB, PSS {pss:.0f} "
+        f"MB; exit code {server.returncode}, {len(left)} left behind, port {'open' if taken else 'free'}",
+        flush=True,
+    )
+
+
 def main() -> None:
-    runs, page = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else "ui"
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs")
+    parser.add_argument("page", nargs="?", choices=list(PROBES), default="ui")
+    options = parser.parse_args()
     for ending in ENDINGS:
-        port = free_port()
-        command = [
-            str(Path(sys.executable).with_name("lge-sweep")),
-            page,
-            "--runs",
-            runs,
-            "--port",
-            str(port),
-            "--no-browser",
-        ]
-        begin = time.monotonic()
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
-            while server.poll() is None:
-                with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/{PROBES[page]}", timeout=30):
-                    break
-                time.sleep(0.1)
-            seconds = time.monotonic() - begin
-            urlopen(f"http://127.0.0.1:{port}/{DATA[page]}", timeout=30).read()
-            time.sleep(10)  # what it starts later counts, too
-            tree = family(server.pid)
-            rss, pss = (sum(memory(pid, kind) for pid in tree) for kind in ("Rss", "Pss"))
-            server.send_signal(ending)
-            with suppress(subprocess.TimeoutExpired):
-                server.wait(timeout=20)
-            time.sleep(3)
-            left = [pid for pid in tree if alive(pid)]
-            with socket.socket() as client:
-                taken = client.connect_ex(("127.0.0.1", port)) == 0
-            for pid in left:
-                with suppress(OSError):
-                    subprocess.run(["kill", "-9", str(pid)], check=False)
-        print(
-            f"{page} {ending.name}: answers after {seconds:.1f} s, {len(tree)} processes, RSS {rss:.0f} MB, PSS "
-            f"{pss:.0f} MB; exit code {server.returncode}, {len(left)} left behind, port {'open' if taken else 'free'}",
-            flush=True,
-        )
+        attempt(options.runs, options.page, ending)
 
 
-main()
+if __name__ == "__main__":
+    main()
