@@ -495,15 +495,23 @@ def nested(random: Random) -> bytes:
 
 
 def deflated(random: Random) -> bytes:
+    if random.random() < 0.5:
+        return deflated_bomb(random.choice([64, 2048]))
+    changed = pydicom.dcmread(io.BytesIO(stored(dicom()[1])))
+    changed.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    return mutated(random, stored(changed))
+
+
+@cache
+def deflated_bomb(mebibytes: int) -> bytes:
+    """Return a file whose deflated part becomes so many MiB of zeros."""
     changed = pydicom.dcmread(io.BytesIO(stored(dicom()[1])))
     changed.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     content = stored(changed)
-    if random.random() < 0.5:
-        return mutated(random, content)
+    start = 144 + struct.unpack("<I", content[140:144])[0]  # after the file meta information, whose length is there
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
-    zeros = bytes(1 << 20)
-    bomb = b"".join(packer.compress(zeros) for _ in range(random.choice([64, 2048]))) + packer.flush()
-    return content[: content.find(b"\0\x02\x10\0UI") + 60] + bomb
+    block = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    return content[:start] + block * mebibytes + packer.flush()
 
 
 STRANGE_DICOM = [nested, deflated, lambda random: random.randbytes(1000), lambda random: b"\0" * 128 + b"DICM",
@@ -756,9 +764,9 @@ def runs(finished: Path) -> Generator:
         path = random.choice(sorted(copy.rglob(name)))
         garble(random, path)
         (sweep,) = sorted(path.name for path in copy.glob("phase1*"))
-        (cell,) = sorted(path.name for path in copy.glob("phase1*/cells/*"))
+        cells = sorted(path.name for path in copy.glob("phase1*/cells/*"))
         command = random.choice(
-            [["status"], ["table", sweep], ["compare", f"{sweep}/{cell}", cell], ["status"], ["table", sweep]]
+            [["status"], ["table", sweep], ["compare", f"{sweep}/{cells[0]}", cells[1]], ["status"], ["table", sweep]]
             + [["select", sweep]] * (random.random() < 0.3 or name in {"best.pt", "mlflow.db"})
         )
         return [*command, "--runs", str(copy)]

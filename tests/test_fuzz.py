@@ -7,19 +7,17 @@ fails is kept and named. LGE_SWEEP_SLOW_TESTS=1 tries ten times as many.
 import os
 import re
 import shutil
-import signal
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from types import FrameType
 
 import fuzz_inputs
 import pytest
+from bounded import HangError, at_most
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -35,10 +33,6 @@ COUNTS = {
 SECONDS = 10
 MEGABYTES = 2048
 CHARACTERS = 20_000
-
-
-class HangError(BaseException):
-    """A command has taken too long; no handler of ours may catch it."""
 
 
 @dataclass
@@ -61,29 +55,19 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A runs directory with a finished sweep of one small cell."""
+    """A runs directory with a finished sweep of two small cells."""
     runs = tmp_path_factory.mktemp("finished") / "runs"
-    options = ["grid.model=[unet]", "training.max_steps=1", "training.width=0.1", "source.cases=6", "source.slices=2"]
+    options = [
+        "grid.model=[unet,segnet]",
+        "training.max_steps=1",
+        "training.width=0.1",
+        "source.cases=6",
+        "source.slices=2",
+    ]
     settings = [word for option in options for word in ("--set", option)]
     done = CliRunner().invoke(app, ["phase1", "--stage", "1", "--profile", "smoke", "--runs", str(runs), *settings])
     assert done.exit_code == 0, done.output
     return runs
-
-
-@contextmanager
-def at_most(seconds: float) -> Iterator[None]:
-    """Raise a HangError in the main thread once the time is over."""
-
-    def over(number: int, frame: FrameType | None) -> None:
-        raise HangError
-
-    previous = signal.signal(signal.SIGALRM, over)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
 
 
 def memory(kind: str) -> float:

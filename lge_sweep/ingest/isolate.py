@@ -26,23 +26,28 @@ P = ParamSpec("P")
 T = TypeVar("T")
 PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 """Transfer syntaxes of which nothing is decoded. A deflated file is none: there is no bound to what it expands to."""
-SECONDS = 8
+SECONDS = 5
 """Time for a file, and as much again for each 4 MiB of it: a hundred times what decoding takes."""
-MEMORY = 1536 * MI
+MEMORY = 1024 * MI
 """Bytes that the child may take for a file."""
 
 
 def read_safely(function: Callable[Concatenate[Path, P], T], path: Path, *args: P.args, **kwargs: P.kwargs) -> T:
     """Call `function(path, ...)`: here for a DICOM file of plain numbers, else in a child process.
 
+    Args:
+        function: raises nothing but UnusableError.
+        path: the file.
+        args: what else the function is given.
+        kwargs: by name.
+
     Raises:
-        UnusableError: the child died of the file, or took too long.
-        Exception: whatever the function raises.
+        UnusableError: by the function; or the child died of the file, or took too long.
     """
     if _is_plain(path):
         return function(path, *args, **kwargs)
     answer = _in_child(partial(function, path, *args, **kwargs), SECONDS * (1 + path.stat().st_size / (4 * MI)))
-    if isinstance(answer, Exception):
+    if isinstance(answer, UnusableError):
         raise answer
     return answer  # type: ignore[no-any-return]  # what `function` returned
 
@@ -61,7 +66,7 @@ _child: "tuple[multiprocessing.context.SpawnProcess, Connection] | None" = None
 
 
 def _in_child(task: Callable[[], Any], seconds: float) -> Any:
-    """Let the child do a task; return what it gives or the exception that it raises."""
+    """Let the child do a task; return what it gives or the error that it raises."""
     global _child
     process, connection = _child = _child or _start()
     try:
@@ -97,8 +102,9 @@ def _serve(connection: Connection) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # C libraries print what they think of a file, and may quote it
         os.dup2(nowhere, stream)
-    from lge_sweep.ingest import dicom_masks, dicom_pixels  # noqa: F401  # loaded before the first file's time begins
+    from lge_sweep.ingest import dicom_pixels  # noqa: F401  # loaded before the first file's time begins
 
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a dump takes seconds and holds the patient's images
     _limit_memory()
     connection.send("ready")
     with suppress(EOFError, OSError):
@@ -106,7 +112,7 @@ def _serve(connection: Connection) -> None:
             task = connection.recv()
             try:
                 answer = task()
-            except Exception as error:
+            except UnusableError as error:
                 answer = error
             connection.send(answer)
 
