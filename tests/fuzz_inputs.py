@@ -716,7 +716,7 @@ def scores(random: Random, folder: Path) -> Arguments:
 
 # -------------------------------------------------------------------------------------------------------------- names
 
-NAMES = [b"caf\xe9", b"\xff\xfe", b"[red]", b"[/nope]", b"a\nb", b"\x1b[2J", b"=1+1", b"-x", b"--help", b" ",
+NAMES = [b"caf\xe9", b"\xff\xfe", b"[red]", b"[bold", b"a\nb", b"\x1b[2J", b"=1+1", b"-x", b"--help", b" ",
     b"a" * 200,
          "ä\u202e".encode(), b"%s%n", b"a'b\"c", b"*?", b"NA", b"..a", b"a:b", b"q?x=1", b"p%20q", b"~",
          b"$HOME"]  # fmt: skip
