@@ -656,7 +656,7 @@ def test_image_masks_that_do_not_fit(tmp_path: Path) -> None:
     found = findings(tmp_path, source("index"))
     assert found[0] == "exam: IM0.png: mask is 6x7, its image 6x8; they must be equal"
     assert found[1].startswith("exam: IM1.png: mask value 9 ")
-    assert found[2].startswith("exam: IM2.png: broken image file")
+    assert found[2].startswith("exam: IM2.png: not an image file that can be read")
 
 
 def test_image_masks_that_are_missing_or_stray(tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
 from lge_sweep.ingest.files import check_file, list_files
+from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import FRAMES
-from lge_sweep.ingest.masks import SUFFIXES
 from lge_sweep.ingest.volume import UnusableError
 
 Numbers = tuple[float, ...]

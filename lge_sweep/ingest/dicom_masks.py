@@ -8,15 +8,15 @@ from pathlib import Path
 import highdicom
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lge_sweep.config.data import ColourMask, DicomFolders, IndexMask, NiftiMask, SegMask
 from lge_sweep.ingest.dicom_header import Header, quiet
 from lge_sweep.ingest.dicom_series import Stack
 from lge_sweep.ingest.files import check_file, list_files
+from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import check_size
-from lge_sweep.ingest.masks import SUFFIXES, from_values, open_mask
+from lge_sweep.ingest.masks import from_values, open_mask
 from lge_sweep.ingest.nifti import Voxels, attempt, only_nifti, read_voxels
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import Label
@@ -88,8 +88,6 @@ def _open(path: Path, mask: IndexMask | ColourMask, size: tuple[int, int], findi
         labels = open_mask(path, mask)
     except ValueError as error:
         findings.append(f"{path.name}: {error}")
-    except (OSError, SyntaxError, TypeError, Image.DecompressionBombError) as error:
-        findings.append(f"{path.name}: broken image file ({type(error).__name__})")
     else:
         if labels.shape == size:
             return labels

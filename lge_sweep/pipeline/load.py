@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 from pydantic import ValidationError
 
@@ -21,25 +21,46 @@ NAME = "lge-two-stage"
 SETTINGS = "settings.json"
 SETTINGS_BYTES = 1 << 20
 REGISTRY = "models:/"
-LOADERS = {"onnx": (".onnx", load_onnx), "torch": (".pt2", load_pt2)}
+
+
+class Loader(NamedTuple):
+    """How a runtime loads a network."""
+
+    suffix: str
+    load: Callable[[Path], Network]
+    runs_anything: bool
+    """Whether a file can run any command as it is loaded."""
+
+
+LOADERS = {"onnx": Loader(".onnx", load_onnx, False), "torch": Loader(".pt2", load_pt2, True)}
 assert set(LOADERS) == set(get_args(Runtime))
 
 
-def load_segmenter(model: str | Path, runtime: str = "onnx", runs: Path | None = None) -> TwoStageSegmenter:
-    """Load a segmenter; no code that lies with it is run, and nothing is unpickled.
+def load_segmenter(
+    model: str | Path, runtime: str = "onnx", runs: Path | None = None, trust: bool = False
+) -> TwoStageSegmenter:
+    """Load a segmenter. Nothing that lies with it is run, unless it is trusted like a program and torch loads it.
 
     Args:
         model: `models:/lge-two-stage@champion` or another of MLflow's registry, or a folder: that of an MLflow model,
             or one that `write_segmenter` wrote.
         runtime: `onnx`, which needs no torch, or `torch`.
         runs: the runs directory, for a model of the registry; see `runs_folder`.
+        trust: whether a folder may run any command, which `torch` lets it. What is in the user's own registry may.
 
     Raises:
         ConfigError: there is no such runtime.
-        ModelError: there is no such model, or its folder is not as it was written.
+        ModelError: there is no such model, its folder is not as it was written, or it is not trusted and `torch` is
+            asked for.
         RunsError: the registry cannot be opened.
     """
-    suffix, load = look_up("runtime", runtime, LOADERS)
+    suffix, load, runs_anything = look_up("runtime", runtime, LOADERS)
+    if runs_anything and not (trust or is_registered(model)):
+        raise ModelError(
+            f"{model}: the runtime '{runtime}' loads {suffix} files, and a {suffix} file can run any command as it is "
+            "loaded. Take the runtime 'onnx', which segments as well and runs nothing else; or add --trust "
+            "(trust=True), only if you made this model, or trust who made it as you would trust a program"
+        )
     folder = find_segmenter(model, runs)
     settings = read_settings(folder)
     networks = []
@@ -69,6 +90,11 @@ def _network(path: Path, load: Callable[[Path], Network]) -> Network:
     return lambda inputs: attempt("does not run", lambda: network(inputs))
 
 
+def is_registered(model: str | Path) -> bool:
+    """Whether a model is named by its place in the registry, and not by its folder."""
+    return str(model).startswith(REGISTRY)
+
+
 def find_segmenter(model: str | Path, runs: Path | None = None) -> Path:
     """Return the folder of a segmenter's files.
 
@@ -80,7 +106,7 @@ def find_segmenter(model: str | Path, runs: Path | None = None) -> Path:
         ModelError: there is no such model.
         RunsError: the registry cannot be opened.
     """
-    folder = _fetch(str(model), runs_folder(runs)) if str(model).startswith(REGISTRY) else Path(model)
+    folder = _fetch(str(model), runs_folder(runs)) if is_registered(model) else Path(model)
     return next((path.parent for path in folder.glob(f"artifacts/*/{SETTINGS}")), folder)  # in an MLflow model
 
 
