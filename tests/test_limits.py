@@ -323,6 +323,17 @@ def test_a_child_may_die_hang_or_grow(tmp_path: Path, monkeypatch: pytest.Monkey
     assert where[1] != os.getpid()
 
 
+def test_a_child_that_is_idle_ends_and_another_takes_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "coded.dcm"
+    path.write_bytes(fuzz_inputs.coded("RLELossless", tmp_path))
+    first = read_safely(give_up, path, "answers")
+    assert read_safely(give_up, path, "answers") == first  # the same process
+    assert isolate._child is not None
+    isolate._child[0].terminate()
+    isolate._child[0].join()
+    assert read_safely(give_up, path, "answers") != first
+
+
 def test_plain_numbers_are_read_here(tmp_path: Path) -> None:
     path = write(classic(grey()[0]), tmp_path / "plain.dcm")
     assert read_safely(give_up, path, "answers") == [path, os.getpid()]

@@ -9,8 +9,9 @@ import re
 import resource
 import signal
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,6 +29,8 @@ PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 """Transfer syntaxes of which nothing is decoded. A deflated file is none: there is no bound to what it expands to."""
 SECONDS = 5
 """Time for a file, and as much again for each 4 MiB of it: a hundred times what decoding takes."""
+IDLE = 60
+"""Seconds without a file after which the child ends."""
 MEMORY = 1024 * MI
 """Bytes that the child may take for a file."""
 
@@ -62,13 +65,15 @@ def _is_plain(path: Path) -> bool:
 # ------------------------------------------------------------------------------------------------------------- parent
 
 _child: "tuple[multiprocessing.context.SpawnProcess, Connection] | None" = None
-"""It is kept for the next file: its libraries take a second to load."""
+"""It is kept for the next file, as its libraries take a second to load; it ends when it has long been idle."""
 
 
 def _in_child(task: Callable[[], Any], seconds: float) -> Any:
     """Let the child do a task; return what it gives or the error that it raises."""
     global _child
-    process, connection = _child = _child or _start()
+    if _child is None or not _child[0].is_alive():
+        _child = _start()
+    process, connection = _child
     try:
         connection.send(task)
         if connection.poll(seconds):
@@ -87,10 +92,24 @@ def _start() -> "tuple[multiprocessing.context.SpawnProcess, Connection]":
     context = multiprocessing.get_context("spawn")
     connection, remote = context.Pipe()
     process = context.Process(target=_serve, args=(remote,), name="lge-sweep-decoder", daemon=True)
-    process.start()
+    with _ignoring_interrupts():  # from its first moment on
+        process.start()
     remote.close()
     connection.recv()  # its libraries are loaded: from now on time is the file's
     return process, connection
+
+
+@contextmanager
+def _ignoring_interrupts() -> Iterator[None]:
+    """Let a child that is started here not hear Ctrl-C, which reaches the whole group; the parent ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
 
 
 # -------------------------------------------------------------------------------------------------------------- child
@@ -98,7 +117,7 @@ def _start() -> "tuple[multiprocessing.context.SpawnProcess, Connection]":
 
 def _serve(connection: Connection) -> None:
     """Do tasks until the parent ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the parent ends the child
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):  # C libraries print what they think of a file, and may quote it
         os.dup2(nowhere, stream)
@@ -108,7 +127,7 @@ def _serve(connection: Connection) -> None:
     _limit_memory()
     connection.send("ready")
     with suppress(EOFError, OSError):
-        while True:
+        while connection.poll(IDLE):
             task = connection.recv()
             try:
                 answer = task()
