@@ -182,6 +182,7 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         kind = "seg"
     if kind == "image" and not (dataset.get("Rows") and dataset.get("Columns")):
         raise UnusableError(f"broken DICOM file: {name} without Rows and Columns (cut off?)")
+    count = 0 if kind == "other" else _frame_count(dataset, size)
     photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
     grey = photometric.startswith("MONOCHROME") and int(dataset.get("SamplesPerPixel") or 1) == 1
     return Header(
@@ -194,7 +195,7 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         description=str(dataset.get("SeriesDescription") or "").strip(),
         patient=str(dataset.get("PatientID") or "").strip(),
         colour=None if grey else photometric,
-        frames=tuple(_frame(path, dataset, k) for k in range(_frame_count(dataset, size))) if kind == "image" else (),
+        frames=tuple(_frame(path, dataset, k) for k in range(count)) if kind == "image" else (),
     )
 
 

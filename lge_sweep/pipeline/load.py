@@ -82,7 +82,9 @@ def _network(path: Path, load: Callable[[Path], Network]) -> Network:
             raise
         except Exception as error:  # each runtime has dozens of its own
             cause = f"{what} ({type(error).__name__})"
-            raise ModelError(f"{path}: {cause}: broken, or no network of a segmenter; ship it again: phase3") from error
+            raise ModelError(
+                f"{path}: {cause}: broken, or no network of a segmenter; get the folder again, or ship it again: phase3"
+            ) from error
 
     network = attempt("cannot be loaded", lambda: load(path))
     return lambda inputs: attempt("does not run", lambda: network(inputs))
