@@ -18,6 +18,13 @@ def predict(
         str, typer.Option("--format", help="seg, nifti, png, csv, html, joined by commas (default: all that can be).")
     ] = "",
     runtime: Annotated[Literal["onnx", "torch"], typer.Option(help="What runs the networks.")] = "onnx",
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Let torch load a folder, which can run any command: only where you would run its maker's program.",
+        ),
+    ] = False,
     runs: RunsOption = None,
     case_ids: Annotated[
         Literal["hash", "keep"], typer.Option(help="hash: a salted hash of the PatientID. keep: the folder's name.")
@@ -33,13 +40,13 @@ def predict(
     with reporting():
         from lge_sweep.console import make_console, print_predicted, progress
         from lge_sweep.errors import IncompleteError
-        from lge_sweep.pipeline.predict import Reading, predict_exams
+        from lge_sweep.pipeline.predict import Reading, Shipped, predict_exams
 
         reading = Reading(case_ids, tuple(series or ()), series_pattern)
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
         console = make_console()
         with progress(console, "segmenting") as say:
-            predicted = predict_exams(exams, output, model, names, runtime, runs, reading, say)
+            predicted = predict_exams(exams, output, Shipped(model, runtime, runs, trust), names, reading, say)
         print_predicted(console, predicted)
         if predicted.problems:
             raise IncompleteError(len(predicted.deliveries), predicted.problems)
