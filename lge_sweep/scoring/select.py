@@ -168,10 +168,10 @@ def select(
         paper's choices (section IV.A.2 and IV.B.2: its stage-2 winner scores .6348 against .6396).
     """
     if unfinished and not allow_incomplete:
-        listed = "\n".join(f"  - {name}: {reason}" for name, reason in unfinished.items())
         raise SelectionError(
-            f"{len(unfinished)} of {len(results) + len(unfinished)} cells have no result:\n{listed}\n"
-            "Run the same command again to retry them, or add --allow-incomplete to select among the others."
+            f"{len(unfinished)} of {len(results) + len(unfinished)} cells have no result:",
+            *(f"  - {name}: {reason}" for name, reason in unfinished.items()),
+            "Run the same command again to retry them, or add --allow-incomplete to select among the others.",
         )
     if not results:
         raise SelectionError("no cell has a result; nothing can be selected")

@@ -10,6 +10,7 @@ from optuna_dashboard import wsgi
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import HOST, check_port, open_when_up
 from lge_sweep.sweep.ledger import JOURNAL
+from lge_sweep.terminal import say
 
 
 def serve(runs: Path, port: int, browser: bool) -> None:
@@ -28,8 +29,8 @@ def serve(runs: Path, port: int, browser: bool) -> None:
         raise RunsError(f"{runs}: no sweep yet; begin with 'make phase1' (lge-sweep phase1)")
     check_port(port)
     address = f"http://{HOST}:{port}/dashboard/"
-    print(f"Optuna dashboard of {runs}: {address}\nLook, but delete nothing there: it is the ledger.", flush=True)
-    print("Stop it with Ctrl-C.", flush=True)
+    say(f"Optuna dashboard of {runs}: {address}", "Look, but delete nothing there: it is the ledger.")
+    say("Stop it with Ctrl-C.")
     if browser:
         open_when_up(address, address)
     storage = JournalStorage(JournalFileBackend(str(journal)))

@@ -13,6 +13,7 @@ import pandas as pd
 import lge_sweep
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
+from lge_sweep.csv_files import read_frame
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.doubt import Doubt, chance, describe_friedman, interval
@@ -77,7 +78,7 @@ def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
 def log_curves(run: TrackedRun, folder: Path) -> None:
     """Log the training and validation losses recorded so far."""
     if (folder / HISTORY).is_file():
-        run.log(_curves(pd.read_csv(folder / HISTORY)))
+        run.log(_curves(read_frame(folder / HISTORY)))
 
 
 def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import HOST, check_port, open_when_up
+from lge_sweep.terminal import say
 from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker, database_uri
 
 
@@ -27,7 +28,7 @@ def serve(runs: Path, port: int, browser: bool) -> None:
     check_port(port)
     experiment = Tracker(runs).experiment
     address = f"http://{HOST}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
-    print(f"MLflow UI of {runs}, experiment {EXPERIMENT}: {address}\nStop it with Ctrl-C.", flush=True)
+    say(f"MLflow UI of {runs}, experiment {EXPERIMENT}: {address}", "Stop it with Ctrl-C.")
     if browser:
         open_when_up(address, f"http://{HOST}:{port}/health")
     command = [
