@@ -6,7 +6,10 @@ with exit code 2. Anything else that escapes is a bug of ours and keeps its trac
 
 from collections.abc import Sequence
 
-from lge_sweep.text import visible
+from lge_sweep.text import shorten
+
+LONGEST_LINE = 2000
+"""Characters of a line of a message; a safeguard, as what is quoted in it is short already."""
 
 
 class LgeSweepError(Exception):
@@ -18,7 +21,7 @@ class LgeSweepError(Exception):
         Args:
             lines: what names, values and libraries say in them is made printable here.
         """
-        super().__init__("\n".join(visible(line) for line in lines))
+        super().__init__("\n".join(shorten(line, LONGEST_LINE) for line in lines))
 
 
 class ConfigError(LgeSweepError):

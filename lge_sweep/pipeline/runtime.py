@@ -57,7 +57,7 @@ def load_onnx(path: Path) -> Network:
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors, which are raised
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     (name,) = (argument.name for argument in session.get_inputs())
 
     def run(inputs: Pixels) -> NDArray[np.float32]:
