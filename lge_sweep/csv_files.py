@@ -29,6 +29,8 @@ SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
 # Also after a separator: a spreadsheet may split cells where another country's does.
 _FORMULA = re.compile(f"(^|[,;|])('*[{SIGNS}])")
 _DEFUSED = re.compile(f"(^|[,;|])'('*[{SIGNS}])")
+OTHERS = {";": "semicolons", "\t": "tabs"}
+"""What may separate columns instead of commas."""
 Rows = Iterable[Sequence[object]]
 
 
@@ -85,7 +87,9 @@ def read_frame(path: Path, text: Collection[str] = ()) -> "pd.DataFrame":
         names = [restore(name) for name in header]
         if absent := [name for name in text if name not in names]:
             raise ValueError(f"it has no column {', '.join(absent)}")
-        cells = dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
+        cells = dict(
+            zip(names, zip(*(row for _, row in rows), strict=True) if rows else [()] * len(names), strict=True)
+        )
         columns = {
             name: [*map(restore, cells[name])] if name in text else _numbers(name, cells[name]) for name in names
         }
@@ -106,30 +110,34 @@ def _numbers(name: str, cells: Sequence[str]) -> "NDArray[Any]":
         raise ValueError(f"its column {name} holds what is no number") from None
 
 
-def read_rows(path: Path, delimiter: str = ",") -> tuple[list[str], list[list[str]]]:
-    """Read any CSV file: its header, and its rows that are not blank.
+def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Read any CSV file: its header, and its rows that are not blank, each with the number of its line.
 
     Raises:
         OSError: it cannot be read.
         ValueError: it is no CSV, has no header, names a column twice, or has a row of another length.
     """
+    if path.exists() and not path.is_file():
+        raise ValueError("it is a folder or a device, not a file")
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter=delimiter, strict=True)
+            reader = csv.reader(file, strict=True)
             lines = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
-        raise ValueError(f"it is no CSV: {error}") from error
+        raise ValueError(f"it is no CSV ({error})") from error
     except UnicodeDecodeError as error:
         raise ValueError(f"it is not UTF-8 (byte {error.start}): save it again as UTF-8") from error
     if not lines:
         raise ValueError("it is empty")
     header = lines[0][1]
+    if other := next((word for sign, word in OTHERS.items() if header[0].count(sign) and len(header) == 1), None):
+        raise ValueError(f"its columns are separated by {other}: save it with commas, and decimal points")
     if twice := [name for name, count in Counter(header).items() if count > 1]:
-        raise ValueError(f"it has {len(twice)} column name(s) twice: {', '.join(map(shorten, twice))}")
+        raise ValueError(f"the column {shorten(twice[0])!r} is there twice; keep one")
     for number, row in lines[1:]:
         if len(row) != len(header):
             raise ValueError(f"line {number} has {len(row)} cells, the header {len(header)}")
-    return header, [row for _, row in lines[1:]]
+    return header, lines[1:]
 
 
 def join_texts(files: Iterable[Path]) -> str:
@@ -141,7 +149,7 @@ def join_texts(files: Iterable[Path]) -> str:
     """
     tables = [read_rows(path) for path in files]
     names = list(dict.fromkeys(name for header, _ in tables for name in header))
-    rows = [dict(zip(header, row, strict=True)) for header, rows in tables for row in rows]
+    rows = [dict(zip(header, row, strict=True)) for header, rows in tables for _, row in rows]
     return _written([names, *([row.get(name, "") for name in names] for row in rows)])
 
 

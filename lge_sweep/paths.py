@@ -34,8 +34,20 @@ def sweeps_folder() -> Path:
 
 
 def runs_folder(given: Path | None) -> Path:
-    """Return the folder all results go to: as given, else `LGE_SWEEP_RUNS`, else `runs`."""
-    return given or user_path(os.environ.get(RUNS_VARIABLE) or "runs")
+    """Return the folder all results go to: as given, else `LGE_SWEEP_RUNS`, else `runs`.
+
+    Raises:
+        RunsError: its path is no UTF-8, so that MLflow's database cannot hold it.
+    """
+    folder = given or user_path(os.environ.get(RUNS_VARIABLE) or "runs")
+    try:
+        os.fspath(folder.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise RunsError(
+            f"{folder.absolute()}: the path has a byte that is no UTF-8, and MLflow stores paths as UTF-8; rename the "
+            f"folder, or choose another with --runs (make: runs=) or {RUNS_VARIABLE}"
+        ) from error
+    return folder
 
 
 def data_root(given: Path | None) -> Path:
