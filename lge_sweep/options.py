@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 from lge_sweep.errors import ConfigError, IncompleteError, LgeSweepError, SelectionError
 from lge_sweep.paths import user_path
 from lge_sweep.terminal import complain
-from lge_sweep.text import shorten, told, visible
+from lge_sweep.text import LONGEST, shorten, told, visible
 
 
 def _path(text: str) -> Path:
@@ -47,10 +47,12 @@ class Commands(TyperGroup):
         with _printable():
             return super().invoke(*arguments, **options)
 
-    def parse_args(self, *arguments: Any, **options: Any) -> Any:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the options before the command."""
         with _printable():
-            return super().parse_args(*arguments, **options)
+            if any("\0" in argument for argument in args):
+                raise typer.BadParameter("an argument holds a NUL, which no name and no setting does")
+            return super().parse_args(ctx, args)
 
 
 @contextmanager
@@ -58,7 +60,8 @@ def _printable() -> Iterator[None]:
     try:
         yield
     except typer.TyperException as error:
-        error.message = visible(error.message)
+        said = visible(error.message)  # it quotes an argument, which may be long, between words of typer's
+        error.message = said if len(said) <= 4 * LONGEST else f"{said[: 2 * LONGEST]}…{said[-2 * LONGEST :]}"
         raise
 
 

@@ -18,8 +18,8 @@ def user_path(text: str) -> Path:
     Raises:
         ConfigError: it is empty, or names the home folder of nobody.
     """
-    if not text or "\0" in text:
-        raise ConfigError("the path is empty, or holds a NUL; name a file or a folder ('.' is the one you are in)")
+    if not text:
+        raise ConfigError("the path is empty; name a file or a folder ('.' is the one you are in)")
     try:
         return Path(text).expanduser()
     except RuntimeError as error:

@@ -22,7 +22,7 @@ from lge_sweep.sweep.plan import Plan, load_plan
 from lge_sweep.sweep.publish import log_outcome, open_sweep, open_trial, read_result, trial_key
 from lge_sweep.sweep.tables import read_per_image
 from lge_sweep.terminal import make_console, say
-from lge_sweep.text import in_markdown, visible
+from lge_sweep.text import in_markdown, shorten, visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
 from lge_sweep.whole import read_json, write_json
 
@@ -196,7 +196,8 @@ def find_sweep(sweep: str, runs: Path) -> Path:
             folder = runs / Tracker(runs).tags_of(sweep)["sweep"]
     if folder is None or not (folder / SETTINGS).is_file():
         known = [folder.name for folder in _sweeps(runs)]
-        raise RunsError(f"no sweep '{sweep}' in {runs}: {suggest(sweep, known) if known else 'there is none yet'}")
+        near = suggest(sweep, known) if known else "there is none yet"
+        raise RunsError(f"no sweep '{shorten(sweep)}' in {runs}: {near}")
     return folder.resolve()
 
 
@@ -215,9 +216,10 @@ def find_cell(name: str, runs: Path) -> Path:
         return found[0]
     if found:
         listed = ", ".join(f"{folder.parent.parent.name}/{folder.name}" for folder in found)
-        raise ConfigError(f"several cells are named '{name}'; say which: {listed}")
+        raise ConfigError(f"several cells are named '{shorten(name)}'; say which: {listed}")
     known = {folder.name for folder in finished}
-    raise ConfigError(f"no finished cell '{name}' in {runs}: {suggest(cell, known) if known else 'there is none yet'}")
+    near = suggest(cell, known) if known else "there is none yet"
+    raise ConfigError(f"no finished cell '{shorten(name)}' in {runs}: {near}")
 
 
 def _sweeps(runs: Path) -> Sequence[Path]:

@@ -7,6 +7,7 @@ from typing import Any
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.scoring.score import RULES, Score, Value, global_metrics, mean_of_all, score
+from lge_sweep.text import shorten
 
 ROUNDING = 1e-12
 """Scores that agree to so much are equal: a sum of weights and metrics is not exact."""
@@ -234,7 +235,7 @@ def override(selection: Selection, name: str, reason: str) -> Selection:
     """
     entries = {entry.name: entry for entry in selection.ranking}
     if name not in entries:
-        raise ConfigError(f"no configuration named '{name}' in this sweep: {suggest(name, entries)}")
+        raise ConfigError(f"no configuration named '{shorten(name)}' in this sweep: {suggest(name, entries)}")
     if name in selection.selected:
         raise ConfigError(f"{name} is what the rule selects; there is nothing to override")
     collapsed = entries[name].collapsed
