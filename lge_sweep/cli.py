@@ -103,7 +103,7 @@ def phase2(
     root: RootOption = None,
     profile: ProfileOption = "auto",
     models: ModelsOption = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Train every configuration so many times.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="Train every configuration so many times.")] = None,
     settings: SetOption = None,
     workers: WorkersOption = 1,
     runs: RunsOption = None,

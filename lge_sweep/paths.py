@@ -8,6 +8,8 @@ from lge_sweep.text import shorten
 
 RUNS_VARIABLE = "LGE_SWEEP_RUNS"
 DATA_VARIABLE = "LGE_SWEEP_DATA"
+LONGEST_PATH = 4096
+"""Bytes of a path, in Linux."""
 WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
 """Kinds of pretrained weight files, in the order they are looked for."""
 
@@ -18,12 +20,16 @@ def user_path(text: str) -> Path:
     Raises:
         ConfigError: it is empty, or names the home folder of nobody.
     """
+    if len(os.fsencode(text)) > LONGEST_PATH:
+        raise ConfigError(f"a path of {len(os.fsencode(text))} bytes; at most {LONGEST_PATH} can be opened")
     if not text:
         raise ConfigError("the path is empty; name a file or a folder ('.' is the one you are in)")
     try:
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
+        path.resolve()
     except RuntimeError as error:
-        raise ConfigError(f"{shorten(text)}: there is no such home folder") from error
+        raise ConfigError(f"{shorten(text)}: there is no such home folder, or its links go in a circle") from error
+    return path
 
 
 def sweeps_folder() -> Path:

@@ -23,6 +23,7 @@ from lge_sweep.errors import LgeSweepError
 from lge_sweep.sweep.files import LOG
 from lge_sweep.sweep.task import CellTask, Done, Failed, GivenUpError, Progress, Pruned
 from lge_sweep.terminal import say
+from lge_sweep.text import shorten, visible
 
 OUT_OF_MEMORY = (
     "out of GPU memory; where workers share a GPU, run the same command with fewer (--workers 1), else lower "
@@ -122,14 +123,15 @@ def _attempt(work: Callable[[], Any]) -> Done | Failed | Pruned:
         return Failed(str(error))
     except OSError as error:
         if error.errno in NO_SPACE:
-            return Failed(f"{os.strerror(error.errno or 0)}: {error.filename or ''}".rstrip(": "), disk=True)
+            full = f"{os.strerror(error.errno or 0)}: {visible(os.fsdecode(error.filename or ''))}"
+            return Failed(full.rstrip(": "), disk=True)
         say(*traceback.format_exc().split("\n"))
-        return Failed(f"{type(error).__name__}: {error}", unexpected=True)
+        return Failed(f"{type(error).__name__}: {visible(str(error))}", unexpected=True)
     except Exception as error:
         say(*traceback.format_exc().split("\n"))
         if type(error).__name__ == "OutOfMemoryError":
             return Failed(OUT_OF_MEMORY, unexpected=True)
-        return Failed(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", unexpected=True)
+        return Failed(f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 300)}", unexpected=True)
     return Done()
 
 
