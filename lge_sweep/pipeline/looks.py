@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 
 from lge_sweep.errors import RunsError
-from lge_sweep.sweep.files import MANIFEST, SELECTION
+from lge_sweep.sweep.files import SELECTION
+from lge_sweep.sweep.plan import read_manifest
 from lge_sweep.whole import read_json, write_json
 
 LOOKS = "test_looks.json"
@@ -68,7 +69,7 @@ def _sweeps(runs: Path) -> list[Look]:
     looks = []
     for selection in sorted(runs.glob(f"*/{SELECTION}")):
         if read_json(selection)["part"] == "test":
-            manifest = pd.read_csv(selection.with_name(MANIFEST), dtype=str)
+            manifest = read_manifest(selection.parent)
             when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC).isoformat(
                 timespec="seconds"
             )

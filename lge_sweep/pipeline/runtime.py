@@ -59,7 +59,7 @@ def load_onnx(path: Path) -> Network:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is fatal; errors are raised
     options.add_session_config_entry("session.use_env_allocators", "1")
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     (name,) = (argument.name for argument in session.get_inputs())
 
     def run(inputs: Pixels) -> NDArray[np.float32]:

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from lge_sweep.csv_files import csv_text, read_frame
 from lge_sweep.errors import TrialError
 from lge_sweep.sweep.files import CHECKPOINT
 
@@ -142,7 +142,7 @@ class Recorder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the history where the checkpoint was made."""
         self.best_loss, self.best_step = state_dict["best_loss"], state_dict["best_step"]
-        table = pd.read_csv(self.history)
+        table = read_frame(self.history)
         known = table[table["step"] <= state_dict["step"]].astype(object)
         self.rows = [Row(**row) for row in known.where(known.notna(), None).to_dict("records")]
         self.earlier_seconds = self.rows[-1].seconds
@@ -174,7 +174,7 @@ class Recorder(Callback):
             assert isinstance(network, torch.nn.Module)
             save_weights(network, self.best)
         unfinished = self.history.with_suffix(".tmp")
-        pd.DataFrame(self.rows, columns=list(Row._fields)).to_csv(unfinished, index=False)
+        unfinished.write_text(csv_text(Row._fields, self.rows), encoding="utf-8")
         unfinished.replace(self.history)
         self.step_done(self.rows[-1], loss)
 

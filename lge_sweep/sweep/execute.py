@@ -16,6 +16,7 @@ from pytorch_lightning import Trainer
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
+from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
 from lge_sweep.data.module import LgeDataModule
 from lge_sweep.labels import class_names, stage_target
@@ -137,7 +138,7 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
         bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
     )  # fmt: skip
-    table.to_csv(task.folder / PER_IMAGE, index=False)
+    (task.folder / PER_IMAGE).write_text(frame_text(table), encoding="utf-8")
     buffer = io.BytesIO()
     np.savez_compressed(buffer, prediction=prediction)
     (task.folder / PREDICTIONS).write_bytes(buffer.getvalue())

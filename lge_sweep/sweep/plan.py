@@ -16,6 +16,7 @@ from lge_sweep.config import Cell, SweepConfig, cells, short_names
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.config.schema import Training
+from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.curate import curate
 from lge_sweep.data import class_weights, content_digest, load_arrays, make_schedule, prepare
 from lge_sweep.errors import DataError, RunsError
@@ -215,7 +216,7 @@ def write_plan(plan: Plan) -> None:
     """Make the sweep's folder and write its settings, its manifest and its facts there."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_text(plan.folder / SETTINGS, _resolved(plan.config, plan.data_digest))
-    write_text(plan.folder / MANIFEST, plan.manifest.to_csv(index=False))
+    write_text(plan.folder / MANIFEST, frame_text(plan.manifest))
     write_json(plan.folder / FACTS, _facts(plan))
 
 
@@ -229,8 +230,7 @@ def load_plan(folder: Path) -> Plan:
     if absent:
         raise RunsError(f"{folder}: not the folder of a sweep: it has no {', '.join(absent)}")
     config = validate(SweepConfig, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
-    manifest = pd.read_csv(folder / MANIFEST, dtype={"slice": str, "case": str}, keep_default_na=False, na_values=[""])
-    manifest["part"] = manifest["part"].fillna("")
+    manifest = read_manifest(folder)
     facts = read_json(folder / FACTS)
     return Plan(
         config=config,
@@ -246,6 +246,12 @@ def load_plan(folder: Path) -> Plan:
         notes=tuple(facts["notes"]),
         cells=tuple(_recorded(folder) if config.search or config.fit else cells(config)),
     )
+
+
+def read_manifest(folder: Path) -> pd.DataFrame:
+    """Read the manifest of a sweep's folder."""
+    hashes = ("image_hash", "content_hash", "perceptual_hash")
+    return read_frame(folder / MANIFEST, ("slice", "case", "part", *hashes))
 
 
 def _recorded(folder: Path) -> list[Cell]:

@@ -13,6 +13,7 @@ import pandas as pd
 import lge_sweep
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
+from lge_sweep.csv_files import read_frame
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.doubt import Doubt, chance, describe_friedman, interval
@@ -20,6 +21,7 @@ from lge_sweep.scoring.paired import over_classes, wide
 from lge_sweep.sweep.files import HISTORY, OUTCOME, PER_IMAGE
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.sweep.tables import read_per_image
+from lge_sweep.text import in_markdown
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
 from lge_sweep.whole import read_json
 
@@ -77,7 +79,7 @@ def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
 def log_curves(run: TrackedRun, folder: Path) -> None:
     """Log the training and validation losses recorded so far."""
     if (folder / HISTORY).is_file():
-        run.log(_curves(pd.read_csv(folder / HISTORY)))
+        run.log(_curves(read_frame(folder / HISTORY)))
 
 
 def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
@@ -144,7 +146,7 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
     """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
     standings = {standing.name: standing for standing in doubts.standings}
     lines = [f"Selected on the {selection.part} part by rule {selection.rule}: **{', '.join(selection.selected)}**", ""]
-    lines += [doubts.sentence + ".", ""]
+    lines += [in_markdown(doubts.sentence) + ".", ""]
     lines += [
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
@@ -155,11 +157,10 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
         remark = "collapsed" if entry.collapsed else ""
-        lines.append(
-            f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |"
-        )
+        name = in_markdown(entry.name)
+        lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
     notes = (*selection.notes, *doubts.notes, *describe_friedman(doubts.friedman))
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+    return "\n".join([*lines, "", *(f"- {in_markdown(note)}" for note in notes)])
 
 
 def ranking_columns(selection: Selection, doubts: Doubt) -> dict[str, list[object]]:
