@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lge_sweep.errors import RunsError
+from lge_sweep.terminal import say
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
@@ -55,7 +56,7 @@ class PageServer(ThreadingMixIn, WSGIServer):
         address = f"http://{HOST}:{self.server_port}/{path}"
         self.set_app(guard(application, self.server_port, read_only))
         with suppress(KeyboardInterrupt):
-            print(f"{address}\nStop it with Ctrl-C.", flush=True)
+            say(address, "Stop it with Ctrl-C.")
             if browser:
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
             self.serve_forever()

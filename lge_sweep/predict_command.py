@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from lge_sweep.options import RunsOption, reporting
+from lge_sweep.options import A_PATH, RunsOption, reporting
 
 
 def predict(
-    exams: Annotated[Path, typer.Argument(help="An exam, or a folder of exams; DICOM or NIfTI.")],
-    output: Annotated[Path, typer.Argument(help="Folder that gets a folder an exam.")],
+    exams: Annotated[Path, typer.Argument(help="An exam, or a folder of exams; DICOM or NIfTI.", **A_PATH)],
+    output: Annotated[Path, typer.Argument(help="Folder that gets a folder an exam.", **A_PATH)],
     model: Annotated[
         str, typer.Option(help="A model of the registry, or the folder of a segmenter.")
     ] = "models:/lge-two-stage@champion",
@@ -38,9 +38,10 @@ def predict(
 ) -> None:
     """Segment exams with the shipped model: DICOM SEG, NIfTI, pictures, tables, a page an exam. Research use only."""
     with reporting():
-        from lge_sweep.console import make_console, print_predicted, progress
+        from lge_sweep.console import print_predicted, progress
         from lge_sweep.errors import IncompleteError
         from lge_sweep.pipeline.predict import Reading, Shipped, predict_exams
+        from lge_sweep.terminal import make_console
 
         reading = Reading(case_ids, tuple(series or ()), series_pattern)
         names = tuple(name.strip() for name in formats.split(",") if name.strip())

@@ -5,15 +5,15 @@ from collections.abc import Collection
 from pathlib import Path
 
 from rich.table import Table
-from rich.text import Text
 
-from lge_sweep.console import make_console, number
+from lge_sweep.console import number
 from lge_sweep.sweep.files import OUTCOME, SETTINGS
 from lge_sweep.sweep.ledger import Entry, is_held, read_ledger
+from lge_sweep.terminal import make_console
 
 
-def _describe(entry: Entry) -> Text:
-    return Text(entry.cell + (" (collapsed)" if entry.collapsed else ""))
+def _describe(entry: Entry) -> str:
+    return entry.cell + (" (collapsed)" if entry.collapsed else "")
 
 
 def _unknown(runs: Path, known: Collection[str]) -> dict[str, int]:
@@ -29,7 +29,7 @@ def print_status(runs: Path) -> None:
     unknown = _unknown(runs, {name for name, _, _ in sweeps})
     for name, finished in unknown.items():
         line = f"{name}: {finished} finished, not in the ledger; repeat its command to take them up"
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     if not sweeps and unknown:
         return
     if not sweeps:
@@ -52,6 +52,6 @@ def print_status(runs: Path) -> None:
         reasons += [f"{name}, {entry.cell}: {entry.reason}" for entry in entries if entry.state == "failed"]
     console.print(table)
     for reason in reasons:
-        console.print(f"failed: {reason}", markup=False, soft_wrap=True)
+        console.print(f"failed: {reason}", soft_wrap=True)
     if not held:
         console.print("no driver is running; repeat a sweep's command to complete it")

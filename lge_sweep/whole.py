@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lge_sweep.errors import DamagedError
+from lge_sweep.text import told
 
 DAY = 24 * 3600
 DAMAGED = "damaged"
@@ -137,9 +138,9 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
-        raise DamagedError(path, str(error.strerror)) from error
+        raise DamagedError(path, told(error)) from error
     except (ValueError, RecursionError) as error:
-        raise DamagedError(path, f"not JSON ({str(error)[:80]})") from error
+        raise DamagedError(path, f"not JSON ({told(error)})") from error
 
 
 def file_digest(path: Path) -> str:

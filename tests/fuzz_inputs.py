@@ -476,8 +476,10 @@ def broken_code(random: Random, folder: Path) -> bytes:
     """Return a slice of which the compressed stream is broken."""
     changed = pydicom.dcmread(io.BytesIO(coded(random.choice(SYNTAXES), folder)))
     frame = bytes(get_frame(changed.PixelData, 0, number_of_frames=1))
-    frame = mutated(random, frame, random.choice([80, None])).ljust(2, b"\0")
-    changed.PixelData = encapsulate([frame])
+    frame = bytearray(mutated(random, frame, random.choice([80, None])).ljust(100, b"\0"))
+    for _ in range(random.randrange(5)):
+        frame[random.randrange(100)] = random.randrange(256)
+    changed.PixelData = encapsulate([bytes(frame)])
     if random.random() < 0.2:
         changed.Rows = changed.Columns = random.choice([1, 4096, 65_535])
     return stored(changed)

@@ -135,7 +135,7 @@ def started(code: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str],
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
         try:
             assert server.stdout is not None
-            assert f"http://127.0.0.1:{port}/" in server.stdout.readline()
+            assert f"http://127.0.0.1:{port}/" in server.stdout.readline() + server.stdout.readline()
             yield server, port
         finally:
             with suppress(ProcessLookupError):

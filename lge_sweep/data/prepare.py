@@ -19,6 +19,7 @@ from lge_sweep.data.refine import refine_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import Label
+from lge_sweep.text import told
 from lge_sweep.whole import file_digest, read_json, whole_folder
 
 ARRAYS = ("images", "labels", "refined")
@@ -132,9 +133,7 @@ def load_arrays(folder: Path) -> Arrays:
     try:
         return Arrays(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS})
     except (OSError, ValueError, EOFError) as error:
-        raise DamagedError(
-            folder, str(error)[:80], "Run the command of the sweep again: it makes them again"
-        ) from error
+        raise DamagedError(folder, told(error), "Run the command of the sweep again: it makes them again") from error
 
 
 def to_arrays(

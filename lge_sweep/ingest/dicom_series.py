@@ -1,6 +1,5 @@
 """Choose the LGE series of a study, and order its images into a stack."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_header import Frame, Header
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, Range, check_size
 from lge_sweep.ingest.volume import UnusableError
+from lge_sweep.patterns import search
 
 TOUCHING_MM = 0.01
 """Slices nearer to each other than this are at the same position."""
@@ -92,7 +92,7 @@ def choose_series(source: DicomFolders, headers: Sequence[Header], findings: lis
     for header in headers:
         groups[header.series].append(header)
     named = [files for uid, files in groups.items() if uid in source.series]
-    matching = named or [f for f in groups.values() if re.search(source.series_pattern, f[0].description)]
+    matching = named or [f for f in groups.values() if _describes(source.series_pattern, f[0])]
     if len(matching) == 1:
         return matching[0]
     if not matching and len(groups) == 1 and not headers[0].description:
@@ -108,6 +108,10 @@ def choose_series(source: DicomFolders, headers: Sequence[Header], findings: lis
             f"{_listed(list(groups.values()))}; change the pattern, {name_it}"
         )
     return []
+
+
+def _describes(pattern: str, header: Header) -> bool:
+    return search("source.series_pattern", pattern, header.description) is not None
 
 
 def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:

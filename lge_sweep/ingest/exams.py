@@ -16,7 +16,7 @@ from lge_sweep.ingest.files import check_file, list_files, subfolders
 from lge_sweep.ingest.limits import blank_slices
 from lge_sweep.ingest.nifti import as_exam as nifti_exam
 from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti, read_grid
-from lge_sweep.ingest.pseudonym import pseudonym, read_salt
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam, UnusableError
 
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
@@ -157,7 +157,7 @@ def _read_nifti(named: Sequence[Named], case_ids: CaseIds, findings: list[str]) 
     for name, file in named:
         grid = attempt(read_grid, file, file.name, findings)
         problems = blank_slices(grid.array) if grid else []
-        case = pseudonym(name, salt) if case_ids == "hash" else name
+        case = pseudonym(name, salt) if case_ids == "hash" else kept_id(name)
         if case in exams:
             problems.append(f"there is another exam of the name {name}; rename one of them")
         findings += [f"{file.name}: {problem}" for problem in problems]

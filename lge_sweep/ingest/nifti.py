@@ -14,7 +14,7 @@ from lge_sweep.ingest.files import list_files, subfolders
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, blank_slices
 from lge_sweep.ingest.masks import from_values
 from lge_sweep.ingest.nifti_file import read_image
-from lge_sweep.ingest.pseudonym import pseudonym, read_salt
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam, Pixels, StoredGrid, UnusableError, Volume, slice_ids
 
 T = TypeVar("T")
@@ -74,7 +74,8 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
     volumes = []
     for folder in folders:
         name = folder.resolve().name
-        volume = _read_case(source, folder, pseudonym(name, salt) if source.case_ids == "hash" else name, findings)
+        case = pseudonym(name, salt) if source.case_ids == "hash" else kept_id(name)
+        volume = _read_case(source, folder, case, findings)
         volumes += [volume] if volume else []
     return sorted(volumes, key=lambda volume: volume.case)
 

@@ -1,6 +1,5 @@
 """Read a folder of grey images and a folder of masks of the same names."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,8 +14,9 @@ from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.image_files import SUFFIXES, read_image
 from lge_sweep.ingest.limits import grey_problem
 from lge_sweep.ingest.masks import open_mask
-from lge_sweep.ingest.pseudonym import pseudonym, read_salt
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Pixels, Volume, slice_ids
+from lge_sweep.patterns import search
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
 
 def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]) -> _Slice | None:
     before = len(findings)
-    match = re.search(source.case_pattern, image.stem)
+    match = search("source.case_pattern", source.case_pattern, image.stem)
     if match is None or not match["case"]:
         findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}")
     raw_mask = source.mask
@@ -92,7 +92,7 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
     if match is None or len(findings) > before:
         return None
     number = match.groupdict().get("slice")
-    order = (int(number) if number and number.isdigit() else 0, image.stem)
+    order = (int(number) if number and number.isdecimal() else 0, image.stem)
     return _Slice(match["case"], order, image.stem, pixels, labels)
 
 
@@ -124,9 +124,9 @@ def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[
         listed = ", ".join(sorted(f"{h}x{w}" for h, w in sizes))
         findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size")
         return None
-    names = tuple(item.name for item in members)
+    names = tuple(kept_id(item.name) for item in members)
+    case = kept_id(case) if salt is None else pseudonym(case, salt)
     if salt is not None:
-        case = pseudonym(case, salt)
         names = slice_ids(case, len(members))
     return Volume(
         case=case,

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE, class_names, stage_target
@@ -85,7 +86,7 @@ def compare(
     (folder / part).mkdir(parents=True, exist_ok=True)
     for name, found in labelled.items():
         tables[name] = measure_part(plan, part, found.labels, SINGLE)
-        write_text(folder / part / f"{slug(name)}.csv", tables[name].to_csv(index=False))
+        write_text(folder / part / f"{slug(name)}.csv", frame_text(tables[name]))
     return _conclude(plan, part, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 

@@ -258,13 +258,12 @@ def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incompl
         _, _, failed = driver.run(plan, run)
         lost = set(failed) & set(needed)
         if lost or (failed and not allow_incomplete):
-            listed = "\n".join(f"  - {name}: {reason}" for name, reason in failed.items())
-            run.tag({"failed": listed[:500]})
+            listed = [f"  - {name}: {reason}" for name, reason in failed.items()]
+            run.tag({"failed": "\n".join(listed)[:500]})
             run.finish("FAILED")
             way = "" if lost else " To go on without them: --allow-incomplete."
-            raise SelectionError(
-                f"{len(failed)} trainings failed:\n{listed}\nRun the same command again to retry them.{way}"
-            )
+            retry = f"Run the same command again to retry them.{way}"
+            raise SelectionError(f"{len(failed)} trainings failed:", *listed, retry)
         run.untag("failed")
         run.finish()
     return failed

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.sweep.files import MANIFEST, SELECTION
+from lge_sweep.sweep.files import SELECTION
 from lge_sweep.sweep.plan import read_manifest
 from lge_sweep.sweep.records import read_selection
 from lge_sweep.whole import read_json, write_json
@@ -70,7 +70,7 @@ def _sweeps(runs: Path) -> list[Look]:
     looks = []
     for selection in sorted(runs.glob(f"*/{SELECTION}")):
         if read_selection(selection.parent, SELECTION).part == "test":
-            manifest = read_manifest(selection.with_name(MANIFEST))
+            manifest = read_manifest(selection.parent)
             when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC).isoformat(
                 timespec="seconds"
             )

@@ -5,11 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from lge_sweep.choices import look_up
 from lge_sweep.config.data import CaseIds
 from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.csv_files import join_texts
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.deliver.write import ABOUT, BURDEN
 from lge_sweep.errors import DataError, ModelError
@@ -137,8 +136,7 @@ def _write_table(output: Path) -> list[str]:
     try:
         tables = [folder / BURDEN for folder in _delivered(output) if (folder / BURDEN).is_file()]
         if tables:
-            every = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in tables])
-            write_text(output / BURDEN, every.to_csv(index=False))
+            write_text(output / BURDEN, join_texts(tables))
     except (OSError, ValueError) as error:
         return [f"{output / BURDEN}: cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"]
     return []

@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from lge_sweep.csv_files import csv_text
 from lge_sweep.errors import TrialError
 from lge_sweep.sweep.files import CHECKPOINT
 from lge_sweep.sweep.folder import read_history
@@ -186,7 +186,7 @@ class Recorder(Callback):
             assert isinstance(network, torch.nn.Module)
             save_weights(network, self.best)
         unfinished = self.history.with_suffix(".tmp")
-        pd.DataFrame(self.rows, columns=list(Row._fields)).to_csv(unfinished, index=False)
+        unfinished.write_text(csv_text(Row._fields, self.rows), encoding="utf-8")
         unfinished.replace(self.history)
         self.step_done(self.rows[-1], loss)
 

@@ -7,6 +7,7 @@ from optuna_dashboard import wsgi
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import PageServer
 from lge_sweep.sweep.journal import JOURNAL, open_journal
+from lge_sweep.terminal import say
 
 READ_ONLY = "Trials are shown here and not changed: they are the ledger of the sweeps. See lge-sweep select, search."
 
@@ -26,5 +27,5 @@ def serve(runs: Path, port: int, browser: bool) -> None:
         raise RunsError(f"{runs}: no sweep yet; begin with 'make phase1' (lge-sweep phase1)")
     with PageServer(port) as server:
         application = wsgi(open_journal(runs))
-        print(f"Optuna dashboard of {runs}, to look at: ", end="")
+        say(f"Optuna dashboard of {runs}, to look at:")
         server.run(application, "dashboard/", browser, READ_ONLY)

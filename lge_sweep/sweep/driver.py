@@ -11,8 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.paths import make_writable, stall_limit
 from lge_sweep.scoring import Result
@@ -23,6 +21,7 @@ from lge_sweep.sweep.round import Round
 from lge_sweep.sweep.source import Source, make_source
 from lge_sweep.sweep.task import Failed
 from lge_sweep.sweep.worker import NO_SPACE, Worker, await_earlier_workers, log_of
+from lge_sweep.terminal import Terminal, styled
 
 if TYPE_CHECKING:
     from lge_sweep.tracking import TrackedRun, Tracker
@@ -38,7 +37,7 @@ class Driver:
     Use `drive` to get one.
     """
 
-    def __init__(self, runs: Path, workers: int, console: Console) -> None:
+    def __init__(self, runs: Path, workers: int, console: Terminal) -> None:
         """Take the directory; workers are hired when there is something to do."""
         self.runs, self.console = runs, console
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -66,11 +65,13 @@ class Driver:
         config = plan.config
         stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
         title = f"{config.phase} stage {config.stage} ({stage})"
-        self.console.print(f"\n[bold]{title}[/bold]: {_amount(plan)} on {config.data}, profile {config.profile}")
+        self.console.print()
+        amount = f"{_amount(plan)} on {config.data}, profile {config.profile}"
+        self.console.print(styled(f"{title}:", "bold"), amount)
         print_parts(self.console, part_counts(plan.manifest))
         for note in plan.notes:
-            self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
-        self.console.print(f"folder: {plan.folder}", markup=False, soft_wrap=True)
+            self.console.print(f"note: {note}", style="yellow", soft_wrap=True)
+        self.console.print(f"folder: {plan.folder}", soft_wrap=True)
 
     def open_run(self, plan: Plan) -> "TrackedRun":
         """Open the sweep's MLflow run; if there is something to do, workers load their libraries meanwhile.
@@ -128,7 +129,7 @@ class Driver:
         """Send MLflow what it has missed while it could not be reached."""
         if self.tracker.behind is None:
             return
-        self.console.print(f"completing MLflow's view, which is behind: {self.tracker.behind}", markup=False)
+        self.console.print(f"completing MLflow's view, which is behind: {self.tracker.behind}")
         if self.tracker.catch_up(CATCH_UP):
             parent.open()
             self._show(plan, source, parent)
@@ -162,7 +163,7 @@ class Driver:
         key = (weights, str(plan.config.training.width), *models)
         if weights == "none" or key in self._checked:
             return
-        self.console.print(f"looking for pretrained weights ({weights})", highlight=False)
+        self.console.print(f"looking for pretrained weights ({weights})")
         worker = self.workers[0]
         try:
             worker.send((list(models), weights, plan.config.training.width))
@@ -172,12 +173,12 @@ class Driver:
         except (EOFError, OSError):
             raise RunsError(f"the worker process died while starting; see {log_of(self.runs, 0)}") from None
         if isinstance(answer, Failed):
-            raise WeightsError(answer.reason)
+            raise WeightsError(*answer.reason.split("\n"))
         self._checked.add(key)
 
 
 @contextmanager
-def drive(runs: Path, workers: int, console: Console) -> Iterator[Driver]:
+def drive(runs: Path, workers: int, console: Terminal) -> Iterator[Driver]:
     """Hold a runs directory and its workers while sweeps run.
 
     Args:

@@ -15,6 +15,7 @@ from pytorch_lightning import Trainer
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
+from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
 from lge_sweep.data.module import LgeDataModule
 from lge_sweep.labels import class_names, stage_target
@@ -160,7 +161,7 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
         bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
     )  # fmt: skip
-    write_text(task.folder / PER_IMAGE, table.to_csv(index=False))
+    write_text(task.folder / PER_IMAGE, frame_text(table))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, prediction=prediction)
     write_bytes(task.folder / PREDICTIONS, buffer.getvalue())

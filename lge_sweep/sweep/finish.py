@@ -1,12 +1,11 @@
 """The end of a sweep: rank, select, doubt, draw, show it in MLflow, register the winner."""
 
-import csv
-import io
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
 
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
+from lge_sweep.csv_files import columns_text
 from lge_sweep.errors import ConfigError, DamagedError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, write_sweep_figures
@@ -90,10 +89,10 @@ def finish_sweep(
     tables = _tables(plan, results)
     doubts = _doubt(plan, tables, selection)
     champion = best_cell(plan, results, selection.selected[0])
-    write_text(plan.folder / RANKING, _csv(ranking_columns(selection, doubts)))
+    write_text(plan.folder / RANKING, columns_text(ranking_columns(selection, doubts)))
     columns = [field.name for field in fields(Comparison)]
     tests = {name: [getattr(test, name) for test in doubts.comparisons] for name in columns}
-    write_text(plan.folder / COMPARISONS, _csv(tests))
+    write_text(plan.folder / COMPARISONS, columns_text(tests))
     figures = _draw(plan, results, tables, selection, doubts)
     config, groups = plan.config, configurations(plan.cells)
     registered = None
@@ -234,11 +233,3 @@ def _draw(
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.part} part"
     paths = write_sweep_figures(plan.folder, title, list(tables.values()), best, class_names(stage), stage, lines)
     return [path.name for path in paths]
-
-
-def _csv(columns: Mapping[str, list[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()

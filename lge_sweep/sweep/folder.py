@@ -10,27 +10,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.config import Cell
+from lge_sweep.csv_files import read_frame
 from lge_sweep.errors import DamagedError
 from lge_sweep.metrics.overlap import ALL_METRICS, Counts
 from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
-from lge_sweep.sweep.records import REMEDY, CellRecord, read_record, read_table
+from lge_sweep.sweep.records import REMEDY, CellRecord, read_record
+from lge_sweep.text import shorten, told
 from lge_sweep.whole import file_digest
 
 FILES = (BEST, HISTORY, PER_IMAGE, PREDICTIONS)
 """What a finished cell's folder must hold, beside its record and its figures."""
-PER_IMAGE_TYPES = {
-    **dict.fromkeys(("image", "case", "class"), str),
-    **dict.fromkeys(Counts._fields, "int64"),
-    **dict.fromkeys(ALL_METRICS, float),
-}
-HISTORY_TYPES = {
-    "step": "int64",
-    "epoch": "int64",
-    "train_loss": float,
-    "val_loss": float,
-    "val_dice": float,
-    "seconds": float,
-}
+HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss", "val_dice", "seconds")
 """As `lge_sweep.sweep.callbacks.Row`, which loads torch."""
 
 
@@ -47,9 +37,9 @@ def read_cell(folder: Path, cell: Cell, sweep: str) -> CellRecord:
     """
     record = read_record(CellRecord, folder / OUTCOME)
     if record.cell != cell:
-        raise DamagedError(folder / OUTCOME, f"it is of another cell, {str(record.cell.name)[:80]}", REMEDY)
+        raise DamagedError(folder / OUTCOME, f"it is of another cell, {shorten(record.cell.name)}", REMEDY)
     if record.sweep not in (None, sweep):
-        raise DamagedError(folder / OUTCOME, f"it is of another sweep, {str(record.sweep)[:80]}", REMEDY)
+        raise DamagedError(folder / OUTCOME, f"it is of another sweep, {shorten(record.sweep)}", REMEDY)
     for name in FILES:
         check_file(folder / name, record)
     return record
@@ -98,7 +88,7 @@ def read_predictions(folder: Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise DamagedError(path, str(error.strerror), REMEDY) from error
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
-        raise DamagedError(path, f"not predictions ({str(error)[:80]})", REMEDY) from error
+        raise DamagedError(path, f"not predictions ({told(error)})", REMEDY) from error
     if predicted.dtype != np.uint8 or predicted.ndim != 3:
         raise DamagedError(path, f"predictions are [N, S, S] uint8, got {predicted.shape} {predicted.dtype}", REMEDY)
     found: NDArray[np.uint8] = predicted
@@ -111,7 +101,7 @@ def read_per_image(path: Path) -> pd.DataFrame:
     Raises:
         DamagedError: it is not such a table.
     """
-    return read_table(path, PER_IMAGE_TYPES)
+    return read_frame(path, ("image", "case", "class"), (*Counts._fields, *ALL_METRICS), REMEDY)
 
 
 def read_history(path: Path) -> pd.DataFrame:
@@ -120,7 +110,7 @@ def read_history(path: Path) -> pd.DataFrame:
     Raises:
         DamagedError: it is not such a table.
     """
-    return read_table(path, HISTORY_TYPES)
+    return read_frame(path, (), HISTORY_COLUMNS, REMEDY)
 
 
 def check_resumable(folder: Path) -> None:
@@ -139,6 +129,6 @@ def check_resumable(folder: Path) -> None:
         except FileNotFoundError:
             raise DamagedError(path, "it is gone") from None
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-            raise DamagedError(path, str(error)[:80]) from error
+            raise DamagedError(path, told(error)) from error
         if bad is not None:
             raise DamagedError(path, f"its part {bad[:40]} is not what was written")

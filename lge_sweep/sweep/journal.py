@@ -16,6 +16,7 @@ from pathlib import Path
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from lge_sweep.errors import DamagedError
+from lge_sweep.text import told
 from lge_sweep.whole import set_aside, write_bytes
 
 JOURNAL = "study.log"
@@ -40,7 +41,7 @@ def open_journal(runs: Path) -> JournalStorage:
     except OSError as error:
         raise DamagedError(path, str(error.strerror)) from error
     except Exception as error:  # a record that does not fit the others: Optuna raises whatever comes
-        raise DamagedError(path, f"{type(error).__name__}: {str(error)[:80]}", REMEDY) from error
+        raise DamagedError(path, f"{type(error).__name__}: {told(error)}", REMEDY) from error
 
 
 def mend_journal(runs: Path) -> None:

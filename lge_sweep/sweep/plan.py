@@ -17,6 +17,7 @@ from lge_sweep.config import Cell, SweepConfig, cells, short_names
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.config.schema import Training
+from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.curate import curate
 from lge_sweep.data import class_weights, content_digest, load_arrays, make_schedule, prepare
 from lge_sweep.errors import ConfigError, DamagedError, DataError, RunsError
@@ -27,14 +28,9 @@ from lge_sweep.sweep.digest import basis_digest, sweep_digest
 from lge_sweep.sweep.files import FACTS, MANIFEST, OUTCOME, SETTINGS
 from lge_sweep.sweep.folder import read_cell
 from lge_sweep.sweep.inherit import inherit_models
-from lge_sweep.sweep.records import REMEDY, CellRecord, PlanRecord, read_record, read_table
+from lge_sweep.sweep.records import REMEDY, CellRecord, PlanRecord, read_record
+from lge_sweep.text import shorten, told
 from lge_sweep.whole import write_json, write_text
-
-MANIFEST_TYPES = {
-    **dict.fromkeys(("slice", "case", "part", "image_hash", "content_hash", "perceptual_hash"), str),
-    **dict.fromkeys(("spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"), float),
-    "has_scar": bool,
-}
 
 
 @dataclass(frozen=True)
@@ -234,7 +230,7 @@ def write_plan(plan: Plan) -> None:
     """Make the sweep's folder and write its settings, its manifest and its facts there."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_text(plan.folder / SETTINGS, _resolved(plan.config, plan.data_digest))
-    write_text(plan.folder / MANIFEST, plan.manifest.to_csv(index=False))
+    write_text(plan.folder / MANIFEST, frame_text(plan.manifest))
     write_json(plan.folder / FACTS, _facts(plan).model_dump(mode="json"))
 
 
@@ -250,14 +246,14 @@ def load_plan(folder: Path) -> Plan:
     try:
         config = validate(SweepConfig, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
     except ConfigError as error:
-        raise DamagedError(folder / SETTINGS, str(error), REMEDY) from None
+        raise DamagedError(folder / SETTINGS, told(error), REMEDY) from None
     facts = read_record(PlanRecord, folder / FACTS)
     return Plan(
         config=config,
         name=folder.resolve().name,
         folder=folder,
         arrays=folder.parent / facts.arrays,
-        manifest=read_manifest(folder / MANIFEST),
+        manifest=read_manifest(folder),
         data_digest=facts.data_digest,
         basis=facts.basis,
         class_weights=tuple(facts.class_weights.values()),
@@ -268,15 +264,15 @@ def load_plan(folder: Path) -> Plan:
     )
 
 
-def read_manifest(path: Path) -> pd.DataFrame:
-    """Read a sweep's manifest: a row a slice; its `part` is "" where the slice is not used.
+def read_manifest(folder: Path) -> pd.DataFrame:
+    """Read the manifest of a sweep's folder: a row a slice; its `part` is "" where the slice is not used.
 
     Raises:
         DamagedError: it is not such a table.
     """
-    manifest = read_table(path, MANIFEST_TYPES)
-    manifest["part"] = manifest["part"].fillna("")
-    return manifest
+    text = ("slice", "case", "part", "image_hash", "content_hash", "perceptual_hash")
+    numbers = ("spacing_row_mm", "spacing_column_mm", "spacing_slice_mm", "has_scar")
+    return read_frame(folder / MANIFEST, text, numbers, REMEDY)
 
 
 def _recorded(folder: Path) -> list[Cell]:
@@ -285,7 +281,7 @@ def _recorded(folder: Path) -> list[Cell]:
     for path in sorted(folder.glob(f"cells/*/{OUTCOME}")):
         cell = read_record(CellRecord, path).cell
         if cell.name != path.parent.name:
-            raise DamagedError(path, f"it is of another cell, {cell.name[:80]}", REMEDY)
+            raise DamagedError(path, f"it is of another cell, {shorten(cell.name)}", REMEDY)
         found.append(cell)
     return found
 

@@ -20,6 +20,7 @@ from lge_sweep.sweep.folder import read_history
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.sweep.records import CellRecord, read_record
 from lge_sweep.sweep.results import read_result
+from lge_sweep.text import in_markdown
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "positive": "_positive"}
@@ -129,7 +130,7 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
     """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
     standings = {standing.name: standing for standing in doubts.standings}
     lines = [f"Selected on the {selection.part} part by rule {selection.rule}: **{', '.join(selection.selected)}**", ""]
-    lines += [doubts.sentence + ".", ""]
+    lines += [in_markdown(doubts.sentence) + ".", ""]
     lines += [
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
@@ -140,11 +141,10 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
         remark = "collapsed" if entry.collapsed else ""
-        lines.append(
-            f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |"
-        )
+        name = in_markdown(entry.name)
+        lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
     notes = (*selection.notes, *doubts.notes, *describe_friedman(doubts.friedman))
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+    return "\n".join([*lines, "", *(f"- {in_markdown(note)}" for note in notes)])
 
 
 def ranking_columns(selection: Selection, doubts: Doubt) -> dict[str, list[object]]:

@@ -3,17 +3,16 @@
 A record that does not fit is a `DamagedError` that names the file. Who can make again what it held sets it aside.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError, field_validator
 
 from lge_sweep.config import Cell
 from lge_sweep.errors import DamagedError
 from lge_sweep.metrics.summary import Summary
+from lge_sweep.text import shorten
 from lge_sweep.whole import read_json
 
 REMEDY = "Run the command of its sweep again: what is damaged is set aside, and made again"
@@ -172,32 +171,10 @@ def read_record(model: type[RecordT], path: Path, remedy: str = REMEDY) -> Recor
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part)[:40] for part in first["loc"][:4]) or "content"
-        raise DamagedError(path, f"{field}: {first['msg'][:80]}", remedy) from error
+        raise DamagedError(path, f"{field}: {shorten(first['msg'])}", remedy) from error
 
 
 def read_selection(folder: Path, name: str) -> SelectionRecord:
     """Read the selection of a sweep's folder; `name` is its file's."""
     remedy = f"Make it again: lge-sweep select {folder.name} (make: the sweep's command)"
     return read_record(SelectionRecord, folder / name, remedy)
-
-
-def read_table(path: Path, types: Mapping[str, Any], remedy: str = REMEDY) -> pd.DataFrame:
-    """Read a CSV table of ours, with its types said and not guessed.
-
-    Args:
-        path: the file.
-        types: column -> pandas type; further columns keep what pandas finds.
-        remedy: what a user can do if it is damaged, a sentence.
-
-    Raises:
-        DamagedError: it cannot be read as such a table.
-    """
-    try:
-        table = pd.read_csv(path, dtype=dict(types), keep_default_na=False, na_values=[""])
-    except OSError as error:
-        raise DamagedError(path, str(error.strerror), remedy) from error
-    except (ValueError, OverflowError, TypeError) as error:  # pandas' own are ValueErrors
-        raise DamagedError(path, f"not such a table ({str(error)[:80]})", remedy) from error
-    if missing := [name for name in types if name not in table.columns]:
-        raise DamagedError(path, f"no column {', '.join(missing)}", remedy)
-    return table

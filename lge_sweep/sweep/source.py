@@ -24,6 +24,7 @@ from lge_sweep.sweep.ledger import SweepLedger, cell_name
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.records import CellRecord, read_record
 from lge_sweep.sweep.results import read_result, score_record
+from lge_sweep.text import shorten
 from lge_sweep.whole import set_aside
 
 _log = logging.getLogger(__name__)
@@ -326,7 +327,7 @@ def take_stock_of(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
     try:
         cell = read_record(CellRecord, folder / OUTCOME).cell
         if cell.name != folder.name:
-            raise DamagedError(folder / OUTCOME, f"it is of another cell, {cell.name[:80]}")
+            raise DamagedError(folder / OUTCOME, f"it is of another cell, {shorten(cell.name)}")
     except DamagedError as error:
         _set_aside(plan, folder, str(error))
         return None

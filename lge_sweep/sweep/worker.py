@@ -26,6 +26,8 @@ import filelock
 from lge_sweep.errors import LgeSweepError, RunsError
 from lge_sweep.sweep.files import LOG
 from lge_sweep.sweep.task import CellTask, Done, Failed, GivenUpError, Progress, Pruned
+from lge_sweep.terminal import say
+from lge_sweep.text import shorten, visible
 
 OUT_OF_MEMORY = (
     "out of GPU memory; where workers share a GPU, run the same command with fewer (--workers 1), else lower "
@@ -126,18 +128,19 @@ def _attempt(work: Callable[[], Any]) -> Done | Failed | Pruned:
         return Pruned()
     except LgeSweepError as error:
         with suppress(OSError):
-            print(f"FAILED: {error}", flush=True)
+            say(f"FAILED: {error}")
         return Failed(str(error))
     except OSError as error:
         if error.errno in NO_SPACE:
-            return Failed(f"{os.strerror(error.errno or 0)}: {error.filename or ''}".rstrip(": "), disk=True)
-        traceback.print_exc()
-        return Failed(f"{type(error).__name__}: {error}", unexpected=True)
+            full = f"{os.strerror(error.errno or 0)}: {visible(os.fsdecode(error.filename or ''))}"
+            return Failed(full.rstrip(": "), disk=True)
+        say(*traceback.format_exc().split("\n"))
+        return Failed(f"{type(error).__name__}: {visible(str(error))}", unexpected=True)
     except Exception as error:
-        traceback.print_exc()
+        say(*traceback.format_exc().split("\n"))
         if type(error).__name__ == "OutOfMemoryError":
             return Failed(OUT_OF_MEMORY, unexpected=True)
-        return Failed(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", unexpected=True)
+        return Failed(f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 300)}", unexpected=True)
     return Done()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import NAMES, PageServer
+from lge_sweep.terminal import say
 from lge_sweep.tracking.database import DATABASE, database_uri
 from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
 
@@ -32,7 +33,7 @@ def serve(runs: Path, port: int, browser: bool) -> None:
         warnings.simplefilter("ignore")  # MLflow's own deprecations are no help to a user
         from mlflow.server import app  # reads its settings when it is imported
 
-        print(f"MLflow UI of {runs}, experiment {EXPERIMENT}: ", end="")
+        say(f"MLflow UI of {runs}, experiment {EXPERIMENT}:")
         server.run(app, f"#/experiments/{experiment}/runs?workflowType=machine_learning", browser)
 
 
