@@ -98,9 +98,9 @@ def guard(application: WSGIApplication, port: int, read_only: str = "") -> WSGIA
             return start_response(status, [*headers, ("Content-Security-Policy", POLICY)], exc_info)
 
         if foreign := _foreign(environ, hosts, port):
-            return _refuse(environ, start, "403 Forbidden", foreign)
+            return refuse(environ, start, "403 Forbidden", foreign)
         if read_only and environ["REQUEST_METHOD"] not in READING:
-            return _refuse(environ, start, "405 Method Not Allowed", read_only, ("Allow", ", ".join(READING)))
+            return refuse(environ, start, "405 Method Not Allowed", read_only, ("Allow", ", ".join(READING)))
         return application(environ, start)
 
     return answer
@@ -119,9 +119,10 @@ def _foreign(environ: WSGIEnvironment, hosts: Collection[str], port: int) -> str
     return ""
 
 
-def _refuse(
+def refuse(
     environ: WSGIEnvironment, start: StartResponse, status: str, why: str, *headers: tuple[str, str]
 ) -> Iterable[bytes]:
+    """Answer a request with a status and the sentence that says why."""
     length = environ.get("CONTENT_LENGTH", "")
     if length.isdecimal():  # a connection closed before what was sent is read (here up to 10 MB) loses the answer
         environ["wsgi.input"].read(int(length[:7]))

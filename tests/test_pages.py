@@ -23,6 +23,7 @@ from lge_sweep.cli import app
 from lge_sweep.loopback import PageServer
 from lge_sweep.sweep.dashboard import READ_ONLY
 from lge_sweep.tracking import EXPERIMENT, Tracker
+from lge_sweep.tracking.ui import NOT_SHOWN
 
 
 def ask(
@@ -185,7 +186,25 @@ def test_mlflows_page_is_one_process_that_works_and_leaves_nothing(tmp_path: Pat
             "jobs/1",
             "gateway/x/mlflow/invocations",
         ):  # what would run commands, or call out
-            assert ask(port, "GET", f"/ajax-api/3.0/mlflow/{path}")[0] in {404, 501}, path
+            assert ask(port, "GET", f"/ajax-api/3.0/mlflow/{path}")[0] in {403, 404}, path
+        for method, path in (
+            ("POST", "3.0/mlflow/scorer/invoke"),  # CVE-2026-116692
+            ("POST", "3.0/mlflow/scorers/register"),
+            ("POST", "2.0/mlflow/experiments/create"),  # artifact_location=/ would show any file of this machine
+            ("POST", "2.0/mlflow/runs/create"),
+            ("POST", "2.0/mlflow/runs/log-batch"),
+            ("POST", "2.0/mlflow/model-versions/create"),
+            ("POST", "2.0/mlflow/logged-models"),
+            ("POST", "2.0/mlflow/upload-artifact"),
+            ("PUT", "2.0/mlflow-artifacts/artifacts/x"),
+            ("POST", "2.0/mlflow/gateway-proxy"),
+            ("POST", "2.0/mlflow/webhooks/create"),
+        ):
+            for api_name in ("api", "ajax-api"):
+                status, text, _ = ask(port, method, f"/{api_name}/{path}", "{}", **here)
+                assert (status, text.strip()) == (403, NOT_SHOWN), path
+        search = json.dumps({"experiment_ids": [tracker.experiment]})
+        assert json.loads(ask(port, "POST", f"{api}/runs/search", search, **here)[1])["runs"]
         assert json.loads(ask(port, path="/ajax-api/3.0/mlflow/ui-telemetry")[1])["disable_ui_telemetry"] is True
         assert group(server.pid) == [server.pid]
         server.kill()

@@ -1,14 +1,28 @@
 """Serve the MLflow UI of a runs directory on this machine alone."""
 
 import os
+import re
 import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lge_sweep.errors import RunsError
-from lge_sweep.loopback import NAMES, PageServer
+from lge_sweep.loopback import NAMES, READING, PageServer, refuse
 from lge_sweep.terminal import say
 from lge_sweep.tracking.database import DATABASE, database_uri
 from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
+
+API = re.compile(r"/(?:ajax-)?api/\d+\.\d+/(?:mlflow/)?(?P<room>[\w-]+)/?(?P<verb>.*)")
+WRITABLE = {
+    "runs", "experiments", "registered-models", "model-versions", "logged-models", "metrics", "traces", "datasets",
+}  # fmt: skip
+"""Parts of MLflow's API to which a browser may send: searches, notes, tags, aliases, stages, deletions."""
+CLOSED = {"gateway", "gateway-proxy", "genai", "jobs", "mlflow-artifacts", "prompt-optimization", "scorer", "webhooks"}
+"""Parts that are not even read: they call out or run something."""
+NOT_SHOWN = (
+    "This page shows runs and models, and keeps notes, tags and aliases of them; it makes and runs nothing."
+)
 
 
 def serve(runs: Path, port: int, browser: bool) -> None:
@@ -34,7 +48,31 @@ def serve(runs: Path, port: int, browser: bool) -> None:
         from mlflow.server import app  # reads its settings when it is imported
 
         say(f"MLflow UI of {runs}, experiment {EXPERIMENT}:")
-        server.run(app, f"#/experiments/{experiment}/runs?workflowType=machine_learning", browser)
+        server.run(shows_runs(app), f"#/experiments/{experiment}/runs?workflowType=machine_learning", browser)
+
+
+def shows_runs(application: WSGIApplication) -> WSGIApplication:
+    """Return MLflow's server as far as runs and models are looked at, annotated and compared.
+
+    The rest is refused: what calls out or runs something, and what makes runs or models, which may name any folder of
+    this machine as theirs, so that whoever reaches the port could read it.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if _is_shown(environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")):
+            return application(environ, start_response)
+        return refuse(environ, start_response, "403 Forbidden", NOT_SHOWN)
+
+    return answer
+
+
+def _is_shown(method: str, path: str) -> bool:
+    found = API.match(path)
+    room, verb = (found["room"], found["verb"].rpartition("/")[2]) if found else (path.strip("/"), "")
+    if method in READING:
+        return room not in CLOSED
+    makes = found is not None and (not found["verb"] or verb == "create" or verb.startswith("log-"))
+    return (room in WRITABLE and not makes) or room == "graphql"
 
 
 def _settings(runs: Path, port: int) -> dict[str, str]:
