@@ -93,7 +93,8 @@ def test_each_look_at_the_test_part_is_counted_whoever_looks(tmp_path: Path) -> 
 
 
 def test_a_sweep_that_selected_on_the_test_part_was_a_look(tmp_path: Path) -> None:
-    manifest = pd.DataFrame({"part": ["val", "test"], "content_hash": ["a" * 64, "b" * 64]})
+    texts = dict.fromkeys(("slice", "case", "image_hash", "perceptual_hash"), "1e5")
+    manifest = pd.DataFrame({"part": ["val", "test"], "content_hash": ["a" * 64, "b" * 64], **texts})
     for name, part in (("phase1-x", "val"), ("phase2-y", "test")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "selection.json").write_text(json.dumps({"part": part}))
