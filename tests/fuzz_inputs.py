@@ -498,7 +498,7 @@ def nested(random: Random) -> bytes:
 
 def deflated(random: Random) -> bytes:
     if random.random() < 0.5:
-        return deflated_bomb(random.choice([64, 2048]))
+        return deflated_bomb(random.choice([64, 1200]))
     changed = pydicom.dcmread(io.BytesIO(stored(dicom()[1])))
     changed.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     return mutated(random, stored(changed))
