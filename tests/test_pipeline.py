@@ -26,13 +26,14 @@ from lge_sweep.deliver import Delivery, deliver
 from lge_sweep.errors import DataError, InheritError, RunsError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
-from lge_sweep.pipeline.champions import Champion, find_champions, read_predictions
+from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
 from lge_sweep.pipeline.folds import deal_folds, plan_folds
 from lge_sweep.pipeline.load import load_segmenter
 from lge_sweep.pipeline.looks import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
 from lge_sweep.pipeline.segment import TwoStageSegmenter
 from lge_sweep.pipeline.variants import PIPELINE, Part, two_stage_variants
+from lge_sweep.sweep.folder import read_predictions
 from lge_sweep.sweep.plan import load_plan, plan_sweep, prepare_data, write_plan
 from lge_sweep.tracking import EXPERIMENT, database_uri
 
