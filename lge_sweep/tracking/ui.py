@@ -20,9 +20,7 @@ WRITABLE = {
 """Parts of MLflow's API to which a browser may send: searches, notes, tags, aliases, stages, deletions."""
 CLOSED = {"gateway", "gateway-proxy", "genai", "jobs", "mlflow-artifacts", "prompt-optimization", "scorer", "webhooks"}
 """Parts that are not even read: they call out or run something."""
-NOT_SHOWN = (
-    "This page shows runs and models, and keeps notes, tags and aliases of them; it makes and runs nothing."
-)
+NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases of them; it makes and runs nothing."
 
 
 def serve(runs: Path, port: int, browser: bool) -> None:
