@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from lge_sweep.csv_files import read_frame
 from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.sweep.files import SELECTION
-from lge_sweep.sweep.plan import read_manifest
-from lge_sweep.sweep.records import Record, read_record
+from lge_sweep.sweep.files import MANIFEST, SELECTION
+from lge_sweep.sweep.records import REMEDY, Record, read_record
 from lge_sweep.whole import read_json, write_json
 
 LOOKS = "test_looks.json"
@@ -76,7 +76,7 @@ def _sweeps(runs: Path) -> list[Look]:
     looks = []
     for selection in sorted(runs.glob(f"*/{SELECTION}")):
         if read_record(_Selected, selection).part == "test":
-            manifest = read_manifest(selection.parent)
+            manifest = read_frame(selection.with_name(MANIFEST), ("part", "content_hash"), remedy=REMEDY)
             when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC).isoformat(
                 timespec="seconds"
             )
