@@ -203,6 +203,7 @@ def test_mlflows_page_is_one_process_that_works_and_leaves_nothing(tmp_path: Pat
             for api_name in ("api", "ajax-api"):
                 status, text, _ = ask(port, method, f"/{api_name}/{path}", "{}", **here)
                 assert (status, text.strip()) == (403, NOT_SHOWN), path
+        assert json.loads(ask(port, path=f"{api}/gateway-proxy")[1]) == {"endpoints": []}  # the page asks, nobody calls
         search = json.dumps({"experiment_ids": [tracker.experiment]})
         assert json.loads(ask(port, "POST", f"{api}/runs/search", search, **here)[1])["runs"]
         assert json.loads(ask(port, path="/ajax-api/3.0/mlflow/ui-telemetry")[1])["disable_ui_telemetry"] is True

@@ -13,12 +13,14 @@ from lge_sweep.terminal import say
 from lge_sweep.tracking.database import DATABASE, database_uri
 from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
 
+NOT_INHERITED = ("MLFLOW_SERVER_", "_MLFLOW_SERVER_", "MLFLOW_DEPLOYMENTS_", "MLFLOW_GATEWAY_")
+"""Settings of a server that a user may have elsewhere: they could open this one, or let it call out."""
 API = re.compile(r"/(?:ajax-)?api/\d+\.\d+/(?:mlflow/)?(?P<room>[\w-]+)/?(?P<verb>.*)")
 WRITABLE = {
     "runs", "experiments", "registered-models", "model-versions", "logged-models", "metrics", "traces", "datasets",
 }  # fmt: skip
 """Parts of MLflow's API to which a browser may send: searches, notes, tags, aliases, stages, deletions."""
-CLOSED = {"gateway", "gateway-proxy", "genai", "jobs", "mlflow-artifacts", "prompt-optimization", "scorer", "webhooks"}
+CLOSED = {"gateway", "genai", "jobs", "mlflow-artifacts", "prompt-optimization", "scorer", "webhooks"}
 """Parts that are not even read: they call out or run something."""
 NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases of them; it makes and runs nothing."
 
@@ -41,6 +43,8 @@ def serve(runs: Path, port: int, browser: bool) -> None:
         raise RunsError(f"{runs}: no runs yet; begin with 'make phase1' (lge-sweep phase1)")
     with PageServer(port) as server:
         experiment = Tracker(runs).experiment
+        for name in [name for name in os.environ if name.startswith(NOT_INHERITED)]:
+            del os.environ[name]
         os.environ.update(_settings(runs, server.server_port))
         warnings.simplefilter("ignore")  # MLflow's own deprecations are no help to a user
         from mlflow.server import app  # reads its settings when it is imported
