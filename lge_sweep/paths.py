@@ -11,6 +11,29 @@ WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
 """Kinds of pretrained weight files, in the order they are looked for."""
 
 
+def cache_folder() -> Path:
+    """Return the folder for what is kept in the user's home for speed alone; it may be removed at any time.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    return _of_the_user("XDG_CACHE_HOME", ".cache")
+
+
+def configuration_folder() -> Path:
+    """Return the folder for what is kept in the user's home for good: the salt of case ids.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    return _of_the_user("XDG_CONFIG_HOME", ".config")
+
+
+def _of_the_user(variable: str, folder: str) -> Path:
+    base = os.environ.get(variable)
+    return (Path(base) if base else Path.home() / folder) / "lge_sweep"
+
+
 def sweeps_folder() -> Path:
     """Return the folder of sweep files: `./sweeps`, else the repository's, else the copy in the installed package."""
     package = Path(__file__).parent

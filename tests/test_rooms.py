@@ -14,7 +14,7 @@ ROOMS = [
     "ingest", "curate", "split", "data", "metrics", "quantify", "scoring", "models", "report", "deliver", "tracking",
     "sweep", "pipeline",
 ]  # fmt: skip
-BASE = {"errors", "paths", "choices", "labels", "seeding", "loopback", "whole", "gpu", "config"}
+BASE = {"errors", "paths", "choices", "labels", "seeding", "loopback", "whole", "gpu", "private", "config"}
 TOP = {"cli", "options", "data_commands", "predict_command", "phases", "review", "status", "console"}
 HEAVY = {"mlflow": {"tracking"}, "optuna": {"sweep"}, "pytorch_lightning": {"data", "models", "sweep"}}
 

@@ -65,6 +65,8 @@ class Tracker:
         folder = runs.resolve()
         try:
             self.uri = database_uri(folder)
+            if not (folder / DATABASE).exists():
+                (folder / DATABASE).touch()  # SQLite would not let the group write it, whatever the umask allows
             self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
             experiment = self.client.get_experiment_by_name(EXPERIMENT)
             if experiment and experiment.lifecycle_stage == "deleted":
