@@ -118,11 +118,12 @@ class User:
         return done.stdout.split(chr(12))[1:]
 
 
-def new_user(place: Path, **more: str) -> User:
+def new_user(place: Path, also: Sequence[Path] = (), **more: str) -> User:
     """Make somebody.
 
     Args:
         place: a new folder.
+        also: folders that they may write to besides their own.
         more: environment variables.
     """
     scratch, home, results = place / "tmp", place / "home", place / "results"
@@ -131,7 +132,7 @@ def new_user(place: Path, **more: str) -> User:
         folder.chmod(0o755)  # in an open folder, what is made must be private by itself
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}
     bare = {**kept, "HOME": str(home), "TMPDIR": str(scratch), **more}
-    own = [results, scratch, home / ".cache/lge_sweep", home / ".config/lge_sweep"]
+    own = [results, scratch, home / ".cache/lge_sweep", home / ".config/lge_sweep", *also]
     library, _ = build(place)
     return User(place, bare if library is None else {**bare, **environment(library, place / "guard.log", own)})
 

@@ -238,7 +238,7 @@ def test_a_folder_that_was_open_is_pointed_out(tmp_path: Path, mode: int, share:
 # ------------------------------------------------------------------------------------------------------------ the guard
 
 OFFENDER = """
-import os, socket, subprocess, sys, tempfile
+import ctypes, os, socket, subprocess, sys, tempfile
 from pathlib import Path
 
 def attempt(call, *arguments):
@@ -249,7 +249,8 @@ def attempt(call, *arguments):
 
 packet = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 attempt(socket.getaddrinfo, "example.invalid", 443)
-attempt(socket.gethostbyname, "other.invalid")
+ctypes.CDLL(None).gethostbyname(b"other.invalid")
+ctypes.CDLL(None).res_query(b"third.invalid", 1, 1, ctypes.create_string_buffer(512), 512)
 attempt(socket.create_connection, ("192.0.2.1", 80), 1)
 attempt(packet.sendto, b"x", ("192.0.2.2", 53))
 attempt(packet.sendmsg, [b"x"], [], 0, ("192.0.2.3", 53))
@@ -287,14 +288,15 @@ def test_the_guard_catches_what_it_is_there_for(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", OFFENDER], env=someone.environment, cwd=someone.home, check=True, timeout=60)
     caught = [(offence.call, offence.what) for offence in guard.read(someone.place / "guard.log")]
     home = someone.home.resolve()
-    assert caught[:2] == [("getaddrinfo", "example.invalid"), ("gethostbyname_r", "other.invalid")]
-    assert [what for _, what in caught[2:7]] == [
-        "family 2 192.0.2.1 port 80", "family 2 192.0.2.2 port 53", "family 2 192.0.2.3 port 53",
-        "family 10 2001:db8::1 port 80", caught[6][1],
+    listening = caught[7]
+    assert caught[:8] == [
+        ("getaddrinfo", "example.invalid"), ("gethostbyname", "other.invalid"), ("res_query", "third.invalid"),
+        ("connect", "family 2 192.0.2.1 port 80"), ("sendto", "family 2 192.0.2.2 port 53"),
+        ("sendmsg", "family 2 192.0.2.3 port 53"), ("connect", "family 10 2001:db8::1 port 80"), listening,
     ]  # fmt: skip
-    assert [call for call, _ in caught[2:7]] == ["connect", "sendto", "sendmsg", "connect", "listen"]
+    assert (listening[0], listening[1].rpartition(" ")[0]) == ("listen", "family 2 0.0.0.0 port")
     names = ["notes", "folder", "notes", "other", "other", "folder/relative", "folder/child", "folder/grandchild"]
-    assert [what for _, what in caught[7:]] == [str(home / name) for name in names]
+    assert [what for _, what in caught[8:]] == [str(home / name) for name in names]
     someone = guard.new_user(tmp_path / "two")
     subprocess.run([sys.executable, "-c", DECENT], env=someone.environment, cwd=someone.home, check=True, timeout=60)
     assert someone.offences() == []
@@ -321,8 +323,9 @@ def test_a_session_fails_by_the_test_that_sends(tmp_path: Path) -> None:
     for name in ("conftest.py", "guard.py", "guard.c"):
         (someone.results / name).write_bytes((ROOT / "tests" / name).read_bytes())
     (someone.results / "test_offence.py").write_text(OFFENDING_TEST)
+    (someone.results / "pytest.ini").write_text("[pytest]\n")
     bare = {name: value for name, value in someone.environment.items() if name not in (guard.LIBRARY, guard.LOG)}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "1", "-c", os.devnull, "--rootdir", ".", "test_offence.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "1", "test_offence.py"]
     done = subprocess.run(
         command, cwd=someone.results, env=bare, capture_output=True, text=True, timeout=120, check=False
     )

@@ -52,9 +52,8 @@ def load_pt2(path: Path) -> Network:
 
 def load_onnx(path: Path) -> Network:
     """Return an ONNX file as a network, on the CPU."""
-    import onnxruntime
+    import onnxruntime  # `lge_sweep` has switched its telemetry off; its own function does so too late
 
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors, which are raised
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
