@@ -32,7 +32,6 @@ from lge_sweep.config.data import DicomFolders, Phantom
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver, read_delivery
 from lge_sweep.deliver.pictures import bullseye_png
 from lge_sweep.deliver.result import seg_obstacle
-from lge_sweep.deliver.seg import ALLOWED
 from lge_sweep.deliver.write import ABOUT
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, read
@@ -278,6 +277,15 @@ def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: P
     assert float(row["cavity_ml"]) == pytest.approx((np.asarray(written.dataobj) == 1).sum() * voxel_ml, rel=1e-5)
 
 
+CLAIMED = {
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
+    "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "Rows", "Columns",
+    "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence", "PlanePositionSequence", "PlaneOrientationSequence", "LossyImageCompression",
+    "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+}  # fmt: skip
+"""What a SEG may have of its source; a change of the code's list has to be a change of this one too."""
+UNWRITABLE = {"SpecificCharacterSet", "PixelData", "FloatPixelData", "DoubleFloatPixelData"}
 MARKS: dict[str, Any] = {
     "AE": "XMARKX", "AS": "077Y", "AT": 0x00770077, "CS": "XMARKX", "DA": "19770707", "DS": "77077.7",
     "DT": "19770707070707", "FD": 77077.7, "FL": 77077.5, "IS": "77077", "LO": "XMARKX", "LT": "XMARKX",
@@ -293,9 +301,7 @@ def plant(dataset: Dataset) -> int:
     """Put a mark into every attribute that DICOM knows and a SEG has no claim to, nested ones and private ones too."""
     planted = 0
     for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
-        if not keyword or keyword in ALLOWED or tag >> 16 in (0x0000, 0x0002, 0x0004, 0xFFFC, 0xFFFE):
-            continue
-        if keyword in ("SpecificCharacterSet", "PixelData", "FloatPixelData", "DoubleFloatPixelData"):
+        if not keyword or keyword in CLAIMED | UNWRITABLE or tag >> 16 in (0x0000, 0x0002, 0x0004, 0xFFFC, 0xFFFE):
             continue
         vr = vr.split(" or ")[-1]
         item = Dataset()
