@@ -79,7 +79,9 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-SLOW = ("test_pipeline", "test_sweep", "test_two_stage_model", "test_unkillable", "test_search", "test_phase2")
+SLOW = (
+    "test_pipeline", "test_sweep", "test_two_stage_model", "test_unkillable", "test_search", "test_phase2", "test_sent"
+)  # fmt: skip
 """The files that take longest, longest first."""
 
 

@@ -278,11 +278,11 @@ def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: P
 
 
 CLAIMED = {
-    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate", "StudyTime",
-    "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID", "Rows", "Columns",
-    "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence", "PlanePositionSequence", "PlaneOrientationSequence", "LossyImageCompression",
-    "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+    "StudyTime", "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID",
+    "Rows", "Columns", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PlanePositionSequence",
+    "PlaneOrientationSequence", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
 }  # fmt: skip
 """What a SEG may have of its source; a change of the code's list has to be a change of this one too."""
 UNWRITABLE = {"SpecificCharacterSet", "PixelData", "FloatPixelData", "DoubleFloatPixelData"}
@@ -290,8 +290,9 @@ MARKS: dict[str, Any] = {
     "AE": "XMARKX", "AS": "077Y", "AT": 0x00770077, "CS": "XMARKX", "DA": "19770707", "DS": "77077.7",
     "DT": "19770707070707", "FD": 77077.7, "FL": 77077.5, "IS": "77077", "LO": "XMARKX", "LT": "XMARKX",
     "OB": b"XMARKX", "OD": b"XMARKXXX", "OF": b"XMARKXXX", "OL": b"XMARKXXX", "OV": b"XMARKXXX", "OW": b"XMARKX",
-    "PN": "XMARKX^XMARKX", "SH": "XMARKX", "SL": 77077, "SS": 17077, "ST": "XMARKX", "SV": 77077, "TM": "070707.7", "UC": "XMARKX",
-    "UI": "1.2.77077", "UL": 77077, "UN": b"XMARKX", "UR": "XMARKX", "US": 17077, "UT": "XMARKX", "UV": 77077,
+    "PN": "XMARKX^XMARKX", "SH": "XMARKX", "SL": 77077, "SS": 17077, "ST": "XMARKX", "SV": 77077, "TM": "070707.7",
+    "UC": "XMARKX", "UI": "1.2.77077", "UL": 77077, "UN": b"XMARKX", "UR": "XMARKX", "US": 17077, "UT": "XMARKX",
+    "UV": 77077,
 }  # fmt: skip
 """VR -> a value that no SEG has unless it is copied."""
 WRITTEN = ("XMARKX", "19770707", "070707", "77077", "00770077", "17077")

@@ -83,13 +83,20 @@ class Wall(torch.nn.Module):
 
 
 @pytest.fixture(scope="module")
-def user(tmp_path_factory: pytest.TempPathFactory) -> guard.User:
-    """A user who has run every command that ends by itself and soon."""
+def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[guard.User, dict[str, str]]:
+    """A user who has run every command that ends by itself and soon, and what each printed."""
     someone = guard.new_user(tmp_path_factory.mktemp("user") / "one")
     settings = SegmenterSettings(size=64, intensity=Intensity(clip_percentiles=(1, 99)), options=Options())
     write_segmenter(someone.results / "model", Wall(2).eval(), Wall(3).eval(), settings)
-    someone.run(commands(someone, *(name for name in COMMANDS if name not in LONG)))
-    return someone
+    (someone.results / "runs").mkdir()
+    (someone.results / "runs").chmod(0o755)
+    names = [name for name in COMMANDS if name not in LONG]
+    return someone, dict(zip(names, someone.run(commands(someone, *names)), strict=True))
+
+
+@pytest.fixture
+def user(ran: tuple[guard.User, dict[str, str]]) -> guard.User:
+    return ran[0]
 
 
 def names_of(command: Any, *path: str) -> Iterator[str]:
@@ -115,13 +122,15 @@ def test_a_home_gets_our_own_folders_and_nothing_else(user: guard.User) -> None:
     assert {file for file in files if not file.startswith((".config/lge_sweep/", ".cache/lge_sweep/"))} == set()
 
 
-def test_nobody_but_the_owner_can_read_what_commands_write(user: guard.User) -> None:
-    made = {path.name for path in user.results.iterdir()}
-    assert {"schema.json", "exams", "sheet.png", "pairs", "runs", "predicted"} <= made
+def test_nobody_but_the_owner_can_read_what_commands_write(ran: tuple[guard.User, dict[str, str]]) -> None:
+    user, printed = ran
+    written = ["schema.json", "exams", "sheet.png", "pairs", "predicted"]
+    assert all((user.results / name).stat().st_mode & 0o077 == 0 for name in written)
     assert list(user.results.glob("predicted/*/labels.dcm"))
-    others = [entry for entry in guard.open_to_others(user.results) if "/model/" not in entry]
-    assert [entry for entry in others if not entry.startswith(f"{user.results / 'model'}:")] == []  # ours, above
+    for folder in ("exams", "pairs", "predicted", "runs"):
+        assert guard.open_to_others(user.results / folder) == []
     assert guard.open_to_others(user.home) == []
+    assert f"chmod -R go-rwx {user.results / 'runs'}" in printed["phase1"]  # it was there, and open
 
 
 @pytest.mark.parametrize("name", SERVERS)
