@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from lge_sweep.errors import ConfigError
+from lge_sweep.text import LONGEST, shorten
 
 T = TypeVar("T")
 
@@ -20,7 +21,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
         A sentence fragment such as ``did you mean 'unet'? (allowed: segnet, unet)``.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name.lower(), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:LONGEST].lower(), names, n=1, cutoff=0.5)
     allowed = f"allowed: {', '.join(names)}"
     return f"did you mean '{near[0]}'? ({allowed})" if near else allowed
 
@@ -37,5 +38,5 @@ def look_up(what: str, name: str, table: Mapping[str, T]) -> T:
         ConfigError: `name` is not in `table`; the message names the nearest one.
     """
     if name not in table:
-        raise ConfigError(f"unknown {what} '{name}': {suggest(name, table)}")
+        raise ConfigError(f"unknown {what} '{shorten(name)}': {suggest(name, table)}")
     return table[name]

@@ -3,7 +3,6 @@
 import enum
 import json
 import os
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,11 +12,13 @@ import typer
 from lge_sweep import __version__
 from lge_sweep.data_commands import data_app
 from lge_sweep.errors import RunsError
-from lge_sweep.options import DataOption, RootOption, RunsOption, reporting
+from lge_sweep.options import A_PATH, MOST_WORKERS, Commands, DataOption, RootOption, RunsOption, reporting
 from lge_sweep.predict_command import predict
 from lge_sweep.private import MASKS, SHARE_VARIABLE, Share
+from lge_sweep.terminal import print_any_letter, say
 
 app = typer.Typer(
+    cls=Commands,
     help="Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI.",
     no_args_is_help=True,
     add_completion=False,
@@ -44,7 +45,7 @@ class Stage(enum.StrEnum):
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"lge-sweep {__version__}")
+        say(f"lge-sweep {__version__}")
         raise typer.Exit
 
 
@@ -61,6 +62,7 @@ def main(
 ) -> None:
     """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
     context.call_on_close(partial(os.umask, os.umask(MASKS[share])))
+    print_any_letter()
 
 
 StageOption = Annotated[Stage, typer.Option("--stage", help="1: cavity. 2: myocardium and scar.")]
@@ -75,7 +77,9 @@ ModelsOption = Annotated[
     str | None,
     typer.Option("--models", help="Architectures, separated by commas (default: those that phase 1 selected)."),
 ]
-WorkersOption = Annotated[int, typer.Option("--workers", min=1, help="Cells trained at the same time.")]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=1, max=MOST_WORKERS, help="Cells trained at the same time.")
+]
 IncompleteOption = Annotated[bool, typer.Option("--allow-incomplete", help="Select even if some cells failed.")]
 
 
@@ -108,7 +112,7 @@ def phase2(
     root: RootOption = None,
     profile: ProfileOption = "auto",
     models: ModelsOption = None,
-    seeds: Annotated[int | None, typer.Option(min=1, help="Train every configuration so many times.")] = None,
+    seeds: Annotated[int | None, typer.Option(min=1, max=1000, help="Train every configuration so many times.")] = None,
     settings: SetOption = None,
     workers: WorkersOption = 1,
     runs: RunsOption = None,
@@ -227,12 +231,15 @@ def compare(
 
 @app.command()
 def score(
-    table: Annotated[Path, typer.Argument(help="CSV file with a row a configuration and a column a global metric.")],
+    table: Annotated[
+        Path, typer.Argument(help="CSV file with a row a configuration and a column a global metric.", **A_PATH)
+    ],
     rule: Annotated[Rule, typer.Option(help="mean: paper phase 1. weighted: paper Table III.")] = Rule.mean,
 ) -> None:
     """Rank any table of the six global metrics; a '-' is a missing value."""
-    from lge_sweep.console import make_console, print_scores
+    from lge_sweep.console import print_scores
     from lge_sweep.scoring import score_table
+    from lge_sweep.terminal import make_console
 
     with reporting():
         print_scores(make_console(), table, rule.value, score_table(table, rule.value))
@@ -277,24 +284,26 @@ def dashboard(
 
 
 @app.command()
-def schema(output: Annotated[Path | None, typer.Argument(help="File to write (default: print).")] = None) -> None:
+def schema(
+    output: Annotated[Path | None, typer.Argument(help="File to write (default: print).", **A_PATH)] = None,
+) -> None:
     """Write the JSON schema of sweep files, for completion and checks in editors."""
     from lge_sweep.config.export import json_schema
 
-    text = json.dumps(json_schema(), indent=2) + "\n"
+    text = json.dumps(json_schema(), indent=2)
     if output is None:
-        sys.stdout.write(text)
+        say(*text.split("\n"))
         return
     with reporting():
         try:
-            output.write_text(text, encoding="utf-8")
+            output.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
             raise RunsError(f"{output}: cannot be written ({error.strerror})") from error
 
 
 @app.command()
 def phantom(
-    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.", **A_PATH)],
     cases: Annotated[int, typer.Option(min=1, help="Number of exams.")] = 12,
     seed: Annotated[int, typer.Option(min=0, help="The draw of the exams.")] = 0,
     exam_format: Annotated[
@@ -306,4 +315,4 @@ def phantom(
     with reporting():
         from lge_sweep.ingest.phantom_files import write_phantom
 
-        typer.echo(write_phantom(output.expanduser(), cases, seed, exam_format))
+        say(*write_phantom(output, cases, seed, exam_format))

@@ -5,14 +5,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from lge_sweep.labels import METRICS
 from lge_sweep.scoring import Ranked, Score, Selection
+from lge_sweep.terminal import TaskText, Terminal, make_table, stacked, styled
 
 if TYPE_CHECKING:
     from lge_sweep.pipeline.compare import Comparison as Pipelines
@@ -22,27 +20,10 @@ if TYPE_CHECKING:
     from lge_sweep.scoring.paired import Paired
     from lge_sweep.sweep.finish import Outcome
 
+LONGEST_TABLE = 1000
+"""Rows of a table that is laid out; rich takes half a millisecond for each."""
 SHORT = {"sensitivity": "sens.", "specificity": "spec."}
 """Column headers that must fit a terminal."""
-
-
-def make_console() -> Console:
-    """Return a console that does not break long paths, and is wide enough for tables where there is no terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=max(console.width, 132))
-
-
-def make_table(title: str | None = None) -> Table:
-    """Return an empty table in the style of all others."""
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        collapse_padding=True,
-    )
 
 
 def _ranking(title: str, selection: Selection, names: Mapping[str, str], numbers: Sequence[str]) -> Table:
@@ -57,15 +38,15 @@ def _ranking(title: str, selection: Selection, names: Mapping[str, str], numbers
     for entry, mark in zip(selection.ranking, marks, strict=True):
         table.add_row(
             str(entry.rank),
-            Text(names[entry.name], style="bold" if entry.selected else ""),
+            styled(names[entry.name], style="bold" if entry.selected else ""),
             number(entry.score),
             *_cells(entry, selection.rule, numbers),
-            Text(", ".join(mark), style="red" if entry.collapsed else "green"),
+            styled(", ".join(mark), style="red" if entry.collapsed else "green"),
         )
     return table
 
 
-def _fits(console: Console, table: Table) -> bool:
+def _fits(console: Terminal, table: Table) -> bool:
     unlimited = console.options.update_width(10_000)  # a measure is never more than the width it is asked for
     return console.measure(table, options=unlimited).minimum <= console.width
 
@@ -89,7 +70,7 @@ def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def print_selection(console: Console, title: str, selection: Selection, names: Mapping[str, str]) -> None:
+def print_selection(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
     """Print a ranking and what was selected, with everything that should make one doubt it.
 
     Nothing is cut: where the terminal is too narrow, names are broken between words, and where that is not enough, the
@@ -108,7 +89,11 @@ def print_selection(console: Console, title: str, selection: Selection, names: M
         console.print(table)
     else:
         console.print(names_only)
-        console.print(metrics if _fits(console, metrics) else "The metrics need a wider terminal; see ranking.csv.\n")
+        if _fits(console, metrics):
+            console.print(metrics)
+        else:
+            console.print("The metrics need a wider terminal; see ranking.csv.")
+            console.print()
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
     console.print(f"Scored on the {selection.part} part ({how}; foreground: without background).", soft_wrap=True)
@@ -119,10 +104,10 @@ def print_selection(console: Console, title: str, selection: Selection, names: M
         margin = f", {abs(selection.margin):.4f} {place}"
     console.print(f"Selected: {chosen}{margin}.", soft_wrap=True)
     for note in selection.notes:
-        console.print(f"Note: {note}.", markup=False, soft_wrap=True)
+        console.print(f"Note: {note}.", soft_wrap=True)
 
 
-def print_outcome(console: Console, title: str, outcome: "Outcome") -> None:
+def print_outcome(console: Terminal, title: str, outcome: "Outcome") -> None:
     """Print the outcome of a sweep: in one sentence, as a ranking, and how sure it is.
 
     Args:
@@ -131,16 +116,18 @@ def print_outcome(console: Console, title: str, outcome: "Outcome") -> None:
         outcome: what a sweep came to.
     """
     doubt, names = outcome.doubt, outcome.names
-    console.print(f"\n{doubt.sentence}.\n", style="bold", markup=False, soft_wrap=True)
+    console.print()
+    console.print(f"{doubt.sentence}.", style="bold", soft_wrap=True)
+    console.print()
     print_selection(console, title, outcome.selection, names)
     if len(doubt.standings) > 1:
         print_doubt(console, doubt, names)
     if outcome.registered is not None:
-        console.print(outcome.registered, markup=False, soft_wrap=True)
+        console.print(outcome.registered, soft_wrap=True)
 
 
 def print_comparison(
-    console: Console, names: tuple[str, str], rule: str, difference: "Standing", pairs: Sequence["Paired"]
+    console: Terminal, names: tuple[str, str], rule: str, difference: "Standing", pairs: Sequence["Paired"]
 ) -> None:
     """Print a paired comparison of two cells.
 
@@ -153,7 +140,8 @@ def print_comparison(
     """
     from lge_sweep.scoring.doubt import interval  # loads pandas and scipy
 
-    console.print(f"A: {names[0]}\nB: {names[1]}", markup=False, soft_wrap=True)
+    for letter, name in zip("AB", names, strict=True):
+        console.print(f"{letter}: {name}", soft_wrap=True)
     bounds = interval(difference.difference_low, difference.difference_high)
     console.print(f"score ({rule}), A minus B: {difference.difference:+.4f}, 95 % interval {bounds}", soft_wrap=True)
     for unit in dict.fromkeys(pair.unit for pair in pairs):
@@ -181,7 +169,7 @@ def print_comparison(
     )
 
 
-def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> None:
+def print_doubt(console: Terminal, doubt: "Doubt", names: Mapping[str, str]) -> None:
     """Print how sure a ranking is: intervals, rank probabilities, tests.
 
     Args:
@@ -198,7 +186,7 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
     p_values = {test.other: test.p_holm for test in doubt.comparisons if test.metric == "dice"}
     for standing in doubt.standings:
         table.add_row(
-            Text(names[standing.name], style="bold" if standing.name == doubt.winner else ""),
+            styled(names[standing.name], style="bold" if standing.name == doubt.winner else ""),
             number(standing.score),
             interval(standing.low, standing.high),
             chance(standing.best),
@@ -213,10 +201,10 @@ def print_doubt(console: Console, doubt: "Doubt", names: Mapping[str, str]) -> N
         soft_wrap=True,
     )
     for note in (*doubt.notes, *describe_friedman(doubt.friedman)):
-        console.print(f"Note: {note}.", markup=False, soft_wrap=True)
+        console.print(f"Note: {note}.", soft_wrap=True)
 
 
-def print_pipelines(console: Console, comparison: "Pipelines") -> None:
+def print_pipelines(console: Terminal, comparison: "Pipelines") -> None:
     """Print the pipeline beside its controls.
 
     Args:
@@ -235,15 +223,15 @@ def print_pipelines(console: Console, comparison: "Pipelines") -> None:
         "cavity",
         "myo.",
         "scar",
-        "scar\npooled",
-        "scar\npresent",
+        stacked("scar", "pooled"),
+        stacked("scar", "present"),
     ):
         table.add_column(column, justify="right")
     for name, summary in comparison.summaries.items():
         standing = comparison.standings[name]
         dice = summary.image_mean["dice"]
         table.add_row(
-            Text(name, style="bold" if name == PIPELINE else ""),
+            styled(name, style="bold" if name == PIPELINE else ""),
             number(standing.score),
             interval(standing.low, standing.high),
             "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
@@ -254,17 +242,17 @@ def print_pipelines(console: Console, comparison: "Pipelines") -> None:
     console.print(table)
     for meaning in dict.fromkeys(comparison.meanings.values()):
         names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
-        console.print(f"{names}: {meaning}.", markup=False, soft_wrap=True)
+        console.print(f"{names}: {meaning}.", soft_wrap=True)
     console.print(
         "Classes: Dice, mean over the images that have a value; scar present: over images that have scar.",
         soft_wrap=True,
     )
     for name, reason in comparison.failed.items():
-        console.print(f"Note: the fit '{name}' is left out: {reason}.", markup=False, soft_wrap=True)
+        console.print(f"Note: the fit '{name}' is left out: {reason}.", soft_wrap=True)
 
 
 @contextmanager
-def progress(console: Console, what: str) -> Iterator[Callable[[str, int, int], None]]:
+def progress(console: Terminal, what: str) -> Iterator[Callable[[str, int, int], None]]:
     """Show a bar with the time left; lines where there is no terminal.
 
     Args:
@@ -274,19 +262,19 @@ def progress(console: Console, what: str) -> Iterator[Callable[[str, int, int], 
     Yields:
         Tell it what is next, how many are done, and how many there are.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TaskText(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
 
         def say(name: str, done: int, total: int) -> None:
             bar.update(task, description=f"{what}: {name}", completed=done, total=total)
             if not console.is_terminal:
-                console.print(f"[{done}/{total}] {what}: {name}", markup=False, soft_wrap=True)
+                console.print(f"[{done}/{total}] {what}: {name}", soft_wrap=True)
 
         yield say
 
 
-def print_predicted(console: Console, predicted: "Predicted") -> None:
+def print_predicted(console: Terminal, predicted: "Predicted") -> None:
     """Print what was found in each exam, and where it is.
 
     Args:
@@ -295,13 +283,13 @@ def print_predicted(console: Console, predicted: "Predicted") -> None:
     """
     for delivery in predicted.deliveries:
         files = dict.fromkeys(file.relative_to(delivery.folder).parts[0] for file in delivery.files)
-        console.print(f"{delivery.folder}: {', '.join(files)}", markup=False, soft_wrap=True)
+        console.print(f"{delivery.folder}: {', '.join(files)}", soft_wrap=True)
         for note in delivery.notes:
-            console.print(f"  note: {note}", style="yellow", markup=False, soft_wrap=True)
+            console.print(f"  note: {note}", style="yellow", soft_wrap=True)
     console.print(f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis.")
 
 
-def print_evaluation(console: Console, evaluation: "Evaluation") -> None:
+def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
     """Print what the test part says.
 
     Args:
@@ -309,24 +297,33 @@ def print_evaluation(console: Console, evaluation: "Evaluation") -> None:
         evaluation: what it says.
     """
     print_pipelines(console, evaluation.comparison)
-    console.print(f"Test part: {evaluation.looks}.", markup=False, soft_wrap=True)
+    console.print(f"Test part: {evaluation.looks}.", soft_wrap=True)
     if evaluation.again:
         console.print("This pipeline was evaluated before; shown again, not evaluated again.")
-    console.print(
-        f"Tables VI and VII, cases, agreement: {evaluation.folder / 'tables.md'}", markup=False, soft_wrap=True
-    )
-    console.print(f"Table VIII and figures: {evaluation.folder}", markup=False, soft_wrap=True)
+    console.print(f"Tables VI and VII, cases, agreement: {evaluation.folder / 'tables.md'}", soft_wrap=True)
+    console.print(f"Table VIII and figures: {evaluation.folder}", soft_wrap=True)
 
 
-def print_scores(console: Console, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:
-    """Print the ranking of a CSV table."""
-    table = make_table(f"{path}, rule {rule}")
-    table.add_column("rank", justify="right")
-    table.add_column("configuration", overflow="fold")
-    table.add_column("score", justify="right")
-    table.add_column("missing")
-    for rank, (name, points) in enumerate(ranked, start=1):
-        table.add_row(str(rank), name, number(points.value), ", ".join(points.missing))
-    console.print(table)
+def print_scores(console: Terminal, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:
+    """Print the ranking of a CSV table; a long one as plain lines."""
+    rows = [
+        (str(rank), name, number(points.value), ", ".join(points.missing))
+        for rank, (name, points) in enumerate(ranked, start=1)
+    ]
+    title = f"{path}, rule {rule}"
+    if len(rows) > LONGEST_TABLE:
+        titles = (title, "   rank  score   configuration")
+        console.lines(
+            [*titles, *(f"{rank:>7}  {points:<6}  {name}  {lost}".rstrip() for rank, name, points, lost in rows)]
+        )
+    else:
+        table = make_table(title)
+        table.add_column("rank", justify="right")
+        table.add_column("configuration", overflow="fold")
+        table.add_column("score", justify="right")
+        table.add_column("missing")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table)
     if any(points.missing for _, points in ranked):
         console.print("Where a metric is missing, the weights of the others were scaled up to sum to 1.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from lge_sweep.options import DataOption, RootOption, reporting
+from lge_sweep.options import A_PATH, DataOption, RootOption, reporting
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -26,14 +26,13 @@ def main() -> None:
 def describe(
     data: DataOption = "phantom",
     root: RootOption = None,
-    sheet: Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.", **A_PATH)] = None,
 ) -> None:
     """Show cases, slices, classes, spacing, grey levels and everything that is wrong."""
-    from lge_sweep.console import make_console
-
     with reporting():
         from lge_sweep.ingest import survey
         from lge_sweep.quantify.describe import describe as describe_volume
+        from lge_sweep.terminal import make_console
 
         volumes, problem = survey(_settings(data).source, root)
         console = make_console()
@@ -41,11 +40,11 @@ def describe(
         if descriptions:
             console.print(_table(descriptions))
         for line in _summary(descriptions):
-            console.print(line, markup=False, soft_wrap=True)
+            console.print(line, soft_wrap=True)
         if sheet is not None and volumes:
             from lge_sweep.ingest.sheet import write_sheet
 
-            console.print(write_sheet(volumes, sheet), markup=False, soft_wrap=True)
+            console.print(write_sheet(volumes, sheet), soft_wrap=True)
         if problem is not None:
             raise problem
         console.print("no problem found")
@@ -53,7 +52,7 @@ def describe(
 
 @data_app.command()
 def convert(
-    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.")],
+    output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.", **A_PATH)],
     data: DataOption = "phantom",
     root: RootOption = None,
     image_format: Annotated[Literal["bmp", "png"], typer.Option("--format", help="Format of the files.")] = "bmp",
@@ -64,12 +63,12 @@ def convert(
         from lge_sweep.curate import curate
         from lge_sweep.data.convert import convert as convert_slices
         from lge_sweep.ingest import read
+        from lge_sweep.terminal import say
 
         settings = _settings(data)
         curated = curate(read(settings.source, root), settings.curate)
-        typer.echo(convert_slices(curated, settings, output.expanduser(), image_format, masks))
-        for note in curated.notes:
-            typer.echo(f"note: {note}")
+        made = convert_slices(curated, settings, output, image_format, masks)
+        say(*made, *(f"note: {note}" for note in curated.notes))
 
 
 def _settings(data: str) -> "DataFile":
@@ -81,15 +80,15 @@ def _settings(data: str) -> "DataFile":
 
 
 def _table(descriptions: Sequence["Description"]) -> "Table":
-    from lge_sweep.console import make_table
     from lge_sweep.labels import Label
+    from lge_sweep.terminal import make_table, stacked
 
     table = make_table()
     table.add_column("case", overflow="fold", min_width=17)
     tissues = [label for label in Label if label != Label.BACKGROUND]
     amounts = [*(label.title for label in tissues), "myo. + scar"]
-    for name in ("slices", "size", "spacing mm", "gap mm", "grey", *(f"{name}\npx (mL)" for name in amounts)):
-        table.add_column(name, justify="right", overflow="fold")
+    for name in (["slices"], ["size"], ["spacing mm"], ["gap mm"], ["grey"], *([name, "px (mL)"] for name in amounts)):
+        table.add_column(stacked(*name), justify="right", overflow="fold")
     for item in descriptions:
         ml = item.burden.ml or {}
         table.add_row(

@@ -5,10 +5,24 @@ with exit code 2. Anything else that escapes is a bug of ours and keeps its trac
 """
 
 from collections.abc import Sequence
+from pathlib import Path
+
+from lge_sweep.text import shorten
+
+LONGEST_LINE = 2000
+"""Characters of a line of a message; a safeguard, as what is quoted in it is short already."""
 
 
 class LgeSweepError(Exception):
     """Base of every failure that a user can act on."""
+
+    def __init__(self, *lines: str) -> None:
+        """Write the message: each argument is a line of it, and nothing in a line can begin another.
+
+        Args:
+            lines: what names, values and libraries say in them is made printable here.
+        """
+        super().__init__("\n".join(shorten(line, LONGEST_LINE) for line in lines))
 
 
 class ConfigError(LgeSweepError):
@@ -28,7 +42,7 @@ class DataError(LgeSweepError):
         self.where = where
         self.findings = tuple(findings)
         count = "1 problem" if len(self.findings) == 1 else f"{len(self.findings)} problems"
-        super().__init__("\n".join([f"{where}: {count}", *(f"  - {finding}" for finding in self.findings)]))
+        super().__init__(f"{where}: {count}", *(f"  - {finding}" for finding in self.findings))
 
 
 class IncompleteError(LgeSweepError):
@@ -41,7 +55,7 @@ class IncompleteError(LgeSweepError):
             done: how many were done.
             problems: what was wrong with the others, one sentence each.
         """
-        super().__init__("\n".join([f"{done} exam(s) done; not done:", *(f"  - {problem}" for problem in problems)]))
+        super().__init__(f"{done} exam(s) done; not done:", *(f"  - {problem}" for problem in problems))
 
 
 class WeightsError(LgeSweepError):
@@ -52,18 +66,34 @@ class RunsError(LgeSweepError):
     """The runs directory cannot be used: read-only, full, or held by another driver."""
 
 
+class DamagedError(RunsError):
+    """A file that this program wrote is not what it wrote: cut, emptied, garbled, or of something else."""
+
+    def __init__(self, path: Path, reason: str, remedy: str = "") -> None:
+        """Name the file.
+
+        Args:
+            path: the file.
+            reason: what is wrong with it, a part of a sentence.
+            remedy: what to do about it, a sentence; left open for those who set the file aside themselves.
+        """
+        super().__init__(f"{path} is damaged: {reason}" + (f". {remedy}" if remedy else ""))
+        self.path, self.reason = path, reason
+
+
 class InheritError(LgeSweepError):
     """An earlier phase has not left what this one builds on."""
 
-    def __init__(self, message: str, phase: str = "", stage: int = 0) -> None:
+    def __init__(self, message: str, phase: str = "", stage: int = 0, command: str = "") -> None:
         """Say what is missing.
 
         Args:
             message: the message.
             phase: the phase to run first, "" if running it would not help.
             stage: and its stage.
+            command: what runs it.
         """
-        super().__init__(message)
+        super().__init__(message, *[f"Run first: {command}"] * bool(command))
         self.phase, self.stage = phase, stage
 
 

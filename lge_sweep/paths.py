@@ -3,10 +3,16 @@
 import os
 from pathlib import Path
 
-from lge_sweep.errors import DataError, RunsError
+from lge_sweep.errors import ConfigError, DataError, RunsError
+from lge_sweep.text import shorten
 
 RUNS_VARIABLE = "LGE_SWEEP_RUNS"
 DATA_VARIABLE = "LGE_SWEEP_DATA"
+STALL_VARIABLE = "LGE_SWEEP_STALL"
+STALL = 900
+"""Seconds; a worker speaks after every step and every batch, which even without a GPU takes a minute at most."""
+LONGEST_PATH = 4096
+"""Bytes of a path, in Linux."""
 WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
 """Kinds of pretrained weight files, in the order they are looked for."""
 
@@ -34,6 +40,24 @@ def _of_the_user(variable: str, folder: str) -> Path:
     return (Path(base) if base else Path.home() / folder) / "lge_sweep"
 
 
+def user_path(text: str) -> Path:
+    """Return the path that a user wrote; `~` is the home folder.
+
+    Raises:
+        ConfigError: it is empty, or names the home folder of nobody.
+    """
+    if len(os.fsencode(text)) > LONGEST_PATH:
+        raise ConfigError(f"a path of {len(os.fsencode(text))} bytes; at most {LONGEST_PATH} can be opened")
+    if not text:
+        raise ConfigError("the path is empty; name a file or a folder ('.' is the one you are in)")
+    try:
+        path = Path(text).expanduser()
+        path.resolve()
+    except RuntimeError as error:
+        raise ConfigError(f"{shorten(text)}: there is no such home folder, or its links go in a circle") from error
+    return path
+
+
 def sweeps_folder() -> Path:
     """Return the folder of sweep files: `./sweeps`, else the repository's, else the copy in the installed package."""
     package = Path(__file__).parent
@@ -42,8 +66,20 @@ def sweeps_folder() -> Path:
 
 
 def runs_folder(given: Path | None) -> Path:
-    """Return the folder all results go to: as given, else `LGE_SWEEP_RUNS`, else `runs`."""
-    return (given or Path(os.environ.get(RUNS_VARIABLE) or "runs")).expanduser()
+    """Return the folder all results go to: as given, else `LGE_SWEEP_RUNS`, else `runs`.
+
+    Raises:
+        RunsError: its path is no UTF-8, so that MLflow's database cannot hold it.
+    """
+    folder = given or user_path(os.environ.get(RUNS_VARIABLE) or "runs")
+    try:
+        os.fspath(folder.absolute()).encode()
+    except UnicodeEncodeError as error:
+        raise RunsError(
+            f"{folder.absolute()}: the path has a byte that is no UTF-8, and MLflow stores paths as UTF-8; rename the "
+            f"folder, or choose another with --runs (make: runs=) or {RUNS_VARIABLE}"
+        ) from error
+    return folder
 
 
 def data_root(given: Path | None) -> Path:
@@ -52,13 +88,28 @@ def data_root(given: Path | None) -> Path:
     Raises:
         DataError: neither is set, or the folder does not exist.
     """
-    root = given or (Path(os.environ[DATA_VARIABLE]) if os.environ.get(DATA_VARIABLE) else None)
+    root = given or (user_path(named) if (named := os.environ.get(DATA_VARIABLE)) else None)
     if root is None:
         raise DataError("data", [f"where are the images? Give root=FOLDER (--root FOLDER) or set {DATA_VARIABLE}"])
-    root = root.expanduser()
     if not root.is_dir():
         raise DataError(str(root), ["no such folder; give the folder that holds the images with root= (--root)"])
     return root
+
+
+def stall_limit() -> float:
+    """Return the seconds without a word after which a worker is taken to hang.
+
+    Raises:
+        RunsError: `LGE_SWEEP_STALL` is set to something else than a number of seconds.
+    """
+    given = os.environ.get(STALL_VARIABLE) or str(STALL)
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise RunsError(f"{STALL_VARIABLE}: expected a number of seconds above 0, got '{shorten(given)}'")
+    return seconds
 
 
 def make_writable(folder: Path) -> None:

@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
 from lge_sweep.config import SweepConfig, load_sweep
-from lge_sweep.console import make_console, print_evaluation, print_outcome, print_pipelines, progress
+from lge_sweep.console import print_evaluation, print_outcome, print_pipelines, progress
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import runs_folder
 from lge_sweep.private import describe_openness
 from lge_sweep.sweep import Driver, drive, make_plans, run_sweep
 from lge_sweep.sweep.progress import format_seconds
+from lge_sweep.terminal import Terminal, make_console
 
 
 @dataclass(frozen=True)
@@ -85,13 +84,13 @@ def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
             print_outcome(console, plan.title, outcome)
             if outcome.settings:
                 again = request.command("phase2", plan.config.stage, outcome.settings)
-                console.print(f"To train the winner again, and register it: {again}", markup=False, soft_wrap=True)
+                console.print(f"To train the winner again, and register it: {again}", soft_wrap=True)
                 shared = [setting for setting in outcome.settings if setting.startswith(OF_ALL_PHASES)]
                 then = request.command("phase3", 0, shared)
-                console.print(f"And then, to make it part of the pipeline: {then}", markup=False, soft_wrap=True)
-            console.print(f"Tables and figures: {plan.folder}", markup=False, soft_wrap=True)
+                console.print(f"And then, to make it part of the pipeline: {then}", soft_wrap=True)
+            console.print(f"Tables and figures: {plan.folder}", soft_wrap=True)
         if refused:
-            raise SelectionError("\n".join(str(error) for error in refused))
+            raise SelectionError(*(line for error in refused for line in str(error).split("\n")))
 
 
 def run_phase3(request: Request, anew: bool) -> None:
@@ -114,8 +113,8 @@ def run_phase3(request: Request, anew: bool) -> None:
         with progress(console, "labelling the validation part") as say:
             comparison = compare_on_validation(driver.tracker, fitted, say)
         print_pipelines(console, comparison)
-        console.print(ship(driver.tracker, fitted, comparison, anew), markup=False, soft_wrap=True)
-        console.print(f"Tables: {fitted.fits.folder}", markup=False, soft_wrap=True)
+        console.print(ship(driver.tracker, fitted, comparison, anew), soft_wrap=True)
+        console.print(f"Tables: {fitted.fits.folder}", soft_wrap=True)
 
 
 def run_phase4(request: Request) -> None:
@@ -138,7 +137,7 @@ def run_phase4(request: Request) -> None:
         asked, shipped = stages[2].fit, shipped_words(fitted)
         if asked and asked.shipped != fitted.fit.shipped and any(s.startswith("fit.shipped") for s in request.settings):
             raise InheritError(f"phase 3 has shipped another pipeline than fit.shipped asks for: {shipped}", "phase3")
-        console.print(f"shipped: {shipped}", markup=False, soft_wrap=True)
+        console.print(f"shipped: {shipped}", soft_wrap=True)
         with progress(console, "labelling the test part") as say:
             evaluation = evaluate_once(driver.runs, fitted, say)
         show_evaluation(driver.tracker, fitted, evaluation)
@@ -152,30 +151,29 @@ def _by_stage(configs: Sequence[SweepConfig]) -> dict[int, SweepConfig]:
 @contextmanager
 def _session(
     phase: str, stages: Sequence[int], request: Request
-) -> Iterator[tuple[Console, Driver, list[SweepConfig]]]:
+) -> Iterator[tuple[Terminal, Driver, list[SweepConfig]]]:
     """Say what is done and where results go, hold the runs directory, and name the command that an error asks for."""
     console, folder, began = make_console(), runs_folder(request.runs), time.monotonic()
     profile, reason = choose_profile(request.profile)
     file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
-    console.print(f"profile {profile}: {reason}", markup=False, soft_wrap=True)
-    console.print(f"results go to {folder.resolve()}", markup=False, soft_wrap=True)
+    console.print(f"profile {profile}: {reason}", soft_wrap=True)
+    console.print(f"results go to {folder.resolve()}", soft_wrap=True)
     if note := describe_openness(folder):
-        console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
     with drive(folder, request.workers, console) as driver:
-        console.print(f"reading {configs[0].data}", markup=False)
+        console.print(f"reading {configs[0].data}")
         try:
             yield console, driver, configs
         except InheritError as error:
             if not error.phase:
                 raise
-            raise InheritError(f"{error}\nRun first: {request.command(error.phase, error.stage)}") from None
+            raise InheritError(str(error), command=request.command(error.phase, error.stage)) from None
     variable, option = (f" runs={request.runs}", f" --runs {request.runs}") if request.runs else ("", "")
     took = format_seconds(time.monotonic() - began)
+    console.print()
     console.print(
-        f"\nFinished in {took}. Compare the runs in a browser: make ui{variable} (lge-sweep ui{option})",
-        markup=False,
-        soft_wrap=True,
+        f"Finished in {took}. Compare the runs in a browser: make ui{variable} (lge-sweep ui{option})", soft_wrap=True
     )
 
 

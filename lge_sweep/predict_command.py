@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 
 import typer
 
-from lge_sweep.options import RunsOption, reporting
+from lge_sweep.options import A_PATH, RunsOption, reporting
 
 
 def predict(
-    exams: Annotated[Path, typer.Argument(help="An exam, or a folder of exams; DICOM or NIfTI.")],
-    output: Annotated[Path, typer.Argument(help="Folder that gets a folder an exam.")],
+    exams: Annotated[Path, typer.Argument(help="An exam, or a folder of exams; DICOM or NIfTI.", **A_PATH)],
+    output: Annotated[Path, typer.Argument(help="Folder that gets a folder an exam.", **A_PATH)],
     model: Annotated[
         str, typer.Option(help="A model of the registry, or the folder of a segmenter.")
     ] = "models:/lge-two-stage@champion",
@@ -18,6 +18,13 @@ def predict(
         str, typer.Option("--format", help="seg, nifti, png, csv, html, joined by commas (default: all that can be).")
     ] = "",
     runtime: Annotated[Literal["onnx", "torch"], typer.Option(help="What runs the networks.")] = "onnx",
+    trust: Annotated[
+        bool,
+        typer.Option(
+            "--trust",
+            help="Let torch load a folder, which can run any command: only where you would run its maker's program.",
+        ),
+    ] = False,
     runs: RunsOption = None,
     case_ids: Annotated[
         Literal["hash", "keep"], typer.Option(help="hash: a salted hash of the PatientID. keep: the folder's name.")
@@ -31,15 +38,16 @@ def predict(
 ) -> None:
     """Segment exams with the shipped model: DICOM SEG, NIfTI, pictures, tables, a page an exam. Research use only."""
     with reporting():
-        from lge_sweep.console import make_console, print_predicted, progress
+        from lge_sweep.console import print_predicted, progress
         from lge_sweep.errors import IncompleteError
-        from lge_sweep.pipeline.predict import Reading, predict_exams
+        from lge_sweep.pipeline.predict import Reading, Shipped, predict_exams
+        from lge_sweep.terminal import make_console
 
         reading = Reading(case_ids, tuple(series or ()), series_pattern)
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
         console = make_console()
         with progress(console, "segmenting") as say:
-            predicted = predict_exams(exams, output, model, names, runtime, runs, reading, say)
+            predicted = predict_exams(exams, output, Shipped(model, runtime, runs, trust), names, reading, say)
         print_predicted(console, predicted)
         if predicted.problems:
             raise IncompleteError(len(predicted.deliveries), predicted.problems)

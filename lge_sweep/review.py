@@ -7,22 +7,26 @@ from pathlib import Path
 
 from lge_sweep.choices import suggest
 from lge_sweep.config import configurations
-from lge_sweep.console import make_console, print_comparison, print_outcome
-from lge_sweep.errors import ConfigError, RunsError
+from lge_sweep.console import print_comparison, print_outcome
+from lge_sweep.errors import ConfigError, DamagedError, RunsError
 from lge_sweep.labels import class_names
-from lge_sweep.pipeline.compare import COMPARISON, read_comparison
+from lge_sweep.pipeline.compare import COMPARISON, ComparisonRecord, read_comparison
 from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.scoring import Result, mean_of_all
 from lge_sweep.scoring.doubt import Candidate, chance, interval, score_difference
 from lge_sweep.scoring.paired import compare_tables
 from lge_sweep.sweep.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, SETTINGS
 from lge_sweep.sweep.finish import Decree, choose, finish_sweep
+from lge_sweep.sweep.folder import read_cell, read_per_image
 from lge_sweep.sweep.ledger import Entry, hold_runs, read_sweep
 from lge_sweep.sweep.plan import Plan, load_plan
-from lge_sweep.sweep.publish import log_outcome, open_sweep, open_trial, read_result, trial_key
-from lge_sweep.sweep.tables import read_per_image
+from lge_sweep.sweep.publish import log_outcome, open_sweep, open_trial, trial_key
+from lge_sweep.sweep.records import REMEDY, CellRecord, read_record, read_selection
+from lge_sweep.sweep.results import read_result
+from lge_sweep.terminal import make_console, say
+from lge_sweep.text import in_markdown, shorten, visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
-from lge_sweep.whole import read_json, write_json
+from lge_sweep.whole import write_json
 
 FORMS = ("image_mean", "pooled", "positive")
 
@@ -49,7 +53,7 @@ def select_again(
         raise ConfigError("--withdraw goes back to the rule's choice, --override away from it: give one of them")
     if reason and name is None:
         raise ConfigError("--reason is the reason of an override: give --override too")
-    folder = find_sweep(sweep, runs)
+    folder, reason = find_sweep(sweep, runs), visible(reason)
     runs = folder.parent
     with hold_runs(runs):
         plan = load_plan(folder)
@@ -87,7 +91,7 @@ def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, Entry], run: Tr
         if tracker.find(trial_key(plan, cell, trial)) is None:
             results[cell.name] = log_outcome(open_trial(tracker, plan, cell, trial, run), plan, cell)
         else:
-            results[cell.name] = read_result(read_json(plan.cell_folder(cell) / OUTCOME), plan, cell)
+            results[cell.name] = read_result(read_cell(plan.cell_folder(cell), cell, plan.name), plan, cell)
     return results
 
 
@@ -144,32 +148,32 @@ def print_table(sweep: str, runs: Path) -> None:
     if not (folder / wanted).is_file():
         raise RunsError(f"{folder}: has no {wanted} yet; repeat the sweep's command to complete it")
     if plan.config.fit:
-        print(side_by_side(read_comparison(plan, folder, read_json(folder / COMPARISON))).markdown)
+        record = read_record(ComparisonRecord, folder / COMPARISON)
+        say(*side_by_side(read_comparison(plan, folder, record)).markdown.split("\n"))
         return
-    selection = read_json(folder / SELECTION)
+    selection = read_selection(folder, SELECTION)
     classes = class_names(plan.config.stage)[1:]
-    standings = {standing["name"]: standing for standing in selection["doubt"]["standings"]}
+    standings = {standing.name: standing for standing in selection.doubt.standings}
     groups = configurations(plan.cells)
     header = ["", "configuration", "score", "95 % interval", "P(best)", *(f"{name} Dice" for name in classes), ""]
-    print(f"{selection['doubt']['sentence']}.\n")
-    print("| " + " | ".join(header) + " |\n" + "|---" * len(header) + "|")
-    for entry in selection["ranking"]:
-        standing = standings[entry["name"]]
-        outcomes = [
-            read_json(plan.cell_folder(cell) / OUTCOME)["summary"]
-            for cell in groups.get(entry["name"], [])  # not there: the folder of a search's trial was removed
+    say(f"{selection.doubt.sentence}.", "", f"| {' | '.join(header)} |", "|---" * len(header) + "|")
+    for entry in selection.ranking:
+        standing = standings.get(entry.name)
+        if standing is None:
+            raise DamagedError(folder / SELECTION, f"doubt.standings: there is no {shorten(entry.name)}", REMEDY)
+        summaries = [
+            read_record(CellRecord, plan.cell_folder(cell) / OUTCOME).summary
+            for cell in groups.get(entry.name, [])  # not there: the folder of a search's trial was removed
             if (plan.cell_folder(cell) / OUTCOME).is_file()
         ]
-        dice = [" / ".join(_mean([o[form]["dice"][name] for o in outcomes]) for form in FORMS) for name in classes]
-        bounds, best = interval(standing["low"], standing["high"]), chance(standing["best"])
-        remarks = ["**selected**"] * entry["selected"] + [f"collapsed: {', '.join(entry['collapsed'])}"] * bool(
-            entry["collapsed"]
-        )
-        row = [str(entry["rank"]), entry["name"], f"{entry['score']:.4f}", bounds, best, *dice, ", ".join(remarks)]
-        print("| " + " | ".join(row) + " |")
-    print()
-    for note in (*selection["notes"], *selection["doubt"]["notes"]):
-        print(f"- {note}")
+        values = {form: [getattr(summary, form)["dice"] for summary in summaries] for form in FORMS}
+        dice = [" / ".join(_mean([by_class[name] for by_class in values[form]]) for form in FORMS) for name in classes]
+        bounds, best = interval(standing.low, standing.high), chance(standing.best)
+        collapsed = [f"collapsed: {', '.join(entry.collapsed)}"] * bool(entry.collapsed)
+        remarks = ", ".join(["**selected**"] * entry.selected + collapsed)
+        row = [str(entry.rank), in_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
+        say(f"| {' | '.join(row)} |")
+    say("", *(f"- {in_markdown(note)}" for note in (*selection.notes, *selection.doubt.notes)))
 
 
 def _mean(values: Sequence[float | None]) -> str:
@@ -189,7 +193,8 @@ def find_sweep(sweep: str, runs: Path) -> Path:
             folder = runs / Tracker(runs).tags_of(sweep)["sweep"]
     if folder is None or not (folder / SETTINGS).is_file():
         known = [folder.name for folder in _sweeps(runs)]
-        raise RunsError(f"no sweep '{sweep}' in {runs}: {suggest(sweep, known) if known else 'there is none yet'}")
+        near = suggest(sweep, known) if known else "there is none yet"
+        raise RunsError(f"no sweep '{shorten(sweep)}' in {runs}: {near}")
     return folder.resolve()
 
 
@@ -208,9 +213,10 @@ def find_cell(name: str, runs: Path) -> Path:
         return found[0]
     if found:
         listed = ", ".join(f"{folder.parent.parent.name}/{folder.name}" for folder in found)
-        raise ConfigError(f"several cells are named '{name}'; say which: {listed}")
+        raise ConfigError(f"several cells are named '{shorten(name)}'; say which: {listed}")
     known = {folder.name for folder in finished}
-    raise ConfigError(f"no finished cell '{name}' in {runs}: {suggest(cell, known) if known else 'there is none yet'}")
+    near = suggest(cell, known) if known else "there is none yet"
+    raise ConfigError(f"no finished cell '{shorten(name)}' in {runs}: {near}")
 
 
 def _sweeps(runs: Path) -> Sequence[Path]:

@@ -1,23 +1,37 @@
 """What `lge-sweep status` prints."""
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from rich.table import Table
-from rich.text import Text
 
-from lge_sweep.console import make_console, number
+from lge_sweep.console import number
+from lge_sweep.sweep.files import OUTCOME, SETTINGS
 from lge_sweep.sweep.ledger import Entry, is_held, read_ledger
+from lge_sweep.terminal import make_console
 
 
-def _describe(entry: Entry) -> Text:
-    return Text(entry.cell + (" (collapsed)" if entry.collapsed else ""))
+def _describe(entry: Entry) -> str:
+    return entry.cell + (" (collapsed)" if entry.collapsed else "")
+
+
+def _unknown(runs: Path, known: Collection[str]) -> dict[str, int]:
+    """Return the sweeps of which a lost ledger knows nothing, and how many of their cells are finished."""
+    folders = [path.parent for path in sorted(runs.glob(f"*/{SETTINGS}")) if path.parent.name not in known]
+    return {folder.name: done for folder in folders if (done := len(list(folder.glob(f"cells/*/{OUTCOME}"))))}
 
 
 def print_status(runs: Path) -> None:
     """Print every sweep of a runs directory, and why cells failed."""
     console = make_console()
     sweeps = read_ledger(runs)
+    unknown = _unknown(runs, {name for name, _, _ in sweeps})
+    for name, finished in unknown.items():
+        line = f"{name}: {finished} finished, not in the ledger; repeat its command to take them up"
+        console.print(line, soft_wrap=True)
+    if not sweeps and unknown:
+        return
     if not sweeps:
         console.print(f"{runs}: no sweep yet; begin with 'make phase1' (lge-sweep phase1)")
         return
@@ -38,6 +52,6 @@ def print_status(runs: Path) -> None:
         reasons += [f"{name}, {entry.cell}: {entry.reason}" for entry in entries if entry.state == "failed"]
     console.print(table)
     for reason in reasons:
-        console.print(f"failed: {reason}", markup=False, soft_wrap=True)
+        console.print(f"failed: {reason}", soft_wrap=True)
     if not held:
         console.print("no driver is running; repeat a sweep's command to complete it")

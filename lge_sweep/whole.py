@@ -1,17 +1,27 @@
-"""Files and folders that are there whole or not at all, and what tells one content from another."""
+"""Files and folders that are there whole or not at all, and what tells one content from another.
+
+What is written here is on disk before it takes its name: a file that has its name survives a power failure whole.
+"""
 
 import glob
 import hashlib
 import json
+import os
 import secrets
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
+from lge_sweep.errors import DamagedError
+from lge_sweep.text import told
+
 DAY = 24 * 3600
+DAMAGED = "damaged"
+"""Folder, in a runs directory, of what was found damaged."""
 
 
 @contextmanager
@@ -38,7 +48,11 @@ def whole_folder(folder: Path) -> Iterator[Path]:
     unfinished.mkdir()
     try:
         yield unfinished
+        for path in unfinished.rglob("*"):
+            sync(path)
+        sync(unfinished)
         unfinished.rename(folder)
+        sync(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -59,7 +73,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(_unfinished(path))
     try:
         yield unfinished
+        sync(unfinished)
         unfinished.replace(path)
+        sync(path.parent)
     finally:
         with suppress(OSError):
             unfinished.unlink()
@@ -70,10 +86,42 @@ def _unfinished(path: Path) -> str:
     return f".{path.name}-{secrets.token_hex(4)}"
 
 
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def set_aside(path: Path, root: Path) -> Path:
+    """Move a damaged file or folder out of the way, to `damaged` under a root folder; nothing is lost.
+
+    Args:
+        path: what is damaged, somewhere under `root`.
+        root: the runs directory.
+
+    Returns:
+        Where it is now: its path under `root`, with a number that makes it new.
+    """
+    place = root / DAMAGED / path.relative_to(root)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    taken = {other.name for other in place.parent.iterdir()}
+    place = place.with_name(next(name for k in count(1) if (name := f"{place.name}.{k}") not in taken))
+    path.rename(place)
+    return place
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, so that a reader never sees half of it."""
+    with whole_file(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file, so that a reader never sees half of it."""
-    with whole_file(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -82,8 +130,17 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Read a JSON file of ours.
+
+    Raises:
+        DamagedError: it is not there, cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DamagedError(path, told(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(path, f"not JSON ({told(error)})") from error
 
 
 def file_digest(path: Path) -> str:

@@ -3,11 +3,11 @@
 from io import StringIO
 
 import pytest
-from rich.console import Console
 
 from lge_sweep.console import print_selection
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, select
+from lge_sweep.terminal import Terminal
 
 MODELS = ("deeplabv3plus_mobilenetv2", "deeplabv3plus_xception")
 LOSSES = ("weighted_ce", "dice", "focal", "dice_ce", "dice_focal")
@@ -27,7 +27,7 @@ def selection(names: list[str], collapsed: list[int]) -> Selection:
 
 def lines(names: list[str], collapsed: list[int], width: int) -> list[str]:
     out = StringIO()
-    console = Console(width=width, file=out, highlight=False)
+    console = Terminal(width=width, file=out)
     print_selection(console, "phase2 stage 2: emidec_png, cpu", selection(names, collapsed), {n: n for n in names})
     return [line.rstrip() for line in out.getvalue().split("Scored on")[0].splitlines()]
 

@@ -438,6 +438,9 @@ def lost(image: nib.Nifti1Image) -> None:
 
 
 def in_microns(image: nib.Nifti1Image) -> None:
+    affine = np.diag([1000.0, 1000.0, 1000.0, 1.0]) @ image.affine
+    image.set_sform(affine)
+    image.set_qform(affine)
     image.header.set_xyzt_units("micron")
 
 

@@ -251,7 +251,7 @@ def test_a_file_of_no_frames(tmp_path: Path) -> None:
     dataset = enhanced(grey(), [0, 1, 2])
     dataset.NumberOfFrames = 0
     write(dataset, tmp_path / "exam" / "multi.dcm")
-    assert the_finding(tmp_path) == "exam/multi.dcm: NumberOfFrames is 0; expected at least 1"
+    assert the_finding(tmp_path).startswith("exam/multi.dcm: NumberOfFrames is 0; expected 1 to 10000")
 
 
 def test_a_named_series_that_no_case_has(tmp_path: Path) -> None:
@@ -656,7 +656,7 @@ def test_image_masks_that_do_not_fit(tmp_path: Path) -> None:
     found = findings(tmp_path, source("index"))
     assert found[0] == "exam: IM0.png: mask is 6x7, its image 6x8; they must be equal"
     assert found[1].startswith("exam: IM1.png: mask value 9 ")
-    assert found[2].startswith("exam: IM2.png: broken image file")
+    assert found[2].startswith("exam: IM2.png: not an image file that can be read")
 
 
 def test_image_masks_that_are_missing_or_stray(tmp_path: Path) -> None:

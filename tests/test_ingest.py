@@ -411,7 +411,7 @@ def test_truncated_file(tmp_path: Path, suffix: str, kept: float) -> None:
 def test_text_with_the_ending_of_an_image(tmp_path: Path) -> None:
     image = pair(tmp_path, "p1_slice0")
     image.write_text("not an image")
-    assert the_finding(tmp_path) == "p1_slice0.png: not an image file that can be read"
+    assert the_finding(tmp_path) == "p1_slice0.png: not an image file that can be read; expected PNG, BMP or TIFF"
 
 
 def test_broken_header_that_claims_an_enormous_image(tmp_path: Path) -> None:
@@ -419,13 +419,15 @@ def test_broken_header_that_claims_an_enormous_image(tmp_path: Path) -> None:
     data = bytearray(image.read_bytes())
     data[18:26] = (60_000).to_bytes(4, "little") * 2  # width and height of a BMP
     image.write_bytes(data)
-    assert the_finding(tmp_path).startswith("p1_slice0.bmp: broken image file (Image size")
+    assert the_finding(tmp_path).startswith("p1_slice0.bmp: its image has more than 10^8 pixels")
 
 
 def test_broken_mask_is_found_like_a_broken_image(tmp_path: Path) -> None:
     image = pair(tmp_path, "p1_slice0")
     (tmp_path / "labels" / image.name).write_bytes(b"")
-    assert the_finding(tmp_path) == "labels/p1_slice0.png: not an image file that can be read"
+    assert (
+        the_finding(tmp_path) == "labels/p1_slice0.png: not an image file that can be read; expected PNG, BMP or TIFF"
+    )
 
 
 @pytest.mark.parametrize("level", [0, 77])

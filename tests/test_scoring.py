@@ -1,6 +1,8 @@
 """Scores against the paper's Tables IV and V; selection against hand-made sweeps."""
 
+import os
 import statistics
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -24,6 +26,7 @@ from lge_sweep.scoring import (
     select,
 )
 from lge_sweep.sweep.publish import read_result
+from lge_sweep.text import visible
 
 PAPER = Path(__file__).parents[1] / "docs" / "paper"
 # Mean Score of paper Tables IV and V, in the order of their rows.
@@ -267,6 +270,10 @@ def test_selection_on_the_test_part_is_marked() -> None:
     assert any("test part" in note for note in select([result("a", 0.5)], "mean", 1, part="test").notes)
 
 
+HEAD = "Model,Dice,IoU,F1,BF,Sensitivity,Specificity"
+NINES = "9" * 400
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -274,7 +281,16 @@ def test_selection_on_the_test_part_is_marked() -> None:
         ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\n", "at least one row"),
         ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,x,1,1,1,1,1\n", "line 2: dice is 'x'"),
         ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,95,1,1,1,1,1\n", "dice is 95; expected a number in 0-1"),
-        ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,1,1\n", "another number of columns"),
+        ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,1,1\n", "line 2 has 3 cells, the header 7"),
+        (f"{HEAD},F1-Score\na,1,1,1,1,1,1,0\n", "two columns are the same metric: f1 (F1, F1-Score)"),
+        (f"{HEAD},Dice\na,1,1,1,1,1,1,0\n", "the column 'Dice' is there twice"),
+        ("Model;Dice;IoU\na;0,9;0,8\n", "its columns are separated by semicolons"),
+        (f'{HEAD}\na,"0,9",1,1,1,1,1\n', "expected a number in 0-1, with a decimal point"),
+        (f"{HEAD}\na,inf,1,1,1,1,1\n", "dice is inf; expected a number in 0-1"),
+        (f"{HEAD}\na,-0.1,1,1,1,1,1\n", "dice is -0.1; expected"),
+        (f"{HEAD}\na,{NINES},1,1,1,1,1\n", "expected a number in 0-1"),
+        (f'{HEAD}\n"a,1,1\n', "it is no CSV"),
+        ("", "it is empty"),
         ("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\na,-,-,-,-,-,-\n", "none of the six metrics has a value"),
     ],
 )
@@ -290,3 +306,47 @@ def test_a_table_that_is_not_there(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["score", str(tmp_path / "no.csv")])
     assert done.exit_code == 2
     assert "cannot be read" in done.output
+
+
+@pytest.mark.parametrize("content", [f"{HEAD}\nca\xf1on,1,1,1,1,1,1\n".encode("latin-1"), b"\x00\xff"])
+def test_a_table_in_another_encoding_is_explained(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "table.csv").write_bytes(content)
+    done = CliRunner().invoke(app, ["score", str(tmp_path / "table.csv")])
+    assert done.exit_code == 2
+    assert "it is not UTF-8" in done.output
+
+
+@pytest.mark.parametrize("name", ["[/nope]", "[red]a", "=1+1", "a\x1b[31mb", ":smile:", "\u202etxt"])
+def test_rows_are_shown_by_the_very_name_that_they_have(tmp_path: Path, name: str) -> None:
+    text = f"\ufeff{HEAD}\r\n{name},1,1,1,1,1,-\r\n"
+    (tmp_path / "table.csv").write_bytes(text.encode())
+    done = CliRunner().invoke(app, ["score", str(tmp_path / "table.csv")])
+    assert done.exit_code == 0, done.output
+    assert visible(name) in done.output
+    assert name.isprintable() or name not in done.output
+
+
+def test_a_long_table_is_printed_as_lines_in_time_that_is_linear(tmp_path: Path) -> None:
+    rows = "".join(f"[/{k}],{k / 20_000:.5f},1,1,1,1,1\n" for k in range(20_000))
+    (tmp_path / "table.csv").write_text(f"{HEAD}\n{rows}", encoding="utf-8")
+    calls = 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    sys.setprofile(count)
+    try:
+        done = CliRunner().invoke(app, ["score", str(tmp_path / "table.csv")])
+    finally:
+        sys.setprofile(None)
+    lines = done.output.splitlines()
+    assert (lines[2].split(), lines[-1].split()) == (["1", "1.0000", "[/19999]"], ["20000", "0.8333", "[/0]"])
+    assert calls < 60 * 20_000  # of functions of Python; rich's table makes some 350 a row
+
+
+def test_a_device_and_a_pipe_are_no_tables(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in ("/dev/zero", str(tmp_path / "pipe"), str(tmp_path)):
+        done = CliRunner().invoke(app, ["score", path])
+        assert (done.exit_code, "a device, not a file" in done.output) == (2, True)

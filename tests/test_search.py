@@ -4,10 +4,9 @@ import itertools
 import json
 import shlex
 import shutil
-import threading
-import urllib.request
 from pathlib import Path
-from wsgiref.simple_server import make_server
+from typing import Any
+from wsgiref.util import setup_testing_defaults
 
 import pandas as pd
 import pytest
@@ -230,15 +229,13 @@ def dashboard_answers(runs: Path) -> None:
     from optuna.storages.journal import JournalFileBackend, JournalStorage
     from optuna_dashboard import wsgi
 
-    from lge_sweep.sweep.dashboard import _Quiet
+    from lge_sweep.loopback import guard
 
     storage = JournalStorage(JournalFileBackend(str(runs / JOURNAL)))
-    with make_server("127.0.0.1", 0, wsgi(storage), handler_class=_Quiet) as server:
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
-        with urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/api/studies", timeout=20) as answer:
-            studies = json.load(answer)["study_summaries"]
-        thread.join()
+    environ: dict[str, Any] = {"HTTP_HOST": "localhost:1", "PATH_INFO": "/api/studies"}
+    setup_testing_defaults(environ)
+    answer = b"".join(guard(wsgi(storage), 1)(environ, lambda *_: bytes))
+    studies = json.loads(answer)["study_summaries"]
     assert [study["study_name"].split("-")[0] for study in studies] == ["search"]
 
 

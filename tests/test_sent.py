@@ -206,7 +206,7 @@ def test_a_group_may_read_and_write_if_told_so(tmp_path: Path, monkeypatch: pyte
 
 def test_the_group_can_write_the_database_of_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(**stores: str) -> None:
-        raise ValueError
+        raise OSError
 
     monkeypatch.setattr("lge_sweep.tracking.mlflow.MlflowClient", refuse)
     before = os.umask(MASKS["group"])

@@ -32,7 +32,7 @@ from lge_sweep.scoring import Result, all_scores
 from lge_sweep.sweep.ledger import hold_runs, read_ledger
 from lge_sweep.sweep.plan import load_plan
 from lge_sweep.sweep.progress import SweepProgress
-from lge_sweep.tracking import EXPERIMENT, database_uri
+from lge_sweep.tracking import EXPERIMENT, Tracker, database_uri
 
 ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
 
@@ -192,7 +192,7 @@ def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tupl
     done = here(runs)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": started") == 1
-    assert "segnet-cross_entropy-adam was removed; it is trained again" in done.stdout
+    assert "note: the result of segnet-cross_entropy-adam is gone; it is trained again" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in weights} == weights
     parents, children = child_runs(runs)
     assert (len(parents), len(children)) == (2, 10)
@@ -349,14 +349,22 @@ def test_imagenet_weights_without_a_network_end_the_sweep_before_it_starts(tmp_p
     assert all(entry.state == "waiting" for _, _, entries in read_ledger(tmp_path / "runs") for entry in entries)
 
 
-def test_a_damaged_mlflow_database_is_explained(tmp_path: Path) -> None:
+def test_a_damaged_mlflow_database_is_set_aside_and_made_anew(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     runs.mkdir()
-    (runs / "mlflow.db").write_bytes(b"this is no database" * 100)
+    damaged = b"this is no database" * 100
+    (runs / "mlflow.db").write_bytes(damaged)
+    status = CliRunner().invoke(app, ["select", "0" * 32, "--runs", str(runs)])
+    assert status.exit_code == 2
+    assert "mlflow.db is damaged" in status.output
+    assert "Run a sweep's command again" in status.output  # and that helps:
     done = here(runs, *ONE)
-    assert done.returncode == 2
-    assert "move it away" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mlflow.db was damaged and is now" in done.stdout
+    assert (runs / "damaged" / "mlflow.db.1").read_bytes() == damaged
+    tracker = Tracker(runs)  # which knows that this process has had another file of this name open
+    entries = tracker.client.search_runs([tracker.experiment])
+    assert [entry.info.status for entry in entries] == ["FINISHED", "FINISHED"]
 
 
 def test_a_full_disk_is_recognised_through_what_it_caused() -> None:

@@ -16,7 +16,9 @@ import pytest
 import torch
 from guard import new_user
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
+from lge_sweep.cli import app
 from lge_sweep.config import Cell
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.schema import Training
@@ -33,6 +35,7 @@ from lge_sweep.pipeline.runtime import load_onnx, load_pt2, torch_network
 from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.tracking import Tracker, database_uri
 from lge_sweep.tracking.registry import find_champion, promote
+from lge_sweep.whole import file_digest
 
 S = 64
 OPTIONS = Options(confine_scar=True, rotations=True, crop_margin=8)
@@ -139,7 +142,7 @@ def test_files_are_sound_and_name_no_folder(folder: Path) -> None:
 
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])
 def test_a_folder_gives_what_the_networks_give(folder: Path, expected: NDArray[np.uint8], runtime: str) -> None:
-    loaded = load_segmenter(folder, runtime)
+    loaded = load_segmenter(folder, runtime, trust=True)
     assert (loaded.size, loaded.intensity, loaded.options) == (S, SETTINGS.intensity, OPTIONS)
     assert (loaded.segment(exam()).labels == expected).mean() >= 0.999
 
@@ -210,32 +213,111 @@ class Trap:
         return open, (str(self.path), "w")
 
 
-@pytest.mark.parametrize("where", ["sample_inputs/model.pt", "weights/model.pt", "constants", "weights"])
-def test_pickled_code_in_a_network_is_not_run(folder: Path, tmp_path: Path, where: str) -> None:
-    trap, sprung = io.BytesIO(), tmp_path / "sprung"
+def hostile(folder: Path, copy: Path, where: str) -> Path:
+    """Return a copy of a segmenter's folder whose first pt2 file writes `sprung` beside it, with fitting digests."""
+    shutil.copytree(folder, copy)
+    trap, sprung = io.BytesIO(), copy.parent / "sprung"
     torch.save(Trap(sprung), trap)
-    path = tmp_path / "stage1.pt2"
-    with zipfile.ZipFile(folder / "stage1.pt2") as before, zipfile.ZipFile(path, "w") as after:
+    with zipfile.ZipFile(folder / "stage1.pt2") as before, zipfile.ZipFile(copy / "stage1.pt2", "w") as after:
         (root,) = {name.partition("/")[0] for name in before.namelist()}
-        config = f"{root}/data/{where}/model_{where}_config.json"
-        changed = {f"{root}/data/{where}": trap.getvalue()}
-        if where == "constants":
+        files = {name.removeprefix(f"{root}/"): before.read(name) for name in before.namelist()}
+        if where == "expression":
+            graph, symbol = files["models/model.json"].decode(), "Symbol('"
+            assert symbol in graph
+            files["models/model.json"] = graph.replace(symbol, f"[open('{sprung}', 'w').close()] and {symbol}").encode()
+        elif where == "constants":
             entry = {"path_name": "opaque_obj_0", "is_param": False, "use_pickle": True, "tensor_meta": None}
-            changed = {config: json.dumps({"config": {"x": entry}}).encode()}
-            changed[f"{root}/data/constants/opaque_obj_0"] = pickle.dumps(Trap(sprung))
+            files["data/constants/model_constants_config.json"] = json.dumps({"config": {"x": entry}}).encode()
+            files["data/constants/opaque_obj_0"] = pickle.dumps(Trap(sprung))
         elif where == "weights":
-            content = json.loads(before.read(config))
+            content = json.loads(files["data/weights/model_weights_config.json"])
             first = next(iter(content["config"].values()))
             first["use_pickle"] = True
-            changed = {config: json.dumps(content).encode()}
-            changed[f"{root}/data/weights/{first['path_name']}"] = trap.getvalue()
-        for name in before.namelist():
-            after.writestr(name, changed.pop(name, before.read(name)))
-        for name, content in changed.items():
-            after.writestr(name, content)
-    with pytest.raises(ModelError, match="holds a pickled object"):
-        load_pt2(path)
-    assert not sprung.exists()
+            files["data/weights/model_weights_config.json"] = json.dumps(content).encode()
+            files[f"data/weights/{first['path_name']}"] = trap.getvalue()
+        elif where == "compiled":
+            files["data/aotinductor/model/model.so"] = b"\x7fELF"
+        else:
+            files[where] = trap.getvalue()
+        for name, content in files.items():
+            after.writestr(f"{root}/{name}", content)
+    return fitting(copy)
+
+
+def fitting(folder: Path) -> Path:
+    """Write a folder's digests anew, as whoever made its files can."""
+    settings = json.loads((folder / "settings.json").read_text())
+    settings["files"] = {name: file_digest(folder / name) for name in settings["files"]}
+    (folder / "settings.json").write_text(json.dumps(settings))
+    return folder
+
+
+HOSTILE = ["expression", "constants", "weights", "data/weights/model.pt", "data/sample_inputs/model.pt", "compiled"]
+
+
+@pytest.mark.parametrize("where", HOSTILE)
+def test_no_code_of_a_foreign_folder_is_run(folder: Path, tmp_path: Path, where: str) -> None:
+    copy = hostile(folder, tmp_path / "foreign", where)
+    with pytest.raises(ModelError, match=r"foreign: .*can run any command.* Take the runtime 'onnx'.* add --trust"):
+        load_segmenter(copy, "torch")
+    done = CliRunner().invoke(app, ["predict", "no-exam", "out", "--model", str(copy), "--runtime", "torch"])
+    assert (done.exit_code, "can run any command" in done.output) == (2, True)
+    load_segmenter(copy, "onnx")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_trust_is_what_keeps_a_hostile_folder_from_running(folder: Path, tmp_path: Path) -> None:
+    """The attack of the test above is one: with --trust it works."""
+    copy = hostile(folder, tmp_path / "foreign", "expression")
+    command = ["predict", "no-exam", "out", "--model", str(copy), "--runtime", "torch", "--trust"]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, "no-exam" in done.output) == (2, True)
+    assert (tmp_path / "sprung").exists()
+
+
+def outside(location: str, inside: str) -> onnx.ModelProto:
+    """An ONNX graph x + w whose w lies in another file, if one is named."""
+    tensor = onnx.numpy_helper.from_array(np.zeros(4, np.float32), "w")
+    if location:
+        tensor.ClearField("raw_data")
+        tensor.data_location = onnx.TensorProto.EXTERNAL
+        for key, value in (("location", location), ("offset", "0"), ("length", "16")):
+            tensor.external_data.add(key=key, value=value)
+    image, total = (onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [4]) for name in "xy")
+    constant = [onnx.helper.make_node("Constant", [], ["w"], value=tensor)] if inside == "node" else []
+    nodes = [*constant, onnx.helper.make_node("Add", ["x", "w"], ["y"])]
+    graph = onnx.helper.make_graph(nodes, "g", [image], [total], [] if constant else [tensor])
+    return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 18)], ir_version=9)
+
+
+@pytest.mark.parametrize("inside", ["weights", "node"])
+@pytest.mark.parametrize("location", ["../secret", "absolute", "link", "linked/secret", "beside", "here", "dev/zero"])
+def test_a_network_reads_nothing_outside_its_file(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, location: str, inside: str
+) -> None:
+    copy = shutil.copytree(folder, tmp_path / "foreign")
+    for secret in (tmp_path / "secret", tmp_path / "here", copy / "beside"):
+        secret.write_bytes(bytes(16))
+    (copy / "link").symlink_to(tmp_path / "secret")
+    (copy / "linked").symlink_to(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    named = str(tmp_path / "secret") if location == "absolute" else location
+    (copy / "stage1.onnx").write_bytes(outside(named, inside).SerializeToString())
+    with pytest.raises(ModelError, match=r"stage1.onnx: cannot be loaded"):
+        load_segmenter(fitting(copy))
+    (copy / "stage1.onnx").write_bytes(outside("", inside).SerializeToString())
+    load_segmenter(fitting(copy))  # it was the place that was refused
+
+
+def test_a_network_of_foreign_operators_loads_no_library(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "foreign")
+    model = onnx.load(copy / "stage1.onnx")
+    model.graph.node[0].domain = "com.foreign"
+    model.opset_import.append(onnx.helper.make_opsetid("com.foreign", 1))
+    model.metadata_props.add(key="custom_ops_library", value=str(tmp_path / "library.so"))
+    onnx.save(model, copy / "stage1.onnx")
+    with pytest.raises(ModelError, match=r"stage1.onnx: cannot be loaded"):
+        load_segmenter(fitting(copy))
 
 
 CLEAN = """
@@ -318,7 +400,7 @@ def test_the_model_predicts_in_a_process_without_this_package(registered: Path, 
     for runtime in ("onnx", "torch"):
         labels = np.load(place / f"{runtime}.npy")
         assert labels.dtype == np.uint8
-        assert np.array_equal(labels, load_segmenter(folder, runtime).segment(exam()).labels)
+        assert np.array_equal(labels, load_segmenter(folder, runtime, trust=True).segment(exam()).labels)
     served = json.loads((place / "served.json").read_text())["predictions"]
     assert np.array_equal(served, np.load(place / "onnx.npy"))
     requirements = next(registered.rglob("requirements.txt")).read_text().split()
@@ -329,6 +411,8 @@ def test_the_model_predicts_in_a_process_without_this_package(registered: Path, 
 
 
 def test_the_registry_gives_the_segmenter(registered: Path, folder: Path) -> None:
+    predict = ["predict", "no-exam", "out", "--runtime", "torch", "--runs", str(registered)]
+    assert "no-exam: " in CliRunner().invoke(app, predict).output  # one's own registry needs no --trust
     loaded = load_segmenter(f"models:/{NAME}@champion", "onnx", registered)
     assert np.array_equal(loaded.segment(exam()).labels, load_segmenter(folder).segment(exam()).labels)
     for name in ("models:/lge-two-stage/7", "models:/nothing@champion"):

@@ -1,11 +1,11 @@
 """Settings of a data file: where slices come from, which are used, how they are split, how grey becomes 8 bit."""
 
-import re
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from lge_sweep.config.base import Settings
+from lge_sweep.patterns import compile_pattern
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -59,11 +59,7 @@ class ImagePairs(Settings):
     @field_validator("case_pattern")
     @classmethod
     def _has_case_group(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groupindex
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        if "case" not in groups:
+        if "case" not in compile_pattern(pattern).groupindex:
             raise ValueError("needs a group named case, such as (?P<case>.+)_slice")
         return pattern
 
@@ -121,11 +117,7 @@ class DicomFolders(Settings):
     @field_validator("series_pattern")
     @classmethod
     def _is_pattern(cls, pattern: str) -> str:
-        try:
-            re.compile(pattern)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from error
-        return pattern
+        return compile_pattern(pattern).pattern
 
 
 class Phantom(Settings):

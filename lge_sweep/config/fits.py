@@ -1,6 +1,7 @@
 """Names of the fits of stage 2, which say what each is fitted on."""
 
 from lge_sweep.choices import suggest
+from lge_sweep.text import shorten
 
 PREDICTED = "predicted"
 """The fit that the paper's pipeline is made of."""
@@ -50,8 +51,8 @@ def _check(fit: str, kind: str, alone: tuple[str, ...]) -> str:
     for name in found:
         if name not in TRAITS:
             hint = f"; {name} stands alone" if name in alone else f": {suggest(name, (*alone, *TRAITS))}"
-            raise ValueError(f"unknown {kind} '{fit}'{hint}")
+            raise ValueError(f"unknown {kind} '{shorten(fit)}'{hint}")
     ordered = "+".join(name for name in TRAITS if name in found)
     if fit != ordered:
-        raise ValueError(f"write {fit} as {ordered}")
+        raise ValueError(f"write {shorten(fit)} as {ordered}")
     return fit

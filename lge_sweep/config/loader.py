@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
@@ -15,10 +14,16 @@ from lge_sweep.config.data import DataFile
 from lge_sweep.config.schema import PhaseFile, ProfileFile, SweepConfig
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
+from lge_sweep.plain_data import DEEPEST, parse_yaml, read_yaml_file
+from lge_sweep.text import shorten, told
 
 File = TypeVar("File", PhaseFile, DataFile, ProfileFile)
+KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
+"""Of a setting: names joined by dots."""
 OPTIONS = {"phase", "stage", "data", "profile"}
 """Settings that the command line has options of its own for; they name a sweep's folder."""
+LONGEST_NAME = 80
+"""Bytes of the name of a data or profile file: two of them and more make a folder's name, which may have 255."""
 FOLDERS: dict[type[BaseModel], str] = {PhaseFile: "", DataFile: "data", ProfileFile: "profile"}
 
 
@@ -61,7 +66,11 @@ def _stem(name: str) -> str:
     """Return the name of a file without its ending, which becomes part of the names of folders and runs."""
     stem = Path(name).stem
     if re.fullmatch(r"[\w.-]+", stem) is None:
-        raise ConfigError(f"{name}: the file's name becomes part of a folder's; only letters, digits, '_', '-' and '.'")
+        raise ConfigError(
+            f"{shorten(name)}: the file's name becomes part of a folder's; only letters, digits, '_', '-' and '.'"
+        )
+    if len(stem.encode()) > LONGEST_NAME:
+        raise ConfigError(f"{shorten(name)}: the file's name becomes part of a folder's; at most {LONGEST_NAME} bytes")
     return stem
 
 
@@ -84,7 +93,7 @@ def find_file(model: type[BaseModel], name: str) -> Path:
     if not path.is_file():
         kind = FOLDERS[model] or "phase"
         raise ConfigError(
-            f"no {kind} named '{name}' in {folder}: {suggest(name, (p.stem for p in folder.glob('*.yaml')))}"
+            f"no {kind} named '{shorten(name)}' in {folder}: {suggest(name, (p.stem for p in folder.glob('*.yaml')))}"
         )
     return path
 
@@ -96,9 +105,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: it cannot be read, is not YAML, or is something else than a mapping.
     """
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {' '.join(str(error).split())}") from error
+        content = read_yaml_file(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as YAML: {told(error)}") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ConfigError(f"{path}: expected settings as 'key: value' lines, got {type(content).__name__}")
     return content
@@ -125,12 +134,12 @@ def validate(model: type[ModelT], content: Mapping[str, Any], where: str) -> Mod
         # A list whose only item is wrong is also "too short" once that item is dropped: not worth saying.
         inner = {item["loc"][:-1] for item in errors}
         lines = [_explain(model, item) for item in errors if item["type"] != "too_short" or item["loc"] not in inner]
-        raise ConfigError("\n".join([f"{where}:", *(f"  - {line}" for line in lines)])) from None
+        raise ConfigError(f"{where}:", *(f"  - {line}" for line in lines)) from None
 
 
 def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
     path = _key_path(model, error["loc"])
-    key = ".".join(path)
+    key = shorten(".".join(path))
     got = error.get("input")
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown setting: {suggest(path[-1], _fields_at(model, path[:-1]))}"
@@ -138,10 +147,10 @@ def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
         return f"{key}: this setting is required"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] == "literal_error":
-        return f"{key}: unknown value {got!r}: {suggest(str(got), _literals(error))}"
+        return f"{key}: unknown value {shorten(repr(got))}: {suggest(str(got), _literals(error))}"
     if isinstance(got, dict):
         return f"{key or 'settings'}: {message}"
-    return f"{key}: {message[0].lower() + message[1:]}, got {got!r}"
+    return f"{key}: {message[0].lower() + message[1:]}, got {shorten(repr(got))}"
 
 
 def _literals(error: ErrorDetails) -> list[str]:
@@ -192,15 +201,16 @@ def _fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
 def _apply(settings: dict[str, Any], override: str) -> None:
     """Apply one `KEY=VALUE` to nested settings; the value is read as YAML."""
     key, equals, text = override.partition("=")
-    path = key.strip().split(".")
-    if not equals or not all(path):
-        raise ConfigError(f"--set {override}: expected KEY=VALUE, such as training.max_epochs=5")
-    if key.strip() in OPTIONS:
-        raise ConfigError(f"--set {override}: use --{key.strip()} (make: {key.strip()}=) for this")
+    key, shown = key.strip(), shorten(override)
+    path = key.split(".")
+    if not equals or KEY.fullmatch(key) is None or len(path) > DEEPEST:
+        raise ConfigError(f"--set {shown}: expected KEY=VALUE, such as training.max_epochs=5")
+    if key in OPTIONS:
+        raise ConfigError(f"--set {shown}: use --{key} (make: {key}=) for this")
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not YAML: {' '.join(str(error).split())}") from error
+        value = parse_yaml(text)
+    except ValueError as error:
+        raise ConfigError(f"--set {shown}: the value is not YAML: {told(error)}") from error
     target = settings
     for part in path[:-1]:
         inner = target.get(part)

@@ -25,6 +25,7 @@ from lge_sweep.config.fits import (
 )
 from lge_sweep.config.segmenter import CropMargin, Options, Past
 from lge_sweep.labels import Label
+from lge_sweep.text import shorten
 
 MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
 LOSSES = Literal["cross_entropy", "weighted_ce", "dice", "focal", "dice_ce", "dice_focal"]
@@ -267,7 +268,7 @@ class SelectionConfig(Settings):
         known = [label.title for label in Label]
         for name in emphasis:
             if name not in known:
-                raise ValueError(f"unknown class '{name}': {suggest(name, known)}")
+                raise ValueError(f"unknown class '{shorten(name)}': {suggest(name, known)}")
         if all(emphasis.get(name, 1) == 0 for name in known):
             raise ValueError("leaves no class with a weight above 0")
         return emphasis

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from lge_sweep.config.data import Curate, DataFile, Intensity
+from lge_sweep.csv_files import frame_text
 from lge_sweep.curate import Curated
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.ingest.export import Comments, Masks, Slice, new_data_set, next_command, pairs_source, write_pairs
@@ -12,7 +13,7 @@ Format = Literal["bmp", "png"]
 LOST = "spacing is in manifest.csv only: image pairs hold none"
 
 
-def convert(curated: Curated, settings: DataFile, output: Path, kind: Format, masks: Masks) -> str:
+def convert(curated: Curated, settings: DataFile, output: Path, kind: Format, masks: Masks) -> list[str]:
     """Write `images/`, `labels/`, the manifest and a data file of the folder's name; all of it or nothing.
 
     Grey levels become 8 bit by the data file's own percentiles, slice by slice; the new data file clips nothing more,
@@ -26,7 +27,7 @@ def convert(curated: Curated, settings: DataFile, output: Path, kind: Format, ma
         masks: `index`: grey levels 0-3 are the classes of `Label`; `colour`: RGB as in `COLOURS`.
 
     Returns:
-        What was written, and the command to run next.
+        What was written, and the command to run next, a line each.
 
     Raises:
         DataError: the folder holds something already, or cannot be written.
@@ -57,5 +58,5 @@ def convert(curated: Curated, settings: DataFile, output: Path, kind: Format, ma
     )
     with new_data_set(output, converted, comments) as folder:
         write_pairs(folder, slices, kind, masks)
-        manifest.assign(file=names).to_csv(folder / "manifest.csv", index=False)
-    return f"{output.absolute()}: {len(names)} pairs of {cases} case(s)\nnext: {next_command(output)}"
+        (folder / "manifest.csv").write_text(frame_text(manifest.assign(file=names)), encoding="utf-8")
+    return [f"{output.absolute()}: {len(names)} pairs of {cases} case(s)", f"next: {next_command(output)}"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +17,19 @@ from lge_sweep.config.data import Intensity
 from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
+from lge_sweep.errors import DamagedError
 from lge_sweep.labels import Label
-from lge_sweep.whole import whole_folder
+from lge_sweep.text import told
+from lge_sweep.whole import file_digest, read_json, whole_folder
 
 ARRAYS = ("images", "labels", "refined")
+DIGESTS = "digests.json"
+"""SHA-256 of each array's file."""
 FORMAT = 1
 """Raise when the same slices and settings would give other arrays than before."""
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,10 +70,25 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     """
     key = json.dumps([FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
-    if folder.is_dir():
-        return folder
-    _write(folder, to_arrays(curated.images, curated.labels, size, intensity))
+    if not _is_whole(folder):
+        _write(folder, to_arrays(curated.images, curated.labels, size, intensity))
     return folder
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether arrays are there as they were written; what is damaged is removed, as it is made again."""
+    if not folder.exists():
+        return False
+    try:
+        digests = read_json(folder / DIGESTS)
+        if all(file_digest(folder / f"{name}.npy") == digests[name] for name in ARRAYS):
+            return True
+        why = "its content is not what was written"
+    except (DamagedError, OSError, KeyError, TypeError) as error:
+        why = str(error)
+    _log.warning("prepared arrays %s are damaged, and made again: %s", folder, why)
+    shutil.rmtree(folder)
+    return False
 
 
 def _write(folder: Path, arrays: Arrays) -> None:
@@ -76,6 +99,8 @@ def _write(folder: Path, arrays: Arrays) -> None:
     with whole_folder(folder) as unfinished:
         for name in ARRAYS:
             np.save(unfinished / f"{name}.npy", getattr(arrays, name), allow_pickle=False)
+        digests = {name: file_digest(unfinished / f"{name}.npy") for name in ARRAYS}
+        (unfinished / DIGESTS).write_text(json.dumps(digests), encoding="utf-8")
 
 
 def store_arrays(arrays: Arrays, cache: Path) -> Path:
@@ -93,15 +118,22 @@ def store_arrays(arrays: Arrays, cache: Path) -> Path:
         array = np.ascontiguousarray(getattr(arrays, name))
         digest.update(f"{name}{array.shape}{array.dtype.str}".encode() + array.tobytes())
     folder = cache / digest.hexdigest()[:16]
-    if not folder.is_dir():
+    if not _is_whole(folder):
         _write(folder, arrays)
     return folder
 
 
 @lru_cache(maxsize=2)
 def load_arrays(folder: Path) -> Arrays:
-    """Read prepared arrays into memory, once per process."""
-    return Arrays(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS})
+    """Read prepared arrays into memory, once per process.
+
+    Raises:
+        DamagedError: they are gone, or cannot be read; `prepare` makes them again.
+    """
+    try:
+        return Arrays(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS})
+    except (OSError, ValueError, EOFError) as error:
+        raise DamagedError(folder, told(error), "Run the command of the sweep again: it makes them again") from error
 
 
 def to_arrays(

@@ -13,6 +13,7 @@ from lge_sweep.deliver.result import RESEARCH, Result
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import Burden
+from lge_sweep.text import visible
 
 HEART = 300
 """Side of a picture of the heart, in pixels."""
@@ -31,6 +32,7 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
+        finalize=lambda value: visible(value) if isinstance(value, str) else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -16,6 +16,7 @@ from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result, 
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.dicom_header import quiet
 from lge_sweep.labels import COLOURS, Label
+from lge_sweep.text import visible
 
 SCT = codes.SCT
 SEGMENTS = {
@@ -171,4 +172,4 @@ def _segment(label: Label, model: ModelFacts) -> hd.seg.SegmentDescription:
 
 def _line(text: str) -> str:
     """Make a text fit DICOM's LO: ASCII, no backslash, at most 64 characters; a dash where there is none."""
-    return text.encode("ascii", "replace").decode().replace("\\", "/").strip()[:64] or "-"
+    return visible(text).encode("ascii", "replace").decode().replace("\\", "/").strip()[:64] or "-"

@@ -1,9 +1,9 @@
 """Numbers as CSV: a row for the exam, and a row a slice."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lge_sweep.csv_files import csv_text
 from lge_sweep.deliver.result import RESEARCH, Result
 from lge_sweep.labels import Label
 from lge_sweep.quantify import Burden
@@ -72,7 +72,5 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    header = list(rows[0])
+    path.write_text(csv_text(header, ([row[name] for name in header] for row in rows)), encoding="utf-8")

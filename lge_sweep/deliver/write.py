@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lge_sweep import __version__
 from lge_sweep.choices import look_up
 from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result
-from lge_sweep.errors import DataError
+from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.whole import read_json, whole_folder, write_json
 
@@ -53,7 +53,7 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
         about = read_json(folder / ABOUT)
         files = tuple(folder / name for name in about["files"])
         same = about == {**_about(exam, formats, model), "files": about["files"], "notes": about.get("notes")}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DamagedError, ValueError, KeyError, TypeError):
         return None  # `deliver` says what is wrong with the folder, or with the exam's files
     return Delivery(folder, files, tuple(about["notes"])) if same and all(file.is_file() for file in files) else None
 

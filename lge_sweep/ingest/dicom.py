@@ -13,8 +13,9 @@ from lge_sweep.ingest.dicom_header import Header, dicom_files, read_header
 from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
 from lge_sweep.ingest.dicom_series import Stack, arrange, choose_series
-from lge_sweep.ingest.pseudonym import pseudonym, read_salt
-from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, blank_slices, slice_ids
+from lge_sweep.ingest.limits import blank_slices
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, slice_ids
 
 E = TypeVar("E", bound=Exam)
 ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
@@ -102,7 +103,7 @@ def read_cases(
     for study in studies:
         problems: list[str] = []
         identity = _identity(study, problems)
-        case = pseudonym(identity, salt) if source.case_ids == "hash" else study.name
+        case = pseudonym(identity, salt) if source.case_ids == "hash" else kept_id(study.name)
         if follow_ups and source.case_ids == "hash":
             exam_of = "+".join(sorted({header.study for header in study.headers if header.kind == "image"}))
             case = identity = f"{case}_{pseudonym(exam_of, salt)[-6:]}"

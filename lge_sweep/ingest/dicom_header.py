@@ -12,7 +12,10 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
-from lge_sweep.ingest.masks import SUFFIXES
+from lge_sweep.ingest.files import check_file, list_files
+from lge_sweep.ingest.image_files import SUFFIXES
+from lge_sweep.ingest.isolate import read_safely
+from lge_sweep.ingest.limits import FRAMES
 from lge_sweep.ingest.volume import UnusableError
 
 Numbers = tuple[float, ...]
@@ -102,10 +105,8 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
     root = folder.resolve()
     return [
         path
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
-        and path.suffix.lower() not in BESIDES
+        for path in list_files(folder, deep=True)
+        if path.suffix.lower() not in BESIDES
         and path.name.upper() != "DICOMDIR"
         and not (skip and any(parent in skip for parent in (root / path.relative_to(folder)).parents))
     ]
@@ -117,9 +118,14 @@ def read_header(path: Path) -> Header:
     Raises:
         UnusableError: it is not DICOM, is cut off, or holds values that are not what the standard says.
     """
+    size = check_file(path)
+    return read_safely(_read_header, path, size)
+
+
+def _read_header(path: Path, size: int) -> Header:
     try:
         with quiet():
-            return _header(path, pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
+            return _header(path, size, pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
     except InvalidDicomError:
         raise UnusableError("not a DICOM file (no 'DICM' at byte 128), or cut off before it") from None
     except UnusableError:
@@ -166,7 +172,7 @@ def element(dataset: Dataset, keyword: str, frame: int) -> Any:
     return dataset.get(keyword)
 
 
-def _header(path: Path, dataset: Dataset) -> Header:
+def _header(path: Path, size: int, dataset: Dataset) -> Header:
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
         if not dataset.get(keyword):
             raise UnusableError(f"broken DICOM file: it has no {keyword} (cut off?)")
@@ -176,6 +182,7 @@ def _header(path: Path, dataset: Dataset) -> Header:
         kind = "seg"
     if kind == "image" and not (dataset.get("Rows") and dataset.get("Columns")):
         raise UnusableError(f"broken DICOM file: {name} without Rows and Columns (cut off?)")
+    count = 0 if kind == "other" else _frame_count(dataset, size)
     photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
     grey = photometric.startswith("MONOCHROME") and int(dataset.get("SamplesPerPixel") or 1) == 1
     return Header(
@@ -188,15 +195,17 @@ def _header(path: Path, dataset: Dataset) -> Header:
         description=str(dataset.get("SeriesDescription") or "").strip(),
         patient=str(dataset.get("PatientID") or "").strip(),
         colour=None if grey else photometric,
-        frames=tuple(_frame(path, dataset, k) for k in range(_frame_count(dataset))) if kind == "image" else (),
+        frames=tuple(_frame(path, dataset, k) for k in range(count)) if kind == "image" else (),
     )
 
 
-def _frame_count(dataset: Dataset) -> int:
-    count = int((numbers(dataset, "NumberOfFrames", 1) or (1,))[0])
-    if count < 1:
-        raise UnusableError(f"NumberOfFrames is {count}; expected at least 1")
-    return count
+def _frame_count(dataset: Dataset, size: int) -> int:
+    """Return the number of frames, of which each has at least a byte in the file."""
+    count = (numbers(dataset, "NumberOfFrames", 1) or (1,))[0]
+    FRAMES.check("NumberOfFrames", (count,))
+    if count > size:
+        raise UnusableError(f"NumberOfFrames is {count:g}, in a file of {size} bytes (broken?); export it again")
+    return int(count)
 
 
 def _frame(path: Path, dataset: Dataset, number: int) -> Frame:
@@ -204,9 +213,6 @@ def _frame(path: Path, dataset: Dataset, number: int) -> Frame:
         found = numbers(dataset, keyword, 1, number)
         return found[0] if found else None
 
-    spacing = numbers(dataset, "PixelSpacing", 2, number)
-    if spacing is not None and min(spacing) <= 0:
-        raise UnusableError(f"PixelSpacing is {list(spacing)}; expected two distances above 0, in mm")
     trigger = one("NominalCardiacTriggerDelayTime")
     return Frame(
         path,
@@ -215,7 +221,7 @@ def _frame(path: Path, dataset: Dataset, number: int) -> Frame:
         (int(dataset.Rows), int(dataset.Columns)),
         position=numbers(dataset, "ImagePositionPatient", 3, number),
         orientation=numbers(dataset, "ImageOrientationPatient", 6, number),
-        spacing=spacing,
+        spacing=numbers(dataset, "PixelSpacing", 2, number),
         thickness=one("SliceThickness"),
         between=one("SpacingBetweenSlices"),
         trigger=one("TriggerTime") if trigger is None else trigger,

@@ -8,12 +8,15 @@ from pathlib import Path
 import highdicom
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from lge_sweep.config.data import ColourMask, DicomFolders, IndexMask, NiftiMask, SegMask
 from lge_sweep.ingest.dicom_header import Header, quiet
 from lge_sweep.ingest.dicom_series import Stack
-from lge_sweep.ingest.masks import SUFFIXES, from_values, open_mask
+from lge_sweep.ingest.files import check_file, list_files
+from lge_sweep.ingest.image_files import SUFFIXES
+from lge_sweep.ingest.isolate import read_safely
+from lge_sweep.ingest.limits import check_size
+from lge_sweep.ingest.masks import from_values, open_mask
 from lge_sweep.ingest.nifti import Voxels, attempt, only_nifti, read_voxels
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import Label
@@ -54,7 +57,8 @@ def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findi
     if any(frame.number for frame in stack.frames):
         findings.append("a multi-frame file cannot have mask images by file name; give a NIfTI or DICOM SEG mask")
         return None
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES) if folder.is_dir() else []
+    there = list_files(folder, deep=True) if folder.is_dir() else []
+    files = [path for path in there if path.suffix.lower() in SUFFIXES]
     masks = {path.stem: path for path in files}
     stems = [_stem(frame.path) for frame in stack.frames]
     for kind, names in (("masks", [path.stem for path in files]), ("images", stems)):
@@ -84,8 +88,6 @@ def _open(path: Path, mask: IndexMask | ColourMask, size: tuple[int, int], findi
         labels = open_mask(path, mask)
     except ValueError as error:
         findings.append(f"{path.name}: {error}")
-    except (OSError, SyntaxError, TypeError, Image.DecompressionBombError) as error:
-        findings.append(f"{path.name}: broken image file ({type(error).__name__})")
     else:
         if labels.shape == size:
             return labels
@@ -170,19 +172,27 @@ def _from_segs(mask: SegMask, stack: Stack, segs: Sequence[Header], findings: li
         return None
     path = segs[0].path
     try:
-        with quiet():
-            return _read_seg(path, mask, stack)
+        check_file(path)
+        return read_safely(_read_seg, path, mask, stack)
     except UnusableError as error:
         findings.append(f"{path.name}: {error}")
-    except Exception as error:  # highdicom raises whatever broken bytes lead to
-        findings.append(f"{path.name}: broken DICOM SEG ({type(error).__name__})")
     return None
 
 
 def _read_seg(path: Path, mask: SegMask, stack: Stack) -> Labels:
-    seg = highdicom.seg.segread(path)
+    try:
+        with quiet():
+            return _labels_of(highdicom.seg.segread(path), mask, stack)
+    except UnusableError:
+        raise
+    except Exception as error:  # highdicom raises whatever broken bytes lead to
+        raise UnusableError(f"broken DICOM SEG ({type(error).__name__})") from None
+
+
+def _labels_of(seg: highdicom.seg.Segmentation, mask: SegMask, stack: Stack) -> Labels:
     if (seg.Rows, seg.Columns) != stack.frames[0].size:
         raise UnusableError(_wrong_size((seg.Rows, seg.Columns), stack.frames[0].size))
+    check_size(seg.Rows, seg.Columns, int(seg.NumberOfFrames))
     referred = _referred(seg)
     ours = list(dict.fromkeys(frame.instance for frame in stack.frames))
     if foreign := referred - set(ours):

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 
 from lge_sweep.ingest.dicom_header import Frame, element, numbers, quiet
+from lge_sweep.ingest.files import check_file
+from lge_sweep.ingest.isolate import read_safely
+from lge_sweep.ingest.limits import check_size
 from lge_sweep.ingest.volume import Pixels, UnusableError
 
 TAGS = [
@@ -37,8 +40,14 @@ def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> list[Pixel
     Raises:
         UnusableError: the pixels are missing, cut off, or cannot be decoded; or a window is wanted and not there.
     """
+    check_file(path)
+    return read_safely(_read_pixels, path, frames, window)
+
+
+def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> list[Pixels]:
     try:
-        with quiet():
+        # what overflows is infinite, and found as such where grey levels are looked at
+        with quiet(), np.errstate(over="ignore", invalid="ignore"):
             dataset = pydicom.dcmread(path, specific_tags=list(TAGS))
             stored = _stored(dataset)
             return [_grey(dataset, stored[frame.number], frame.number, window) for frame in frames]
@@ -89,13 +98,14 @@ def _stored(dataset: FileDataset) -> Pixels:
         raise UnusableError("has no pixel data (cut off?)")
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     name = syntax.name if syntax else "no transfer syntax"
+    rows, columns = int(dataset.Rows), int(dataset.Columns)
+    check_size(rows, columns, int((numbers(dataset, "NumberOfFrames", 1) or (1,))[0]))
     try:
         array = np.asarray(dataset.pixel_array)
     except Exception as error:  # each plugin has its own
         raise UnusableError(
             f"its pixels cannot be decoded ({name}; {type(error).__name__}): cut off, or an encoding without a plugin"
         ) from None
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
     if array.size % (rows * columns) or not array.size:
         raise UnusableError(f"its pixels are not {rows}x{columns}")
     array = array.reshape(-1, rows, columns)

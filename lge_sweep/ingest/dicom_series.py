@@ -1,6 +1,5 @@
 """Choose the LGE series of a study, and order its images into a stack."""
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +9,20 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_header import Frame, Header
+from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, Range, check_size
+from lge_sweep.ingest.volume import UnusableError
+from lge_sweep.patterns import search
 
 TOUCHING_MM = 0.01
 """Slices nearer to each other than this are at the same position."""
 PARALLEL = 1e-3
 """Largest difference between two direction cosines that count as equal."""
+PHYSICAL: dict[str, tuple[str, Range]] = {
+    "spacing": ("PixelSpacing", PIXEL_MM),
+    "thickness": ("SliceThickness", SLICE_MM),
+    "position": ("ImagePositionPatient", POSITION_MM),
+}
+"""Attribute of a frame -> its keyword, and the values it may have."""
 UNEVEN = 0.1
 """Share of the slice distance by which steps between slices may differ and count as equal."""
 OVERLAPPING = 0.6
@@ -84,7 +92,7 @@ def choose_series(source: DicomFolders, headers: Sequence[Header], findings: lis
     for header in headers:
         groups[header.series].append(header)
     named = [files for uid, files in groups.items() if uid in source.series]
-    matching = named or [f for f in groups.values() if re.search(source.series_pattern, f[0].description)]
+    matching = named or [f for f in groups.values() if _describes(source.series_pattern, f[0])]
     if len(matching) == 1:
         return matching[0]
     if not matching and len(groups) == 1 and not headers[0].description:
@@ -100,6 +108,10 @@ def choose_series(source: DicomFolders, headers: Sequence[Header], findings: lis
             f"{_listed(list(groups.values()))}; change the pattern, {name_it}"
         )
     return []
+
+
+def _describes(pattern: str, header: Header) -> bool:
+    return search("source.series_pattern", pattern, header.description) is not None
 
 
 def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
@@ -122,7 +134,7 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
     findings += [
         f"{h.path.name}: image is in colour ({h.colour}); LGE is grey (a screenshot?)" for h in files if h.colour
     ]
-    findings += _one_kind(frames)
+    findings += _impossible(frames) or _one_kind(frames)
     if len(findings) > before:
         return None
     notes = [] if files[0].description else [NO_DESCRIPTION]
@@ -155,7 +167,14 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
             if missing
             else f"{apart}; volumes take the median, and a NIfTI file spaces them evenly"
         )
-    return _stack(frames, round(distance, 4), notes, [0, *np.cumsum(strides).tolist()])
+    slots = [0, *np.cumsum(strides).tolist()]
+    try:
+        SLICE_MM.check("distance of slices by their ImagePositionPatient", (distance,))
+        check_size(*frames[0].size, slots[-1] + 1)
+    except UnusableError as error:
+        findings.append(str(error))
+        return None
+    return _stack(frames, round(distance, 4), notes, slots)
 
 
 def _usual(steps: NDArray[np.float64], frame: Frame) -> float:
@@ -201,6 +220,20 @@ def _told_distance(frame: Frame) -> float | None:
     return abs(told) if told else None
 
 
+def _impossible(frames: Sequence[Frame]) -> list[str]:
+    """Return a sentence for the first image of each attribute with a value that no image of a patient has."""
+    found: dict[str, str] = {}
+    for frame in frames:
+        for attribute, (keyword, physical) in PHYSICAL.items():
+            value = getattr(frame, attribute)
+            values = value if isinstance(value, tuple) else () if value is None else (value,)
+            if problem := physical.problem(keyword, values):
+                found.setdefault(keyword, f"{_called(frame)}: {problem}")
+        if frame.between and (problem := SLICE_MM.problem("SpacingBetweenSlices", (abs(frame.between),))):
+            found.setdefault("SpacingBetweenSlices", f"{_called(frame)}: {problem}")
+    return list(found.values())
+
+
 def _one_kind(frames: Sequence[Frame]) -> list[str]:
     found = []
     sizes = sorted({frame.size for frame in frames})
@@ -230,7 +263,7 @@ def _crooked(frames: Sequence[Frame]) -> str | None:
     if not len(directions):
         return None
     row, column = directions[:, :3], directions[:, 3:]
-    lengths = np.linalg.norm([row, column], axis=-1)
+    lengths = np.linalg.norm([row, column], axis=-1) if np.abs(directions).max() < 2 else np.array(np.inf)
     if np.abs(lengths - 1).max() > 0.01 or np.abs((row * column).sum(axis=1)).max() > 0.01:
         return "ImageOrientationPatient is not two directions at right angles, of length 1"
     if np.abs(directions - directions[0]).max() > PARALLEL * 10:

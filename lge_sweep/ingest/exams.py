@@ -12,10 +12,12 @@ from lge_sweep.config.loader import validate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.dicom import Study, as_exam, find_studies, read_cases, read_series, unknown_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
+from lge_sweep.ingest.files import check_file, list_files, subfolders
+from lge_sweep.ingest.limits import blank_slices
 from lge_sweep.ingest.nifti import as_exam as nifti_exam
-from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti, read_grid, subfolders
-from lge_sweep.ingest.pseudonym import pseudonym, read_salt
-from lge_sweep.ingest.volume import Exam, UnusableError, blank_slices
+from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti, read_grid
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.volume import Exam, UnusableError
 
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
 IMAGES = str(NiftiFolders.model_fields["images"].default)
@@ -88,7 +90,7 @@ def _look_into(
     path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str]
 ) -> tuple[list[Named], list[Study]]:
     """Tell NIfTI exams from DICOM studies; a folder that holds neither is a finding."""
-    if path.is_file():
+    if not path.is_dir():
         return ([(_stem(path), path)], []) if is_nifti(path) else ([], _one_file(path, findings))
     if _is_nifti_case(path):
         return _only_nifti([path], findings), []
@@ -96,7 +98,7 @@ def _look_into(
     cases = [folder for folder in folders if _is_nifti_case(folder)]
     named = _only_nifti(cases, findings)
     passed = {*skip, *(folder.resolve() for folder in cases)}
-    loose = [(_stem(file), file) for file in sorted(path.iterdir()) if is_nifti(file)]
+    loose = [(_stem(file), file) for file in list_files(path) if is_nifti(file)]
     others = [folder for folder in folders if folder not in cases]
     if (cases or loose) and not any(_looks_dicom(file) for file in dicom_files(path, passed)):
         findings += [f"{folder.name}: holds no {IMAGES}/ with a NIfTI file; expected an exam" for folder in others]
@@ -112,8 +114,9 @@ def _look_into(
 
 def _looks_dicom(path: Path) -> bool:
     try:
+        check_file(path)
         return is_dicom(path)
-    except OSError:  # for the reader to report
+    except (OSError, UnusableError):  # for the reader to report
         return True
 
 
@@ -154,7 +157,7 @@ def _read_nifti(named: Sequence[Named], case_ids: CaseIds, findings: list[str]) 
     for name, file in named:
         grid = attempt(read_grid, file, file.name, findings)
         problems = blank_slices(grid.array) if grid else []
-        case = pseudonym(name, salt) if case_ids == "hash" else name
+        case = pseudonym(name, salt) if case_ids == "hash" else kept_id(name)
         if case in exams:
             problems.append(f"there is another exam of the name {name}; rename one of them")
         findings += [f"{file.name}: {problem}" for problem in problems]

@@ -15,6 +15,7 @@ from PIL import Image
 from lge_sweep.config.data import ColourMask, DataFile, ImagePairs, IndexMask
 from lge_sweep.errors import DataError
 from lge_sweep.labels import COLOURS, Label
+from lge_sweep.text import visible
 from lge_sweep.whole import whole_folder
 
 Masks = Literal["index", "colour"]
@@ -114,11 +115,12 @@ def _name(output: Path) -> str:
 
 
 def _data_file(output: Path, settings: DataFile, comments: Comments) -> str:
+    name = visible(output.name)
     header = (
         f"# {comments.title}\n"
         "#\n"
         f"# Source    {comments.source}\n"
-        f"# Command   make phase1 data={output.name}/{_name(output)} root={output.name}\n"
+        f"# Command   make phase1 data={name}/{_name(output)} root={name}\n"
         "# Time      see README\n"
         f"# Expected  {comments.expected}\n\n"
     )

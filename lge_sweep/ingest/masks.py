@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lge_sweep.config.data import ColourMask, IndexMask
+from lge_sweep.ingest.image_files import read_image
 from lge_sweep.labels import Label
 
-SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
-"""Endings of image files."""
 SHALLOW = {"1": "1-bit grey", "L": "8-bit grey", "LA": "8-bit grey with alpha"}
 DEEP = {"I": "32-bit integers", "F": "floating-point numbers"} | dict.fromkeys(
     ("I;16", "I;16B", "I;16L"), "16-bit grey"
@@ -29,27 +28,13 @@ def open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
         [H, W] uint8, values of `Label`.
 
     Raises:
-        ValueError: it holds several pages, is of another kind than `mask` says, or holds what `mask` does not list.
-        OSError: the file cannot be read as an image.
+        ValueError: it cannot be read, is of another kind than `mask` says, or holds what `mask` does not list.
     """
-    with Image.open(path) as image:
-        check_pages(image)
-        what = f"{MODES.get(image.mode, 'neither grey nor RGB')} (mode {image.mode}, {image.height}x{image.width})"
-        if isinstance(mask, ColourMask):
-            return _from_colours(image, mask, what)
-        return from_values(_indices(image, what), mask, what)
-
-
-def check_pages(image: Image.Image) -> None:
-    """Refuse, with a ValueError, a file of several pages or of 16-bit colour, of which Pillow would drop a part."""
-    pages = getattr(image, "n_frames", 1)
-    if pages > 1:
-        raise ValueError(f"holds {pages} pages; each slice needs a file of its own")
-    if len(image.getbands()) > 1 and ";16" in str(getattr(image, "tile", "")):
-        bands = "".join(image.getbands())
-        raise ValueError(
-            f"holds 16 bits in each of {bands}, of which Pillow reads 8; save it as 16-bit grey, or as 8-bit {bands}"
-        )
+    image = read_image(path)
+    what = f"{MODES.get(image.mode, 'neither grey nor RGB')} (mode {image.mode}, {image.height}x{image.width})"
+    if isinstance(mask, ColourMask):
+        return _from_colours(image, mask, what)
+    return from_values(_indices(image, what), mask, what)
 
 
 def _indices(image: Image.Image, what: str) -> NDArray[np.number]:

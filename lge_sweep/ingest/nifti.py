@@ -7,13 +7,15 @@ from typing import NamedTuple, TypeVar
 
 import nibabel as nib
 import numpy as np
-from nibabel.openers import ImageOpener
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import IndexMask, NiftiFolders
+from lge_sweep.ingest.files import list_files, subfolders
+from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, blank_slices
 from lge_sweep.ingest.masks import from_values
-from lge_sweep.ingest.pseudonym import pseudonym, read_salt
-from lge_sweep.ingest.volume import Exam, Pixels, StoredGrid, UnusableError, Volume, blank_slices, slice_ids
+from lge_sweep.ingest.nifti_file import read_image
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.volume import Exam, Pixels, StoredGrid, UnusableError, Volume, slice_ids
 
 T = TypeVar("T")
 SUFFIXES = (".nii", ".nii.gz")
@@ -72,7 +74,8 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
     volumes = []
     for folder in folders:
         name = folder.resolve().name
-        volume = _read_case(source, folder, pseudonym(name, salt) if source.case_ids == "hash" else name, findings)
+        case = pseudonym(name, salt) if source.case_ids == "hash" else kept_id(name)
+        volume = _read_case(source, folder, case, findings)
         volumes += [volume] if volume else []
     return sorted(volumes, key=lambda volume: volume.case)
 
@@ -118,20 +121,13 @@ def read_voxels(path: Path) -> Voxels:
         UnusableError: it holds more than one volume, or its affine or zooms are broken.
         Whatever nibabel raises for broken files.
     """
-    image = nib.load(path)
-    if not isinstance(image, nib.Nifti1Pair):
-        raise UnusableError(f"is {type(image).__name__}, not NIfTI")
-    shape = image.shape
-    if len(shape) < 2 or any(length != 1 for length in shape[3:]) or 0 in shape:
-        raise UnusableError(f"holds {len(shape)}-D data {list(shape)}; expected one volume, [columns, rows, slices]")
+    image, raw = read_image(path)
     affine = _affine(image)
-    zooms = _zooms(image)
-    array = np.asarray(image.dataobj).reshape((*shape, 1, 1)[:3])
-    if array.dtype.kind not in "uif":
-        raise UnusableError(f"holds values of type {array.dtype}; expected one number a voxel")
+    zooms = _zooms(raw)
+    array = np.asarray(image.dataobj).reshape((*image.shape, 1)[:3])
     if array.dtype.itemsize > 4:
-        array = array.astype(np.float32)
-    affine[:3] *= _unit_mm(image)
+        with np.errstate(over="ignore"):  # what becomes infinite is found with what is
+            array = array.astype(np.float32)
     return Voxels(array, affine, zooms, _geometry(image.header), tuple(_notes(image, affine, zooms)))
 
 
@@ -149,23 +145,23 @@ def display(affine: NDArray[np.float64]) -> tuple[int, tuple[int, ...]]:
     return rows, tuple(axis for axis in (0, 1) if orientation[axis, 1] > 0)
 
 
-def _affine(image: nib.Nifti1Pair) -> NDArray[np.float64]:
+def _affine(image: nib.Nifti1Image) -> NDArray[np.float64]:
+    """Return voxel -> world, mm."""
     affine = np.array(image.affine, dtype=np.float64)
     if not np.isfinite(affine).all():
         raise UnusableError("its affine holds numbers that are not finite; write it again with a valid orientation")
+    affine[:3] *= _unit_mm(image.header)
+    POSITION_MM.check("its affine", [float(affine.flat[np.abs(affine).argmax()])])
     if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
         raise UnusableError("its affine is singular (two axes point the same way, or one has no length)")
     return affine
 
 
-def _zooms(image: nib.Nifti1Pair) -> tuple[float, float, float]:
-    # Raw: nibabel itself makes 0 and negative zooms positive, and tells only its log.
-    with ImageOpener(str(image.file_map["image"].filename)) as file:
-        header = type(image.header).from_fileobj(file, check=False)
-    zooms = [float(zoom) * _unit_mm(image) for zoom in header.get_zooms()[:3]]
-    if not all(np.isfinite(zoom) and zoom > 0 for zoom in zooms):
-        raise UnusableError(f"its header's zooms are {zooms}; expected distances above 0, in mm")
-    return zooms[0], zooms[1], (*zooms, float("nan"))[2]
+def _zooms(raw: nib.Nifti1Header) -> tuple[float, float, float]:
+    columns, rows, *others = (float(zoom) * _unit_mm(raw) for zoom in raw.get_zooms()[:3])
+    PIXEL_MM.check("its header's zooms: distance of pixels", (columns, rows))
+    SLICE_MM.check("its header's zooms: distance of slices", others)
+    return columns, rows, (*others, float("nan"))[0]
 
 
 def _geometry(header: nib.Nifti1Header) -> nib.Nifti1Header:
@@ -175,7 +171,7 @@ def _geometry(header: nib.Nifti1Header) -> nib.Nifti1Header:
     return geometry
 
 
-def _notes(image: nib.Nifti1Pair, affine: NDArray[np.float64], zooms: tuple[float, float, float]) -> list[str]:
+def _notes(image: nib.Nifti1Image, affine: NDArray[np.float64], zooms: tuple[float, float, float]) -> list[str]:
     if not int(image.header["sform_code"]) and not int(image.header["qform_code"]):
         return [UNORIENTED]
     known = np.isfinite(zooms)
@@ -184,8 +180,8 @@ def _notes(image: nib.Nifti1Pair, affine: NDArray[np.float64], zooms: tuple[floa
     return ([] if agrees else [DISAGREES]) + ([] if known.all() else [FLAT])
 
 
-def _unit_mm(image: nib.Nifti1Pair) -> float:
-    return UNITS.get(image.header.get_xyzt_units()[0], 1.0)
+def _unit_mm(header: nib.Nifti1Header) -> float:
+    return UNITS.get(header.get_xyzt_units()[0], 1.0)
 
 
 def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str]) -> Volume | None:
@@ -227,7 +223,7 @@ def as_exam(case: str, grid: Grid) -> Exam:
 def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding."""
     inner = folder / name
-    files = [p for p in sorted(inner.iterdir()) if is_nifti(p)] if inner.is_dir() else []
+    files = [p for p in list_files(inner) if is_nifti(p)] if inner.is_dir() else []
     if len(files) == 1:
         return files[0]
     holds = "holds several NIfTI files" if files else "holds no NIfTI file" if inner.is_dir() else "is missing"
@@ -265,11 +261,6 @@ def _labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> 
     return None
 
 
-def subfolders(root: Path) -> list[Path]:
-    """Return the folders in a folder, hidden ones aside, sorted."""
-    return sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
-
-
 def is_nifti(path: Path) -> bool:
     """Whether a file is NIfTI by its name."""
-    return path.name.lower().endswith(SUFFIXES) and not path.name.startswith(".")
+    return path.name.lower().endswith(SUFFIXES)

@@ -1,6 +1,5 @@
 """Read a folder of grey images and a folder of masks of the same names."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,12 +8,15 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
 
 from lge_sweep.config.data import ImagePairs
-from lge_sweep.ingest.masks import SUFFIXES, check_pages, open_mask
-from lge_sweep.ingest.pseudonym import pseudonym, read_salt
+from lge_sweep.ingest.files import list_files
+from lge_sweep.ingest.image_files import SUFFIXES, read_image
+from lge_sweep.ingest.limits import grey_problem
+from lge_sweep.ingest.masks import open_mask
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Pixels, Volume, slice_ids
+from lge_sweep.patterns import search
 
 T = TypeVar("T")
 
@@ -62,8 +64,8 @@ def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
         findings.append(f"{folder}: no such folder")
         return {}
     found: dict[str, Path] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
+    for path in list_files(folder):
+        if path.suffix.lower() not in SUFFIXES:
             continue
         if path.stem in found:
             findings.append(f"{path.name}: {found[path.stem].name} has the same name; keep one of them")
@@ -75,7 +77,7 @@ def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
 
 def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]) -> _Slice | None:
     before = len(findings)
-    match = re.search(source.case_pattern, image.stem)
+    match = search("source.case_pattern", source.case_pattern, image.stem)
     if match is None or not match["case"]:
         findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}")
     raw_mask = source.mask
@@ -85,34 +87,27 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
         return None
     if pixels.shape != labels.shape:
         findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; they must be equal")
-    if not np.isfinite(pixels).all():
-        findings.append(f"{image.name}: {int((~np.isfinite(pixels)).sum())} pixels are not finite numbers")
-    elif pixels.min() == pixels.max():
-        findings.append(f"{image.name}: every pixel has the same grey level, {pixels.min():g}; nothing can be seen")
+    if problem := grey_problem(pixels):
+        findings.append(f"{image.name}: {problem}")
     if match is None or len(findings) > before:
         return None
     number = match.groupdict().get("slice")
-    order = (int(number) if number and number.isdigit() else 0, image.stem)
+    order = (int(number) if number and number.isdecimal() else 0, image.stem)
     return _Slice(match["case"], order, image.stem, pixels, labels)
 
 
 def _attempt(path: Path, name: str, reader: Callable[[Path], T], findings: list[str]) -> T | None:
     try:
         return reader(path)
-    except UnidentifiedImageError:
-        findings.append(f"{name}: not an image file that can be read")
-    except (OSError, SyntaxError, TypeError, Image.DecompressionBombError) as error:  # Pillow on broken headers
-        findings.append(f"{name}: broken image file ({error})")
     except ValueError as error:
         findings.append(f"{name}: {error}")
     return None
 
 
 def _open_grey(path: Path) -> Pixels:
-    with Image.open(path) as image:
-        check_pages(image)
-        mode = {"P": "RGBA", "1": "L", "LA": "L"}.get(image.mode, image.mode)
-        array = np.asarray(image.convert(mode) if mode != image.mode else image)
+    image = read_image(path)
+    mode = {"P": "RGBA", "1": "L", "LA": "L"}.get(image.mode, image.mode)
+    array = np.asarray(image.convert(mode) if mode != image.mode else image)
     if array.ndim == 3:
         if (array[..., :3] != array[..., :1]).any():
             raise ValueError("image is in colour; LGE slices are grey (was a mask or a screenshot put here?)")
@@ -129,9 +124,9 @@ def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[
         listed = ", ".join(sorted(f"{h}x{w}" for h, w in sizes))
         findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size")
         return None
-    names = tuple(item.name for item in members)
+    names = tuple(kept_id(item.name) for item in members)
+    case = kept_id(case) if salt is None else pseudonym(case, salt)
     if salt is not None:
-        case = pseudonym(case, salt)
         names = slice_ids(case, len(members))
     return Volume(
         case=case,

@@ -25,7 +25,7 @@ EXPECTED: dict[Format, str] = {
 }
 
 
-def write_phantom(output: Path, cases: int, seed: int, kind: Format = "png") -> str:
+def write_phantom(output: Path, cases: int, seed: int, kind: Format = "png") -> list[str]:
     """Write simulated exams and a data file of the folder's name that reads them back; all of it or nothing.
 
     Args:
@@ -36,7 +36,7 @@ def write_phantom(output: Path, cases: int, seed: int, kind: Format = "png") -> 
             study a case, its masks a DICOM Segmentation.
 
     Returns:
-        What was written, and the command to run next.
+        What was written, and the command to run next, a line each.
 
     Raises:
         ConfigError: there cannot be so many exams.
@@ -56,7 +56,8 @@ def write_phantom(output: Path, cases: int, seed: int, kind: Format = "png") -> 
     )
     with new_data_set(output, DataFile(source=sources[kind], curate=Curate(slices="all")), comments) as folder:
         _write(settings, folder, kind)
-    return f"{output.absolute()}: {slices} slices of {cases} simulated exam(s), as {kind}\nnext: {next_command(output)}"
+    made = f"{output.absolute()}: {slices} slices of {cases} simulated exam(s), as {kind}"
+    return [made, f"next: {next_command(output)}"]
 
 
 def through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:

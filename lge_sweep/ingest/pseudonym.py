@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lge_sweep.errors import DataError
 from lge_sweep.paths import configuration_folder
+from lge_sweep.text import visible
 
 SALT_VARIABLE = "LGE_SWEEP_SALT"
 
@@ -19,7 +20,14 @@ def pseudonym(identity: str, salt: bytes) -> str:
         identity: what tells the patient, such as the PatientID.
         salt: the secret without which a PatientID cannot be found by trying all of them.
     """
-    return "case_" + hmac.new(salt, identity.strip().encode(), hashlib.sha256).hexdigest()[:12]
+    # A name that is no UTF-8 is hashed as the bytes that it is on disk (os.fsencode).
+    told = identity.strip().encode("utf-8", "surrogateescape")
+    return "case_" + hmac.new(salt, told, hashlib.sha256).hexdigest()[:12]
+
+
+def kept_id(name: str) -> str:
+    """Return the case id that is a name as it is, but printable: it goes into tables, file names and pages."""
+    return visible(name)
 
 
 def read_salt() -> bytes:

@@ -46,7 +46,7 @@ def write_sheet(volumes: Sequence[Volume], path: Path) -> str:
             sheet.paste(tile(volume.pixels[column], volume.labels[column]), (column * TILE, top + MARGIN))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as unfinished:
+        with whole_file(path.absolute()) as unfinished:
             sheet.save(unfinished, format="PNG")
     except OSError as error:
         raise DataError(str(path), [f"cannot be written ({error.strerror})"]) from error

@@ -149,14 +149,3 @@ class Volume(Exam):
 def slice_ids(case: str, count: int) -> tuple[str, ...]:
     """Return the ids of a case's slices, numbered from 0 in their order."""
     return tuple(f"{case}_slice{index:03d}" for index in range(count))
-
-
-def blank_slices(pixels: Pixels) -> list[str]:
-    """Return a sentence for each slice [H, W] of [S, H, W] that is not finite, or shows nothing."""
-    findings = []
-    for index, image in enumerate(pixels):
-        if not np.isfinite(image).all():
-            findings.append(f"slice {index}: {int((~np.isfinite(image)).sum())} pixels are not finite numbers")
-        elif image.min() == image.max():
-            findings.append(f"slice {index}: every pixel has the same grey level, {image.min():g}; nothing can be seen")
-    return findings

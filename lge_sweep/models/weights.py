@@ -78,7 +78,7 @@ def check_weights(models: Iterable[str], weights: str, width: float = 1.0) -> No
         except WeightsError as error:
             problems.append(str(error))
     if problems:
-        raise WeightsError("\n".join(["training.encoder_weights:", *(f"  - {problem}" for problem in problems)]))
+        raise WeightsError("training.encoder_weights:", *(f"  - {problem}" for problem in problems))
 
 
 def find_weights(encoder: str, weights: str) -> Path:

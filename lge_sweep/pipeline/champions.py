@@ -4,16 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from lge_sweep.config import Cell, SweepConfig
-from lge_sweep.errors import InheritError
+from lge_sweep.errors import DamagedError, InheritError
 from lge_sweep.sweep.digest import DRAWN, basis_digest
-from lge_sweep.sweep.files import BEST, PREDICTIONS, SELECTION
+from lge_sweep.sweep.files import BEST, SELECTION
+from lge_sweep.sweep.folder import read_cell
 from lge_sweep.sweep.inherit import matching_sweeps, sweeps_of
 from lge_sweep.sweep.plan import Plan, load_plan
-from lge_sweep.whole import file_digest, read_json
+from lge_sweep.sweep.records import REMEDY, read_selection
+from lge_sweep.whole import file_digest
 
 
 @dataclass(frozen=True)
@@ -102,20 +101,20 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
     found = matching_sweeps("phase2", config, basis, runs)
     champions = {}
     for folder in found:
-        plan, selection = load_plan(folder), read_json(folder / SELECTION)
+        plan, selection = load_plan(folder), read_selection(folder, SELECTION)
         if plan.config.selection.part != "val":
             raise InheritError(
                 f"{folder.name} selected on the {plan.config.selection.part} part, on which the pipeline is to be "
                 "evaluated; run phase 2 with selection.part=val, and move this folder out of the runs directory"
             )
-        (cell,) = [cell for cell in plan.cells if cell.name == selection["champion"]]
-        champion = Champion(plan, cell, tuple(selection["notes"]))
-        absent = [name for name in (BEST, PREDICTIONS) if not (champion.folder / name).is_file()]
-        if absent:
-            raise InheritError(
-                f"{champion.folder}: {' and '.join(absent)} of the selected network are gone; remove that folder and "
-                "run phase 2 again, which trains it anew", "phase2", config.stage,
-            )  # fmt: skip
+        cell = next((cell for cell in plan.cells if cell.name == selection.champion), None)
+        if cell is None:
+            raise DamagedError(folder / SELECTION, f"champion: no such cell, {selection.champion[:80]}", REMEDY)
+        champion = Champion(plan, cell, selection.notes)
+        try:
+            read_cell(champion.folder, cell, plan.name)
+        except DamagedError as error:
+            raise InheritError(f"the network that phase 2 selected: {error}", "phase2", config.stage) from None
         champions[folder.name] = champion
     if len({champion.digest for champion in champions.values()}) > 1:
         listed = ", ".join(f"{name}: {champion.cell.name}" for name, champion in champions.items())
@@ -124,10 +123,3 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
             "move the folders that are not meant out of the runs directory"
         )
     return next(iter(champions.values()))
-
-
-def read_predictions(folder: Path) -> NDArray[np.uint8]:
-    """Read what a finished cell predicted for the part that it was measured on: channel indices [N, S, S]."""
-    with np.load(folder / PREDICTIONS, allow_pickle=False) as stored:
-        predicted: NDArray[np.uint8] = stored["prediction"]
-    return predicted

@@ -3,21 +3,24 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
+from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE, class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.metrics.summary import Summary
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
 from lge_sweep.scoring.doubt import Candidate, Standing, doubt
 from lge_sweep.sweep.files import slug
+from lge_sweep.sweep.folder import read_per_image
 from lge_sweep.sweep.plan import Plan
-from lge_sweep.sweep.tables import read_per_image
+from lge_sweep.sweep.records import REMEDY, Record
 from lge_sweep.whole import write_text
 
 COMPARISON = "comparison.json"
@@ -83,7 +86,7 @@ def compare(
     (folder / part).mkdir(parents=True, exist_ok=True)
     for name, found in labelled.items():
         tables[name] = measure_part(plan, part, found.labels, SINGLE)
-        write_text(folder / part / f"{slug(name)}.csv", tables[name].to_csv(index=False))
+        write_text(folder / part / f"{slug(name)}.csv", frame_text(tables[name]))
     return _conclude(plan, part, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 
@@ -104,17 +107,29 @@ def measure_part(plan: Plan, part: str, labels: NDArray[np.uint8], stage: int) -
     )  # fmt: skip
 
 
-def read_comparison(plan: Plan, folder: Path, content: Mapping[str, Any]) -> Comparison:
+class ComparisonRecord(Record):
+    """What `Comparison.to_dict` leaves on disk, as far as it is read back; the tables are files of their own."""
+
+    part: Literal["val", "test"]
+    meanings: dict[str, str]
+    failed: dict[str, str]
+
+
+def read_comparison(plan: Plan, folder: Path, record: ComparisonRecord) -> Comparison:
     """Read back a comparison from its tables.
 
     Args:
         plan: the finished fits.
         folder: where `compare` wrote.
-        content: what `Comparison.to_dict` gave.
+        record: what `Comparison.to_dict` gave.
+
+    Raises:
+        DamagedError: a table is gone or damaged.
     """
-    part, meanings = content["part"], content["meanings"]
-    tables = {name: read_per_image(folder / part / f"{slug(name)}.csv") for name in meanings}
-    return _conclude(plan, part, tables, meanings, content["failed"])
+    tables = {name: read_per_image(folder / record.part / f"{slug(name)}.csv") for name in record.meanings}
+    if PIPELINE not in tables:
+        raise DamagedError(folder, f"meanings: there is no {PIPELINE}", REMEDY)
+    return _conclude(plan, record.part, tables, record.meanings, record.failed)
 
 
 def _conclude(

@@ -1,22 +1,36 @@
 """Phase 4: the one evaluation on the test part. The only module that reads it."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lge_sweep.pipeline.compare import Comparison, compare, read_comparison
+from lge_sweep.errors import DamagedError
+from lge_sweep.pipeline.compare import Comparison, ComparisonRecord, compare, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
 from lge_sweep.pipeline.results import write_results
 from lge_sweep.pipeline.variants import Part, Say, two_stage_variants
-from lge_sweep.whole import read_json, write_json
+from lge_sweep.sweep.records import read_record
+from lge_sweep.whole import write_json
 
 EVALUATION = "evaluation.json"
 """Written last: an evaluation whose folder has it is finished."""
 EARLIER = "earlier"
 """Folder of the evaluations that this one replaced, by their numbers."""
 TEST = "test"
+_log = logging.getLogger(__name__)
+
+
+class EvaluationRecord(ComparisonRecord):
+    """`evaluation.json`: what the test part said."""
+
+    fits: str
+    shipped: dict[str, Any]
+    looks: str
+    brief: str
+    values: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -58,22 +72,26 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
         RunsError: the record of earlier looks cannot be read.
     """
     fits = two_stage.fits
-    shipped = two_stage.fit.shipped.model_dump()
     folder = runs / fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
     if (folder / EVALUATION).is_file():
         finish_look(runs, folder.name)
-        content = read_json(folder / EVALUATION)
-        compared = set(two_stage_variants(two_stage)) <= set(content["meanings"])
-        if compared and content["shipped"] == shipped and content["failed"] == two_stage.failed:
-            return _read(folder, two_stage, content)
-        _set_aside(folder)  # something is compared or shipped that was not then: another look
+        found = _read(folder, two_stage)
+        if found is not None:
+            return found
+        _set_aside(folder)  # damaged, or something is compared or shipped that was not then: another look
     folder.mkdir(parents=True, exist_ok=True)
     looks = describe_looks(folder.name, begin_look(runs, folder.name, fits.manifest))
     part = Part(two_stage, TEST)
     labelled = part.label(say)
     comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
     brief, values = write_results(folder, part, comparison, labelled, looks)
-    own = {"fits": fits.name, "shipped": shipped, "looks": looks, "brief": brief, "values": values}
+    own = {
+        "fits": fits.name,
+        "shipped": two_stage.fit.shipped.model_dump(),
+        "looks": looks,
+        "brief": brief,
+        "values": values,
+    }
     write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
     finish_look(runs, folder.name)
     return Evaluation(folder, comparison, looks, brief, values, again=False)
@@ -94,6 +112,16 @@ def _earlier(folder: Path) -> list[Path]:
     return list((folder / EARLIER).glob("*"))
 
 
-def _read(folder: Path, two_stage: TwoStage, content: Mapping[str, Any]) -> Evaluation:
-    comparison = read_comparison(two_stage.fits, folder, content)
-    return Evaluation(folder, comparison, content["looks"], content["brief"], content["values"], again=True)
+def _read(folder: Path, two_stage: TwoStage) -> Evaluation | None:
+    """Read an evaluation back; None if it is damaged, or was not of all that is compared and shipped now."""
+    try:
+        record = read_record(EvaluationRecord, folder / EVALUATION)
+        if record.shipped != two_stage.fit.shipped.model_dump() or record.failed != dict(two_stage.failed):
+            return None
+        if not set(two_stage_variants(two_stage)) <= set(record.meanings):
+            return None
+        comparison = read_comparison(two_stage.fits, folder, record)
+    except DamagedError as error:
+        _log.warning("%s. It is set aside, and the test part evaluated again, which is another look", error)
+        return None
+    return Evaluation(folder, comparison, record.looks, record.brief, record.values, again=True)

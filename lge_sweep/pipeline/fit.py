@@ -30,11 +30,18 @@ from lge_sweep.pipeline.folds import gather_guidance, plan_folds
 from lge_sweep.pipeline.segment import PixelSize, seen_box
 from lge_sweep.sweep import Driver, Plan
 from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
+from lge_sweep.sweep.records import Record, read_record
 from lge_sweep.tracking import finishing
-from lge_sweep.whole import read_json
 
 SHIPPED_RECORD = "shipped.json"
 """In the folder of the fits: which pipeline was shipped last."""
+
+
+class ShippedRecord(Record):
+    """What was shipped, and its key in the registry."""
+
+    key: str
+    shipped: Shipped
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def find_two_stage(
     fits = plan_fits(settled[2], data, runs, champions, guidance)
     if not (fits.folder / SHIPPED_RECORD).is_file():
         raise unfinished
-    shipped = Shipped.model_validate(read_json(fits.folder / SHIPPED_RECORD)["shipped"])
+    shipped = read_record(ShippedRecord, fits.folder / SHIPPED_RECORD).shipped
     fit = settled[2].fit
     assert fit is not None
     known = shipped.stage2 in (PREDICTED, *fit.controls)  # else phase 3 was given more controls than this command
@@ -251,13 +258,12 @@ def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incompl
         _, _, failed = driver.run(plan, run)
         lost = set(failed) & set(needed)
         if lost or (failed and not allow_incomplete):
-            listed = "\n".join(f"  - {name}: {reason}" for name, reason in failed.items())
-            run.tag({"failed": listed[:500]})
+            listed = [f"  - {name}: {reason}" for name, reason in failed.items()]
+            run.tag({"failed": "\n".join(listed)[:500]})
             run.finish("FAILED")
             way = "" if lost else " To go on without them: --allow-incomplete."
-            raise SelectionError(
-                f"{len(failed)} trainings failed:\n{listed}\nRun the same command again to retry them.{way}"
-            )
+            retry = f"Run the same command again to retry them.{way}"
+            raise SelectionError(f"{len(failed)} trainings failed:", *listed, retry)
         run.untag("failed")
         run.finish()
     return failed

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
-from lge_sweep.pipeline.champions import Champion, read_predictions
+from lge_sweep.pipeline.champions import Champion
 from lge_sweep.pipeline.segment import refine
 from lge_sweep.seeding import derive
+from lge_sweep.sweep.folder import read_predictions
 from lge_sweep.sweep.plan import Inputs, Plan, Prepared, plan_sweep
 
 OUT_OF_FOLD = "out_of_fold"

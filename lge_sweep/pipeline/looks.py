@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from lge_sweep.errors import RunsError
-from lge_sweep.sweep.files import MANIFEST, SELECTION
+from lge_sweep.errors import DamagedError, RunsError
+from lge_sweep.sweep.files import SELECTION
+from lge_sweep.sweep.plan import read_manifest
+from lge_sweep.sweep.records import read_selection
 from lge_sweep.whole import read_json, write_json
 
 LOOKS = "test_looks.json"
@@ -67,8 +69,8 @@ def _sweeps(runs: Path) -> list[Look]:
     """Return the sweeps that selected on the test part, which is a look as well."""
     looks = []
     for selection in sorted(runs.glob(f"*/{SELECTION}")):
-        if read_json(selection)["part"] == "test":
-            manifest = pd.read_csv(selection.with_name(MANIFEST), dtype=str)
+        if read_selection(selection.parent, SELECTION).part == "test":
+            manifest = read_manifest(selection.parent)
             when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC).isoformat(
                 timespec="seconds"
             )
@@ -95,7 +97,7 @@ def read_looks(runs: Path) -> list[Look]:
         return []
     try:
         return [Look(**{**look, "slices": tuple(look["slices"])}) for look in read_json(path)]
-    except (ValueError, KeyError, TypeError) as error:
+    except (DamagedError, ValueError, KeyError, TypeError) as error:
         raise RunsError(
             f"{path}: the record of who looked at the test part cannot be read ({error}); mend it, or remove it if you "
             "accept that earlier looks are forgotten"

@@ -5,17 +5,33 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pandas as pd
-
 from lge_sweep.choices import look_up
 from lge_sweep.config.data import CaseIds
 from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.csv_files import join_texts
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.deliver.write import ABOUT, BURDEN
-from lge_sweep.errors import DataError
+from lge_sweep.errors import DataError, ModelError
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
-from lge_sweep.pipeline.load import NAME, SETTINGS, find_segmenter, load_segmenter, read_settings
+from lge_sweep.pipeline.load import NAME, SETTINGS, find_segmenter, is_registered, load_segmenter, read_settings
 from lge_sweep.whole import file_digest, write_text
+
+
+@dataclass(frozen=True)
+class Shipped:
+    """Which model segments, and what runs it; see `load_segmenter`.
+
+    Attributes:
+        model: `models:/lge-two-stage@champion`, another of the registry, or a segmenter's folder.
+        runtime: "onnx" or "torch".
+        runs: the runs directory, for a model of the registry.
+        trust: whether a folder may run any command, which "torch" lets it.
+    """
+
+    model: str
+    runtime: str = "onnx"
+    runs: Path | None = None
+    trust: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,10 +65,8 @@ class Predicted:
 def predict_exams(
     path: Path,
     output: Path,
-    model: str,
+    shipped: Shipped,
     formats: Sequence[str],
-    runtime: str,
-    runs: Path | None,
     reading: Reading,
     say: Callable[[str, int, int], None],
 ) -> Predicted:
@@ -64,10 +78,8 @@ def predict_exams(
     Args:
         path: an exam, or a folder of exams: DICOM or NIfTI.
         output: folder that gets a folder an exam.
-        model: `models:/lge-two-stage@champion`, another of the registry, or a segmenter's folder.
+        shipped: the model.
         formats: names in `FORMATS`; none: all that an exam allows.
-        runtime: "onnx" or "torch".
-        runs: the runs directory, for a model of the registry.
         reading: how exams are read.
         say: told what is done next, how many exams are done, and how many there are.
 
@@ -79,8 +91,9 @@ def predict_exams(
     path, output = path.expanduser(), output.expanduser()
     for name in formats:
         look_up("format", name, FORMATS)
-    folder = find_segmenter(model, runs)
-    segmenter, settings = load_segmenter(folder, runtime), read_settings(folder)
+    folder = find_segmenter(shipped.model, shipped.runs)
+    trust = shipped.trust or is_registered(shipped.model)
+    segmenter, settings = load_segmenter(folder, shipped.runtime, trust=trust), read_settings(folder)
     facts = _facts(folder, settings)
     exams, problems = read_exams(
         path,
@@ -102,6 +115,8 @@ def predict_exams(
             deliveries.append(made)
         except DataError as error:
             problems += [f"{exam.case}: {finding}" for finding in error.findings]
+        except ModelError:
+            raise  # it is not the exam's fault
         except Exception as error:  # an exam nobody thought of must not keep the others from being done
             place = traceback.extract_tb(error.__traceback__)[-1]  # the message might tell who the patient is
             what = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
@@ -121,8 +136,7 @@ def _write_table(output: Path) -> list[str]:
     try:
         tables = [folder / BURDEN for folder in _delivered(output) if (folder / BURDEN).is_file()]
         if tables:
-            every = pd.concat([pd.read_csv(file, dtype=str, keep_default_na=False) for file in tables])
-            write_text(output / BURDEN, every.to_csv(index=False))
+            write_text(output / BURDEN, join_texts(tables))
     except (OSError, ValueError) as error:
         return [f"{output / BURDEN}: cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"]
     return []

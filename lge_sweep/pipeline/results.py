@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.config.fits import PREDICTED, TRUE
+from lge_sweep.csv_files import frame_text
 from lge_sweep.labels import SINGLE, Label, class_names
 from lge_sweep.pipeline.cases import clinical_table
 from lge_sweep.pipeline.compare import Comparison, measure_part
@@ -180,4 +181,4 @@ def _values(results: Mapping[str, Intervals], shipped: str) -> dict[str, float]:
 
 
 def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, table.to_csv(index=False))
+    write_text(path, frame_text(table))

@@ -1,10 +1,7 @@
 """Networks that run: a torch module, an exported graph (pt2), an ONNX file. Each loads its library when it is used."""
 
-import io
-import json
-import pickle
-import re
-import zipfile
+import os
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +13,6 @@ from lge_sweep.pipeline.segment import Network, Pixels
 
 if TYPE_CHECKING:
     from torch import nn
-
-PLAIN = re.compile(r"(weight|tensor)_\d+")
-"""Names of a pt2 archive's weights and constants that hold bare numbers."""
 
 
 def torch_network(module: "nn.Module", device: str = "cpu") -> Network:
@@ -36,8 +30,11 @@ def torch_network(module: "nn.Module", device: str = "cpu") -> Network:
 def load_pt2(path: Path) -> Network:
     """Return an exported graph as a network; needs torch and no code of the network's.
 
+    Load nothing with it that may not run any command: torch unpickles what an archive says is pickled, opens its
+    compiled members, and evaluates its expressions of sizes as Python. There is no way to ask it not to.
+
     Raises:
-        ModelError: there is no torch, or the archive holds pickled objects, which torch would execute.
+        ModelError: there is no torch.
     """
     try:
         import torch
@@ -46,17 +43,23 @@ def load_pt2(path: Path) -> Network:
             "the runtime 'torch' needs torch, which is not installed; install it or take 'onnx'"
         ) from error
 
-    _refuse_pickles(path)
     return torch_network(torch.export.load(path).module())
 
 
 def load_onnx(path: Path) -> Network:
-    """Return an ONNX file as a network, on the CPU."""
+    """Return an ONNX file as a network, on the CPU, with at most three quarters of the machine's memory.
+
+    An ONNX file is data: onnxruntime loads no library of operators unless it is told to. Weights that a file keeps
+    outside itself are looked for where there is nothing; ours keep none, and another's could name any file.
+    """
     import onnxruntime  # `lge_sweep` has switched its telemetry off; its own function does so too late
 
+    _bound_memory()
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3  # errors, which are raised
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    options.log_severity_level = 4  # what is fatal; errors are raised
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     (name,) = (argument.name for argument in session.get_inputs())
 
     def run(inputs: Pixels) -> NDArray[np.float32]:
@@ -67,26 +70,14 @@ def load_onnx(path: Path) -> Network:
     return run
 
 
-def _refuse_pickles(path: Path) -> None:
-    """Raise if loading a pt2 archive would unpickle more than `weights_only` allows.
+@cache
+def _bound_memory() -> None:
+    """Let no network of a few bytes that multiplies what it is given take the whole machine."""
+    import onnxruntime
 
-    `torch.export.load` unpickles what the archive itself declares to be pickled, and falls back to doing so.
-    """
-    import torch
-
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.namelist():
-            name = entry.partition("/")[2]
-            plain = True
-            if name.startswith(("data/weights/", "data/constants/")) and name.endswith("_config.json"):
-                parts = json.loads(archive.read(entry))["config"].values()
-                plain = all(PLAIN.fullmatch(part["path_name"]) and not part["use_pickle"] for part in parts)
-            elif name.startswith(("data/weights/", "data/constants/")):
-                plain = not name.endswith(".pt")  # how earlier versions of torch kept all weights at once
-            elif name.startswith("data/sample_inputs/"):
-                try:
-                    torch.load(io.BytesIO(archive.read(entry)), weights_only=True)
-                except pickle.UnpicklingError:
-                    plain = False
-            if not plain:
-                raise ModelError(f"{path}: {name} holds a pickled object, which may run any code; it is not loaded")
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    bounds = onnxruntime.OrtArenaCfg(memory * 3 // 4, -1, -1, -1)  # -1: the library's own choice
+    onnxruntime.create_and_register_allocator(place, bounds)

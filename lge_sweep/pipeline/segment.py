@@ -148,6 +148,11 @@ class TwoStageSegmenter:
                 f"stage {stage}'s network must give probabilities [slices, classes, rows, columns] = {expected}; got "
                 f"{probabilities.shape}. Is it the network of this stage and size?"
             )
+        if probabilities.dtype != np.float32 or not np.isfinite(probabilities).all():
+            got = "NaN or infinity" if probabilities.dtype == np.float32 else f"values of type {probabilities.dtype}"
+            raise ModelError(
+                f"stage {stage}'s network must give finite float32 probabilities; got {got}; train it again"
+            )
         return probabilities
 
 

@@ -16,7 +16,8 @@ from lge_sweep.tracking.served import Predict, serve
 
 def load(folder: Path, settings: Mapping[str, Any]) -> Predict:
     """Return what predicts."""
-    segmenter, size = load_segmenter(folder, settings["runtime"]), settings["pixel_mm"]
+    # trusted: who loads this model has MLflow run this very file, which came with it
+    segmenter, size = load_segmenter(folder, settings["runtime"], trust=True), settings["pixel_mm"]
     if segmenter.options.crop_margin_mm is not None and not size:
         raise ModelError(
             "this model keeps a margin in mm around the heart and must be told the size of the pixels: "

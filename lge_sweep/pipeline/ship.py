@@ -2,11 +2,13 @@
 
 import hashlib
 from collections.abc import Collection
+from contextlib import suppress
 
 from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.errors import DamagedError
 from lge_sweep.pipeline.compare import COMPARISON, Comparison, compare
 from lge_sweep.pipeline.evaluate import Evaluation
-from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
+from lge_sweep.pipeline.fit import SHIPPED_RECORD, ShippedRecord, TwoStage
 from lge_sweep.pipeline.load import NAME, read_settings
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import TABLES
@@ -14,10 +16,12 @@ from lge_sweep.pipeline.variants import PIPELINE, Part, Say, shipped_name, shipp
 from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.sweep.execute import best_network
 from lge_sweep.sweep.files import BEST, slug
+from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import open_sweep, plan_tags
+from lge_sweep.sweep.records import read_record
 from lge_sweep.tracking import Tracker, finishing
 from lge_sweep.tracking.registry import promote
-from lge_sweep.whole import file_digest, read_json, write_json
+from lge_sweep.whole import file_digest, write_json
 
 VAL = "val"
 
@@ -81,12 +85,20 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bo
     about = (
         f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
     )
-    version = register_segmenter(tracker, folder, fits.name, fits.name, facts, about)
-    before = fits.folder / SHIPPED_RECORD
-    new = anew or not before.is_file() or read_json(before)["key"] != version.key
-    said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
-    write_json(before, {"key": version.key, "shipped": two_stage.fit.shipped.model_dump()})
+    with tracker.required():
+        version = register_segmenter(tracker, folder, fits.name, fits.name, facts, about)
+        new = anew or _shipped_before(fits) != version.key
+        said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
+    record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped)
+    write_json(fits.folder / SHIPPED_RECORD, record.model_dump(mode="json"))
     return f"Shipped: {shipped_words(two_stage)}. {said}"
+
+
+def _shipped_before(fits: Plan) -> str | None:
+    """Return the key of what was shipped last; None if nothing was, or the record of it is damaged."""
+    with suppress(DamagedError):
+        return read_record(ShippedRecord, fits.folder / SHIPPED_RECORD).key
+    return None
 
 
 def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluation) -> None:

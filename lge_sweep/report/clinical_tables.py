@@ -7,6 +7,7 @@ import pandas as pd
 
 from lge_sweep.quantify.agreement import Agreement, agreement
 from lge_sweep.report.final_tables import markdown
+from lge_sweep.text import in_markdown
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def clinical_markdown(frame: pd.DataFrame, quantities: Mapping[str, Quantity] = 
     rows = []
     for line in frame.to_dict("records"):
         cells = [one_digit(line[f"{name}_{side}"], sign=side == "error") for name in quantities for side in sides]
-        rows.append([str(line["case"]), *cells])
+        rows.append([in_markdown(str(line["case"])), *cells])
     return markdown(header, rows)
 
 

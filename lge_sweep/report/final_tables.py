@@ -12,6 +12,7 @@ from lge_sweep.labels import Label
 from lge_sweep.report.paper import PAPER_COLUMNS, PAPER_TABLES
 from lge_sweep.scoring.bootstrap import in_hundred
 from lge_sweep.scoring.intervals import GLOBAL, Estimate, Intervals
+from lge_sweep.text import in_markdown
 
 FORMS: dict[str, str] = {
     "image_mean": "mean over images",
@@ -169,7 +170,7 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
         count = f"{numbers['images'].iloc[counted]:.0f}"
         headline = numbers.iloc[SIDE_BY_SIDE.index(HEADLINE)]
         difference = signed_cell(headline["difference"], headline["difference_low"], headline["difference_high"])
-        rows.append([str(pipeline), *with_count(cells, count), difference])
+        rows.append([in_markdown(str(pipeline)), *with_count(cells, count), difference])
     papers = [cell(value) for value in _paper_row()]
     rows.append(["paper, its own patients", *with_count(papers, cell(None)), cell(None)])
     meaning = "; ".join(f"{form.replace('_', ' ')}: {words}" for form, words in FORMS.items())
@@ -180,9 +181,14 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a Markdown table; the first column to the left, the others to the right."""
+    """Lay out a Markdown table; the first column to the left, the others to the right.
+
+    Args:
+        header: a text a column.
+        rows: the cells, in Markdown; text of others is `lge_sweep.text.in_markdown`.
+    """
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(text.replace('|', '/') for text in line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def cell(value: float | None, low: float | None = None, high: float | None = None) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.scoring.score import RULES, Score, Value, global_metrics, mean_of_all, score
+from lge_sweep.text import shorten
 
 ROUNDING = 1e-12
 """Scores that agree to so much are equal: a sum of weights and metrics is not exact."""
@@ -168,10 +169,10 @@ def select(
         paper's choices (section IV.A.2 and IV.B.2: its stage-2 winner scores .6348 against .6396).
     """
     if unfinished and not allow_incomplete:
-        listed = "\n".join(f"  - {name}: {reason}" for name, reason in unfinished.items())
         raise SelectionError(
-            f"{len(unfinished)} of {len(results) + len(unfinished)} cells have no result:\n{listed}\n"
-            "Run the same command again to retry them, or add --allow-incomplete to select among the others."
+            f"{len(unfinished)} of {len(results) + len(unfinished)} cells have no result:",
+            *(f"  - {name}: {reason}" for name, reason in unfinished.items()),
+            "Run the same command again to retry them, or add --allow-incomplete to select among the others.",
         )
     if not results:
         raise SelectionError("no cell has a result; nothing can be selected")
@@ -234,7 +235,7 @@ def override(selection: Selection, name: str, reason: str) -> Selection:
     """
     entries = {entry.name: entry for entry in selection.ranking}
     if name not in entries:
-        raise ConfigError(f"no configuration named '{name}' in this sweep: {suggest(name, entries)}")
+        raise ConfigError(f"no configuration named '{shorten(name)}' in this sweep: {suggest(name, entries)}")
     if name in selection.selected:
         raise ConfigError(f"{name} is what the rule selects; there is nothing to override")
     collapsed = entries[name].collapsed

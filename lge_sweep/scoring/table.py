@@ -1,14 +1,17 @@
 """Read a CSV of global metrics, whatever it calls its columns, and rank its rows."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lge_sweep.csv_files import read_rows, restore
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import METRICS
 from lge_sweep.scoring.score import Score, Value, score
+from lge_sweep.text import shorten, told
 
 ALIASES = {"f1score": "f1", "bfscore": "bf", "jaccard": "iou", "recall": "sensitivity", "boundaryf1": "bf"}
+MOST_SHOWN = 20
+"""Titles of a header that a message names."""
 MISSING = {"", "-", "\u2013", "na", "n/a", "nan", "none"}
 
 
@@ -27,17 +30,30 @@ def score_table(path: Path, rule: str) -> list[tuple[str, Score]]:
         ConfigError: the file cannot be read, a metric is not there or not a number in 0-1.
     """
     header, rows = _read(path)
-    columns = {_metric(title): index for index, title in enumerate(header)}
-    absent = [name for name in METRICS if name not in columns]
-    if absent:
-        raise ConfigError(f"{path}: no column {', '.join(absent)}; the header is: {', '.join(header)}")
+    columns = _columns(path, header)
     named = next((index for index, title in enumerate(header) if _metric(title) not in METRICS), None)
     ranked = []
-    for number, row in enumerate(rows, start=2):
-        name = row[named] if named is not None else f"line {number}"
-        metrics = {metric: _value(row[columns[metric]], metric, f"{path}, line {number}") for metric in METRICS}
-        ranked.append((name, _score(metrics, rule, f"{path}, line {number}")))
+    for line, row in rows:
+        name = restore(row[named]) if named is not None else f"line {line}"
+        where = f"{path}, line {line}"
+        metrics = {metric: _value(row[columns[metric]], metric, where) for metric in METRICS}
+        ranked.append((name, _score(metrics, rule, where)))
     return sorted(ranked, key=lambda entry: -entry[1].value)
+
+
+def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
+    """Return which column each metric is; titles are compared as `_metric` reads them."""
+    titles: dict[str, list[str]] = {name: [] for name in METRICS}
+    for title in header:
+        if (metric := _metric(title)) in titles:
+            titles[metric].append(shorten(title))
+    if twice := [f"{metric} ({', '.join(found)})" for metric, found in titles.items() if len(found) > 1]:
+        raise ConfigError(f"{path}: two columns are the same metric: {'; '.join(twice)}; keep one of them")
+    if absent := [metric for metric, found in titles.items() if not found]:
+        raise ConfigError(
+            f"{path}: no column {', '.join(absent)}; the header is: {', '.join(map(shorten, header[:MOST_SHOWN]))}"
+        )
+    return {metric: index for index, title in enumerate(header) if (metric := _metric(title)) in titles}
 
 
 def _score(metrics: Mapping[str, Value], rule: str, where: str) -> Score:
@@ -46,18 +62,14 @@ def _score(metrics: Mapping[str, Value], rule: str, where: str) -> Score:
     return score(metrics, rule)
 
 
-def _read(path: Path) -> tuple[list[str], list[list[str]]]:
+def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            lines = [line for line in csv.reader(file) if any(cell.strip() for cell in line)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path}: cannot be read as CSV: {error}") from error
-    if len(lines) < 2:
+        header, rows = read_rows(path)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read as CSV: {told(error)}") from error
+    if not rows:
         raise ConfigError(f"{path}: needs a header line and at least one row")
-    ragged: Sequence[int] = [n for n, line in enumerate(lines[1:], start=2) if len(line) != len(lines[0])]
-    if ragged:
-        raise ConfigError(f"{path}, line {ragged[0]}: has another number of columns than the header")
-    return lines[0], lines[1:]
+    return header, rows
 
 
 def _metric(title: str) -> str:
@@ -71,7 +83,10 @@ def _value(text: str, metric: str, where: str) -> Value:
     try:
         value = float(text)
     except ValueError:
-        raise ConfigError(f"{where}: {metric} is '{text}'; expected a number in 0-1, or '-' if missing") from None
+        comma = ", with a decimal point" if "," in text else ""
+        raise ConfigError(
+            f"{where}: {metric} is '{shorten(text)}'; expected a number in 0-1{comma}, or '-' if missing"
+        ) from None
     if not 0 <= value <= 1:
         raise ConfigError(f"{where}: {metric} is {value:g}; expected a number in 0-1")
     return value

@@ -6,15 +6,17 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pandas as pd
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 from torch import Tensor
 
+from lge_sweep.csv_files import csv_text
 from lge_sweep.errors import TrialError
 from lge_sweep.sweep.files import CHECKPOINT
+from lge_sweep.sweep.folder import read_history
+from lge_sweep.sweep.records import TrainingFacts
 
 REPORT_EVERY = 0.25
 """Seconds between two reports of a step."""
@@ -126,14 +128,14 @@ class Recorder(Callback):
         """Seconds of training, over all sessions."""
         return self.earlier_seconds + time.monotonic() - self._started
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> TrainingFacts:
         """Return plain facts about the finished training."""
-        return {
-            "steps": self.rows[-1].step if self.rows else 0,
-            "epochs": self.rows[-1].epoch if self.rows else 0,
-            "best_step": self.best_step,
-            "best_val_loss": self.best_loss,
-        }
+        return TrainingFacts(
+            steps=self.rows[-1].step if self.rows else 0,
+            epochs=self.rows[-1].epoch if self.rows else 0,
+            best_step=self.best_step,
+            best_val_loss=self.best_loss,
+        )
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
@@ -142,7 +144,7 @@ class Recorder(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the history where the checkpoint was made."""
         self.best_loss, self.best_step = state_dict["best_loss"], state_dict["best_step"]
-        table = pd.read_csv(self.history)
+        table = read_history(self.history)
         known = table[table["step"] <= state_dict["step"]].astype(object)
         self.rows = [Row(**row) for row in known.where(known.notna(), None).to_dict("records")]
         self.earlier_seconds = self.rows[-1].seconds
@@ -157,6 +159,16 @@ class Recorder(Callback):
         if time.monotonic() - self._reported >= REPORT_EVERY:
             self._reported = time.monotonic()
             self.step_done(self.rows[-1], self.val_loss)
+
+    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
+        """Say that work goes on."""
+        self.alive()
+
+    def alive(self) -> None:
+        """Say that work goes on, although no step is being done; whoever listens tells it from a worker that hangs."""
+        if self.rows and time.monotonic() - self._reported >= REPORT_EVERY:
+            self._reported = time.monotonic()
+            self.step_done(self.rows[-1]._replace(val_loss=None, val_dice=None), self.val_loss)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Record one validation and keep the weights if they are the best so far."""
@@ -174,7 +186,7 @@ class Recorder(Callback):
             assert isinstance(network, torch.nn.Module)
             save_weights(network, self.best)
         unfinished = self.history.with_suffix(".tmp")
-        pd.DataFrame(self.rows, columns=list(Row._fields)).to_csv(unfinished, index=False)
+        unfinished.write_text(csv_text(Row._fields, self.rows), encoding="utf-8")
         unfinished.replace(self.history)
         self.step_done(self.rows[-1], loss)
 
@@ -185,7 +197,11 @@ def save_weights(network: torch.nn.Module, path: Path) -> None:
 
 
 def save_whole(content: dict[str, Any], path: Path) -> None:
-    """`torch.save` through memory and a temporary name."""
+    """`torch.save` through memory and a temporary name.
+
+    Nothing waits for the disk here: what is resumed from is checked before (`check_resumable`), and what counts as a
+    result is synced before its record is written.
+    """
     buffer = io.BytesIO()
     torch.save(content, buffer)
     unfinished = path.with_suffix(".tmp")

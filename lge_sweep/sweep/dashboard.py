@@ -1,15 +1,15 @@
-"""Serve the Optuna dashboard of a runs directory on this machine alone."""
+"""Serve the Optuna dashboard of a runs directory on this machine alone, to look at."""
 
-from contextlib import suppress
 from pathlib import Path
-from wsgiref.simple_server import WSGIRequestHandler, make_server
 
-from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna_dashboard import wsgi
 
 from lge_sweep.errors import RunsError
-from lge_sweep.loopback import HOST, check_port, open_when_up
-from lge_sweep.sweep.ledger import JOURNAL
+from lge_sweep.loopback import PageServer
+from lge_sweep.sweep.journal import JOURNAL, open_journal
+from lge_sweep.terminal import say
+
+READ_ONLY = "Trials are shown here and not changed: they are the ledger of the sweeps. See lge-sweep select, search."
 
 
 def serve(runs: Path, port: int, browser: bool) -> None:
@@ -18,27 +18,14 @@ def serve(runs: Path, port: int, browser: bool) -> None:
     Args:
         runs: the runs directory.
         port: port on the loopback address.
-        browser: open a browser once the server answers.
+        browser: open a browser window.
 
     Raises:
-        RunsError: there is nothing to show, or the port is taken.
+        RunsError: there is nothing to show, it cannot be read, or the port is taken.
     """
-    journal = runs / JOURNAL
-    if not journal.is_file():
+    if not (runs / JOURNAL).is_file():
         raise RunsError(f"{runs}: no sweep yet; begin with 'make phase1' (lge-sweep phase1)")
-    check_port(port)
-    address = f"http://{HOST}:{port}/dashboard/"
-    print(f"Optuna dashboard of {runs}: {address}\nLook, but delete nothing there: it is the ledger.", flush=True)
-    print("Stop it with Ctrl-C.", flush=True)
-    if browser:
-        open_when_up(address, address)
-    storage = JournalStorage(JournalFileBackend(str(journal)))
-    with suppress(KeyboardInterrupt), make_server(HOST, port, wsgi(storage), handler_class=_Quiet) as server:
-        server.serve_forever()
-
-
-class _Quiet(WSGIRequestHandler):
-    """Does not print every request."""
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
+    with PageServer(port) as server:
+        application = wsgi(open_journal(runs))
+        say(f"Optuna dashboard of {runs}, to look at:")
+        server.run(application, "dashboard/", browser, READ_ONLY)

@@ -1,5 +1,6 @@
 """The one driver of a runs directory: owns ledger and MLflow, hands cells to workers, survives what they do."""
 
+import logging
 import os
 import signal
 import threading
@@ -10,21 +11,24 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
-from lge_sweep.paths import make_writable
+from lge_sweep.paths import make_writable, stall_limit
 from lge_sweep.scoring import Result
 from lge_sweep.sweep.ledger import Ledger, hold_runs
 from lge_sweep.sweep.plan import Plan, part_counts
 from lge_sweep.sweep.progress import SweepProgress, print_parts
 from lge_sweep.sweep.round import Round
-from lge_sweep.sweep.source import make_source
+from lge_sweep.sweep.source import Source, make_source
 from lge_sweep.sweep.task import Failed
-from lge_sweep.sweep.worker import NO_SPACE, Worker
+from lge_sweep.sweep.worker import NO_SPACE, Worker, await_earlier_workers, log_of
+from lge_sweep.terminal import Terminal, styled
 
 if TYPE_CHECKING:
     from lge_sweep.tracking import TrackedRun, Tracker
+
+CATCH_UP = 60.0
+"""Seconds that the end of a sweep waits for MLflow, if its view is behind."""
+_log = logging.getLogger(__name__)
 
 
 class Driver:
@@ -33,12 +37,13 @@ class Driver:
     Use `drive` to get one.
     """
 
-    def __init__(self, runs: Path, workers: int, console: Console) -> None:
+    def __init__(self, runs: Path, workers: int, console: Terminal) -> None:
         """Take the directory; workers are hired when there is something to do."""
         self.runs, self.console = runs, console
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.threads = max(1, cores // workers)
         self.places = workers
+        self.stall = stall_limit()
         self.workers: list[Worker] = []
         self.ledger = Ledger(runs)
         self._tracker: Tracker | None = None
@@ -50,7 +55,9 @@ class Driver:
         if self._tracker is None:
             from lge_sweep.tracking import Tracker
 
-            self._tracker = Tracker(self.runs)
+            self._tracker = Tracker(self.runs, patient=True)
+            if self._tracker.behind is not None:
+                self._tracker.catch_up(0)
         return self._tracker
 
     def introduce(self, plan: Plan) -> None:
@@ -58,11 +65,13 @@ class Driver:
         config = plan.config
         stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
         title = f"{config.phase} stage {config.stage} ({stage})"
-        self.console.print(f"\n[bold]{title}[/bold]: {_amount(plan)} on {config.data}, profile {config.profile}")
+        self.console.print()
+        amount = f"{_amount(plan)} on {config.data}, profile {config.profile}"
+        self.console.print(styled(f"{title}:", "bold"), amount)
         print_parts(self.console, part_counts(plan.manifest))
         for note in plan.notes:
-            self.console.print(f"note: {note}", style="yellow", markup=False, soft_wrap=True)
-        self.console.print(f"folder: {plan.folder}", markup=False, soft_wrap=True)
+            self.console.print(f"note: {note}", style="yellow", soft_wrap=True)
+        self.console.print(f"folder: {plan.folder}", soft_wrap=True)
 
     def open_run(self, plan: Plan) -> "TrackedRun":
         """Open the sweep's MLflow run; if there is something to do, workers load their libraries meanwhile.
@@ -91,17 +100,9 @@ class Driver:
             RunsError: the disk is full.
             KeyboardInterrupt: stopped; the same command goes on where it was.
         """
-        from lge_sweep.sweep.publish import log_outcome, open_trial, show_ended
-
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
         source = make_source(plan, study)
-        for note in source.removed:
-            self.console.print(f"note: {note}")
-        results = {}
-        for cell, trial in source.finished():
-            results[cell.name] = log_outcome(open_trial(self.tracker, plan, cell, trial, parent), plan, cell)
-        for cell, trial, reason in source.without_result():
-            show_ended(self.tracker, plan, cell, trial, parent, reason)
+        results = self._show(plan, source, parent)
         failed: dict[str, str] = {}
         if source.done() < source.total:
             self._staff()
@@ -109,13 +110,37 @@ class Driver:
         with SweepProgress(self.console, title, source.total, source.done()) as progress:
             Round(self, plan, study, parent, progress, source, results, failed).complete()
         plan = replace(plan, cells=tuple(source.cells()))
+        self._complete_view(plan, source, parent)
         ordered = {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}
         return plan, ordered, dict(source.missing(failed))
 
-    def replace(self, worker: Worker) -> None:
+    def _show(self, plan: Plan, source: Source, parent: "TrackedRun") -> dict[str, Result]:
+        """Show in MLflow all that has ended, as far as it is not there; returns the results of the finished cells."""
+        from lge_sweep.sweep.publish import log_outcome, open_trial, show_ended
+
+        results = {}
+        for cell, trial in source.finished():
+            results[cell.name] = log_outcome(open_trial(self.tracker, plan, cell, trial, parent), plan, cell)
+        for cell, trial, reason in source.without_result():
+            show_ended(self.tracker, plan, cell, trial, parent, reason)
+        return results
+
+    def _complete_view(self, plan: Plan, source: Source, parent: "TrackedRun") -> None:
+        """Send MLflow what it has missed while it could not be reached."""
+        if self.tracker.behind is None:
+            return
+        self.console.print(f"completing MLflow's view, which is behind: {self.tracker.behind}")
+        if self.tracker.catch_up(CATCH_UP):
+            parent.open()
+            self._show(plan, source, parent)
+        if self.tracker.behind is not None:
+            _log.warning("MLflow's view is still behind (%s); the same command completes it", self.tracker.behind)
+
+    def replace(self, worker: Worker) -> Worker:
         """Put a new worker in the place of one that died or may be in a bad state."""
         worker.stop()
         self.workers[worker.number] = self._hire(worker.number)
+        return self.workers[worker.number]
 
     def dismiss(self) -> None:
         """End all workers."""
@@ -129,7 +154,7 @@ class Driver:
             self.workers = [self._hire(number) for number in range(self.places)]
 
     def _hire(self, number: int) -> Worker:
-        return Worker(number, self.threads, self.runs / "logs" / f"worker{number}.txt")
+        return Worker(number, self.threads, self.runs)
 
     def _check_weights(self, plan: Plan) -> None:
         """Find out before the first trial whether pretrained weights can be had."""
@@ -138,22 +163,22 @@ class Driver:
         key = (weights, str(plan.config.training.width), *models)
         if weights == "none" or key in self._checked:
             return
-        self.console.print(f"looking for pretrained weights ({weights})", highlight=False)
+        self.console.print(f"looking for pretrained weights ({weights})")
         worker = self.workers[0]
         try:
             worker.send((list(models), weights, plan.config.training.width))
+            if not worker.connection.poll(self.stall):
+                raise RunsError(f"pretrained weights ({weights}) were not there in {self.stall:.0f} s; bring the files")
             answer = worker.connection.recv()
         except (EOFError, OSError):
-            raise RunsError(
-                f"the worker process died while starting; see {self.runs / 'logs' / 'worker0.txt'}"
-            ) from None
+            raise RunsError(f"the worker process died while starting; see {log_of(self.runs, 0)}") from None
         if isinstance(answer, Failed):
-            raise WeightsError(answer.reason)
+            raise WeightsError(*answer.reason.split("\n"))
         self._checked.add(key)
 
 
 @contextmanager
-def drive(runs: Path, workers: int, console: Console) -> Iterator[Driver]:
+def drive(runs: Path, workers: int, console: Terminal) -> Iterator[Driver]:
     """Hold a runs directory and its workers while sweeps run.
 
     Args:
@@ -165,7 +190,8 @@ def drive(runs: Path, workers: int, console: Console) -> Iterator[Driver]:
         RunsError: the directory cannot be written, is full, or is held by another driver.
     """
     make_writable(runs)
-    with hold_runs(runs), _sigterm_as_interrupt():
+    with hold_runs(runs), _signals_as_interrupt():
+        await_earlier_workers(runs)
         driver = Driver(runs, workers, console)
         try:
             yield driver
@@ -196,8 +222,11 @@ def is_full(error: BaseException | None) -> bool:
 
 
 @contextmanager
-def _sigterm_as_interrupt() -> Iterator[None]:
-    """Let a cluster's SIGTERM end a sweep as cleanly as Ctrl-C does."""
+def _signals_as_interrupt() -> Iterator[None]:
+    """Let a cluster's SIGTERM, or a terminal that is closed, end a sweep as cleanly as Ctrl-C does.
+
+    Under `nohup` SIGHUP is ignored, and stays so.
+    """
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -205,11 +234,14 @@ def _sigterm_as_interrupt() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    previous = signal.signal(signal.SIGTERM, interrupt)
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for name in names if signal.getsignal(number := getattr(signal, name)) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def _amount(plan: Plan) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +15,7 @@ from pytorch_lightning import Trainer
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
+from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
 from lge_sweep.data.module import LgeDataModule
 from lge_sweep.labels import class_names, stage_target
@@ -26,10 +26,12 @@ from lge_sweep.models.segmenter import Segmenter
 from lge_sweep.report import write_cell_figures
 from lge_sweep.sweep.callbacks import MovingAverage, Patience, Recorder, Row, WholeCheckpoints, make_checkpoints
 from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
+from lge_sweep.sweep.folder import FILES, check_file, read_per_image
 from lge_sweep.sweep.plan import Plan
-from lge_sweep.sweep.tables import read_per_image, read_tables
+from lge_sweep.sweep.records import CellRecord, HardwareFacts, Seconds, read_record
+from lge_sweep.sweep.tables import read_tables
 from lge_sweep.sweep.task import CellTask, GivenUpError, Progress
-from lge_sweep.whole import write_json
+from lge_sweep.whole import file_digest, sync, write_bytes, write_json, write_text
 
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
 
@@ -53,22 +55,27 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     hardware = find_hardware(task.training, worker)
     data = LgeDataModule(task.arrays, task.parts, task.cell.stage, task.training, task.cell.seed)
     recorder = _train(task, data, hardware, report)
-    prediction = predict(task, data, hardware)
+    prediction = predict(task, data, hardware, recorder.alive)
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.folder / PER_IMAGE))
     figures = _draw(task, prediction, summary.collapsed)
-    outcome: dict[str, Any] = {
-        "cell": asdict(task.cell),
-        "part": task.part,
-        "summary": summary.to_dict(),
-        "training": recorder.facts(),
-        "class_weights": dict(zip(class_names(task.cell.stage), task.class_weights, strict=True)),
-        "seconds": {"training": recorder.seconds, "all": recorder.earlier_seconds + time.monotonic() - started},
-        "figures": figures,
-        "hardware": asdict(hardware),
-        "versions": {name: version(name) for name in LIBRARIES},
-    }
-    write_json(task.folder / OUTCOME, outcome)
+    for name in FILES:
+        sync(task.folder / name)
+    outcome = CellRecord(
+        format=2,
+        sweep=task.sweep,
+        cell=task.cell,
+        part=task.part,
+        summary=summary,
+        training=recorder.facts(),
+        class_weights=dict(zip(class_names(task.cell.stage), task.class_weights, strict=True)),
+        seconds=Seconds(training=recorder.seconds, all=recorder.earlier_seconds + time.monotonic() - started),
+        figures=tuple(figures),
+        hardware=HardwareFacts(**asdict(hardware)),
+        versions={name: version(name) for name in LIBRARIES},
+        files={name: file_digest(task.folder / name) for name in FILES},
+    )
+    write_json(task.folder / OUTCOME, outcome.model_dump(mode="json"))
     (task.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -108,14 +115,25 @@ def _train(
     return recorder
 
 
-def predict(task: CellTask, data: LgeDataModule, hardware: Hardware) -> NDArray[np.uint8]:
+def predict(
+    task: CellTask, data: LgeDataModule, hardware: Hardware, alive: Callable[[], None] = lambda: None
+) -> NDArray[np.uint8]:
     """Predict the measured part with the best weights, in single precision.
+
+    Args:
+        task: the cell.
+        data: its data.
+        hardware: where to compute.
+        alive: called after each batch.
 
     Returns:
         [N, S, S] uint8 channel indices, in the order of the part's rows.
     """
     module = load_best(task.folder / BEST, task.cell, task.training).to(hardware.torch_device())
-    batches = [module.predict_classes(batch["image"]).cpu().numpy() for batch in data.in_order(task.part)]
+    batches = []
+    for batch in data.in_order(task.part):
+        batches.append(module.predict_classes(batch["image"]).cpu().numpy())
+        alive()
     return np.concatenate(batches)
 
 
@@ -127,8 +145,14 @@ def load_best(path: Path, cell: Cell, training: Training) -> SegmentationModule:
 
 
 def best_network(plan: Plan, cell: Cell) -> Segmenter:
-    """Return a finished cell's network with its best weights, as others use it."""
-    return Segmenter(load_best(plan.cell_folder(cell) / BEST, cell, plan.config.training))
+    """Return a finished cell's network with its best weights, as others use it.
+
+    Raises:
+        DamagedError: the weights are not what was written.
+    """
+    path = plan.cell_folder(cell) / BEST
+    check_file(path, read_record(CellRecord, path.with_name(OUTCOME)))
+    return Segmenter(load_best(path, cell, plan.config.training))
 
 
 def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
@@ -137,10 +161,10 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
         bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
     )  # fmt: skip
-    table.to_csv(task.folder / PER_IMAGE, index=False)
+    write_text(task.folder / PER_IMAGE, frame_text(table))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, prediction=prediction)
-    (task.folder / PREDICTIONS).write_bytes(buffer.getvalue())
+    write_bytes(task.folder / PREDICTIONS, buffer.getvalue())
 
 
 def _draw(task: CellTask, prediction: NDArray[np.uint8], collapsed: tuple[str, ...]) -> list[str]:

@@ -1,12 +1,12 @@
 """The end of a sweep: rank, select, doubt, draw, show it in MLflow, register the winner."""
 
-import csv
-import io
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
-from lge_sweep.errors import ConfigError, SelectionError
+from lge_sweep.csv_files import columns_text
+from lge_sweep.errors import ConfigError, DamagedError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
@@ -15,9 +15,10 @@ from lge_sweep.scoring.paired import Comparison
 from lge_sweep.sweep.files import OVERRIDE, SELECTION
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import log_selection, ranking_columns
+from lge_sweep.sweep.records import OverrideRecord, read_record, read_selection
 from lge_sweep.sweep.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
-from lge_sweep.whole import read_json, write_json, write_text
+from lge_sweep.whole import write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def finish_sweep(
     Raises:
         SelectionError: the sweep is incomplete, or nothing can be scored; the run is marked FAILED.
         ConfigError: the person's choice that is kept does not fit the results.
+        RunsError: the winner cannot be registered; what was selected is kept.
     """
     try:
         selection = choose(plan, results, failed, allow_incomplete)
@@ -87,33 +89,43 @@ def finish_sweep(
     tables = _tables(plan, results)
     doubts = _doubt(plan, tables, selection)
     champion = best_cell(plan, results, selection.selected[0])
-    write_text(plan.folder / RANKING, _csv(ranking_columns(selection, doubts)))
+    write_text(plan.folder / RANKING, columns_text(ranking_columns(selection, doubts)))
     columns = [field.name for field in fields(Comparison)]
     tests = {name: [getattr(test, name) for test in doubts.comparisons] for name in columns}
-    write_text(plan.folder / COMPARISONS, _csv(tests))
+    write_text(plan.folder / COMPARISONS, columns_text(tests))
     figures = _draw(plan, results, tables, selection, doubts)
     config, groups = plan.config, configurations(plan.cells)
     registered = None
+    record = {
+        "sweep": plan.name,
+        "data_digest": plan.data_digest,
+        "basis": plan.basis,
+        "models": list(dict.fromkeys(groups[name][0].model for name in selection.selected)),
+        "champion": champion.name,
+        **selection.to_dict(),
+        "doubt": doubts.to_dict(),
+    }
     if config.phase == "phase2":
         from lge_sweep.sweep.register import register_winner  # loads torch, which other phases' drivers do without
 
-        known = read_json(plan.folder / SELECTION)["champion"] if (plan.folder / SELECTION).is_file() else None
-        registered = register_winner(tracker, plan, champion, selection, doubts, promote or known != champion.name)
-    write_json(
-        plan.folder / SELECTION,
-        {
-            "sweep": plan.name,
-            "data_digest": plan.data_digest,
-            "basis": plan.basis,
-            "models": list(dict.fromkeys(groups[name][0].model for name in selection.selected)),
-            "champion": champion.name,
-            **selection.to_dict(),
-            "doubt": doubts.to_dict(),
-        },
-    )
+        new = promote or _registered_before(plan) != champion.name
+        record["registered"] = False
+        write_json(plan.folder / SELECTION, record)  # what was selected is kept, whatever becomes of the registry
+        with tracker.required():
+            registered = register_winner(tracker, plan, champion, selection, doubts, new)
+        record["registered"] = True
+    write_json(plan.folder / SELECTION, record)
     log_selection(run, plan, selection, doubts, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
     settings = () if config.search is None else tuple(champion.settings)
     return Outcome(selection, doubts, registered, short_configurations(plan.cells), settings)
+
+
+def _registered_before(plan: Plan) -> str | None:
+    """Return the cell that the sweep's last selection registered; None if none did, or its record is damaged."""
+    with suppress(DamagedError):
+        known = read_selection(plan.folder, SELECTION)
+        return known.champion if known.registered else None
+    return None
 
 
 def choose(
@@ -147,7 +159,9 @@ def choose(
     )
     path = plan.folder / OVERRIDE
     if decree is None and path.is_file():
-        decree = Decree(**read_json(path))
+        remedy = f"Take the choice back (lge-sweep select {plan.name} --withdraw), or choose again (--override)"
+        kept = read_record(OverrideRecord, path, remedy)
+        decree = Decree(kept.name, kept.reason)
     if decree is None or decree.name is None:
         return selection
     try:
@@ -219,11 +233,3 @@ def _draw(
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.part} part"
     paths = write_sweep_figures(plan.folder, title, list(tables.values()), best, class_names(stage), stage, lines)
     return [path.name for path in paths]
-
-
-def _csv(columns: Mapping[str, list[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()

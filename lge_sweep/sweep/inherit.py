@@ -6,7 +6,7 @@ from lge_sweep.config import SweepConfig
 from lge_sweep.config.loader import read_yaml
 from lge_sweep.errors import InheritError
 from lge_sweep.sweep.files import FACTS, SELECTION, SETTINGS
-from lge_sweep.whole import read_json
+from lge_sweep.sweep.records import PlanRecord, read_record, read_selection
 
 SELECTED = ("selected",)
 
@@ -29,16 +29,16 @@ def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepCo
         return config, []
     what = f"phase 1 of stage {config.stage}"
     folders = matching_sweeps("phase1", config, basis, runs)
-    selections = {folder.name: read_json(folder / SELECTION) for folder in folders}
-    if len({frozenset(selection["models"]) for selection in selections.values()}) > 1:
-        listed = "; ".join(f"{name}: {', '.join(selection['models'])}" for name, selection in selections.items())
+    selections = {folder.name: read_selection(folder, SELECTION) for folder in folders}
+    if len({frozenset(selection.models) for selection in selections.values()}) > 1:
+        listed = "; ".join(f"{name}: {', '.join(selection.models)}" for name, selection in selections.items())
         raise InheritError(
             f"{what} was run several times and selected different models ({listed}); name some with --models"
         )
-    models = tuple(next(iter(selections.values()))["models"])
+    models = next(iter(selections.values())).models
     grid = config.grid.model_copy(update={"model": models})
     notes = [f"models selected by {' and '.join(selections)}: {', '.join(models)}"]
-    notes += [f"of that selection: {note}" for selection in selections.values() for note in selection["notes"]]
+    notes += [f"of that selection: {note}" for selection in selections.values() for note in selection.notes]
     return config.model_copy(update={"grid": grid}), list(dict.fromkeys(notes))
 
 
@@ -62,7 +62,7 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
     folders = sweeps_of(phase, config, runs)
     if not folders:
         raise InheritError(f"{what} has not been run in {runs}, so that nothing is selected yet", phase, config.stage)
-    bases = {folder: str(read_json(folder / FACTS)["basis"]) for folder in folders}
+    bases = {folder: read_record(PlanRecord, folder / FACTS).basis for folder in folders}
     alike = [folder for folder in folders if bases[folder] == basis]
     if not alike:
         known = ", ".join(f"{bases[folder][:10]} ({folder.name})" for folder in folders)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import filelock
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import CategoricalDistribution
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.storages.journal import JournalFileBackend, JournalStorage
@@ -26,10 +26,10 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import Search
 from lge_sweep.errors import RunsError
 from lge_sweep.seeding import derive
+from lge_sweep.sweep.journal import JOURNAL, mend_journal, open_journal
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-JOURNAL = "study.log"
 State = Literal["waiting", "running", "failed", "pruned", "complete"]
 STATES: dict[TrialState, State] = {
     TrialState.WAITING: "running",
@@ -101,10 +101,9 @@ class Ledger:
     """The journal of a runs directory, opened for writing; the caller holds the directory."""
 
     def __init__(self, runs: Path) -> None:
-        """Open the journal, mending what a killed driver may have left."""
-        path = runs / JOURNAL
-        _mend(path)
-        self.storage = JournalStorage(JournalFileBackend(str(path)))
+        """Open the journal, mending what a killed driver or a bad disk may have left."""
+        mend_journal(runs)
+        self.storage = JournalStorage(JournalFileBackend(str(runs / JOURNAL)))
 
     def open(self, name: str, about: Mapping[str, Any], search: Search | None = None) -> "SweepLedger":
         """Open the study of a sweep, creating it if needed.
@@ -115,30 +114,35 @@ class Ledger:
             search: how trials are drawn and given up, if they are not enumerated.
         """
         study = optuna.create_study(storage=self.storage, study_name=name, direction="maximize", load_if_exists=True)
-        if search is not None:
-            known = len(study.get_trials(deepcopy=False))  # a resumed search must not draw its first trials again
-            study.sampler = TPESampler(
-                seed=derive(search.seed, "search", known), n_startup_trials=search.startup_trials, constant_liar=True
-            )
-            study.pruner = MedianPruner(
-                n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2
-            )
         for key, value in about.items():
             if study.user_attrs.get(key) != value:
                 study.set_user_attr(key, value)
-        return SweepLedger(study)
+        ledger = SweepLedger(study)
+        if search is not None:
+            ledger.draw_by(search)
+        return ledger
 
 
 class SweepLedger:
-    """The study of one sweep."""
+    """The study of one sweep. Nothing here takes longer as there are more trials, but what a search draws from."""
 
     def __init__(self, study: optuna.Study) -> None:
         """Wrap an open study."""
         self.study = study
+        self._last = {cell_name(trial): trial.number for trial in self.trials()}
+
+    def draw_by(self, search: Search) -> None:
+        """Say how the next trials are drawn and given up; a search that goes on must not draw its first ones again."""
+        seed = derive(search.seed, "search", len(self.trials()))
+        self.study.sampler = TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=True)
+        self.study.pruner = MedianPruner(
+            n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2
+        )
 
     def entry(self, cell: str) -> Entry:
         """Return the state of a cell."""
-        return latest(self.study.get_trials(deepcopy=False), [cell])[0]
+        number = self._last.get(cell)
+        return latest([] if number is None else [self._get(number)], [cell])[0]
 
     def start(self, cell: Cell, axes: Mapping[str, Sequence[Any]]) -> int:
         """Return the number of the cell's open trial: the one that was interrupted, or else a new one.
@@ -148,18 +152,20 @@ class SweepLedger:
             axes: the grid's axes, each with all its values.
         """
         entry = self.entry(cell.name)
-        if entry.state != "running":
-            values = {axis: cell.parameters[axis] for axis in axes}
-            self.study.enqueue_trial(values, user_attrs={"cell": cell.name})
-        elif self.study.trials[entry.trial or 0].state == TrialState.RUNNING:
+        if entry.state == "running":
             assert entry.trial is not None
             return entry.trial
-        distributions: dict[str, BaseDistribution] = {
-            axis: CategoricalDistribution(list(choices)) for axis, choices in axes.items()
-        }
-        trial = self.study.ask(distributions)  # takes the queued trial: with one driver there is just this one
-        assert trial.user_attrs["cell"] == cell.name, (trial.user_attrs, cell)
-        return trial.number
+        template = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params={axis: cell.parameters[axis] for axis in axes},
+            distributions={axis: CategoricalDistribution(list(choices)) for axis, choices in axes.items()},
+            user_attrs={"cell": cell.name},
+        )
+        return self._create(template)
+
+    def adopt(self, trial: FrozenTrial) -> int:
+        """Enter a trial that the ledger has lost; returns its number."""
+        return self._create(trial)
 
     def trials(self) -> list[FrozenTrial]:
         """Return all trials in order."""
@@ -167,28 +173,45 @@ class SweepLedger:
 
     def report(self, trial: int, step: int, value: float) -> bool:
         """Note an intermediate value, once a step, and return whether the pruner would stop the trial here."""
-        known = self.trials()[trial]
-        live = optuna.Trial(self.study, known._trial_id)
-        if step not in known.intermediate_values:
+        live = optuna.Trial(self.study, self._id(trial))
+        if step not in self._get(trial).intermediate_values:
             live.report(value, step)
         return bool(live.should_prune())
 
     def prune(self, trial: int) -> None:
         """Record a trial that was given up."""
-        self.study.tell(trial, state=TrialState.PRUNED)
+        self._end(trial, TrialState.PRUNED)
 
     def complete(self, trial: int, value: float, collapsed: Sequence[str]) -> None:
         """Record a finished trial, its score and the classes it never predicted."""
         self._note(trial, "collapsed", list(collapsed))
-        self.study.tell(trial, value)
+        self._end(trial, TrialState.COMPLETE, value)
 
     def fail(self, trial: int, reason: str) -> None:
         """Record a failed trial and why it failed."""
         self._note(trial, "reason", reason)
-        self.study.tell(trial, state=TrialState.FAIL)
+        self._end(trial, TrialState.FAIL)
+
+    def _end(self, trial: int, state: TrialState, value: float | None = None) -> None:
+        if self._get(trial).state == TrialState.WAITING:  # of a version that queued its trials
+            self.study._storage.set_trial_state_values(self._id(trial), TrialState.RUNNING)
+        self.study.tell(trial, value, state)
+
+    def _create(self, template: FrozenTrial) -> int:
+        storage = self.study._storage
+        number = storage.get_trial_number_from_id(storage.create_new_trial(self.study._study_id, template))
+        if "cell" in template.user_attrs:
+            self._last[template.user_attrs["cell"]] = number
+        return number
 
     def _note(self, trial: int, key: str, value: Any) -> None:
-        self.study._storage.set_trial_user_attr(self.study.trials[trial]._trial_id, key, value)
+        self.study._storage.set_trial_user_attr(self._id(trial), key, value)
+
+    def _id(self, trial: int) -> int:
+        return self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, trial)
+
+    def _get(self, trial: int) -> FrozenTrial:
+        return self.study._storage.get_trial(self._id(trial))
 
 
 def cell_name(trial: FrozenTrial) -> str:
@@ -219,11 +242,13 @@ def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
 
     Returns:
         (name, facts given to `Ledger.open`, state of each cell), in the order the sweeps were begun.
+
+    Raises:
+        DamagedError: the journal cannot be read.
     """
-    path = runs / JOURNAL
-    if not path.is_file():
+    if not (runs / JOURNAL).is_file():
         return []
-    storage = JournalStorage(JournalFileBackend(str(path)))
+    storage = open_journal(runs)
     result = []
     for summary in storage.get_all_studies():
         trials = storage.get_all_trials(summary._study_id, deepcopy=False)
@@ -253,14 +278,3 @@ def is_held(runs: Path) -> bool:
         return True
     except OSError:  # somebody else's runs, read-only: nothing of ours holds them
         return False
-
-
-def _mend(path: Path) -> None:
-    """Cut off a last line that a killed driver did not finish, and the journal lock it may have held."""
-    with suppress(FileNotFoundError):
-        os.unlink(f"{path}.lock")
-    if path.is_file():
-        content = path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(path, whole)

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,16 +17,20 @@ from lge_sweep.config import Cell, SweepConfig, cells, short_names
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.config.schema import Training
+from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.curate import curate
 from lge_sweep.data import class_weights, content_digest, load_arrays, make_schedule, prepare
-from lge_sweep.errors import DataError, RunsError
+from lge_sweep.errors import ConfigError, DamagedError, DataError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.labels import Label, class_names
 from lge_sweep.split import PARTS, split_cases
 from lge_sweep.sweep.digest import basis_digest, sweep_digest
 from lge_sweep.sweep.files import FACTS, MANIFEST, OUTCOME, SETTINGS
+from lge_sweep.sweep.folder import read_cell
 from lge_sweep.sweep.inherit import inherit_models
-from lge_sweep.whole import read_json, write_json, write_text
+from lge_sweep.sweep.records import REMEDY, CellRecord, PlanRecord, read_record
+from lge_sweep.text import shorten, told
+from lge_sweep.whole import write_json, write_text
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,11 @@ class Plan:
 
     def short_name(self, cell: Cell) -> str:
         """What to call a cell of this sweep on screen."""
-        return short_names(self.cells or [cell])[cell.name]
+        return self._short_names[cell.name] if self.cells else short_names([cell])[cell.name]
+
+    @cached_property
+    def _short_names(self) -> dict[str, str]:
+        return short_names(self.cells)
 
     def rows(self, part: str) -> list[int]:
         """Return the rows of the manifest (and of the arrays) that belong to a part."""
@@ -125,8 +134,14 @@ class Plan:
         return Inputs(self.arrays, rows, part, self.class_weights, cell.training(self.config.training))
 
     def unfinished(self) -> list[Cell]:
-        """Return the cells that have no result yet."""
-        return [cell for cell in self.cells if not (self.cell_folder(cell) / OUTCOME).is_file()]
+        """Return the cells that have no result yet, or a damaged one."""
+        return [cell for cell in self.cells if self.result_of(cell) is None]
+
+    def result_of(self, cell: Cell) -> CellRecord | None:
+        """Return the record of a cell if it is finished and its folder whole, else None."""
+        with suppress(DamagedError):
+            return read_cell(self.cell_folder(cell), cell, self.name)
+        return None
 
     def cell_folder(self, cell: Cell) -> Path:
         """Return the folder of a cell."""
@@ -215,8 +230,8 @@ def write_plan(plan: Plan) -> None:
     """Make the sweep's folder and write its settings, its manifest and its facts there."""
     plan.folder.mkdir(parents=True, exist_ok=True)
     write_text(plan.folder / SETTINGS, _resolved(plan.config, plan.data_digest))
-    write_text(plan.folder / MANIFEST, plan.manifest.to_csv(index=False))
-    write_json(plan.folder / FACTS, _facts(plan))
+    write_text(plan.folder / MANIFEST, frame_text(plan.manifest))
+    write_json(plan.folder / FACTS, _facts(plan).model_dump(mode="json"))
 
 
 def load_plan(folder: Path) -> Plan:
@@ -228,41 +243,59 @@ def load_plan(folder: Path) -> Plan:
     absent = [name for name in (SETTINGS, MANIFEST, FACTS) if not (folder / name).is_file()]
     if absent:
         raise RunsError(f"{folder}: not the folder of a sweep: it has no {', '.join(absent)}")
-    config = validate(SweepConfig, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
-    manifest = pd.read_csv(folder / MANIFEST, dtype={"slice": str, "case": str}, keep_default_na=False, na_values=[""])
-    manifest["part"] = manifest["part"].fillna("")
-    facts = read_json(folder / FACTS)
+    try:
+        config = validate(SweepConfig, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
+    except ConfigError as error:
+        raise DamagedError(folder / SETTINGS, told(error), REMEDY) from None
+    facts = read_record(PlanRecord, folder / FACTS)
     return Plan(
         config=config,
         name=folder.resolve().name,
         folder=folder,
-        arrays=folder.parent / facts["arrays"],
-        manifest=manifest,
-        data_digest=facts["data_digest"],
-        basis=facts["basis"],
-        class_weights=tuple(facts["class_weights"].values()),
-        leaky=facts["leaky"],
-        leak_share=facts["leak_share"],
-        notes=tuple(facts["notes"]),
+        arrays=folder.parent / facts.arrays,
+        manifest=read_manifest(folder),
+        data_digest=facts.data_digest,
+        basis=facts.basis,
+        class_weights=tuple(facts.class_weights.values()),
+        leaky=facts.leaky,
+        leak_share=facts.leak_share,
+        notes=facts.notes,
         cells=tuple(_recorded(folder) if config.search or config.fit else cells(config)),
     )
 
 
+def read_manifest(folder: Path) -> pd.DataFrame:
+    """Read the manifest of a sweep's folder: a row a slice; its `part` is "" where the slice is not used.
+
+    Raises:
+        DamagedError: it is not such a table.
+    """
+    text = ("slice", "case", "part", "image_hash", "content_hash", "perceptual_hash")
+    numbers = ("spacing_row_mm", "spacing_column_mm", "spacing_slice_mm", "has_scar")
+    return read_frame(folder / MANIFEST, text, numbers, REMEDY)
+
+
 def _recorded(folder: Path) -> list[Cell]:
     """The finished cells of a sweep that is not a grid, in order of their names."""
-    return [Cell.read(read_json(path)["cell"]) for path in sorted(folder.glob(f"cells/*/{OUTCOME}"))]
+    found = []
+    for path in sorted(folder.glob(f"cells/*/{OUTCOME}")):
+        cell = read_record(CellRecord, path).cell
+        if cell.name != path.parent.name:
+            raise DamagedError(path, f"it is of another cell, {shorten(cell.name)}", REMEDY)
+        found.append(cell)
+    return found
 
 
-def _facts(plan: Plan) -> dict[str, Any]:
-    return {
-        "data_digest": plan.data_digest,
-        "basis": plan.basis,
-        "arrays": plan.arrays.relative_to(plan.folder.parent).as_posix(),
-        "class_weights": dict(zip(class_names(plan.config.stage), plan.class_weights, strict=True)),
-        "leaky": plan.leaky,
-        "leak_share": plan.leak_share,
-        "notes": list(plan.notes),
-    }
+def _facts(plan: Plan) -> PlanRecord:
+    return PlanRecord(
+        data_digest=plan.data_digest,
+        basis=plan.basis,
+        arrays=plan.arrays.relative_to(plan.folder.parent).as_posix(),
+        class_weights=dict(zip(class_names(plan.config.stage), plan.class_weights, strict=True)),
+        leaky=plan.leaky,
+        leak_share=plan.leak_share,
+        notes=plan.notes,
+    )
 
 
 def _check_weights(config: SweepConfig, weights: tuple[float, ...]) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
+
+from lge_sweep.terminal import TaskText, Terminal
 
 LINE_EVERY = 30.0
 """Seconds between two lines about one cell where the output is not a terminal."""
@@ -24,7 +25,7 @@ class SweepProgress:
         done: cells finished in earlier sessions.
     """
 
-    def __init__(self, console: Console, title: str, total: int, done: int) -> None:
+    def __init__(self, console: Terminal, title: str, total: int, done: int) -> None:
         """Show nothing yet."""
         self.names: dict[str, str] = {}
         self.console, self.total, self.done = console, total, done
@@ -36,16 +37,16 @@ class SweepProgress:
         self.tasks: dict[str, TaskID] = {}
         self.printed: dict[str, float] = {}
         self.bars = Progress(
-            TextColumn("{task.description}"),
+            TaskText(),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[info]}"),
+            TaskText(lambda task: task.fields["info"]),
             TimeElapsedColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self.sweep = self.bars.add_task(f"[bold]{title}", total=total, completed=done, info="cells")
+        self.sweep = self.bars.add_task(title, total=total, completed=done, info="cells", bold=True)
 
     def __enter__(self) -> Self:
         """Start drawing."""
@@ -93,7 +94,7 @@ class SweepProgress:
 
     def line(self, text: str) -> None:
         """Print a line above the bars."""
-        self.bars.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self.bars.console.print(text, soft_wrap=True)
 
     def _update_total(self) -> None:
         self.bars.update(self.sweep, completed=self.done, info=f"cells{self._left()}")
@@ -114,7 +115,7 @@ class SweepProgress:
         return f"; about {format_seconds(seconds)} left"
 
 
-def print_parts(console: Console, counts: Mapping[str, Mapping[str, int]]) -> None:
+def print_parts(console: Terminal, counts: Mapping[str, Mapping[str, int]]) -> None:
     """Print one line on how the data is split."""
     described = [
         f"{part} {n['slices']} slices of {n['cases']} cases ({n['with_scar']} with scar)" for part, n in counts.items()

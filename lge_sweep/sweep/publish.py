@@ -5,22 +5,22 @@ import subprocess
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 import lge_sweep
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import class_names
 from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.doubt import Doubt, chance, describe_friedman, interval
-from lge_sweep.scoring.paired import over_classes, wide
 from lge_sweep.sweep.files import HISTORY, OUTCOME, PER_IMAGE
+from lge_sweep.sweep.folder import read_history
 from lge_sweep.sweep.plan import Plan, part_counts
-from lge_sweep.sweep.tables import read_per_image
+from lge_sweep.sweep.records import CellRecord, read_record
+from lge_sweep.sweep.results import read_result
+from lge_sweep.text import in_markdown
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
-from lge_sweep.whole import read_json
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "positive": "_positive"}
 """Aggregate -> what its MLflow keys have after the name of the part."""
@@ -60,7 +60,8 @@ def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: Tra
 
 def show_ended(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun, reason: str) -> None:
     """Show a trial that a search gave up, or that failed for a reason, if MLflow does not know it."""
-    if tracker.find(trial_key(plan, cell, trial)) is not None:
+    known = tracker.find(trial_key(plan, cell, trial))
+    if known is not None and known.info.status != "RUNNING":
         return
     run = open_trial(tracker, plan, cell, trial, parent)
     log_curves(run, plan.cell_folder(cell))
@@ -76,25 +77,25 @@ def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
 def log_curves(run: TrackedRun, folder: Path) -> None:
     """Log the training and validation losses recorded so far."""
     if (folder / HISTORY).is_file():
-        run.log(_curves(pd.read_csv(folder / HISTORY)))
+        run.log(_curves(read_history(folder / HISTORY)))
 
 
 def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
     """Log all that a finished cell left in its folder, and return what scoring needs of it."""
     folder = plan.cell_folder(cell)
-    outcome = read_json(folder / OUTCOME)
+    outcome = read_record(CellRecord, folder / OUTCOME)
     result = read_result(outcome, plan, cell)
     log_curves(run, folder)
     run.untag("pruned")  # of a session that was killed before the ledger knew
-    step = int(outcome["training"]["best_step"])
+    step = outcome.training.best_step
     run.log(_final_points(outcome, result, plan, step))
     run.tag(
         {
             "collapsed": ", ".join(result.collapsed) or "no",
-            "hardware": f"{outcome['hardware']['accelerator']} {outcome['hardware']['precision']}",
+            "hardware": f"{outcome.hardware.accelerator} {outcome.hardware.precision}",
         }
     )
-    run.log_files(folder, [PER_IMAGE, HISTORY, OUTCOME, *outcome["figures"]])
+    run.log_files(folder, [PER_IMAGE, HISTORY, OUTCOME, *outcome.figures])
     run.finish()
     return result
 
@@ -124,26 +125,11 @@ def log_selection(run: TrackedRun, plan: Plan, selection: Selection, doubts: Dou
     run.finish()
 
 
-def read_result(outcome: dict[str, Any], plan: Plan, cell: Cell) -> Result:
-    """Return what scoring needs of a finished cell's outcome: the image means by class, and how much they vary."""
-    summary, emphasis = outcome["summary"], plan.config.selection.emphasis
-    by_class = {
-        metric: {name: values[name] for name in class_names(cell.stage)}
-        for metric, values in summary["image_mean"].items()
-    }
-    spreads = [summary["std"][metric] for metric in METRICS]
-    if emphasis:  # the spread of what is scored; `std` is that of plain means over the classes
-        values = over_classes(wide(read_per_image(plan.cell_folder(cell) / PER_IMAGE)), emphasis)
-        spreads = [None if pd.isna(value) else float(value) for value in values.std(ddof=1)]
-    spread = None if None in spreads else sum(spreads) / len(spreads)
-    return Result(cell.name, by_class, tuple(summary["collapsed"]), spread)
-
-
 def describe_selection(selection: Selection, doubts: Doubt) -> str:
     """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
     standings = {standing.name: standing for standing in doubts.standings}
     lines = [f"Selected on the {selection.part} part by rule {selection.rule}: **{', '.join(selection.selected)}**", ""]
-    lines += [doubts.sentence + ".", ""]
+    lines += [in_markdown(doubts.sentence) + ".", ""]
     lines += [
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
@@ -154,11 +140,10 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
         remark = "collapsed" if entry.collapsed else ""
-        lines.append(
-            f"| {entry.rank} | {entry.name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |"
-        )
+        name = in_markdown(entry.name)
+        lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
     notes = (*selection.notes, *doubts.notes, *describe_friedman(doubts.friedman))
-    return "\n".join([*lines, "", *(f"- {note}" for note in notes)])
+    return "\n".join([*lines, "", *(f"- {in_markdown(note)}" for note in notes)])
 
 
 def ranking_columns(selection: Selection, doubts: Doubt) -> dict[str, list[object]]:
@@ -199,21 +184,20 @@ def _curves(history: pd.DataFrame) -> list[Point]:
     return points
 
 
-def _final_points(outcome: dict[str, Any], result: Result, plan: Plan, step: int) -> list[Point]:
-    summary, part = outcome["summary"], outcome["part"]
+def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) -> list[Point]:
+    summary, part = outcome.summary, outcome.part
     points: dict[str, float | None] = {}
     for aggregate, suffix in AGGREGATES.items():
-        for metric, values in summary[aggregate].items():
+        for metric, values in getattr(summary, aggregate).items():
             points |= {f"{part}{suffix}/{metric}/{name}": value for name, value in values.items()}
-    points |= {f"{part}_std/{metric}": value for metric, value in summary["std"].items()}
-    points |= {f"{part}/global_accuracy": summary["global_accuracy"], f"{part}/mean_accuracy": summary["mean_accuracy"]}
+    points |= {f"{part}_std/{metric}": value for metric, value in summary.std.items()}
+    points |= {f"{part}/global_accuracy": summary.global_accuracy, f"{part}/mean_accuracy": summary.mean_accuracy}
     points |= {f"score/{rule}": value for rule, value in all_scores(result, plan.config.selection.emphasis).items()}
-    training = outcome["training"]
     points |= {
-        "training/best_val_loss": training["best_val_loss"],
-        "training/steps": training["steps"],
-        "training/epochs": training["epochs"],
-        "training/seconds": outcome["seconds"]["training"],
+        "training/best_val_loss": outcome.training.best_val_loss,
+        "training/steps": outcome.training.steps,
+        "training/epochs": outcome.training.epochs,
+        "training/seconds": outcome.seconds.training,
     }
     return [(key, float(value), step) for key, value in points.items() if value is not None]
 

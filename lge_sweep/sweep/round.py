@@ -9,16 +9,16 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from lge_sweep.config import Cell
-from lge_sweep.errors import RunsError
+from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.scoring import Result, score_result
-from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME
+from lge_sweep.sweep.files import BEST, CHECKPOINT, OUTCOME
 from lge_sweep.sweep.ledger import SweepLedger
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.progress import SweepProgress, format_seconds
-from lge_sweep.sweep.source import Assignment, Source
+from lge_sweep.sweep.records import CellRecord, read_record
+from lge_sweep.sweep.source import Assignment, Source, take_up
 from lge_sweep.sweep.task import Done, Failed, Progress, Pruned, make_task
 from lge_sweep.sweep.worker import Worker
-from lge_sweep.whole import read_json
 
 if TYPE_CHECKING:
     from lge_sweep.sweep.driver import Driver
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 DEATHS = 2
 """A cell whose worker dies this often has failed."""
+POLL = 5.0
+"""Seconds between two looks at who is silent."""
 
 
 @dataclass
@@ -59,17 +61,14 @@ class Round:
     failed: dict[str, str]
     busy: dict[Worker, Attempt] = field(default_factory=dict)
     deaths: Counter[str] = field(default_factory=Counter)
+    silent: dict[Worker, float] = field(default_factory=dict)
 
     def complete(self) -> None:
         """Hand out cells until none is left; on the way out, leave open trials for the next session."""
         try:
-            while True:
-                for worker in list(self.driver.workers):
-                    if worker not in self.busy and (assignment := self.source.take()) is not None:
-                        self._begin(worker, assignment)
-                if not self.busy:
-                    return
-                self._listen()
+            while self._hand_out() or self.busy:
+                if self.busy:
+                    self._listen()
         except BaseException:
             self.driver.dismiss()
             for attempt in self.busy.values():
@@ -77,23 +76,46 @@ class Round:
                     attempt.run.finish("KILLED")
             raise
 
+    def _hand_out(self) -> bool:
+        """Give every idle worker something to do; returns whether there was anything to give."""
+        given = False
+        for worker in list(self.driver.workers):
+            if worker in self.busy:
+                continue
+            if not worker.process.is_alive():  # it died while it was idle
+                worker = self.driver.replace(worker)
+            if (assignment := self.source.take()) is None:
+                break
+            given = True
+            self._begin(worker, assignment)
+        return given
+
     def _begin(self, worker: Worker, assignment: Assignment) -> None:
         from lge_sweep.sweep.publish import open_trial
 
         cell, trial = assignment
         self.busy[worker] = Attempt(cell, trial, open_trial(self.driver.tracker, self.plan, cell, trial, self.parent))
-        resumed = (self.plan.cell_folder(cell) / HISTORY).is_file()
+        self.silent[worker] = 0
+        resumed = take_up(self.plan, cell)
         self.progress.begin(cell.name, self.plan.short_name(cell), resumed)
         try:
             worker.send(make_task(self.plan, cell))
-        except OSError:  # it died while it was idle
+        except OSError:  # it died just now
             self._mourn(worker)
 
     def _listen(self) -> None:
         """Wait for the next word of a worker, or for its death."""
         speakers = {worker.connection: worker for worker in self.busy}
-        for connection in wait(list(speakers), timeout=60):
+        began = time.monotonic()
+        spoken = wait(list(speakers), timeout=POLL)
+        for worker in [worker for connection, worker in speakers.items() if connection not in spoken]:
+            # not the whole time that has passed: this process may have been stopped meanwhile, and its workers with it
+            self.silent[worker] += min(time.monotonic() - began, POLL)
+            if self.silent[worker] > self.driver.stall:
+                self._mourn(worker, f"said nothing for {format_seconds(self.silent[worker])} and was ended")
+        for connection in spoken:
             worker = speakers[connection]  # type: ignore[index]  # wait() returns what it was given
+            self.silent[worker] = 0
             try:
                 message = worker.connection.recv()
             except (EOFError, OSError):
@@ -139,16 +161,20 @@ class Round:
         from lge_sweep.sweep.publish import log_outcome
 
         attempt = self.busy[worker]
-        result = log_outcome(attempt.run, self.plan, attempt.cell)
+        try:
+            result = log_outcome(attempt.run, self.plan, attempt.cell)
+            outcome = read_record(CellRecord, self.plan.cell_folder(attempt.cell) / OUTCOME)
+        except DamagedError as error:
+            self._fail(worker, Failed(str(error)))
+            return
         selection = self.plan.config.selection
         points = score_result(result, selection.rule, selection.emphasis)
         self.study.complete(attempt.trial, points.value, result.collapsed)
         del self.busy[worker]
         self.results[attempt.cell.name] = result
-        outcome = read_json(self.plan.cell_folder(attempt.cell) / OUTCOME)
         flag = f"; COLLAPSED: {' and '.join(result.collapsed)} never predicted" if result.collapsed else ""
-        took = format_seconds(outcome["seconds"]["all"])
-        steps = f"{outcome['training']['steps']} steps"
+        took = format_seconds(outcome.seconds.all)
+        steps = f"{outcome.training.steps} steps"
         self.progress.end(attempt.cell.name, f"score {points.value:.4f} after {steps} in {took}{flag}", finished=True)
 
     def _fail(self, worker: Worker, message: Failed) -> None:
@@ -163,11 +189,12 @@ class Round:
         if message.unexpected:
             self.driver.replace(worker)
 
-    def _mourn(self, worker: Worker) -> None:
-        """A worker died: try its cell once more from the checkpoint, then give the cell up."""
+    def _mourn(self, worker: Worker, how: str = "") -> None:
+        """A worker died, or hangs: try its cell once more from the checkpoint, then give the cell up."""
         attempt = self.busy.pop(worker)
-        worker.process.join(timeout=10)
-        how = _describe_exit(worker.process.exitcode)
+        if not how:
+            worker.process.join(timeout=10)
+            how = _describe_exit(worker.process.exitcode)
         self.driver.replace(worker)
         name = attempt.cell.name
         self.deaths[name] += 1

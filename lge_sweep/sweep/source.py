@@ -1,18 +1,33 @@
-"""Where the cells of a sweep come from: all of a grid in order, or one after the other from a search."""
+"""Where the cells of a sweep come from: all of a grid in order, or one after the other from a search.
 
+A cell is finished when its folder holds a whole result: that was paid for, whatever became of the ledger. The ledger
+takes it up if it does not know it; a folder that is damaged is set aside, and its cell done again.
+"""
+
+import logging
 import shutil
 from collections import deque
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Protocol
 
-from optuna.trial import FrozenTrial, Trial, TrialState
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lge_sweep.config import Cell
 from lge_sweep.config.grid import AXES
 from lge_sweep.config.schema import Interval
-from lge_sweep.sweep.files import OUTCOME
+from lge_sweep.errors import DamagedError
+from lge_sweep.sweep.files import CHECKPOINT, OUTCOME
+from lge_sweep.sweep.folder import check_resumable, read_cell
 from lge_sweep.sweep.ledger import SweepLedger, cell_name
 from lge_sweep.sweep.plan import Plan
+from lge_sweep.sweep.records import CellRecord, read_record
+from lge_sweep.sweep.results import read_result, score_record
+from lge_sweep.text import shorten
+from lge_sweep.whole import set_aside
+
+_log = logging.getLogger(__name__)
 
 FAILURES = 5
 """A search in which so many trials of one session fail draws no more."""
@@ -26,11 +41,9 @@ class Source(Protocol):
 
     Attributes:
         total: cells in all.
-        removed: a sentence on each cell that was finished and whose folder is gone.
     """
 
     total: int
-    removed: list[str]
 
     def finished(self) -> list[Assignment]:
         """Cells that are complete now and whose folder is whole, in order."""
@@ -61,17 +74,23 @@ class GridSource:
     """Every cell of a grid, each completed exactly once; those that were interrupted first."""
 
     def __init__(self, plan: Plan, study: SweepLedger) -> None:
-        """Look up in the ledger what is left."""
+        """Look up in the ledger and in the folders what is left."""
         self.plan, self.study, self.total = plan, study, len(plan.cells)
+        # not what sets a variant apart: Optuna's axes are fixed, and variants can be added
+        self.axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in plan.cells)) for axis in AXES}
         entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
-        whole = [cell for cell, _ in self.finished()]
-        self.removed = [
-            f"the folder of {cell.name} was removed; it is trained again"
-            for cell in plan.cells
-            if entries[cell.name].state == "complete" and cell not in whole
-        ]
+        whole = {cell.name: record for cell in plan.cells if (record := take_stock(plan, cell)) is not None}
+        for cell in plan.cells:
+            state, record = entries[cell.name].state, whole.get(cell.name)
+            if state == "complete" and record is None:
+                _log.warning("the result of %s is gone; it is trained again", cell.name)
+            elif state != "complete" and record is not None:
+                trial = study.start(cell, self.axes)
+                study.complete(trial, score_record(record, plan, cell), record.summary.collapsed)
+                if state != "running":
+                    _log.warning("%s is finished, which the ledger did not know: its result is kept", cell.name)
         open_first = sorted(plan.cells, key=lambda cell: entries[cell.name].state != "running")
-        self._left = deque(cell for cell in open_first if cell not in whole)
+        self._left = deque(cell for cell in open_first if cell.name not in whole)
 
     def finished(self) -> list[Assignment]:
         """Cells that are complete now and whose folder is whole, in grid order."""
@@ -95,24 +114,30 @@ class GridSource:
         if not self._left:
             return None
         cell = self._left.popleft()
-        if self.study.entry(cell.name).state != "running":
+        if self.study.entry(cell.name).state == "failed":
             # before the new trial exists: it must not resume the failed one
             shutil.rmtree(self.plan.cell_folder(cell), ignore_errors=True)
-        # not what sets a variant apart: Optuna's axes are fixed, and variants can be added
-        axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in self.plan.cells)) for axis in AXES}
-        return cell, self.study.start(cell, axes)
+        return cell, self.study.start(cell, self.axes)
 
     def put_back(self, assignment: Assignment) -> None:
         """Do this cell once more, next."""
         self._left.appendleft(assignment[0])
 
     def without_result(self) -> Iterator[tuple[Cell, int, str]]:
-        """None: what failed is tried again."""
-        return iter(())
+        """Cells whose latest trial failed."""
+        for cell in self.plan.cells:
+            entry = self.study.entry(cell.name)
+            if entry.state == "failed" and entry.trial is not None:
+                yield cell, entry.trial, entry.reason
 
     def missing(self, failed: Mapping[str, str]) -> Mapping[str, str]:
-        """Every failed cell is missing."""
-        return failed
+        """Every cell that the ledger does not know as complete, with its folder whole, is missing."""
+        done = {cell.name for cell, _ in self.finished()}
+        return {
+            cell.name: failed.get(cell.name) or self.study.entry(cell.name).reason or "it was not completed"
+            for cell in self.plan.cells
+            if cell.name not in done
+        }
 
     def stops(self, trial: int, validation: int, dice: float) -> bool:
         """Every cell of a grid is trained to its end."""
@@ -123,15 +148,13 @@ class SearchSource:
     """Trials that Optuna draws, each from what the finished ones showed; interrupted ones are taken up first."""
 
     def __init__(self, plan: Plan, study: SweepLedger) -> None:
-        """Look up in the ledger what is left."""
+        """Look up in the ledger and in the folders what is left."""
         assert plan.config.search is not None
         self.plan, self.study, self.search = plan, study, plan.config.search
-        whole = self.finished()
-        self.removed = [
-            f"the folder of {entry[0].name} was removed; the search goes on without it"
-            for entry in self._complete()
-            if entry not in whole
-        ]
+        self._adopt_lost()
+        for cell, _ in self._complete():
+            if take_stock(plan, cell) is None:
+                _log.warning("the result of %s is gone; the search goes on without it", cell.name)
         self._open: deque[Assignment] = deque()
         for trial in study.trials():
             if trial.state == TrialState.RUNNING:
@@ -141,6 +164,48 @@ class SearchSource:
                     study.fail(trial.number, "interrupted while it was drawn")
         self._failed_before = self._count(TrialState.FAIL)
         self.total = max(self.search.trials, self.done())
+
+    def _adopt_lost(self) -> None:
+        """Enter finished trials that the ledger has lost, under their numbers; what else it has lost, has failed."""
+        lost: dict[int, tuple[Cell, CellRecord]] = {}
+        for folder in sorted(self.plan.folder.glob("cells/trial*")):
+            number = int(folder.name.removeprefix("trial")) if folder.name.removeprefix("trial").isdecimal() else -1
+            if number >= len(self.study.trials()) and (found := take_stock_of(self.plan, folder)) is not None:
+                lost[number] = found
+        for number in range(len(self.study.trials()), max(lost, default=-1) + 1):
+            trial = self._lost_trial(*lost[number]) if number in lost else None
+            gap = create_trial(state=TrialState.FAIL, user_attrs={"reason": "lost with the ledger"})
+            self.study.adopt(trial or gap)
+        if lost:
+            self.study.draw_by(self.search)
+            _log.warning("%d finished trials that the ledger did not know are kept", len(lost))
+
+    def _lost_trial(self, cell: Cell, record: CellRecord) -> FrozenTrial | None:
+        """Make a trial of what a finished one has left; None, and its folder aside, if it cannot have been drawn."""
+        params: dict[str, str | float] = dict(cell.drawn)
+        bounds = self._distributions()
+        params |= {axis: cell.parameters[axis] for axis in AXES if axis in bounds}
+        try:
+            return create_trial(
+                value=score_record(record, self.plan, cell),
+                params=params,
+                distributions={name: bounds[name] for name in params},
+                user_attrs={"cell": cell.name, "collapsed": list(record.summary.collapsed)},
+            )
+        except (KeyError, ValueError) as error:
+            _set_aside(self.plan, self.plan.cell_folder(cell), f"it was not drawn by this search ({error})")
+            return None
+
+    def _distributions(self) -> dict[str, BaseDistribution]:
+        """What each name that a trial can have is drawn from."""
+        axes = {axis: values for axis, values in self.plan.config.grid.model_dump().items() if len(values) > 1}
+        if self.search.batch_size is not None:
+            axes["batch_size"] = self.search.batch_size
+        numbers = ("learning_rate", "weight_decay", "dice_share", "gamma")
+        intervals = {name: bounds for name in numbers if (bounds := getattr(self.search, name)) is not None}
+        return {name: CategoricalDistribution(list(values)) for name, values in axes.items()} | {
+            name: FloatDistribution(bounds.low, bounds.high, log=bounds.log) for name, bounds in intervals.items()
+        }
 
     def finished(self) -> list[Assignment]:
         """Trials that are complete now and whose folder is whole, in order."""
@@ -164,7 +229,8 @@ class SearchSource:
         trial = self.study.study.ask()
         self._draw(trial)
         cell = self._cell(self.study.trials()[trial.number])
-        shutil.rmtree(self.plan.cell_folder(cell), ignore_errors=True)  # of a ledger that was thrown away
+        if self.plan.cell_folder(cell).exists():  # begun by a trial that the ledger has lost, with other draws
+            _set_aside(self.plan, self.plan.cell_folder(cell), "of a trial that the ledger has lost")
         trial.set_user_attr("cell", cell.name)
         return cell, trial.number
 
@@ -222,6 +288,56 @@ class SearchSource:
         axes = {axis: trial.params.get(axis, values[0]) for axis, values in self.plan.config.grid.model_dump().items()}
         drawn = tuple((name, value) for name, value in trial.params.items() if name not in axes)
         return Cell(stage=self.plan.config.stage, trial=trial.number, drawn=drawn, **axes)
+
+
+def take_stock(plan: Plan, cell: Cell) -> CellRecord | None:
+    """Return the record of a cell that is finished; set aside the folder of one that was and is damaged."""
+    folder = plan.cell_folder(cell)
+    if not (folder / OUTCOME).exists():
+        return None
+    try:
+        record = read_cell(folder, cell, plan.name)
+        read_result(record, plan, cell)
+    except DamagedError as error:
+        _set_aside(plan, folder, str(error))
+        return None
+    return record
+
+
+def take_up(plan: Plan, cell: Cell) -> bool:
+    """Leave a cell's folder such that a worker can go on in it; what is damaged is set aside.
+
+    Returns:
+        Whether there is a training to go on with.
+    """
+    folder = plan.cell_folder(cell)
+    if take_stock(plan, cell) is not None:
+        return True
+    try:
+        check_resumable(folder)
+    except DamagedError as error:
+        _set_aside(plan, folder, str(error))
+    return (folder / CHECKPOINT).is_file()
+
+
+def take_stock_of(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
+    """As `take_stock`, for a folder whose cell is told by its record alone."""
+    if not (folder / OUTCOME).exists():
+        return None
+    try:
+        cell = read_record(CellRecord, folder / OUTCOME).cell
+        if cell.name != folder.name:
+            raise DamagedError(folder / OUTCOME, f"it is of another cell, {shorten(cell.name)}")
+    except DamagedError as error:
+        _set_aside(plan, folder, str(error))
+        return None
+    record = take_stock(plan, cell)
+    return None if record is None else (cell, record)
+
+
+def _set_aside(plan: Plan, folder: Path, why: str) -> None:
+    aside = set_aside(folder, plan.folder.parent)
+    _log.warning("%s: %s. Its folder is now %s", folder.name, why, aside)
 
 
 def make_source(plan: Plan, study: SweepLedger) -> Source:

@@ -2,16 +2,10 @@
 
 from pathlib import Path
 
-import pandas as pd
-
 from lge_sweep.config import Cell
 from lge_sweep.report import CellTables
 from lge_sweep.sweep.files import HISTORY, PER_IMAGE
-
-
-def read_per_image(path: Path) -> pd.DataFrame:
-    """Read a table of `lge_sweep.metrics.evaluate` back; ids of images and cases stay text."""
-    return pd.read_csv(path, dtype={"image": str, "case": str})
+from lge_sweep.sweep.folder import read_history, read_per_image
 
 
 def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]) -> CellTables:
@@ -26,7 +20,7 @@ def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]
     return CellTables(
         name=cell.name,
         title=title,
-        history=pd.read_csv(folder / HISTORY),
+        history=read_history(folder / HISTORY),
         per_image=read_per_image(folder / PER_IMAGE),
         collapsed=collapsed,
         loss=cell.loss,

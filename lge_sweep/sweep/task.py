@@ -14,6 +14,7 @@ class CellTask:
     """All that a worker needs to execute a cell.
 
     Attributes:
+        sweep: name of the sweep.
         cell: what to train.
         training: how to train it.
         class_weights: a weight a class of the stage, from the training part.
@@ -26,6 +27,7 @@ class CellTask:
         cases: case of each row of the measured part.
     """
 
+    sweep: str
     cell: Cell
     training: Training
     class_weights: Sequence[float]
@@ -91,6 +93,7 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
     inputs = plan.inputs_of(cell)
     measured = plan.manifest.iloc[list(inputs.rows[inputs.part])]
     return CellTask(
+        sweep=plan.name,
         cell=cell,
         training=inputs.training,
         class_weights=inputs.class_weights,

@@ -1,10 +1,12 @@
 """Worker processes: each executes one cell at a time and tells its driver how far it is.
 
 A worker lives for many cells, since importing torch takes seconds. It dies with its driver, however that ends; and the
-driver notices when a worker dies.
+driver notices when a worker dies. While it lives it holds a lock, so that no later driver begins beside it.
 """
 
+import ctypes
 import errno
+import logging
 import multiprocessing
 import os
 import signal
@@ -19,14 +21,23 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from lge_sweep.errors import LgeSweepError
+import filelock
+
+from lge_sweep.errors import LgeSweepError, RunsError
 from lge_sweep.sweep.files import LOG
 from lge_sweep.sweep.task import CellTask, Done, Failed, GivenUpError, Progress, Pruned
+from lge_sweep.terminal import say
+from lge_sweep.text import shorten, visible
 
 OUT_OF_MEMORY = (
     "out of GPU memory; where workers share a GPU, run the same command with fewer (--workers 1), else lower "
     "training.batch_size or training.image_size, which starts a new sweep"
 )
+PLACE = ".worker"
+PATIENCE = 30.0
+"""Seconds that a new driver waits for the workers of one that was killed."""
+PR_SET_PDEATHSIG = 1
+"""Linux: the signal that a process gets when its parent dies."""
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 
@@ -36,16 +47,16 @@ class Worker:
     Args:
         number: 0 for the first worker; decides its GPU.
         threads: processor threads it computes with.
-        log: file for all that the worker and its libraries print outside of a cell.
+        runs: the runs directory; what the worker and its libraries print outside of a cell goes to its `logs`.
     """
 
-    def __init__(self, number: int, threads: int, log: Path) -> None:
+    def __init__(self, number: int, threads: int, runs: Path) -> None:
         """Start the process."""
         context = multiprocessing.get_context("spawn")
         self.number = number
         self.connection, remote = context.Pipe()
         self.process: SpawnProcess = context.Process(
-            target=_work, args=(remote, number, threads, log), name=f"lge-sweep-worker-{number}", daemon=True
+            target=_work, args=(remote, number, threads, runs), name=f"lge-sweep-worker-{number}", daemon=True
         )
         # Ctrl-C in a terminal reaches the whole group: the worker leaves it to the driver from its first moment on.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -66,19 +77,19 @@ class Worker:
         self.connection.close()
 
 
-def _work(connection: Connection, number: int, threads: int, log: Path) -> None:
+def _work(connection: Connection, number: int, threads: int, runs: Path) -> None:
     """Serve tasks until the driver ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_driver()
+    _hold_place(runs, number)
+    log = log_of(runs, number)
     _print_to(log)
     os.environ["OMP_NUM_THREADS"] = str(threads)
     # Threads that wait for each other soon sleep instead of spinning: with OpenMP's default, training is up to 20 times
     # slower as soon as another program wants one of the cores (docs/log.md, 2026-11-22). Read when torch is imported.
     os.environ.setdefault("GOMP_SPINCOUNT", "5000")
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for repeatable matrix products on a GPU
-    import logging
-
     import torch
 
     from lge_sweep.models.weights import check_weights
@@ -117,18 +128,19 @@ def _attempt(work: Callable[[], Any]) -> Done | Failed | Pruned:
         return Pruned()
     except LgeSweepError as error:
         with suppress(OSError):
-            print(f"FAILED: {error}", flush=True)
+            say(f"FAILED: {error}")
         return Failed(str(error))
     except OSError as error:
         if error.errno in NO_SPACE:
-            return Failed(f"{os.strerror(error.errno or 0)}: {error.filename or ''}".rstrip(": "), disk=True)
-        traceback.print_exc()
-        return Failed(f"{type(error).__name__}: {error}", unexpected=True)
+            full = f"{os.strerror(error.errno or 0)}: {visible(os.fsdecode(error.filename or ''))}"
+            return Failed(full.rstrip(": "), disk=True)
+        say(*traceback.format_exc().split("\n"))
+        return Failed(f"{type(error).__name__}: {visible(str(error))}", unexpected=True)
     except Exception as error:
-        traceback.print_exc()
+        say(*traceback.format_exc().split("\n"))
         if type(error).__name__ == "OutOfMemoryError":
             return Failed(OUT_OF_MEMORY, unexpected=True)
-        return Failed(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}", unexpected=True)
+        return Failed(f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 300)}", unexpected=True)
     return Done()
 
 
@@ -142,6 +154,42 @@ def _die_with_driver() -> None:
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
+    if sys.platform == "linux":  # at once, also where the thread cannot run: inside a long computation, or stopped
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent.pid:  # it died before the request
+            os._exit(1)
+
+
+_held: list[filelock.BaseFileLock] = []
+"""Locks for the life of this process; one that nobody refers to is released."""
+
+
+def _hold_place(runs: Path, number: int) -> None:
+    lock = filelock.FileLock(runs / f"{PLACE}{number}.lock")
+    lock.acquire()
+    _held.append(lock)
+
+
+def log_of(runs: Path, number: int) -> Path:
+    """Return the file for what a worker and its libraries print outside of a cell."""
+    return runs / "logs" / f"worker{number}.txt"
+
+
+def await_earlier_workers(runs: Path) -> None:
+    """Wait for workers that an earlier driver has left: they are on their way out, but may still write.
+
+    Raises:
+        RunsError: one stays.
+    """
+    for path in sorted(runs.glob(f"{PLACE}*.lock")):
+        try:
+            with filelock.FileLock(path, timeout=PATIENCE):
+                pass
+        except filelock.Timeout:
+            raise RunsError(
+                f"{runs}: a worker process of an earlier command still runs and would write beside this one's; end it "
+                "(ps aux | grep multiprocessing.spawn) and run the same command again"
+            ) from None
 
 
 def _print_to(path: Path) -> None:

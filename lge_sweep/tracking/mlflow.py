@@ -1,28 +1,44 @@
-"""MLflow runs by key. The only module that imports mlflow.
+"""The MLflow store of a runs directory, and its runs by key.
 
 MLflow here is a view: each run is found again by the tag `lge.key`, everything logged is logged once however often it
-is sent, and all of it can be sent again from the ledger and the sweep's folder.
+is sent, and all of it can be sent again from the ledger and the sweep's folder. So nothing has to wait for it: a
+patient tracker notes that the view is behind, and what it lacks is sent later.
 """
 
 import logging
+import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+from sqlalchemy.exc import SQLAlchemyError
 
-from lge_sweep.errors import RunsError
+from lge_sweep.errors import DamagedError, RunsError
+from lge_sweep.tracking.database import (
+    DATABASE,
+    FileId,
+    check_writable,
+    database_uri,
+    drop_journals,
+    fresh_uri,
+    identify,
+    is_damaged,
+    remember,
+    set_database_aside,
+)
+from lge_sweep.tracking.run import TrackedRun, find_run
 
 # A database error is raised as well as logged; its traceback of a hundred lines would bury the one message of ours.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+_log = logging.getLogger(__name__)
 
 EXPERIMENT = "lge_sweep"
-DATABASE = "mlflow.db"
 ABOUT = {
     "mlflow.experimentKind": "custom_model_development",  # opens the UI's "Model training" pages
     MLFLOW_RUN_NOTE: (
@@ -33,21 +49,11 @@ ABOUT = {
         "background out. A metric that is missing has no value; it is never 0 in its place."
     ),
 }
-KEY = "lge.key"
-BATCH = 900
-"""MLflow takes at most 1000 metrics a call."""
-
-Point = tuple[str, float, int]
-"""(metric, value, step)"""
-
-
-@dataclass(frozen=True)
-class DataVersion:
-    """The data set of a sweep, as MLflow shows it."""
-
-    name: str
-    digest: str
-    profile: str
+FAILURES = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError)
+"""What MLflow raises when its store cannot be reached, read or written."""
+AGAIN = 30.0
+"""Seconds after which a patient tracker tries again to reach a store that failed."""
+T = TypeVar("T")
 
 
 class Tracker:
@@ -55,37 +61,105 @@ class Tracker:
 
     Args:
         runs: the runs directory; holds `mlflow.db` and the folder `artifacts`.
+        patient: whether what uses it goes on where MLflow fails; `behind` then says why the view lacks something.
+
+    Attributes:
+        uri: the store's.
+        experiment: the id of our experiment.
+        behind: why the view lacks something, None if it does not.
+        openings: how often the store was opened; more than once if its database was made anew meanwhile.
 
     Raises:
-        RunsError: the database cannot be opened.
+        RunsError: the database cannot be opened, and the tracker is not patient.
     """
 
-    def __init__(self, runs: Path) -> None:
+    def __init__(self, runs: Path, patient: bool = False) -> None:
         """Open the store; a new one takes a few seconds."""
-        folder = runs.resolve()
+        self.folder, self.patient = runs.resolve(), patient
+        self.uri = database_uri(self.folder)
+        self.behind: str | None = None
+        self.openings = 0
+        self._file: FileId | None = None
+        self._retry_at = 0.0
+        self._client: MlflowClient | None = None
+        self.experiment = ""
+        self.attempt(lambda client: None)
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow itself.
+
+        Raises:
+            RunsError: the database cannot be opened.
+        """
+        with self.required():
+            return self._connect()
+
+    def attempt(self, send: Callable[[MlflowClient], T]) -> T | None:
+        """Send or ask MLflow something.
+
+        Args:
+            send: does it.
+
+        Returns:
+            What `send` returns; None where a patient tracker cannot reach MLflow.
+
+        Raises:
+            RunsError: MLflow cannot be reached, and the tracker is not patient.
+        """
+        if not self.patient:
+            with self.required():
+                return send(self._connect())
+        if time.monotonic() < self._retry_at:
+            return None
         try:
-            self.uri = database_uri(folder)
-            if not (folder / DATABASE).exists():
-                (folder / DATABASE).touch()  # SQLite would not let the group write it, whatever the umask allows
-            self.client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
-            experiment = self.client.get_experiment_by_name(EXPERIMENT)
-            if experiment and experiment.lifecycle_stage == "deleted":
-                self.client.restore_experiment(experiment.experiment_id)
-            self.experiment = (
-                experiment.experiment_id
-                if experiment
-                else self.client.create_experiment(EXPERIMENT, (folder / "artifacts").as_uri(), tags=ABOUT)
-            )
-        except Exception as error:  # a damaged or newer database: MLflow and SQLAlchemy raise many kinds
+            check_writable(self.folder / DATABASE)
+            return send(self._connect())
+        except FAILURES as error:
+            self._fall_behind(error)
+            return None
+
+    def catch_up(self, wait: float) -> bool:
+        """Reach MLflow again, so that what it lacks can be sent; a database that is damaged is set aside.
+
+        Args:
+            wait: for so many seconds at most.
+
+        Returns:
+            Whether it can be reached now; what it lacks is the caller's to send.
+        """
+        if is_damaged(self.folder / DATABASE):
+            set_database_aside(self.folder)
+        until = time.monotonic() + wait
+        while True:
+            self._retry_at, self.behind = 0.0, None
+            self.attempt(lambda client: client.get_experiment(self.experiment))
+            if self.behind is None or time.monotonic() > until:
+                return self.behind is None
+            time.sleep(1.0)
+
+    @contextmanager
+    def required(self) -> Iterator[None]:
+        """Do something with MLflow that cannot be put off.
+
+        Raises:
+            RunsError: MLflow cannot be reached.
+        """
+        try:
+            yield
+        except FAILURES as error:
+            path = self.folder / DATABASE
+            if is_damaged(path):
+                remedy = "Run a sweep's command again: it is set aside, and made anew from the sweeps' folders"
+                raise DamagedError(path, _reason(error), remedy) from error
             raise RunsError(
-                f"{folder / DATABASE}: MLflow cannot open it ({type(error).__name__}: {error}). It is only a view: "
-                "move it away and run again, and it is made anew from the sweeps' folders"
+                f"{path}: MLflow cannot use it ({_reason(error)}). It is only a view: if it stays so, move it away and "
+                "run a sweep's command again, and it is made anew from the sweeps' folders"
             ) from error
 
     def find(self, key: str) -> Run | None:
         """Return the run with a key, if there is one."""
-        found = self.client.search_runs([self.experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
-        return found[0] if found else None
+        return self.attempt(lambda client: find_run(client, self.experiment, key))
 
     def tags_of(self, run_id: str) -> dict[str, str]:
         """Return the tags of a run.
@@ -104,8 +178,8 @@ class Tracker:
         name: str,
         tags: Mapping[str, str],
         params: Mapping[str, object],
-        parent: "TrackedRun | None" = None,
-    ) -> "TrackedRun":
+        parent: TrackedRun | None = None,
+    ) -> TrackedRun:
         """Open the run with this key, creating it only if it does not exist.
 
         Args:
@@ -115,95 +189,52 @@ class Tracker:
             params: parameters; MLflow keeps the first value of each.
             parent: the sweep's run, for a trial.
         """
-        run = self.find(key)
-        if run is None:
-            created = {KEY: key, MLFLOW_USER: "", MLFLOW_SOURCE_NAME: "lge-sweep"}
-            if parent is not None:
-                created[MLFLOW_PARENT_RUN_ID] = parent.id
-            run = self.client.create_run(self.experiment, tags=created, run_name=name)
-        tracked = TrackedRun(self.client, run.info.run_id, dict.fromkeys(run.data.metrics, ""), run.info.status)
-        if parent is not None and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != parent.id:
-            tags = {**tags, MLFLOW_PARENT_RUN_ID: parent.id}  # the parent was deleted, and made anew
-        new = [Param(key, str(value)) for key, value in params.items() if key not in run.data.params]
-        labels = [RunTag(key, value) for key, value in tags.items()]
-        self.client.log_batch(tracked.id, params=new, tags=labels)
-        if run.info.status not in {"RUNNING", "FINISHED"}:
-            self.client.update_run(tracked.id, status="RUNNING")
-            tracked.status = "RUNNING"
-        return tracked
+        run = TrackedRun(self, key, name, tags, params, parent)
+        run.open()
+        return run
+
+    def _connect(self) -> MlflowClient:
+        """Open the store unless it is open; one whose file was removed or replaced is opened anew."""
+        found = identify(self.folder / DATABASE)
+        if self._client is None or found != self._file:
+            if self._client is not None:
+                self.behind = "its database was removed"
+            if found is None:
+                drop_journals(self.folder)
+                (self.folder / DATABASE).touch()  # SQLite would not let the group write it, whatever the umask allows
+            self._client = None  # as long as it is not open
+            self.uri = fresh_uri(self.folder)
+            try:
+                self._client = self._open()
+            finally:
+                self._file = remember(self.folder)
+        return self._client
+
+    def _open(self) -> MlflowClient:
+        self.openings += 1
+        client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        if experiment and experiment.lifecycle_stage == "deleted":
+            client.restore_experiment(experiment.experiment_id)
+        self.experiment = (
+            experiment.experiment_id
+            if experiment
+            else client.create_experiment(EXPERIMENT, (self.folder / "artifacts").as_uri(), tags=ABOUT)
+        )
+        return client
+
+    def _fall_behind(self, error: BaseException) -> None:
+        if self.behind is None:
+            _log.warning(
+                "MLflow cannot be reached (%s). Nothing is lost: results are kept in the sweep's folder, and the view "
+                "is completed later", _reason(error),
+            )  # fmt: skip
+        self.behind = _reason(error)
+        self._retry_at = time.monotonic() + AGAIN
 
 
-class TrackedRun:
-    """One run; everything logged through it is logged once."""
-
-    def __init__(self, client: MlflowClient, run_id: str, logged: Iterable[str], status: str) -> None:
-        """Note what the run has already."""
-        self.client, self.id, self.status = client, run_id, status
-        self._last: dict[str, int] = {}
-        self._known = set(logged)
-
-    def log(self, points: Iterable[Point]) -> None:
-        """Log those points whose step is later than the last one logged of their metric."""
-        now = int(time.time() * 1000)
-        fresh = [Metric(key, value, now, step) for key, value, step in points if step > self._last_step(key)]
-        for start in range(0, len(fresh), BATCH):
-            self.client.log_batch(self.id, metrics=fresh[start : start + BATCH])
-        for metric in fresh:
-            self._last[metric.key] = max(self._last.get(metric.key, -1), metric.step)
-
-    def set(self, values: Mapping[str, float]) -> None:
-        """Log values that may change, each as a further step if it has changed."""
-        latest = self.client.get_run(self.id).data.metrics
-        self.log((key, value, self._last_step(key) + 1) for key, value in values.items() if latest.get(key) != value)
-
-    def log_files(self, folder: Path, names: Iterable[str], into: str | None = None) -> None:
-        """Copy files of a folder into the run's artifacts, replacing older copies."""
-        for name in names:
-            self.client.log_artifact(self.id, str(folder / name), into)
-
-    def log_data(self, data: DataVersion, context: str) -> None:
-        """Name the data set; MLflow keeps one entry a digest."""
-        dataset = Dataset(data.name, data.digest[:16], "local", "{}", profile=data.profile)
-        tag = InputTag("mlflow.data.context", context)
-        self.client.log_inputs(self.id, [DatasetInput(dataset, [tag])])
-
-    def describe(self, text: str) -> None:
-        """Set the description that the UI shows, in Markdown."""
-        self.tag({MLFLOW_RUN_NOTE: text})
-
-    def untag(self, key: str) -> None:
-        """Remove a tag, if it is there."""
-        if key in self.client.get_run(self.id).data.tags:
-            self.client.delete_tag(self.id, key)
-
-    def tag(self, tags: Mapping[str, str]) -> None:
-        """Set tags."""
-        self.client.log_batch(self.id, tags=[RunTag(key, value) for key, value in tags.items()])
-
-    def finish(self, status: str = "FINISHED") -> None:
-        """End the run: FINISHED, FAILED, or KILLED for one that was stopped and will be resumed."""
-        if self.status != status:
-            self.client.set_terminated(self.id, status)
-            self.status = status
-
-    def _last_step(self, key: str) -> int:
-        if key in self._known and key not in self._last:
-            self._last[key] = max(metric.step for metric in self.client.get_metric_history(self.id, key))
-        return self._last.get(key, -1)
-
-
-@contextmanager
-def finishing(run: TrackedRun) -> Iterator[None]:
-    """Mark a run as KILLED (stopped, to be resumed) if what is done in it ends before the run was finished."""
-    try:
-        yield
-    except BaseException:
-        if run.status == "RUNNING":
-            with suppress(Exception):  # MLflow may be what failed; what ended the work is worth more
-                run.finish("KILLED")
-        raise
-
-
-def database_uri(folder: Path) -> str:
-    """Return the URI of a runs directory's MLflow database."""
-    return f"sqlite:///{folder.resolve() / DATABASE}"
+def _reason(error: BaseException) -> str:
+    """Say in a line what a library took a page for: the innermost cause's first line."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"

@@ -25,7 +25,8 @@ from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
 from lge_sweep.errors import ModelError, RunsError
-from lge_sweep.tracking.mlflow import KEY, Tracker
+from lge_sweep.tracking.mlflow import Tracker
+from lge_sweep.tracking.run import KEY
 
 ALIAS = "champion"
 GRAPH_NEEDS = ("mlflow", "torch", "numpy")

@@ -1,46 +1,85 @@
 """Serve the MLflow UI of a runs directory on this machine alone."""
 
 import os
-import subprocess
-import sys
-from contextlib import suppress
+import re
+import warnings
+from collections.abc import Iterable
 from pathlib import Path
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lge_sweep.errors import RunsError
-from lge_sweep.loopback import HOST, check_port, open_when_up
-from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker, database_uri
+from lge_sweep.loopback import NAMES, READING, PageServer, refuse
+from lge_sweep.terminal import say
+from lge_sweep.tracking.database import DATABASE, database_uri
+from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
+
+API = re.compile(r"/(?:ajax-)?api/\d+\.\d+/(?:mlflow/)?(?P<room>[\w-]+)/?(?P<verb>.*)")
+WRITABLE = {
+    "runs", "experiments", "registered-models", "model-versions", "logged-models", "metrics", "traces", "datasets",
+}  # fmt: skip
+"""Parts of MLflow's API to which a browser may send: searches, notes, tags, aliases, stages, deletions."""
+CLOSED = {"gateway", "gateway-proxy", "genai", "jobs", "mlflow-artifacts", "prompt-optimization", "scorer", "webhooks"}
+"""Parts that are not even read: they call out or run something."""
+NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases of them; it makes and runs nothing."
 
 
 def serve(runs: Path, port: int, browser: bool) -> None:
     """Run MLflow's server until interrupted.
 
+    It is the part of MLflow's server that the UI of runs and models needs, in this process. `mlflow server` would also
+    start its job runners, and serve its gateway and its assistant, which call out and run commands.
+
     Args:
         runs: the runs directory.
         port: port on the loopback address.
-        browser: open a browser on the experiment once the server answers.
+        browser: open a browser on the experiment.
 
     Raises:
         RunsError: there is nothing to show, or the port is taken.
     """
-    if not (runs / "mlflow.db").is_file():
+    if not (runs / DATABASE).is_file():
         raise RunsError(f"{runs}: no runs yet; begin with 'make phase1' (lge-sweep phase1)")
-    check_port(port)
-    experiment = Tracker(runs).experiment
-    address = f"http://{HOST}:{port}/#/experiments/{experiment}/runs?workflowType=machine_learning"
-    print(f"MLflow UI of {runs}, experiment {EXPERIMENT}: {address}\nStop it with Ctrl-C.", flush=True)
-    if browser:
-        open_when_up(address, f"http://{HOST}:{port}/health")
-    command = [
-        sys.executable, "-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1",
-        "--backend-store-uri", database_uri(runs), "--default-artifact-root", (runs.resolve() / "artifacts").as_uri(),
-        "--registry-store-uri", database_uri(runs), "--no-serve-artifacts", "--uvicorn-opts", "--log-level warning",
-    ]  # fmt: skip
-    # What the server prints of its own is no help to a user; its own deprecation warnings least of all.
-    environment = {**os.environ, "PYTHONWARNINGS": "ignore", "MLFLOW_LOGGING_LEVEL": "ERROR"}
-    with suppress(KeyboardInterrupt), subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as server:
-        try:
-            for line in server.stderr or ():
-                if not line.startswith(b"[MLflow] Security"):  # it advises to open the server to other machines
-                    sys.stderr.buffer.write(line)
-        finally:
-            server.terminate()
+    with PageServer(port) as server:
+        experiment = Tracker(runs).experiment
+        os.environ.update(_settings(runs, server.server_port))
+        warnings.simplefilter("ignore")  # MLflow's own deprecations are no help to a user
+        from mlflow.server import app  # reads its settings when it is imported
+
+        say(f"MLflow UI of {runs}, experiment {EXPERIMENT}:")
+        server.run(shows_runs(app), f"#/experiments/{experiment}/runs?workflowType=machine_learning", browser)
+
+
+def shows_runs(application: WSGIApplication) -> WSGIApplication:
+    """Return MLflow's server as far as runs and models are looked at, annotated and compared.
+
+    The rest is refused: what calls out or runs something, and what makes runs or models, which may name any folder of
+    this machine as theirs, so that whoever reaches the port could read it.
+    """
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if _is_shown(environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")):
+            return application(environ, start_response)
+        return refuse(environ, start_response, "403 Forbidden", NOT_SHOWN)
+
+    return answer
+
+
+def _is_shown(method: str, path: str) -> bool:
+    found = API.match(path)
+    room, verb = (found["room"], found["verb"].rpartition("/")[2]) if found else (path.strip("/"), "")
+    if method in READING:
+        return room not in CLOSED
+    makes = found is not None and (not found["verb"] or verb == "create" or verb.startswith("log-"))
+    return (room in WRITABLE and not makes) or room == "graphql"
+
+
+def _settings(runs: Path, port: int) -> dict[str, str]:
+    """Return what `mlflow server` would tell its workers, which is read when `mlflow.server` is imported."""
+    return {
+        "_MLFLOW_SERVER_FILE_STORE": database_uri(runs),
+        "_MLFLOW_SERVER_REGISTRY_STORE": database_uri(runs),
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": (runs.resolve() / "artifacts").as_uri(),
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{name}:{port}" for name in NAMES),  # as `guard` does before
+        "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    }

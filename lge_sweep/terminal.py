@@ -1,0 +1,106 @@
+"""The terminal: the one place through which the program prints, whatever it prints to.
+
+Text of others is shown as it is. Nothing is read as markup or emoji codes, and what a terminal would obey instead of
+showing (escape sequences, line ends, overrides of the direction) is visible. A text is therefore one line.
+"""
+
+import io
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.progress import ProgressColumn, Task
+from rich.table import Table
+from rich.text import Text
+
+from lge_sweep.text import visible
+
+WIDE = 132
+"""Columns where there is no terminal: wide enough for every table."""
+
+
+class Terminal(Console):
+    """A console that shows text and obeys none.
+
+    Args:
+        options: those of rich's console.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        """Read nothing in a text: markup, emoji codes, numbers to colour."""
+        super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a text drawable; rich sends every `str` through here, those in tables too."""
+        return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Print many lines at once, as they are: not broken, without style."""
+        self.file.write("".join(f"{visible(text)}\n" for text in texts))
+        self.file.flush()
+
+
+def make_console() -> Terminal:
+    """Return a console that does not break long paths, and is wide enough for tables where there is no terminal."""
+    console = Terminal()
+    return console if console.is_terminal else Terminal(width=max(console.width, WIDE))
+
+
+def say(*texts: str) -> None:
+    """Print plain lines to stdout."""
+    Terminal().lines(texts)
+
+
+def complain(message: str, colour: str = "red") -> None:
+    """Print the lines of a message to stderr, in colour where that is a terminal."""
+    console = Terminal(stderr=True)
+    for line in message.split("\n"):
+        console.print(line, style=colour, soft_wrap=True)
+
+
+def styled(text: str, style: str = "") -> Text:
+    """Return a text to print in a style."""
+    return Text(visible(text), style=style)
+
+
+def stacked(*lines: str) -> Text:
+    """Return a heading of several lines."""
+    return Text("\n".join(map(visible, lines)))
+
+
+def make_table(title: str | None = None) -> Table:
+    """Return an empty table in the style of all others."""
+    return Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
+        pad_edge=False,
+        collapse_padding=True,
+    )
+
+
+class TaskText(ProgressColumn):
+    """A column of a progress bar with a text of its task.
+
+    Args:
+        read: returns the text.
+    """
+
+    def __init__(self, read: Callable[[Task], str] = lambda task: task.description) -> None:
+        """Keep how the text is read."""
+        self.read = read
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        """Show the text; bold where the task asks for it."""
+        return styled(self.read(task), "bold" if task.fields.get("bold") else "")
+
+
+def print_any_letter() -> None:
+    """Let a letter that stdout cannot encode be written as a backslash sequence, as stderr does, not be an error."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")

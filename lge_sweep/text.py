@@ -1,0 +1,53 @@
+r"""Text that others wrote (names of files and cases, settings, what libraries say) as part of ours.
+
+Every sink has its own danger and its own place: here what makes a text printable, Markdown and short; the terminal is
+`lge_sweep.terminal`, tables are `lge_sweep.csv_files`, the page of an exam escapes by itself.
+"""
+
+import re
+
+LONGEST = 80
+"""Most characters of a user's value that a message quotes."""
+_MARKDOWN = re.compile(r"[\\`*\[\]<|~]")
+
+
+def visible(text: str) -> str:
+    r"""Show what cannot be seen, as Python's `repr` does: one line, no terminal sequences, valid Unicode.
+
+    Control and formatting characters (escapes, line ends, overrides of the direction of writing) are written as
+    backslash sequences; so is a byte of a file's name that is no UTF-8, which Python keeps as a lone surrogate.
+
+    >>> visible("P\x1b[31m1\r\n"), visible("\u202eexe.png"), visible("P\udce9rez"), visible("Pérez [1]")
+    ('P\\x1b[31m1\\r\\n', '\\u202eexe.png', 'P\\xe9rez', 'Pérez [1]')
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    byte = ord(character) - 0xDC00  # of a name that is no UTF-8, see os.fsdecode
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else character.encode("unicode_escape").decode()
+
+
+def shorten(value: object, most: int = LONGEST) -> str:
+    """Return a value as a message quotes it: printable, and never more than `most` characters.
+
+    >>> shorten("a" * 500, 8)
+    'aaaaaaa…'
+    """
+    line = visible(str(value)[: most + 1])
+    return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def told(error: BaseException) -> str:
+    """Return what a library says of a failure, in one short line."""
+    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return shorten(" ".join(said.split()) or type(error).__name__, 2 * LONGEST)
+
+
+def in_markdown(text: str) -> str:
+    r"""Write text so that Markdown, tables too, shows it as it is.
+
+    >>> in_markdown("a|b `c` <d>")
+    'a\\|b \\`c\\` \\<d>'
+    """
+    return _MARKDOWN.sub(r"\\\g<0>", visible(text))

@@ -1,0 +1,92 @@
+"""The file of MLflow's database: whether it can be written now, and whether it is damaged for good."""
+
+import logging
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+
+from lge_sweep.whole import set_aside
+
+DATABASE = "mlflow.db"
+WAIT = 2.0
+"""Seconds to wait for another process's lock before giving up; MLflow itself would wait for 20 at every call."""
+JOURNALS = ("-journal", "-wal", "-shm")
+"""What SQLite keeps beside a database while it writes; of no other database than that."""
+_log = logging.getLogger(__name__)
+
+
+def database_uri(folder: Path) -> str:
+    """Return the URI of a runs directory's MLflow database."""
+    return f"sqlite:///{folder.resolve() / DATABASE}"
+
+
+FileId = tuple[int, int]
+_opened: dict[Path, tuple[FileId | None, int]] = {}
+"""Folder -> the database that this process opened last, and how many others it had opened there before."""
+
+
+def identify(path: Path) -> FileId | None:
+    """Return what tells a file from another that takes its name; None if there is none."""
+    about = path.stat() if path.is_file() else None
+    return (about.st_dev, about.st_ino) if about else None
+
+
+def fresh_uri(folder: Path) -> str:
+    """Return a URI of the database that this process has used for no other file.
+
+    MLflow and SQLAlchemy keep connections and what they know of a database by its URI, also when the file is gone.
+    """
+    last, others = _opened.get(folder, (None, -1))
+    found = identify(folder / DATABASE)
+    others += others < 0 or last != found
+    _opened[folder] = (found, others)
+    return database_uri(folder).removesuffix(DATABASE) + "./" * others + DATABASE
+
+
+def remember(folder: Path) -> FileId | None:
+    """Note which file the URI of `fresh_uri` was used for, as opening it may have made it; returns it."""
+    found = identify(folder / DATABASE)
+    _opened[folder] = (found, _opened[folder][1])
+    return found
+
+
+def check_writable(path: Path) -> None:
+    """Make sure that a database, if it is there, can be written now.
+
+    Raises:
+        sqlite3.Error: it cannot: it is locked, full, read-only, or no database.
+    """
+    if path.is_file():
+        with closing(sqlite3.connect(path, timeout=WAIT)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.rollback()
+
+
+def is_damaged(path: Path) -> bool:
+    """Whether a database is no database, or SQLite finds its structure broken; one that is locked is not."""
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=WAIT)) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def set_database_aside(folder: Path) -> None:
+    """Move a damaged database out of the way, with its journals, and say so; the next opening makes a new one."""
+    aside = set_aside(folder / DATABASE, folder)
+    drop_journals(folder)
+    _log.warning(
+        "%s was damaged and is now %s; MLflow's view is made again from the ledger and the sweeps' folders, the model "
+        "registry as sweeps select again", folder / DATABASE, aside,
+    )  # fmt: skip
+
+
+def drop_journals(folder: Path) -> None:
+    """Remove the journals of a database that is gone: SQLite would apply them to the next one."""
+    for ending in JOURNALS:
+        with suppress(FileNotFoundError):
+            (folder / f"{DATABASE}{ending}").unlink()

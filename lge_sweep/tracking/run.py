@@ -1,0 +1,204 @@
+"""One run of MLflow; everything logged through it is logged once."""
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.tracking import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lge_sweep.tracking.mlflow import Tracker
+
+KEY = "lge.key"
+BATCH = 900
+"""MLflow takes at most 1000 metrics a call."""
+
+Point = tuple[str, float, int]
+"""(metric, value, step)"""
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class DataVersion:
+    """The data set of a sweep, as MLflow shows it."""
+
+    name: str
+    digest: str
+    profile: str
+
+
+class TrackedRun:
+    """One run; everything logged through it is logged once.
+
+    It opens itself when it is first used, and again if MLflow's database was made anew meanwhile.
+
+    Args:
+        tracker: the store.
+        key: identifies the run for ever.
+        name: what the UI shows.
+        tags: tags to set.
+        params: parameters; MLflow keeps the first value of each.
+        parent: the sweep's run, for a trial.
+    """
+
+    def __init__(
+        self,
+        tracker: "Tracker",
+        key: str,
+        name: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, object],
+        parent: "TrackedRun | None" = None,
+    ) -> None:
+        """Note what the run is; nothing is sent yet."""
+        self.tracker, self.key, self.name = tracker, key, name
+        self.tags, self.params, self.parent = dict(tags), dict(params), parent
+        self.id, self.status = "", ""
+        self._opening = 0
+        self._last: dict[str, int] = {}
+        self._known: set[str] = set()
+
+    def open(self) -> None:
+        """Find the run, or create it, and set it running if it was stopped or failed."""
+        self._send(lambda client: None)
+
+    def log(self, points: Iterable[Point]) -> None:
+        """Log those points whose step is later than the last one logged of their metric."""
+        given = list(points)
+
+        def send(client: MlflowClient) -> None:
+            now = int(time.time() * 1000)
+            fresh = [Metric(key, value, now, step) for key, value, step in given if step > self._last_step(client, key)]
+            for start in range(0, len(fresh), BATCH):
+                client.log_batch(self.id, metrics=fresh[start : start + BATCH])
+            for metric in fresh:
+                self._last[metric.key] = max(self._last.get(metric.key, -1), metric.step)
+
+        self._send(send)
+
+    def set(self, values: Mapping[str, float]) -> None:
+        """Log values that may change, each as a further step if it has changed."""
+
+        def changed(client: MlflowClient) -> list[Point]:
+            latest = client.get_run(self.id).data.metrics
+            return [
+                (key, value, self._last_step(client, key) + 1)
+                for key, value in values.items()
+                if latest.get(key) != value
+            ]
+
+        self.log(self._send(changed) or [])
+
+    def log_files(self, folder: Path, names: Iterable[str], into: str | None = None) -> None:
+        """Copy files of a folder into the run's artifacts, replacing older copies; one that is gone is left out."""
+        for name in names:
+            path = folder / name
+            if path.is_file():
+                self._send(partial(self._copy, path, into))
+            else:
+                _log.warning("%s is gone; MLflow does without it", path)
+
+    def log_data(self, data: DataVersion, context: str) -> None:
+        """Name the data set; MLflow keeps one entry a digest."""
+        dataset = Dataset(data.name, data.digest[:16], "local", "{}", profile=data.profile)
+        tag = InputTag("mlflow.data.context", context)
+        self._send(lambda client: client.log_inputs(self.id, [DatasetInput(dataset, [tag])]))
+
+    def describe(self, text: str) -> None:
+        """Set the description that the UI shows, in Markdown."""
+        self.tag({MLFLOW_RUN_NOTE: text})
+
+    def untag(self, key: str) -> None:
+        """Remove a tag, if it is there."""
+
+        def send(client: MlflowClient) -> None:
+            if key in client.get_run(self.id).data.tags:
+                client.delete_tag(self.id, key)
+
+        self._send(send)
+
+    def tag(self, tags: Mapping[str, str]) -> None:
+        """Set tags."""
+        self._send(lambda client: client.log_batch(self.id, tags=[RunTag(key, value) for key, value in tags.items()]))
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """End the run: FINISHED, FAILED, or KILLED for one that was stopped and will be resumed."""
+
+        def send(client: MlflowClient) -> None:
+            if self.status != status:
+                client.set_terminated(self.id, status)
+                self.status = status
+
+        self._send(send)
+
+    def _send(self, send: "Callable[[MlflowClient], T]") -> T | None:
+        """Do something with the open run; a patient tracker does nothing where MLflow cannot be reached."""
+
+        def opened(client: MlflowClient) -> T:
+            if self._opening != self.tracker.openings:
+                self._open(client)
+            return send(client)
+
+        return self.tracker.attempt(opened)
+
+    def _open(self, client: MlflowClient) -> None:
+        experiment = self.tracker.experiment
+        if self.parent is not None and self.parent._opening != self.tracker.openings:
+            self.parent._open(client)
+        run = find_run(client, experiment, self.key)
+        if run is None:
+            created = {KEY: self.key, MLFLOW_USER: "", MLFLOW_SOURCE_NAME: "lge-sweep"}
+            if self.parent is not None:
+                created[MLFLOW_PARENT_RUN_ID] = self.parent.id
+            run = client.create_run(experiment, tags=created, run_name=self.name)
+        self._take_up(client, run)
+
+    def _take_up(self, client: MlflowClient, run: Run) -> None:
+        """Go on with a run: its parameters and tags as they should be, and running unless it is finished."""
+        self.id, self.status = run.info.run_id, run.info.status
+        self._last, self._known = {}, set(run.data.metrics)
+        tags = dict(self.tags)
+        if self.parent is not None and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != self.parent.id:
+            tags[MLFLOW_PARENT_RUN_ID] = self.parent.id  # the parent was deleted, and made anew
+        new = [Param(key, str(value)) for key, value in self.params.items() if key not in run.data.params]
+        client.log_batch(self.id, params=new, tags=[RunTag(key, value) for key, value in tags.items()])
+        if self.status not in {"RUNNING", "FINISHED"}:
+            client.update_run(self.id, status="RUNNING")
+            self.status = "RUNNING"
+        self._opening = self.tracker.openings
+
+    def _copy(self, path: Path, into: str | None, client: MlflowClient) -> None:
+        client.log_artifact(self.id, str(path), into)
+
+    def _last_step(self, client: MlflowClient, key: str) -> int:
+        if key in self._known and key not in self._last:
+            self._last[key] = max(metric.step for metric in client.get_metric_history(self.id, key))
+        return self._last.get(key, -1)
+
+
+def find_run(client: MlflowClient, experiment: str, key: str) -> Run | None:
+    """Return the run of an experiment with a key, if there is one."""
+    found = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
+    return found[0] if found else None
+
+
+@contextmanager
+def finishing(run: TrackedRun) -> Iterator[None]:
+    """Mark a run as KILLED (stopped, to be resumed) if what is done in it ends before the run was finished."""
+    try:
+        yield
+    except BaseException:
+        if run.status == "RUNNING":
+            with suppress(Exception):  # MLflow may be what failed; what ended the work is worth more
+                run.finish("KILLED")
+        raise

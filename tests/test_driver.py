@@ -1,0 +1,254 @@
+"""The driver and its workers, without a training: workers here are threads' ends of pipes that do as they are told."""
+
+import logging
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from finished_cell import write_result
+from mlflow.entities import Run as MlflowRun
+from rich.console import Console
+from test_nothing_lost import SETTINGS_OF_GRID, moved
+
+from lge_sweep.config import load_sweep
+from lge_sweep.scoring import Result
+from lge_sweep.sweep import round as sweep_round
+from lge_sweep.sweep.driver import Driver
+from lge_sweep.sweep.ledger import read_ledger
+from lge_sweep.sweep.plan import Plan, make_plans
+from lge_sweep.sweep.publish import open_sweep
+from lge_sweep.sweep.task import CellTask, Done
+from lge_sweep.tracking import Tracker, database, mlflow
+
+Run = Callable[..., dict[str, str]]
+Deed = Callable[["StubWorker", CellTask], None]
+
+
+@dataclass(eq=False)
+class StubWorker:
+    """A worker that does one deed with each task, at once, in this process."""
+
+    number: int
+    plan: Plan
+    deed: Deed
+    alive: bool = True
+    connection: Connection = field(init=False)
+    remote: Connection = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.connection, self.remote = Pipe()
+        self.process = SimpleNamespace(
+            is_alive=lambda: self.alive, join=lambda timeout=None: None, exitcode=-9, kill=lambda: None
+        )
+
+    def send(self, task: CellTask) -> None:
+        self.deed(self, task)
+
+    def stop(self) -> None:
+        self.connection.close()
+        self.remote.close()
+
+
+def work(worker: StubWorker, task: CellTask) -> None:
+    write_result(worker.plan, task.cell)
+    worker.remote.send(Done())
+
+
+def die_before(worker: StubWorker, task: CellTask) -> None:
+    """Die between the driver's look at whether it lives and its message."""
+    raise BrokenPipeError
+
+
+def die_while(worker: StubWorker, task: CellTask) -> None:
+    worker.remote.close()
+
+
+def hang(worker: StubWorker, task: CellTask) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Plan:
+    """A grid of two cells, nothing trained, and an empty MLflow database beside it, which takes seconds to make."""
+    runs = tmp_path_factory.mktemp("template")
+    Tracker(runs)
+    return make_plans([load_sweep("phase1", 1, "phantom", "smoke", SETTINGS_OF_GRID)], None, runs)[0]
+
+
+@pytest.fixture
+def plan(template: Plan, tmp_path: Path) -> Plan:
+    (tmp_path / "mlflow.db").write_bytes((template.folder.parent / "mlflow.db").read_bytes())
+    return moved(template, tmp_path)
+
+
+@pytest.fixture
+def run(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run a sweep whose workers do these deeds, one after the other, the last for ever; returns what failed."""
+    monkeypatch.setattr(sweep_round, "POLL", 0.02)
+    driver: Driver | None = None
+
+    def start(*deeds: Deed, places: int = 1) -> dict[str, str]:
+        nonlocal driver
+        left = list(deeds)
+        driver = Driver(plan.folder.parent, places, Console(quiet=True))
+        driver.stall = 0.1
+
+        def hire(number: int) -> StubWorker:
+            return StubWorker(number, plan, left.pop(0) if len(left) > 1 else left[0])
+
+        monkeypatch.setattr(driver, "_hire", hire)
+        _, results, failed = driver.run(plan, open_sweep(driver.tracker, plan))
+        assert all(isinstance(result, Result) for result in results.values())
+        assert set(results) | set(failed) == {cell.name for cell in plan.cells}
+        return failed
+
+    yield start
+    if driver is not None:
+        driver.dismiss()
+
+
+def states(plan: Plan) -> list[str]:
+    ((_, _, entries),) = read_ledger(plan.folder.parent)
+    return [entry.state for entry in entries]
+
+
+def children(runs: Path) -> list[MlflowRun]:
+    tracker = Tracker(runs)
+    found = tracker.client.search_runs([tracker.experiment])
+    return [entry for entry in found if entry.data.tags["lge.kind"] == "trial"]
+
+
+@pytest.mark.parametrize("places", [1, 2])
+@pytest.mark.parametrize("death", [die_before, die_while])
+def test_a_worker_that_dies_takes_no_cell_with_it(plan: Plan, run: Run, places: int, death: Deed) -> None:
+    """The last idle worker's death ended a sweep with cells left, and its winner was registered."""
+    assert run(death, work, places=places) == {}
+    assert states(plan) == ["complete", "complete"]
+
+
+def test_a_worker_found_dead_is_replaced_before_it_is_given_anything(plan: Plan, run: Run) -> None:
+    def die_after(worker: StubWorker, task: CellTask) -> None:
+        work(worker, task)
+        worker.alive = False
+
+    assert run(die_after, work) == {}
+    assert states(plan) == ["complete", "complete"]
+
+
+def test_a_worker_that_says_nothing_is_ended_and_its_cell_tried_again(plan: Plan, run: Run) -> None:
+    assert run(hang, work) == {}
+    assert states(plan) == ["complete", "complete"]
+
+
+def test_a_cell_that_hangs_twice_has_failed(plan: Plan, run: Run) -> None:
+    failed = run(hang, hang, work)
+    assert list(failed) == [plan.cells[0].name]
+    assert failed[plan.cells[0].name].startswith("its worker process said nothing for")
+    assert states(plan) == ["failed", "complete"]
+
+
+def test_a_result_that_is_damaged_when_it_arrives_is_a_failure(plan: Plan, run: Run) -> None:
+    def work_badly(worker: StubWorker, task: CellTask) -> None:
+        write_result(worker.plan, task.cell)
+        (task.folder / "outcome.json").write_bytes(b"{")
+        worker.remote.send(Done())
+
+    assert "outcome.json is damaged" in run(work_badly)[plan.cells[0].name]
+
+
+# ------------------------------------------------------------------------------------------- MLflow cannot be reached
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do not wait for a lock, and try again at once."""
+    monkeypatch.setattr(database, "WAIT", 0.01)
+    monkeypatch.setattr(mlflow, "AGAIN", 0.0)
+
+
+def lock(runs: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(runs / "mlflow.db", isolation_level=None)
+    connection.execute("BEGIN EXCLUSIVE")
+    return connection
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("harm", ["locked", "removed", "garbled"])
+def test_mlflow_fails_while_cells_are_trained_and_its_view_is_completed(
+    plan: Plan,
+    run: Run,
+    harm: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    runs = plan.folder.parent
+    held: list[sqlite3.Connection] = []
+
+    def harm_and_work(worker: StubWorker, task: CellTask) -> None:
+        path = runs / "mlflow.db"
+        if task.cell == plan.cells[0] and harm == "locked":
+            held.append(lock(runs))
+        elif task.cell == plan.cells[0] and harm == "removed":
+            path.unlink()
+        elif task.cell == plan.cells[0] and harm == "garbled":
+            path.write_bytes(path.read_bytes()[:4096] + b"\xff" * 200_000)
+        work(worker, task)
+
+    catch_up = Tracker.catch_up
+
+    def catch_up_then(tracker: Tracker, wait: float) -> bool:
+        for connection in held:
+            connection.close()
+        return catch_up(tracker, wait)
+
+    monkeypatch.setattr(Tracker, "catch_up", catch_up_then)
+    assert run(harm_and_work) == {}
+    assert states(plan) == ["complete", "complete"]
+    shown = children(runs)
+    assert sorted(entry.data.tags["cell"] for entry in shown) == sorted(cell.name for cell in plan.cells)
+    assert [entry.info.status for entry in shown] == ["FINISHED", "FINISHED"]
+    assert all("val/dice/cavity" in entry.data.metrics for entry in shown)
+    assert harm == "removed" or caplog.text.count("MLflow cannot be reached") >= 1
+    assert len(caplog.text.splitlines()) < 12
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_mlflow_has_missed_is_completed_by_the_same_command(
+    plan: Plan, run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lge_sweep.sweep.driver.CATCH_UP", 0.0)
+    runs = plan.folder.parent
+    with closing(lock(runs)):
+        assert run(work) == {}  # from the first moment on
+        assert states(plan) == ["complete", "complete"]
+        assert "the same command completes it" in caplog.text
+    assert children(runs) == []
+    assert run(work) == {}
+    assert [entry.info.status for entry in children(runs)] == ["FINISHED", "FINISHED"]
+
+
+def test_a_failing_view_is_said_once_and_not_tried_at_every_step(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tries: list[Path] = []
+
+    def refuse(path: Path) -> None:
+        tries.append(path)
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(mlflow, "check_writable", refuse)
+    tracker = Tracker(tmp_path, patient=True)
+    with caplog.at_level(logging.WARNING):
+        run = tracker.open_run("key", "name", {}, {})
+        for step in range(20):
+            run.log([("loss", 1.0, step)])
+        run.finish()
+    assert len(tries) == 1
+    assert caplog.text.count("MLflow cannot be reached (OperationalError: database or disk is full)") == 1
+    assert tracker.behind == "OperationalError: database or disk is full"

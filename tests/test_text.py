@@ -1,0 +1,268 @@
+"""Text that others wrote, as the program shows and writes it: terminal, CSV, Markdown, HTML; nothing obeys it."""
+
+import ast
+import random
+import re
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.progress import Progress
+
+from lge_sweep.console import progress
+from lge_sweep.csv_files import columns_text, csv_text, defuse, frame_text, join_texts, read_frame, restore
+from lge_sweep.deliver.tables import write_csv
+from lge_sweep.errors import ConfigError, DataError, IncompleteError, LgeSweepError, RunsError
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym
+from lge_sweep.report.final_tables import markdown
+from lge_sweep.sweep.progress import SweepProgress
+from lge_sweep.terminal import TaskText, Terminal, make_table, say, stacked, styled
+from lge_sweep.text import LONGEST, in_markdown, shorten, told, visible
+
+HOSTILE = (
+    "P[red]1", "[/nope]", "[link=http://x]y[/link]", ":smile:", "a\x1b[31mb", "a\x1b]0;title\x07b", "a\x9b31mb", "a\rb",
+    "a\nb", "a\0b", "a\tb", "\u202egnp.exe", "a\u2028b", "a\u200bb", "caf\udce9", "\ud800", "=1+1", "+1", "-1", "@x",
+    "\t=1", "\r=1", "=cmd|' /C calc'!A0", "\uff1dx", "a;=1", "a,@x", "'=x", "''", '"', "a|b", "`c`", "<d>", "NA",
+    "NULL", "007", "1e5", "TRUE", "nan", "", " ", "Pérez 🫀",
+)  # fmt: skip
+UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def shown(*printed: object, width: int = 200, **options: object) -> str:
+    """What a terminal in colour is sent, without the program's own colours."""
+    out = StringIO()
+    console = Terminal(file=out, width=width, force_terminal=True, color_system="standard")
+    for item in printed:
+        console.print(item, **options)  # type: ignore[arg-type]  # options of rich's print
+    return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
+
+
+def texts(seed: int, count: int) -> Iterator[str]:
+    """Texts made of everything that matters somewhere, and of any letters."""
+    draw = random.Random(seed)
+    pieces = [*HOSTILE, *"=+-@'\"|,;\r\n\t \\", "\udcff", "x", "é", "医"]
+    for _ in range(count):
+        yield "".join(draw.choices(pieces, k=draw.randint(0, 6)))
+
+
+def safe(text: str) -> bool:
+    return not any(unicodedata.category(letter) in UNSAFE for letter in text)
+
+
+# -------------------------------------------------------------------------------------------------------- the function
+
+
+def test_visible_leaves_nothing_that_a_terminal_obeys() -> None:
+    for code in range(sys.maxunicode + 1):
+        letter = chr(code)
+        if unicodedata.category(letter) in UNSAFE:
+            assert safe(visible(letter)), hex(code)
+    for text in texts(0, 2000):
+        line = visible(text)
+        assert safe(line)
+        assert visible(line) == line
+        line.encode()
+    assert visible("Pérez [1] 🫀") == "Pérez [1] 🫀"
+
+
+def test_a_value_in_a_message_is_short_and_one_line() -> None:
+    for text in (*texts(1, 500), "\x1b" * 10**6, "a" * 10**6):
+        assert len(shorten(text)) <= LONGEST
+        assert safe(shorten(text))
+    assert len(told(OSError("x" * 10**6))) <= 2 * LONGEST
+    assert told(FileNotFoundError(2, "No such file", "caf\udce9")) == "No such file"
+    assert told(ValueError()) == "ValueError"
+
+
+def test_lines_of_a_message_are_its_arguments() -> None:
+    assert str(LgeSweepError("a\nb", "c\x1b")) == "a\\nb\nc\\x1b"
+    assert str(DataError("caf\udce9", ["x\ny: bad"])) == "caf\\xe9: 1 problem\n  - x\\ny: bad"
+    assert str(IncompleteError(1, ["\rdone"])) == "1 exam(s) done; not done:\n  - \\rdone"
+    assert len(str(ConfigError("a" * 10**7))) < 10_000
+
+
+# -------------------------------------------------------------------------------------------------------- the terminal
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_name_is_printed_as_it_is_wherever_it_stands(name: str) -> None:
+    table = make_table(name)
+    table.add_column(stacked(name, "px"))
+    table.add_column(name, overflow="fold")
+    table.add_row(name, styled(name, "bold"))
+    line = visible(name)
+    for item in (f"<{name}>", table, styled(f"<{name}>", "red")):
+        text = shown(item)
+        assert safe(text.replace("\n", ""))
+        assert text.count(line) >= 1
+    assert shown(f"<{name}>", soft_wrap=True) == f"<{line}>\n"
+    assert shown(table).count(line.strip()) >= (5 if line.strip() else 1)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_progress_bars_show_a_name_as_it_is(name: str) -> None:
+    for terminal in (True, False):
+        out = StringIO()
+        console = Terminal(file=out, width=400, force_terminal=terminal, color_system=None)
+        with progress(console, "segmenting") as tell:
+            tell(name, 0, 1)
+            tell(name, 1, 1)
+        with SweepProgress(console, name, 1, 0) as bars:
+            bars.begin("cell", name, False)
+            bars.end("cell", f"FAILED: {name}", False)
+        written = re.sub(r"\x1b\[[?0-9;]*[A-Za-z]|\r", "", out.getvalue())  # what rich moves the cursor with
+        assert safe(written.replace("\n", ""))
+        assert visible(name) in written
+    bar = Progress(TaskText())
+    bar.add_task(name, total=1)
+    assert TaskText().render(bar.tasks[0]).plain == visible(name)
+
+
+def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    say(*HOSTILE)
+    assert capsys.readouterr().out.split("\n")[:-1] == [visible(name) for name in HOSTILE]
+
+
+def test_a_stdout_that_cannot_encode_a_name_gets_a_backslash_sequence(tmp_path: Path) -> None:
+    table = tmp_path / "tabelle-é.csv"
+    table.write_text("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\nPérez,1,1,1,1,1,1\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", "from lge_sweep.cli import app; app()", "score", str(table)],
+        env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).parents[1])},
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    assert b"P\\xe9rez" in done.stdout
+
+
+# ------------------------------------------------------------------------------------------------------------- tables
+
+
+def test_no_cell_of_text_is_run_by_a_spreadsheet_and_every_id_comes_back(tmp_path: Path) -> None:
+    names = [visible(text) for text in (*HOSTILE, *texts(2, 3000))]
+    frame = pd.DataFrame(
+        {"case": names, "=x": np.arange(len(names)) - 5, "value": np.linspace(-1, 1, len(names)), "ok": True}
+    )
+    frame.loc[3, "value"] = np.nan
+    path = tmp_path / "table.csv"
+    path.write_text(frame_text(frame), encoding="utf-8")
+    pd.testing.assert_frame_equal(read_frame(path, ("case",)), frame)  # ids exactly, numbers to the last bit
+    written = path.read_text(encoding="utf-8").splitlines()
+    assert len(written) == len(names) + 1
+    assert written[0].startswith("case,'=x,")
+    for line, value in zip(written[1:], frame["=x"], strict=True):
+        cells = re.split('[,;|]"?', line)  # as a spreadsheet of whichever country splits it
+        numbers = [cell for cell in cells[-3:-1] if cell]
+        assert not any(re.match(r"[=+@\uff1d\uff0b\uff0d\uff20-]", cell) for cell in cells[:-3]), line
+        assert numbers[0] == str(value)  # a negative number stays one
+
+
+def test_text_that_is_no_printable_name_is_written_as_one_line(tmp_path: Path) -> None:
+    for text in texts(3, 1000):
+        assert safe(str(defuse(text)))
+        assert restore(str(defuse(text))) == visible(text)
+    assert [defuse(value) for value in (-1.5, None, True, -3)] == [-1.5, None, True, -3]
+    assert columns_text({"name": ["-a"], "value": [-0.5]}) == "name,value\n'-a,-0.5\n"
+    assert csv_text(["a\rb"], [["x\r\ny"], [None]]) == 'a\\rb\nx\\r\\ny\n""\n'
+
+
+def test_tables_of_several_exams_are_joined_cell_by_cell(tmp_path: Path) -> None:
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    write_csv([{"case": "=1", "ml": -0.5}], paths[0])
+    write_csv([{"case": "NA", "ml": None, "more": "007"}], paths[1])
+    assert join_texts(paths) == "case,ml,more\n'=1,-0.5,\nNA,,007\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "it is empty"),
+        ("case,value\na,1\nb\n", "line 3 has 1 cells, the header 2"),
+        ("case,value\na,x\n", "column value holds what is no number"),
+        ("name,value\na,1\n", "no column case"),
+        ("case,case\na,1\n", "there twice"),
+        ('case,value\n"a,1\n', "no CSV"),
+    ],
+)
+def test_a_table_of_ours_that_is_damaged_is_named(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(RunsError, match=rf"t\.csv: cannot be read as a table \(.*{message}"):
+        read_frame(path, ("case",))
+
+
+def test_markdown_shows_text_as_it_is() -> None:
+    names = ["a|b", "`c`", "<script>", "**d**", "[e](f)", "g\nh", "\\|"]
+    table = markdown(["name", "n"], [[in_markdown(name), "1"] for name in names])
+    assert len(table.splitlines()) == len(names) + 2
+    for line in table.splitlines()[2:]:
+        assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3
+    assert re.search(r"(?<!\\)[`<\[*]", table) is None
+
+
+# ----------------------------------------------------------------------------------------------------------------- ids
+
+
+def test_ids_are_of_bytes_and_the_same_as_ever() -> None:
+    assert pseudonym("MRN4711", b"test") == pseudonym(" MRN4711 ", b"test")
+    latin, utf = "caf\udce9", "café"
+    assert len({pseudonym(name, b"x") for name in (latin, utf, "caf\udcea", "caf")}) == 4
+    assert pseudonym(utf, b"x") == "case_9908bac4543e"
+    assert kept_id(latin) == "caf\\xe9"
+    assert kept_id("P[red] 1-é") == "P[red] 1-é"
+
+
+# ------------------------------------------------------------------------------------------------------ the one places
+
+PACKAGE = Path(__file__).parents[1] / "lge_sweep"
+ONLY_IN = {
+    "print": (),
+    "typer.echo": (),
+    "typer.secho": (),
+    "sys.stdout.write": (),
+    "traceback.print_exc": (),
+    "Console": ("terminal.py",),
+    "Text": ("terminal.py",),
+    "TextColumn": (),
+    "yaml.safe_load": (),
+    "yaml.load": (),
+    "csv.reader": ("csv_files.py",),
+    "csv.DictReader": (),
+    "csv.writer": ("csv_files.py",),
+    "csv.DictWriter": (),
+    "pd.read_csv": (),
+    ".to_csv": ("csv_files.py",),
+}
+"""What may be called, and where; everything else goes through the module that it is in."""
+EXPRESSIONS = {
+    f"re.{call}" for call in ("search", "match", "fullmatch", "sub", "compile", "split", "findall", "finditer")
+}
+
+
+def test_text_leaves_and_enters_by_one_door() -> None:
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            name, place = ast.unparse(node.func), f"{path.relative_to(PACKAGE)}:{node.lineno}"
+            doors = [
+                files for call, files in ONLY_IN.items() if name == call or (call[0] == "." and name.endswith(call))
+            ]
+            wrong += [f"{place}: {name}" for files in doors if path.name not in files]
+            if path.name != "terminal.py" and any(option.arg == "markup" for option in node.keywords):
+                wrong.append(f"{place}: markup")
+            if (
+                name in EXPRESSIONS
+                and path.name != "patterns.py"
+                and not isinstance(node.args[0], ast.Constant | ast.JoinedStr)
+            ):
+                wrong.append(f"{place}: an expression of others")
+    assert wrong == []
