@@ -137,8 +137,13 @@ def new_user(place: Path, also: Sequence[Path] = (), **more: str) -> User:
     return User(place, bare if library is None else {**bare, **environment(library, place / "guard.log", own)})
 
 
+def modes(folder: Path) -> dict[Path, int]:
+    """Return the mode of each entry below a folder; links have none, and a model's copy of our code is public."""
+    entries = (path for path in folder.rglob("*") if not path.is_symlink())
+    data = (path for path in entries if path.suffix not in (".py", ".pyc") and "code" not in path.parts)
+    return {path: stat.S_IMODE(path.stat().st_mode) for path in data}
+
+
 def open_to_others(folder: Path, allowed: int = 0o700) -> list[str]:
-    """Return what in a folder gives somebody more than is allowed; a model's copy of our own code is no secret."""
-    entries = (path for path in folder.rglob("*") if not path.is_symlink() and path.suffix != ".py")
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in entries if "code" not in path.parts}
-    return [f"{path}: {mode:o}" for path, mode in modes.items() if mode & ~allowed]
+    """Return what below a folder gives somebody more than is allowed."""
+    return [f"{path}: {mode:o}" for path, mode in modes(folder).items() if mode & ~allowed]

@@ -175,8 +175,7 @@ def test_every_command_in_a_process_of_its_own(tmp_path: Path, share: str) -> No
         assert someone.offences() == [], name
     assert guard.open_to_others(someone.results, 0o777 & ~MASKS[share]) == []
     if share == "group":
-        made = [path for path in someone.results.rglob("*") if path.suffix != ".py" and not path.is_symlink()]
-        assert [path for path in made if path.stat().st_mode & 0o060 != 0o060 and "code" not in path.parts] == []
+        assert [path for path, mode in guard.modes(someone.results).items() if mode & 0o060 != 0o060] == []
 
 
 # ------------------------------------------------------------------------------------------------------ who may read it
