@@ -262,7 +262,7 @@ KEYS = [
     "selection.emphasis", "selection.tie_margin", "nowhere", "a.b.c.d", "source", "",
 ]  # fmt: skip
 OPTIONS = [
-    ["phase1", "--stage"], ["phase1", "--workers"], ["phase1", "--profile"], ["phase1", "--data"], ["phase2",
+    ["phase1", "--stage"], ["phase1", "--workers"], ["phase1", "--profile"], ["phase2",
     "--models"],
     ["phase2", "--seeds"], ["search", "--trials"], ["status", "--runs"], ["score", "docs/paper/table4_phase1.csv",
     "--rule"],
@@ -284,7 +284,8 @@ def settings(random: Random, folder: Path) -> Arguments:
         return ["phase1", "--profile", "smoke", *nowhere, "--set", word]
     if kind == 2:
         value = random.choice([*WORDS, "300000", "-5", "99999999999999999999"])
-        return [*random.choice(OPTIONS), value, *(["--runs", str(folder)] if random.random() < 0.1 else [])]
+        option = random.choice(OPTIONS)
+        return [*option, value, *(nowhere if option[:1] in (["phase1"], ["phase2"], ["search"], ["phase4"]) else [])]
     profile = kind == 3
     text = PROFILE if profile else random.choice(DATA_FILES)
     if kind == 5:
@@ -498,7 +499,7 @@ def nested(random: Random) -> bytes:
 
 def deflated(random: Random) -> bytes:
     if random.random() < 0.5:
-        return deflated_bomb(random.choice([64, 2048]))
+        return deflated_bomb(random.choice([64, 1200]))
     changed = pydicom.dcmread(io.BytesIO(stored(dicom()[1])))
     changed.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     return mutated(random, stored(changed))

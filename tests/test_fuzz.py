@@ -4,6 +4,7 @@ An input is named by its group and its number: `Random(f"{SEED}/{group}/{number}
 fails is kept and named. LGE_SWEEP_SLOW_TESTS=1 tries ten times as many.
 """
 
+import importlib
 import os
 import re
 import shutil
@@ -59,12 +60,8 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _libraries(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Load what commands load when they are first run, so that an input is not judged by it."""
-    import lge_sweep.deliver.write
-    import lge_sweep.phases
-    import lge_sweep.pipeline.fit
-    import lge_sweep.sweep.finish
-    import lge_sweep.tracking.mlflow  # noqa: F401
-
+    for name in ("deliver.write", "phases", "pipeline.fit", "sweep.finish", "tracking.mlflow", "sweep.execute"):
+        importlib.import_module(f"lge_sweep.{name}")
     folder = tmp_path_factory.mktemp("coded")
     (folder / "file.dcm").write_bytes(fuzz_inputs.coded("RLELossless", folder))
     read_header(folder / "file.dcm")  # in the decoding process

@@ -27,13 +27,14 @@ from lge_sweep.deliver import Delivery, deliver
 from lge_sweep.errors import DataError, InheritError, RunsError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
-from lge_sweep.pipeline.champions import Champion, find_champions, read_predictions
+from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
 from lge_sweep.pipeline.folds import deal_folds, plan_folds
 from lge_sweep.pipeline.load import load_segmenter
 from lge_sweep.pipeline.looks import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
 from lge_sweep.pipeline.segment import TwoStageSegmenter
 from lge_sweep.pipeline.variants import PIPELINE, Part, two_stage_variants
+from lge_sweep.sweep.folder import read_predictions
 from lge_sweep.sweep.plan import load_plan, plan_sweep, prepare_data, write_plan
 from lge_sweep.tracking import EXPERIMENT, database_uri
 
@@ -94,7 +95,8 @@ def test_each_look_at_the_test_part_is_counted_whoever_looks(tmp_path: Path) -> 
 
 
 def test_a_sweep_that_selected_on_the_test_part_was_a_look(tmp_path: Path) -> None:
-    manifest = pd.DataFrame({"part": ["val", "test"], "content_hash": ["a" * 64, "b" * 64]})
+    texts = dict.fromkeys(("slice", "case", "image_hash", "perceptual_hash"), "1e5")
+    manifest = pd.DataFrame({"part": ["val", "test"], "content_hash": ["a" * 64, "b" * 64], **texts})
     for name, part in (("phase1-x", "val"), ("phase2-y", "test")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "selection.json").write_text(json.dumps({"part": part}))
