@@ -19,6 +19,7 @@ from lge_sweep.curate import Curated, curate
 from lge_sweep.data.module import Batch, IntervalSampler, LgeDataModule, Schedule, SliceDataset, make_schedule
 from lge_sweep.data.prepare import (
     ARRAYS,
+    DIGESTS,
     Arrays,
     content_digest,
     load_arrays,
@@ -158,7 +159,7 @@ def test_the_same_data_and_settings_are_not_written_again(tmp_path: Path) -> Non
     time.sleep(0.01)
     assert prepare(curated(), 8, WHOLE, tmp_path) == folder
     assert written(folder) == before
-    assert sorted(before) == sorted(f"{name}.npy" for name in ARRAYS)
+    assert sorted(before) == sorted([DIGESTS, *(f"{name}.npy" for name in ARRAYS)])
 
 
 def test_whatever_changes_the_arrays_changes_the_folder(tmp_path: Path) -> None:

@@ -23,8 +23,9 @@ from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.errors import ConfigError, DataError, RunsError, TrialError
 from lge_sweep.ingest import read
 from lge_sweep.ingest.pseudonym import pseudonym
+from lge_sweep.metrics.overlap import ALL_METRICS, Counts
 from lge_sweep.paths import runs_folder
-from lge_sweep.sweep.tables import read_per_image
+from lge_sweep.sweep.folder import read_per_image
 from lge_sweep.sweep.worker import _attempt
 from lge_sweep.text import visible
 from lge_sweep.whole import file_digest
@@ -190,9 +191,12 @@ def test_a_pattern_that_would_search_for_ever_ends_the_command(tmp_path: Path, m
 def test_ids_survive_in_the_tables_of_a_sweep(tmp_path: Path) -> None:
     cases = ["NA", "NULL", "Na", "nan", "007", "1e5", "TRUE", "-1", "=x", ""]
     rows = [
-        (f"{case}_slice{k}", case, name, 0.1 * k) for case in cases for k in range(2) for name in ("scar", "cavity")
+        (f"{case}_slice{k}", case, name, *[k] * len(Counts._fields), *[0.1 * k] * len(ALL_METRICS))
+        for case in cases
+        for k in range(2)
+        for name in ("scar", "cavity")
     ]
-    table = pd.DataFrame(rows, columns=["image", "case", "class", "dice"])
+    table = pd.DataFrame(rows, columns=["image", "case", "class", *Counts._fields, *ALL_METRICS])
     (tmp_path / "per_image.csv").write_text(frame_text(table), encoding="utf-8")
     pd.testing.assert_frame_equal(read_per_image(tmp_path / "per_image.csv"), table)
 

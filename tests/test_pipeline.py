@@ -445,6 +445,9 @@ def test_a_stage_selected_with_what_a_search_draws_meets_the_other(through: Thro
     other = plan_sweep(config, prepared, tmp_path, [replace(cell, loss="dice")])
     write_plan(other)
     shutil.copytree(first.cell_folder(cell), other.cell_folder(other.cells[0]))
+    outcome = other.cell_folder(other.cells[0]) / "outcome.json"
+    record = json.loads(outcome.read_text())
+    outcome.write_text(json.dumps(record | {"sweep": other.name, "cell": record["cell"] | {"loss": "dice"}}))
     chosen = json.loads((first.folder / "selection.json").read_text())
     (other.folder / "selection.json").write_text(json.dumps(chosen | {"champion": other.cells[0].name}))
 

@@ -14,6 +14,7 @@ from lge_sweep.cli import app
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import METRICS
+from lge_sweep.metrics.overlap import ALL_METRICS, Counts
 from lge_sweep.scoring import (
     RULES,
     Result,
@@ -25,7 +26,7 @@ from lge_sweep.scoring import (
     score_table,
     select,
 )
-from lge_sweep.sweep.publish import read_result
+from lge_sweep.sweep.results import read_result
 from lge_sweep.text import visible
 
 PAPER = Path(__file__).parents[1] / "docs" / "paper"
@@ -190,19 +191,19 @@ def test_the_tie_rule_needs_every_spread_and_a_single_place() -> None:
 
 def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
     """Two images; without the background b spreads more than a, with it less."""
-    outcomes = {}
+    outcomes, columns = {}, (*Counts._fields, *ALL_METRICS)
     for name, background, cavity in (("a", (1, 1), (0.55, 0.65)), ("b", (1, 0.8), (0.5, 0.7))):
         (tmp_path / name).mkdir()
         rows = [
-            {"image": image, "case": image, "class": label, **dict.fromkeys(METRICS, values[image])}
+            {"image": image, "case": image, "class": label, **dict.fromkeys(columns, values[image])}
             for image in (0, 1)
             for label, values in (("background", background), ("cavity", cavity))
         ]
         pd.DataFrame(rows).to_csv(tmp_path / name / "per_image.csv", index=False)
         plain = statistics.stdev((b + c) / 2 for b, c in zip(background, cavity, strict=True))
         means = {"background": sum(background) / 2, "cavity": sum(cavity) / 2}
-        summary = {"image_mean": dict.fromkeys(METRICS, means), "std": dict.fromkeys(METRICS, plain), "collapsed": []}
-        outcomes[name] = {"summary": summary}
+        both = {"image_mean": dict.fromkeys(METRICS, means), "std": dict.fromkeys(METRICS, plain)}
+        outcomes[name] = SimpleNamespace(summary=SimpleNamespace(**both, collapsed=()))
     cell = cells(load_sweep("phase1", 1, "phantom", "smoke"))[0]
     found = {}
     for emphasis in ({}, {"background": 0.0}):

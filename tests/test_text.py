@@ -194,7 +194,7 @@ def test_tables_of_several_exams_are_joined_cell_by_cell(tmp_path: Path) -> None
 def test_a_table_of_ours_that_is_damaged_is_named(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "t.csv"
     path.write_text(content, encoding="utf-8")
-    with pytest.raises(RunsError, match=rf"t\.csv: cannot be read as a table \(.*{message}"):
+    with pytest.raises(RunsError, match=rf"t\.csv is damaged: cannot be read as a table \(.*{message}"):
         read_frame(path, ("case",))
 
 

@@ -97,6 +97,7 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
     Raises:
         InheritError: phase 2 was not run, is not complete, was run on other data or settings, or several times with
             different outcomes.
+        DamagedError: what it selected is gone or damaged; running it again makes it anew.
     """
     found = matching_sweeps("phase2", config, basis, runs)
     champions = {}
@@ -111,10 +112,7 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
         if cell is None:
             raise DamagedError(folder / SELECTION, f"champion: no such cell, {selection.champion[:80]}", REMEDY)
         champion = Champion(plan, cell, selection.notes)
-        try:
-            read_cell(champion.folder, cell, plan.name)
-        except DamagedError as error:
-            raise InheritError(f"the network that phase 2 selected: {error}", "phase2", config.stage) from None
+        read_cell(champion.folder, cell, plan.name)
         champions[folder.name] = champion
     if len({champion.digest for champion in champions.values()}) > 1:
         listed = ", ".join(f"{name}: {champion.cell.name}" for name, champion in champions.items())

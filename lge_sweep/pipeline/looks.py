@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from lge_sweep.csv_files import read_frame
 from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.sweep.files import SELECTION
-from lge_sweep.sweep.plan import read_manifest
-from lge_sweep.sweep.records import read_selection
+from lge_sweep.sweep.files import MANIFEST, SELECTION
+from lge_sweep.sweep.records import REMEDY, Record, read_record
 from lge_sweep.whole import read_json, write_json
 
 LOOKS = "test_looks.json"
@@ -65,12 +65,18 @@ def finish_look(runs: Path, pipeline: str) -> None:
     _write(runs, [replace(look, finished=True) if look.pipeline == pipeline else look for look in read_looks(runs)])
 
 
+class _Selected(Record):
+    """What is asked of a selection here."""
+
+    part: str
+
+
 def _sweeps(runs: Path) -> list[Look]:
     """Return the sweeps that selected on the test part, which is a look as well."""
     looks = []
     for selection in sorted(runs.glob(f"*/{SELECTION}")):
-        if read_selection(selection.parent, SELECTION).part == "test":
-            manifest = read_manifest(selection.parent)
+        if read_record(_Selected, selection).part == "test":
+            manifest = read_frame(selection.with_name(MANIFEST), ("part", "content_hash"), remedy=REMEDY)
             when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC).isoformat(
                 timespec="seconds"
             )

@@ -17,7 +17,6 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
-from sqlalchemy.exc import SQLAlchemyError
 
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.tracking.database import (
@@ -49,7 +48,7 @@ ABOUT = {
         "background out. A metric that is missing has no value; it is never 0 in its place."
     ),
 }
-FAILURES = (MlflowException, SQLAlchemyError, sqlite3.Error, OSError)
+FAILURES = (MlflowException, sqlite3.Error, OSError)
 """What MLflow raises when its store cannot be reached, read or written."""
 AGAIN = 30.0
 """Seconds after which a patient tracker tries again to reach a store that failed."""
@@ -206,6 +205,10 @@ class Tracker:
             self.uri = fresh_uri(self.folder)
             try:
                 self._client = self._open()
+            except FAILURES:
+                raise
+            except Exception as error:  # SQLAlchemy's own, of many kinds: a damaged or a newer database
+                raise MlflowException(str(error)) from error
             finally:
                 self._file = remember(self.folder)
         return self._client
