@@ -16,6 +16,11 @@ port    ?= 5000
 models  ?=
 seeds   ?=
 trials  ?=
+share   ?=
+
+ifneq ($(share),)
+export LGE_SWEEP_SHARE := $(share)
+endif
 
 RUNS    := $(if $(runs),--runs "$(runs)")
 COMMON  := --data "$(data)" --profile "$(profile)" $(RUNS) \
@@ -31,7 +36,7 @@ help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
 	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
-	@echo "             workers=N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N"
+	@echo "             workers=N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N share=nobody|group (who may read results)"
 	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N"
 	@echo "  no spaces or quotes inside a value of set=; lge-sweep --set takes any"
 

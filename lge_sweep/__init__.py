@@ -1,6 +1,7 @@
 """lge_sweep: compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
 
 import os
+from contextlib import suppress
 
 __version__ = "0.1.0"
 
@@ -12,7 +13,14 @@ os.environ.update(
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "ORT_DISABLE_TELEMETRY": "1",
     }
 )
 os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")
 os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+
+from lge_sweep.paths import cache_folder
+
+# In the user's home we have our own two folders; what matplotlib keeps there (its list of fonts) goes to ours.
+with suppress(RuntimeError):  # the user has no home: matplotlib takes a temporary folder
+    os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))

@@ -2,6 +2,8 @@
 
 import enum
 import json
+import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,6 +14,7 @@ from lge_sweep.data_commands import data_app
 from lge_sweep.errors import RunsError
 from lge_sweep.options import A_PATH, MOST_WORKERS, Commands, DataOption, RootOption, RunsOption, reporting
 from lge_sweep.predict_command import predict
+from lge_sweep.private import MASKS, SHARE_VARIABLE, Share
 from lge_sweep.terminal import print_any_letter, say
 
 app = typer.Typer(
@@ -48,11 +51,17 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def main(
+    context: typer.Context,
+    share: Annotated[
+        Share,
+        typer.Option(envvar=SHARE_VARIABLE, help="Who but you may read and write results: nobody, or their group."),
+    ] = "nobody",
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
+    context.call_on_close(partial(os.umask, os.umask(MASKS[share])))
     print_any_letter()
 
 

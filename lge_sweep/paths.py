@@ -17,6 +17,29 @@ WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
 """Kinds of pretrained weight files, in the order they are looked for."""
 
 
+def cache_folder() -> Path:
+    """Return the folder for what is kept in the user's home for speed alone; it may be removed at any time.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    return _of_the_user("XDG_CACHE_HOME", ".cache")
+
+
+def configuration_folder() -> Path:
+    """Return the folder for what is kept in the user's home for good: the salt of case ids.
+
+    Raises:
+        RuntimeError: the user has no home.
+    """
+    return _of_the_user("XDG_CONFIG_HOME", ".config")
+
+
+def _of_the_user(variable: str, folder: str) -> Path:
+    base = os.environ.get(variable)
+    return (Path(base) if base else Path.home() / folder) / "lge_sweep"
+
+
 def user_path(text: str) -> Path:
     """Return the path that a user wrote; `~` is the home folder.
 

@@ -1,7 +1,9 @@
-"""What several tests share."""
+"""What several tests share; and the guard around all of them: no test sends anything or writes where it must not."""
 
 import gc
 import os
+import shutil
+import tempfile
 
 # Read when torch is imported: threads that wait for each other sleep soon instead of spinning (docs/log.md).
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
@@ -17,7 +19,10 @@ if os.environ.get("PYTEST_XDIST_WORKER", "").startswith("gw") and hasattr(os, "s
 
 from pathlib import Path
 
+import guard
 import pytest
+
+from lge_sweep.paths import cache_folder, configuration_folder
 
 
 @pytest.fixture
@@ -29,13 +34,54 @@ def real_data() -> Path:
     return Path(folder)
 
 
+GUARD = pytest.StashKey[Path]()
+"""The folder of the guard's library and log."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the processes that tests run in, and all that they start, under the guard (the first process is not)."""
+    if hasattr(config, "workerinput"):
+        return
+    folder = Path(tempfile.mkdtemp(prefix="lge_sweep-guard-"))
+    config.stash[GUARD] = folder
+    library, _ = guard.build(folder)
+    if library is not None:
+        scratch = [Path(tempfile.gettempdir()), Path(config.getoption("basetemp") or folder)]
+        own = [cache_folder(), configuration_folder(), config.rootpath / ".pytest_cache"]
+        os.environ.update(guard.environment(library, folder / "log", [*scratch, *own]))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail if the guard caught something in any test."""
+    if GUARD in session.config.stash and guard.read(session.config.stash[GUARD] / "log"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what the guard caught, and in which test."""
+    caught = guard.read(config.stash[GUARD] / "log")
+    if caught:
+        terminalreporter.section("sent, or written where it must not be", red=True)
+        for offence in caught:
+            terminalreporter.line(str(offence))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the guard's folder."""
+    if GUARD in config.stash:
+        shutil.rmtree(config.stash[GUARD], ignore_errors=True)
+
+
 def pytest_collection_finish() -> None:
     """Spare every later garbage collection the million objects that imports have made."""
     gc.collect()
     gc.freeze()
 
 
-SLOW = ("test_pipeline", "test_sweep", "test_two_stage_model", "test_unkillable", "test_search", "test_phase2")
+SLOW = (
+    "test_pipeline", "test_sweep", "test_two_stage_model", "test_unkillable", "test_search", "test_phase2", "test_sent"
+)  # fmt: skip
 """The files that take longest, longest first."""
 
 

@@ -23,6 +23,8 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from pydicom.datadict import DicomDictionary, dictionary_VR
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, write
 
@@ -273,6 +275,98 @@ def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: P
     (row,) = rows_of(delivery.folder / "burden.csv")
     voxel_ml = np.prod(written.header.get_zooms()) / 1000
     assert float(row["cavity_ml"]) == pytest.approx((np.asarray(written.dataobj) == 1).sum() * voxel_ml, rel=1e-5)
+
+
+CLAIMED = {
+    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+    "StudyTime", "StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID",
+    "Rows", "Columns", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PlanePositionSequence",
+    "PlaneOrientationSequence", "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
+}  # fmt: skip
+"""What a SEG may have of its source; a change of the code's list has to be a change of this one too."""
+UNWRITABLE = {"SpecificCharacterSet", "PixelData", "FloatPixelData", "DoubleFloatPixelData"}
+MARKS: dict[str, Any] = {
+    "AE": "XMARKX", "AS": "077Y", "AT": 0x00770077, "CS": "XMARKX", "DA": "19770707", "DS": "77077.7",
+    "DT": "19770707070707", "FD": 77077.7, "FL": 77077.5, "IS": "77077", "LO": "XMARKX", "LT": "XMARKX",
+    "OB": b"XMARKX", "OD": b"XMARKXXX", "OF": b"XMARKXXX", "OL": b"XMARKXXX", "OV": b"XMARKXXX", "OW": b"XMARKX",
+    "PN": "XMARKX^XMARKX", "SH": "XMARKX", "SL": 77077, "SS": 17077, "ST": "XMARKX", "SV": 77077, "TM": "070707.7",
+    "UC": "XMARKX", "UI": "1.2.77077", "UL": 77077, "UN": b"XMARKX", "UR": "XMARKX", "US": 17077, "UT": "XMARKX",
+    "UV": 77077,
+}  # fmt: skip
+"""VR -> a value that no SEG has unless it is copied."""
+WRITTEN = ("XMARKX", "19770707", "070707", "77077", "00770077", "17077")
+
+
+def plant(dataset: Dataset) -> int:
+    """Put a mark into every attribute that DICOM knows and a SEG has no claim to, nested ones and private ones too."""
+    planted = 0
+    for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
+        if not keyword or keyword in CLAIMED | UNWRITABLE or tag >> 16 in (0x0000, 0x0002, 0x0004, 0xFFFC, 0xFFFE):
+            continue
+        vr = vr.split(" or ")[-1]
+        item = Dataset()
+        plant_texts(item, depth=0)
+        dataset.add_new(tag, vr, [item] if vr == "SQ" else MARKS[vr])
+        planted += 1
+    plant_texts(dataset, depth=2)
+    return planted
+
+
+def plant_texts(dataset: Dataset, depth: int) -> None:
+    """Put marks into what tells most, and into private attributes."""
+    for keyword in ("InstitutionName", "OperatorsName", "PatientComments", "DeviceSerialNumber", "StationName"):
+        setattr(dataset, keyword, MARKS[dictionary_VR(keyword)])
+    block = dataset.private_block(0x0011, "XMARKX", create=True)
+    for offset, vr in enumerate(("LO", "UN", "OB", "PN", "DA", "US")):
+        block.add_new(offset, vr, MARKS[vr])
+    if depth:
+        item = Dataset()
+        plant_texts(item, depth - 1)
+        block.add_new(0x20, "SQ", [item])
+        dataset.ReferencedStudySequence = [item]
+
+
+def marks_in(dataset: Dataset) -> list[str]:
+    """Where marks are: every attribute at every depth whose value or creator is one."""
+    found = []
+    for element in dataset.iterall():
+        text = element.value.hex() if isinstance(element.value, bytes) else str(element.value)
+        if element.VR != "SQ" and any(mark in text for mark in (*WRITTEN, b"XMARK".hex())):
+            found.append(f"{element.tag} {element.keyword}")
+    return found
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_a_seg_learns_nothing_from_its_source_but_what_it_must(tmp_path: Path, multi: bool) -> None:
+    """The list of write_seg's docstring, attribute by attribute: a mark in each of the others must not come out."""
+    pixels, allowed = grey(2), {"PatientName": "Doe^Marked", "PatientID": "XMRN", "AccessionNumber": "XACC"}
+    allowed |= {"StudyID": "XSTUDY", "PatientBirthDate": "19610203", "StudyDate": "20240506", "StudyTime": "071233"}
+    exam = exam_of(tmp_path, pixels, multi=multi)
+    for path in {source.path for source in exam.sources}:
+        dataset = pydicom.dcmread(path)
+        with quiet():
+            assert plant(dataset) > 4000
+            if multi:
+                for group in (dataset.SharedFunctionalGroupsSequence, dataset.PerFrameFunctionalGroupsSequence):
+                    for item in group:
+                        plant_texts(next(iter(item)).value[0], depth=1)
+                        plant_texts(item, depth=1)
+            for keyword, value in allowed.items():
+                setattr(dataset, keyword, value)
+            dataset.file_meta.SourceApplicationEntityTitle = "XMARKX"
+            dataset.file_meta.PrivateInformationCreatorUID = "1.2.77077"
+            dataset.file_meta.PrivateInformation = b"XMARKX"
+            dataset.save_as(path)
+    path = deliver(exam, classes(2), tmp_path / "out", ["seg"], MODEL).files[0]
+    seg = pydicom.dcmread(path)
+    assert marks_in(seg) == []
+    assert marks_in(seg.file_meta) == []
+    assert b"XMARK" not in path.read_bytes()
+    assert {keyword: str(seg[keyword].value) for keyword in allowed} == allowed
+    assert seg.ReferringPhysicianName == ""
+    assert np.array_equal(by_highdicom(exam, path), classes(2))
+    check_dicom(path)
 
 
 JAPANESE = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"}

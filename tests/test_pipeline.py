@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import Result as Ran
+from guard import User, new_user, open_to_others
 from mlflow.tracking import MlflowClient
 from skimage.filters import threshold_otsu
 from typer.testing import CliRunner
@@ -136,23 +137,29 @@ def invoke(*arguments: str) -> Ran:
 
 
 class Through(NamedTuple):
-    """The runs directory of phases 2 to 4, and what phases 3 and 4 printed."""
+    """Somebody's runs directory of phases 2 to 4, and what phases 3 and 4 printed."""
 
     runs: Path
     phase3: str
     phase4: str
+    user: User
 
 
 @pytest.fixture(scope="module")
 def through(tmp_path_factory: pytest.TempPathFactory) -> Through:
-    runs = tmp_path_factory.mktemp("pipeline") / "runs"
+    user = new_user(tmp_path_factory.mktemp("pipeline") / "user")
+    runs = user.results / "runs"
     grid = ["--models", "unet", "--set", "grid.loss=[dice_ce]", "--set", "grid.optimizer=[adam]"]
-    printed = []
-    for arguments in (["phase2", *TINY, *grid], ["phase3", *TINY, *SMALL], ["phase4", *TINY, *SMALL]):
-        done = invoke(*arguments, "--runs", str(runs))
-        assert done.exit_code == 0, done.output
-        printed.append(done.output)
-    return Through(runs, *printed[1:])
+    phases = {"phase2": [*TINY, *grid], "phase3": [*TINY, *SMALL], "phase4": [*TINY, *SMALL]}
+    printed = user.run([(name, [*arguments, "--runs", str(runs)]) for name, arguments in phases.items()])
+    return Through(runs, *printed[1:], user)
+
+
+def test_the_phases_send_nothing_and_write_for_their_user_alone(through: Through) -> None:
+    assert through.user.offences() == []
+    assert open_to_others(through.user.results) == []
+    homely = [path.relative_to(through.user.home).parts[:2] for path in through.user.home.rglob("*") if path.is_file()]
+    assert set(homely) <= {(".cache", "lge_sweep"), (".config", "lge_sweep")}
 
 
 @pytest.fixture(scope="module")

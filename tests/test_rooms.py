@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from guard import new_user
 
 PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 # Along the flow of the data. scoring and report take plain tables only; they stand above the sweep that calls them.
@@ -16,7 +17,7 @@ ROOMS = [
 ]  # fmt: skip
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "whole", "gpu", "config", "text", "terminal",
-    "csv_files", "plain_data", "patterns",
+    "csv_files", "plain_data", "patterns", "private",
 }  # fmt: skip
 TOP = {"cli", "options", "data_commands", "predict_command", "phases", "review", "status", "console"}
 HEAVY = {"mlflow": {"tracking"}, "optuna": {"sweep"}, "pytorch_lightning": {"data", "models", "sweep"}}
@@ -83,11 +84,16 @@ def test_light_commands_load_neither_torch_nor_mlflow(arguments: list[str]) -> N
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=PACKAGE.parent, timeout=60)
 
 
-def test_importing_the_package_keeps_libraries_from_calling_out() -> None:
+@pytest.mark.parametrize("module", ["lge_sweep", "lge_sweep.tracking.served"])  # the second: how a model is served
+def test_importing_the_package_keeps_libraries_from_calling_out(module: str, tmp_path: Path) -> None:
     code = (
-        "import os, lge_sweep\n"
+        "import os, sys\n"
+        f"import {module}\n"
         "assert os.environ['NO_ALBUMENTATIONS_UPDATE'] == '1'\n"
         "assert os.environ['MLFLOW_DISABLE_TELEMETRY'] == 'true'\n"
-        "assert os.environ['HF_HUB_DISABLE_TELEMETRY'] == '1'"
+        "assert os.environ['HF_HUB_DISABLE_TELEMETRY'] == '1'\n"
+        "assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'\n"
+        "assert 'onnxruntime' not in sys.modules"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    environment = new_user(tmp_path / "user").environment  # this process has set them already
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60, env=environment)

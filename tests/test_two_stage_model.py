@@ -14,6 +14,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from guard import new_user
 from numpy.typing import NDArray
 from typer.testing import CliRunner
 
@@ -385,20 +386,27 @@ def registered(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_model_predicts_in_a_process_without_this_package(registered: Path, folder: Path, tmp_path: Path) -> None:
-    np.save(tmp_path / "exam.npy", exam())
+    # MLflow's own telemetry is for whoever runs MLflow to decide
+    user = new_user(tmp_path / "user", [registered], MLFLOW_DISABLE_TELEMETRY="true")
+    place = user.results
+    np.save(place / "exam.npy", exam())
     command = [sys.executable, "-W", "ignore", "-c", CLEAN, str(registered.resolve()), database_uri(registered)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=300, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=place, timeout=300, check=False, env=user.environment
+    )
     assert done.returncode == 0, done.stderr
+    assert user.offences() == []
+    assert [path for path in user.home.rglob("*") if path.is_file()] == []
     for runtime in ("onnx", "torch"):
-        labels = np.load(tmp_path / f"{runtime}.npy")
+        labels = np.load(place / f"{runtime}.npy")
         assert labels.dtype == np.uint8
         assert np.array_equal(labels, load_segmenter(folder, runtime, trust=True).segment(exam()).labels)
-    served = json.loads((tmp_path / "served.json").read_text())["predictions"]
-    assert np.array_equal(served, np.load(tmp_path / "onnx.npy"))
+    served = json.loads((place / "served.json").read_text())["predictions"]
+    assert np.array_equal(served, np.load(place / "onnx.npy"))
     requirements = next(registered.rglob("requirements.txt")).read_text().split()
     names = {line.split("==")[0].lower() for line in requirements if "==" in line}
     assert len(names) == len(requirements)  # all pinned
-    for packages in json.loads((tmp_path / "used.json").read_text()):
+    for packages in json.loads((place / "used.json").read_text()):
         assert {package.lower() for package in packages} & (names | {"pydantic_core", "lge_sweep", "torch"})
 
 

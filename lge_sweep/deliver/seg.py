@@ -27,9 +27,19 @@ SEGMENTS = {
 """Class -> label (as `SegMask.segments` reads it), category, type and anatomic region in SNOMED CT. The cavity is the
 blood in the left ventricle; there is no code for the cavity in DICOM's lists, and `Left ventricle` is all of it."""
 SERIES_NUMBER = 9001
-COPIED = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
-          "StudyTime")  # fmt: skip
-"""What a SEG takes from its source and must have, if empty (type 2)."""
+IDENTITY = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
+            "StudyTime")  # fmt: skip
+"""Of patient and study: what a SEG must have, if empty (type 2)."""
+REFERENCES = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID")
+GEOMETRY = (
+    "Rows", "Columns", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PlanePositionSequence",
+    "PlaneOrientationSequence",
+)  # fmt: skip
+COMPRESSION = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+"""What was made of an image that has lost something must say so."""
+ALLOWED = frozenset((*IDENTITY, *REFERENCES, *GEOMETRY, *COMPRESSION))
+"""All that a SEG may learn from its source, at any depth. Series, equipment and segments are ours."""
 FORMS: dict[str, Callable[[str], object]] = {
     "PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM, "PatientSex": hd.PatientSexValues,
 }  # fmt: skip
@@ -41,7 +51,9 @@ def write_seg(result: Result, path: Path) -> None:
     """Write the labels as a binary DICOM SEG, a segment a class: LV cavity, myocardium (without scar), scar.
 
     The SEG belongs to the patient and the study of its source and therefore copies name, id, birth date and sex of the
-    patient from it, as the standard demands. It is the only file we write that tells who the patient is.
+    patient and the study's date, time, id and accession number from it, as the standard demands, and what refers to
+    its images and says where they lie: `ALLOWED`, and nothing else. It is the only file we write that tells who the
+    patient is.
 
     Args:
         result: an exam and its labels.
@@ -97,16 +109,17 @@ def _segmentation(result: Result) -> hd.seg.Segmentation:
 
 
 def _header(path: Path, exam: Exam) -> Dataset:
-    """Read a source's header; what highdicom copies of it and it does not have, or not in that place, is put there.
+    """Read of a source's header what the SEG may have of it; what it must have and the header lacks is put there.
 
-    Distances become those of the exam: highdicom prefers them to what it is given, and where the header holds no slice
+    Distances are those of the exam: highdicom prefers the header's to what it is given, and where there is no slice
     distance it calculates one, which it may write with too many digits (9.999999999999998). Texts become UTF-8:
     highdicom refuses some of the character sets that scanners name, such as a lone ISO 2022 IR 87.
     """
-    header = pydicom.dcmread(path, stop_before_pixels=True)
-    header.decode()
+    source = pydicom.dcmread(path, stop_before_pixels=True)
+    source.decode()
+    header = _allowed(source)
     header.SpecificCharacterSet = UTF_8
-    for keyword in COPIED:
+    for keyword in IDENTITY:
         if keyword not in header:
             setattr(header, keyword, None)
     for keyword, form in FORMS.items():
@@ -125,6 +138,16 @@ def _header(path: Path, exam: Exam) -> Dataset:
     if "PlaneOrientationSequence" not in shared:  # some scanners tell it frame by frame; it is the same in all of them
         shared.PlaneOrientationSequence = header.PerFrameFunctionalGroupsSequence[0].PlaneOrientationSequence
     return header
+
+
+def _allowed(source: Dataset) -> Dataset:
+    """Return a copy of a data set, and of those in its sequences, with what is `ALLOWED` alone."""
+    copy = Dataset()
+    for element in source:
+        if element.keyword in ALLOWED:
+            items = [_allowed(item) for item in element.value] if element.VR == "SQ" else element.value
+            setattr(copy, element.keyword, items)
+    return copy
 
 
 def _segment(label: Label, model: ModelFacts) -> hd.seg.SegmentDescription:

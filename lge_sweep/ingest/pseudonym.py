@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from lge_sweep.errors import DataError
+from lge_sweep.paths import configuration_folder
 from lge_sweep.text import visible
 
 SALT_VARIABLE = "LGE_SWEEP_SALT"
@@ -40,9 +41,9 @@ def read_salt() -> bytes:
     """
     if text := os.environ.get(SALT_VARIABLE):
         return text.encode()
-    base = os.environ.get("XDG_CONFIG_HOME")
-    path = (Path(base) if base else Path("~/.config").expanduser()) / "lge_sweep" / "salt"
+    path = Path("salt")
     try:
+        path = configuration_folder() / path
         return path.read_bytes() if path.is_file() else _make_salt(path)
     except (OSError, RuntimeError) as error:
         raise DataError(

@@ -52,9 +52,8 @@ def load_onnx(path: Path) -> Network:
     An ONNX file is data: onnxruntime loads no library of operators unless it is told to. Weights that a file keeps
     outside itself are looked for where there is nothing; ours keep none, and another's could name any file.
     """
-    import onnxruntime
+    import onnxruntime  # `lge_sweep` has switched its telemetry off; its own function does so too late
 
-    onnxruntime.disable_telemetry_events()
     _bound_memory()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is fatal; errors are raised

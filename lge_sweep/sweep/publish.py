@@ -1,7 +1,6 @@
 """Show a sweep and its trials in MLflow, from the ledger and the sweep's folder; sending again changes nothing."""
 
 import json
-import os
 import subprocess
 from collections.abc import Iterable
 from functools import lru_cache
@@ -238,10 +237,13 @@ def git_commit() -> str:
     checkout = Path(lge_sweep.__file__).parents[1]
     if not (checkout / ".git").exists():
         return "unknown"
-    command = ["git", "-C", str(checkout), "describe", "--always", "--abbrev=40", "--dirty=+", "--match="]
-    environment = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    # describe --dirty would write into .git; this one does not
+    command = ["git", "-C", str(checkout), "--no-optional-locks", "status", "--porcelain=v2", "--branch", "-uno"]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, env=environment, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+    lines = done.stdout.splitlines()
+    commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "")
+    changed = any(not line.startswith("# ") for line in lines)
+    return commit + "+" * changed if commit.isalnum() else "unknown"

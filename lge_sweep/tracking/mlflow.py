@@ -200,6 +200,7 @@ class Tracker:
                 self.behind = "its database was removed"
             if found is None:
                 drop_journals(self.folder)
+                (self.folder / DATABASE).touch()  # SQLite would not let the group write it, whatever the umask allows
             self._client = None  # as long as it is not open
             self.uri = fresh_uri(self.folder)
             try:
