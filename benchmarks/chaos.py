@@ -152,7 +152,7 @@ def run_moment(
     """Run one sweep with one disturbance; returns what was done and what is wrong."""
     runs = folder / "runs"
     process, pids = start(runs), set[int]()
-    until, began = draw.uniform(0, took), time.monotonic()
+    until, began = draw.uniform(0, 0.8 * took), time.monotonic()
     while time.monotonic() - began < until and process.poll() is None:
         pids.update(workers_of(process.pid))
         time.sleep(0.05)

@@ -218,6 +218,30 @@ def test_mlflow_fails_while_cells_are_trained_and_its_view_is_completed(
     assert len(caplog.text.splitlines()) < 12
 
 
+def test_a_database_that_was_being_made_is_made_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A driver killed while MLflow made its tables left a database that no later one could open."""
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        connection.execute("CREATE TABLE entity_associations (association_id TEXT)")
+    (tmp_path / ".mlflow.db-0123abcd").write_bytes(b"of another killed driver")
+    tracker = Tracker(tmp_path, patient=True)
+    assert tracker.behind is not None
+    assert tracker.catch_up(60)  # does not wait: nobody has locked it
+    assert tracker.open_run("key", "name", {}, {}).status == "RUNNING"
+    assert "mlflow.db was damaged and is now" in caplog.text
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["damaged", "mlflow.db"]
+
+
+def test_a_database_appears_when_it_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object, **__: object) -> None:
+        assert not (tmp_path / "mlflow.db").exists()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(mlflow.MlflowClient, "create_experiment", killed)
+    with pytest.raises(KeyboardInterrupt):
+        Tracker(tmp_path, patient=True)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.usefixtures("hasty")
 def test_what_mlflow_has_missed_is_completed_by_the_same_command(
     plan: Plan, run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

@@ -2,10 +2,11 @@
 
 import logging
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from lge_sweep.whole import set_aside
+from lge_sweep.whole import set_aside, whole_file
 
 DATABASE = "mlflow.db"
 WAIT = 2.0
@@ -31,23 +32,20 @@ def identify(path: Path) -> FileId | None:
     return (about.st_dev, about.st_ino) if about else None
 
 
-def fresh_uri(folder: Path) -> str:
+def fresh_uri(folder: Path, new: bool) -> str:
     """Return a URI of the database that this process has used for no other file.
 
     MLflow and SQLAlchemy keep connections and what they know of a database by its URI, also when the file is gone.
+
+    Args:
+        folder: the runs directory.
+        new: whether the database has just been made; it may have the number of a file that was removed.
     """
     last, others = _opened.get(folder, (None, -1))
     found = identify(folder / DATABASE)
-    others += others < 0 or last != found
+    others += others < 0 or new or last != found
     _opened[folder] = (found, others)
     return database_uri(folder).removesuffix(DATABASE) + "./" * others + DATABASE
-
-
-def remember(folder: Path) -> FileId | None:
-    """Note which file the URI of `fresh_uri` was used for, as opening it may have made it; returns it."""
-    found = identify(folder / DATABASE)
-    _opened[folder] = (found, _opened[folder][1])
-    return found
 
 
 def check_writable(path: Path) -> None:
@@ -62,13 +60,36 @@ def check_writable(path: Path) -> None:
             connection.rollback()
 
 
+@contextmanager
+def new_database(folder: Path) -> Iterator[str]:
+    """Give the URI of a database to make in a runs directory, which takes its place once it is made.
+
+    MLflow makes its hundred tables one after the other, and cannot go on with a half-made database.
+    """
+    drop_journals(folder)
+    for left_over in folder.glob(f".{DATABASE}-*"):
+        left_over.unlink(missing_ok=True)
+    with whole_file(folder / DATABASE) as unfinished:
+        unfinished.touch()  # SQLite would not let the group write it, whatever the umask allows
+        yield f"sqlite:///{unfinished}"
+
+
 def is_damaged(path: Path) -> bool:
-    """Whether a database is no database, or SQLite finds its structure broken; one that is locked is not."""
+    """Whether a database cannot be used for good; asked after it could not be opened. One that is locked can be.
+
+    It is no database, SQLite finds its structure broken, or it is half made: no MLflow database that is in use has no
+    experiment.
+    """
     if not path.is_file():
         return False
     try:
         with closing(sqlite3.connect(path, timeout=WAIT)) as connection:
-            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+            if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
+                return True
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            return (
+                "experiments" not in tables or not connection.execute("SELECT count(*) FROM experiments").fetchone()[0]
+            )
     except sqlite3.OperationalError:
         return False
     except sqlite3.DatabaseError:

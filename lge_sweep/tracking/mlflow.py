@@ -24,11 +24,10 @@ from lge_sweep.tracking.database import (
     FileId,
     check_writable,
     database_uri,
-    drop_journals,
     fresh_uri,
     identify,
     is_damaged,
-    remember,
+    new_database,
     set_database_aside,
 )
 from lge_sweep.tracking.run import TrackedRun, find_run
@@ -50,6 +49,8 @@ ABOUT = {
 }
 FAILURES = (MlflowException, sqlite3.Error, OSError)
 """What MLflow raises when its store cannot be reached, read or written."""
+LOCKED = "database is locked"
+"""In SQLite's words."""
 AGAIN = 30.0
 """Seconds after which a patient tracker tries again to reach a store that failed."""
 T = TypeVar("T")
@@ -80,6 +81,7 @@ class Tracker:
         self.openings = 0
         self._file: FileId | None = None
         self._retry_at = 0.0
+        self._said: set[str] = set()
         self._client: MlflowClient | None = None
         self.experiment = ""
         self.attempt(lambda client: None)
@@ -122,7 +124,7 @@ class Tracker:
         """Reach MLflow again, so that what it lacks can be sent; a database that is damaged is set aside.
 
         Args:
-            wait: for so many seconds at most.
+            wait: for so many seconds at most, if another process has locked it.
 
         Returns:
             Whether it can be reached now; what it lacks is the caller's to send.
@@ -131,9 +133,9 @@ class Tracker:
             set_database_aside(self.folder)
         until = time.monotonic() + wait
         while True:
-            self._retry_at, self.behind = 0.0, None
-            self.attempt(lambda client: client.get_experiment(self.experiment))
-            if self.behind is None or time.monotonic() > until:
+            self._retry_at, self.behind, self._client = 0.0, None, None
+            self.attempt(lambda client: None)
+            if not self.behind or LOCKED not in self.behind or time.monotonic() > until:
                 return self.behind is None
             time.sleep(1.0)
 
@@ -198,41 +200,43 @@ class Tracker:
         if self._client is None or found != self._file:
             if self._client is not None:
                 self.behind = "its database was removed"
-            if found is None:
-                drop_journals(self.folder)
-                (self.folder / DATABASE).touch()  # SQLite would not let the group write it, whatever the umask allows
             self._client = None  # as long as it is not open
-            self.uri = fresh_uri(self.folder)
             try:
-                self._client = self._open()
+                self._client = self._open(new=found is None)
             except FAILURES:
                 raise
             except Exception as error:  # SQLAlchemy's own, of many kinds: a damaged or a newer database
                 raise MlflowException(str(error)) from error
-            finally:
-                self._file = remember(self.folder)
         return self._client
 
-    def _open(self) -> MlflowClient:
+    def _open(self, new: bool) -> MlflowClient:
         self.openings += 1
+        if new:
+            with new_database(self.folder) as uri:
+                self._find_experiment(MlflowClient(tracking_uri=uri, registry_uri=uri))
+        self._file = identify(self.folder / DATABASE)
+        self.uri = fresh_uri(self.folder, new)
         client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        self.experiment = self._find_experiment(client)
+        return client
+
+    def _find_experiment(self, client: MlflowClient) -> str:
+        """Return the id of our experiment, which is made if there is none."""
         experiment = client.get_experiment_by_name(EXPERIMENT)
         if experiment and experiment.lifecycle_stage == "deleted":
             client.restore_experiment(experiment.experiment_id)
-        self.experiment = (
-            experiment.experiment_id
-            if experiment
-            else client.create_experiment(EXPERIMENT, (self.folder / "artifacts").as_uri(), tags=ABOUT)
-        )
-        return client
+        if experiment:
+            return str(experiment.experiment_id)
+        return str(client.create_experiment(EXPERIMENT, (self.folder / "artifacts").as_uri(), tags=ABOUT))
 
     def _fall_behind(self, error: BaseException) -> None:
-        if self.behind is None:
+        self.behind = _reason(error)
+        if self.behind not in self._said:
+            self._said.add(self.behind)
             _log.warning(
                 "MLflow cannot be reached (%s). Nothing is lost: results are kept in the sweep's folder, and the view "
-                "is completed later", _reason(error),
+                "is completed later", self.behind,
             )  # fmt: skip
-        self.behind = _reason(error)
         self._retry_at = time.monotonic() + AGAIN
 
 
