@@ -110,6 +110,14 @@ def test_an_interrupted_training_outlives_its_ledger(plan: Plan) -> None:
     assert (plan.cell_folder(cell) / CHECKPOINT).is_file()
 
 
+def test_a_finished_cell_keeps_no_checkpoint(plan: Plan) -> None:
+    for cell in plan.cells:
+        write_interrupted(plan, cell)
+        write_result(plan, cell)  # and killed before the checkpoint was removed
+    assert len(GridSource(plan, ledger_of(plan)).finished()) == 2
+    assert not list(plan.folder.rglob(CHECKPOINT))
+
+
 def test_a_failed_training_is_not_resumed(plan: Plan) -> None:
     cell, study = plan.cells[0], ledger_of(plan)
     study.fail(study.start(cell, GridSource(plan, study).axes), "loss became nan")

@@ -390,7 +390,7 @@ def test_the_model_predicts_in_a_process_without_this_package(registered: Path, 
     user = new_user(tmp_path / "user", [registered], MLFLOW_DISABLE_TELEMETRY="true")
     place = user.results
     np.save(place / "exam.npy", exam())
-    command = [sys.executable, "-W", "ignore", "-c", CLEAN, str(registered.resolve()), database_uri(registered)]
+    command = [sys.executable, "-B", "-W", "ignore", "-c", CLEAN, str(registered.resolve()), database_uri(registered)]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=place, timeout=300, check=False, env=user.environment
     )

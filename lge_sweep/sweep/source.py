@@ -301,6 +301,7 @@ def take_stock(plan: Plan, cell: Cell) -> CellRecord | None:
     except DamagedError as error:
         _set_aside(plan, folder, str(error))
         return None
+    (folder / CHECKPOINT).unlink(missing_ok=True)  # of a worker that was killed when all else was done
     return record
 
 
