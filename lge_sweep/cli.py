@@ -61,6 +61,7 @@ def main(
     ] = False,
 ) -> None:
     """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's, inherited, would be looked for and not found
     context.call_on_close(partial(os.umask, os.umask(MASKS[share])))
     print_any_letter()
 

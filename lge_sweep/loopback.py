@@ -111,8 +111,8 @@ def _foreign(environ: WSGIEnvironment, hosts: Collection[str], port: int) -> str
     host, origin = environ.get("HTTP_HOST", ""), environ.get("HTTP_ORIGIN")
     if host not in hosts:
         return (
-            f"This page answers to http://{HOST}:{port} alone, and was asked as {host[:80]!r}. From another machine, "
-            f"use a tunnel with the same port on both sides: ssh -L {port}:{HOST}:{port} MACHINE"
+            f"This page answers to http://{HOST}:{port} (or localhost) alone, and was asked as {host[:80]!r}. From "
+            f"another machine, use a tunnel with the same port on both sides: ssh -L {port}:{HOST}:{port} MACHINE"
         )
     if origin is not None and origin != f"http://{host}":
         return f"This page answers itself alone, and was asked by a page of {origin[:80]!r}."

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from lge_sweep.errors import ConfigError, IncompleteError, LgeSweepError, SelectionError
+from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import user_path
 from lge_sweep.terminal import complain, make_console
 from lge_sweep.text import LONGEST, shorten, told, visible
@@ -88,7 +89,7 @@ def _showing_notes() -> Iterator[None]:
 def reporting() -> Iterator[None]:
     """Turn a failure that the user can act on into one message and exit code 2; show notes on the way."""
     try:
-        with _showing_notes():
+        with _showing_notes(), signals_as_interrupt():
             yield
     except SelectionError as error:
         complain(f"\nno selection: {error}")

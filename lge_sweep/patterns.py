@@ -6,24 +6,16 @@ timer of the process interrupts it (Python's `re` heeds signals while it searche
 """
 
 import re
-import signal
-import threading
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 from lge_sweep.errors import ConfigError
+from lge_sweep.interrupts import TimeLimitError, time_limit
 from lge_sweep.text import shorten, told
 
 LONGEST_PATTERN = 500
 LONGEST_NAME = 4096
 """Characters of a name that are searched; a file's has at most 255, a SeriesDescription 64."""
 SECONDS = 1.0
-
-
-class _TooLongError(Exception):
-    pass
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
@@ -35,12 +27,12 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     if len(pattern) > LONGEST_PATTERN:
         raise ValueError(f"a regular expression of {len(pattern)} characters; at most {LONGEST_PATTERN} are read")
     try:
-        with _in_time(), warnings.catch_warnings():
+        with time_limit(SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as: a set may mean something else in years to come
             return re.compile(pattern)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
         raise ValueError(f"not a regular expression: {told(error)}") from error
-    except _TooLongError:
+    except TimeLimitError:
         raise ValueError("a regular expression that takes more than a second to be read; make it simpler") from None
 
 
@@ -56,29 +48,10 @@ def search(setting: str, pattern: str, name: str) -> re.Match[str] | None:
         ConfigError: the search took too long.
     """
     try:
-        with _in_time():
+        with time_limit(SECONDS):
             return re.search(pattern, name[:LONGEST_NAME])
-    except _TooLongError:
+    except TimeLimitError:
         raise ConfigError(
             f"{setting}: the regular expression {shorten(pattern)} takes more than a second on the name "
             f"'{shorten(name)}'; make it simpler: what repeats should not be in what repeats, as in (a+)+"
         ) from None
-
-
-@contextmanager
-def _in_time() -> Iterator[None]:
-    """Interrupt what takes longer than `SECONDS`; only a process's first thread can be interrupted so."""
-    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise _TooLongError
-
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 from lge_sweep.choices import suggest
@@ -21,7 +22,7 @@ from lge_sweep.sweep.folder import read_cell, read_per_image
 from lge_sweep.sweep.ledger import Entry, hold_runs, read_sweep
 from lge_sweep.sweep.plan import Plan, load_plan
 from lge_sweep.sweep.publish import log_outcome, open_sweep, open_trial, trial_key
-from lge_sweep.sweep.records import REMEDY, CellRecord, read_record, read_selection
+from lge_sweep.sweep.records import REMEDY, CellRecord, OverrideRecord, keep_damaged, read_record, read_selection
 from lge_sweep.sweep.results import read_result
 from lge_sweep.terminal import make_console, say
 from lge_sweep.text import in_markdown, shorten, visible
@@ -73,6 +74,8 @@ def select_again(
             plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results))
             if withdraw or name is not None:
                 choose(plan, results, failed, allow_incomplete, Decree(name, reason))  # a wrong one changes nothing
+                if (folder / OVERRIDE).exists():
+                    keep_damaged(folder / OVERRIDE, partial(read_record, OverrideRecord, folder / OVERRIDE))
                 (folder / OVERRIDE).unlink(missing_ok=True)
             if name is not None:
                 write_json(folder / OVERRIDE, asdict(Decree(name, reason)))

@@ -242,6 +242,20 @@ def test_a_database_appears_when_it_is_made(tmp_path: Path, monkeypatch: pytest.
     assert list(tmp_path.iterdir()) == []
 
 
+def test_each_result_is_shown_once(plan: Plan, run: Run) -> None:
+    """A cell trained again, and then a lost ledger, which numbers trials anew, left several runs of one cell."""
+    runs, first = plan.folder.parent, plan.cells[0]
+    for loss in ("nothing", "a result", "the ledger"):
+        if loss == "a result":
+            (plan.cell_folder(first) / "best.pt").write_bytes(b"")
+        elif loss == "the ledger":
+            (runs / "study.log").unlink()
+        assert run(work) == {}
+        shown = children(runs)
+        assert sorted(entry.data.tags["cell"] for entry in shown) == sorted(cell.name for cell in plan.cells)
+        assert {entry.info.status for entry in shown} == {"FINISHED"}
+
+
 @pytest.mark.usefixtures("hasty")
 def test_what_mlflow_has_missed_is_completed_by_the_same_command(
     plan: Plan, run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch

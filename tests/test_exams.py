@@ -56,6 +56,16 @@ def the_finding(path: Path, **options: Any) -> str:
 # ------------------------------------------------------------------------------------------------------------- layouts
 
 
+def test_nifti_files_beside_dicom_exams_are_exams_too(tmp_path: Path) -> None:
+    """They were neither segmented nor listed, and the exit code was 0."""
+    series(tmp_path / "A")
+    nifti(tmp_path / "B.nii.gz")
+    (tmp_path / "C.nii.gz").write_bytes(b"broken")
+    exams, (finding,) = read_exams(tmp_path, "keep")
+    assert [exam.case for exam in exams] == ["A", "B"]
+    assert finding.startswith("C.nii.gz: ")
+
+
 def test_a_dicom_study_a_folder_of_them_and_a_file(tmp_path: Path) -> None:
     files = series(tmp_path / "all" / "first", order=[2, 0, 1])
     write(enhanced(grey(), [2, 0, 1], PatientID="MRN1", StudyInstanceUID="1.5"), tmp_path / "all" / "second" / "multi")

@@ -340,3 +340,16 @@ def test_a_child_that_is_idle_ends_and_another_takes_its_place(tmp_path: Path) -
 def test_plain_numbers_are_read_here(tmp_path: Path) -> None:
     path = write(classic(grey()[0]), tmp_path / "plain.dcm")
     assert read_safely(give_up, path, "answers") == [path, os.getpid()]
+
+
+def test_a_header_of_a_million_items_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """8 MiB of empty items took 39 s and 824 MB, and a file may have a thousand."""
+    path = write(enhanced(grey(), [0, 1, 2]), tmp_path / "bomb.dcm")
+    content, tag = path.read_bytes(), bytes.fromhex("0052 2992")
+    place = content.index(tag)
+    items = b"\xfe\xff\x00\xe0\x00\x00\x00\x00" * 200_000
+    sequence = tag + b"SQ\x00\x00" + len(items).to_bytes(4, "little") + items
+    path.write_bytes(content[:place] + sequence)
+    monkeypatch.setattr(isolate, "PLAIN_SECONDS", 0.3)
+    with at_most(SECONDS):
+        assert "it takes longer than 0 s; its header holds more than that of any exam" in the_finding(path)

@@ -7,9 +7,12 @@ from random import Random
 from typing import Any
 
 import fuzz_inputs
+import numpy as np
+import onnx
 import pytest
 from bounded import at_most
 from fuzz_inputs import STRANGE_NETWORKS, network, write_exam, write_model
+from onnx import helper, numpy_helper
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -98,3 +101,42 @@ def test_a_sound_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     write_exam(tmp_path)
     done = CliRunner().invoke(app, fuzz_inputs.predict(tmp_path))
     assert done.exit_code == 0, done.output
+
+
+def endless(stage: int) -> bytes:
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go"], ["on"])], "body",
+        [helper.make_tensor_value_info(name, kind, []) for name, kind in (("k", 7), ("go", 9))],
+        [helper.make_tensor_value_info("on", 9, [])],
+    )  # fmt: skip
+    trips = numpy_helper.from_array(np.array(1 << 62, dtype=np.int64), "trips")
+    loop = helper.make_node("Loop", ["trips", ""], [], body=body)
+    nodes = [loop, helper.make_node("Identity", ["near"], ["p"])]
+    return network(stage, (nodes, ["b", stage + 1, 32, 32], [trips]))
+
+
+def with_functions(stage: int) -> bytes:
+    model = onnx.load_model_from_string(network(stage))
+    opset = [helper.make_opsetid("", 13)]
+    model.functions.append(
+        helper.make_function("of.others", "twice", ["a"], ["b"], [helper.make_node("Add", ["a", "a"], ["b"])], opset)
+    )
+    return bytes(model.SerializeToString())
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(endless(1), "its operator Loop can run without end"), (with_functions(1), "1 functions of its own")],
+)
+def test_a_network_that_may_run_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, told: str
+) -> None:
+    write_model(tmp_path / "model", {"stage1.onnx": content})
+    assert told in predict(tmp_path, monkeypatch)
+
+
+def test_a_network_larger_than_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not read to find its digest: a sparse file of terabytes is a few bytes on the disk."""
+    path = write_model(tmp_path / "model") / "stage1.onnx"
+    os.truncate(path, 1 << 40)
+    assert "stage1.onnx: is larger than 1 GiB" in predict(tmp_path, monkeypatch)

@@ -104,7 +104,8 @@ def _look_into(
         findings += [f"{folder.name}: holds no {IMAGES}/ with a NIfTI file; expected an exam" for folder in others]
         return named + loose, []
     studies = find_studies(path, source.masks, findings, passed)
-    if all(study.folder != path for study in studies):
+    if all(study.folder != path for study in studies):  # else a NIfTI file beside the images is a mask of theirs
+        named += loose
         findings += [f"{folder.name}: {NOTHING}" for folder in others if not dicom_files(folder, passed)]
     return named, studies
 

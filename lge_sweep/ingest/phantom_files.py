@@ -21,7 +21,7 @@ DICOM = DicomFolders(kind="dicom", case_ids="keep", mask=SegMask(kind="seg"))
 EXPECTED: dict[Format, str] = {
     "png": "grey levels and masks as simulated, slices from base to apex; image pairs hold no spacing",
     "nifti": "grey levels, masks and spacing as simulated, slices from base to apex",
-    "dicom": "grey levels, masks and spacing as simulated, slices from apex to base: so the planes' normal runs",
+    "dicom": "grey levels, masks and spacing as simulated, slices from apex to base, as the planes' normal runs",
 }
 
 

@@ -20,6 +20,7 @@ NAME = "lge-two-stage"
 """Of the registered model."""
 SETTINGS = "settings.json"
 SETTINGS_BYTES = 1 << 20
+NETWORK_BYTES = 1 << 30
 REGISTRY = "models:/"
 
 
@@ -66,8 +67,14 @@ def load_segmenter(
     networks = []
     for stage in (1, 2):
         path = folder / f"stage{stage}{suffix}"
+        if path.is_file() and path.stat().st_size > NETWORK_BYTES:
+            raise ModelError(f"{path}: is larger than {NETWORK_BYTES >> 30} GiB, which no network of a segmenter is")
         if not path.is_file() or file_digest(path) != settings.files.get(path.name):
             raise ModelError(f"{path}: missing or not as it was written (its SHA-256 is not the one in {SETTINGS})")
+        if not (runs_anything or trust or is_registered(model)):
+            from lge_sweep.pipeline.foreign import check_network  # a served model does without it, and without onnx
+
+            check_network(path)
         networks.append(_network(path, load))
     return TwoStageSegmenter(networks[0], networks[1], settings.size, settings.intensity, settings.options)
 

@@ -47,7 +47,7 @@ def load_pt2(path: Path) -> Network:
 
 
 def load_onnx(path: Path) -> Network:
-    """Return an ONNX file as a network, on the CPU, with at most three quarters of the machine's memory.
+    """Return an ONNX file as a network, on the CPU, with at most 8 GiB of memory, or half of the machine's.
 
     An ONNX file is data: onnxruntime loads no library of operators unless it is told to. Weights that a file keeps
     outside itself are looked for where there is nothing; ours keep none, and another's could name any file.
@@ -79,5 +79,5 @@ def _bound_memory() -> None:
     place = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    bounds = onnxruntime.OrtArenaCfg(memory * 3 // 4, -1, -1, -1)  # -1: the library's own choice
+    bounds = onnxruntime.OrtArenaCfg(min(memory // 2, 8 << 30), -1, -1, -1)  # -1: the library's own choice
     onnxruntime.create_and_register_allocator(place, bounds)

@@ -2,16 +2,14 @@
 
 import logging
 import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
+from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import make_writable, stall_limit
 from lge_sweep.scoring import Result
 from lge_sweep.sweep.ledger import Ledger, hold_runs
@@ -111,6 +109,9 @@ class Driver:
             Round(self, plan, study, parent, progress, source, results, failed).complete()
         plan = replace(plan, cells=tuple(source.cells()))
         self._complete_view(plan, source, parent)
+        from lge_sweep.sweep.publish import trial_key
+
+        self.tracker.retire(plan.name, {cell.name: trial_key(plan, cell, trial) for cell, trial in source.finished()})
         ordered = {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}
         return plan, ordered, dict(source.missing(failed))
 
@@ -190,7 +191,7 @@ def drive(runs: Path, workers: int, console: Terminal) -> Iterator[Driver]:
         RunsError: the directory cannot be written, is full, or is held by another driver.
     """
     make_writable(runs)
-    with hold_runs(runs), _signals_as_interrupt():
+    with hold_runs(runs), signals_as_interrupt():
         await_earlier_workers(runs)
         driver = Driver(runs, workers, console)
         try:
@@ -219,29 +220,6 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-@contextmanager
-def _signals_as_interrupt() -> Iterator[None]:
-    """Let a cluster's SIGTERM, or a terminal that is closed, end a sweep as cleanly as Ctrl-C does.
-
-    Under `nohup` SIGHUP is ignored, and stays so.
-    """
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    numbers = [number for name in names if signal.getsignal(number := getattr(signal, name)) != signal.SIG_IGN]
-    previous = {number: signal.signal(number, interrupt) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
 
 
 def _amount(plan: Plan) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from functools import partial
 
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.csv_files import columns_text
@@ -15,7 +16,7 @@ from lge_sweep.scoring.paired import Comparison
 from lge_sweep.sweep.files import OVERRIDE, SELECTION
 from lge_sweep.sweep.plan import Plan
 from lge_sweep.sweep.publish import log_selection, ranking_columns
-from lge_sweep.sweep.records import OverrideRecord, read_record, read_selection
+from lge_sweep.sweep.records import OverrideRecord, keep_damaged, read_record, read_selection
 from lge_sweep.sweep.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
 from lge_sweep.whole import write_json, write_text
@@ -105,6 +106,8 @@ def finish_sweep(
         **selection.to_dict(),
         "doubt": doubts.to_dict(),
     }
+    if (plan.folder / SELECTION).exists():
+        keep_damaged(plan.folder / SELECTION, partial(read_selection, plan.folder, SELECTION))
     if config.phase == "phase2":
         from lge_sweep.sweep.register import register_winner  # loads torch, which other phases' drivers do without
 
@@ -122,6 +125,8 @@ def finish_sweep(
 
 def _registered_before(plan: Plan) -> str | None:
     """Return the cell that the sweep's last selection registered; None if none did, or its record is damaged."""
+    if not (plan.folder / SELECTION).exists():
+        return None
     with suppress(DamagedError):
         known = read_selection(plan.folder, SELECTION)
         return known.champion if known.registered else None

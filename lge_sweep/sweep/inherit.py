@@ -1,13 +1,15 @@
 """What phase 2 takes over from phase 1: the models that it selected."""
 
+import logging
 from pathlib import Path
 
 from lge_sweep.config import SweepConfig
 from lge_sweep.config.loader import read_yaml
-from lge_sweep.errors import InheritError
+from lge_sweep.errors import ConfigError, InheritError
 from lge_sweep.sweep.files import FACTS, SELECTION, SETTINGS
 from lge_sweep.sweep.records import PlanRecord, read_record, read_selection
 
+_log = logging.getLogger(__name__)
 SELECTED = ("selected",)
 
 
@@ -87,5 +89,9 @@ def _is_of(folder: Path, config: SweepConfig) -> bool:
     """Whether a folder is a sweep of the same stage, data and profile."""
     if not all((folder / name).is_file() for name in (FACTS, SETTINGS)):
         return False
-    settings = read_yaml(folder / SETTINGS)
+    try:
+        settings = read_yaml(folder / SETTINGS)
+    except ConfigError as error:  # of a sweep that may have nothing to do with this one
+        _log.warning("%s is left out of the search for an earlier phase: %s", folder.name, error)
+        return False
     return all(settings.get(key) == getattr(config, key) for key in ("stage", "data", "profile"))

@@ -7,7 +7,6 @@ lost part said of finished cells is in their folders, from which the sweep's nex
 import json
 import logging
 import os
-import shutil
 import tempfile
 from contextlib import suppress
 from itertools import dropwhile, takewhile
@@ -62,8 +61,7 @@ def mend_journal(runs: Path) -> None:
     if torn and len(records) == len(lines) - 1:
         os.truncate(path, sum(len(line) for line in records))
         return
-    shutil.copy2(path, path.with_name(f".{JOURNAL}-damaged"))
-    aside = set_aside(path.with_name(f".{JOURNAL}-damaged"), runs)
+    aside = set_aside(path, runs)
     write_bytes(path, b"".join(records))
     _log.warning(
         "%s was damaged: %d of its %d records could be kept; the whole is in %s. Finished cells are taken up from "

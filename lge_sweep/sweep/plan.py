@@ -28,7 +28,7 @@ from lge_sweep.sweep.digest import basis_digest, sweep_digest
 from lge_sweep.sweep.files import FACTS, MANIFEST, OUTCOME, SETTINGS
 from lge_sweep.sweep.folder import read_cell
 from lge_sweep.sweep.inherit import inherit_models
-from lge_sweep.sweep.records import REMEDY, CellRecord, PlanRecord, read_record
+from lge_sweep.sweep.records import REMEDY, CellRecord, PlanRecord, keep_damaged, read_record
 from lge_sweep.text import shorten, told
 from lge_sweep.whole import write_json, write_text
 
@@ -227,8 +227,16 @@ def plan_sweep(
 
 
 def write_plan(plan: Plan) -> None:
-    """Make the sweep's folder and write its settings, its manifest and its facts there."""
+    """Make the sweep's folder and write its settings, its manifest and its facts there; set aside what is damaged."""
     plan.folder.mkdir(parents=True, exist_ok=True)
+    reading = {
+        SETTINGS: lambda: _read_settings(plan.folder),
+        MANIFEST: lambda: read_manifest(plan.folder),
+        FACTS: lambda: read_record(PlanRecord, plan.folder / FACTS),
+    }
+    for name, read_back in reading.items():
+        if (plan.folder / name).exists():
+            keep_damaged(plan.folder / name, read_back)
     write_text(plan.folder / SETTINGS, _resolved(plan.config, plan.data_digest))
     write_text(plan.folder / MANIFEST, frame_text(plan.manifest))
     write_json(plan.folder / FACTS, _facts(plan).model_dump(mode="json"))
@@ -243,10 +251,7 @@ def load_plan(folder: Path) -> Plan:
     absent = [name for name in (SETTINGS, MANIFEST, FACTS) if not (folder / name).is_file()]
     if absent:
         raise RunsError(f"{folder}: not the folder of a sweep: it has no {', '.join(absent)}")
-    try:
-        config = validate(SweepConfig, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
-    except ConfigError as error:
-        raise DamagedError(folder / SETTINGS, told(error), REMEDY) from None
+    config = _read_settings(folder)
     facts = read_record(PlanRecord, folder / FACTS)
     return Plan(
         config=config,
@@ -262,6 +267,13 @@ def load_plan(folder: Path) -> Plan:
         notes=facts.notes,
         cells=tuple(_recorded(folder) if config.search or config.fit else cells(config)),
     )
+
+
+def _read_settings(folder: Path) -> SweepConfig:
+    try:
+        return validate(SweepConfig, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
+    except ConfigError as error:
+        raise DamagedError(folder / SETTINGS, told(error), REMEDY) from None
 
 
 def read_manifest(folder: Path) -> pd.DataFrame:

@@ -3,18 +3,30 @@
 A record that does not fit is a `DamagedError` that names the file. Who can make again what it held sets it aside.
 """
 
+import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    PlainValidator,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from lge_sweep.config import Cell
 from lge_sweep.errors import DamagedError
+from lge_sweep.labels import METRICS, class_names
 from lge_sweep.metrics.summary import Summary
 from lge_sweep.text import shorten
-from lge_sweep.whole import read_json
+from lge_sweep.whole import read_json, set_aside
 
+_log = logging.getLogger(__name__)
 REMEDY = "Run the command of its sweep again: what is damaged is set aside, and made again"
 
 
@@ -75,6 +87,17 @@ class CellRecord(Record):
     versions: dict[str, str]
     files: dict[str, str] = {}
     """File of the cell's folder -> its SHA-256."""
+
+    @model_validator(mode="after")
+    def _has_every_number(self) -> Self:
+        names = {*class_names(self.cell.stage), "global"}
+        for form in ("image_mean", "pooled", "positive"):
+            for metric, by_class in (found := getattr(self.summary, form)).items():
+                if missing := names - by_class.keys():
+                    raise ValueError(f"summary.{form}.{metric} has no {min(missing)}")
+            if missing := set(METRICS) - {"bf"} - found.keys():
+                raise ValueError(f"summary.{form} has no {min(missing)}")
+        return self
 
     @field_validator("figures")
     @classmethod
@@ -172,6 +195,20 @@ def read_record(model: type[RecordT], path: Path, remedy: str = REMEDY) -> Recor
         first = error.errors()[0]
         field = ".".join(str(part)[:40] for part in first["loc"][:4]) or "content"
         raise DamagedError(path, f"{field}: {shorten(first['msg'])}", remedy) from error
+
+
+def keep_damaged(path: Path, read: Callable[[], object]) -> None:
+    """Set a file of a sweep's folder aside if it is damaged, before it is written again, and say so.
+
+    Args:
+        path: the file, in the sweep's folder, which is in the runs directory.
+        read: reads it; raises DamagedError.
+    """
+    try:
+        read()
+    except DamagedError as error:
+        aside = set_aside(path, path.parent.parent)
+        _log.warning("%s was damaged (%s) and is now %s; it is made again", path, error.reason, aside)
 
 
 def read_selection(folder: Path, name: str) -> SelectionRecord:

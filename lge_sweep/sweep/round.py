@@ -18,7 +18,7 @@ from lge_sweep.sweep.progress import SweepProgress, format_seconds
 from lge_sweep.sweep.records import CellRecord, read_record
 from lge_sweep.sweep.source import Assignment, Source, take_up
 from lge_sweep.sweep.task import Done, Failed, Progress, Pruned, make_task
-from lge_sweep.sweep.worker import Worker
+from lge_sweep.sweep.worker import Worker, log_of
 
 if TYPE_CHECKING:
     from lge_sweep.sweep.driver import Driver
@@ -194,7 +194,7 @@ class Round:
         attempt = self.busy.pop(worker)
         if not how:
             worker.process.join(timeout=10)
-            how = _describe_exit(worker.process.exitcode)
+            how = f"{_describe_exit(worker.process.exitcode)} (see {log_of(self.driver.runs, worker.number)})"
         self.driver.replace(worker)
         name = attempt.cell.name
         self.deaths[name] += 1

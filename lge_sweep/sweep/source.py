@@ -79,16 +79,20 @@ class GridSource:
         # not what sets a variant apart: Optuna's axes are fixed, and variants can be added
         self.axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in plan.cells)) for axis in AXES}
         entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
+        there = {cell.name for cell in plan.cells if not (plan.cell_folder(cell) / OUTCOME).exists()}
         whole = {cell.name: record for cell in plan.cells if (record := take_stock(plan, cell)) is not None}
+        unknown = []
         for cell in plan.cells:
             state, record = entries[cell.name].state, whole.get(cell.name)
-            if state == "complete" and record is None:
+            if state == "complete" and record is None and cell.name in there:
                 _log.warning("the result of %s is gone; it is trained again", cell.name)
             elif state != "complete" and record is not None:
                 trial = study.start(cell, self.axes)
                 study.complete(trial, score_record(record, plan, cell), record.summary.collapsed)
-                if state != "running":
-                    _log.warning("%s is finished, which the ledger did not know: its result is kept", cell.name)
+                unknown += [cell.name] * (state != "running")
+        if unknown:
+            listed = ", ".join(unknown[:3]) + ", ..." * (len(unknown) > 3)
+            _log.warning("%d finished cells that the ledger did not know are kept (%s)", len(unknown), listed)
         open_first = sorted(plan.cells, key=lambda cell: entries[cell.name].state != "running")
         self._left = deque(cell for cell in open_first if cell.name not in whole)
 
@@ -299,7 +303,7 @@ def take_stock(plan: Plan, cell: Cell) -> CellRecord | None:
         record = read_cell(folder, cell, plan.name)
         read_result(record, plan, cell)
     except DamagedError as error:
-        _set_aside(plan, folder, str(error))
+        _set_aside(plan, folder, error)
         return None
     (folder / CHECKPOINT).unlink(missing_ok=True)  # of a worker that was killed when all else was done
     return record
@@ -317,7 +321,7 @@ def take_up(plan: Plan, cell: Cell) -> bool:
     try:
         check_resumable(folder)
     except DamagedError as error:
-        _set_aside(plan, folder, str(error))
+        _set_aside(plan, folder, error)
     return (folder / CHECKPOINT).is_file()
 
 
@@ -330,15 +334,17 @@ def take_stock_of(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
         if cell.name != folder.name:
             raise DamagedError(folder / OUTCOME, f"it is of another cell, {shorten(cell.name)}")
     except DamagedError as error:
-        _set_aside(plan, folder, str(error))
+        _set_aside(plan, folder, error)
         return None
     record = take_stock(plan, cell)
     return None if record is None else (cell, record)
 
 
-def _set_aside(plan: Plan, folder: Path, why: str) -> None:
+def _set_aside(plan: Plan, folder: Path, why: str | DamagedError) -> None:
+    """Move a cell's folder out of the way, and say why; the cell is done again."""
     aside = set_aside(folder, plan.folder.parent)
-    _log.warning("%s: %s. Its folder is now %s", folder.name, why, aside)
+    said = f"{why.path.name} was damaged: {why.reason}" if isinstance(why, DamagedError) else why
+    _log.warning("%s: %s. Its folder is now %s, and it is done again", folder.name, said, aside)
 
 
 def make_source(plan: Plan, study: SweepLedger) -> Source:

@@ -30,7 +30,7 @@ from lge_sweep.tracking.database import (
     new_database,
     set_database_aside,
 )
-from lge_sweep.tracking.run import TrackedRun, find_run
+from lge_sweep.tracking.run import KEY, TrackedRun, find_run
 
 # A database error is raised as well as logged; its traceback of a hundred lines would bury the one message of ours.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -161,6 +161,27 @@ class Tracker:
     def find(self, key: str) -> Run | None:
         """Return the run with a key, if there is one."""
         return self.attempt(lambda client: find_run(client, self.experiment, key))
+
+    def retire(self, sweep: str, shown: Mapping[str, str]) -> None:
+        """Remove from view what shows a cell's result of before: of a folder that was set aside, or a lost ledger.
+
+        Args:
+            sweep: name of the sweep.
+            shown: finished cell -> key of the run that shows it.
+        """
+
+        def send(client: MlflowClient) -> None:
+            wanted = f"tags.sweep = '{sweep}' AND tags.`lge.kind` = 'trial' AND attributes.status = 'FINISHED'"
+            page = client.search_runs([self.experiment], wanted, max_results=1000)
+            found = list(page)
+            while page.token:
+                page = client.search_runs([self.experiment], wanted, max_results=1000, page_token=page.token)
+                found += page
+            for run in found:
+                if shown.get(run.data.tags["cell"], run.data.tags[KEY]) != run.data.tags[KEY]:
+                    client.delete_run(run.info.run_id)
+
+        self.attempt(send)
 
     def tags_of(self, run_id: str) -> dict[str, str]:
         """Return the tags of a run.

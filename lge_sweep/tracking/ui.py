@@ -19,10 +19,14 @@ API = re.compile(r"/(?:ajax-)?api/\d+\.\d+/(?:mlflow/)?(?P<room>[\w-]+)/?(?P<ver
 WRITABLE = {
     "runs", "experiments", "registered-models", "model-versions", "logged-models", "metrics", "traces", "datasets",
 }  # fmt: skip
-"""Parts of MLflow's API to which a browser may send: searches, notes, tags, aliases, stages, deletions."""
+"""Parts of MLflow's API to which a browser may send: searches, notes, tags, aliases, stages."""
 CLOSED = {"gateway", "genai", "jobs", "mlflow-artifacts", "prompt-optimization", "scorer", "webhooks"}
 """Parts that are not even read: they call out or run something."""
-NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases of them; it makes and runs nothing."
+VERBS = re.compile(
+    r"(search|get|batch|list|set|update|rename|restore)[\w-]*|alias|delete-tag|transition-stage|[\w-]+/tags(/.*)?"
+)
+"""What may be done in them. All else makes, fills or removes something."""
+NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases; it makes, removes and runs nothing."
 
 
 def serve(runs: Path, port: int, browser: bool) -> None:
@@ -70,11 +74,10 @@ def shows_runs(application: WSGIApplication) -> WSGIApplication:
 
 def _is_shown(method: str, path: str) -> bool:
     found = API.match(path)
-    room, verb = (found["room"], found["verb"].rpartition("/")[2]) if found else (path.strip("/"), "")
+    room = found["room"] if found else path.strip("/")
     if method in READING:
         return room not in CLOSED
-    makes = found is not None and (not found["verb"] or verb == "create" or verb.startswith("log-"))
-    return (room in WRITABLE and not makes) or room == "graphql"
+    return room == "graphql" or (found is not None and room in WRITABLE and VERBS.fullmatch(found["verb"]) is not None)
 
 
 def _settings(runs: Path, port: int) -> dict[str, str]:

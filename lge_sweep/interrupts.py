@@ -1,0 +1,60 @@
+"""What ends a command, or a step of it, from outside: signals, and a limit of time."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def signals_as_interrupt() -> Iterator[None]:
+    """Let a cluster's SIGTERM, or a terminal that is closed, raise KeyboardInterrupt, so that work is left in order.
+
+    Under `nohup` SIGHUP is ignored, and stays so.
+    """
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    names = [name for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    numbers = [number for name in names if signal.getsignal(number := getattr(signal, name)) != signal.SIG_IGN]
+    previous = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+class TimeLimitError(BaseException):
+    """A step took longer than it may; no `except Exception` of a library on the way hides it."""
+
+
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Interrupt Python code that takes longer; only a process's first thread can be interrupted so.
+
+    Raises:
+        TimeLimitError: it took longer.
+    """
+    if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise TimeLimitError(f"it takes longer than {seconds:.0f} s")
+
+    previous, began = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
+    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        if left:  # of a limit around this one
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001))
