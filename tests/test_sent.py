@@ -7,6 +7,7 @@ empty; phases 2 to 4 do so in test_pipeline.py.
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -25,10 +26,9 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Options, SegmenterSettings
-from lge_sweep.errors import RunsError
 from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.private import MASKS, SHARE_VARIABLE, describe_openness
-from lge_sweep.tracking import Tracker
+from lge_sweep.tracking.database import new_database
 
 ROOT = Path(__file__).parents[1]
 SMOKE = ["--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1"]
@@ -203,15 +203,11 @@ def test_a_group_may_read_and_write_if_told_so(tmp_path: Path, monkeypatch: pyte
         assert os.umask(before) == 0o022  # whoever calls the command line from Python keeps theirs
 
 
-def test_the_group_can_write_the_database_of_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(**stores: str) -> None:
-        raise OSError
-
-    monkeypatch.setattr("lge_sweep.tracking.mlflow.MlflowClient", refuse)
+def test_the_group_can_write_the_database_of_runs(tmp_path: Path) -> None:
     before = os.umask(MASKS["group"])
     try:
-        with pytest.raises(RunsError):
-            Tracker(tmp_path)
+        with new_database(tmp_path) as uri, closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as connection:
+            connection.execute("CREATE TABLE experiments (name TEXT)")
     finally:
         os.umask(before)
     assert (tmp_path / "mlflow.db").stat().st_mode & 0o777 == 0o660

@@ -155,7 +155,8 @@ class Tracker:
                 raise DamagedError(path, _reason(error), remedy) from error
             raise RunsError(
                 f"{path}: MLflow cannot use it ({_reason(error)}). It is only a view: if it stays so, move it away and "
-                "run a sweep's command again, and it is made anew from the sweeps' folders"
+                "run a sweep's command again, and it is made anew from the sweeps' folders (one of an older MLflow "
+                f"keeps what it has with: mlflow db upgrade {self.uri})"
             ) from error
 
     def find(self, key: str) -> Run | None:
@@ -218,6 +219,8 @@ class Tracker:
     def _connect(self) -> MlflowClient:
         """Open the store unless it is open; one whose file was removed or replaced is opened anew."""
         found = identify(self.folder / DATABASE)
+        if found is None and (self.folder / DATABASE).exists():
+            raise MlflowException("it is a folder or a device, not a file")
         if self._client is None or found != self._file:
             if self._client is not None:
                 self.behind = "its database was removed"
