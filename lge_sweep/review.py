@@ -74,8 +74,7 @@ def select_again(
             plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results))
             if withdraw or name is not None:
                 choose(plan, results, failed, allow_incomplete, Decree(name, reason))  # a wrong one changes nothing
-                if (folder / OVERRIDE).exists():
-                    keep_damaged(folder / OVERRIDE, partial(read_record, OverrideRecord, folder / OVERRIDE))
+                keep_damaged(folder / OVERRIDE, partial(read_record, OverrideRecord, folder / OVERRIDE))
                 (folder / OVERRIDE).unlink(missing_ok=True)
             if name is not None:
                 write_json(folder / OVERRIDE, asdict(Decree(name, reason)))

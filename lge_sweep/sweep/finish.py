@@ -1,13 +1,12 @@
 """The end of a sweep: rank, select, doubt, draw, show it in MLflow, register the winner."""
 
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields
 from functools import partial
 
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.csv_files import columns_text
-from lge_sweep.errors import ConfigError, DamagedError, SelectionError
+from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
@@ -106,12 +105,11 @@ def finish_sweep(
         **selection.to_dict(),
         "doubt": doubts.to_dict(),
     }
-    if (plan.folder / SELECTION).exists():
-        keep_damaged(plan.folder / SELECTION, partial(read_selection, plan.folder, SELECTION))
+    before = keep_damaged(plan.folder / SELECTION, partial(read_selection, plan.folder, SELECTION))
     if config.phase == "phase2":
         from lge_sweep.sweep.register import register_winner  # loads torch, which other phases' drivers do without
 
-        new = promote or _registered_before(plan) != champion.name
+        new = promote or before is None or not before.registered or before.champion != champion.name
         record["registered"] = False
         write_json(plan.folder / SELECTION, record)  # what was selected is kept, whatever becomes of the registry
         with tracker.required():
@@ -121,16 +119,6 @@ def finish_sweep(
     log_selection(run, plan, selection, doubts, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
     settings = () if config.search is None else tuple(champion.settings)
     return Outcome(selection, doubts, registered, short_configurations(plan.cells), settings)
-
-
-def _registered_before(plan: Plan) -> str | None:
-    """Return the cell that the sweep's last selection registered; None if none did, or its record is damaged."""
-    if not (plan.folder / SELECTION).exists():
-        return None
-    with suppress(DamagedError):
-        known = read_selection(plan.folder, SELECTION)
-        return known.champion if known.registered else None
-    return None
 
 
 def choose(

@@ -235,8 +235,7 @@ def write_plan(plan: Plan) -> None:
         FACTS: lambda: read_record(PlanRecord, plan.folder / FACTS),
     }
     for name, read_back in reading.items():
-        if (plan.folder / name).exists():
-            keep_damaged(plan.folder / name, read_back)
+        keep_damaged(plan.folder / name, read_back)
     write_text(plan.folder / SETTINGS, _resolved(plan.config, plan.data_digest))
     write_text(plan.folder / MANIFEST, frame_text(plan.manifest))
     write_json(plan.folder / FACTS, _facts(plan).model_dump(mode="json"))

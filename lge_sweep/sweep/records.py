@@ -173,6 +173,7 @@ class OverrideRecord(Record):
     reason: str
 
 
+T = TypeVar("T")
 RecordT = TypeVar("RecordT", bound=Record)
 
 
@@ -197,18 +198,22 @@ def read_record(model: type[RecordT], path: Path, remedy: str = REMEDY) -> Recor
         raise DamagedError(path, f"{field}: {shorten(first['msg'])}", remedy) from error
 
 
-def keep_damaged(path: Path, read: Callable[[], object]) -> None:
+def keep_damaged(path: Path, read: Callable[[], T]) -> T | None:
     """Set a file of a sweep's folder aside if it is damaged, before it is written again, and say so.
 
     Args:
         path: the file, in the sweep's folder, which is in the runs directory.
         read: reads it; raises DamagedError.
+
+    Returns:
+        What `read` gives; None if there is no file, or it was damaged.
     """
     try:
-        read()
+        return read() if path.exists() else None
     except DamagedError as error:
         aside = set_aside(path, path.parent.parent)
         _log.warning("%s was damaged (%s) and is now %s; it is made again", path, error.reason, aside)
+        return None
 
 
 def read_selection(folder: Path, name: str) -> SelectionRecord:

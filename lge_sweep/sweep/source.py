@@ -79,12 +79,12 @@ class GridSource:
         # not what sets a variant apart: Optuna's axes are fixed, and variants can be added
         self.axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in plan.cells)) for axis in AXES}
         entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
-        there = {cell.name for cell in plan.cells if not (plan.cell_folder(cell) / OUTCOME).exists()}
+        absent = {cell.name for cell in plan.cells if not (plan.cell_folder(cell) / OUTCOME).exists()}
         whole = {cell.name: record for cell in plan.cells if (record := take_stock(plan, cell)) is not None}
         unknown = []
         for cell in plan.cells:
             state, record = entries[cell.name].state, whole.get(cell.name)
-            if state == "complete" and record is None and cell.name in there:
+            if state == "complete" and record is None and cell.name in absent:
                 _log.warning("the result of %s is gone; it is trained again", cell.name)
             elif state != "complete" and record is not None:
                 trial = study.start(cell, self.axes)
