@@ -120,6 +120,30 @@ class DicomFolders(Settings):
         return compile_pattern(pattern).pattern
 
 
+CLASS_NAMES: dict[str, ClassName] = {
+    "background": "background",
+    "LV cavity": "cavity",
+    "myocardium": "myocardium",
+    "scar": "scar",
+}
+"""What classes are called in a `dataset.json` that this program writes."""
+
+
+class NnunetDataset(Settings):
+    """A data set as nnU-Net v2 or the Medical Segmentation Decathlon has them: NIfTI files and a `dataset.json`."""
+
+    kind: Literal["nnunet"]
+    channel: int = Field(0, ge=0, le=9999)
+    """The number of the channel (nnU-Net's CASE_0000) that holds the LGE images."""
+    classes: dict[str, ClassName] = Field(CLASS_NAMES)
+    """What `dataset.json` calls a label -> class, in either case; every name in it must be listed."""
+    mask: IndexMask | None = None
+    """How values of label files map to classes, in place of the names that `dataset.json` gives them."""
+    case_ids: CaseIds = "hash"
+    """`hash`: a salted hash of the case in the file name; `keep`: the case in the file name; right if it names no
+    patient."""
+
+
 class Phantom(Settings):
     """Simulated short-axis LGE exams; needs no data at all."""
 
@@ -146,7 +170,7 @@ class Phantom(Settings):
     read back by what reads those of patients, with the same content."""
 
 
-Source = ImagePairs | NiftiFolders | DicomFolders | Phantom
+Source = ImagePairs | NiftiFolders | DicomFolders | NnunetDataset | Phantom
 """Every kind of source."""
 
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lge_sweep.config.data import ImagePairs, NiftiFolders, Phantom, Source
+from lge_sweep.config.data import ImagePairs, NiftiFolders, NnunetDataset, Phantom, Source
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
@@ -54,6 +54,10 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
         from lge_sweep.ingest.nifti import read_nifti
 
         volumes = read_nifti(source, folder, findings)
+    elif isinstance(source, NnunetDataset):
+        from lge_sweep.ingest.nnunet import read_nnunet
+
+        volumes = read_nnunet(source, folder, findings)
     else:
         from lge_sweep.ingest.dicom import read_dicom
 

@@ -190,20 +190,36 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
         return None
     mask_path = folder / source.labels / path.name
     where, mask_where = (f"{folder.name}/{p.parent.name}/{p.name}" for p in (path, mask_path))
-    image = attempt(read_grid, path, where, findings)
     if not mask_path.is_file():
+        attempt(read_grid, path, where, findings)
         findings.append(f"{where}: has no mask {mask_where}")
         return None
-    mask = attempt(read_grid, mask_path, mask_where, findings)
-    if image is None or mask is None:
+    volume = read_pair(case, (path, where), (mask_path, mask_where), source, findings)
+    if volume is None:
         return None
+    blank = blank_slices(volume.pixels)
+    findings += [f"{where}: {text}" for text in blank]
+    return None if blank else volume
+
+
+Named = tuple[Path, str]
+"""A file, and what it is called in findings."""
+
+
+def read_pair(case: str, image: Named, mask: Named, source: NiftiFolders, findings: list[str]) -> Volume | None:
+    """Read an image and its mask; where something is wrong with one of them, add findings and return None.
+
+    Slices in which nothing can be seen are for the caller to find.
+    """
     before = len(findings)
-    findings += [f"{where}: {text}" for text in blank_slices(image.array)]
-    findings += [f"{mask_where}: {text}" for text in _mismatch(image, mask)]
-    labels = _labels(mask.array, source.mask, mask_where, findings)
+    grid, truth = (attempt(read_grid, *named, findings) for named in (image, mask))
+    if grid is None or truth is None:
+        return None
+    findings += [f"{mask[1]}: {text}" for text in _mismatch(grid, truth)]
+    labels = _labels(truth.array, source.mask, mask[1], findings)
     if labels is None or len(findings) > before:
         return None
-    return as_exam(case, image).with_labels(labels)
+    return as_exam(case, grid).with_labels(labels)
 
 
 def as_exam(case: str, grid: Grid) -> Exam:

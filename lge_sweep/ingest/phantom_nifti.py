@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import nibabel as nib
-from nibabel.nifti1 import Nifti1Image
 
+from lge_sweep.ingest.nifti_write import placed
 from lge_sweep.ingest.phantom_place import affine
 from lge_sweep.ingest.volume import Volume
 
@@ -22,10 +22,7 @@ def write_case(volume: Volume, folder: Path) -> None:
         OSError: a file cannot be written.
     """
     for name, array in (("Images", volume.pixels), ("Contours", volume.labels)):
-        image = Nifti1Image(array.transpose(2, 1, 0), affine(volume))
-        image.set_qform(image.affine, code="scanner")
-        image.set_sform(image.affine, code="scanner")
-        image.header.set_xyzt_units("mm")
+        image = placed(array.transpose(2, 1, 0), affine(volume))
         path = folder / volume.case / name / f"{volume.case}.nii.gz"
         path.parent.mkdir(parents=True)
         nib.save(image, path)

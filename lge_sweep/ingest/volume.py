@@ -45,7 +45,7 @@ class StoredGrid:
         """Turn a stored array [I, J, K] into slices [S, H, W] as they are looked at."""
         return np.moveaxis(np.flip(stored, self.flips), (2, self.rows, 1 - self.rows), (0, 1, 2))
 
-    def from_display(self, slices: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def from_display(self, slices: Pixels) -> Pixels:
         """Turn slices [S, H, W] back into an array [I, J, K] as it is stored."""
         return np.flip(np.moveaxis(slices, (0, 1, 2), (2, self.rows, 1 - self.rows)), self.flips)
 

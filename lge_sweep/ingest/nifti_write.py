@@ -1,0 +1,89 @@
+"""Write arrays of slices as NIfTI, on the grid of their exam."""
+
+import math
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.ingest.volume import Exam, Pixels
+
+UNPLACED = (
+    "where the slices lie in the patient is unknown: its NIfTI file has a diagonal affine, columns to the left and rows "
+    "to the back"
+)
+UNMEASURED = "not all distances are known: its NIfTI file has 1 mm in place of those that are not"
+SHEARED = (
+    "its slices are shifted against each other in their planes (a sheared affine): its NIfTI file has an sform only, as "
+    "a qform cannot hold that; SimpleITK and other programs that use ITK refuse such a file, nibabel reads it"
+)
+SHEAR = 1e-3
+"""Cosine between two axes from which on they count as not at right angles; 0.01 mm a slice of 10 mm. ITK refuses a
+matrix from 1e-4 on, unless a qform, which has right angles, stands beside it."""
+
+
+def on_grid(exam: Exam, slices: Pixels, empty: float = 0) -> nib.Nifti1Image:
+    """Put an array on the grid of its exam, so that every voxel lies where the slice's pixel does.
+
+    Voxels are [columns, rows, slices] in the exam's order; those of an exam that came as NIfTI and whose place is known
+    are in the order of its file. The affine is the exam's. Where that is unknown it is diagonal: columns run to the
+    patient's left and rows to the back, as slices are looked at, with the distances that are known and 1 mm for those
+    that are not. What the user should know of this is told by `grid_notes`.
+
+    Args:
+        exam: the exam.
+        slices: [S, H, W] values, one slice for each of the exam's; their type is kept.
+        empty: value of the slices that the exam lacks between others.
+    """
+    stack = in_slots(exam, slices, empty)
+    if exam.affine is not None and exam.stored is not None:
+        voxels = exam.stored.from_display(stack)
+        return placed(voxels, exam.affine @ np.linalg.inv(exam.stored.turning(voxels.shape)))
+    if exam.affine is not None:
+        return placed(stack.transpose(2, 1, 0), exam.affine[:, [1, 0, 2, 3]])
+    rows, columns, distance = (1.0 if math.isnan(mm) else mm for mm in _known(exam))
+    return placed(stack.transpose(2, 1, 0), np.diag([-columns, -rows, distance, 1.0]), "aligned")
+
+
+def as_stored(exam: Exam, slices: Pixels) -> nib.Nifti1Image:
+    """Put an array on the very grid of the NIfTI file that the exam came from, with that file's own header fields."""
+    assert exam.stored is not None, exam.case
+    # without an affine, which would overwrite what the header says
+    image = nib.Nifti1Image(exam.stored.from_display(slices), None, exam.stored.header)
+    image.set_data_dtype(slices.dtype)
+    return image
+
+
+def placed(voxels: Pixels, affine: NDArray[np.float64], code: str = "scanner") -> nib.Nifti1Image:
+    """Return an image whose sform, and qform where it can hold it, is an affine in mm."""
+    image = nib.Nifti1Image(voxels, affine)
+    image.set_sform(affine, code)
+    image.set_qform(affine, "unknown" if is_sheared(affine) else code, strip_shears=True)
+    image.header.set_xyzt_units("mm")
+    return image
+
+
+def is_sheared(affine: NDArray[np.float64]) -> bool:
+    """Whether the axes of a matrix [4, 4] are not at right angles to each other."""
+    steps = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    return bool(np.abs(steps.T @ steps - np.eye(3)).max() > SHEAR)
+
+
+def in_slots(exam: Exam, slices: Pixels, empty: float = 0) -> Pixels:
+    """Return [slots, H, W]: slices in their places of the evenly spaced stack, with `empty` where the exam has none."""
+    if not exam.slots:
+        return slices
+    stack = np.full((exam.slots[-1] + 1, *slices.shape[1:]), empty, dtype=slices.dtype)
+    stack[list(exam.slots)] = slices
+    return stack
+
+
+def grid_notes(exam: Exam) -> list[str]:
+    """Return what a user should know of a file that `on_grid` makes."""
+    if exam.affine is not None:
+        return [SHEARED] if is_sheared(exam.affine) else []
+    return [UNPLACED] + ([UNMEASURED] if any(math.isnan(mm) for mm in _known(exam)) else [])
+
+
+def _known(exam: Exam) -> tuple[float, float, float]:
+    return exam.spacing_mm or (math.nan, math.nan, math.nan)
