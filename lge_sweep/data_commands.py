@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from lge_sweep.config.data import DataFile
+    from lge_sweep.ingest import Volume
     from lge_sweep.quantify.describe import Description
 
 data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
@@ -55,20 +56,53 @@ def convert(
     output: Annotated[Path, typer.Argument(help="Folder to write, new or empty.", **A_PATH)],
     data: DataOption = "phantom",
     root: RootOption = None,
-    image_format: Annotated[Literal["bmp", "png"], typer.Option("--format", help="Format of the files.")] = "bmp",
-    masks: Annotated[Literal["index", "colour"], typer.Option(help="index: grey levels 0-3. colour: RGB.")] = "index",
+    image_format: Annotated[
+        Literal["bmp", "png", "nnunet", "msd"],
+        typer.Option(
+            "--format",
+            help="bmp, png: curated slices as 8-bit image pairs. nnunet, msd: whole exams for nnU-Net v2 or as the "
+            "Medical Segmentation Decathlon's, in a folder DatasetNNN_Name or TaskNN_Name.",
+        ),
+    ] = "bmp",
+    masks: Annotated[
+        Literal["index", "colour"], typer.Option(help="Of bmp and png. index: grey levels 0-3. colour: RGB.")
+    ] = "index",
 ) -> None:
-    """Write the curated slices as 8-bit image pairs (paper, section III.A), with a data file that reads them."""
+    """Write a data set in another format, with a data file that reads it (image pairs: paper, section III.A)."""
     with reporting():
-        from lge_sweep.curate import curate
-        from lge_sweep.data.convert import convert as convert_slices
+        from lge_sweep.data.forms import check_folder
+        from lge_sweep.errors import ConfigError
         from lge_sweep.ingest import read
         from lge_sweep.terminal import say
 
         settings = _settings(data)
-        curated = curate(read(settings.source, root), settings.curate)
+        if image_format in ("nnunet", "msd"):
+            if masks != "index":
+                raise ConfigError(f"--masks {masks} is for bmp and png; {image_format} has class values; leave it out")
+            check_folder(output, image_format)
+        volumes = read(settings.source, root)
+        say(*_converted(volumes, settings, output, image_format, masks))
+
+
+def _converted(
+    volumes: "list[Volume]",
+    settings: "DataFile",
+    output: Path,
+    image_format: Literal["bmp", "png", "nnunet", "msd"],
+    masks: Literal["index", "colour"],
+) -> list[str]:
+    from lge_sweep.console import progress
+    from lge_sweep.curate import curate
+    from lge_sweep.data.convert import convert as convert_slices
+    from lge_sweep.data.exchange import Dataset, exchange
+    from lge_sweep.terminal import make_console
+
+    curated = curate(volumes, settings.curate)
+    if image_format == "bmp" or image_format == "png":
         made = convert_slices(curated, settings, output, image_format, masks)
-        say(*made, *(f"note: {note}" for note in curated.notes))
+        return made + [f"note: {note}" for note in curated.notes]
+    with progress(make_console(), "writing") as tell:
+        return exchange(Dataset(volumes, curated, settings), output, image_format, tell)
 
 
 def _settings(data: str) -> "DataFile":

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from lge_sweep.ingest.volume import Exam, Pixels
 
 UNPLACED = (
-    "where the slices lie in the patient is unknown: its NIfTI file has a diagonal affine, columns to the left and rows "
-    "to the back"
+    "where the slices lie in the patient is unknown: the NIfTI file has a diagonal affine, columns to the left and "
+    "rows to the back"
 )
-UNMEASURED = "not all distances are known: its NIfTI file has 1 mm in place of those that are not"
+UNMEASURED = "not all distances are known: the NIfTI file has 1 mm in place of those that are not"
 SHEARED = (
-    "its slices are shifted against each other in their planes (a sheared affine): its NIfTI file has an sform only, as "
-    "a qform cannot hold that; SimpleITK and other programs that use ITK refuse such a file, nibabel reads it"
+    "its slices are shifted against each other in their planes (a sheared affine): the NIfTI file has an sform only, "
+    "as no qform can hold that; SimpleITK and other programs that use ITK refuse such a file, nibabel reads it"
 )
 SHEAR = 1e-3
 """Cosine between two axes from which on they count as not at right angles; 0.01 mm a slice of 10 mm. ITK refuses a

@@ -1,0 +1,165 @@
+"""Write whole exams as a data set that nnU-Net v2, or readers of the Medical Segmentation Decathlon, take."""
+
+import json
+import os
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from lge_sweep.config.data import DataFile, NnunetDataset
+from lge_sweep.curate import Curated
+from lge_sweep.data.forms import FORMS, Form, Kind, Subsets, cases_of, check_folder
+from lge_sweep.errors import ConfigError, DataError
+from lge_sweep.ingest import Exam, Volume
+from lge_sweep.ingest.dataset_json import NAME
+from lge_sweep.ingest.export import Comments, new_data_set, next_command
+from lge_sweep.ingest.nifti_write import grid_notes, on_grid
+from lge_sweep.split import PARTS, Split, split_cases
+from lge_sweep.text import shorten
+
+Say = Callable[[str, int, int], None]
+LONGEST_FILE = 255
+"""Bytes of a file's name."""
+PADDED = "pixels that are no part of the image (padding) have its lowest intensity"
+HOLED = "slices that it lacks between others are written empty: its lowest intensity, labelled background"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """What is to be written.
+
+    Attributes:
+        volumes: whole exams.
+        curated: the slices of them that a study would use, from which the split is made.
+        settings: the data file that they came from.
+    """
+
+    volumes: Sequence[Volume]
+    curated: Curated
+    settings: DataFile
+
+
+def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
+    """Write images, labels, `dataset.json`, the split, and a data file that reads them back; all of it or nothing.
+
+    Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs. Images keep the
+    exam's intensities, grid and place; labels have the values of `Label`. Exams are whole: what `curate.slices` would
+    leave out is in them, and the data file keeps that setting, so that it gives the same slices and the same split.
+
+    Args:
+        dataset: exams and settings.
+        output: a folder that is new or empty, and named as the format demands.
+        kind: the format.
+        say: is told what is written next, how many are, and how many there are.
+
+    Returns:
+        What was written, the commands to run next, and notes, a line each.
+
+    Raises:
+        ConfigError: the folder's name does not fit, or the split is by slice.
+        DataError: cases cannot be split, an id is no file's name, or the folder is not empty or cannot be written.
+    """
+    number, form = check_folder(output, kind), FORMS[kind]
+    subsets, split = _subsets(dataset)
+    _check_ids(subsets, form, output)
+    settings = dataset.settings
+    converted = settings.model_copy(update={"source": NnunetDataset(kind="nnunet", case_ids="keep")})
+    comments = Comments(
+        title=f"{len(dataset.volumes)} case(s), whole exams, as a data set of {form.title}.",
+        source=f"kind {settings.source.kind}; intensities, spacing and place as there; thickness of slices is lost",
+        expected="the same slices and the same split as the source's data file gives",
+    )
+    with new_data_set(output, converted, comments) as folder:
+        for index, volume in enumerate(dataset.volumes):
+            say(volume.case, index, len(dataset.volumes))
+            _write_case(volume, folder, form, "Ts" if subsets.get(volume.case) == "test" else "Tr")
+        say("done", len(dataset.volumes), len(dataset.volumes))
+        _write_json(folder / NAME, form.describe(output.name, dataset.volumes, subsets))
+        if kind == "nnunet":
+            _write_json(folder / "splits_final.json", [{part: cases_of(subsets, part) for part in ("train", "val")}])
+    counts = {part: len(cases_of(subsets, part)) for part in PARTS}
+    made = [
+        f"{output.absolute()}: {len(dataset.volumes)} case(s) for {form.title}: {counts['train']} train and "
+        f"{counts['val']} val in imagesTr, {counts['test']} test in imagesTs",
+        f"next: {next_command(output)}",
+    ]
+    if kind == "nnunet":
+        raw = shlex.quote(str(output.absolute().parent))
+        made.append(f"  or: nnUNet_raw={raw} nnUNetv2_plan_and_preprocess -d {int(number)} --verify_dataset_integrity")
+    return made + [f"note: {note}" for note in (*dataset.curated.notes, *split.notes, *_notes(dataset, subsets))]
+
+
+def _subsets(dataset: Dataset) -> tuple[Subsets, Split]:
+    """Return case -> subset; cases that explicit counts leave out are missing."""
+    if dataset.settings.split.unit == "slice":
+        raise ConfigError(
+            "split.unit is slice, which puts slices of one exam into several subsets; whole exams cannot be split so: "
+            "set split.unit: case in the data file"
+        )
+    manifest = dataset.curated.manifest
+    split = split_cases(manifest, dataset.settings.split)
+    cases = dict(zip(manifest["slice"].astype(str), manifest["case"].astype(str), strict=True))
+    return {cases[name]: part for name, part in split.parts.items()}, split
+
+
+def _check_ids(subsets: Subsets, form: Form, output: Path) -> None:
+    wrong = [case for case in subsets if case.startswith(".") or len(os.fsencode(f"{case}{form.image}")) > LONGEST_FILE]
+    if wrong:
+        raise DataError(
+            str(output),
+            [
+                f"case {shorten(case)}: its id cannot be a file's name (at most {LONGEST_FILE - len(form.image)} "
+                "bytes, no dot before it); set source.case_ids: hash"
+                for case in wrong
+            ],
+        )
+
+
+# ------------------------------------------------------------------------------------------------------------- files
+
+
+def _write_case(volume: Volume, folder: Path, form: Form, suffix: str) -> None:
+    pixels = volume.pixels
+    lowest = np.nanmin(pixels)
+    if _is_padded(volume):
+        pixels = np.where(np.isnan(pixels), lowest, pixels)
+    for kind, ending, array, empty in (("images", form.image, pixels, lowest), ("labels", ".nii.gz", volume.labels, 0)):
+        inner = folder / f"{kind}{suffix}"
+        inner.mkdir(exist_ok=True)
+        nib.save(on_grid(volume, array, float(empty)), inner / f"{volume.case}{ending}")
+
+
+def _write_json(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+# ------------------------------------------------------------------------------------------------------------- notes
+
+
+def _is_padded(exam: Exam) -> bool:
+    return exam.pixels.dtype.kind == "f" and bool(np.isnan(exam.pixels).any())
+
+
+def _notes(dataset: Dataset, subsets: Subsets) -> list[str]:
+    by_text: dict[str, list[str]] = {}
+    used = dataset.curated.manifest["case"].value_counts()
+    for volume in dataset.volumes:
+        texts = grid_notes(volume)
+        texts += [PADDED] * _is_padded(volume)
+        texts += [HOLED] * bool(volume.slots and volume.slots[-1] + 1 > len(volume.slices))
+        if len(volume.slices) > used[volume.case]:
+            texts.append(f"all slices are written; curate.slices: {dataset.settings.curate.slices} is kept for reading")
+        if volume.case not in subsets:
+            texts.append("in no subset by split.counts: written to imagesTr, named by no fold")
+        for text in texts:
+            by_text.setdefault(text, []).append(volume.case)
+    return [f"{len(cases)} case(s): {text}: {_listed(cases)}" for text, cases in by_text.items()]
+
+
+def _listed(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,157 @@
+"""`dataset.json`, the description of a data set of nnU-Net v2 or of the Medical Segmentation Decathlon (MSD).
+
+Source:
+    nnU-Net: documentation/dataset_format.md and verify_dataset_integrity.py of MIC-DKFZ/nnUNet 2.8.
+    MSD: https://medicaldecathlon.com, as monai.data.load_decathlon_datalist reads it.
+"""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from lge_sweep.config.data import CLASS_NAMES, ClassName, IndexMask
+from lge_sweep.config.loader import validate
+from lge_sweep.errors import ConfigError
+from lge_sweep.ingest.files import check_file
+from lge_sweep.ingest.limits import MI
+from lge_sweep.ingest.volume import UnusableError
+from lge_sweep.text import shorten, told
+
+NAME = "dataset.json"
+MOST_BYTES = 16 * MI
+ENDINGS = (".nii.gz", ".nii")
+Distance = Annotated[float, Field(gt=0)] | None
+Value = Annotated[int, Field(ge=0, le=65535)]
+
+
+class _Theirs(BaseModel):
+    """What of a file of others is read; the rest of it is not looked at."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Ours(_Theirs):
+    """What this program adds to the `dataset.json` of a data set that it writes, and no other reads."""
+
+    unplaced: dict[str, tuple[Distance, Distance, Distance]] = {}
+    """Cases whose place in the patient is unknown -> their distances of (rows, columns, slices) in mm, where known."""
+
+
+class Paths(_Theirs):
+    """The files of a case in the training list of the Decathlon."""
+
+    image: str
+    label: str
+
+
+class Files(_Theirs):
+    """The files of a case in a `dataset.json` of nnU-Net that names them."""
+
+    images: list[str]
+    label: str
+
+
+class NnunetFile(_Theirs):
+    """The `dataset.json` of nnU-Net v2."""
+
+    channel_names: dict[int, str]
+    labels: dict[str, Value | list[Value]]
+    file_ending: str
+    numTraining: int | None = None  # noqa: N815 - nnU-Net's own name
+    dataset: dict[str, Files] | None = None
+    lge_sweep: Ours = Ours()
+
+
+class DecathlonFile(_Theirs):
+    """The `dataset.json` of the Decathlon."""
+
+    labels: dict[Value, str]
+    training: list[Paths]
+    test: list[str | dict[str, str]] = []
+    lge_sweep: Ours = Ours()
+
+
+class Labels(NamedTuple):
+    """What a `dataset.json` calls the values of its label files."""
+
+    named: tuple[tuple[str, int | list[int]], ...]
+    """Name, and its value, or the values of a region."""
+
+    def mask(self, classes: dict[str, ClassName]) -> IndexMask:
+        """Return the mapping of values to classes by their names.
+
+        Raises:
+            UnusableError: a name is not listed, or is a region; the message says what to do.
+        """
+        known = {name.casefold(): label for name, label in classes.items()}
+        way_out = "say in source.mask what each value is, such as mask: {values: {0: background, 1: cavity}}"
+        values: dict[int, ClassName] = {}
+        unknown: dict[str, int] = {}
+        for name, value in self.named:
+            if isinstance(value, list):
+                raise UnusableError(
+                    f"{NAME}: label '{shorten(name)}' is a region of the values {shorten(value)}; regions overlap, "
+                    f"and here a pixel has one class: {way_out}"
+                )
+            if (label := known.get(name.casefold())) is None:
+                unknown[name] = value
+            else:
+                values[value] = label
+        if "ignore" in unknown:
+            raise UnusableError(
+                f"{NAME}: label 'ignore' ({unknown['ignore']}) marks pixels without a truth, which can neither be "
+                f"trained on nor scored: leave such cases out, or {way_out}"
+            )
+        if unknown:
+            template = {name: known.get(name.casefold(), "?") for name, _ in self.named}
+            raise UnusableError(
+                f"{NAME}: {_names(list(unknown))} not in source.classes (known: {', '.join(classes)}); list all its "
+                f"names there, such as classes: {json.dumps(template, ensure_ascii=False)}, where ? is one of "
+                f"{', '.join(CLASS_NAMES.values())}"
+            )
+        return IndexMask(values=values)
+
+
+def read_description(root: Path) -> NnunetFile | DecathlonFile:
+    """Read the `dataset.json` of a folder.
+
+    Raises:
+        UnusableError: there is none, it is no JSON, or not what either format has; a line for every problem.
+    """
+    path = root / NAME
+    if not path.exists():
+        inside = [folder.parent.name for folder in sorted(root.glob(f"*/{NAME}"))]
+        where = f"; there is one in {', '.join(map(shorten, inside[:3]))}" if inside else ""
+        raise UnusableError(f"holds no {NAME}; give the data set's own folder (DatasetNNN_Name, TaskNN_Name){where}")
+    try:
+        check_file(path, MOST_BYTES)
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise UnusableError(f"{NAME}: cannot be read as JSON: {told(error)}") from error
+    if not isinstance(content, dict):
+        raise UnusableError(f"{NAME}: expected names and values in braces, got {type(content).__name__}")
+    return _validated(content)
+
+
+def _validated(content: dict[str, Any]) -> NnunetFile | DecathlonFile:
+    try:
+        if "channel_names" not in content and "training" in content:
+            return validate(DecathlonFile, content, NAME)
+        return validate(NnunetFile, content, NAME)
+    except ConfigError as error:
+        raise UnusableError(" ".join(str(error).split())) from None
+
+
+def labels_of(description: NnunetFile | DecathlonFile) -> Labels:
+    """Return the names of label values, which the two formats have the other way round."""
+    if isinstance(description, NnunetFile):
+        return Labels(tuple(description.labels.items()))
+    return Labels(tuple((name, value) for value, name in description.labels.items()))
+
+
+def _names(names: list[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    listed = ", ".join(f"'{shorten(name)}'" for name in names[:4])
+    return f"label{'s' * (len(names) > 1)} {listed}{more} {'are' if len(names) > 1 else 'is'}"

@@ -1,0 +1,97 @@
+"""Read a data set of nnU-Net v2, or of the Medical Segmentation Decathlon."""
+
+import math
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from lge_sweep.config.data import IndexMask, NiftiFolders, NnunetDataset
+from lge_sweep.ingest.dataset_json import labels_of, read_description
+from lge_sweep.ingest.limits import blank_slices
+from lge_sweep.ingest.nifti import read_pair
+from lge_sweep.ingest.nnunet_files import Entry, list_entries
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.volume import UnusableError, Volume, slice_ids
+
+UNPLACED = "its dataset.json says that where the slices lie in the patient is not known"
+
+
+def read_nnunet(source: NnunetDataset, root: Path, findings: list[str]) -> list[Volume]:
+    """Read every case that has labels, of imagesTr and, where there is a labelsTs, of imagesTs.
+
+    Slices of one grey level without any label stand for slices that the exam lacks: they are left out, with a note.
+
+    Args:
+        source: which channel, what labels mean, and how case ids are made.
+        root: the folder of the data set, with `dataset.json`.
+        findings: everything that is wrong with the data set; appended to.
+
+    Returns:
+        One `Volume` a sound case, in the order of case ids. Grey levels are as in the files.
+
+    Raises:
+        DataError: the salt of case ids cannot be had.
+    """
+    try:
+        description = read_description(root)
+        mask = source.mask or labels_of(description).mask(source.classes)
+        notes: list[str] = []
+        entries = list_entries(description, source.channel, root, findings, notes)
+    except UnusableError as error:
+        findings.append(str(error))
+        return []
+    salt = read_salt() if source.case_ids == "hash" else b""
+    volumes: dict[str, Volume] = {}
+    for entry in entries:
+        case = pseudonym(entry.name, salt) if source.case_ids == "hash" else kept_id(entry.name)
+        if case in volumes:
+            findings.append(f"{entry.image}: there is another case of this name; rename one of them")
+        elif volume := _read_case(entry, case, root, mask, findings):
+            volume = _as_told(volume, description.lge_sweep.unplaced.get(entry.name))
+            volumes[case] = replace(volume, notes=(*volume.notes, *notes))
+    return [volumes[case] for case in sorted(volumes)]
+
+
+def _read_case(entry: Entry, case: str, root: Path, mask: IndexMask, findings: list[str]) -> Volume | None:
+    image, label = (PurePosixPath(path).as_posix() for path in (entry.image, entry.label))
+    settings = NiftiFolders(kind="nifti", mask=mask)
+    volume = read_pair(case, (root / image, image), (root / label, label), settings, findings)
+    if volume is None:
+        return None
+    volume = _without_empty(volume)
+    blank = blank_slices(volume.pixels)
+    findings += [f"{image}: {text}" for text in blank]
+    return None if blank else volume
+
+
+def _without_empty(volume: Volume) -> Volume:
+    """Leave out slices of one grey level in which nothing is labelled; a volume of nothing else stays as it is."""
+    flat = np.array([image.min() == image.max() for image in volume.pixels]) & ~volume.labels.any(axis=(1, 2))
+    kept = np.flatnonzero(~flat)
+    if not flat.any() or not len(kept):
+        return volume
+    return replace(
+        volume,
+        slices=slice_ids(volume.case, len(kept)),
+        pixels=volume.pixels[kept],
+        labels=volume.labels[kept],
+        slots=tuple(kept.tolist()),
+        stored=None,  # a file's grid has no place for what is left out
+        notes=(*volume.notes, f"{int(flat.sum())} empty slices (one grey level, no label) are left out"),
+    )
+
+
+def _as_told(volume: Volume, distances: tuple[float | None, float | None, float | None] | None) -> Volume:
+    """Take distances and place for unknown where the data set says that its files hold substitutes."""
+    if distances is None:
+        return volume
+    rows, columns, slices = (math.nan if mm is None else mm for mm in distances)
+    known = not math.isnan(rows + columns)
+    return replace(
+        volume,
+        spacing_mm=(rows, columns, slices) if known else None,
+        affine=None,
+        stored=None,
+        notes=(*volume.notes, UNPLACED),
+    )
