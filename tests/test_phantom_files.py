@@ -26,7 +26,7 @@ from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.phantom_dicom import write_study
 from lge_sweep.ingest.phantom_files import DICOM, write_phantom
-from lge_sweep.ingest.phantom_place import APEX, COLUMN, ROW
+from lge_sweep.ingest.phantom_place import APEX, COLUMN, ROW, affine
 from lge_sweep.labels import Label
 
 SWEEPS = Path(__file__).parents[1] / "sweeps" / "data"
@@ -240,6 +240,7 @@ def test_unusual_exams_go_through_dicom(settings: dict[str, float]) -> None:
     equal(back, exams)
     for mine, theirs in zip(back, exams, strict=True):
         assert mine.spacing_mm == pytest.approx(theirs.spacing_mm, rel=1e-5)
+        assert np.allclose(mine.affine, affine(theirs)[:, [1, 0, 2, 3]], atol=1e-4)  # type: ignore[arg-type]
 
 
 def test_a_temporary_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

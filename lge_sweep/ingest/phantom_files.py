@@ -82,10 +82,20 @@ def through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:
             volumes = read_dicom(DICOM, Path(name), findings)
     except OSError as error:
         raise DataError(tempfile.gettempdir(), [f"cannot be written ({error.strerror}); set TMPDIR"]) from error
-    return [
-        replace(volume, pixels=np.flip(volume.pixels, axis=0), labels=np.flip(volume.labels, axis=0))
-        for volume in volumes
-    ]
+    return [_from_base(volume) for volume in volumes]
+
+
+def _from_base(volume: Volume) -> Volume:
+    """Reverse the order of slices, and where they are with it."""
+    reverse = np.diag([1.0, 1.0, -1.0, 1.0])
+    reverse[2, 3] = len(volume.pixels) - 1
+    return replace(
+        volume,
+        pixels=np.flip(volume.pixels, axis=0),
+        labels=np.flip(volume.labels, axis=0),
+        affine=None if volume.affine is None else volume.affine @ reverse,
+        sources=volume.sources[::-1],
+    )
 
 
 def _write(settings: Phantom, folder: Path, kind: Format) -> None:
