@@ -68,6 +68,7 @@ class DecathlonFile(_Theirs):
     """The `dataset.json` of the Decathlon."""
 
     labels: dict[Value, str]
+    modality: dict[str, str] = {}
     training: list[Paths]
     test: list[str | dict[str, str]] = []
     lge_sweep: Ours = Ours()

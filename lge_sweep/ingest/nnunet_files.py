@@ -81,10 +81,11 @@ def _of_decathlon(
     description: DecathlonFile, channel: int, root: Path, findings: list[str], notes: list[str]
 ) -> Iterator[Entry]:
     """List the cases of the Decathlon: those that its `dataset.json` lists."""
-    if channel != 0:
+    if channel != 0 or len(description.modality) > 1:
         raise UnusableError(
-            f"source.channel is {channel}; of the Decathlon's images, which hold all channels in one file, only those "
-            "of one channel are read; nnU-Net's nnUNetv2_convert_MSD_dataset makes a file a channel"
+            "of the Decathlon's images, which hold all channels in one file, those of one channel are read, and "
+            f"source.channel is {channel} of {max(len(description.modality), 1)}; nnU-Net's nnUNetv2_convert_MSD_dataset "
+            "makes a file a channel"
         )
     entries = [Entry(_stem(files.image), files.image, files.label) for files in description.training]
     tests = [item if isinstance(item, str) else item.get("image", "") for item in description.test]
