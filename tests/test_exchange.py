@@ -153,6 +153,18 @@ def test_the_split_file_is_our_split(tmp_path: Path) -> None:
     assert description["numTraining"] == len(list((output / "labelsTr").iterdir())) == len(fold["train"] + fold["val"])
 
 
+def test_the_folds_of_a_split_file_can_be_pasted_into_a_data_file(tmp_path: Path) -> None:
+    output = tmp_path / KINDS["nnunet"]
+    written(output, exams())
+    (fold,) = json.loads((output / "splits_final.json").read_text())
+    own = settings_of(output / f"{output.name}.yaml")
+    tests = sorted(path.name.removesuffix(".nii.gz") for path in (output / "labelsTs").iterdir())
+    text = f"source: {{kind: nnunet, case_ids: keep}}\nsplit: {{cases: {json.dumps({**fold, 'test': tests})}}}\n"
+    manifest = curate(read_back(output), own.curate).manifest
+    pasted = settings_of(data_file(tmp_path, text)).split
+    assert split_cases(manifest, pasted).parts == split_cases(manifest, own.split).parts
+
+
 def test_monai_reads_what_is_written_for_the_decathlon(tmp_path: Path) -> None:
     output = tmp_path / KINDS["msd"]
     volumes = exams()
@@ -331,7 +343,7 @@ def test_cases_that_counts_leave_out_stay_in_the_draw(tmp_path: Path) -> None:
     output = tmp_path / KINDS["nnunet"]
     volumes = exams()
     said = written(output, volumes, split={"counts": counts})
-    assert any("in no subset by split.counts" in line for line in said)
+    assert any("in no subset (split.counts, split.cases)" in line for line in said)
     again = settings_of(output / f"{output.name}.yaml")
     first, second = (curate(v, again.curate).manifest for v in (volumes, read_back(output)))
     parts = split_cases(first, again.split).parts

@@ -319,3 +319,41 @@ def test_training_without_scar_is_noted() -> None:
     counts: dict[Part, PartCounts] = {part: PartCounts(normal=2, scar=int(part != "train")) for part in PARTS}
     split = split_cases(cohort(), SplitConfig(counts=counts))
     assert split.notes == ("no slice of the train part has scar: stage 2 cannot learn it",)
+
+
+# --------------------------------------------------------------------------------------------------------- named cases
+
+NAMED = {"train": ["n00", "s00", "s01"], "val": ["n01"], "test": ["s02"]}
+
+
+def test_named_cases_are_the_split_and_others_are_not_used() -> None:
+    split = split_cases(cohort(), SplitConfig.model_validate({"cases": NAMED}))
+    assert {part: cases_of(split, part) for part in PARTS} == {part: set(names) for part, names in NAMED.items()}
+    assert len(split.parts) == 5 * 3
+    assert not split.leaky
+
+
+def test_a_named_case_that_is_not_there() -> None:
+    settings = SplitConfig.model_validate({"cases": {**NAMED, "val": ["n01", "x1"]}})
+    with pytest.raises(DataError, match=r"split\.cases: 1 problem\n  - the data has no case x1; `lge-sweep data desc"):
+        split_cases(cohort(), settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"cases": {"train": ["a"], "val": ["b"]}}, "needs train, val and test"),
+        ({"cases": {"train": ["a"], "val": [], "test": ["b"]}}, "at least one case each"),
+        ({"cases": {"train": ["a"], "val": ["b"], "test": ["a"]}}, "cases has a twice"),
+        ({"cases": NAMED, "unit": "slice"}, "leave counts and unit: slice out"),
+        ({"cases": NAMED, "counts": TABLE_1}, "leave counts and unit: slice out"),
+    ],
+)
+def test_named_cases_that_cannot_be_a_split(settings: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        SplitConfig.model_validate(settings)
+
+
+def test_a_split_without_named_cases_is_written_as_before() -> None:
+    assert "cases" not in SplitConfig().model_dump()
+    assert "cases" in SplitConfig.model_validate({"cases": NAMED}).model_dump()

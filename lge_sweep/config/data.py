@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lge_sweep.config.base import Settings
 from lge_sweep.patterns import compile_pattern
+from lge_sweep.text import shorten
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Channel = Annotated[int, Field(ge=0, le=255)]
@@ -199,6 +200,10 @@ class SplitConfig(Settings):
     """Shares of training, validation and test units; they sum to 1."""
     counts: dict[Part, PartCounts] | None = None
     """Explicit numbers of units instead of fractions (paper Table I); what is left over is not used."""
+    # Left out where there is none, so that a sweep keeps the digest it had before there was this setting.
+    cases: dict[Part, tuple[str, ...]] | None = Field(None, exclude_if=lambda cases: cases is None)
+    """The case ids of each subset, instead of a draw, such as those of nnU-Net's `splits_final.json`; other cases are
+    not used."""
     seed: int = Field(0, ge=0)
     """The draw of the split."""
     near_duplicate_bits: int = Field(2, ge=-1, le=16)
@@ -210,7 +215,18 @@ class SplitConfig(Settings):
             raise ValueError(f"fractions must sum to 1, got {sum(self.fractions):g}")
         if self.counts is not None and set(self.counts) != {"train", "val", "test"}:
             raise ValueError("counts needs train, val and test")
+        if self.cases is not None:
+            self._check_cases(self.cases)
         return self
+
+    def _check_cases(self, cases: dict[Part, tuple[str, ...]]) -> None:
+        if set(cases) != {"train", "val", "test"} or not all(cases.values()):
+            raise ValueError("cases needs train, val and test, with at least one case each")
+        if self.counts is not None or self.unit == "slice":
+            raise ValueError("cases says where each case belongs; leave counts and unit: slice out")
+        named = [case for part in cases.values() for case in part]
+        if twice := sorted({case for case in named if named.count(case) > 1}):
+            raise ValueError(f"cases has {shorten(twice[0])} twice; a case belongs to one subset")
 
 
 class Intensity(Settings):

@@ -90,7 +90,8 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
     ]
     if kind == "nnunet":
         raw = shlex.quote(str(output.absolute().parent))
-        made.append(f"  or: nnUNet_raw={raw} nnUNetv2_plan_and_preprocess -d {int(number)} --verify_dataset_integrity")
+        check = f"nnUNet_raw={raw} nnUNetv2_plan_and_preprocess -d {int(number)} --verify_dataset_integrity"
+        made.append(f"  or, with nnU-Net's other folders set: {check}")
     return made + [f"note: {note}" for note in (*dataset.curated.notes, *split.notes, *_notes(dataset, subsets))]
 
 
@@ -155,7 +156,7 @@ def _notes(dataset: Dataset, subsets: Subsets) -> list[str]:
         if len(volume.slices) > used[volume.case]:
             texts.append(f"all slices are written; curate.slices: {dataset.settings.curate.slices} is kept for reading")
         if volume.case not in subsets:
-            texts.append("in no subset by split.counts: written to imagesTr, named by no fold")
+            texts.append("in no subset (split.counts, split.cases): written to imagesTr, named by no fold")
         for text in texts:
             by_text.setdefault(text, []).append(volume.case)
     return [f"{len(cases)} case(s): {text}: {_listed(cases)}" for text, cases in by_text.items()]

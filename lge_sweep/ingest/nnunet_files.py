@@ -84,8 +84,8 @@ def _of_decathlon(
     if channel != 0 or len(description.modality) > 1:
         raise UnusableError(
             "of the Decathlon's images, which hold all channels in one file, those of one channel are read, and "
-            f"source.channel is {channel} of {max(len(description.modality), 1)}; nnU-Net's nnUNetv2_convert_MSD_dataset "
-            "makes a file a channel"
+            f"source.channel is {channel} of {max(len(description.modality), 1)}; nnU-Net's "
+            "nnUNetv2_convert_MSD_dataset makes a file a channel"
         )
     entries = [Entry(_stem(files.image), files.image, files.label) for files in description.training]
     tests = [item if isinstance(item, str) else item.get("image", "") for item in description.test]

@@ -10,6 +10,7 @@ from lge_sweep.config.data import Part, SplitConfig
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.seeding import derive
 from lge_sweep.split.leaks import audit
+from lge_sweep.text import shorten
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
@@ -35,15 +36,16 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
     """Deal the slices of a manifest to the three parts and audit the result.
 
     The unit dealt is the case, or the slice; a case has scar if one of its slices has. Each stratum (with scar,
-    without) is dealt by itself: by largest remainder of the fractions, or by explicit counts.
+    without) is dealt by itself: by largest remainder of the fractions, or by explicit counts. Where the settings name
+    the cases of each part, nothing is drawn.
 
     Args:
         manifest: one row a slice, as `curate` gives it.
-        settings: unit, fractions or counts, seed.
+        settings: unit, fractions or counts, seed; or the cases of each part.
 
     Raises:
         ConfigError: the explicit counts ask for no unit at all in a part.
-        DataError: there are too few units, or the same content stands in two parts.
+        DataError: there are too few units, a case that is named is not there, or the same content stands in two parts.
 
     Source:
         Paper section III.B and Table I (unit `slice`).
@@ -51,6 +53,15 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
     _check_counts(settings)
     column = "case" if settings.unit == "case" else "slice"
     has_scar = manifest.groupby(column, sort=True)["has_scar"].any()
+    dealt = _drawn(has_scar, settings) if settings.cases is None else _named(has_scar, settings.cases)
+    _check_parts(dealt, len(has_scar), settings)
+    used = manifest[manifest[column].isin(list(dealt))]
+    parts = {str(slice_id): dealt[str(unit)] for slice_id, unit in zip(used["slice"], used[column], strict=True)}
+    leaks = audit(used.assign(part=[parts[str(slice_id)] for slice_id in used["slice"]]), settings)
+    return Split(parts, settings.unit == "slice", leaks.share, (*leaks.notes, *_class_notes(used, parts)))
+
+
+def _drawn(has_scar: "pd.Series[bool]", settings: SplitConfig) -> dict[str, Part]:
     rng = np.random.default_rng(derive(settings.seed, "split"))
     dealt: dict[str, Part] = {}
     for stratum, flag in (("normal", False), ("scar", True)):
@@ -60,11 +71,22 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
         for part, size in zip(PARTS, sizes, strict=True):
             dealt |= dict.fromkeys(order[:size], part)
             order = order[size:]
-    _check_parts(dealt, len(has_scar), settings)
-    used = manifest[manifest[column].isin(list(dealt))]
-    parts = {str(slice_id): dealt[str(unit)] for slice_id, unit in zip(used["slice"], used[column], strict=True)}
-    leaks = audit(used.assign(part=[parts[str(slice_id)] for slice_id in used["slice"]]), settings)
-    return Split(parts, settings.unit == "slice", leaks.share, (*leaks.notes, *_class_notes(used, parts)))
+    return dealt
+
+
+def _named(has_scar: "pd.Series[bool]", cases: Mapping[Part, Sequence[str]]) -> dict[str, Part]:
+    named = {case: part for part, names in cases.items() for case in names}
+    there = {str(case) for case in has_scar.index}
+    if absent := [case for case in named if case not in there]:
+        more = f" and {len(absent) - 4} more" if len(absent) > 4 else ""
+        raise DataError(
+            "split.cases",
+            [
+                f"the data has no case {', '.join(map(shorten, absent[:4]))}{more}; `lge-sweep data describe` shows "
+                "its ids, which are hashes unless source.case_ids is keep"
+            ],
+        )
+    return named
 
 
 def _check_counts(settings: SplitConfig) -> None:
