@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.config.data import IndexMask, NnunetDataset
 from lge_sweep.errors import DataError
-from lge_sweep.ingest import read
+from lge_sweep.ingest import read, survey
 from lge_sweep.ingest.pseudonym import pseudonym
 
 LPS = np.diag([-1.5, -1.25, 8.0, 1.0])
@@ -299,3 +299,22 @@ def test_two_cases_of_one_name(decathlon: Path) -> None:
     content["training"][1]["image"] = "./imagesTr/la_1.nii.gz"
     (decathlon / "dataset.json").write_text(json.dumps(content))
     assert the_finding(decathlon) == ("./imagesTr/la_1.nii.gz: there is another case of this name; rename one of them")
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_any_dataset_json_ends_in_findings(root: Path, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    path = root / "dataset.json"
+    describe(root, lge_sweep={"unplaced": {"la_1": [1.5, None, 8.0]}}, dataset=None)
+    if seed % 2:
+        content = bytearray(path.read_bytes())
+        for _ in range(int(rng.integers(1, 4))):
+            content[rng.integers(len(content))] = rng.integers(256)
+        path.write_bytes(content)
+    else:
+        told = json.loads(path.read_text())
+        odd = (None, -1, 1e300, [], {}, "", "..", "a\0b", ["x"] * 3, {"x": []}, {"0": "LGE"}, 10**400, True)
+        told[str(rng.choice([*told, "dataset", "training", "test", "modality"]))] = odd[rng.integers(len(odd))]
+        path.write_text(json.dumps(told))
+    volumes, problem = survey(SOURCE, root)
+    assert volumes or problem

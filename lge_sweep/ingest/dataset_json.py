@@ -15,14 +15,14 @@ from lge_sweep.config.data import CLASS_NAMES, ClassName, IndexMask
 from lge_sweep.config.loader import validate
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest.files import check_file
-from lge_sweep.ingest.limits import MI
+from lge_sweep.ingest.limits import MI, PIXEL_MM, SLICE_MM
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.text import shorten, told
 
 NAME = "dataset.json"
 MOST_BYTES = 16 * MI
 ENDINGS = (".nii.gz", ".nii")
-Distance = Annotated[float, Field(gt=0)] | None
+Distance = Annotated[float, Field(ge=PIXEL_MM.low, le=SLICE_MM.high)] | None
 Value = Annotated[int, Field(ge=0, le=65535)]
 
 
