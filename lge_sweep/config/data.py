@@ -74,6 +74,9 @@ class NiftiFolders(Settings):
     """Folder of the mask in each case's folder; it holds a NIfTI file of the image's name."""
     case_ids: CaseIds = "hash"
     """`hash`: a salted hash of the folder's name; `keep`: the folder's name; right if it names no patient."""
+    trust_grid: bool = False
+    """Whether a mask's voxels are those of its image in the order in which both are stored, whatever their affines say;
+    for masks that lost their position."""
     mask: IndexMask
     """How a mask's values map to classes."""
 
@@ -84,6 +87,9 @@ class NiftiMask(Settings):
     kind: Literal["nifti"]
     values: dict[int, ClassName]
     """Value -> class. Every value that occurs must be listed."""
+    trust_grid: bool = False
+    """Whether it is read as [columns, rows, slices] in the order of the series' positions, whatever its affine says;
+    for masks that lost their position."""
 
 
 class SegMask(Settings):
