@@ -1,6 +1,6 @@
 """The noun of deliver: an exam, the labels predicted for it, and what follows from them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +18,7 @@ from lge_sweep.quantify import (
     scar_extent,
     sentences,
     unchecked,
+    without_slices,
 )
 
 RESEARCH = "Research use only; not for diagnosis"
@@ -95,8 +96,7 @@ class Result:
 
     def slice_finding_texts(self, index: int) -> list[str]:
         """The findings of a slice as sentences."""
-        own = [replace(finding, slice=None) for finding in self.findings if finding.slice == index]
-        return sentences(own, ())
+        return sentences(without_slices(finding for finding in self.findings if finding.slice == index), ())
 
     @property
     def unchecked(self) -> list[str]:

@@ -37,8 +37,8 @@ CASES = (
 )
 
 FINDINGS = (
-    "Mass, volume, thickness, pieces, gaps and place of the labels against ranges that are far wider than disease; what "
-    "is outside is no left ventricle, or not all of one. Nothing is corrected or left out because of it."
+    "Mass, volume, thickness, pieces, gaps and place of the labels, against ranges that are far wider than disease. "
+    "Labels outside them are no left ventricle, or not all of one; nothing is corrected or left out for it."
 )
 
 

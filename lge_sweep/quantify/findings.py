@@ -4,8 +4,8 @@ The ranges are wide. They are meant for labels that are no left ventricle, not f
 of a laboratory is far from leaving these. A finding says "look at this exam"; nothing is corrected because of it.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -171,6 +171,11 @@ def case_sentences(findings: Mapping[str, Sequence[Finding]]) -> list[str]:
     ['mass of the wall: 700 to 1484 g in a, c (expected 10 to 600 g)']
     """
     return _said([(one, case) for case, found in findings.items() for one in found], "cases")
+
+
+def without_slices(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings that do not tell which slice they are of, for a text beside the slice's or the case's name."""
+    return [replace(finding, slice=None) for finding in findings]
 
 
 def _said(found: Sequence[tuple[Finding, str | None]], noun: str) -> list[str]:

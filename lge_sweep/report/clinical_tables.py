@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from lge_sweep.quantify import Finding, case_sentences
+from lge_sweep.quantify import Finding, case_sentences, sentences, without_slices
 from lge_sweep.quantify.agreement import Agreement, agreement
 from lge_sweep.report.final_tables import markdown
 from lge_sweep.text import in_markdown
@@ -127,7 +127,7 @@ def findings_frame(found: Mapping[str, Mapping[str, Sequence[Finding]]]) -> pd.D
         found: kind of labels ("predicted", "true") -> case -> its findings.
     """
     rows = [
-        {"case": case, "labels": kind, "plausible": not own, "findings": "; ".join(case_sentences({case: own}))}
+        {"case": case, "labels": kind, "plausible": not own, "findings": "; ".join(sentences(without_slices(own), ()))}
         for kind, cases in found.items()
         for case, own in cases.items()
     ]
