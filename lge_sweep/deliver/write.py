@@ -15,6 +15,7 @@ from lge_sweep.choices import look_up
 from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result
 from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.ingest import Exam
+from lge_sweep.quantify import unchecked_note
 from lge_sweep.whole import read_json, whole_folder, write_json
 
 
@@ -26,11 +27,13 @@ class Delivery:
         folder: where it is, named by the case.
         files: the files, in the order in which their formats were asked for.
         notes: what a user should know; those of the exam and those on how it was written.
+        findings: what no left ventricle has, a sentence each; see `lge_sweep.quantify.implausible`.
     """
 
     folder: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+    findings: tuple[str, ...]
 
 
 BURDEN = "burden.csv"
@@ -52,10 +55,12 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
     try:
         about = read_json(folder / ABOUT)
         files = tuple(folder / name for name in about["files"])
-        same = about == {**_about(exam, formats, model), "files": about["files"], "notes": about.get("notes")}
+        notes, findings = tuple(about["notes"]), tuple(about["findings"])
+        made = {name: about[name] for name in ("files", "notes", "findings")}
+        same = about == {**_about(exam, formats, model), **made}
     except (DamagedError, ValueError, KeyError, TypeError):
         return None  # `deliver` says what is wrong with the folder, or with the exam's files
-    return Delivery(folder, files, tuple(about["notes"])) if same and all(file.is_file() for file in files) else None
+    return Delivery(folder, files, notes, findings) if same and all(file.is_file() for file in files) else None
 
 
 def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequence[str], model: ModelFacts) -> Delivery:
@@ -84,17 +89,17 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
     folder = output.expanduser() / exam.case
     if folder.exists():
         raise DataError(str(folder), ["is there already; nothing is overwritten: move it, or write to another folder"])
-    notes: list[str] = []
+    notes = [*unchecked_note(exam)]
     try:
         with whole_folder(folder) as unfinished:
             written = [path for name in writers for path in _write(name, result, unfinished, notes, name in formats)]
             files = [path.relative_to(unfinished) for path in written]
             notes = [*exam.notes, *notes, *_without_cavity(result)]
-            about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
-            write_json(unfinished / ABOUT, about)
+            made = {"files": [path.as_posix() for path in files], "notes": notes, "findings": result.finding_texts}
+            write_json(unfinished / ABOUT, {**_about(exam, formats, model), **made})
     except OSError as error:
         raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
-    return Delivery(folder, tuple(folder / path for path in files), tuple(notes))
+    return Delivery(folder, tuple(folder / path for path in files), tuple(notes), tuple(result.finding_texts))
 
 
 def _write(name: str, result: Result, folder: Path, notes: list[str], asked: bool) -> list[Path]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from lge_sweep.ingest import Volume
 from lge_sweep.quantify.burden import Burden, measure
+from lge_sweep.quantify.findings import Finding
+from lge_sweep.quantify.plausible import implausible, unchecked_note
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,7 @@ class Description:
         grey: lowest and highest grey level.
         burden: amounts of each class.
         notes: what a user should know.
+        findings: what in the labels no left ventricle has.
     """
 
     case: str
@@ -29,6 +32,7 @@ class Description:
     grey: tuple[float, float]
     burden: Burden
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 def describe(volume: Volume) -> Description:
@@ -42,5 +46,6 @@ def describe(volume: Volume) -> Description:
         gap_mm=volume.gap_mm,
         grey=(float(volume.pixels.min()), float(volume.pixels.max())),
         burden=measure(volume.labels, volume.voxel_ml),
-        notes=volume.notes,
+        notes=(*volume.notes, *unchecked_note(volume)),
+        findings=implausible(volume, volume.labels),
     )
