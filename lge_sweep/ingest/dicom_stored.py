@@ -112,7 +112,7 @@ def _has_stray_bits(cells: Pixels, values: Pixels, high: int, bits: int) -> NDAr
     width = 8 * cells.dtype.itemsize
     whole, upper = (1 << width) - 1, (1 << width) - (2 << high)
     mask = ((1 << bits) - 1) << (high + 1 - bits)
-    outside = cells.view(f"u{cells.dtype.itemsize}") & (whole & ~mask)
+    outside = cells.astype(f"u{cells.dtype.itemsize}") & (whole & ~mask)
     return np.asarray((outside != 0) & ~((values < 0) & (outside == upper)))
 
 

@@ -29,6 +29,8 @@ def open_grey(path: Path) -> Pixels:
     """
     image = read_image(path)
     grey, alpha = _levels(image), opacity(image)
+    if strange := int((~np.isfinite(grey[..., 0])).sum()):  # NaN is for what is declared
+        raise UnusableError(f"{strange} pixels are not finite numbers")
     if half := int(((alpha > 0) & (alpha < 255)).sum()):
         raise UnusableError(
             f"{half} pixels are half transparent, so that their grey level is not known; save it without alpha"
@@ -37,8 +39,6 @@ def open_grey(path: Path) -> Pixels:
     if (grey[~padding] != grey[~padding][:, :1]).any():
         raise ValueError("image is in colour; LGE slices are grey (was a mask or a screenshot put here?)")
     levels = np.ascontiguousarray(grey[..., 0])
-    if strange := int((~np.isfinite(levels)).sum()):  # NaN is for what is declared
-        raise UnusableError(f"{strange} pixels are not finite numbers")
     return np.where(padding, np.float32(np.nan), levels.astype(np.float32)) if padding.any() else levels
 
 
