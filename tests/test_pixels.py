@@ -23,7 +23,15 @@ from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.dicom_header import read_header
-from lge_sweep.ingest.dicom_pixels import PALETTE, TWO_POLARITIES, TWO_RESCALES, Decoded, read_pixels
+from lge_sweep.ingest.dicom_pixels import (
+    COLOURED,
+    PALETTE,
+    TWO_POLARITIES,
+    TWO_RESCALES,
+    Decoded,
+    apply_window,
+    read_pixels,
+)
 from lge_sweep.ingest.dicom_stored import DROPPED
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.limits import grey_problem
@@ -187,7 +195,13 @@ def test_jpeg_ls_holds_no_free_bits(tmp_path: Path) -> None:
     assert np.array_equal(found[~np.isnan(found)], signed[signed != signed[0, 0]])
     assert notes == ()
     dataset.HighBit = 15
-    assert "JPEG-LS Lossless Image Compression keeps no free bits" in refusal(write(dataset, tmp_path / "b.dcm"))
+    text = refusal(write(dataset, tmp_path / "b.dcm"))
+    assert "JPEG-LS Lossless Image Compression keeps no free bits" in text
+    assert text.endswith(
+        "if it decodes to values below 4096, write the file again with HighBit 11, else get it uncompressed"
+    )
+    dataset.HighBit = None  # absent, it is where it must be
+    assert np.array_equal(decode(write(dataset, tmp_path / "c.dcm")).images[0], found, equal_nan=True)
 
 
 def test_an_overlay_in_free_bits_is_dropped_with_a_note(tmp_path: Path) -> None:
@@ -270,12 +284,22 @@ def test_a_slice_of_padding_alone_is_a_finding(tmp_path: Path) -> None:
     series(tmp_path, pixels, PixelPaddingValue=0)
     exams, (finding,) = read_exams(tmp_path, "keep")
     assert not exams
-    assert finding.endswith("slice 1: every pixel is padding, declared to be no anatomy; leave the slice out, or the "
-                            "declaration")  # fmt: skip
+    assert finding.endswith("slice 1: every pixel is padding, declared to be no anatomy; leave the slice out")
     pixels[1, 0] = 7
     series(tmp_path, pixels, PixelPaddingValue=0)
     (finding,) = read_exams(tmp_path, "keep")[1]
     assert finding.endswith("every pixel that is not padding has the same grey level, 7; nothing can be seen")
+    (tmp_path / "IM1.dcm").unlink()  # the advice, followed
+    assert len(exam(tmp_path).slices) == 2
+
+
+def test_padding_is_no_part_of_a_window(tmp_path: Path) -> None:
+    pixels = grey(1)[0]
+    pixels[0] = 65535
+    dataset = classic(pixels, WindowCenter=2000, WindowWidth=4001, PixelPaddingValue=65535)
+    (found,), _ = decode(write(dataset, tmp_path / "a.dcm"), window=True)
+    assert np.isnan(found[0]).all()
+    assert np.array_equal(found[1:], apply_window(pixels[1:], 2000, 4001))
 
 
 def test_nan_that_nobody_declared_is_refused_as_before() -> None:
@@ -399,6 +423,11 @@ def test_a_palette_of_greys_is_applied_and_one_of_colours_refused(tmp_path: Path
 def test_contradictory_polarity_is_told(tmp_path: Path, photometric: str, shape: str, told: bool) -> None:
     dataset = classic(grey(1)[0], PhotometricInterpretation=photometric, PresentationLUTShape=shape)
     assert decode(write(dataset, tmp_path / "a.dcm")).notes == (TWO_POLARITIES,) * told
+
+
+def test_values_that_stand_for_colours_are_told(tmp_path: Path) -> None:
+    path = write(enhanced(grey(1), [0], PixelPresentation="MIXED"), tmp_path / "a.dcm")
+    assert decode(path).notes == (COLOURED,)
 
 
 def test_each_slice_is_rescaled_by_its_own_slope(tmp_path: Path) -> None:

@@ -23,15 +23,16 @@ TAGS = [
     "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelPaddingValue",
     "PixelPaddingRangeLimit", "FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit", "DoubleFloatPixelPaddingValue",
     "DoubleFloatPixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence",
-    "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape", "SharedFunctionalGroupsSequence",
-    "PerFrameFunctionalGroupsSequence", *(f"{c}PaletteColorLookupTable{what}" for c in COLOURS
-    for what in ("Descriptor", "Data")),
+    "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape", "PixelPresentation",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    *(f"{colour}PaletteColorLookupTable{part}" for colour in COLOURS for part in ("Descriptor", "Data")),
 ]  # fmt: skip
 TWO_RESCALES = "has a Modality LUT and a RescaleSlope or RescaleIntercept; the table is taken (DICOM PS3.3 C.11.1)"
 TWO_POLARITIES = (
     "its PhotometricInterpretation and PresentationLUTShape contradict each other on whether small values are bright; "
     "the first is taken: see that blood and scar are bright"
 )
+COLOURED = "some of its values are meant to be shown in colour (PixelPresentation); they are taken as grey levels"
 PALETTE = "its grey levels are those that its palette shows"
 
 
@@ -165,7 +166,13 @@ def _notes(dataset: Dataset) -> tuple[str, ...]:
         for keyword, nothing in (("RescaleSlope", 1), ("RescaleIntercept", 0))
     )
     opposed: bool = (photometric, shape) in {("MONOCHROME2", "INVERSE"), ("MONOCHROME1", "IDENTITY")}
-    return (TWO_RESCALES,) * rescaled + (TWO_POLARITIES,) * opposed + (PALETTE,) * bool(photometric == "PALETTE COLOR")
+    coloured = dataset.get("PixelPresentation") in ("COLOR", "MIXED")
+    return (
+        (COLOURED,) * coloured
+        + (TWO_RESCALES,) * rescaled
+        + (TWO_POLARITIES,) * opposed
+        + (PALETTE,) * bool(photometric == "PALETTE COLOR")
+    )
 
 
 def _turned_over(stored: Pixels, bits: int) -> Pixels:

@@ -58,10 +58,13 @@ def read_stored(dataset: FileDataset) -> Stored:
     bits = int(dataset.get("BitsStored") or width)
     if cells.dtype.kind not in "ui":
         return Stored(cells, _float_padding(dataset, cells), bits)
-    high = int(dataset.get("HighBit", bits - 1))
+    high = _high_bit(dataset, bits)
     values = np.right_shift(np.left_shift(cells, width - 1 - high), width - bits) if bits < width else cells
-    padding = _padding(dataset, cells, Stored(values, np.zeros(0, np.bool_), bits))
-    stray = bits < width and bool((_has_stray_bits(cells, values, high, bits) & ~padding).any())
+    padding = _padding(dataset, cells, values, bits)
+    stray = bits < width and any(  # frame by frame, as memory is short where this runs
+        (_has_stray_bits(cell, value, high, bits) & ~pad).any()
+        for cell, value, pad in zip(cells, values, padding, strict=True)
+    )
     return Stored(values, padding, bits, (DROPPED,) * stray)
 
 
@@ -72,7 +75,7 @@ def _check_bits(dataset: FileDataset) -> None:
     allocated, stored = (dataset.get(keyword) for keyword in ("BitsAllocated", "BitsStored"))
     if not allocated or not stored:
         return  # for pydicom, which asks for both
-    high = dataset.get("HighBit", stored - 1)
+    high = _high_bit(dataset, stored)
     bits = f"BitsAllocated {allocated}, BitsStored {stored} and HighBit {high}"
     if not (0 < stored <= allocated and stored - 1 <= high < allocated):
         raise UnusableError(
@@ -82,9 +85,14 @@ def _check_bits(dataset: FileDataset) -> None:
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     if high != stored - 1 and syntax and syntax.is_encapsulated and syntax != RLELossless:
         raise UnusableError(
-            f"{bits} leave bits free below the pixel's, and {syntax.name} keeps no free bits: which bits it holds is "
-            "not known; get the file uncompressed"
+            f"{bits} leave bits free below the pixel's, and {syntax.name} keeps no free bits; if it decodes to values "
+            f"below {1 << stored}, write the file again with HighBit {stored - 1}, else get it uncompressed"
         )
+
+
+def _high_bit(dataset: Dataset, stored: int) -> int:
+    high = dataset.get("HighBit")
+    return stored - 1 if high is None else int(high)
 
 
 def _decode(dataset: FileDataset) -> Pixels:
@@ -116,15 +124,16 @@ def _has_stray_bits(cells: Pixels, values: Pixels, high: int, bits: int) -> NDAr
     return np.asarray((outside != 0) & ~((values < 0) & (outside == upper)))
 
 
-def _padding(dataset: Dataset, cells: Pixels, stored: Stored) -> NDArray[np.bool_]:
+def _padding(dataset: Dataset, cells: Pixels, values: Pixels, bits: int) -> NDArray[np.bool_]:
+    """Tell where whole numbers are padding: among the values or, where none can be in its range, among their cells."""
     value = numbers(dataset, "PixelPaddingValue", 1)
     if value is None:
-        return np.zeros(cells.shape, dtype=np.bool_)
-    width, values = 8 * cells.dtype.itemsize, stored.values
+        return np.broadcast_to(np.False_, cells.shape)
+    width, signed = 8 * cells.dtype.itemsize, values.dtype.kind == "i"
     limit = numbers(dataset, "PixelPaddingRangeLimit", 1) or value
-    low, high = sorted(as_signed(int(end), min(width, 16), stored.signed) for end in (*value, *limit))
-    lowest = -(1 << (stored.bits - 1)) if stored.signed else 0
-    among = values if low < lowest + (1 << stored.bits) and high >= lowest else cells
+    low, high = sorted(as_signed(int(end), min(width, 16), signed) for end in (*value, *limit))
+    lowest = -(1 << (bits - 1)) if signed else 0
+    among = values if low < lowest + (1 << bits) and high >= lowest else cells
     return np.asarray((among >= low) & (among <= high))
 
 
@@ -145,12 +154,12 @@ def _float_padding(dataset: Dataset, values: Pixels) -> NDArray[np.bool_]:
     begin = next(begin for keyword, begin in FLOATS.items() if keyword in dataset)
     raw = [element(dataset, begin + end, 0) for end in ("Value", "RangeLimit")]
     if raw[0] is None:
-        return np.zeros(values.shape, dtype=np.bool_)
+        return np.broadcast_to(np.False_, values.shape)
     try:
         ends = [float(end) for end in raw if end is not None]
     except (TypeError, ValueError):
         raise UnusableError(f"{begin}Value is not one number") from None
     padding = np.isnan(values) if np.isnan(ends).any() else np.zeros(values.shape, dtype=np.bool_)
-    if numbers_ := [end for end in ends if not np.isnan(end)]:
-        padding |= (values >= min(numbers_)) & (values <= max(numbers_))
+    if known := [end for end in ends if not np.isnan(end)]:
+        padding |= (values >= min(known)) & (values <= max(known))
     return np.asarray(padding)

@@ -73,7 +73,7 @@ def grey_problem(image: NDArray[np.number], *, padded: bool = False) -> str | No
     """
     padding = np.isnan(image) & padded
     if padding.all():
-        return "every pixel is padding, declared to be no anatomy; leave the slice out, or the declaration"
+        return "every pixel is padding, declared to be no anatomy; leave the slice out"
     image = image[~padding]
     if strange := int(np.count_nonzero(~np.isfinite(image))):
         return f"{strange} pixels are not finite numbers"
