@@ -389,7 +389,7 @@ def test_a_windowed_monochrome1_is_bright_where_values_are_small(tmp_path: Path)
 
 def test_a_window_that_is_not_there(tmp_path: Path) -> None:
     case(tmp_path)
-    expected = "exam: IM0.dcm: has no WindowCenter and WindowWidth; set source.window: false"
+    expected = "exam: IM0.dcm: has no WindowCenter and WindowWidth, and no VOI LUT; set source.window: false"
     assert findings(tmp_path, source(window=True))[0] == expected
 
 

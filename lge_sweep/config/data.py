@@ -111,7 +111,8 @@ class DicomFolders(Settings):
     """SeriesInstanceUIDs; a case that has one of them uses it, whatever the descriptions are. They may hold a date, so
     that only hashes of them are written to results."""
     window: bool = False
-    """Whether the grey levels are those of the window that the file asks to be shown with, as 8 bit."""
+    """Whether the grey levels are those of the window that the file asks to be shown with (of its VOI LUT, where it has
+    no window), as 8 bit."""
     case_ids: CaseIds = "hash"
     """`hash`: a salted hash of the PatientID (of the folder's name if there is none); `keep`: the folder's name."""
     masks: str = "masks"

@@ -75,7 +75,7 @@ def perceptual_hash(image: NDArray[np.number]) -> str:
     """Return a 64-bit hash that near-identical pictures share: the signs of the low frequencies of a 32x32 thumbnail.
 
     Args:
-        image: [H, W] grey levels in any unit; scale and offset do not matter.
+        image: [H, W] grey levels in any unit; scale and offset do not matter. NaN, no anatomy, is the darkest of them.
 
     Returns:
         16 hexadecimal digits.
@@ -83,6 +83,7 @@ def perceptual_hash(image: NDArray[np.number]) -> str:
     Source:
         The DCT variant of Zauner, Implementation and benchmarking of perceptual image hash functions (2010).
     """
+    image = np.where(np.isnan(image), np.nanmin(image), image)
     thumbnail = cv2.resize(image.astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA)
     low = cv2.dct(thumbnail - thumbnail.min())[:8, :8].ravel()
     bits = low > np.median(low[1:])

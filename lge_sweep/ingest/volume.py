@@ -69,7 +69,8 @@ class Exam:
     Attributes:
         case: pseudonymous id of the patient exam.
         slices: S ids of slices, unique over all cases, ordered from one end of the ventricle to the other.
-        pixels: [S, H, W] grey levels in the scanner's or the file's own units, finite.
+        pixels: [S, H, W] grey levels in the scanner's or the file's own units, finite; or NaN, where the file declares
+            a pixel to be no anatomy (padding). The array is float32 where there is padding.
         spacing_mm: (row, column, slice) distance between pixel centres in mm, or None where it is unknown; that of
             slices is along their normal, and NaN where only it is unknown.
         thickness_mm: thickness of a slice, or None where it is unknown.
@@ -115,7 +116,9 @@ class Exam:
         return math.prod(self.spacing_mm) / 1000
 
     def with_labels(self, labels: NDArray[np.uint8]) -> "Volume":
-        """Put labels [S, H, W] beside the exam's slices."""
+        """Put labels [S, H, W] beside the exam's slices; a note tells where they lie on padding."""
+        stray = int(np.count_nonzero(labels[np.isnan(self.pixels)]))
+        on_padding = f"{stray} labelled pixels of its masks lie on padding, where there is no anatomy"
         return Volume(
             self.case,
             self.slices,
@@ -126,7 +129,7 @@ class Exam:
             affine=self.affine,
             slots=self.slots,
             stored=self.stored,
-            notes=self.notes,
+            notes=(*self.notes, *[on_padding] * (stray > 0)),
             sources=self.sources,
         )
 

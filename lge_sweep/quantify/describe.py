@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lge_sweep.ingest import Volume
 from lge_sweep.quantify.burden import Burden, measure
 from lge_sweep.quantify.findings import Finding
@@ -18,7 +20,7 @@ class Description:
         size: rows, columns.
         spacing_mm: (row, column, slice), or None where unknown.
         gap_mm: unimaged distance between slices, or None where unknown.
-        grey: lowest and highest grey level.
+        grey: lowest and highest grey level of the anatomy.
         burden: amounts of each class.
         notes: what a user should know.
         findings: what in the labels no left ventricle has.
@@ -44,7 +46,7 @@ def describe(volume: Volume) -> Description:
         size=(rows, columns),
         spacing_mm=volume.spacing_mm,
         gap_mm=volume.gap_mm,
-        grey=(float(volume.pixels.min()), float(volume.pixels.max())),
+        grey=(float(np.nanmin(volume.pixels)), float(np.nanmax(volume.pixels))),
         burden=measure(volume.labels, volume.voxel_ml),
         notes=(*volume.notes, *unchecked_note(volume)),
         findings=implausible(volume, volume.labels),
