@@ -15,7 +15,8 @@ def predict(
         str, typer.Option(help="A model of the registry, or the folder of a segmenter.")
     ] = "models:/lge-two-stage@champion",
     formats: Annotated[
-        str, typer.Option("--format", help="seg, nifti, png, csv, html, joined by commas (default: all that can be).")
+        str,
+        typer.Option("--format", help="seg, sr, nifti, png, csv, html, joined by commas (default: all that can)."),
     ] = "",
     runtime: Annotated[Literal["onnx", "torch"], typer.Option(help="What runs the networks.")] = "onnx",
     trust: Annotated[
