@@ -30,9 +30,10 @@ TRIES = Retry(
 """What is asked again; what is stored is not sent twice by itself."""
 LIST_BYTES = 64 * MI
 """Most bytes of an answer that lists series or instances."""
+ROOT = "is the address the root of its DICOMweb service, such as https://HOST/dicom-web?"
 MEANING: dict[int, str] = {
     403: "does not allow it (403); ask who runs it for the right to read, and with --store to write",
-    404: "has nothing there (404); is the address the root of its DICOMweb service, such as https://HOST/dicom-web?",
+    404: f"has nothing there (404); {ROOT}",
     406: "cannot send DICOM files as they are stored (406)",
     409: "refuses it as in conflict with what it holds (409)",
     413: "takes nothing that large (413); ask who runs it for its limit",
@@ -41,6 +42,24 @@ MEANING: dict[int, str] = {
     503: "is too busy (503), also after several tries; try later",
 }
 """Status of HTTP -> what it means here."""
+NOT_DICOMWEB = f"answers, but not as DICOMweb does; {ROOT}"
+FAILURES: tuple[tuple[type[Exception], str], ...] = (
+    (
+        requests.exceptions.SSLError,
+        "TLS fails ({reason}); if its certificate is of your hospital's own authority, set REQUESTS_CA_BUNDLE to the "
+        "file with the authority's certificates",
+    ),
+    (
+        requests.exceptions.ProxyError,
+        "the environment's proxy does not answer ({reason}); set NO_PROXY for the archive",
+    ),
+    (requests.exceptions.Timeout, f"no answer for {SECONDS[1]:.0f} s; does it run, and is it reachable?"),
+    (requests.exceptions.JSONDecodeError, NOT_DICOMWEB),
+    (requests.RequestException, "cannot be reached ({reason}); does it run, and is it this address?"),
+    (OSError, "REQUESTS_CA_BUNDLE names no file with certificates; mend it, or unset it"),
+    (Exception, NOT_DICOMWEB),
+)
+"""What requests raises -> what it means here; the first that fits."""
 
 
 class Archive:
@@ -85,40 +104,24 @@ class Archive:
             StudyError: there is no such thing, or it is not taken.
             ArchiveError: the archive cannot be asked at all.
         """
-        where = f"archive {self.address}"
         try:
             yield
-        except requests.exceptions.SSLError as error:
-            raise ArchiveError(
-                f"{where}: its certificate is not trusted ({_reason(error)}); set REQUESTS_CA_BUNDLE to the file with "
-                "the certificates of your hospital's authority"
-            ) from None
-        except requests.exceptions.ProxyError as error:
-            raise ArchiveError(
-                f"{where}: the environment's proxy does not answer ({_reason(error)}); set NO_PROXY for the archive"
-            ) from None
-        except requests.exceptions.Timeout:
-            raise ArchiveError(
-                f"{where}: no answer for {SECONDS[1]:.0f} s; does it run, and is it reachable?"
-            ) from None
+        except ArchiveError:
+            raise
         except requests.HTTPError as error:
-            raise self._refused(where, what, status_of(error)) from None
-        except requests.exceptions.JSONDecodeError:
-            raise ArchiveError(self._not_dicomweb(where)) from None
-        except requests.RequestException as error:
-            raise ArchiveError(
-                f"{where}: cannot be reached ({_reason(error)}); does it run, and is it this address?"
-            ) from None
-        except OSError as error:
-            if error.errno is not None:  # of a file of ours
-                raise
-            raise ArchiveError(
-                f"{where}: REQUESTS_CA_BUNDLE names no file with certificates; mend it, or unset it"
-            ) from None
-        except (ValueError, KeyError, TypeError, AttributeError):  # what the client makes of an odd answer
-            raise ArchiveError(self._not_dicomweb(where)) from None
+            raise self._refused(what, status_of(error)) from None
+        except Exception as error:  # the client and pydicom raise whatever an odd answer leads to, and may quote it
+            if (
+                isinstance(error, OSError)
+                and error.errno is not None
+                and not isinstance(error, requests.RequestException)
+            ):
+                raise  # of a file of ours
+            said = next(text for kind, text in FAILURES if isinstance(error, kind))
+            raise ArchiveError(f"archive {self.address}: {said.format(reason=_reason(error))}") from None
 
-    def _refused(self, where: str, what: str, status: int) -> ArchiveError:
+    def _refused(self, what: str, status: int) -> ArchiveError:
+        where = f"archive {self.address}"
         if status == 401:
             said = (
                 f"does not accept the credentials of {USER} and {PASSWORD}, or {TOKEN} (401)"
@@ -130,10 +133,6 @@ class Archive:
         if status in (403, 429) or status >= 500:
             return ArchiveError(f"{where}: {what}: {said}")
         return StudyError(f"{what}: the archive {said}")
-
-    @staticmethod
-    def _not_dicomweb(where: str) -> str:
-        return f"{where}: answers, but not as DICOMweb does; {MEANING[404].partition('; ')[2]}"
 
 
 class _Auth(AuthBase):

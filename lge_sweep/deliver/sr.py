@@ -88,12 +88,14 @@ def write_sr(result: Result, seg_path: Path, path: Path) -> None:
         path: the file to write.
 
     Raises:
-        FormatError: the source's headers do not hold what a report must copy.
+        FormatError: volumes are unknown, or the source's headers do not hold what a report must copy.
         OSError: a file cannot be read or written.
 
     Source:
         DICOM PS3.16 TID 1500, 1411, 1501; PS3.3 A.35.13. The SOP class is that of IHE's AI Results (AIR).
     """
+    if result.burden.ml is None:
+        raise FormatError("the volume of a pixel is unknown")
     with quiet():
         try:
             _report(result, pydicom.dcmread(seg_path, stop_before_pixels=True)).save_as(path)
@@ -196,7 +198,7 @@ def _classes(
     result: Result, seg: Dataset, sources: Sequence[Dataset]
 ) -> list[VolumetricROIMeasurementsAndQualitativeEvaluations]:
     ml = result.burden.ml
-    assert ml is not None  # an exam of which a SEG can be made has a place, and so all its distances
+    assert ml is not None
     images = [SourceImageForSegmentation(*frame) for frame in _frames(result, sources)]
     return [
         VolumetricROIMeasurementsAndQualitativeEvaluations(
