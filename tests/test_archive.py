@@ -295,7 +295,7 @@ ODD: dict[str, tuple[Callable[[Request, Reply], Reply], str]] = {
     "forbidden": (lambda *_: Reply(403), "does not allow it (403)"),
     "nothing there": (lambda *_: Reply(404), "has nothing there (404); is the address the root"),
     "broken": (lambda *_: Reply(500, b"Doe^Jane"), "failed (500); ask who runs it"),
-    "busy": (lambda *_: Reply(503), "is too busy (503), also after several tries"),
+    "busy": (lambda *_: Reply(503), "is too busy (503); try later"),
     "teapot": (lambda *_: Reply(418), "refuses it (418)"),
     "a page": (lambda *_: Reply(200, b"<html>Doe</html>", "text/html"), "answers, but not as DICOMweb does"),
     "not a list": (lambda *_: Reply(200, b'{"a": 1}'), "the archive has no such study, or nothing in it"),
@@ -389,7 +389,20 @@ def test_answers_that_are_too_large(
     monkeypatch.setattr(connection, limit, 100 if limit == "LIST_BYTES" else 100 - connection.MI)
     done = predict()
     assert done.exit_code == 2
+    assert f"study {STUDY}" in done.output
     assert "sends more than 0 MiB at once" in done.output
+
+
+def test_lists_without_an_end_and_without_a_beginning(archive: FakeArchive, predict: Callable[..., Result]) -> None:
+    def more(request: Request, reply: Reply) -> Reply:
+        first = len(archive.asked) * 4000
+        uids = [{"00080018": {"Value": [f"1.2.{first + k}"]}} for k in range(4000)]
+        return reply._replace(content=json.dumps(uids).encode()) if "/instances" in request.path else reply
+
+    archive.odd = more
+    assert "images; expected 1 to 10000; name another with --series" in predict().output
+    archive.odd = lambda request, reply: reply._replace(content=b"[]") if "/instances" in request.path else reply
+    assert "its series hold 0 images; expected 1 to 10000" in predict().output
 
 
 def test_a_study_that_is_too_large(
@@ -398,7 +411,8 @@ def test_a_study_that_is_too_large(
     monkeypatch.setattr(fetch, "STUDY_BYTES", 4000)
     done = predict()
     assert done.exit_code == 2
-    assert "name the LGE series with --series" in done.output
+    assert f"study {STUDY}, image" in done.output
+    assert "name another with --series" in done.output
 
 
 def test_a_stop_leaves_nothing_behind(

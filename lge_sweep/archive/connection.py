@@ -38,8 +38,8 @@ MEANING: dict[int, str] = {
     409: "refuses it as in conflict with what it holds (409)",
     413: "takes nothing that large (413); ask who runs it for its limit",
     415: "does not take DICOM files there (415); does it offer STOW-RS?",
-    429: "is too busy (429), also after several tries; try later",
-    503: "is too busy (503), also after several tries; try later",
+    429: "is too busy (429); try later",
+    503: "is too busy (503); try later",
 }
 """Status of HTTP -> what it means here."""
 NOT_DICOMWEB = f"answers, but not as DICOMweb does; {ROOT}"
@@ -106,6 +106,8 @@ class Archive:
         """
         try:
             yield
+        except StudyError as error:
+            raise StudyError(f"{what}: {error}") from None
         except ArchiveError:
             raise
         except requests.HTTPError as error:

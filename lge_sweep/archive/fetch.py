@@ -20,8 +20,6 @@ AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 """Files as they are, so that what a result refers to is what was read."""
 STUDY_BYTES = 4 * FILE_BYTES
 """Most bytes of the series of a study."""
-MOST_PAGES = 1000
-"""Most answers of which a list is put together, where an archive gives it piece by piece."""
 PREAMBLE = 128
 """Bytes before DICM in a DICOM file."""
 Say = Callable[[str], None]
@@ -77,8 +75,11 @@ def fetch_study(archive: Archive, study: str, wanted: Wanted, folder: Path, say:
         for one in _choose(archive, study, wanted)
         for instance in _instances(archive, study, one.uid)
     ]
-    if len(files) > FRAMES.high:
-        raise StudyError(f"study {study}: its series hold {len(files)} images; name the LGE series with --series")
+    if not 0 < len(files) <= FRAMES.high:
+        raise StudyError(
+            f"study {study}: its series hold {len(files)} images; expected 1 to {FRAMES.high}; name another with "
+            "--series"
+        )
     progress = _Progress(say, len(files))
     with archive.session.files(progress.received):
         for series, instance in files:
@@ -131,14 +132,14 @@ def instances_of(archive: Archive, study: str, series: str) -> list[str]:
 
 
 def _pages(ask: Callable[[int], Sequence[Mapping[str, Any]]], key: str) -> list[Mapping[str, Any]]:
-    """Put together a list that an archive may give piece by piece, until nothing in a piece is new.
+    """Put together a list that an archive may give piece by piece, until nothing in a piece is new, or it is too long.
 
     Args:
         ask: takes how many entries there are so far.
         key: the tag that tells entries apart, a UID.
     """
     found: dict[str, Mapping[str, Any]] = {}
-    for _ in range(MOST_PAGES):
+    while len(found) <= FRAMES.high:
         new = {uid: item for item in ask(len(found)) if is_uid(uid := _text(item, key)) and uid not in found}
         if not new:
             break
@@ -207,7 +208,7 @@ class _Progress:
     def received(self, count: int) -> None:
         self._bytes += count
         if self._bytes > STUDY_BYTES:
-            raise StudyError(f"its series hold more than {STUDY_BYTES // MI} MiB; name the LGE series with --series")
+            raise StudyError(f"its series hold more than {STUDY_BYTES // MI} MiB; name another with --series")
         self._tell()
 
     def done(self) -> None:

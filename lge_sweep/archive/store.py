@@ -71,9 +71,7 @@ def store(archive: Archive, study: str, files: Sequence[Path]) -> Stored:
     new = {name: one for name, one in objects.items() if name not in there}
     if not new:
         return Stored(there=there)
-    answer = _send(archive, study, list(new.values()))
-    failed = {_instance(item): int(item.get("FailureReason") or 0) for item in answer.get("FailedSOPSequence") or []}
-    taken = {_instance(item): item.get("WarningReason") for item in answer.get("ReferencedSOPSequence") or []}
+    failed, taken = _send(archive, study, list(new.values()))
     refused, changed = [], []
     for name, one in new.items():
         uid = str(one.SOPInstanceUID)
@@ -98,15 +96,20 @@ def _has(archive: Archive, one: Dataset) -> bool:
             raise
 
 
-def _send(archive: Archive, study: str, objects: Sequence[Dataset]) -> Dataset:
-    """Return what the archive says of what it was sent; one that takes nothing may say why in its refusal."""
+def _send(archive: Archive, study: str, objects: Sequence[Dataset]) -> tuple[dict[str, int], dict[str, int]]:
+    """Send objects; return by UID why some are refused, and what was changed in those that are taken (0: nothing)."""
     with archive.asking(f"study {study}, storing"):
         try:
-            return archive.client.store_instances(objects, study)
-        except requests.HTTPError as error:
-            if error.response is not None and (said := _details(error.response)):
-                return said
-            raise
+            answer = archive.client.store_instances(objects, study)
+        except requests.HTTPError as error:  # it may say why
+            if error.response is None or not (said := _details(error.response)):
+                raise
+            answer = said
+        failed = {_instance(item): int(item.get("FailureReason") or 0) for item in answer.get("FailedSOPSequence", [])}
+        taken = {
+            _instance(item): int(item.get("WarningReason") or 0) for item in answer.get("ReferencedSOPSequence", [])
+        }
+    return failed, taken
 
 
 def _details(response: requests.Response) -> Dataset | None:
