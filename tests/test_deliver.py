@@ -385,15 +385,16 @@ JAPANESE = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yama
     ],
     ids=["japanese", "latin", "none", "sex", "birth date", "study date"],
 )
-def test_odd_headers_do_not_cost_the_seg(tmp_path: Path, odd: dict[str, Any], read_back: dict[str, str]) -> None:
+def test_odd_headers_do_not_cost_seg_and_report(tmp_path: Path, odd: dict[str, Any], read_back: dict[str, str]) -> None:
     with quiet():
         series(tmp_path / "exam", **odd)
     (exam,), _ = read_exams(tmp_path / "exam")
-    path = deliver(exam, classes(), tmp_path / "out", ["seg"], MODEL).files[0]
-    seg = pydicom.dcmread(path)
-    assert {keyword: str(seg[keyword].value or "") for keyword in read_back} == read_back
-    assert np.array_equal(by_highdicom(exam, path), classes())
-    check_dicom(path)
+    paths = deliver(exam, classes(), tmp_path / "out", ["seg", "sr"], MODEL).files
+    for written in map(pydicom.dcmread, paths):
+        assert {keyword: str(written[keyword].value or "") for keyword in read_back} == read_back
+    assert np.array_equal(by_highdicom(exam, paths[0]), classes())
+    check_dicom(paths[0])
+    check_dicom(paths[1], "Comprehensive3DSR")
 
 
 def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
