@@ -507,7 +507,8 @@ def test_predict_writes_every_format_and_the_numbers_agree(through: Through, exa
     for case in table.index:
         folder = out / case
         assert {path.name for path in folder.iterdir()} == {
-            "labels.dcm", "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", "about.json",
+            "labels.dcm", "report.dcm", "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html",
+            "about.json",
         }  # fmt: skip
         image = nibabel.load(folder / "labels.nii.gz")
         labels = np.asarray(image.dataobj)
