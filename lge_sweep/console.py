@@ -286,6 +286,14 @@ def print_predicted(console: Terminal, predicted: "Predicted") -> None:
         console.print(f"{delivery.folder}: {', '.join(files)}", soft_wrap=True)
         for note in delivery.notes:
             console.print(f"  note: {note}", style="yellow", soft_wrap=True)
+        for finding in delivery.findings:
+            console.print(f"  finding: {finding}", style="red", soft_wrap=True)
+        if stored := predicted.stored.get(delivery.folder):
+            console.print(f"  {stored}", soft_wrap=True)
+    found = sum(bool(delivery.findings) for delivery in predicted.deliveries)
+    if found:
+        count = f"{found} of {len(predicted.deliveries)} exam(s) have findings"
+        console.print(f"{count}: labels that no heart has; look at them before any number is used.", soft_wrap=True)
     console.print(f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis.")
 
 

@@ -48,7 +48,7 @@ def describe(
             console.print(write_sheet(volumes, sheet), soft_wrap=True)
         if problem is not None:
             raise problem
-        console.print("no problem found")
+        console.print(_closing(descriptions), soft_wrap=True)
 
 
 @data_app.command()
@@ -144,6 +144,7 @@ def _amount(pixels: int, ml: float | None) -> str:
 
 def _summary(descriptions: Sequence["Description"]) -> list[str]:
     from lge_sweep.labels import Label
+    from lge_sweep.quantify import case_sentences
 
     slices = sum(item.slices for item in descriptions)
     scarred = sum(1 for item in descriptions if item.burden.pixels[Label.SCAR])
@@ -152,4 +153,13 @@ def _summary(descriptions: Sequence["Description"]) -> list[str]:
         cases = [item.case for item in descriptions if note in item.notes]
         listed = ", ".join(cases[:8]) + (f" and {len(cases) - 8} more" if len(cases) > 8 else "")
         lines.append(f"note: {note}: {listed}")
+    lines += [f"finding: {text}" for text in case_sentences({item.case: item.findings for item in descriptions})]
     return lines
+
+
+def _closing(descriptions: Sequence["Description"]) -> str:
+    found = sum(bool(item.findings) for item in descriptions)
+    if not found:
+        return "no problem found"
+    count = f"{found} of {len(descriptions)} case(s) have findings"
+    return f"{count}: labels that no heart has; are these the right masks, and their values the right classes?"

@@ -107,3 +107,11 @@ class SelectionError(LgeSweepError):
 
 class ModelError(LgeSweepError):
     """A segmenter cannot be loaded, or does not do what its settings say."""
+
+
+class ArchiveError(LgeSweepError):
+    """An archive cannot be asked at all: it does not answer, does not let in, or is none."""
+
+
+class StudyError(ArchiveError):
+    """An archive answers, but one study cannot be had from it, or given to it."""

@@ -152,14 +152,14 @@ def check_agreement(exam: Exam, labels: Labels, delivery: Delivery, root: Path) 
     assert float(row["scar_percent_of_wall"]) == pytest.approx(100 * (labels == 3).sum() / (labels >= 2).sum())
 
 
-def check_dicom(path: Path) -> None:
+def check_dicom(path: Path, kind: str = "Segmentation") -> None:
     checker = shutil.which("dciodvfy")
     if checker is None:
         pytest.skip("dciodvfy (Debian: dicom3tools), which checks DICOM files against the standard, is not installed")
     done = subprocess.run([checker, "-new", str(path)], capture_output=True, text=True, timeout=60)
     said = (done.stdout + done.stderr).splitlines()
     assert [line for line in said if line.startswith("Error")] == []
-    assert any("Segmentation" in line for line in said), said
+    assert any(kind in line for line in said), said
 
 
 # ----------------------------------------------------------------------------------------------------- all that is said
@@ -180,7 +180,7 @@ def test_every_format_says_what_the_labels_say(
     for frame in pydicom.dcmread(delivery.folder / "labels.dcm").PerFrameFunctionalGroupsSequence:
         x, y, z = frame.PlanePositionSequence[0].ImagePositionPatient
         assert min(np.abs(affine @ (0, 0, k, 1) - (-x, -y, z, 1)).max() for k in range(6)) < 1e-3
-    others = [path for path in delivery.files if path.name != "labels.dcm"]
+    others = [path for path in delivery.files if path.suffix != ".dcm"]
     assert len(others) == 1 + 6 + 2 + 1
     for other in others:
         assert not any(secret in words_of(other) for secret in SECRETS), other
@@ -338,7 +338,7 @@ def marks_in(dataset: Dataset) -> list[str]:
 
 
 @pytest.mark.parametrize("multi", [False, True])
-def test_a_seg_learns_nothing_from_its_source_but_what_it_must(tmp_path: Path, multi: bool) -> None:
+def test_seg_and_report_learn_nothing_from_their_source_but_what_they_must(tmp_path: Path, multi: bool) -> None:
     """The list of write_seg's docstring, attribute by attribute: a mark in each of the others must not come out."""
     pixels, allowed = grey(2), {"PatientName": "Doe^Marked", "PatientID": "XMRN", "AccessionNumber": "XACC"}
     allowed |= {"StudyID": "XSTUDY", "PatientBirthDate": "19610203", "StudyDate": "20240506", "StudyTime": "071233"}
@@ -358,15 +358,16 @@ def test_a_seg_learns_nothing_from_its_source_but_what_it_must(tmp_path: Path, m
             dataset.file_meta.PrivateInformationCreatorUID = "1.2.77077"
             dataset.file_meta.PrivateInformation = b"XMARKX"
             dataset.save_as(path)
-    path = deliver(exam, classes(2), tmp_path / "out", ["seg"], MODEL).files[0]
-    seg = pydicom.dcmread(path)
-    assert marks_in(seg) == []
-    assert marks_in(seg.file_meta) == []
-    assert b"XMARK" not in path.read_bytes()
-    assert {keyword: str(seg[keyword].value) for keyword in allowed} == allowed
-    assert seg.ReferringPhysicianName == ""
-    assert np.array_equal(by_highdicom(exam, path), classes(2))
-    check_dicom(path)
+    paths = deliver(exam, classes(2), tmp_path / "out", ["seg", "sr"], MODEL).files
+    for path, kind in zip(paths, ("Segmentation", "Comprehensive3DSR"), strict=True):
+        written = pydicom.dcmread(path)
+        assert marks_in(written) == []
+        assert marks_in(written.file_meta) == []
+        assert b"XMARK" not in path.read_bytes()
+        assert {keyword: str(written[keyword].value) for keyword in allowed} == allowed
+        assert written.ReferringPhysicianName == ""
+        check_dicom(path, kind)
+    assert np.array_equal(by_highdicom(exam, paths[0]), classes(2))
 
 
 JAPANESE = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yamada^Tarou=山田^太郎"}
@@ -384,15 +385,16 @@ JAPANESE = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yama
     ],
     ids=["japanese", "latin", "none", "sex", "birth date", "study date"],
 )
-def test_odd_headers_do_not_cost_the_seg(tmp_path: Path, odd: dict[str, Any], read_back: dict[str, str]) -> None:
+def test_odd_headers_do_not_cost_seg_and_report(tmp_path: Path, odd: dict[str, Any], read_back: dict[str, str]) -> None:
     with quiet():
         series(tmp_path / "exam", **odd)
     (exam,), _ = read_exams(tmp_path / "exam")
-    path = deliver(exam, classes(), tmp_path / "out", ["seg"], MODEL).files[0]
-    seg = pydicom.dcmread(path)
-    assert {keyword: str(seg[keyword].value or "") for keyword in read_back} == read_back
-    assert np.array_equal(by_highdicom(exam, path), classes())
-    check_dicom(path)
+    paths = deliver(exam, classes(), tmp_path / "out", ["seg", "sr"], MODEL).files
+    for written in map(pydicom.dcmread, paths):
+        assert {keyword: str(written[keyword].value or "") for keyword in read_back} == read_back
+    assert np.array_equal(by_highdicom(exam, paths[0]), classes())
+    check_dicom(paths[0])
+    check_dicom(paths[1], "Comprehensive3DSR")
 
 
 def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
@@ -416,6 +418,7 @@ def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
         "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", ABOUT,
     }  # fmt: skip
     assert delivery.notes[0].startswith("no seg: the headers of its images do not hold")
+    assert delivery.notes[1] == "no sr: there is no seg, to which it refers"
     assert delivery.notes[0] in html.unescape((delivery.folder / "report.html").read_text())
     assert read_delivery(tmp_path / "out", adrift, [], MODEL) == delivery
 

@@ -30,6 +30,7 @@ from synthetic_dicom import (
     enhanced,
     grey,
     image,
+    place,
     segmentation,
     series,
     write,
@@ -197,12 +198,26 @@ def test_a_hole_in_the_stack_is_noted(tmp_path: Path) -> None:
     [
         ([0, 1, 2, 3], {}, (0, 1, 2, 3), 10.0, None),
         ([0, 1, 4, 5], {}, (0, 1, 4, 5), 10.0, "10 to 30 mm apart (2 missing?); volumes take 10 mm a slice"),
-        ([0, 0.98, 3, 4.02], {}, (0, 1, 3, 4), 10.1, "9.8 to 20.2 mm apart (1 missing?); volumes take 10.1 mm"),
-        ([0, 1, 2.5], {}, (0, 1, 2), 12.5, "10 to 15 mm apart; volumes take the median, and a NIfTI file spaces them"),
+        ([0, 0.98, 3, 4.02], {}, (0, 1, 3, 4), 10.05, "9.8 to 20.2 mm apart (1 missing?); volumes take 10.05 mm"),
+        ([0, 1, 2.5], {}, (0, 1, 2), 12.5, "10 to 15 mm apart; volumes take the mean, 12.5 mm"),
         ([0, 0.5, 1.5], {"SliceThickness": None}, (0, 1, 3), 5.0, "5 to 10 mm apart (1 missing?); volumes take 5 mm"),
         ([0, 0.5, 1.5, 2.5], {"SpacingBetweenSlices": 5.0}, (0, 1, 3, 5), 5.0, "(2 missing?); volumes take 5 mm"),
         # some scanners tell the gap between slices there
-        ([0, 1, 2, 3], {"SpacingBetweenSlices": 2.0}, (0, 1, 2, 3), 10.0, None),
+        (
+            [0, 1, 2, 3],
+            {"SpacingBetweenSlices": 2.0},
+            (0, 1, 2, 3),
+            10.0,
+            "says 2 mm, which is the gap between slices of 8 mm; volumes take the positions",
+        ),
+        (
+            [0, 1, 2, 3],
+            {"SpacingBetweenSlices": 3.0},
+            (0, 1, 2, 3),
+            10.0,
+            "are 10 mm apart by their positions, SpacingBetweenSlices says 3 mm; volumes take the positions",
+        ),
+        ([0, 2, 4], {"SpacingBetweenSlices": 10.0}, (0, 1, 2), 20.0, "(of 2 slices, only one is there?)"),
     ],
 )
 def test_slices_lie_in_slots_where_they_can(
@@ -213,8 +228,54 @@ def test_slices_lie_in_slots_where_they_can(
     assert exam.slots == slots
     assert exam.spacing_mm is not None
     assert exam.spacing_mm[2] == pytest.approx(distance)
-    assert len(exam.notes) == (note is not None)
-    assert note is None or note in exam.notes[0]
+    told = [text for text in exam.notes if "evenly spaced" not in text]  # see test_geometry
+    assert len(told) == (note is not None)
+    assert note is None or note in told[0]
+
+
+def test_the_tag_of_a_single_slice_that_is_less_than_its_thickness_is_not_its_distance(tmp_path: Path) -> None:
+    series(tmp_path, grey(1), SpacingBetweenSlices=2.0)
+    (exam,), _ = read_exams(tmp_path)
+    assert exam.spacing_mm == (*SPACING, 8.0)
+    assert exam.notes == (
+        "SpacingBetweenSlices 2 mm of a single slice of 8 mm is less than the slice is thick, perhaps a gap; the "
+        "thickness is taken",
+    )
+
+
+def test_pixel_spacings_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
+    for k in range(3):
+        write(classic(grey()[k], k, PixelSpacing=[1.40625 + 1e-6 * k, 1.40625]), tmp_path / "exam" / f"{k}.dcm")
+    (exam,), findings = read_exams(tmp_path / "exam")
+    assert findings == []
+    assert exam.spacing_mm == pytest.approx((1.406251, 1.40625, 10))
+    for k in range(3):
+        write(classic(grey()[k], k, PixelSpacing=[1.40625 + 1e-3 * k, 1.40625]), tmp_path / "exam" / f"{k}.dcm")
+    _, (finding,) = read_exams(tmp_path / "exam")
+    assert "differ in PixelSpacing (1.40625x1.40625 mm, 1.40725x1.40625 mm, 1.40825x1.40625 mm) by more than" in finding
+
+
+def test_images_that_all_lie_at_one_place(tmp_path: Path) -> None:
+    series(tmp_path / "exam", grey(5), order=[0] * 5)
+    _, (finding,) = read_exams(tmp_path / "exam")
+    assert "all 5 images have the same ImagePositionPatient: the export lost where slices lie" in finding
+
+
+def test_slices_off_a_straight_stack_are_told(tmp_path: Path) -> None:
+    places = [np.array(place(k)) + np.array(SHORT_AXIS[:3]) * (3 if k == 1 else 0) for k in range(3)]
+    for k in range(3):
+        write(classic(grey()[k], ImagePositionPatient=places[k].round(6).tolist()), tmp_path / f"{k}.dcm")
+    (exam,), _ = read_exams(tmp_path)
+    assert exam.notes == (
+        "slices lie up to 2.4 mm off an evenly spaced, straight stack; a NIfTI file places them in one, a DICOM SEG as "
+        "they are",
+    )
+
+
+def test_directions_of_few_digits_keep_the_volume(tmp_path: Path) -> None:
+    series(tmp_path, grey(1), ImageOrientationPatient=[0.604, 0.797, 0.0, 0.0, 0.005, -0.998])
+    (exam,), _ = read_exams(tmp_path)
+    assert exam.voxel_ml == pytest.approx(SPACING[0] * SPACING[1] * 8 / 1000, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +389,7 @@ def test_a_windowed_monochrome1_is_bright_where_values_are_small(tmp_path: Path)
 
 def test_a_window_that_is_not_there(tmp_path: Path) -> None:
     case(tmp_path)
-    expected = "exam: IM0.dcm: has no WindowCenter and WindowWidth; set source.window: false"
+    expected = "exam: IM0.dcm: has no WindowCenter and WindowWidth, and no VOI LUT; set source.window: false"
     assert findings(tmp_path, source(window=True))[0] == expected
 
 
@@ -692,7 +753,7 @@ def test_image_masks_for_a_multi_frame_file(tmp_path: Path) -> None:
     ("labels", "matrix", "message"),
     [
         (classes(2), None, "mask is 8x6x2, its image 8x6x3; they must be equal (columns, rows, slices)"),
-        (classes(), affine(12.0), "mask lies on another grid than its series"),
+        (classes(), affine(12.0), "mask lies elsewhere than its series (direction or spacing differ)"),
         (
             classes(),
             affine() + np.eye(4)[:, [3]] @ np.eye(4)[[3]] * 0 + np.outer([5, 0, 0, 0], [0, 0, 0, 1]),
@@ -783,8 +844,8 @@ def test_broken_bytes_end_in_a_report_never_in_a_traceback_or_a_leak(tmp_path: P
     whole = path.read_bytes()
     for trial in range(40):
         data = bytearray(whole)
-        for place in random.integers(0, len(data), 1 + trial % 8):
-            data[place] = random.integers(256)
+        for index in random.integers(0, len(data), 1 + trial % 8):
+            data[index] = random.integers(256)
         path.write_bytes(data[: random.integers(len(data))] if trial % 4 == 0 else data)
         try:
             read(source("seg"), tmp_path)

@@ -15,7 +15,7 @@ from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, image, ser
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import NO_WINDOW, read_exams
-from lge_sweep.ingest.nifti import DISAGREES, FLAT, UNORIENTED, read_grid
+from lge_sweep.ingest.nifti_grid import BARE, FLAT, UNORIENTED, read_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 
 Array = NDArray[np.number]
@@ -168,11 +168,11 @@ def test_a_turned_nifti_keeps_its_place(tmp_path: Path, codes: str) -> None:
 def test_a_nifti_whose_header_does_not_tell_has_no_place(tmp_path: Path) -> None:
     lost = nib.Nifti1Image(grey().astype(np.int16), None)
     nib.save(lost, tmp_path / "lost.nii")
-    assert (one(tmp_path / "lost.nii").affine, one(tmp_path / "lost.nii").notes) == (None, (UNORIENTED,))
+    assert (one(tmp_path / "lost.nii").affine, one(tmp_path / "lost.nii").notes[0]) == (None, UNORIENTED)
     emidec = nib.Nifti1Image(grey().astype(np.int16), np.diag([-1.0, -1.0, 1.0, 1.0]))
     emidec.header.set_zooms((1.4, 1.4, 13.0))
     nib.save(emidec, tmp_path / "emidec.nii")
-    assert (one(tmp_path / "emidec.nii").affine, one(tmp_path / "emidec.nii").notes) == (None, (DISAGREES,))
+    assert (one(tmp_path / "emidec.nii").affine, one(tmp_path / "emidec.nii").notes) == (None, (BARE,))
 
 
 # ----------------------------------------------------------------------------------------------------------- bad input

@@ -115,7 +115,8 @@ def test_predict_does_every_exam_whatever_its_folder_is_called(
     assert code == (3 if kind == "nifti" else 0), said
     assert "4 exam(s) segmented" in said
     assert ("\\xff-no-exam: holds no Images/" in said) == (kind == "nifti")
-    burden = read_frame(out / "burden.csv", ("case", "use", "model", "model_version", "model_digest"))
+    text = ("case", "use", "findings", "not_checked", "model", "model_version", "model_digest")
+    burden = read_frame(out / "burden.csv", text)
     assert sorted(burden["case"]) == sorted(path.name for path in out.iterdir() if path.is_dir())
     assert len(burden) == 4
     if case_ids == "keep":
@@ -152,7 +153,7 @@ def test_cases_of_any_name_are_described_and_converted(tmp_path: Path) -> None:
     data = pairs(root, names)
     code, said = invoke("data", "describe", "--data", data, "--root", root, "--sheet", tmp_path / f"{LATIN}.png")
     assert code == 0, said
-    assert "no problem found" in said
+    assert "9 of 9 case(s) have findings" in said  # there is a cavity alone
     assert all(visible(name)[:40] in said for name in names)  # a long one is folded
     out = tmp_path / f"{LATIN} converted\nevil: yes"
     code, said = invoke("data", "convert", out, "--data", data, "--root", root)

@@ -14,7 +14,8 @@ from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import read
-from lge_sweep.ingest.nifti import DISAGREES, UNORIENTED, display, read_grid
+from lge_sweep.ingest.mask_place import TRUSTED, TURNED_MASK
+from lge_sweep.ingest.nifti_grid import BARE, UNORIENTED, display, read_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym, read_salt
 from lge_sweep.labels import Label
 
@@ -98,7 +99,7 @@ def test_an_oblique_slice_is_turned_by_its_nearest_axes() -> None:
     rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     affine = np.eye(4)
     affine[:3, :3] = rotation @ LPS[:3, :3]
-    assert display(affine) == display(LPS) == (1, ())
+    assert display(affine) == display(LPS) == ((2, 1, 0), ())
 
 
 def test_units_of_the_header_become_mm(tmp_path: Path) -> None:
@@ -119,13 +120,13 @@ def test_what_the_header_does_not_tell_is_noted_for_the_manifest(tmp_path: Path)
         array = np.asarray(nib.load(file).dataobj)
         save(file, array, np.diag([-1, -1, 1, 1]), lambda image: image.header.set_zooms((1.4, 1.4, 10)))
     volumes = read(SOURCE, tmp_path)
-    assert volumes[0].notes == (DISAGREES,)
+    assert volumes[0].notes == (BARE,)
     assert volumes[0].spacing_mm == pytest.approx((1.4, 1.4, 10))
     notes = curate(volumes, DataFile.model_validate({"source": SOURCE}).curate).notes
-    assert f"1 case(s): {DISAGREES}: Case_P001" in notes
+    assert f"1 case(s): {BARE}: Case_P001" in notes
     header = nib.Nifti1Header()
     nib.save(nib.Nifti1Image(grey(), None, header), path)
-    assert read_grid(path).notes == (UNORIENTED,)
+    assert read_grid(path).notes[0] == UNORIENTED
 
 
 def test_a_case_folder_can_be_the_root(tmp_path: Path) -> None:
@@ -285,3 +286,69 @@ def test_the_real_exam_has_its_known_volume(real_data: Path) -> None:
     assert wall == 5217
     assert volume.voxel_ml is not None
     assert wall * volume.voxel_ml == pytest.approx(134.12, abs=0.005)
+
+
+# -------------------------------------------------------------------------- statements that disagree, masks that moved
+
+
+def notes(root: Path, source: NiftiFolders = SOURCE) -> tuple[str, ...]:
+    (volume,) = read(source, root)
+    return volume.notes
+
+
+def test_an_affine_that_disagrees_with_the_zooms_is_taken_and_noted(tmp_path: Path) -> None:
+    path = save(tmp_path / "image.nii", grey(), LPS, lambda image: image.header.set_zooms((1.5, 1.25, 10)))
+    grid = read_grid(path)
+    assert grid.spacing_mm == (1.25, 1.5, 8.0)
+    assert grid.notes == (
+        "its affine tells voxels of 1.5x1.25x8 mm, its header's zooms 1.5x1.25x10 mm; the affine is taken",
+    )
+
+
+def test_two_forms_that_place_a_stack_apart_are_noted(tmp_path: Path) -> None:
+    elsewhere = LPS.copy()
+    elsewhere[0, 3] = 20
+    path = save(tmp_path / "image.nii", grey(), LPS, lambda image: image.set_qform(elsewhere, code=1))
+    grid = read_grid(path)
+    assert grid.notes == ("its sform and its qform place it up to 20 mm apart; the sform is taken",)
+    assert np.array_equal(grid.placed @ (0, 0, 0, 1), LPS @ (0, 0, 0, 1))
+
+
+def test_shear_is_told(tmp_path: Path) -> None:
+    sheared = LPS.copy()
+    sheared[0, 2] = 4
+    grid = read_grid(save(tmp_path / "image.nii", grey(), sheared))
+    assert grid.spacing_mm == pytest.approx((1.25, 1.5, 8.0))
+    assert "each slice lies 4 mm aside of the one before (a sheared stack)" in grid.notes[0]
+
+
+def test_a_mask_stored_in_another_order_is_laid_on_by_its_affine_and_told(tmp_path: Path) -> None:
+    path = case(tmp_path)
+    expected = read(SOURCE, tmp_path)[0].labels
+    mask_path = tmp_path / "Case_P001" / "Contours" / path.name
+    nib.save(nib.load(mask_path).as_reoriented(np.array([[2, -1], [0, 1], [1, -1]])), mask_path)
+    (volume,) = read(SOURCE, tmp_path)
+    assert np.array_equal(volume.labels, expected)
+    assert volume.notes == (TURNED_MASK,)
+
+
+@pytest.mark.parametrize(("name", "matrix"), [("an identity", np.eye(4)), ("a bare diagonal", np.diag([-1, -1, 1, 1]))])
+def test_a_mask_that_lost_its_position_needs_to_be_trusted(tmp_path: Path, name: str, matrix: Array) -> None:
+    placed = LPS + np.outer([30, 20, 10, 0], [0, 0, 0, 1])
+    path = save(tmp_path / "case" / "Images" / "case.nii.gz", grey(), placed)
+    save(tmp_path / "case" / "Contours" / path.name, classes(), matrix)
+    finding = the_finding(tmp_path)
+    assert f"the mask's affine is {name}, so that its position may be lost" in finding
+    assert "set source.trust_grid: true" in finding
+    trusting = SOURCE.model_copy(update={"trust_grid": True})  # what the message says
+    assert notes(tmp_path, trusting) == (TRUSTED,)
+    assert np.array_equal(read(trusting, tmp_path)[0].labels, np.array([0, 1, 2, 3, 3])[classes().transpose(2, 1, 0)])
+
+
+def test_a_mask_without_orientation_is_never_turned(tmp_path: Path) -> None:
+    """Both are bare, so that a difference between them says nothing of where they lie."""
+    path = case(tmp_path)
+    for folder, matrix in (("Images", np.diag([-1, -1, 1, 1])), ("Contours", np.diag([1, -1, 1, 1]))):
+        file = tmp_path / "Case_P001" / folder / path.name
+        save(file, np.asarray(nib.load(file).dataobj), matrix, lambda image: image.header.set_zooms((1.4, 1.4, 10)))
+    assert "set source.trust_grid: true" in the_finding(tmp_path)

@@ -297,7 +297,7 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
     names = {path.name for path in folder.iterdir()}
     assert names >= {
         "tables.md", "tables_6_and_7.csv", "pipelines.csv", "intervals.csv", "cases.csv", "agreement.csv",
-        "table_8_overlays.png", "bland_altman.png", "pipelines_scar.png", "test",
+        "findings.csv", "table_8_overlays.png", "bland_altman.png", "pipelines_scar.png", "test",
     }  # fmt: skip
     markdown = (folder / "tables.md").read_text()
     alone = pd.read_csv(folder / "stage1_two-stage.csv").query("`class` == 'cavity'")
@@ -507,7 +507,8 @@ def test_predict_writes_every_format_and_the_numbers_agree(through: Through, exa
     for case in table.index:
         folder = out / case
         assert {path.name for path in folder.iterdir()} == {
-            "labels.dcm", "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", "about.json",
+            "labels.dcm", "report.dcm", "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html",
+            "about.json",
         }  # fmt: skip
         image = nibabel.load(folder / "labels.nii.gz")
         labels = np.asarray(image.dataobj)

@@ -184,11 +184,12 @@ def test_wrong_input_is_refused() -> None:
         classical_scar(image, wall, cavity[1:], "2sd")
     with pytest.raises(ValueError, match=r"image must have shape \[H, W\]"):
         classical_scar(image[None], wall, cavity, "2sd")
-    image[np.nonzero(wall)[0][0], np.nonzero(wall)[1][0]] = np.nan
-    with pytest.raises(ValueError, match="finite within the wall, got 1"):
+    image[np.nonzero(wall)[0][0], np.nonzero(wall)[1][0]] = np.inf
+    with pytest.raises(ValueError, match=r"finite within the wall, or NaN \(no anatomy\); got 1 that are infinite"):
         classical_scar(image, wall, cavity, "2sd")
+    image = np.where(np.isinf(image), 1, image)
     image[0, 0] = np.inf  # outside the wall it does not matter
-    classical_scar(np.where(np.isnan(image), 1, image), wall, cavity, "2sd")
+    classical_scar(image, wall, cavity, "2sd")
 
 
 def test_more_deviations_find_less_and_scar_on_the_phantom() -> None:

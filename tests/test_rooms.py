@@ -12,15 +12,18 @@ from guard import new_user
 PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 # Along the flow of the data. scoring and report take plain tables only; they stand above the sweep that calls them.
 ROOMS = [
-    "ingest", "curate", "split", "data", "metrics", "quantify", "scoring", "models", "report", "deliver", "tracking",
-    "sweep", "pipeline",
+    "ingest", "curate", "split", "data", "metrics", "quantify", "scoring", "models", "report", "deliver", "archive",
+    "tracking", "sweep", "pipeline",
 ]  # fmt: skip
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "whole", "gpu", "interrupts", "config", "text",
     "terminal", "csv_files", "plain_data", "patterns", "private",
 }  # fmt: skip
 TOP = {"cli", "options", "data_commands", "predict_command", "phases", "review", "status", "console"}
-HEAVY = {"mlflow": {"tracking"}, "optuna": {"sweep"}, "pytorch_lightning": {"data", "models", "sweep"}}
+HEAVY = {
+    "mlflow": {"tracking"}, "optuna": {"sweep"}, "pytorch_lightning": {"data", "models", "sweep"},
+    "dicomweb_client": {"archive"}, "requests": {"archive"},
+}  # fmt: skip
 
 
 def files() -> list[Path]:
@@ -69,6 +72,7 @@ def test_heavy_libraries_stay_in_their_rooms(library: str) -> None:
         ["phase1", "--help"],
         ["data", "describe", "--help"],
         ["phantom", "--help"],
+        ["predict", "--help"],
         ["--version"],
         ["score", "docs/paper/table4_phase1.csv"],
     ],
@@ -78,7 +82,8 @@ def test_light_commands_load_neither_torch_nor_mlflow(arguments: list[str]) -> N
         "import sys\nfrom lge_sweep.cli import app\n"
         f"try: app({arguments!r})\n"
         "except SystemExit as end: assert not end.code, end.code\n"
-        "loaded = {'torch', 'mlflow', 'optuna', 'pandas', 'matplotlib', 'pydicom', 'nibabel'} & set(sys.modules)\n"
+        "heavy = {'torch', 'mlflow', 'optuna', 'pandas', 'matplotlib', 'pydicom', 'nibabel', 'requests'}\n"
+        "loaded = heavy & set(sys.modules)\n"
         "assert not loaded, loaded"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=PACKAGE.parent, timeout=60)

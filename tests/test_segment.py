@@ -141,6 +141,30 @@ def test_an_empty_cavity_stays_empty_and_is_reported() -> None:
     assert np.array_equal(found.labels[0], empty)  # stage 2 is asked all the same
 
 
+@pytest.mark.parametrize("intensity", [PLAIN, Intensity()])
+def test_padding_changes_no_label_of_the_anatomy_and_has_none(intensity: Intensity) -> None:
+    """As -2000, which it is in the file, it took the whole range of grey levels; as NaN it is nothing."""
+    labels = np.stack([heart(80, 60), np.rot90(heart(60, 80))])
+    plain = painted(labels) * np.float32(7)
+    padding = np.zeros(labels.shape, dtype=np.bool_)
+    padding[:, :9], padding[:, :, -6:] = True, True
+    assert not labels[padding].any()
+    model = TwoStageSegmenter(stage1, stage2, S, intensity)
+    found = model.segment(np.where(padding, np.nan, plain))
+    for image, padded, got in zip(plain, padding, found.labels, strict=True):
+        left = image[9:, :-6]  # the same statistics without any padding
+        low, high = np.percentile(left, intensity.clip_percentiles)
+        clean = np.where(padded, low, np.clip(image, low, high))
+        assert np.array_equal(got, TwoStageSegmenter(stage1, stage2, S, PLAIN).segment(clean[None]).labels[0])
+        assert len(np.unique(got)) == 4
+        assert high == left.max() == 7 * 255
+    everywhere = TwoStageSegmenter(stage1, lambda x: one_hot(np.full((len(x), S, S), 2), 3), S, intensity)
+    scar = everywhere.segment(np.where(padding, np.nan, plain)).labels
+    assert not scar[padding].any()
+    assert scar[~padding].all()
+    assert not everywhere.segment(np.full((1, 8, 8), np.nan)).labels.any()
+
+
 def test_slices_do_not_depend_on_the_batch() -> None:
     labels = np.stack([np.rot90(heart(), turns) for turns in range(4)] * 5)  # 20: two batches and a part
     found = segmenter().segment(painted(labels)).labels
@@ -154,7 +178,7 @@ def test_slices_do_not_depend_on_the_batch() -> None:
         (np.zeros((64, 64)), r"must be slices, rows and columns \[N, H, W\].*got \(64, 64\)"),
         (np.zeros((0, 64, 64)), "none of them 0"),
         (np.zeros((1, 64, 64), dtype=np.complex64), "real numbers; got complex64"),
-        (np.stack([np.zeros((8, 8)), np.full((8, 8), np.nan)]), r"replace nan and inf in slices \[1\]"),
+        (np.stack([np.zeros((8, 8)), np.full((8, 8), np.inf)]), r"replace inf in slices \[1\]"),
     ],
 )
 def test_what_is_no_exam_is_explained(pixels: NDArray[Any], message: str) -> None:

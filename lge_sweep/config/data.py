@@ -75,6 +75,9 @@ class NiftiFolders(Settings):
     """Folder of the mask in each case's folder; it holds a NIfTI file of the image's name."""
     case_ids: CaseIds = "hash"
     """`hash`: a salted hash of the folder's name; `keep`: the folder's name; right if it names no patient."""
+    trust_grid: bool = False
+    """Whether a mask's voxels are those of its image in the order in which both are stored, whatever their affines say;
+    for masks that lost their position."""
     mask: IndexMask
     """How a mask's values map to classes."""
 
@@ -85,6 +88,9 @@ class NiftiMask(Settings):
     kind: Literal["nifti"]
     values: dict[int, ClassName]
     """Value -> class. Every value that occurs must be listed."""
+    trust_grid: bool = False
+    """Whether it is read as [columns, rows, slices] in the order of the series' positions, whatever its affine says;
+    for masks that lost their position."""
 
 
 class SegMask(Settings):
@@ -106,7 +112,8 @@ class DicomFolders(Settings):
     """SeriesInstanceUIDs; a case that has one of them uses it, whatever the descriptions are. They may hold a date, so
     that only hashes of them are written to results."""
     window: bool = False
-    """Whether the grey levels are those of the window that the file asks to be shown with, as 8 bit."""
+    """Whether the grey levels are those of the window that the file asks to be shown with (of its VOI LUT, where it has
+    no window), as 8 bit."""
     case_ids: CaseIds = "hash"
     """`hash`: a salted hash of the PatientID (of the folder's name if there is none); `keep`: the folder's name."""
     masks: str = "masks"
@@ -140,6 +147,8 @@ class NnunetDataset(Settings):
     """What `dataset.json` calls a label -> class, in either case; every name in it must be listed."""
     mask: IndexMask | None = None
     """How values of label files map to classes, in place of the names that `dataset.json` gives them."""
+    trust_grid: bool = False
+    """Whether a label file's voxels are those of its image, whatever its affine says (as where it was lost)."""
     case_ids: CaseIds = "hash"
     """`hash`: a salted hash of the case in the file name; `keep`: the case in the file name; right if it names no
     patient."""

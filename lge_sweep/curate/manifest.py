@@ -21,7 +21,8 @@ class Curated:
 
     Attributes:
         manifest: one row a slice, in order: `slice`, `case`, `position` (index in its exam), `height`, `width`,
-            `spacing_row_mm`, `spacing_column_mm`, `spacing_slice_mm` (NaN if unknown), `image_hash` (SHA-256 of the
+            `spacing_row_mm`, `spacing_column_mm`, `spacing_slice_mm` (NaN if unknown; their product is the volume of a
+            voxel, also where rows and columns are not at right angles), `image_hash` (SHA-256 of the
             grey levels), `content_hash` (of grey levels and labels), `perceptual_hash` (64 bit, hexadecimal),
             `has_scar`, and the number of pixels of each class.
         images: grey levels [H, W] of each row.
@@ -74,7 +75,7 @@ def perceptual_hash(image: NDArray[np.number]) -> str:
     """Return a 64-bit hash that near-identical pictures share: the signs of the low frequencies of a 32x32 thumbnail.
 
     Args:
-        image: [H, W] grey levels in any unit; scale and offset do not matter.
+        image: [H, W] grey levels in any unit; scale and offset do not matter. NaN, no anatomy, is the darkest of them.
 
     Returns:
         16 hexadecimal digits.
@@ -82,6 +83,7 @@ def perceptual_hash(image: NDArray[np.number]) -> str:
     Source:
         The DCT variant of Zauner, Implementation and benchmarking of perceptual image hash functions (2010).
     """
+    image = np.where(np.isnan(image), np.nanmin(image), image)
     thumbnail = cv2.resize(image.astype(np.float32), (32, 32), interpolation=cv2.INTER_AREA)
     low = cv2.dct(thumbnail - thumbnail.min())[:8, :8].ravel()
     bits = low > np.median(low[1:])
@@ -92,6 +94,8 @@ def _row(volume: Volume, position: int) -> dict[str, object]:
     image, labels = volume.pixels[position], volume.labels[position]
     counts = np.bincount(labels.ravel(), minlength=len(Label))
     row_mm, column_mm, slice_mm = volume.spacing_mm or (np.nan, np.nan, np.nan)
+    if volume.voxel_ml is not None:
+        slice_mm = round(volume.voxel_ml * 1000 / (row_mm * column_mm), 9)
     return {
         "slice": volume.slices[position],
         "case": volume.case,

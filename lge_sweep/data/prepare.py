@@ -160,19 +160,23 @@ def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint
     """Clip grey levels at percentiles of the slice and spread what lies between over 0-255.
 
     Args:
-        image: [H, W] finite grey levels in any unit.
-        intensity: the two percentiles.
+        image: [H, W] finite grey levels in any unit, or NaN where there is no anatomy.
+        intensity: the two percentiles, of the anatomy.
 
     Returns:
-        [H, W] uint8. A slice whose two percentiles coincide is clipped at its minimum and maximum instead; one of a
-        single grey level becomes 0.
+        [H, W] uint8; 0 where there is no anatomy. A slice whose two percentiles coincide is clipped at its minimum and
+        maximum instead; one of a single grey level becomes 0.
     """
     grey = image.astype(np.float64)
-    low, high = np.percentile(grey, intensity.clip_percentiles)
+    padding = np.isnan(grey)
+    anatomy = grey[~padding]
+    if not anatomy.size:
+        return np.zeros(grey.shape, dtype=np.uint8)
+    low, high = np.percentile(anatomy, intensity.clip_percentiles)
     if low == high:
-        low, high = grey.min(), grey.max()
+        low, high = anatomy.min(), anatomy.max()
     if low == high:
         return np.zeros(grey.shape, dtype=np.uint8)
-    scaled = (np.clip(grey, low, high) - low) * (255.0 / (high - low))
+    scaled = (np.clip(np.where(padding, low, grey), low, high) - low) * (255.0 / (high - low))
     levels: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
     return levels

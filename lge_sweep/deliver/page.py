@@ -45,6 +45,7 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
             "cavity": name not in result.without_cavity,
             "amounts": [_pixels(result.slice_burdens[k], label) for label in COLOURS if label != Label.BACKGROUND],
             "scar_percent": percent(result.slice_burdens[k].scar_percent),
+            "finding": bool(result.slice_finding_texts(k)),
             "picture": _embedded(heart_png(result, k, HEART)),
         }
         for k, name in enumerate(result.exam.slices)
@@ -55,6 +56,7 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
         case=result.exam.case,
         facts=exam_facts(result.exam),
         amounts=amount_lines(result.burden),
+        findings=result.finding_texts,
         without_cavity=result.without_cavity,
         bullseye=_embedded(bullseye_png(extent)) if extent else None,
         no_bullseye=result.segments if extent is None else "",

@@ -8,7 +8,18 @@ from numpy.typing import NDArray
 
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import Label
-from lge_sweep.quantify import Burden, ScarExtent, SegmentsError, measure, scar_extent
+from lge_sweep.quantify import (
+    Burden,
+    Finding,
+    ScarExtent,
+    SegmentsError,
+    implausible,
+    measure,
+    scar_extent,
+    sentences,
+    unchecked,
+    without_slices,
+)
 
 RESEARCH = "Research use only; not for diagnosis"
 """Said in every table, page and DICOM object that is written."""
@@ -72,6 +83,25 @@ class Result:
             return scar_extent(self.labels, self.exam.affine, self.exam.slots)
         except SegmentsError as error:
             return str(error)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What no left ventricle has."""
+        return implausible(self.exam, self.labels)
+
+    @property
+    def finding_texts(self) -> list[str]:
+        """The findings as sentences."""
+        return sentences(self.findings, [name.removeprefix(f"{self.exam.case}_") for name in self.exam.slices])
+
+    def slice_finding_texts(self, index: int) -> list[str]:
+        """The findings of a slice as sentences."""
+        return sentences(without_slices(finding for finding in self.findings if finding.slice == index), ())
+
+    @property
+    def unchecked(self) -> list[str]:
+        """What could not be looked at, as distances are unknown."""
+        return unchecked(self.exam)
 
     @property
     def levels(self) -> dict[int, str]:

@@ -1,6 +1,7 @@
 """Labels as a DICOM Segmentation that refers to the images they were made from."""
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import highdicom as hd
@@ -8,7 +9,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, generate_uid
 from pydicom.valuerep import DA, TM
 
 from lge_sweep import __version__
@@ -39,7 +40,7 @@ GEOMETRY = (
 COMPRESSION = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 """What was made of an image that has lost something must say so."""
 ALLOWED = frozenset((*IDENTITY, *REFERENCES, *GEOMETRY, *COMPRESSION))
-"""All that a SEG may learn from its source, at any depth. Series, equipment and segments are ours."""
+"""All that SEG and report may learn from their source, at any depth. Series, equipment and content are ours."""
 FORMS: dict[str, Callable[[str], object]] = {
     "PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM, "PatientSex": hd.PatientSexValues,
 }  # fmt: skip
@@ -52,8 +53,11 @@ def write_seg(result: Result, path: Path) -> None:
 
     The SEG belongs to the patient and the study of its source and therefore copies name, id, birth date and sex of the
     patient and the study's date, time, id and accession number from it, as the standard demands, and what refers to
-    its images and says where they lie: `ALLOWED`, and nothing else. It is the only file we write that tells who the
-    patient is.
+    its images and says where they lie: `ALLOWED`, and nothing else. It and the report (`write_sr`) are the only files
+    we write that tell who the patient is.
+
+    Its UIDs follow from the images, the labels, the model and the version of the program: what is made twice has the
+    same UIDs, so that an archive knows what it has already.
 
     Args:
         result: an exam and its labels.
@@ -83,29 +87,48 @@ def write_seg(result: Result, path: Path) -> None:
 
 
 def _segmentation(result: Result) -> hd.seg.Segmentation:
-    exam, model = result.exam, result.model
-    sources = [_header(path, exam) for path in dict.fromkeys(source.path for source in exam.sources)]
+    model = result.model
+    sources = source_headers(result.exam)
+    uid = _uids(result, sources)
     pixels = result.labels
     if "NumberOfFrames" in sources[0]:  # highdicom takes the planes of a multi-frame file in the file's order
         pixels = np.zeros((int(sources[0].NumberOfFrames), *result.labels.shape[1:]), dtype=np.uint8)
-        pixels[[source.number for source in exam.sources]] = result.labels
-    return hd.seg.Segmentation(
+        pixels[[source.number for source in result.exam.sources]] = result.labels
+    seg = hd.seg.Segmentation(
         sources,
         pixels,
         hd.seg.SegmentationTypeValues.BINARY,
-        [_segment(label, model) for label in SEGMENTS],
-        series_instance_uid=generate_uid(),
+        [_segment(label, model, uid(f"segment {int(label)}")) for label in SEGMENTS],
+        series_instance_uid=uid("series"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=generate_uid(),
+        sop_instance_uid=uid("instance"),
         instance_number=1,
         manufacturer="lge_sweep",
-        manufacturer_model_name=_line(model.name),
+        manufacturer_model_name=one_line(model.name),
         software_versions=__version__,
-        device_serial_number=_line(model.digest),
+        device_serial_number=one_line(model.digest),
         content_label="LGE_LV",
         content_description=RESEARCH,
         series_description=f"LV, scar: {RESEARCH}",
     )
+    for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
+        item.DimensionOrganizationUID = uid("dimensions")  # highdicom draws one
+    return seg
+
+
+def _uids(result: Result, sources: Sequence[Dataset]) -> Callable[[str], UID]:
+    """Return what gives each part of the SEG its UID."""
+    exam = result.exam
+    place = None if exam.affine is None else exam.affine.tolist()
+    images = [[str(source.SOPInstanceUID) for source in sources], [frame.number for frame in exam.sources]]
+    told = repr((images, place, exam.spacing_mm, result.labels.shape, result.model.digest, __version__))
+    content = hashlib.sha256(told.encode() + np.ascontiguousarray(result.labels).tobytes()).hexdigest()
+    return lambda part: generate_uid(entropy_srcs=[f"lge_sweep {content} {part}"])
+
+
+def source_headers(exam: Exam) -> list[Dataset]:
+    """Return what SEG and report may have of the header of each source file, in the order of the slices."""
+    return [_header(path, exam) for path in dict.fromkeys(source.path for source in exam.sources)]
 
 
 def _header(path: Path, exam: Exam) -> Dataset:
@@ -150,7 +173,7 @@ def _allowed(source: Dataset) -> Dataset:
     return copy
 
 
-def _segment(label: Label, model: ModelFacts) -> hd.seg.SegmentDescription:
+def _segment(label: Label, model: ModelFacts, tracking: UID) -> hd.seg.SegmentDescription:
     name, category, kind, region = SEGMENTS[label]
     return hd.seg.SegmentDescription(
         segment_number=int(label),
@@ -159,17 +182,19 @@ def _segment(label: Label, model: ModelFacts) -> hd.seg.SegmentDescription:
         segmented_property_type=kind,
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=_line(model.name),
+            name=one_line(model.name),
             family=codes.DCM.ArtificialIntelligence,
-            version=_line(model.version),
+            version=one_line(model.version),
             source=f"lge_sweep {__version__}",
-            parameters={"weights": _line(model.digest)},
+            parameters={"weights": one_line(model.digest)},
         ),
+        tracking_uid=tracking,
+        tracking_id=name,
         anatomic_regions=[region] if region else None,
         display_color=hd.color.CIELabColor.from_rgb(*COLOURS[label]),
     )
 
 
-def _line(text: str) -> str:
+def one_line(text: str) -> str:
     """Make a text fit DICOM's LO: ASCII, no backslash, at most 64 characters; a dash where there is none."""
     return visible(text).encode("ascii", "replace").decode().replace("\\", "/").strip()[:64] or "-"

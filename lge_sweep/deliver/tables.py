@@ -29,6 +29,9 @@ def exam_row(result: Result) -> Row:
         "voxel_ml": exam.voxel_ml,
         **amounts(result.burden),
         "wall_mass_g": result.burden.mass_g,
+        "plausible": not result.findings,
+        "findings": "; ".join(result.finding_texts) or None,
+        "not_checked": "; ".join(result.unchecked) or None,
         **{
             f"scar_percent_{number:02d}_{name.replace(' ', '_')}": percent
             for number, name, percent in zip(range(1, 18), NAMES, segments, strict=True)
@@ -49,6 +52,7 @@ def slice_rows(result: Result) -> list[Row]:
             "level": result.levels.get(k),
             "cavity_found": name not in result.without_cavity,
             **amounts(burden),
+            "findings": "; ".join(result.slice_finding_texts(k)) or None,
         }
         for k, (name, burden) in enumerate(zip(result.exam.slices, result.slice_burdens, strict=True))
     ]

@@ -15,6 +15,7 @@ from lge_sweep.choices import look_up
 from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result
 from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.ingest import Exam
+from lge_sweep.quantify import unchecked_note
 from lge_sweep.whole import read_json, whole_folder, write_json
 
 
@@ -26,13 +27,18 @@ class Delivery:
         folder: where it is, named by the case.
         files: the files, in the order in which their formats were asked for.
         notes: what a user should know; those of the exam and those on how it was written.
+        findings: what no left ventricle has, a sentence each; see `lge_sweep.quantify.implausible`.
     """
 
     folder: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...]
+    findings: tuple[str, ...]
 
 
+SEG, REPORT = "labels.dcm", "report.dcm"
+"""In the folder of an exam: what an archive is given."""
+SEG_TOO = f"{SEG} was written too: {REPORT} refers to it"
 BURDEN = "burden.csv"
 """In the folder of an exam, and of all exams beside their folders."""
 ABOUT = "about.json"
@@ -52,24 +58,27 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
     try:
         about = read_json(folder / ABOUT)
         files = tuple(folder / name for name in about["files"])
-        same = about == {**_about(exam, formats, model), "files": about["files"], "notes": about.get("notes")}
+        notes, findings = tuple(about["notes"]), tuple(about["findings"])
+        made = {name: about[name] for name in ("files", "notes", "findings")}
+        same = about == {**_about(exam, formats, model), **made}
     except (DamagedError, ValueError, KeyError, TypeError):
         return None  # `deliver` says what is wrong with the folder, or with the exam's files
-    return Delivery(folder, files, tuple(about["notes"])) if same and all(file.is_file() for file in files) else None
+    return Delivery(folder, files, notes, findings) if same and all(file.is_file() for file in files) else None
 
 
 def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequence[str], model: ModelFacts) -> Delivery:
     """Write the labels predicted for an exam in the formats asked for.
 
-    `seg`: labels.dcm, a DICOM Segmentation, the one file that tells who the patient is (`write_seg`). `nifti`:
-    labels.nii.gz. `png`: overlays/, a picture a slice. `csv`: burden.csv, a row for the exam, and slices.csv. `html`:
-    report.html, all of it on one page. The folder appears when all its files are written.
+    `seg`: labels.dcm, a DICOM Segmentation (`write_seg`). `sr`: report.dcm, its numbers as a DICOM Structured Report
+    (`write_sr`), and the SEG, which it refers to; these two alone tell who the patient is. `nifti`: labels.nii.gz.
+    `png`: overlays/, a picture a slice. `csv`: burden.csv, a row for the exam, and slices.csv. `html`: report.html, all
+    of it on one page. The folder appears when all its files are written.
 
     Args:
         exam: the images.
         labels: [S, H, W] uint8, values of `Label`, on the exam's pixels.
         output: the folder in which the exam's folder is made; it is created if needed.
-        formats: names in `FORMATS`; none: all that the exam allows, with a note where there can be no DICOM SEG.
+        formats: names in `FORMATS`; none: all that the exam allows, with a note where there can be no DICOM SEG or SR.
         model: what made the labels.
 
     Raises:
@@ -77,33 +86,33 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
         DataError: a format that is asked for cannot be had of this exam, its folder is there already, or it cannot be
             written.
     """
-    writers = list(dict.fromkeys(formats or FORMATS))
-    for name in writers:
+    for name in formats:
         look_up("format", name, FORMATS)
+    writers = list(dict.fromkeys(one for name in formats or FORMATS for one in (*NEEDS.get(name, ()), name)))
     result = Result(exam, labels, model)
     folder = output.expanduser() / exam.case
     if folder.exists():
         raise DataError(str(folder), ["is there already; nothing is overwritten: move it, or write to another folder"])
-    notes: list[str] = []
+    notes = [*unchecked_note(exam), *([SEG_TOO] if set(writers) - set(formats or writers) else [])]
     try:
         with whole_folder(folder) as unfinished:
-            written = [path for name in writers for path in _write(name, result, unfinished, notes, name in formats)]
+            written = [path for name in writers for path in _write(name, result, unfinished, notes, formats)]
             files = [path.relative_to(unfinished) for path in written]
             notes = [*exam.notes, *notes, *_without_cavity(result)]
-            about = {**_about(exam, formats, model), "files": [path.as_posix() for path in files], "notes": notes}
-            write_json(unfinished / ABOUT, about)
+            made = {"files": [path.as_posix() for path in files], "notes": notes, "findings": result.finding_texts}
+            write_json(unfinished / ABOUT, {**_about(exam, formats, model), **made})
     except OSError as error:
         raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
-    return Delivery(folder, tuple(folder / path for path in files), tuple(notes))
+    return Delivery(folder, tuple(folder / path for path in files), tuple(notes), tuple(result.finding_texts))
 
 
-def _write(name: str, result: Result, folder: Path, notes: list[str], asked: bool) -> list[Path]:
+def _write(name: str, result: Result, folder: Path, notes: list[str], formats: Sequence[str]) -> list[Path]:
     """Write one format; one that the exam does not allow is an error where it was asked for, else a note."""
     try:
         return FORMATS[name](result, folder, notes)
     except FormatError as error:
-        if asked:
-            raise DataError(result.exam.case, [f"{error}; ask for other formats than {name}"]) from error
+        if asked := [other for other in formats if name in (other, *NEEDS.get(other, ()))]:
+            raise DataError(result.exam.case, [f"{error}; ask for other formats than {', '.join(asked)}"]) from error
         notes.append(f"no {name}: {error}")
         return []
 
@@ -138,8 +147,17 @@ def _about(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, A
 def _seg(result: Result, folder: Path, notes: list[str]) -> list[Path]:
     from lge_sweep.deliver.seg import write_seg
 
-    write_seg(result, folder / "labels.dcm")
-    return [folder / "labels.dcm"]
+    write_seg(result, folder / SEG)
+    return [folder / SEG]
+
+
+def _sr(result: Result, folder: Path, notes: list[str]) -> list[Path]:
+    if not (folder / SEG).exists():
+        raise FormatError("there is no seg, to which it refers")
+    from lge_sweep.deliver.sr import write_sr
+
+    write_sr(result, folder / SEG, folder / REPORT)
+    return [folder / REPORT]
 
 
 def _nifti(result: Result, folder: Path, notes: list[str]) -> list[Path]:
@@ -176,9 +194,12 @@ def _html(result: Result, folder: Path, notes: list[str]) -> list[Path]:
 
 FORMATS: dict[str, Callable[[Result, Path, list[str]], list[Path]]] = {
     "seg": _seg,
+    "sr": _sr,
     "nifti": _nifti,
     "png": _png,
     "csv": _csv,
     "html": _html,
 }
 """Name of a format -> what writes it."""
+NEEDS = {"sr": ("seg",)}
+"""Name of a format -> those that are written before it, asked for or not."""

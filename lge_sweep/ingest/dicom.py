@@ -13,7 +13,7 @@ from lge_sweep.ingest.dicom_header import Header, dicom_files, read_header
 from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
 from lge_sweep.ingest.dicom_series import Stack, arrange, choose_series
-from lge_sweep.ingest.limits import blank_slices
+from lge_sweep.ingest.limits import blank_slices, padding_notes
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, slice_ids
 
@@ -181,23 +181,31 @@ def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tupl
     decoded = _decode(source, stack, findings)
     if decoded is None:
         return None
-    problems = blank_slices(decoded)
+    pixels, notes = decoded
+    problems = blank_slices(pixels, padded=True)
     findings += problems
-    return None if problems else (stack, decoded)
+    return None if problems else (replace(stack, notes=(*stack.notes, *notes)), pixels)
 
 
-def _decode(source: DicomFolders, stack: Stack, findings: list[str]) -> Pixels | None:
+def _decode(source: DicomFolders, stack: Stack, findings: list[str]) -> tuple[Pixels, list[str]] | None:
+    """Decode the images of a stack; give what a user should know of their pixels, too."""
     slices: dict[tuple[Path, int], Pixels] = {}
+    notes: list[str] = []
     for path in dict.fromkeys(frame.path for frame in stack.frames):
         frames = [frame for frame in stack.frames if frame.path == path]
         try:
-            for frame, pixels in zip(frames, read_pixels(path, frames, source.window), strict=True):
+            decoded = read_pixels(path, frames, source.window)
+            notes += decoded.notes
+            for frame, pixels in zip(frames, decoded.images, strict=True):
                 slices[path, frame.number] = pixels
         except UnusableError as error:
             findings.append(f"{path.name}: {error}")
     if len(slices) < len(stack.frames):
         return None
-    return np.stack([slices[frame.path, frame.number] for frame in stack.frames])
+    pixels = np.stack([slices[frame.path, frame.number] for frame in stack.frames])
+    if padded := padding_notes(pixels):
+        pixels = pixels.astype(np.float32)  # numpy makes it float64 where a slice without padding has 32 bits
+    return pixels, [*dict.fromkeys(notes), *padded]
 
 
 def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str]) -> Volume | None:

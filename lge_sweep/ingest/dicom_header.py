@@ -38,6 +38,7 @@ GROUPS = {
     "WindowCenter": "FrameVOILUTSequence",
     "WindowWidth": "FrameVOILUTSequence",
     "VOILUTFunction": "FrameVOILUTSequence",
+    "VOILUTSequence": "FrameVOILUTSequence",
 }
 """Attribute -> functional group that holds it in an enhanced multi-frame file."""
 BESIDES = (*SUFFIXES, ".nii", ".gz", ".txt", ".csv", ".json", ".xml", ".yaml", ".yml", ".pdf", ".html", ".md", ".db",
@@ -83,7 +84,7 @@ class Header:
     description: str
     patient: str
     colour: str | None
-    """Photometric interpretation where it is not grey."""
+    """Photometric interpretation where it is not grey; a palette may hold greys alone, which its pixels tell."""
     frames: tuple[Frame, ...]
 
 
@@ -184,7 +185,7 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         raise UnusableError(f"broken DICOM file: {name} without Rows and Columns (cut off?)")
     count = 0 if kind == "other" else _frame_count(dataset, size)
     photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
-    grey = photometric.startswith("MONOCHROME") and int(dataset.get("SamplesPerPixel") or 1) == 1
+    grey = photometric.startswith(("MONOCHROME", "PALETTE")) and int(dataset.get("SamplesPerPixel") or 1) == 1
     return Header(
         path,
         kind,

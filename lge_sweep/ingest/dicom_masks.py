@@ -13,11 +13,14 @@ from lge_sweep.config.data import ColourMask, DicomFolders, IndexMask, NiftiMask
 from lge_sweep.ingest.dicom_header import Header, quiet
 from lge_sweep.ingest.dicom_series import Stack
 from lge_sweep.ingest.files import check_file, list_files
+from lge_sweep.ingest.geometry import Mismatch, is_lost, turn_between
 from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import check_size
+from lge_sweep.ingest.mask_place import TRUSTED
 from lge_sweep.ingest.masks import from_values, open_mask
-from lge_sweep.ingest.nifti import Voxels, attempt, only_nifti, read_voxels
+from lge_sweep.ingest.nifti import attempt, only_nifti
+from lge_sweep.ingest.nifti_grid import Voxels, read_voxels
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import Label
 
@@ -116,20 +119,21 @@ def _from_nifti(
     if voxels is None:
         return None, ()
     try:
-        array, notes = onto_stack(voxels, stack)
+        array, notes = onto_stack(voxels, stack, trust=mask.trust_grid)
         return from_values(array, IndexMask(values=mask.values), f"NIfTI ({array.dtype})"), notes
     except ValueError as error:
         findings.append(f"{path.name}: {error}")
     return None, ()
 
 
-def onto_stack(voxels: Voxels, stack: Stack) -> tuple[NDArray[np.number], tuple[str, ...]]:
+def onto_stack(voxels: Voxels, stack: Stack, *, trust: bool = False) -> tuple[NDArray[np.number], tuple[str, ...]]:
     """Turn a NIfTI array onto the grid of a DICOM series by the positions of both.
 
     Args:
         voxels: the array and where it lies. Where it is centred on the origin, as programs that lost the position
             write it, it is taken in the order [columns, rows, slices].
         stack: the series.
+        trust: take it in that order in any case.
 
     Returns:
         [S, H, W] values, and what a user should know.
@@ -139,27 +143,21 @@ def onto_stack(voxels: Voxels, stack: Stack) -> tuple[NDArray[np.number], tuple[
     """
     height, width = stack.frames[0].size
     slots = list(stack.slots)
-    shape = (width, height, len(slots))
-    placed = stack.affine(alone_mm=voxels.zooms[voxels.array.shape.index(min(voxels.array.shape))])
-    lost = not voxels.affine[:3, 3].any() and np.count_nonzero(voxels.affine[:3, :3]) == 3
-    if placed is None or lost:
-        if voxels.array.shape != shape:
-            raise UnusableError(_wrong_size(voxels.array.shape, shape) + " (columns, rows, slices)")
-        return voxels.array.transpose(2, 1, 0), (NO_PLACE,)
-    shape = (width, height, slots[-1] + 1)  # with an empty slice where the series lacks one
-    relative = np.linalg.inv(placed[:, [1, 0, 2, 3]]) @ voxels.affine
-    turn = np.rint(relative[:3, :3]).astype(int)
-    source = np.abs(turn).argmax(axis=1)
-    permutes = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
-    if not permutes or np.abs(relative[:3, :3] - turn).max() > 0.02:
-        raise UnusableError("mask lies on another grid than its series (direction or spacing); resample it")
-    if tuple(voxels.array.shape[axis] for axis in source) != shape:
-        raise UnusableError(_wrong_size([voxels.array.shape[a] for a in source], shape) + " (columns, rows, slices)")
-    backwards = tuple(axis for axis in range(3) if turn[axis].sum() < 0)
-    first = np.array([shape[axis] - 1 if axis in backwards else 0 for axis in range(3)])
-    if np.abs(relative[:3, 3] - first).max() > 0.25:
-        raise UnusableError("mask lies elsewhere than its series (its first voxel is shifted); resample it")
-    return np.flip(voxels.array.transpose(*source), backwards).transpose(2, 1, 0)[slots], ()
+    steps = np.linalg.norm(voxels.matrix[:3, :3], axis=0)
+    placed = stack.affine(alone_mm=float(steps[np.argmin(voxels.array.shape)]))
+    if trust or placed is None or not voxels.placed or is_lost(voxels.matrix):
+        if voxels.array.shape != (width, height, len(slots)):
+            raise UnusableError(
+                _wrong_size(voxels.array.shape, (width, height, len(slots))) + " (columns, rows, slices)"
+            )
+        return voxels.array.transpose(2, 1, 0), (TRUSTED if trust else NO_PLACE,)
+    shape = (height, width, slots[-1] + 1)  # with an empty slice where the series lacks one
+    if sorted(voxels.array.shape) != sorted(shape):
+        raise UnusableError(_wrong_size(voxels.array.shape, (width, height, shape[2])) + " (columns, rows, slices)")
+    turn = turn_between(placed, shape, voxels.matrix, voxels.array.shape)
+    if isinstance(turn, Mismatch):
+        raise UnusableError(f"mask lies elsewhere than its series ({turn.why}); resample it onto the series")
+    return turn.apply(voxels.array).transpose(2, 0, 1)[slots], ()
 
 
 # ---------------------------------------------------------------------------------------------------------- DICOM SEG

@@ -3,39 +3,63 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.dataset import Dataset, FileDataset
+from pydicom.dataset import Dataset
 
 from lge_sweep.ingest.dicom_header import Frame, element, numbers, quiet
+from lge_sweep.ingest.dicom_stored import Stored, read_stored
+from lge_sweep.ingest.dicom_tables import COLOURS, grey_palette, modality_table, voi_table
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.isolate import read_safely
-from lge_sweep.ingest.limits import check_size
 from lge_sweep.ingest.volume import Pixels, UnusableError
 
 TAGS = [
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData", "FloatPixelData",
-    "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "RescaleSlope", "RescaleIntercept", "WindowCenter",
-    "WindowWidth", "VOILUTFunction", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelPaddingValue",
+    "PixelPaddingRangeLimit", "FloatPixelPaddingValue", "FloatPixelPaddingRangeLimit", "DoubleFloatPixelPaddingValue",
+    "DoubleFloatPixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence",
+    "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape", "PixelPresentation",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    *(f"{colour}PaletteColorLookupTable{part}" for colour in COLOURS for part in ("Descriptor", "Data")),
 ]  # fmt: skip
+TWO_RESCALES = "has a Modality LUT and a RescaleSlope or RescaleIntercept; the table is taken (DICOM PS3.3 C.11.1)"
+TWO_POLARITIES = (
+    "its PhotometricInterpretation and PresentationLUTShape contradict each other on whether small values are bright; "
+    "the first is taken: see that blood and scar are bright"
+)
+COLOURED = "some of its values are meant to be shown in colour (PixelPresentation); they are taken as grey levels"
+PALETTE = "its grey levels are those that its palette shows"
 
 
-def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> list[Pixels]:
+class Decoded(NamedTuple):
+    """Frames of a file."""
+
+    images: list[Pixels]
+    """[H, W] grey levels of each frame, NaN where the file declares its pixels to be no anatomy."""
+    notes: tuple[str, ...]
+    """What a user should know."""
+
+
+def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
     """Decode frames of one file.
 
-    Grey levels are stored value x RescaleSlope + RescaleIntercept; MONOCHROME1, where small values are bright, is
-    turned over. The file's number type is kept where nothing changes it, else it is float32.
+    Grey levels are what the file's Modality LUT gives, or, where there is none, stored value x RescaleSlope +
+    RescaleIntercept; or what a palette of greys shows. MONOCHROME1, where small values are bright, is turned over.
+    Padding becomes NaN; it is found among the stored values (`read_stored`). The file's number type is kept where
+    nothing changes it, else it is float32, as it is with padding.
 
     Args:
         path: the file.
         frames: those of its frames that are wanted.
-        window: give what the file's window shows, 0-255, instead.
+        window: give what the file's first window shows, 0-255, instead; or its first VOI LUT, where it has no window.
 
     Returns:
-        [H, W] grey levels of each frame.
+        The grey levels, and what a user should know.
 
     Raises:
         UnusableError: the pixels are missing, cut off, or cannot be decoded; or a window is wanted and not there.
@@ -44,13 +68,14 @@ def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> list[Pixel
     return read_safely(_read_pixels, path, frames, window)
 
 
-def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> list[Pixels]:
+def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
     try:
         # what overflows is infinite, and found as such where grey levels are looked at
         with quiet(), np.errstate(over="ignore", invalid="ignore"):
             dataset = pydicom.dcmread(path, specific_tags=list(TAGS))
-            stored = _stored(dataset)
-            return [_grey(dataset, stored[frame.number], frame.number, window) for frame in frames]
+            stored = read_stored(dataset)
+            images = [_grey(dataset, stored, frame.number, window) for frame in frames]
+            return Decoded(images, stored.notes + _notes(dataset))
     except UnusableError:
         raise
     except Exception as error:  # pydicom raises whatever broken bytes lead to
@@ -92,43 +117,62 @@ def apply_window(pixels: Pixels, centre: float, width: float, function: str = "L
     return np.asarray(np.rint(np.clip(share, 0, 1) * 255), dtype=np.uint8)
 
 
-def _stored(dataset: FileDataset) -> Pixels:
-    """Return the stored values [frames, H, W]; bits above BitsStored are dropped, the sign is that of the top one."""
-    if "PixelData" not in dataset and "FloatPixelData" not in dataset:
-        raise UnusableError("has no pixel data (cut off?)")
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
-    name = syntax.name if syntax else "no transfer syntax"
-    rows, columns = int(dataset.Rows), int(dataset.Columns)
-    check_size(rows, columns, int((numbers(dataset, "NumberOfFrames", 1) or (1,))[0]))
-    try:
-        array = np.asarray(dataset.pixel_array)
-    except Exception as error:  # each plugin has its own
-        raise UnusableError(
-            f"its pixels cannot be decoded ({name}; {type(error).__name__}): cut off, or an encoding without a plugin"
-        ) from None
-    if array.size % (rows * columns) or not array.size:
-        raise UnusableError(f"its pixels are not {rows}x{columns}")
-    array = array.reshape(-1, rows, columns)
-    spare = 8 * array.dtype.itemsize - int(dataset.get("BitsStored") or 8 * array.dtype.itemsize)
-    if array.dtype.kind in "ui" and 0 < spare < 8 * array.dtype.itemsize:
-        array = (array << spare) >> spare
-    return array
+def _grey(dataset: Dataset, stored: Stored, frame: int, window: bool) -> Pixels:
+    """Return the grey levels of a frame, NaN where it is padding."""
+    values, padding = stored.values[frame], stored.padding[frame]
+    if strange := int(np.count_nonzero(np.isnan(values) & ~padding)) if values.dtype.kind == "f" else 0:
+        raise UnusableError(f"{strange} pixels are NaN, which the file does not declare to be padding")
+    grey = _levels(dataset, values, stored, frame, window)
+    if not padding.any():
+        return grey if grey.dtype != np.float64 else grey.astype(np.float32)
+    return np.where(padding, np.float32(np.nan), grey.astype(np.float32))
 
 
-def _grey(dataset: Dataset, stored: Pixels, frame: int, window: bool) -> Pixels:
+def _levels(dataset: Dataset, values: Pixels, stored: Stored, frame: int, window: bool) -> Pixels:
+    inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+    if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
+        grey, top = grey_palette(dataset, values, stored.signed)
+        return np.asarray(np.rint(grey / top * 255), dtype=np.uint8) if window else grey
+    table = modality_table(dataset, stored.signed)
+    slope, intercept = _rescale(dataset, frame) if table is None else (1.0, 0.0)
+    if window:
+        levels = table.look_up(values) if table else values * slope + intercept
+        lowest = -(1 << (stored.bits - 1)) if stored.signed else 0
+        signed = table is None and min(lowest * slope, ((1 << stored.bits) - 1 + lowest) * slope) + intercept < 0
+        shown = _shown(dataset, levels, frame, signed)
+        return 255 - shown if inverted else shown
+    if table:
+        levels = table.look_up(values)
+        return table.top - levels if inverted else levels
+    if inverted:
+        values = _turned_over(values, stored.bits)
+    if (slope, intercept) == (1.0, 0.0):
+        return values
+    return np.asarray(values * slope + intercept, dtype=np.float32)
+
+
+def _rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
     slope = (numbers(dataset, "RescaleSlope", 1, frame) or (1.0,))[0]
     intercept = (numbers(dataset, "RescaleIntercept", 1, frame) or (0.0,))[0]
     if slope == 0:
         raise UnusableError("RescaleSlope is 0")
-    inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
-    if window:
-        shown = apply_window(stored * slope + intercept, *_window(dataset, frame))
-        return 255 - shown if inverted else shown
-    if inverted:
-        stored = _turned_over(stored, int(dataset.get("BitsStored") or 8 * stored.dtype.itemsize))
-    if (slope, intercept) == (1.0, 0.0):
-        return stored
-    return np.asarray(stored * slope + intercept, dtype=np.float32)
+    return slope, intercept
+
+
+def _notes(dataset: Dataset) -> tuple[str, ...]:
+    photometric, shape = (dataset.get(keyword) for keyword in ("PhotometricInterpretation", "PresentationLUTShape"))
+    rescaled = bool(dataset.get("ModalityLUTSequence")) and any(
+        numbers(dataset, keyword, 1) not in (None, (nothing,))
+        for keyword, nothing in (("RescaleSlope", 1), ("RescaleIntercept", 0))
+    )
+    opposed: bool = (photometric, shape) in {("MONOCHROME2", "INVERSE"), ("MONOCHROME1", "IDENTITY")}
+    coloured = dataset.get("PixelPresentation") in ("COLOR", "MIXED")
+    return (
+        (COLOURED,) * coloured
+        + (TWO_RESCALES,) * rescaled
+        + (TWO_POLARITIES,) * opposed
+        + (PALETTE,) * bool(photometric == "PALETTE COLOR")
+    )
 
 
 def _turned_over(stored: Pixels, bits: int) -> Pixels:
@@ -139,16 +183,29 @@ def _turned_over(stored: Pixels, bits: int) -> Pixels:
     return np.asarray(ends - stored.astype(np.int64), dtype=stored.dtype)
 
 
-def _window(dataset: Dataset, frame: int) -> tuple[float, float, str]:
-    values = []
-    for keyword in ("WindowCenter", "WindowWidth"):
-        value = element(dataset, keyword, frame)
-        first = value if isinstance(value, str | float | int) or value is None else next(iter(value), None)
-        try:
-            values.append(float(first) if first is not None else math.nan)
-        except ValueError:
-            values.append(math.nan)
-    if not all(math.isfinite(value) for value in values):
-        raise UnusableError("has no WindowCenter and WindowWidth; set source.window: false")
-    function = element(dataset, "VOILUTFunction", frame)
-    return values[0], values[1], str(function or "LINEAR").strip().upper()
+def _shown(dataset: Dataset, levels: Pixels, frame: int, signed: bool) -> NDArray[np.uint8]:
+    """Return what the file's first window shows, or, where it has none, its first VOI LUT.
+
+    Args:
+        dataset: the file.
+        levels: [H, W] grey levels of the frame.
+        frame: its index.
+        signed: whether grey levels may be negative.
+    """
+    values = [_first_number(element(dataset, keyword, frame)) for keyword in ("WindowCenter", "WindowWidth")]
+    if all(math.isfinite(value) for value in values):
+        function = element(dataset, "VOILUTFunction", frame)
+        return apply_window(levels, values[0], values[1], str(function or "LINEAR").strip().upper())
+    table = voi_table(dataset, frame, signed)
+    if table is None:
+        raise UnusableError("has no WindowCenter and WindowWidth, and no VOI LUT; set source.window: false")
+    share = np.minimum(table.look_up(np.rint(levels)) / table.top, 1)
+    return np.asarray(np.rint(share * 255), dtype=np.uint8)
+
+
+def _first_number(value: Any) -> float:
+    first = value if isinstance(value, str | float | int) or value is None else next(iter(value), None)
+    try:
+        return float(first) if first is not None else math.nan
+    except ValueError:
+        return math.nan

@@ -2,16 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import DicomFolders
-from lge_sweep.ingest.dicom_header import Frame, Header
+from lge_sweep.ingest.dicom_header import Frame, Header, Numbers
+from lge_sweep.ingest.geometry import Matrix, shape_notes
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, Range, check_size
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.patterns import search
+
+Vector = NDArray[np.float64]
 
 TOUCHING_MM = 0.01
 """Slices nearer to each other than this are at the same position."""
@@ -23,6 +26,10 @@ PHYSICAL: dict[str, tuple[str, Range]] = {
     "position": ("ImagePositionPatient", POSITION_MM),
 }
 """Attribute of a frame -> its keyword, and the values it may have."""
+ROUNDED = 1e-4
+"""Share by which pixel spacings of one series may differ, by how they were rounded; their mean is taken."""
+OFF_MM = 0.1
+"""Distance of a slice's corners from a straight, even stack from which on it is told."""
 UNEVEN = 0.1
 """Share of the slice distance by which steps between slices may differ and count as equal."""
 OVERLAPPING = 0.6
@@ -50,7 +57,7 @@ class Stack:
     notes: tuple[str, ...]
     slots: tuple[int, ...]
 
-    def affine(self, alone_mm: float | None = None) -> NDArray[np.float64] | None:
+    def affine(self, alone_mm: float | None = None) -> Matrix | None:
         """Return where the stack lies: [4, 4] index (row, column, slot) -> mm; right, front, head are positive.
 
         The step from slot to slot is that of the positions, (last - first) / the last slot.
@@ -72,11 +79,11 @@ class Stack:
             distance = alone_mm
         if not np.isfinite(distance):
             return None
-        along_row, along_column = np.array(first.orientation[:3]), np.array(first.orientation[3:])
+        row, column, normal = _directions(first)
         origin = np.array(first.position)
-        step = (last.position - origin) / steps if steps else np.cross(along_row, along_column) * distance
+        step = (last.position - origin) / steps if steps else normal * distance
         affine = np.eye(4)
-        affine[:3] = np.stack([along_column * rows_mm, along_row * columns_mm, step, origin], axis=1)
+        affine[:3] = np.stack([column * rows_mm, row * columns_mm, step, origin], axis=1)
         return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
 
 
@@ -142,7 +149,8 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
         findings.append(problem)
         return None
     if len(frames) == 1:
-        return _stack(frames, _told_distance(frames[0]), notes, [0])
+        distance, said = _alone(frames[0])
+        return _stack(frames, distance, [*notes, *said], [0])
     along = _along(frames)
     order = np.argsort(along, kind="stable")
     frames, along = [frames[k] for k in order], along[order]
@@ -158,23 +166,57 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
             "mm (a slice taken twice?); slices that overlap have no volume; keep one of them"
         )
         return None
-    distance, strides = _distance(steps, usual)
+    strides = _strides(steps, usual)
+    slots = [0, *np.cumsum(strides).tolist()]
+    distance = float((along[-1] - along[0]) / slots[-1])
     if np.ptp(steps) > UNEVEN * distance:
-        missing = int(strides.sum()) - len(steps)
+        missing = slots[-1] - len(steps)
         apart = f"slices are {steps.min():.3g} to {steps.max():.3g} mm apart"
         notes.append(
             f"{apart} ({missing} missing?); volumes take {distance:.4g} mm a slice, nothing where one is missing"
             if missing
-            else f"{apart}; volumes take the median, and a NIfTI file spaces them evenly"
+            else f"{apart}; volumes take the mean, {distance:.4g} mm"
         )
-    slots = [0, *np.cumsum(strides).tolist()]
+    notes += _told_otherwise(frames[0], distance)
     try:
         SLICE_MM.check("distance of slices by their ImagePositionPatient", (distance,))
         check_size(*frames[0].size, slots[-1] + 1)
     except UnusableError as error:
         findings.append(str(error))
         return None
-    return _stack(frames, round(distance, 4), notes, slots)
+    return _stack(frames, round(distance, 6), notes, slots)
+
+
+def _alone(frame: Frame) -> tuple[float | None, list[str]]:
+    """Return the distance that a single slice stands for, and a note where the scanner tells two.
+
+    It is SpacingBetweenSlices, from centre to centre; but where that is less than the slice is thick, it is not: some
+    scanners write the gap there. Then it is the thickness, which is all that the slice shows.
+
+    Source:
+        DICOM PS3.3 C.8.3.1 (Spacing Between Slices is measured from the centre of each slice).
+    """
+    between, thickness = (abs(mm) if mm else None for mm in (frame.between, frame.thickness))
+    if between is None or thickness is None:
+        return between or thickness, []
+    if between < thickness * (1 - UNEVEN):
+        why = "less than the slice is thick, perhaps a gap; the thickness is taken"
+        return thickness, [f"SpacingBetweenSlices {between:.4g} mm of a single slice of {thickness:.4g} mm is {why}"]
+    return between, []
+
+
+def _told_otherwise(frame: Frame, distance: float) -> list[str]:
+    """Return a note where SpacingBetweenSlices is not the distance in mm that the positions tell."""
+    if not frame.between or abs(abs(frame.between) / distance - 1) <= UNEVEN:
+        return []
+    told = abs(frame.between)
+    said = f"slices are {distance:.4g} mm apart by their positions, SpacingBetweenSlices says {told:.4g} mm"
+    times = round(distance / told)
+    if frame.thickness and told < frame.thickness and abs((told + frame.thickness) / distance - 1) <= UNEVEN:
+        said += f", which is the gap between slices of {frame.thickness:.4g} mm"
+    elif times > 1 and abs(distance / told / times - 1) <= UNEVEN:
+        said += f" (of {times} slices, only one is there?)"
+    return [f"{said}; volumes take the positions"]
 
 
 def _usual(steps: NDArray[np.float64], frame: Frame) -> float:
@@ -195,13 +237,11 @@ def _usual(steps: NDArray[np.float64], frame: Frame) -> float:
     return float(common[np.argmin(np.abs(np.log(common / told)))] if told else common.min())
 
 
-def _distance(steps: NDArray[np.float64], usual: float) -> tuple[float, NDArray[np.intp]]:
-    """Return the distance of slices, and how often it goes into each step; 1 where that is no whole number."""
+def _strides(steps: NDArray[np.float64], usual: float) -> NDArray[np.intp]:
+    """Return how often the distance of slices goes into each step; 1 where that is no whole number."""
     strides = np.maximum(np.rint(steps / usual), 1).astype(int)
     distance = float(np.median(steps / strides))
-    if (np.abs(steps / distance - strides) < UNEVEN).all():
-        return distance, strides
-    return float(np.median(steps)), np.ones_like(strides)
+    return strides if (np.abs(steps / distance - strides) < UNEVEN).all() else np.ones_like(strides)
 
 
 def _stack(frames: Sequence[Frame], distance: float | None, notes: Sequence[str], slots: Sequence[int]) -> Stack:
@@ -209,10 +249,49 @@ def _stack(frames: Sequence[Frame], distance: float | None, notes: Sequence[str]
     if first.spacing is None:
         notes = [*notes, NO_SPACING]
     else:
-        rows, columns = first.spacing
+        known = [frame.spacing for frame in frames if frame.spacing is not None]
+        rows, columns = np.mean(known, axis=0).round(9).tolist()
         spacing = (rows, columns, float("nan") if distance is None else distance)
         notes = [*notes, NO_DISTANCE] if distance is None else notes
-    return Stack(tuple(frames), spacing, first.thickness, tuple(notes), tuple(slots))
+    stack = Stack(tuple(frames), spacing, first.thickness, tuple(notes), tuple(slots))
+    return replace(stack, notes=(*notes, *_shape_notes(stack)))
+
+
+def _shape_notes(stack: Stack) -> list[str]:
+    """Say where the stack is no upright box, and where no single matrix can tell exactly where its slices are."""
+    affine = stack.affine()
+    if affine is None or len(stack.frames) == 1:
+        return []
+    off = max(_off_mm(frame, affine, slot) for frame, slot in zip(stack.frames, stack.slots, strict=True))
+    irregular = (
+        f"slices lie up to {off:.3g} mm off an evenly spaced, straight stack; a NIfTI file places them in one, a DICOM "
+        "SEG as they are"
+    )
+    return [*shape_notes(affine), *([irregular] if off > OFF_MM else [])]
+
+
+def _off_mm(frame: Frame, affine: Matrix, slot: int) -> float:
+    """Return how far the corners of a frame are from where an affine puts them, in mm."""
+    assert frame.position is not None
+    assert frame.spacing is not None
+    row, column, _ = _directions(frame)
+    last = np.array(frame.size) - 1
+    own = np.stack([column * frame.spacing[0], row * frame.spacing[1], np.array(frame.position)], axis=1)
+    corners = np.array([(i, j, 1) for i in (0, last[0]) for j in (0, last[1])]).T
+    placed = affine @ np.insert(corners.astype(float), 2, slot, axis=0)
+    return float(np.abs(np.diag([-1, -1, 1]) @ own @ corners - placed[:3]).max())
+
+
+def _directions(frame: Frame) -> tuple[Vector, Vector, Vector]:
+    """Return the directions along a row, along a column, and of the normal, at right angles and of length 1.
+
+    Numbers of few digits are neither; the column's direction gives way.
+    """
+    assert frame.orientation is not None
+    row, column = np.array(frame.orientation[:3]), np.array(frame.orientation[3:])
+    normal = np.cross(row, column)
+    row, normal = row / np.linalg.norm(row), normal / np.linalg.norm(normal)
+    return row, np.cross(normal, row), normal
 
 
 def _told_distance(frame: Frame) -> float | None:
@@ -240,10 +319,17 @@ def _one_kind(frames: Sequence[Frame]) -> list[str]:
     if len(sizes) > 1:
         found.append(f"its images differ in size ({', '.join(f'{h}x{w}' for h, w in sizes)}); one series has one size")
     spacings = {frame.spacing for frame in frames}
-    if len(spacings) > 1:
-        listed = ", ".join(sorted("none" if s is None else f"{s[0]:g}x{s[1]:g} mm" for s in spacings))
-        found.append(f"its images differ in PixelSpacing ({listed}); one series has one spacing")
+    if len(spacings) > 1 and not _nearly_one([spacing for spacing in spacings if spacing], len(spacings)):
+        listed = ", ".join(sorted("none" if s is None else f"{s[0]:.10g}x{s[1]:.10g} mm" for s in spacings))
+        found.append(
+            f"its images differ in PixelSpacing ({listed}) by more than {100 * ROUNDED:g} %; one series has one spacing"
+        )
     return found
+
+
+def _nearly_one(known: Sequence[Numbers], count: int) -> bool:
+    """Whether spacings, `count` with those that are not known, differ by rounding alone."""
+    return len(known) == count and bool((np.ptp(known, axis=0) <= ROUNDED * np.min(known, axis=0)).all())
 
 
 def _unplaced(frames: Sequence[Frame]) -> str | None:
@@ -271,21 +357,24 @@ def _crooked(frames: Sequence[Frame]) -> str | None:
     return None
 
 
-def _along(frames: Sequence[Frame]) -> NDArray[np.float64]:
-    directions = np.array(frames[0].orientation)
-    normal = np.cross(directions[:3], directions[3:])
-    along: NDArray[np.float64] = np.array([frame.position for frame in frames]) @ normal
-    return along
+def _along(frames: Sequence[Frame]) -> Vector:
+    """Return where each image is along the stack's normal, in mm."""
+    return np.array([frame.position for frame in frames]) @ _directions(frames[0])[2]
 
 
 def _crowded(frames: Sequence[Frame], steps: NDArray[np.float64]) -> str:
     places = 1 + int((steps >= TOUCHING_MM).sum())
     triggers = {frame.trigger for frame in frames if frame.trigger is not None}
-    if len(frames) >= 3 * places or len(triggers) > places:
+    if (places > 1 and len(frames) >= 3 * places) or len(triggers) > places:
         return (
             f"looks like a cine, not LGE: {len(frames)} images at {places} position{'s' * (places > 1)}"
             + (f", {len(triggers)} trigger times" if len(triggers) > 1 else "")
             + "; make source.series_pattern stricter, or name the series in source.series"
+        )
+    if places == 1 and len(frames) > 2:
+        return (
+            f"all {len(frames)} images have the same ImagePositionPatient: the export lost where slices lie, or they "
+            "show one slice many times; export the series again with its positions, or name another in source.series"
         )
     first = int(np.argmax(steps < TOUCHING_MM))
     a, b = (_called(frame) for frame in frames[first : first + 2])

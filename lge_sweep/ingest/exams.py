@@ -15,7 +15,8 @@ from lge_sweep.ingest.dicom_header import dicom_files, read_header
 from lge_sweep.ingest.files import check_file, list_files, subfolders
 from lge_sweep.ingest.limits import blank_slices
 from lge_sweep.ingest.nifti import as_exam as nifti_exam
-from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti, read_grid
+from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti
+from lge_sweep.ingest.nifti_grid import read_grid
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam, UnusableError
 

@@ -64,18 +64,34 @@ def check_size(rows: int, columns: int, slices: int = 1) -> None:
         )
 
 
-def grey_problem(image: NDArray[np.number]) -> str | None:
-    """Say why an image [H, W] cannot be used: grey levels that are none, or nothing to see in it."""
+def grey_problem(image: NDArray[np.number], *, padded: bool = False) -> str | None:
+    """Say why an image cannot be used: grey levels that are none, or nothing to see in it.
+
+    Args:
+        image: [H, W].
+        padded: whether its reader puts NaN where the file declares pixels to be no anatomy; else NaN is a problem.
+    """
+    padding = np.isnan(image) & padded
+    if padding.all():
+        return "every pixel is padding, declared to be no anatomy; leave the slice out"
+    image = image[~padding]
     if strange := int(np.count_nonzero(~np.isfinite(image))):
         return f"{strange} pixels are not finite numbers"
     if problem := GREY.problem("grey level", (float(image.min()), float(image.max()))):
         return problem
     if image.min() == image.max():
-        return f"every pixel has the same grey level, {image.min():g}; nothing can be seen"
+        which = "every pixel that is not padding" if padding.any() else "every pixel"
+        return f"{which} has the same grey level, {image.min():g}; nothing can be seen"
     return None
 
 
-def blank_slices(pixels: NDArray[np.number]) -> list[str]:
+def blank_slices(pixels: NDArray[np.number], *, padded: bool = False) -> list[str]:
     """Return a sentence for each slice [H, W] of [S, H, W] that `grey_problem` finds."""
-    problems = [(index, grey_problem(image)) for index, image in enumerate(pixels)]
+    problems = [(index, grey_problem(image, padded=padded)) for index, image in enumerate(pixels)]
     return [f"slice {index}: {problem}" for index, problem in problems if problem]
+
+
+def padding_notes(pixels: NDArray[np.number]) -> list[str]:
+    """Say how much of an exam is padding, NaN; nothing where there is none."""
+    share = 100 * float(np.isnan(pixels).mean())
+    return [f"{share:.3g} % of its pixels are padding, declared to be no anatomy: background"] * (share > 0)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lge_sweep.config.data import ColourMask, IndexMask
+from lge_sweep.ingest.grey_files import opacity
 from lge_sweep.ingest.image_files import read_image
 from lge_sweep.labels import Label
 
@@ -24,6 +25,11 @@ MODES = SHALLOW | DEEP | PALETTE | COLOURED
 def open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
     """Read a mask file and map its pixels to classes.
 
+    Of a picture with a palette, an index mask takes the index, a colour mask the colour. Where the palette holds greys
+    alone, the grey that is shown may be what was meant (programs that shrink PNG files put greys into a palette in any
+    order): it is taken where `mask` lists the greys and not the indices. Where it lists both, they must be the same
+    classes.
+
     Returns:
         [H, W] uint8, values of `Label`.
 
@@ -34,10 +40,10 @@ def open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
     what = f"{MODES.get(image.mode, 'neither grey nor RGB')} (mode {image.mode}, {image.height}x{image.width})"
     if isinstance(mask, ColourMask):
         return _from_colours(image, mask, what)
-    return from_values(_indices(image, what), mask, what)
+    return from_values(_indices(image, mask, what), mask, what)
 
 
-def _indices(image: Image.Image, what: str) -> NDArray[np.number]:
+def _indices(image: Image.Image, mask: IndexMask, what: str) -> NDArray[np.number]:
     """Return the one number a pixel [H, W] of an index mask; alpha is dropped where it says nothing."""
     rule = "source.mask.kind is index, which reads one number a pixel as the class"
     grey = "save the class values as 8-bit grey"
@@ -49,7 +55,25 @@ def _indices(image: Image.Image, what: str) -> NDArray[np.number]:
     if image.mode in {"LA", "PA", "RGBA"} and (clear := int((array[..., -1] < 255).sum())):
         raise ValueError(f"mask is {what} with {clear} pixels that are not opaque, but {rule}; {grey}, without alpha")
     array = array[..., 0] if array.ndim == 3 else array
+    if image.mode in PALETTE:
+        return _of_palette(array, np.asarray(image.convert("RGB")), mask, what)
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
+
+
+def _of_palette(indices: NDArray[np.uint8], shown: NDArray[np.uint8], mask: IndexMask, what: str) -> NDArray[np.uint8]:
+    """Return the numbers that are meant, of the indices [H, W] of a palette and the colours [H, W, 3] that it shows."""
+    if (shown != shown[..., :1]).any():
+        return indices
+    pairs = np.unique(np.stack([indices, shown[..., 0]], axis=-1).reshape(-1, 2), axis=0).tolist()
+    known = [all(pair[way] in mask.values for pair in pairs) for way in (0, 1)]
+    for index, grey in pairs if all(known) else []:
+        classes = mask.values[index], mask.values[grey]
+        if classes[0] != classes[1]:
+            raise ValueError(
+                f"mask is {what}; index {index} is shown as grey {grey}, and source.mask.values lists both, as "
+                f"{classes[0]} and as {classes[1]}; save the class values as 8-bit grey, without a palette"
+            )
+    return shown[..., 0] if known == [False, True] else indices
 
 
 def from_values(array: NDArray[np.number], mask: IndexMask, what: str) -> NDArray[np.uint8]:
@@ -104,6 +128,10 @@ def _from_colours(image: Image.Image, mask: ColourMask, what: str) -> NDArray[np
     labels = np.zeros(packed.shape, dtype=np.uint8)
     for value in found:
         labels[packed == value] = Label[known[value].upper()]
+    if hidden := int(((opacity(image) < 255) & (labels != Label.BACKGROUND)).sum()):
+        raise ValueError(
+            f"mask is {what} with {hidden} pixels that are not opaque and have a class's colour; save it without alpha"
+        )
     return labels
 
 

@@ -14,8 +14,8 @@ UNPLACED = (
 )
 UNMEASURED = "not all distances are known: the NIfTI file has 1 mm in place of those that are not"
 SHEARED = (
-    "its slices are shifted against each other in their planes (a sheared affine): the NIfTI file has an sform only, "
-    "as no qform can hold that; SimpleITK and other programs that use ITK refuse such a file, nibabel reads it"
+    "a sheared stack: the NIfTI file has an sform only, as no qform can hold shear; SimpleITK and other programs that "
+    "use ITK refuse such a file, nibabel reads it"
 )
 SHEAR = 1e-3
 """Cosine between two axes from which on they count as not at right angles; 0.01 mm a slice of 10 mm. ITK refuses a

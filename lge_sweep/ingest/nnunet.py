@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from lge_sweep.config.data import IndexMask, NiftiFolders, NnunetDataset
+from lge_sweep.config.data import NiftiFolders, NnunetDataset
 from lge_sweep.ingest.dataset_json import labels_of, read_description
 from lge_sweep.ingest.limits import blank_slices
 from lge_sweep.ingest.nifti import read_pair
@@ -37,6 +37,7 @@ def read_nnunet(source: NnunetDataset, root: Path, findings: list[str]) -> list[
         description = read_description(root)
         mask = source.mask or labels_of(description).mask(source.classes)
         notes: list[str] = []
+        settings = NiftiFolders(kind="nifti", mask=mask, trust_grid=source.trust_grid)
         entries = list_entries(description, source.channel, root, findings, notes)
     except UnusableError as error:
         findings.append(str(error))
@@ -47,15 +48,14 @@ def read_nnunet(source: NnunetDataset, root: Path, findings: list[str]) -> list[
         case = pseudonym(entry.name, salt) if source.case_ids == "hash" else kept_id(entry.name)
         if case in volumes:
             findings.append(f"{entry.image}: there is another case of this name; rename one of them")
-        elif volume := _read_case(entry, case, root, mask, findings):
+        elif volume := _read_case(entry, case, root, settings, findings):
             volume = _as_told(volume, description.lge_sweep.unplaced.get(entry.name))
             volumes[case] = replace(volume, notes=(*volume.notes, *notes))
     return [volumes[case] for case in sorted(volumes)]
 
 
-def _read_case(entry: Entry, case: str, root: Path, mask: IndexMask, findings: list[str]) -> Volume | None:
+def _read_case(entry: Entry, case: str, root: Path, settings: NiftiFolders, findings: list[str]) -> Volume | None:
     image, label = (PurePosixPath(path).as_posix() for path in (entry.image, entry.label))
-    settings = NiftiFolders(kind="nifti", mask=mask)
     volume = read_pair(case, (root / image, image), (root / label, label), settings, findings)
     if volume is None:
         return None

@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.data import ImagePairs
 from lge_sweep.ingest.files import list_files
-from lge_sweep.ingest.image_files import SUFFIXES, read_image
-from lge_sweep.ingest.limits import grey_problem
+from lge_sweep.ingest.grey_files import open_grey
+from lge_sweep.ingest.image_files import SUFFIXES
+from lge_sweep.ingest.limits import grey_problem, padding_notes
 from lge_sweep.ingest.masks import open_mask
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
-from lge_sweep.ingest.volume import Pixels, Volume, slice_ids
+from lge_sweep.ingest.volume import Exam, Pixels, Volume, slice_ids
 from lge_sweep.patterns import search
 
 T = TypeVar("T")
@@ -81,13 +82,13 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
     if match is None or not match["case"]:
         findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}")
     raw_mask = source.mask
-    pixels = _attempt(image, image.name, _open_grey, findings)
+    pixels = _attempt(image, image.name, open_grey, findings)
     labels = _attempt(mask, f"{source.labels}/{mask.name}", lambda path: open_mask(path, raw_mask), findings)
     if pixels is None or labels is None:
         return None
     if pixels.shape != labels.shape:
         findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; they must be equal")
-    if problem := grey_problem(pixels):
+    if problem := grey_problem(pixels, padded=True):
         findings.append(f"{image.name}: {problem}")
     if match is None or len(findings) > before:
         return None
@@ -104,19 +105,6 @@ def _attempt(path: Path, name: str, reader: Callable[[Path], T], findings: list[
     return None
 
 
-def _open_grey(path: Path) -> Pixels:
-    image = read_image(path)
-    mode = {"P": "RGBA", "1": "L", "LA": "L"}.get(image.mode, image.mode)
-    array = np.asarray(image.convert(mode) if mode != image.mode else image)
-    if array.ndim == 3:
-        if (array[..., :3] != array[..., :1]).any():
-            raise ValueError("image is in colour; LGE slices are grey (was a mask or a screenshot put here?)")
-        array = array[..., 0]
-    if array.dtype == np.int32:
-        array = array.astype(np.float32)
-    return np.ascontiguousarray(array)
-
-
 def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[str]) -> Volume | None:
     members = sorted(members, key=lambda item: item.order)
     sizes = {item.pixels.shape for item in members}
@@ -128,12 +116,9 @@ def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[
     case = kept_id(case) if salt is None else pseudonym(case, salt)
     if salt is not None:
         names = slice_ids(case, len(members))
-    return Volume(
-        case=case,
-        slices=names,
-        pixels=np.stack([item.pixels for item in members]),
-        labels=np.stack([item.labels for item in members]),
-    )
+    pixels = np.stack([item.pixels for item in members])
+    exam = Exam(case, names, pixels, notes=tuple(padding_notes(pixels)))
+    return exam.with_labels(np.stack([item.labels for item in members]))
 
 
 def _size(array: NDArray[np.number]) -> str:

@@ -58,15 +58,15 @@ def tile(image: Pixels, labels: NDArray[np.uint8]) -> Image.Image:
     """Draw one slice with the outlines of its classes.
 
     Args:
-        image: [H, W] grey levels; shown from the 0.5th to the 99.5th percentile.
+        image: [H, W] grey levels; shown from the 0.5th to the 99.5th percentile. NaN, no anatomy, is black.
         labels: [H, W] classes.
 
     Returns:
         An RGB picture of at most `TILE` pixels a side.
     """
     grey = image.astype(np.float64)
-    low, high = np.percentile(grey, (0.5, 99.5))
-    shown = np.clip((grey - low) / max(high - low, 1e-12), 0, 1) * 255
+    low, high = np.nanpercentile(grey, (0.5, 99.5))
+    shown = np.clip((np.nan_to_num(grey, nan=low) - low) / max(high - low, 1e-12), 0, 1) * 255
     scale = TILE / max(image.shape)
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = Image.fromarray(np.rint(shown).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lge_sweep.ingest.geometry import voxel_mm3
+
 if TYPE_CHECKING:  # nibabel takes a second to import
     from nibabel import Nifti1Header
 
@@ -33,26 +35,27 @@ class StoredGrid:
 
     Attributes:
         header: a header with the file's geometry and nothing else of it.
-        rows: which of the stored axes 0 and 1 becomes the rows; the other becomes the columns, axis 2 the slices.
+        axes: which of the stored axes are the slices, the rows and the columns.
         flips: the stored axes that are reversed for display.
     """
 
     header: "Nifti1Header"
-    rows: int
+    axes: tuple[int, int, int]
     flips: tuple[int, ...]
 
     def to_display(self, stored: Pixels) -> Pixels:
         """Turn a stored array [I, J, K] into slices [S, H, W] as they are looked at."""
-        return np.moveaxis(np.flip(stored, self.flips), (2, self.rows, 1 - self.rows), (0, 1, 2))
+        return np.flip(stored, self.flips).transpose(self.axes)
 
     def from_display(self, slices: Pixels) -> Pixels:
         """Turn slices [S, H, W] back into an array [I, J, K] as it is stored."""
-        return np.flip(np.moveaxis(slices, (0, 1, 2), (2, self.rows, 1 - self.rows)), self.flips)
+        return np.flip(slices.transpose(tuple(np.argsort(self.axes))), self.flips)
 
     def turning(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Return [4, 4]: index (row, column, slice) for display -> index in the stored array, whose shape is given."""
         turning = np.zeros((4, 4))
-        for turned, stored in enumerate((self.rows, 1 - self.rows, 2)):
+        slices, rows, columns = self.axes
+        for turned, stored in enumerate((rows, columns, slices)):
             turning[stored, turned] = -1 if stored in self.flips else 1
             turning[stored, 3] = shape[stored] - 1 if stored in self.flips else 0
         turning[3, 3] = 1
@@ -66,9 +69,10 @@ class Exam:
     Attributes:
         case: pseudonymous id of the patient exam.
         slices: S ids of slices, unique over all cases, ordered from one end of the ventricle to the other.
-        pixels: [S, H, W] grey levels in the scanner's or the file's own units, finite.
-        spacing_mm: (row, column, slice) distance between pixel centres in mm, or None where it is unknown; slice is
-            NaN where only it is unknown.
+        pixels: [S, H, W] grey levels in the scanner's or the file's own units, finite; or NaN, where the file declares
+            a pixel to be no anatomy (padding). The array is float32 where there is padding.
+        spacing_mm: (row, column, slice) distance between pixel centres in mm, or None where it is unknown; that of
+            slices is along their normal, and NaN where only it is unknown.
         thickness_mm: thickness of a slice, or None where it is unknown.
         affine: [4, 4] index (row, column, slot, 1) -> position in mm; right, front and head of the patient are
             positive (RAS+, nibabel's convention). None where orientation, position or spacing is unknown.
@@ -101,13 +105,20 @@ class Exam:
 
     @property
     def voxel_ml(self) -> float | None:
-        """Volume that a pixel stands for, row x column x slice distance / 1000, in mL; None where unknown."""
+        """Volume that a pixel stands for, in mL, `voxel_mm3` of the affine; None where unknown.
+
+        Where only distances are known, it is their product.
+        """
+        if self.affine is not None:
+            return voxel_mm3(self.affine) / 1000
         if self.spacing_mm is None or math.isnan(self.spacing_mm[2]):
             return None
         return math.prod(self.spacing_mm) / 1000
 
     def with_labels(self, labels: NDArray[np.uint8]) -> "Volume":
-        """Put labels [S, H, W] beside the exam's slices."""
+        """Put labels [S, H, W] beside the exam's slices; a note tells where they lie on padding."""
+        stray = int(np.count_nonzero(labels[np.isnan(self.pixels)]))
+        on_padding = f"{stray} labelled pixels of its masks lie on padding, where there is no anatomy"
         return Volume(
             self.case,
             self.slices,
@@ -118,7 +129,7 @@ class Exam:
             affine=self.affine,
             slots=self.slots,
             stored=self.stored,
-            notes=self.notes,
+            notes=(*self.notes, *[on_padding] * (stray > 0)),
             sources=self.sources,
         )
 

@@ -1,13 +1,14 @@
-"""What a clinician reads of each exam: volumes, mass, scar burden, predicted and true."""
+"""What a clinician reads of each exam: volumes, mass, scar burden, what cannot be a heart; predicted and true."""
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.data.resize import resize_labels
+from lge_sweep.ingest import Exam
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.quantify import Burden
+from lge_sweep.quantify import Burden, Finding, implausible
 from lge_sweep.report.clinical_tables import clinical_frame
 
 
@@ -50,3 +51,34 @@ def _quantities(counts: pd.DataFrame, voxel_ml: pd.Series, side: str) -> pd.Data
             "scar_percent": burden.scar_percent,
         }
     return pd.DataFrame.from_dict(rows, orient="index", dtype=float)
+
+
+def case_findings(
+    two_stage: TwoStage, part: str, labels: NDArray[np.uint8]
+) -> dict[str, dict[str, tuple[Finding, ...]]]:
+    """Look for what no left ventricle has in a part's cases: the slices that are used, at the exam's own size.
+
+    The slices' orientation is not known here: a stack is taken to be upright.
+
+    Args:
+        two_stage: the fitted pipeline.
+        part: "val" or "test".
+        labels: [N, S, S] values of `Label`, in the order of the part's rows.
+
+    Returns:
+        "predicted" and "true" -> case -> its findings.
+    """
+    rows = two_stage.fits.rows(part)
+    manifest = two_stage.fits.manifest.iloc[rows].reset_index(drop=True)
+    found: dict[str, dict[str, tuple[Finding, ...]]] = {"predicted": {}, "true": {}}
+    for case, slices in manifest.groupby("case"):
+        images = np.stack([two_stage.images[rows[k]] for k in slices.index])
+        truth = np.stack([two_stage.labels[rows[k]] for k in slices.index])
+        predicted = np.stack([resize_labels(labels[k], *images.shape[1:]) for k in slices.index])
+        spacing = slices[["spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"]].iloc[0].to_numpy(dtype=float)
+        known = None if np.isnan(spacing[:2]).any() else tuple(spacing.tolist())
+        slots = tuple((slices["position"] - slices["position"].min()).tolist())
+        exam = Exam(str(case), tuple(slices["slice"]), images, spacing_mm=known, slots=slots)
+        found["predicted"][str(case)] = implausible(exam, predicted)
+        found["true"][str(case)] = implausible(exam, truth)
+    return found

@@ -1,8 +1,8 @@
 """Segment exams with a shipped model and deliver the results."""
 
 import traceback
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from lge_sweep.choices import look_up
@@ -12,8 +12,10 @@ from lge_sweep.csv_files import join_texts
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.deliver.write import ABOUT, BURDEN
 from lge_sweep.errors import DataError, ModelError
+from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
 from lge_sweep.pipeline.load import NAME, SETTINGS, find_segmenter, is_registered, load_segmenter, read_settings
+from lge_sweep.pipeline.segment import TwoStageSegmenter
 from lge_sweep.whole import file_digest, write_text
 
 
@@ -56,10 +58,12 @@ class Predicted:
     Attributes:
         deliveries: of each exam that was segmented, now or by the same command before.
         problems: a sentence for everything that was wrong with the others.
+        stored: folder of a delivery -> what an archive was given of it.
     """
 
     deliveries: tuple[Delivery, ...]
     problems: tuple[str, ...]
+    stored: Mapping[Path, str] = field(default_factory=dict)
 
 
 def predict_exams(
@@ -88,58 +92,94 @@ def predict_exams(
         DataError: there is no such file or folder, or no exam in it could be read.
         ModelError: there is no such model.
     """
-    path, output = path.expanduser(), output.expanduser()
+    job = prepare(shipped, output, formats)
+    exams, problems = job.read(path.expanduser(), reading)
+    if not exams:
+        raise DataError(str(path), problems)
+    deliveries = job.segment(exams, problems, say)
+    say("done", len(exams), len(exams))
+    return Predicted(tuple(deliveries), (*problems, *job.write_table()))
+
+
+def prepare(shipped: Shipped, output: Path, formats: Sequence[str]) -> "Job":
+    """Load the model that segments; see `predict_exams`."""
     for name in formats:
         look_up("format", name, FORMATS)
     folder = find_segmenter(shipped.model, shipped.runs)
     trust = shipped.trust or is_registered(shipped.model)
     segmenter, settings = load_segmenter(folder, shipped.runtime, trust=trust), read_settings(folder)
-    facts = _facts(folder, settings)
-    exams, problems = read_exams(
-        path,
-        reading.case_ids,
-        series=reading.series,
-        series_pattern=reading.series_pattern or SERIES_PATTERN,
-        window=settings.window,
-        skip={folder.resolve() for folder in (output, *_delivered(output)) if folder.resolve() != path.resolve()},
-    )
-    if not exams:
-        raise DataError(str(path), problems)
-    deliveries: list[Delivery] = []
-    for number, exam in enumerate(exams):
-        say(exam.case, number, len(exams))
-        pixel_mm = exam.spacing_mm and exam.spacing_mm[:2]
+    return Job(segmenter, settings, _facts(folder, settings), output.expanduser(), tuple(formats))
+
+
+@dataclass(frozen=True)
+class Job:
+    """A model that is loaded, and where and how its results are written."""
+
+    segmenter: TwoStageSegmenter
+    settings: SegmenterSettings
+    facts: ModelFacts
+    output: Path
+    formats: tuple[str, ...]
+
+    def read(self, path: Path, reading: Reading) -> tuple[list[Exam], list[str]]:
+        """Read exams as the model needs them; return them, and what is wrong with others."""
+        skip = {folder.resolve() for folder in (self.output, *_delivered(self.output))} - {path.resolve()}
+        return read_exams(
+            path,
+            reading.case_ids,
+            series=reading.series,
+            series_pattern=reading.series_pattern or SERIES_PATTERN,
+            window=self.settings.window,
+            skip=skip,
+        )
+
+    def segment(
+        self, exams: Sequence[Exam], problems: list[str], say: Callable[[str, int, int], None]
+    ) -> list[Delivery]:
+        """Segment exams and write what was found, or find what was written before.
+
+        Args:
+            exams: the exams.
+            problems: what is wrong with an exam; appended to.
+            say: as for `predict_exams`.
+        """
+        deliveries = []
+        for number, exam in enumerate(exams):
+            say(exam.case, number, len(exams))
+            try:
+                deliveries.append(self._deliver(exam))
+            except DataError as error:
+                problems += [f"{exam.case}: {finding}" for finding in error.findings]
+            except ModelError:
+                raise  # it is not the exam's fault
+            except Exception as error:  # an exam nobody thought of must not keep the others from being done
+                place = traceback.extract_tb(error.__traceback__)[-1]  # the message might tell who the patient is
+                what = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
+                problems.append(f"{exam.case}: cannot be segmented or written ({what}); please report this")
+        return deliveries
+
+    def _deliver(self, exam: Exam) -> Delivery:
+        made = read_delivery(self.output, exam, self.formats, self.facts)
+        if made:
+            return made
+        labels = self.segmenter.segment(exam.pixels, exam.spacing_mm and exam.spacing_mm[:2]).labels
+        return deliver(exam, labels, self.output, self.formats, self.facts)
+
+    def write_table(self) -> list[str]:
+        """Write the table of all exams in the output folder; return what was wrong."""
+        table = self.output / BURDEN
         try:
-            made = read_delivery(output, exam, formats, facts)
-            made = made or deliver(exam, segmenter.segment(exam.pixels, pixel_mm).labels, output, formats, facts)
-            deliveries.append(made)
-        except DataError as error:
-            problems += [f"{exam.case}: {finding}" for finding in error.findings]
-        except ModelError:
-            raise  # it is not the exam's fault
-        except Exception as error:  # an exam nobody thought of must not keep the others from being done
-            place = traceback.extract_tb(error.__traceback__)[-1]  # the message might tell who the patient is
-            what = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
-            problems.append(f"{exam.case}: cannot be segmented or written ({what}); please report this")
-    say("done", len(exams), len(exams))
-    problems += _write_table(output)
-    return Predicted(tuple(deliveries), tuple(problems))
+            tables = [folder / BURDEN for folder in _delivered(self.output) if (folder / BURDEN).is_file()]
+            if tables:
+                write_text(table, join_texts(tables))
+        except (OSError, ValueError) as error:
+            return [f"{table}: cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"]
+        return []
 
 
 def _delivered(output: Path) -> list[Path]:
     """Return the folders of exams in an output folder."""
     return [about.parent for about in sorted(output.glob(f"*/{ABOUT}"))]
-
-
-def _write_table(output: Path) -> list[str]:
-    """Write the table of all exams in an output folder; return what was wrong."""
-    try:
-        tables = [folder / BURDEN for folder in _delivered(output) if (folder / BURDEN).is_file()]
-        if tables:
-            write_text(output / BURDEN, join_texts(tables))
-    except (OSError, ValueError) as error:
-        return [f"{output / BURDEN}: cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"]
-    return []
 
 
 def _facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:

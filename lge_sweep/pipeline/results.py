@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 from lge_sweep.config.fits import PREDICTED, TRUE
 from lge_sweep.csv_files import frame_text
 from lge_sweep.labels import SINGLE, Label, class_names
-from lge_sweep.pipeline.cases import clinical_table
+from lge_sweep.pipeline.cases import case_findings, clinical_table
 from lge_sweep.pipeline.compare import Comparison, measure_part
 from lge_sweep.pipeline.variants import PIPELINE, Labelled, Part, shipped_name, shipped_words, two_stage_variants
 from lge_sweep.quantify.thresholds import METHODS
 from lge_sweep.report.bland_altman import figure_bland_altman
-from lge_sweep.report.clinical_tables import agreement_frame, agreement_markdown, clinical_markdown
+from lge_sweep.report.clinical_tables import (
+    agreement_frame,
+    agreement_markdown,
+    clinical_markdown,
+    findings_frame,
+    findings_markdown,
+)
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
 from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
 from lge_sweep.report.write import save_png
@@ -28,6 +34,11 @@ TABLES = "tables.md"
 CASES = (
     "The slices that are used of each exam; truth and prediction counted at the exam's own size, predictions brought "
     "back to it by nearest neighbour."
+)
+
+FINDINGS = (
+    "Mass, volume, thickness, pieces, gaps and place of the labels, against ranges that are far wider than disease. "
+    "Labels outside them are no left ventricle, or not all of one; nothing is corrected or left out for it."
 )
 
 
@@ -87,6 +98,8 @@ def write_results(
     cases = clinical_table(two_stage, part.name, labelled[shipped].labels)
     _write_csv(folder / "cases.csv", cases)
     _write_csv(folder / "agreement.csv", agreement_frame(cases))
+    found = case_findings(two_stage, part.name, labelled[shipped].labels)
+    _write_csv(folder / "findings.csv", findings_frame(found))
     _draw(folder, part, comparison, beside.results, cases, labelled[shipped].labels)
     sections = [
         _heading(folder, part, comparison, looks),
@@ -95,6 +108,7 @@ def write_results(
         "Classical thresholds, of unclipped grey levels of the slices' own pixels:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
         f"## Cases, {shipped}\n\n{CASES}\n\n" + clinical_markdown(cases),
+        f"## Labels that no heart has, {shipped}\n\n{FINDINGS}\n\n" + findings_markdown(found),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
     ]
     write_text(folder / TABLES, "\n\n".join(sections) + "\n")

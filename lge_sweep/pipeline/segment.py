@@ -71,11 +71,12 @@ class TwoStageSegmenter:
         says why that is the inverse).
 
         Args:
-            pixels: [N, H, W] finite grey levels in any unit and of any real number type.
+            pixels: [N, H, W] grey levels in any unit and of any real number type: finite, or NaN where there is no
+                anatomy (padding).
             pixel_mm: their size; needed where `options.crop_margin_mm` is given.
 
         Returns:
-            Labels [N, H, W].
+            Labels [N, H, W]; background where there is no anatomy.
 
         Raises:
             DataError: `pixels` is something else, or their size is needed and not known.
@@ -88,7 +89,7 @@ class TwoStageSegmenter:
         guidance = refine(found)
         frames = join(found, self.find_wall(images, guidance, [pixel_mm] * len(images)), self.options)
         return Segmentation(
-            np.stack([resize_labels(labels, rows, columns) for labels in frames]),
+            without_padding(np.stack([resize_labels(labels, rows, columns) for labels in frames]), np.isnan(pixels)),
             np.asarray(guidance.any(axis=(1, 2))),
         )
 
@@ -216,14 +217,20 @@ def classify(network: Network, inputs: Pixels, stage: int) -> Pixels:
 
 
 def check_pixels(pixels: NDArray[np.number]) -> None:
-    """Raise a DataError unless `pixels` are finite grey levels [N, H, W]."""
+    """Raise a DataError unless `pixels` are grey levels [N, H, W], finite or NaN."""
     if pixels.ndim != 3 or 0 in pixels.shape:
         raise DataError("exam", [f"must be slices, rows and columns [N, H, W], none of them 0; got {pixels.shape}"])
     if not (np.issubdtype(pixels.dtype, np.integer) or np.issubdtype(pixels.dtype, np.floating)):
         raise DataError("exam", [f"grey levels must be integers or real numbers; got {pixels.dtype}"])
-    if not np.isfinite(pixels).all():
-        bad = [index for index, image in enumerate(pixels) if not np.isfinite(image).all()]
-        raise DataError("exam", [f"grey levels must be finite; replace nan and inf in slices {bad} (counted from 0)"])
+    if np.isinf(pixels).any():
+        bad = [index for index, image in enumerate(pixels) if np.isinf(image).any()]
+        rule = "grey levels must be finite, or nan where there is no anatomy"
+        raise DataError("exam", [f"{rule}; replace inf in slices {bad} (counted from 0)"])
+
+
+def without_padding(labels: Pixels, padding: Mask) -> Pixels:
+    """Return labels that are background wherever the image has no anatomy; both of one shape."""
+    return np.where(padding, np.uint8(Label.BACKGROUND), labels)
 
 
 def confine_scar(labels: Pixels) -> Pixels:

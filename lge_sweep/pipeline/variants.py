@@ -19,7 +19,7 @@ from lge_sweep.labels import SINGLE, WALL, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
 from lge_sweep.pipeline.runtime import torch_network
-from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine
+from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
 from lge_sweep.sweep.execute import best_network
 from lge_sweep.sweep.plan import Plan
@@ -159,6 +159,9 @@ class Part:
         self._native = [two_stage.images[row] for row in rows]
         self._native_truth = [two_stage.labels[row] for row in rows]
         self._slices = [to_8_bit(image, two_stage.config.intensity) for image in self._native]
+        size = self.images.shape[1:]
+        padding = [resize_labels(np.isnan(image).astype(np.uint8), *size) > 0 for image in self._native]
+        self._padding: Mask = np.stack(padding)
         self._cavities: dict[bool, Mask] = {}
         self._walls: dict[tuple[object, ...], Pixels] = {}
 
@@ -194,12 +197,14 @@ class Part:
         for number, (name, variant) in enumerate(variants.items()):
             say(name, number, total)
             labels = join(self.cavity(variant), self.wall(variant), variant.options)
+            labels = without_padding(labels, self._padding)
             labelled[name] = Labelled(variant.meaning, labels)
         if single:
             say(SINGLE_NETWORK, len(variants), total)
             nothing = np.zeros(self.images.shape[1:], dtype=np.bool_)
             inputs = np.stack([network_input(image, nothing, SINGLE) for image in self.images])
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE)
+            labels = without_padding(labels, self._padding)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
         shipped = shipped_name(self.two_stage)
         found = labelled[shipped].labels

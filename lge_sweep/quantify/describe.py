@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from lge_sweep.ingest import Volume
 from lge_sweep.quantify.burden import Burden, measure
+from lge_sweep.quantify.findings import Finding
+from lge_sweep.quantify.plausible import implausible, unchecked_note
 
 
 @dataclass(frozen=True)
@@ -16,9 +20,10 @@ class Description:
         size: rows, columns.
         spacing_mm: (row, column, slice), or None where unknown.
         gap_mm: unimaged distance between slices, or None where unknown.
-        grey: lowest and highest grey level.
+        grey: lowest and highest grey level of the anatomy.
         burden: amounts of each class.
         notes: what a user should know.
+        findings: what in the labels no left ventricle has.
     """
 
     case: str
@@ -29,6 +34,7 @@ class Description:
     grey: tuple[float, float]
     burden: Burden
     notes: tuple[str, ...]
+    findings: tuple[Finding, ...]
 
 
 def describe(volume: Volume) -> Description:
@@ -40,7 +46,8 @@ def describe(volume: Volume) -> Description:
         size=(rows, columns),
         spacing_mm=volume.spacing_mm,
         gap_mm=volume.gap_mm,
-        grey=(float(volume.pixels.min()), float(volume.pixels.max())),
+        grey=(float(np.nanmin(volume.pixels)), float(np.nanmax(volume.pixels))),
         burden=measure(volume.labels, volume.voxel_ml),
-        notes=volume.notes,
+        notes=(*volume.notes, *unchecked_note(volume)),
+        findings=implausible(volume, volume.labels),
     )

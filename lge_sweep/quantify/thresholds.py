@@ -6,6 +6,7 @@ What is the same for all methods, and how it differs from a reading by hand:
 - Strictly brighter than the threshold is scar. No component is removed, no hole (no-reflow) filled, no seed grown:
   the sources leave that to a person.
 - Remote myocardium is found without a person: `remote_region`.
+- A pixel that is declared to be no anatomy (NaN) is no wall, whatever is drawn there.
 - Pixels are the image's own, unclipped and linear. Clipping (8-bit display levels) moves the standard deviation of
   dark myocardium and the maximum of bright scar, hence every threshold but Otsu's.
 
@@ -53,7 +54,7 @@ def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
     """Segment the scar of one slice inside a given wall.
 
     Args:
-        image: [H, W], grey level, integers or floats in any linear unit, finite within the wall.
+        image: [H, W], grey level, integers or floats in any linear unit, within the wall finite or NaN (no anatomy).
         wall: [H, W], the myocardium, scar included.
         cavity: [H, W], the LV cavity; only its centre counts, and only for the n-SD methods. Empty: see
             `remote_region`.
@@ -65,7 +66,7 @@ def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
 
     Raises:
         ConfigError: the method is unknown.
-        ValueError: the arrays do not fit each other, or the wall has a pixel that is not finite.
+        ValueError: the arrays do not fit each other, or the wall has a pixel that is infinite.
 
     Source: see `METHODS`.
 
@@ -77,6 +78,7 @@ def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
     """
     chosen = look_up("method", method, METHODS)
     _check(image, wall, cavity)
+    wall = wall & ~np.isnan(image)
     levels = image[wall]
     if levels.size < FEWEST or levels.min() == levels.max():
         return np.zeros_like(wall)
@@ -172,13 +174,11 @@ METHODS["otsu"] = ClassicalMethod(
 
 
 def _check(image: Image, wall: Mask, cavity: Mask) -> None:
-    """Raise ValueError unless the three fit each other and the wall's pixels are finite."""
+    """Raise ValueError unless the three fit each other and no pixel of the wall is infinite."""
     if image.ndim != 2:
         raise ValueError(f"image must have shape [H, W], got {image.shape}")
     for name, mask in (("wall", wall), ("cavity", cavity)):
         if mask.dtype != np.bool_ or mask.shape != image.shape:
             raise ValueError(f"{name} must be bool of shape {image.shape}, got {mask.dtype} of shape {mask.shape}")
-    if not np.isfinite(image[wall]).all():
-        raise ValueError(
-            f"image must be finite within the wall, got {int((~np.isfinite(image[wall])).sum())} that are not"
-        )
+    if infinite := int(np.isinf(image[wall]).sum()):
+        raise ValueError(f"image must be finite within the wall, or NaN (no anatomy); got {infinite} that are infinite")

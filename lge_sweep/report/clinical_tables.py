@@ -1,10 +1,11 @@
 """Volumes, mass and scar burden case by case against the truth, and how well they agree."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import pandas as pd
 
+from lge_sweep.quantify import Finding, case_sentences, sentences, without_slices
 from lge_sweep.quantify.agreement import Agreement, agreement
 from lge_sweep.report.final_tables import markdown
 from lge_sweep.text import in_markdown
@@ -117,6 +118,29 @@ def agreement_markdown(frame: pd.DataFrame, quantities: Mapping[str, Quantity] =
         f"{markdown(header, rows)}\n\n95 % limits of agreement (bias -+ 1.96 SD) with 95 % confidence intervals "
         "(Bland and Altman 1999); concordance correlation (Lin 1989).\n"
     )
+
+
+def findings_frame(found: Mapping[str, Mapping[str, Sequence[Finding]]]) -> pd.DataFrame:
+    """Tabulate what no left ventricle has: columns case, labels, plausible, findings; a row a case and kind of labels.
+
+    Args:
+        found: kind of labels ("predicted", "true") -> case -> its findings.
+    """
+    rows = [
+        {"case": case, "labels": kind, "plausible": not own, "findings": "; ".join(sentences(without_slices(own), ()))}
+        for kind, cases in found.items()
+        for case, own in cases.items()
+    ]
+    return pd.DataFrame(rows, columns=["case", "labels", "plausible", "findings"])
+
+
+def findings_markdown(found: Mapping[str, Mapping[str, Sequence[Finding]]]) -> str:
+    """Write how many cases have findings, and which, a line each; see `findings_frame`."""
+    lines = []
+    for kind, cases in found.items():
+        lines.append(f"- {kind} labels: {sum(map(bool, cases.values()))} of {len(cases)} cases have findings")
+        lines += [f"  - {in_markdown(text)}" for text in case_sentences(cases)]
+    return "\n".join(lines)
 
 
 def one_digit(value: float | None, sign: bool = False) -> str:

@@ -1,0 +1,210 @@
+"""Where the voxels of a NIfTI file lie, and how they are turned to be looked at."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isnan, nan
+from pathlib import Path
+from typing import NamedTuple
+
+import nibabel as nib
+import numpy as np
+
+from lge_sweep.ingest.geometry import (
+    DRIFT_MM,
+    Matrix,
+    Steps,
+    agree,
+    drift_mm,
+    is_bare,
+    shape_notes,
+    slices_along,
+    spacing,
+)
+from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM
+from lge_sweep.ingest.nifti_file import read_image
+from lge_sweep.ingest.volume import Pixels, StoredGrid, UnusableError
+
+UNITS = {"meter": 1000.0, "micron": 0.001}
+"""mm in the header's unit of length; mm where the header names none."""
+BARE = (
+    "its affine holds neither distances nor a position (steps of 1 mm); spacing is taken from the header's zooms, and "
+    "where it lies in the patient is unknown"
+)
+UNORIENTED = "its NIfTI header holds no orientation; slices may be mirrored"
+APART_MM = 1.0
+"""Distance between two statements of a position from which on it is told."""
+FLAT = "its NIfTI header holds no slice distance: no volume is valid"
+GEOMETRY = (
+    "xyzt_units", "pixdim", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
+    "sform_code", "srow_x", "srow_y", "srow_z",
+)  # fmt: skip
+"""Fields of a header that tell where its voxels lie; others may tell who the patient is."""
+
+
+class Voxels(NamedTuple):
+    """A NIfTI file as it is stored."""
+
+    array: Pixels
+    """[I, J, K] values, of at most 4 bytes each."""
+    matrix: Matrix
+    """[4, 4] voxel -> mm; right, front, head are positive."""
+    placed: bool
+    """Whether the matrix is where the voxels lie in the patient; else its distances alone are known."""
+    flat: bool
+    """Whether the file is of two dimensions, so that the third distance is unknown."""
+    header: nib.Nifti1Header
+    """The file's `GEOMETRY`."""
+    notes: tuple[str, ...]
+    """What a user should know."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A NIfTI file's array in the order of display.
+
+    Attributes:
+        array: [S, H, W] values.
+        placed: [4, 4] index (row, column, slice) of `array` -> mm; right, front, head are positive. None where the
+            header holds no orientation, or a bare affine.
+        spacing_mm: (row, column, slice); slice is NaN in a file of two dimensions.
+        stored: how the file stores it.
+        notes: what a user should know.
+    """
+
+    array: Pixels
+    placed: Matrix | None
+    spacing_mm: tuple[float, float, float]
+    stored: StoredGrid
+    notes: tuple[str, ...]
+
+
+def read_grid(path: Path) -> Grid:
+    """Read a NIfTI file of one volume and turn its slices the way they are looked at.
+
+    Which axis is that of the slices `slices_along` tells. Within a slice, the axis that is nearer to head-foot (else
+    front-back) becomes the rows, downwards to the feet (the back); the other becomes the columns, rightwards to the
+    patient's left (the back).
+
+    Raises:
+        UnusableError: it holds more than one volume, or its affine or zooms are broken.
+        Whatever nibabel raises for broken files.
+    """
+    return turned(read_voxels(path))
+
+
+def turned(voxels: Voxels) -> Grid:
+    """Turn a stored array the way its slices are looked at, see `read_grid`."""
+    shape = voxels.array.shape
+    distances = np.linalg.norm(voxels.matrix[:3, :3], axis=0)
+    slices = slices_along(
+        shape, (float(distances[0]), float(distances[1]), nan if voxels.flat else float(distances[2]))
+    )
+    stored = StoredGrid(voxels.header, *display(voxels.matrix, slices.axis))
+    matrix = voxels.matrix @ stored.turning(shape)
+    rows_mm, columns_mm, slices_mm = spacing(matrix)
+    PIXEL_MM.check("distance of pixels", (rows_mm, columns_mm))
+    SLICE_MM.check("distance of slices", (slices_mm,))
+    return Grid(
+        np.ascontiguousarray(stored.to_display(voxels.array)),
+        matrix if voxels.placed else None,
+        (rows_mm, columns_mm, nan if voxels.flat else slices_mm),
+        stored,
+        (*voxels.notes, *([slices.note] if slices.note else []), *shape_notes(matrix)),
+    )
+
+
+def read_voxels(path: Path) -> Voxels:
+    """Read a NIfTI file of one volume as it is stored.
+
+    Where its affine and its zooms tell different distances: an affine of bare 1 mm steps tells none, and the zooms are
+    taken; else the affine is. Of sform and qform it is the sform. Either is noted.
+
+    Raises:
+        UnusableError: it holds more than one volume, or its affine or zooms are broken.
+        Whatever nibabel raises for broken files.
+    """
+    image, raw = read_image(path)
+    affine, zooms = _affine(image), _zooms(raw)
+    array = np.asarray(image.dataobj).reshape((*image.shape, 1)[:3])
+    if array.dtype.itemsize > 4:
+        with np.errstate(over="ignore"):  # what becomes infinite is found with what is
+            array = array.astype(np.float32)
+    flat = isnan(zooms[2])
+    steps = (zooms[0], zooms[1], spacing(affine)[2] if flat else zooms[2])
+    oriented = bool(int(image.header["sform_code"]) or int(image.header["qform_code"]))
+    bare = oriented and is_bare(affine) and not agree(affine, steps)
+    notes = [] if oriented else [UNORIENTED]
+    if bare:
+        affine, notes = affine @ np.diag([*steps, 1.0]), [BARE]
+    elif not agree(affine, steps):
+        notes.append(_otherwise(affine, steps))
+    notes += [*([FLAT] if flat and oriented else []), *_two_forms(image, affine)]
+    return Voxels(array, affine, oriented and not bare and not flat, flat, _geometry(image.header), tuple(notes))
+
+
+def display(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int], tuple[int, ...]]:
+    """Tell how a voxel array must be turned to be looked at.
+
+    Args:
+        matrix: [4, 4] voxel -> mm (right, front, head are positive).
+        slices: the axis along which slices follow each other.
+
+    Returns:
+        The axes that are slices, rows and columns, and the axes to reverse before.
+    """
+    orientation = nib.io_orientation(matrix)
+    one, other = (axis for axis in range(3) if axis != slices)
+    rows, columns = (one, other) if orientation[one, 0] > orientation[other, 0] else (other, one)
+    return (slices, rows, columns), tuple(axis for axis in (one, other) if orientation[axis, 1] > 0)
+
+
+def _affine(image: nib.Nifti1Image) -> Matrix:
+    """Return voxel -> world, mm."""
+    affine = np.array(image.affine, dtype=np.float64)
+    if not np.isfinite(affine).all():
+        raise UnusableError("its affine holds numbers that are not finite; write it again with a valid orientation")
+    affine[:3] *= _unit_mm(image.header)
+    POSITION_MM.check("its affine", [float(affine.flat[np.abs(affine).argmax()])])
+    if abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        raise UnusableError("its affine is singular (two axes point the same way, or one has no length)")
+    return affine
+
+
+def _zooms(raw: nib.Nifti1Header) -> Steps:
+    columns, rows, *others = (float(zoom) * _unit_mm(raw) for zoom in raw.get_zooms()[:3])
+    PIXEL_MM.check("its header's zooms: distance of pixels", (columns, rows))
+    SLICE_MM.check("its header's zooms: distance of slices", others)
+    return columns, rows, (*others, float("nan"))[0]
+
+
+def _geometry(header: nib.Nifti1Header) -> nib.Nifti1Header:
+    geometry = nib.Nifti1Header()
+    for field in GEOMETRY:
+        geometry[field] = header[field]
+    return geometry
+
+
+def _otherwise(affine: Matrix, zooms: Steps) -> str:
+    def listed(steps: Iterable[float]) -> str:
+        return "x".join(f"{mm:.6g}" for mm in steps)
+
+    return (
+        f"its affine tells voxels of {listed(np.linalg.norm(affine[:3, :3], axis=0))} mm, its header's zooms "
+        f"{listed(zooms)} mm; the affine is taken"
+    )
+
+
+def _two_forms(image: nib.Nifti1Image, affine: Matrix) -> list[str]:
+    """Return a note where sform and qform differ by more than shear, which a qform cannot hold."""
+    if not (int(image.header["sform_code"]) and int(image.header["qform_code"])) or drift_mm(affine) > DRIFT_MM:
+        return []
+    ends = np.array([[0, 0, 0, 1], [*np.array(image.shape[:2]) - 1, (*image.shape, 1)[2] - 1, 1]]).T
+    apart = (image.get_sform() - image.get_qform()) @ ends * _unit_mm(image.header)
+    most = float(np.abs(apart[:3]).max())
+    return (
+        [f"its sform and its qform place it up to {most:.3g} mm apart; the sform is taken"] if most > APART_MM else []
+    )
+
+
+def _unit_mm(header: nib.Nifti1Header) -> float:
+    return UNITS.get(header.get_xyzt_units()[0], 1.0)
