@@ -48,7 +48,7 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
     """Write images, labels, `dataset.json`, the split, and a data file that reads them back; all of it or nothing.
 
     Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs. Images keep the
-    exam's intensities, grid and place; labels have the values of `Label`. Exams are whole: what `curate.slices` would
+    exam's intensities, voxels and place; labels have the values of `Label`. Exams are whole: what `curate.slices` would
     leave out is in them, and the data file keeps that setting, so that it gives the same slices and the same split.
 
     Args:

@@ -25,24 +25,21 @@ matrix from 1e-4 on, unless a qform, which has right angles, stands beside it.""
 def on_grid(exam: Exam, slices: Pixels, empty: float = 0) -> nib.Nifti1Image:
     """Put an array on the grid of its exam, so that every voxel lies where the slice's pixel does.
 
-    Voxels are [columns, rows, slices] in the exam's order; those of an exam that came as NIfTI and whose place is known
-    are in the order of its file. The affine is the exam's. Where that is unknown it is diagonal: columns run to the
-    patient's left and rows to the back, as slices are looked at, with the distances that are known and 1 mm for those
-    that are not. What the user should know of this is told by `grid_notes`.
+    Voxels are [columns, rows, slices], as slices are looked at, whatever the order of a NIfTI file that the exam came
+    from: all exams of a data set have their axes in one order. The affine is the exam's. Where that is unknown it is
+    diagonal: columns run to the patient's left and rows to the back, with the distances that are known and 1 mm for
+    those that are not. What the user should know of this is told by `grid_notes`.
 
     Args:
         exam: the exam.
         slices: [S, H, W] values, one slice for each of the exam's; their type is kept.
         empty: value of the slices that the exam lacks between others.
     """
-    stack = in_slots(exam, slices, empty)
-    if exam.affine is not None and exam.stored is not None:
-        voxels = exam.stored.from_display(stack)
-        return placed(voxels, exam.affine @ np.linalg.inv(exam.stored.turning(voxels.shape)))
+    voxels = in_slots(exam, slices, empty).transpose(2, 1, 0)
     if exam.affine is not None:
-        return placed(stack.transpose(2, 1, 0), exam.affine[:, [1, 0, 2, 3]])
+        return placed(voxels, exam.affine[:, [1, 0, 2, 3]])
     rows, columns, distance = (1.0 if math.isnan(mm) else mm for mm in _known(exam))
-    return placed(stack.transpose(2, 1, 0), np.diag([-columns, -rows, distance, 1.0]), "aligned")
+    return placed(voxels, np.diag([-columns, -rows, distance, 1.0]), "aligned")
 
 
 def as_stored(exam: Exam, slices: Pixels) -> nib.Nifti1Image:
