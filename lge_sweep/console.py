@@ -286,6 +286,8 @@ def print_predicted(console: Terminal, predicted: "Predicted") -> None:
         console.print(f"{delivery.folder}: {', '.join(files)}", soft_wrap=True)
         for note in delivery.notes:
             console.print(f"  note: {note}", style="yellow", soft_wrap=True)
+    for note in predicted.notes:
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
     console.print(f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis.")
 
 

@@ -35,6 +35,10 @@ def predict(
     series_pattern: Annotated[
         str | None, typer.Option(help="Regular expression that finds the LGE series by its SeriesDescription.")
     ] = None,
+    folders: Annotated[
+        Literal["auto", "cases", "series"],
+        typer.Option(help="What folders in EXAMS are; auto: series where all images have one StudyInstanceUID."),
+    ] = "auto",
 ) -> None:
     """Segment exams with the shipped model: DICOM SEG, NIfTI, pictures, tables, a page an exam. Research use only."""
     with reporting():
@@ -43,7 +47,7 @@ def predict(
         from lge_sweep.pipeline.predict import Reading, Shipped, predict_exams
         from lge_sweep.terminal import make_console
 
-        reading = Reading(case_ids, tuple(series or ()), series_pattern)
+        reading = Reading(case_ids, tuple(series or ()), series_pattern, folders)
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
         console = make_console()
         with progress(console, "segmenting") as say:

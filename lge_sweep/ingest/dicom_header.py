@@ -21,6 +21,7 @@ from lge_sweep.ingest.volume import UnusableError
 Numbers = tuple[float, ...]
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "PatientID",
+    "SeriesNumber", "FrameOfReferenceUID",
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "TriggerTime",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
@@ -81,7 +82,11 @@ class Header:
     study: str
     series: str
     description: str
+    number: str
+    """SeriesNumber; "" where there is none."""
     patient: str
+    reference: str
+    """FrameOfReferenceUID; "" where there is none."""
     colour: str | None
     """Photometric interpretation where it is not grey."""
     frames: tuple[Frame, ...]
@@ -193,10 +198,17 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         study=str(dataset.StudyInstanceUID),
         series=str(dataset.SeriesInstanceUID),
         description=str(dataset.get("SeriesDescription") or "").strip(),
+        number=_series_number(dataset),
         patient=str(dataset.get("PatientID") or "").strip(),
+        reference=str(dataset.get("FrameOfReferenceUID") or ""),
         colour=None if grey else photometric,
         frames=tuple(_frame(path, dataset, k) for k in range(count)) if kind == "image" else (),
     )
+
+
+def _series_number(dataset: Dataset) -> str:
+    told = str(dataset.get("SeriesNumber") or "").strip()
+    return told if told.isdecimal() and len(told) < 10 else ""  # what else is there may tell who the patient is
 
 
 def _frame_count(dataset: Dataset, size: int) -> int:

@@ -1,7 +1,7 @@
 """Read a folder of grey images and a folder of masks of the same names."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -10,21 +10,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import ImagePairs
-from lge_sweep.ingest.files import list_files
+from lge_sweep.ingest.files import closed, list_files
 from lge_sweep.ingest.image_files import SUFFIXES, read_image
 from lge_sweep.ingest.limits import grey_problem
 from lge_sweep.ingest.masks import open_mask
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.unread import is_aside, listed
 from lge_sweep.ingest.volume import Pixels, Volume, slice_ids
 from lge_sweep.patterns import search
+from lge_sweep.text import natural
 
 T = TypeVar("T")
+GAPS = "numbers are missing among those of its slices (slices lost?); the others are taken for neighbours"
+CONVERT = "save the image anew as PNG (masks from where they were drawn: JPEG changes values), or move it elsewhere"
 
 
 @dataclass(frozen=True)
 class _Slice:
     case: str
-    order: tuple[int, str]
+    number: str | None
+    """What the name tells of the slice's place."""
     name: str
     pixels: Pixels
     labels: NDArray[np.uint8]
@@ -45,8 +50,8 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
         DataError: the salt of case ids cannot be had.
     """
     salt = read_salt() if source.case_ids == "hash" else None
-    images = _by_stem(root / source.images, findings)
-    masks = _by_stem(root / source.labels, findings)
+    images = _by_stem(root, source.images, source.labels, findings)
+    masks = _by_stem(root, source.labels, source.images, findings)
     if images and masks:
         findings += [f"{images[stem].name}: has no mask in {source.labels}/" for stem in sorted(images.keys() - masks)]
         findings += [f"{masks[stem].name}: has no image in {source.images}/" for stem in sorted(masks.keys() - images)]
@@ -59,9 +64,11 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
     return sorted((volume for volume in volumes if volume is not None), key=lambda volume: volume.case)
 
 
-def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
-    if not folder.is_dir():
-        findings.append(f"{folder}: no such folder")
+def _by_stem(root: Path, name: str, other: str, findings: list[str]) -> dict[str, Path]:
+    """Return the images of one folder; what else is in it is a finding, but for what is in the `other` folder."""
+    folder = root / name
+    if problem := closed(folder):
+        findings.append(f"{folder}: no such folder" if not folder.is_dir() else f"{folder}: {problem}")
         return {}
     found: dict[str, Path] = {}
     for path in list_files(folder):
@@ -72,7 +79,24 @@ def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
         found[path.stem] = path
     if not found:
         findings.append(f"{folder}: holds no image (looked for {', '.join(SUFFIXES)})")
+    everything = [path for path in list_files(folder, deep=True) if not is_aside(path)]
+    findings += [f"{path}: {closed(path)}" for path in everything if path.is_dir()]
+    files = [path for path in everything if not path.is_dir()]
+    inside = [path for path in files if path.parent != folder and not _is_below(path, root / other)]
+    if strange := listed(p for p in files if p.parent == folder and p.suffix.lower() not in SUFFIXES):
+        findings.append(f"{name}/: files of kinds that are not read: {strange}; {CONVERT}")
+    if inside:
+        folders = sorted({path.relative_to(folder).parts[0] for path in inside}, key=natural)
+        which = ", ".join(folders[:3]) + (f" and {len(folders) - 3} more" if len(folders) > 3 else "")
+        findings.append(
+            f"{name}/: files in folders inside it are not read: {listed(inside)} in {which}; move images into "
+            f"{name}/ itself, and other files elsewhere"
+        )
     return found
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]) -> _Slice | None:
@@ -91,9 +115,7 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
         findings.append(f"{image.name}: {problem}")
     if match is None or len(findings) > before:
         return None
-    number = match.groupdict().get("slice")
-    order = (int(number) if number and number.isdecimal() else 0, image.stem)
-    return _Slice(match["case"], order, image.stem, pixels, labels)
+    return _Slice(match["case"], match.groupdict().get("slice"), image.stem, pixels, labels)
 
 
 def _attempt(path: Path, name: str, reader: Callable[[Path], T], findings: list[str]) -> T | None:
@@ -118,11 +140,14 @@ def _open_grey(path: Path) -> Pixels:
 
 
 def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[str]) -> Volume | None:
-    members = sorted(members, key=lambda item: item.order)
+    problems, notes = _numbering(members)
+    members = sorted(members, key=_place)
     sizes = {item.pixels.shape for item in members}
     if len(sizes) > 1:
         listed = ", ".join(sorted(f"{h}x{w}" for h, w in sizes))
         findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size")
+    findings += [f"case {case}: {problem}" for problem in problems]
+    if len(sizes) > 1 or problems:
         return None
     names = tuple(kept_id(item.name) for item in members)
     case = kept_id(case) if salt is None else pseudonym(case, salt)
@@ -133,7 +158,32 @@ def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[
         slices=names,
         pixels=np.stack([item.pixels for item in members]),
         labels=np.stack([item.labels for item in members]),
+        notes=notes,
     )
+
+
+def _place(item: _Slice) -> tuple[object, ...]:
+    """Return the key that sorts the slices of a case: by what their names tell of their place, else by their names."""
+    return natural(item.number or item.name), natural(item.name)
+
+
+def _numbering(members: Sequence[_Slice]) -> tuple[list[str], tuple[str, ...]]:
+    """Return what is wrong with the numbers of a case's slices, and what a user should know of them."""
+    numbers: dict[int, str] = {}
+    problems = []
+    others = [item.name for item in members if not (item.number or "").isdecimal()]
+    for item in members:
+        if item.name not in others:
+            first = numbers.setdefault(int(item.number or ""), item.name)
+            if first != item.name:
+                problems.append(f"{first} and {item.name} have the same slice number; rename one, or leave it out")
+    if numbers and others:
+        problems.append(
+            f"the name {next(iter(numbers.values()))} tells a slice number, {others[0]} does not, so that their order "
+            "is unknown; number all slices of a case in their names, or none"
+        )
+    steps = np.diff(sorted(numbers))
+    return problems, (GAPS,) * bool(len(steps) and steps.min() != steps.max())
 
 
 def _size(array: NDArray[np.number]) -> str:

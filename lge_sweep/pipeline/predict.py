@@ -12,7 +12,7 @@ from lge_sweep.csv_files import join_texts
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.deliver.write import ABOUT, BURDEN
 from lge_sweep.errors import DataError, ModelError
-from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
+from lge_sweep.ingest.exams import SERIES_PATTERN, Folders, read_exams
 from lge_sweep.pipeline.load import NAME, SETTINGS, find_segmenter, is_registered, load_segmenter, read_settings
 from lge_sweep.whole import file_digest, write_text
 
@@ -42,11 +42,13 @@ class Reading:
         case_ids: "hash" or "keep".
         series: SeriesInstanceUIDs of the LGE series.
         series_pattern: regular expression that finds it by its description; None: the names of LGE.
+        folders: what the folders in a folder of exams are: "auto", "cases" or "series".
     """
 
     case_ids: CaseIds = "hash"
     series: tuple[str, ...] = ()
     series_pattern: str | None = None
+    folders: Folders = "auto"
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,12 @@ class Predicted:
     Attributes:
         deliveries: of each exam that was segmented, now or by the same command before.
         problems: a sentence for everything that was wrong with the others.
+        notes: what was left out and is no problem, a sentence each.
     """
 
     deliveries: tuple[Delivery, ...]
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def predict_exams(
@@ -95,13 +99,16 @@ def predict_exams(
     trust = shipped.trust or is_registered(shipped.model)
     segmenter, settings = load_segmenter(folder, shipped.runtime, trust=trust), read_settings(folder)
     facts = _facts(folder, settings)
+    notes: list[str] = []
     exams, problems = read_exams(
         path,
         reading.case_ids,
         series=reading.series,
         series_pattern=reading.series_pattern or SERIES_PATTERN,
+        folders=reading.folders,
         window=settings.window,
         skip={folder.resolve() for folder in (output, *_delivered(output)) if folder.resolve() != path.resolve()},
+        notes=notes,
     )
     if not exams:
         raise DataError(str(path), problems)
@@ -123,7 +130,7 @@ def predict_exams(
             problems.append(f"{exam.case}: cannot be segmented or written ({what}); please report this")
     say("done", len(exams), len(exams))
     problems += _write_table(output)
-    return Predicted(tuple(deliveries), tuple(problems))
+    return Predicted(tuple(deliveries), tuple(problems), tuple(notes))
 
 
 def _delivered(output: Path) -> list[Path]:
