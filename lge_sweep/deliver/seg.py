@@ -1,6 +1,6 @@
 """Labels as a DICOM Segmentation that refers to the images they were made from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import highdicom as hd
@@ -85,11 +85,14 @@ def write_seg(result: Result, path: Path) -> None:
 def _segmentation(result: Result) -> hd.seg.Segmentation:
     exam, model = result.exam, result.model
     sources = [_header(path, exam) for path in dict.fromkeys(source.path for source in exam.sources)]
+    series = [str(source.SeriesInstanceUID) for source in sources]
+    for source in sources:  # highdicom takes images of one series only; each gets its own back in `_refer`
+        source.SeriesInstanceUID = series[0]
     pixels = result.labels
     if "NumberOfFrames" in sources[0]:  # highdicom takes the planes of a multi-frame file in the file's order
         pixels = np.zeros((int(sources[0].NumberOfFrames), *result.labels.shape[1:]), dtype=np.uint8)
         pixels[[source.number for source in exam.sources]] = result.labels
-    return hd.seg.Segmentation(
+    segmentation = hd.seg.Segmentation(
         sources,
         pixels,
         hd.seg.SegmentationTypeValues.BINARY,
@@ -106,6 +109,29 @@ def _segmentation(result: Result) -> hd.seg.Segmentation:
         content_description=RESEARCH,
         series_description=f"LV, scar: {RESEARCH}",
     )
+    _refer(segmentation, {str(s.SOPInstanceUID): uid for s, uid in zip(sources, series, strict=True)})
+    return segmentation
+
+
+def _refer(segmentation: hd.seg.Segmentation, series: Mapping[str, str]) -> None:
+    """List the images that a SEG refers to by their series, where a stack was joined from several.
+
+    Args:
+        segmentation: it lists all of them in one series; changed.
+        series: SOPInstanceUID -> SeriesInstanceUID.
+    """
+    if len(set(series.values())) == 1:
+        return
+    (together,) = segmentation.ReferencedSeriesSequence
+    items = []
+    for uid in dict.fromkeys(series.values()):
+        item = Dataset()
+        item.SeriesInstanceUID = uid
+        item.ReferencedInstanceSequence = [
+            image for image in together.ReferencedInstanceSequence if series[str(image.ReferencedSOPInstanceUID)] == uid
+        ]
+        items.append(item)
+    segmentation.ReferencedSeriesSequence = items
 
 
 def _header(path: Path, exam: Exam) -> Dataset:

@@ -20,8 +20,8 @@ FOLDERS = re.compile(r"^(labels?|masks?|contours?|segmentations?|gt|annotations?
 def as_label_map(array: Pixels) -> str | None:
     """Say what makes an array a label map, or return None.
 
-    It is one if it holds whole numbers only, 2 to `MOST_VALUES` different ones, none of them negative, and 0 in at least
-    the share `BACKGROUND` of it.
+    It is one if it holds whole numbers only, 2 to `MOST_VALUES` different ones, none of them negative, and 0 in at
+    least the share `BACKGROUND` of it.
 
     Args:
         array: any shape.
