@@ -576,7 +576,10 @@ def test_no_series_that_looks_like_lge(tmp_path: Path) -> None:
         ({"PixelSpacing": [2.0, 2.0]}, "its images differ in PixelSpacing (1.25x1.5 mm, 2x2 mm)"),
         ({"ImageOrientationPatient": None}, "IM3.dcm: has no ImageOrientationPatient, so 4 slices cannot be put in"),
         ({"ImagePositionPatient": None}, "IM3.dcm: has no ImagePositionPatient, so 4 slices cannot be put in order"),
-        ({"PatientID": "other"}, "holds images of 2 different patients (PatientID (0010,0020) differs: IM0.dcm, IM3.dcm); give each patient"),
+        (
+            {"PatientID": "other"},
+            "holds images of 2 different patients (PatientID (0010,0020) differs: IM0.dcm, IM3.dcm); give each patient",
+        ),
     ],
 )
 def test_an_image_unlike_the_others_of_its_series(tmp_path: Path, more: dict[str, Any], message: str) -> None:

@@ -22,7 +22,7 @@ from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Vo
 E = TypeVar("E", bound=Exam)
 ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
 ONE_FOLDER = "put the files of one exam into one folder, or, where the files of all exams carry the same ids,"
-UNPACK = "unpack archives and convert other kinds to DICOM, or move it elsewhere"
+UNPACK = "unpack archives and convert other kinds to DICOM, or move them elsewhere"
 COPIES = "has files that are there twice, with the same content (copies?); read once"
 SHARED = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
 
@@ -101,7 +101,7 @@ def read_cases(
         if shared and source.case_ids == "hash":
             same, one = ("PatientID and StudyInstanceUID", ONE_FOLDER) if follow_ups else ("PatientID", ONE_EXAM)
             problems.append(f"has the {same} of {owners[identity]}; {one} set source.case_ids: keep")
-        exam = read_case(study, case, problems)
+        exam = None if len(_patients(study.headers)) > 1 else read_case(study, case, problems)
         if exam and study.notes:
             exam = replace(exam, notes=(*exam.notes, *study.notes))
         if exam and shared and not follow_ups:
@@ -203,7 +203,7 @@ def _identity(study: Study, findings: list[str]) -> str:
         where = ", ".join(_place(study, patient) for patient in patients[:8])
         findings.append(
             f"holds images of {len(patients)} different patients (PatientID (0010,0020) differs: {where}); give each "
-            "patient a folder of its own in the root, or name the folder that holds theirs as the root"
+            "patient a folder of its own in the root, or take the folder that holds their folders for the root"
         )
     return patients[0] if patients else study.name
 

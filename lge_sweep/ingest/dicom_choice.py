@@ -61,8 +61,9 @@ def choose_series(
     slices = all(_count(files) == 1 for files in matching)
     if not clash and (named or slices):
         of_what = " of one image each" * slices
-        note = f"{len(matching)} series{of_what} joined to a stack: same orientation, PixelSpacing, size and frame"
-        return [header for files in matching for header in files], (f"{note} of reference, other positions",)
+        same = "orientation, PixelSpacing, size" + " and frame of reference" * bool(matching[0][0].reference)
+        note = f"{len(matching)} series{of_what} joined to a stack: same {same}, other positions"
+        return [header for files in matching for header in files], (note,)
     findings.append(_unclear(bool(named), matching, clash, folder))
     return [], ()
 
@@ -80,9 +81,7 @@ def _unclear(named: bool, matching: Sequence[Group], clash: str, folder: Path) -
     descriptions = {files[0].description for files in matching}
     ways = ["make source.series_pattern stricter"] * (not named and len(descriptions) > 1)
     ways += ["name those of one stack only"] if named else [BY_UID]
-    parts = {files[0].path.relative_to(folder).parts[0] for files in matching}
-    if len(parts) == len(matching) and not any(files[0].path.parent == folder for files in matching):
-        ways.append("set source.folders: cases if each folder is an exam")
+    ways += ["put the files of each study into a folder of their own in the root"] * ("StudyInstanceUID" in clash)
     return f"{what}: {_listed(matching, folder)}; {why}; {', or '.join(ways)}"
 
 

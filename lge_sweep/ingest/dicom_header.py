@@ -16,6 +16,7 @@ from lge_sweep.ingest.files import check_file, list_files
 from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import FRAMES
+from lge_sweep.ingest.unread import ARCHIVES, BARE, PICTURES, SYSTEM, TEXTS, VOLUMES
 from lge_sweep.ingest.volume import UnusableError
 
 Numbers = tuple[float, ...]
@@ -41,9 +42,8 @@ GROUPS = {
     "VOILUTFunction": "FrameVOILUTSequence",
 }
 """Attribute -> functional group that holds it in an enhanced multi-frame file."""
-BESIDES = (*SUFFIXES, ".nii", ".gz", ".txt", ".csv", ".json", ".xml", ".yaml", ".yml", ".pdf", ".html", ".md", ".db",
-           ".ini", ".inf", ".exe", ".zip", ".jpg", ".jpeg")  # fmt: skip
-"""Endings of files that lie beside DICOM files and are passed over."""
+BESIDES = (*SUFFIXES, ".nii", *TEXTS, *SYSTEM, *ARCHIVES, *PICTURES, *VOLUMES)
+"""Endings of files that lie beside DICOM files and are passed over; `dicom_studies` names what could hold images."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
         path
         for path in list_files(folder, deep=True)
         if path.suffix.lower() not in BESIDES
-        and path.name.upper() != "DICOMDIR"
+        and path.name.lower() not in BARE
         and not (skip and any(parent in skip for parent in (root / path.relative_to(folder)).parents))
     ]
 

@@ -1,5 +1,6 @@
 """Read exams to segment: images without labels, from DICOM or NIfTI. Noun `Exam`, verb `read_exams`."""
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -17,7 +18,7 @@ from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_d
 from lge_sweep.ingest.files import check_file, closed, list_files, subfolders
 from lge_sweep.ingest.nifti import is_nifti, only_nifti
 from lge_sweep.ingest.nifti_exams import Candidate, read_nifti_exams, stem
-from lge_sweep.ingest.unread import ARCHIVES, VOLUMES, is_aside, listed
+from lge_sweep.ingest.unread import ARCHIVES, RAW, VOLUMES, is_aside, listed
 from lge_sweep.ingest.volume import Exam, UnusableError
 
 Folders = Literal["auto", "cases", "series"]
@@ -26,7 +27,7 @@ IMAGES = str(NiftiFolders.model_fields["images"].default)
 """The folder with the image in a case's folder of EMIDEC's layout."""
 NO_WINDOW = "the model was trained on grey levels of DICOM windows, which a NIfTI file does not hold"
 NOTHING = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
-UNPACK = "unpack archives and convert other kinds to DICOM or NIfTI, or move it elsewhere"
+UNPACK = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
 BESIDE = "NIfTI files beside its DICOM files were not read (taken for masks)"
 
 
@@ -109,19 +110,19 @@ def _look_into(
     passed = {*skip, *(folder.resolve() for folder in cases)}
     loose = [Candidate(stem(file), file) for file in list_files(path) if is_nifti(file)]
     if not any(_looks_dicom(file) for file in dicom_files(path, passed)):
-        _name_unread(path, findings, notes)
+        _name_unread(path, "", findings, notes)
         others = [folder for folder in folders if folder not in cases]
-        return named + loose + _in_folders(others, findings), []
+        return named + loose + _in_folders(others, findings, notes), []
     studies = find_studies(path, source, findings, passed)
     if all(study.folder != path for study in studies):  # else a NIfTI file beside the images is a mask of theirs
         named += loose
     without = without_dicom(path, source.masks, studies, passed)
     findings += [f"{file.name}: is not read; {UNPACK}" for file in without if not file.is_dir()]
-    named += _in_folders([folder for folder in without if folder.is_dir() and folder not in cases], findings)
+    named += _in_folders([folder for folder in without if folder.is_dir() and folder not in cases], findings, notes)
     return named, studies
 
 
-def _in_folders(folders: Sequence[Path], findings: list[str]) -> list[Candidate]:
+def _in_folders(folders: Sequence[Path], findings: list[str], notes: list[str]) -> list[Candidate]:
     """Return the NIfTI files in folders without DICOM files; a folder without an exam is a finding."""
     found = []
     for folder in folders:
@@ -136,19 +137,23 @@ def _in_folders(folders: Sequence[Path], findings: list[str]) -> list[Candidate]
                 f"{folder.name}: holds no {IMAGES}/ with a NIfTI file, but {deep[0].relative_to(folder)}; expected an "
                 f"exam, or NIfTI files in the folder itself; give {where} to segment what is in it"
             )
-        elif not deep:
+        elif deep:
+            _name_unread(folder, f"{folder.name}: ", findings, notes)
+        else:
             findings.append(f"{folder.name}: {NOTHING.format(holds(folder))}")
     return found
 
 
-def _name_unread(path: Path, findings: list[str], notes: list[str]) -> None:
+def _name_unread(path: Path, where: str, findings: list[str], notes: list[str]) -> None:
     """Name the files beside NIfTI files: those that could be exams are a finding, others a note."""
     files = [file for file in list_files(path) if not is_nifti(file) and not is_aside(file)]
-    exams = [file for file in files if file.suffix.lower() in (*ARCHIVES, *VOLUMES) or ".nii" in file.name.lower()]
-    if exams and len(exams) < len(list_files(path)):
-        findings.append(f"files of kinds that are not read: {listed(exams)}; {UNPACK}")
+    exams = [
+        file for file in files if file.suffix.lower() in (*ARCHIVES, *VOLUMES, *RAW) or ".nii" in file.name.lower()
+    ]
+    if exams and any(is_nifti(file) for file in list_files(path)):
+        findings.append(f"{where}files of kinds that are not read: {listed(exams)}; {UNPACK}")
     if others := listed(file for file in files if file not in exams):
-        notes.append(f"files of kinds that are not read: {others}")
+        notes.append(f"{where}files of kinds that are not read: {others}")
 
 
 # -------------------------------------------------------------------------------------------------------------- DICOM
@@ -189,7 +194,10 @@ def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[st
 
 
 def _is_nifti_case(folder: Path) -> bool:
-    return (folder / IMAGES).is_dir() and not any(_looks_dicom(file) for file in dicom_files(folder / IMAGES))
+    images = folder / IMAGES
+    if not os.path.isdir(images):  # Path.is_dir raises an error where the folder may not be entered
+        return False
+    return closed(images) is not None or not any(_looks_dicom(file) for file in dicom_files(images))
 
 
 def _only_nifti(folders: Sequence[Path], findings: list[str]) -> list[Candidate]:

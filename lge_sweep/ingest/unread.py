@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 TEXTS = (".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".toml", ".pdf", ".html", ".htm",
-         ".log", ".doc", ".docx", ".xls", ".xlsx", ".ods", ".odt", ".py", ".m", ".sh", ".bat")  # fmt: skip
+         ".log", ".cfg", ".doc", ".docx", ".xls", ".xlsx", ".ods", ".odt", ".py", ".m", ".sh", ".bat")  # fmt: skip
 """Endings of files that are for people to read."""
 SYSTEM = (".db", ".ini", ".inf", ".exe", ".lnk", ".url", ".dll", ".pyc")
 """Endings of what systems and viewers leave: Thumbs.db, desktop.ini, a viewer beside DICOM files."""
@@ -15,9 +15,11 @@ BARE = ("readme", "license", "licence", "dicomdir", "version", "changelog")
 ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".iso")
 PICTURES = (".jpg", ".jpeg", ".jp2", ".gif", ".webp", ".heic", ".svg", ".avi", ".mp4", ".mov")
 """Endings of pictures and films that are no exam."""
-VOLUMES = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".hdr", ".img", ".raw", ".npy", ".npz", ".mat", ".h5",
-           ".hdf5", ".vtk", ".vti", ".minc", ".mnc", ".par", ".rec", ".dat")  # fmt: skip
+VOLUMES = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".vtk", ".vti",
+           ".mnc")  # fmt: skip
 """Endings of other files that hold volumes."""
+RAW = (".img", ".hdr", ".raw", ".dat", ".par", ".rec")
+"""Endings of files that hold volumes, or DICOM."""
 MOST = 4
 """Kinds that a sentence names."""
 
