@@ -256,7 +256,10 @@ def test_a_file_of_no_frames(tmp_path: Path) -> None:
 
 def test_a_named_series_that_no_case_has(tmp_path: Path) -> None:
     case(tmp_path)
-    assert the_finding(tmp_path, source(series=["1.2.999"])) == "source.series 1.2.999: no case has this series"
+    assert (
+        the_finding(tmp_path, source(series=["1.2.999"]))
+        == "source.series 1.2.999: no case has this series; correct it, or leave it out"
+    )
 
 
 def _inside(path: Path, folder: str) -> Path:
@@ -533,7 +536,10 @@ def test_dicom_without_an_image(tmp_path: Path) -> None:
     report = image(grey(1)[0], "1.2.840.10008.5.1.4.1.1.88.11")
     del report.PixelData
     write(report, tmp_path / "exam" / "SR.dcm")
-    assert the_finding(tmp_path) == "exam: holds no DICOM image, only Basic Text SR Storage"
+    assert (
+        the_finding(tmp_path)
+        == "exam: holds no DICOM image, only Basic Text SR Storage; add its images, or move it elsewhere"
+    )
 
 
 def test_a_report_among_the_images_is_passed_over(tmp_path: Path) -> None:

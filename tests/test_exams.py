@@ -332,7 +332,7 @@ def test_every_folder_is_an_exam_or_a_finding(tmp_path: Path) -> None:
     assert findings == [
         f"empty: {told.format('it is empty')}",
         f"packed: {told.format('only 1 .zip (exam.zip)')}",
-        "report: holds no DICOM image, only Basic Text SR Storage",
+        "report: holds no DICOM image, only Basic Text SR Storage; add its images, or move it elsewhere",
     ]
 
 

@@ -57,7 +57,11 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
 def unknown_series(source: DicomFolders, studies: Sequence[Study]) -> list[str]:
     """Return a sentence for each series that is named and that no case has."""
     there = {header.series for study in studies for header in study.headers}
-    return [f"source.series {uid}: no case has this series" for uid in source.series if uid not in there]
+    return [
+        f"source.series {uid}: no case has this series; correct it, or leave it out"
+        for uid in source.series
+        if uid not in there
+    ]
 
 
 def read_cases(
@@ -125,7 +129,7 @@ def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tupl
     images = [header for header in study.headers if header.kind == "image"]
     if not images:
         kinds = ", ".join(sorted({header.name for header in study.headers}))
-        findings.append(f"holds no DICOM image, only {kinds}")
+        findings.append(f"holds no DICOM image, only {kinds}; add its images, or move it elsewhere")
         return None
     files, notes = choose_series(source, images, study.folder, findings)
     files, copies = _once(files, study.folder, findings)

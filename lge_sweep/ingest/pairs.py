@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,9 @@ from lge_sweep.text import natural
 
 T = TypeVar("T")
 GAPS = "numbers are missing among those of its slices (slices lost?); the others are taken for neighbours"
+RENAME = "rename it, or change the pattern"
+EQUAL = "they must be equal; save the mask anew in the image's size"
+ALIKE = "save them anew in one, or name them as cases of their own"
 CONVERT = "save the image anew as PNG (masks from where they were drawn: JPEG changes values), or move it elsewhere"
 
 
@@ -50,11 +53,17 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
         DataError: the salt of case ids cannot be had.
     """
     salt = read_salt() if source.case_ids == "hash" else None
-    images = _by_stem(root, source.images, source.labels, findings)
-    masks = _by_stem(root, source.labels, source.images, findings)
+    images = _by_stem(root, source, "images", findings)
+    masks = _by_stem(root, source, "labels", findings)
     if images and masks:
-        findings += [f"{images[stem].name}: has no mask in {source.labels}/" for stem in sorted(images.keys() - masks)]
-        findings += [f"{masks[stem].name}: has no image in {source.images}/" for stem in sorted(masks.keys() - images)]
+        for what, where, one, other in (
+            ("mask", source.labels, images, masks),
+            ("image", source.images, masks, images),
+        ):
+            findings += [
+                f"{one[stem].name}: has no {what} in {where}/; give it one of the same name, or move it elsewhere"
+                for stem in sorted(one.keys() - other, key=natural)
+            ]
     slices = [_read_slice(source, images[stem], masks[stem], findings) for stem in sorted(images.keys() & masks)]
     cases: dict[str, list[_Slice]] = defaultdict(list)
     for item in slices:
@@ -64,11 +73,16 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
     return sorted((volume for volume in volumes if volume is not None), key=lambda volume: volume.case)
 
 
-def _by_stem(root: Path, name: str, other: str, findings: list[str]) -> dict[str, Path]:
-    """Return the images of one folder; what else is in it is a finding, but for what is in the `other` folder."""
+def _by_stem(
+    root: Path, source: ImagePairs, setting: Literal["images", "labels"], findings: list[str]
+) -> dict[str, Path]:
+    """Return the images of one folder; what else is in it is a finding, but for what is in the other folder."""
+    name, other = (source.images, source.labels) if setting == "images" else (source.labels, source.images)
     folder = root / name
+    name_it = f"or say in source.{setting} where they are"
     if problem := closed(folder):
-        findings.append(f"{folder}: no such folder" if not folder.is_dir() else f"{folder}: {problem}")
+        there = folder.is_dir()
+        findings.append(f"{folder}: {problem}" if there else f"{folder}: no such folder; put files there, {name_it}")
         return {}
     found: dict[str, Path] = {}
     for path in list_files(folder):
@@ -78,7 +92,7 @@ def _by_stem(root: Path, name: str, other: str, findings: list[str]) -> dict[str
             findings.append(f"{path.name}: {found[path.stem].name} has the same name; keep one of them")
         found[path.stem] = path
     if not found:
-        findings.append(f"{folder}: holds no image (looked for {', '.join(SUFFIXES)})")
+        findings.append(f"{folder}: holds no image (looked for {', '.join(SUFFIXES)}); put them there, {name_it}")
     everything = [path for path in list_files(folder, deep=True) if not is_aside(path)]
     findings += [f"{path}: {closed(path)}" for path in everything if path.is_dir()]
     files = [path for path in everything if not path.is_dir()]
@@ -103,14 +117,14 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
     before = len(findings)
     match = search("source.case_pattern", source.case_pattern, image.stem)
     if match is None or not match["case"]:
-        findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}")
+        findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}; {RENAME}")
     raw_mask = source.mask
     pixels = _attempt(image, image.name, _open_grey, findings)
     labels = _attempt(mask, f"{source.labels}/{mask.name}", lambda path: open_mask(path, raw_mask), findings)
     if pixels is None or labels is None:
         return None
     if pixels.shape != labels.shape:
-        findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; they must be equal")
+        findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; {EQUAL}")
     if problem := grey_problem(pixels):
         findings.append(f"{image.name}: {problem}")
     if match is None or len(findings) > before:
@@ -132,7 +146,9 @@ def _open_grey(path: Path) -> Pixels:
     array = np.asarray(image.convert(mode) if mode != image.mode else image)
     if array.ndim == 3:
         if (array[..., :3] != array[..., :1]).any():
-            raise ValueError("image is in colour; LGE slices are grey (was a mask or a screenshot put here?)")
+            raise ValueError(
+                "image is in colour; LGE slices are grey (was a mask or a screenshot put here?); save it as grey"
+            )
         array = array[..., 0]
     if array.dtype == np.int32:
         array = array.astype(np.float32)
@@ -145,7 +161,7 @@ def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[
     sizes = {item.pixels.shape for item in members}
     if len(sizes) > 1:
         listed = ", ".join(sorted(f"{h}x{w}" for h, w in sizes))
-        findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size")
+        findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size; {ALIKE}")
     findings += [f"case {case}: {problem}" for problem in problems]
     if len(sizes) > 1 or problems:
         return None
