@@ -113,8 +113,13 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
         for path in list_files(folder, deep=True)
         if path.suffix.lower() not in BESIDES
         and path.name.lower() not in BARE
-        and not (skip and any(parent in skip for parent in (root / path.relative_to(folder)).parents))
+        and not (skip and any(place in skip for place in _places(root / path.relative_to(folder))))
     ]
+
+
+def _places(path: Path) -> tuple[Path, ...]:
+    """Return a path and all folders that it is in."""
+    return (path, *path.parents)
 
 
 def read_header(path: Path) -> Header:

@@ -15,7 +15,7 @@ from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam
 
 ASKED = "looks like a label map ({}), not like an image; segmented because the file itself was given"
-NAMED = "its name ends as those of label maps do, its content is that of an image; segmented"
+NAMED = "its name is that of a label map, its content is that of an image; segmented"
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,15 @@ def read_nifti_exams(
     """
     read = []
     for candidate in candidates:
-        grid = attempt(read_grid, candidate.path, candidate.path.name, findings)
-        read += [_Read(candidate, grid, _labels(candidate.path, grid))] if grid else []
+        path = candidate.path
+        if grid := attempt(read_grid, path, path.name, findings):
+            labels = as_label_map(grid.array, named=is_named_as_label_map(path, stem(path)))
+            read.append(_Read(candidate, grid, labels))
     images = [item for item in read if given or item.labels is None]
     for item in read:
         if item not in images:
             _leave_out(item, images, findings, notes)
     return _name(images, case_ids, findings)
-
-
-def _labels(path: Path, grid: Grid) -> str | None:
-    """Say what makes a file a label map; one without labels is known by its name alone."""
-    if not grid.array.any() and is_named_as_label_map(path, stem(path)):
-        return "it is 0 everywhere"
-    return as_label_map(grid.array)
 
 
 def _leave_out(item: _Read, images: Sequence[_Read], findings: list[str], notes: list[str]) -> None:
@@ -117,6 +112,6 @@ def _name(images: Sequence[_Read], case_ids: CaseIds, findings: list[str]) -> li
 
 def _noted(exam: Exam, item: _Read) -> Exam:
     note = ASKED.format(item.labels) if item.labels else ""
-    if not note and is_named_as_label_map(item.candidate.path, item.candidate.name or stem(item.candidate.path)):
+    if not note and is_named_as_label_map(item.candidate.path, stem(item.candidate.path)):
         note = NAMED
     return replace(exam, notes=(*exam.notes, note)) if note else exam
