@@ -206,12 +206,12 @@ def test_a_label_map_beside_its_image_is_left_out_with_a_note(tmp_path: Path, na
     exams, findings, (note,) = look(tmp_path)
     assert ([exam.case for exam in exams], findings) == (["P1"], [])
     assert note.startswith(f"{name}.nii.gz: left out as a label map (")
-    assert note.endswith(", on the grid of P1.nii.gz); give the file itself to segment it")
+    assert note.endswith(", on the grid of P1.nii.gz); if it is an image, give the file itself")
 
 
 def test_what_looks_like_a_label_map_and_is_not_called_one_is_a_finding_unless_it_is_given(tmp_path: Path) -> None:
     nifti(tmp_path / "P1.nii.gz")
-    odd = nifti(tmp_path / "P2.nii.gz", labels(), step=9.0)
+    odd = nifti(tmp_path / "P2.nii.gz", labels((1, 2, 1)), step=9.0)
     exams, (finding,), notes = look(tmp_path)
     assert ([exam.case for exam in exams], notes) == (["P1"], [])
     assert finding.startswith("P2.nii.gz: looks like a label map (3 different whole numbers, 99% of it 0), not like an")

@@ -15,6 +15,7 @@ from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam
 
 ASKED = "looks like a label map ({}), not like an image; segmented because the file itself was given"
+GIVE_IT = "if it is an image, give the file itself"
 NAMED = "its name is that of a label map, its content is that of an image; segmented"
 
 
@@ -77,11 +78,10 @@ def _leave_out(item: _Read, images: Sequence[_Read], findings: list[str], notes:
     partner = next((other.candidate.path for other in images if _share_a_grid(item, other)), None)
     if partner is not None or is_named_as_label_map(path, stem(path)):
         on = f", on the grid of {partner.name}" if partner else ""
-        notes.append(f"{path.name}: left out as a label map ({item.labels}{on}); give the file itself to segment it")
+        notes.append(f"{path.name}: left out as a label map ({item.labels}{on}); {GIVE_IT}")
     else:
         findings.append(
-            f"{path.name}: looks like a label map ({item.labels}), not like an image, and was left out; give the file "
-            "itself to segment it all the same"
+            f"{path.name}: looks like a label map ({item.labels}), not like an image, and was left out; {GIVE_IT}"
         )
 
 
