@@ -492,7 +492,7 @@ def labels() -> Array:
 
 
 @advice(
-    "looks like a label map (2 different whole numbers, 95% of it 0), not like an image, and was left out; give the"
+    "looks like a label map (2 different whole numbers, 95% of it 0), not like an image, and was left out; if it is"
 )
 def an_image_of_few_grey_levels(root: Path) -> Iterator[list[str]]:
     path = nifti(root / "a.nii", labels())
