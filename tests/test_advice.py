@@ -709,6 +709,15 @@ def no_dicom_file(root: Path) -> Iterator[list[str]]:
     yield studies(root)
 
 
+@advice("files beside the folders of cases are not read: 1 .nii.gz (m.nii.gz); put masks into masks/ of a case")
+def a_mask_beside_the_cases(root: Path) -> Iterator[list[str]]:
+    mask = study(root) / "masks" / "m.nii.gz"
+    mask.rename(root / "m.nii.gz")
+    yield studies(root)
+    (root / "m.nii.gz").rename(mask)
+    yield studies(root)
+
+
 @advice(
     "B: holds no DICOM file, only 1 .zip (B.zip); unpack archives and convert other kinds to DICOM, or move them else"
 )

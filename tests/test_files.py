@@ -150,13 +150,34 @@ def test_what_lies_beside_dicom_files_is_noted_without_names(tmp_path: Path) -> 
     (tmp_path / "C.zip").touch()
     (tmp_path / "D").mkdir()
     (tmp_path / "D" / "IM0.dcm.gz").touch()
-    exams, findings, _ = look(tmp_path)
+    (tmp_path / "shot.jpg").touch()
+    exams, findings, notes = look(tmp_path)
     assert [exam.case for exam in exams] == ["A", "B"]
+    assert notes == ["files of kinds that are not read: 1 .jpg (shot.jpg)"]
     assert exams[0].notes == (BESIDE, "files in its folder were not read: 1 .zip, 1 .jpg")
     assert exams[1].notes == ()
     assert [finding.split(";")[0] for finding in findings] == [
         "C.zip: is not read", "D: holds no DICOM file and no NIfTI file, only 1 .gz (IM0.dcm.gz)",
     ]  # fmt: skip
+
+
+def test_what_was_written_beside_an_exam_is_not_noted(tmp_path: Path) -> None:
+    series(tmp_path / "A")
+    nifti(tmp_path / "A" / "out" / "labels.nii.gz")
+    (tmp_path / "A" / "out" / "x.zip").touch()
+    (exam,), findings, notes = look(tmp_path / "A", skip={(tmp_path / "A" / "out").resolve()})
+    assert (exam.notes, findings, notes) == ((), [], [])
+
+
+def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
+    pair(tmp_path, "P1_slice0")
+    (tmp_path / "images" / "P2_slice0.png").symlink_to("P2_slice0.png")
+    (finding,) = pairs(tmp_path)[1]
+    assert finding.startswith("P2_slice0.png: has no mask in labels/")
+    series(tmp_path / "A")
+    (tmp_path / "A" / "IM9.dcm").symlink_to("IM9.dcm")
+    _, findings, _ = look(tmp_path / "A", skip={tmp_path / "out"})
+    assert findings[0].startswith("IM9.dcm: cannot be opened")
 
 
 def test_a_folder_that_may_not_be_entered_does_not_keep_others_from_being_read(
@@ -408,6 +429,12 @@ def test_a_file_that_was_copied_is_read_once(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------------------------------------------------------- order
+
+
+def test_exams_are_in_natural_order(tmp_path: Path) -> None:
+    for number in (10, 9, 1):
+        nifti(tmp_path / f"P{number}.nii.gz")
+    assert [exam.case for exam in look(tmp_path)[0]] == ["P1", "P9", "P10"]
 
 
 def test_numbers_in_names_are_ordered_by_value() -> None:

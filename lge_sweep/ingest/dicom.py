@@ -15,8 +15,11 @@ from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
 from lge_sweep.ingest.dicom_series import Stack, arrange
 from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
+from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.limits import blank_slices
+from lge_sweep.ingest.nifti import is_nifti
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.unread import listed
 from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, slice_ids
 
 E = TypeVar("E", bound=Exam)
@@ -50,6 +53,12 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
         findings.append(f"{path.name}: {told}; {UNPACK}")
     if not studies and not findings:
         findings.append("holds no DICOM file; expected a folder a case, with the files of its study")
+    if all(study.folder != root for study in studies) and (
+        loose := listed(path for path in list_files(root) if is_nifti(path))
+    ):
+        findings.append(
+            f"files beside the folders of cases are not read: {loose}; put masks into {source.masks}/ of a case"
+        )
     findings += unknown_series(source, studies)
     return read_cases(source, studies, lambda *of: _read_case(source, *of), findings)
 

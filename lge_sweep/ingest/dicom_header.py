@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
-from lge_sweep.ingest.files import check_file, list_files
+from lge_sweep.ingest.files import check_file, is_below, list_files
 from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import FRAMES
@@ -107,19 +107,11 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
         folder: the folder. Hidden files and other known kinds are left out.
         skip: folders, resolved, whose files are left out, too.
     """
-    root = folder.resolve()
     return [
         path
         for path in list_files(folder, deep=True)
-        if path.suffix.lower() not in BESIDES
-        and path.name.lower() not in BARE
-        and not (skip and any(place in skip for place in _places(root / path.relative_to(folder))))
+        if path.suffix.lower() not in BESIDES and path.name.lower() not in BARE and not is_below(path, skip)
     ]
-
-
-def _places(path: Path) -> tuple[Path, ...]:
-    """Return a path and all folders that it is in."""
-    return (path, *path.parents)
 
 
 def read_header(path: Path) -> Header:

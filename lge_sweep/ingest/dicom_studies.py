@@ -8,7 +8,7 @@ from pathlib import Path
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_choice import looks_like_lge
 from lge_sweep.ingest.dicom_header import Header, dicom_files, read_header
-from lge_sweep.ingest.files import closed, list_files, subfolders
+from lge_sweep.ingest.files import closed, is_below, list_files, subfolders
 from lge_sweep.ingest.unread import ARCHIVES, PICTURES, VOLUMES, is_aside, listed
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.text import natural
@@ -91,7 +91,7 @@ def without_dicom(root: Path, masks: str, studies: Sequence[Study], skip: Collec
     return [folder for folder in folders if closed(folder) is None and not dicom_files(folder, skip)] + [
         path
         for path in list_files(root)
-        if path.suffix.lower() in NOT_READ and not path.name.lower().endswith(".nii.gz")
+        if path.suffix.lower() in (*ARCHIVES, *VOLUMES) and not path.name.lower().endswith(".nii.gz")
     ]
 
 
@@ -106,9 +106,7 @@ def _beside(folder: Path, skip: Collection[Path]) -> tuple[str, ...]:
     passed = [
         path
         for path in list_files(folder, deep=True)
-        if path.suffix.lower() in NOT_READ
-        and not path.name.lower().endswith(".nii.gz")
-        and not any(parent in skip for parent in path.resolve().parents)
+        if path.suffix.lower() in NOT_READ and not path.name.lower().endswith(".nii.gz") and not is_below(path, skip)
     ]
     return (f"files in its folder were not read: {listed(passed, examples=False)}",) if passed else ()
 

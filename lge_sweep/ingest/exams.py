@@ -15,11 +15,12 @@ from lge_sweep.errors import DataError
 from lge_sweep.ingest.dicom import as_exam, read_cases, read_series, unknown_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
 from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
-from lge_sweep.ingest.files import check_file, closed, list_files, subfolders
+from lge_sweep.ingest.files import check_file, closed, is_below, list_files, subfolders
 from lge_sweep.ingest.nifti import is_nifti, only_nifti
 from lge_sweep.ingest.nifti_exams import Candidate, read_nifti_exams, stem
-from lge_sweep.ingest.unread import ARCHIVES, RAW, VOLUMES, is_aside, listed
+from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed
 from lge_sweep.ingest.volume import Exam, UnusableError
+from lge_sweep.text import natural
 
 Folders = Literal["auto", "cases", "series"]
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
@@ -63,8 +64,8 @@ def read_exams(
         notes: what was left out and is no problem, a sentence each; appended to.
 
     Returns:
-        The sound exams in the order of case ids, and a sentence for everything that is wrong with the others. The
-        sentences name the settings as options of a command line (--series, --series-pattern, --folders, --case-ids).
+        The sound exams in the natural order of case ids, and a sentence for everything that is wrong with the others.
+        The sentences name settings as options of a command line (--series, --series-pattern, --folders, --case-ids).
 
     Raises:
         ConfigError: `series_pattern` is no regular expression.
@@ -90,10 +91,10 @@ def read_exams(
     exams = read_nifti_exams(named, case_ids, findings, said, given=not path.is_dir())
     if window:
         exams = [replace(exam, notes=(*exam.notes, NO_WINDOW)) for exam in exams]
-    exams += read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings, follow_ups=True)
+    exams += read_cases(source, studies, lambda *of: _read_dicom(source, skip, *of), findings, follow_ups=True)
     if not exams and not findings:
         findings.append(f"holds no image: {'; '.join(said)}")
-    return sorted(exams, key=lambda exam: exam.case), [_as_options(finding) for finding in findings]
+    return sorted(exams, key=lambda exam: natural(exam.case)), [_as_options(finding) for finding in findings]
 
 
 def _look_into(
@@ -118,6 +119,8 @@ def _look_into(
         named += loose
     without = without_dicom(path, source.masks, studies, passed)
     findings += [f"{file.name}: is not read; {UNPACK}" for file in without if not file.is_dir()]
+    if pictures := listed(file for file in list_files(path) if file.suffix.lower() in PICTURES and studies):
+        notes.append(f"files of kinds that are not read: {pictures}")
     named += _in_folders([folder for folder in without if folder.is_dir() and folder not in cases], findings, notes)
     return named, studies
 
@@ -175,7 +178,9 @@ def _one_file(path: Path, findings: list[str]) -> list[Study]:
         return []
 
 
-def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[str]) -> Exam | None:
+def _read_dicom(
+    source: DicomFolders, skip: Collection[Path], study: Study, case: str, problems: list[str]
+) -> Exam | None:
     """Read one study; an exam of which files are unreadable is refused, because slices of it may be missing."""
     if study.unreadable:
         files = f"{study.unreadable} file{'s' * (study.unreadable > 1)}"
@@ -186,8 +191,8 @@ def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[st
     if series is None or problems:
         return None
     exam = as_exam(case, *series)
-    masks = any(is_nifti(file) for file in list_files(study.folder, deep=True))
-    return replace(exam, notes=(*exam.notes, BESIDE)) if masks else exam
+    beside = [file for file in list_files(study.folder, deep=True) if is_nifti(file) and not is_below(file, skip)]
+    return replace(exam, notes=(*exam.notes, BESIDE)) if beside else exam
 
 
 # -------------------------------------------------------------------------------------------------------------- NIfTI

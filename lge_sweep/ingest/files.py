@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Collection
 from pathlib import Path
 
 from lge_sweep.ingest.limits import FILE_BYTES, MI
@@ -53,6 +54,14 @@ def subfolders(root: Path) -> list[Path]:
         OSError: the folder cannot be listed.
     """
     return sorted(root / entry.name for entry in _shown(root) if _is_folder(entry))
+
+
+def is_below(path: Path, folders: Collection[Path]) -> bool:
+    """Whether a path is one of some folders, which are resolved, or lies in one."""
+    if not folders:
+        return False
+    place = path.parent.resolve() / path.name  # the path itself may be a link to itself
+    return any(folder in folders for folder in (place, *place.parents))
 
 
 def closed(folder: Path) -> str | None:

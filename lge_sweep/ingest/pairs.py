@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import ImagePairs
-from lge_sweep.ingest.files import closed, list_files
+from lge_sweep.ingest.files import closed, is_below, list_files
 from lge_sweep.ingest.image_files import SUFFIXES, read_image
 from lge_sweep.ingest.limits import grey_problem
 from lge_sweep.ingest.masks import open_mask
@@ -96,7 +96,8 @@ def _by_stem(
     everything = [path for path in list_files(folder, deep=True) if not is_aside(path)]
     findings += [f"{path}: {closed(path)}" for path in everything if path.is_dir()]
     files = [path for path in everything if not path.is_dir()]
-    inside = [path for path in files if path.parent != folder and not _is_below(path, root / other)]
+    others = {(root / other).resolve()}
+    inside = [path for path in files if path.parent != folder and not is_below(path, others)]
     if strange := listed(p for p in files if p.parent == folder and p.suffix.lower() not in SUFFIXES):
         findings.append(f"{name}/: files of kinds that are not read: {strange}; {CONVERT}")
     if inside:
@@ -107,10 +108,6 @@ def _by_stem(
             f"{name}/ itself, and other files elsewhere"
         )
     return found
-
-
-def _is_below(path: Path, folder: Path) -> bool:
-    return path.resolve().is_relative_to(folder.resolve())
 
 
 def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]) -> _Slice | None:
