@@ -41,8 +41,6 @@ from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 
 Array = NDArray[np.number]
-
-
 Row = Callable[[Path], Iterator[list[str]]]
 ROWS: list[Any] = []
 VALUES = {0: "background", 1: "cavity", 2: "myocardium", 3: "scar"}
