@@ -290,6 +290,8 @@ def print_predicted(console: Terminal, predicted: "Predicted") -> None:
             console.print(f"  finding: {finding}", style="red", soft_wrap=True)
         if stored := predicted.stored.get(delivery.folder):
             console.print(f"  {stored}", soft_wrap=True)
+    for note in predicted.notes:
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
     found = sum(bool(delivery.findings) for delivery in predicted.deliveries)
     if found:
         count = f"{found} of {len(predicted.deliveries)} exam(s) have findings"

@@ -69,6 +69,10 @@ def predict(
             rich_help_panel=ARCHIVE,
         ),
     ] = False,
+    folders: Annotated[
+        Literal["auto", "cases", "series"],
+        typer.Option(help="What folders in EXAMS are; auto: series where all images have one StudyInstanceUID."),
+    ] = "auto",
 ) -> None:
     """Segment exams with the shipped model: DICOM SEG and SR, NIfTI, pictures, tables, a page an exam.
 
@@ -86,7 +90,7 @@ def predict(
         from lge_sweep.pipeline.predict import Reading, Shipped, predict_exams
         from lge_sweep.terminal import make_console
 
-        reading = Reading(case_ids, tuple(series or ()), series_pattern)
+        reading = Reading(case_ids, tuple(series or ()), series_pattern, folders)
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
         how = (paths[-1], Shipped(model, runtime, runs, trust), names, reading)
         console = make_console()

@@ -38,6 +38,16 @@ def shorten(value: object, most: int = LONGEST) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
+def natural(text: str) -> tuple[tuple[int | str, ...], str]:
+    """Return the key that sorts names as people do: numbers in them by value, letters in either case.
+
+    >>> sorted(["im10", "im2", "Im02b", "im2b"], key=natural)
+    ['im2', 'Im02b', 'im2b', 'im10']
+    """
+    parts = re.split(r"(\d+)", text)  # texts and numbers in turn
+    return tuple(int(part) if index % 2 else part.casefold() for index, part in enumerate(parts)), text
+
+
 def told(error: BaseException) -> str:
     """Return what a library says of a failure, in one short line."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -317,7 +317,10 @@ def test_a_file_of_no_frames(tmp_path: Path) -> None:
 
 def test_a_named_series_that_no_case_has(tmp_path: Path) -> None:
     case(tmp_path)
-    assert the_finding(tmp_path, source(series=["1.2.999"])) == "source.series 1.2.999: no case has this series"
+    assert (
+        the_finding(tmp_path, source(series=["1.2.999"]))
+        == "source.series 1.2.999: no case has this series; correct it, or leave it out"
+    )
 
 
 def _inside(path: Path, folder: str) -> Path:
@@ -594,7 +597,10 @@ def test_dicom_without_an_image(tmp_path: Path) -> None:
     report = image(grey(1)[0], "1.2.840.10008.5.1.4.1.1.88.11")
     del report.PixelData
     write(report, tmp_path / "exam" / "SR.dcm")
-    assert the_finding(tmp_path) == "exam: holds no DICOM image, only Basic Text SR Storage"
+    assert (
+        the_finding(tmp_path)
+        == "exam: holds no DICOM image, only Basic Text SR Storage; add its images, or move it elsewhere"
+    )
 
 
 def test_a_report_among_the_images_is_passed_over(tmp_path: Path) -> None:
@@ -617,8 +623,10 @@ def test_several_series_that_look_like_lge(tmp_path: Path) -> None:
     case(tmp_path)
     write(classic(grey()[0], SeriesDescription="LGE 4ch", series="1.5"), tmp_path / "exam" / "other" / "LA.dcm")
     assert the_finding(tmp_path) == (
-        "exam: 2 series look like LGE: 'LGE SA PSIR' (3 images, IM0.dcm), 'LGE 4ch' (1 image, LA.dcm); make "
-        "source.series_pattern stricter, or name one in source.series by its SeriesInstanceUID (0020,000E)"
+        "exam: 2 series look like LGE: 'LGE 4ch' (1 image, other/LA.dcm), 'LGE SA PSIR' (3 images, IM0.dcm); their "
+        "images are at the same positions (magnitude and phase-sensitive images? the same stack twice?); make "
+        "source.series_pattern stricter, or name one of them, or all of one stack, in source.series by "
+        "SeriesInstanceUID (0020,000E; pydicom show FILE::SeriesInstanceUID prints it)"
     )
 
 
@@ -635,7 +643,10 @@ def test_no_series_that_looks_like_lge(tmp_path: Path) -> None:
         ({"PixelSpacing": [2.0, 2.0]}, "its images differ in PixelSpacing (1.25x1.5 mm, 2x2 mm)"),
         ({"ImageOrientationPatient": None}, "IM3.dcm: has no ImageOrientationPatient, so 4 slices cannot be put in"),
         ({"ImagePositionPatient": None}, "IM3.dcm: has no ImagePositionPatient, so 4 slices cannot be put in order"),
-        ({"PatientID": "other"}, "holds images of 2 different patients; expected a folder a patient"),
+        (
+            {"PatientID": "other"},
+            "holds images of 2 different patients (PatientID (0010,0020) differs: IM0.dcm, IM3.dcm); give each patient",
+        ),
     ],
 )
 def test_an_image_unlike_the_others_of_its_series(tmp_path: Path, more: dict[str, Any], message: str) -> None:

@@ -107,7 +107,11 @@ def test_a_nifti_has_no_window(tmp_path: Path) -> None:
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    assert the_finding(tmp_path) == "holds no DICOM file and no NIfTI file; expected an exam, or a folder of exams"
+    told = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
+    assert the_finding(tmp_path) == told.format("it is empty")
+    (tmp_path / "scan.jpg").touch()
+    (tmp_path / "README.txt").touch()
+    assert the_finding(tmp_path) == told.format("only 1 .jpg (scan.jpg)")
     with pytest.raises(DataError, match="no such file or folder"):
         read_exams(tmp_path / "nowhere")
 
@@ -246,8 +250,10 @@ def other_size(folder: Path) -> None:
     [
         (cine, "looks like a cine, not LGE: 20 images at 1 position, 20 trigger times; make --series-pattern stricter"),
         (doubled, "are at the same position (pairs of this kind: 1); keep one of them"),
-        (two_series, "2 series look like LGE: 'LGE SA PSIR' (3 images, IM0.dcm), 'LGE 4ch' (1 image, LA.dcm); make "
-         "--series-pattern stricter, or name one in --series by its SeriesInstanceUID (0020,000E)"),
+        (two_series, "2 series look like LGE: 'LGE 4ch' (1 image, LA.dcm), 'LGE SA PSIR' (3 images, IM0.dcm); their "
+         "images are at the same positions (magnitude and phase-sensitive images? the same stack twice?); make "
+         "--series-pattern stricter, or name one of them, or all of one stack, in --series by SeriesInstanceUID "
+         "(0020,000E; pydicom show FILE::SeriesInstanceUID prints it)"),
         (other_size, "its images differ in size (6x8, 8x8)"),
         (lambda folder: series(folder, ImageOrientationPatient=None), "has no ImageOrientationPatient (nor have 2"),
         (lambda folder: series(folder, ImagePositionPatient=None), "has no ImagePositionPatient (nor have 2"),
@@ -322,10 +328,12 @@ def test_every_folder_is_an_exam_or_a_finding(tmp_path: Path) -> None:
     nifti(tmp_path / "other" / "Images" / "a.nii")
     exams, findings = read_exams(tmp_path, "keep")
     assert [exam.case for exam in exams] == ["good", "other"]
-    told = "holds no DICOM file and no NIfTI file; expected an exam, or a folder of exams"
+    told = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
     assert findings == [
-        f"empty: {told}", f"packed: {told}", "report: holds no DICOM image, only Basic Text SR Storage",
-    ]  # fmt: skip
+        f"empty: {told.format('it is empty')}",
+        f"packed: {told.format('only 1 .zip (exam.zip)')}",
+        "report: holds no DICOM image, only Basic Text SR Storage; add its images, or move it elsewhere",
+    ]
 
 
 def test_a_folder_without_an_image_among_nifti_exams(tmp_path: Path) -> None:
@@ -333,7 +341,10 @@ def test_a_folder_without_an_image_among_nifti_exams(tmp_path: Path) -> None:
     nifti(tmp_path / "bad" / "Contours" / "b.nii")
     exams, findings = read_exams(tmp_path, "keep")
     assert [exam.case for exam in exams] == ["good"]
-    assert findings == ["bad: holds no Images/ with a NIfTI file; expected an exam"]
+    assert findings == [
+        "bad: holds no Images/ with a NIfTI file, but Contours/b.nii; expected an exam, or NIfTI files in the folder "
+        "itself; give bad/Contours to segment what is in it"
+    ]
 
 
 def test_folders_that_are_passed_over(tmp_path: Path) -> None:

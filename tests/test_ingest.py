@@ -181,20 +181,29 @@ def test_folder_names_are_settings(tmp_path: Path) -> None:
 
 
 def test_both_missing_folders_are_named(tmp_path: Path) -> None:
-    assert findings(tmp_path) == [f"{tmp_path / 'images'}: no such folder", f"{tmp_path / 'labels'}: no such folder"]
+    assert findings(tmp_path) == [
+        f"{tmp_path / name}: no such folder; put files there, or say in source.{name} where they are"
+        for name in ("images", "labels")
+    ]
 
 
 def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
     image = pair(tmp_path, "p1_slice0")
     image.unlink()
-    assert the_finding(tmp_path) == f"{tmp_path / 'images'}: holds no image (looked for .png, .bmp, .tif, .tiff)"
+    assert (
+        the_finding(tmp_path) == f"{tmp_path / 'images'}: holds no image (looked for .png, .bmp, .tif, .tiff); "
+        "put them there, or say in source.images where they are"
+    )
 
 
 def test_image_without_mask_and_mask_without_image(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice0")
     save(grey(), tmp_path / "images" / "p1_slice1.png")
     save(classes(), tmp_path / "labels" / "p1_slice2.png")
-    assert findings(tmp_path) == ["p1_slice1.png: has no mask in labels/", "p1_slice2.png: has no image in images/"]
+    assert findings(tmp_path) == [
+        "p1_slice1.png: has no mask in labels/; give it one of the same name, or move it elsewhere",
+        "p1_slice2.png: has no image in images/; give it one of the same name, or move it elsewhere",
+    ]
 
 
 def test_two_files_of_one_name_do_not_hide_a_missing_mask(tmp_path: Path) -> None:
@@ -203,20 +212,27 @@ def test_two_files_of_one_name_do_not_hide_a_missing_mask(tmp_path: Path) -> Non
     save(grey(), tmp_path / "images" / "p1_slice1.png")
     assert findings(tmp_path) == [
         "p1_slice0.png: p1_slice0.bmp has the same name; keep one of them",
-        "p1_slice1.png: has no mask in labels/",
+        "p1_slice1.png: has no mask in labels/; give it one of the same name, or move it elsewhere",
     ]
 
 
 def test_image_and_mask_of_different_size(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice0", mask=classes((6, 7)))
-    assert the_finding(tmp_path) == "p1_slice0.png: image is 6x8, its mask 6x7; they must be equal"
+    assert (
+        the_finding(tmp_path)
+        == "p1_slice0.png: image is 6x8, its mask 6x7; they must be equal; save the mask anew in the image's size"
+    )
 
 
 def test_slices_of_different_size_in_a_case(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice0")
     pair(tmp_path, "p1_slice1", grey(shape=(8, 6)), classes((8, 6)))
     pair(tmp_path, "p2_slice0", grey(shape=(9, 9)), classes((9, 9)))
-    assert the_finding(tmp_path) == "case p1: its slices differ in size (6x8, 8x6); one exam has one size"
+    assert (
+        the_finding(tmp_path)
+        == "case p1: its slices differ in size (6x8, 8x6); one exam has one size; save them anew in one, "
+        "or name them as cases of their own"
+    )
 
 
 def test_value_not_in_the_mapping(tmp_path: Path) -> None:
@@ -482,7 +498,10 @@ def test_cases_of_image_pairs_are_hashed_unless_told_otherwise(tmp_path: Path, m
 def test_name_that_does_not_tell_the_case(tmp_path: Path, pattern: str) -> None:
     pair(tmp_path, "scan17")
     source = INDEX.model_copy(update={"case_pattern": pattern})
-    assert the_finding(tmp_path, source) == f"scan17.png: the name does not match source.case_pattern {pattern}"
+    assert (
+        the_finding(tmp_path, source)
+        == f"scan17.png: the name does not match source.case_pattern {pattern}; rename it, or change the pattern"
+    )
 
 
 def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_predict_does_every_exam_whatever_its_folder_is_called(
     code, said = invoke(*asked)
     assert code == (3 if kind == "nifti" else 0), said
     assert "4 exam(s) segmented" in said
-    assert ("\\xff-no-exam: holds no Images/" in said) == (kind == "nifti")
+    assert ("\\xff-no-exam: holds no DICOM file and no NIfTI file" in said) == (kind == "nifti")
     text = ("case", "use", "findings", "not_checked", "model", "model_version", "model_digest")
     burden = read_frame(out / "burden.csv", text)
     assert sorted(burden["case"]) == sorted(path.name for path in out.iterdir() if path.is_dir())
@@ -186,7 +186,8 @@ def test_a_pattern_that_would_search_for_ever_ends_the_command(tmp_path: Path, m
     odd = ImagePairs(kind="image_pairs", case_ids="keep", case_pattern="(?P<case>a+)_slice(?P<slice>.+)", mask=mask)
     os.rename(tmp_path / "images" / f"{'a' * 60}_slice0.png", tmp_path / "images" / f"{'a' * 60}_slice².png")
     os.rename(tmp_path / "labels" / f"{'a' * 60}_slice0.png", tmp_path / "labels" / f"{'a' * 60}_slice².png")
-    assert len(read(odd, tmp_path)[0].slices) == 2  # a digit that is no number
+    with pytest.raises(DataError, match="number all slices of a case in their names, or none"):  # ² is no number
+        read(odd, tmp_path)
 
 
 def test_ids_survive_in_the_tables_of_a_sweep(tmp_path: Path) -> None:

@@ -261,7 +261,7 @@ def test_folders_that_hold_no_case(tmp_path: Path) -> None:
     assert findings(tmp_path) == [
         f"A/Images: is missing; {expected}",
         f"B/Images: holds no NIfTI file; {expected}",
-        f"C/Images: holds several NIfTI files; {expected}",
+        f"C/Images: holds several NIfTI files (C.nii.gz, second.nii); {expected}",
     ]
 
 

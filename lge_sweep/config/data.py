@@ -50,7 +50,8 @@ class ImagePairs(Settings):
     labels: str = "labels"
     """Folder of the masks, below the root; same file stem as the image."""
     case_pattern: str = r"^(?P<case>.+?)_slice(?P<slice>\d+)$"
-    """Regular expression on the file stem, with a group `case` (the patient) and optionally `slice` (order)."""
+    """Regular expression on the file stem, with a group `case` (the patient) and optionally `slice` (its place; without
+    it names tell the order, im2 before im10)."""
     case_ids: CaseIds = "hash"
     """`hash`: a salted hash of the case in the file name; `keep`: the case in the file name; right if it names no
     patient."""
@@ -109,8 +110,8 @@ class DicomFolders(Settings):
     series_pattern: str = r"(?i)lge|delayed|late.?(gad|enh)|psir|\bde[-_ ]?mri|viab"
     """Regular expression that finds the LGE series by its SeriesDescription; it must match one series a case."""
     series: tuple[str, ...] = ()
-    """SeriesInstanceUIDs; a case that has one of them uses it, whatever the descriptions are. They may hold a date, so
-    that only hashes of them are written to results."""
+    """SeriesInstanceUIDs; a case that has one of them uses it, whatever the descriptions are; one that has several has
+    them joined to a stack. They may hold a date, so that only hashes of them are written to results."""
     window: bool = False
     """Whether the grey levels are those of the window that the file asks to be shown with (of its VOI LUT, where it has
     no window), as 8 bit."""
@@ -119,6 +120,10 @@ class DicomFolders(Settings):
     masks: str = "masks"
     """Folder in each case's folder with the mask images (named as their DICOM files) or the NIfTI mask; `.` for the
     case's folder itself. A DICOM SEG is found wherever it is."""
+    # Left out where it is "auto", so that a sweep keeps the digest it had before there was this setting.
+    folders: Literal["auto", "cases", "series"] = Field("auto", exclude_if=lambda folders: folders == "auto")
+    """What the folders in the root are: `cases`; `series` of the one exam that is the root; `auto`: series where all
+    images have one StudyInstanceUID, else cases."""
     mask: IndexMask | ColourMask | NiftiMask | SegMask = Field(discriminator="kind")
     """What masks are, and how they map to classes."""
 
@@ -188,7 +193,9 @@ class Curate(Settings):
     """Which slices of a case are used."""
 
     slices: Annotated[int, Field(ge=1)] | Literal["all"] = 11
-    """The n central slices of each case (paper: 11 mid-ventricular ones), or `all`."""
+    """The n central slices of each case (paper: 11 mid-ventricular ones), or `all`. Central in the order of the slices:
+    of DICOM and NIfTI by their positions, of image pairs by their numbers, else their names (im2 before im10). Of S
+    slices (S - n) // 2 are left out before them, the rest behind."""
 
 
 class PartCounts(Settings):

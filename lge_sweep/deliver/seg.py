@@ -1,7 +1,7 @@
 """Labels as a DICOM Segmentation that refers to the images they were made from."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import highdicom as hd
@@ -90,6 +90,9 @@ def _segmentation(result: Result) -> hd.seg.Segmentation:
     model = result.model
     sources = source_headers(result.exam)
     uid = _uids(result, sources)
+    series = [str(source.SeriesInstanceUID) for source in sources]
+    for source in sources:  # highdicom takes images of one series only; each gets its own back in `_refer`
+        source.SeriesInstanceUID = series[0]
     pixels = result.labels
     if "NumberOfFrames" in sources[0]:  # highdicom takes the planes of a multi-frame file in the file's order
         pixels = np.zeros((int(sources[0].NumberOfFrames), *result.labels.shape[1:]), dtype=np.uint8)
@@ -113,6 +116,7 @@ def _segmentation(result: Result) -> hd.seg.Segmentation:
     )
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid("dimensions")  # highdicom draws one
+    _refer(seg, {str(s.SOPInstanceUID): uid for s, uid in zip(sources, series, strict=True)})
     return seg
 
 
@@ -129,6 +133,27 @@ def _uids(result: Result, sources: Sequence[Dataset]) -> Callable[[str], UID]:
 def source_headers(exam: Exam) -> list[Dataset]:
     """Return what SEG and report may have of the header of each source file, in the order of the slices."""
     return [_header(path, exam) for path in dict.fromkeys(source.path for source in exam.sources)]
+
+
+def _refer(seg: hd.seg.Segmentation, series: Mapping[str, str]) -> None:
+    """List the images that a SEG refers to by their series, where a stack was joined from several.
+
+    Args:
+        seg: it lists all of them in one series; changed.
+        series: SOPInstanceUID -> SeriesInstanceUID.
+    """
+    if len(set(series.values())) == 1:
+        return
+    (together,) = seg.ReferencedSeriesSequence
+    items = []
+    for uid in dict.fromkeys(series.values()):
+        item = Dataset()
+        item.SeriesInstanceUID = uid
+        item.ReferencedInstanceSequence = [
+            image for image in together.ReferencedInstanceSequence if series[str(image.ReferencedSOPInstanceUID)] == uid
+        ]
+        items.append(item)
+    seg.ReferencedSeriesSequence = items
 
 
 def _header(path: Path, exam: Exam) -> Dataset:

@@ -1,50 +1,40 @@
 """Read DICOM studies: find the LGE series of each case, order and decode it, and put its masks beside it."""
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+import filecmp
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
 from lge_sweep.config.data import DicomFolders
-from lge_sweep.ingest.dicom_header import Header, dicom_files, read_header
+from lge_sweep.ingest.dicom_choice import choose_series
+from lge_sweep.ingest.dicom_header import Header
 from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
-from lge_sweep.ingest.dicom_series import Stack, arrange, choose_series
+from lge_sweep.ingest.dicom_series import Stack, arrange
+from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
+from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.limits import blank_slices, padding_notes
+from lge_sweep.ingest.nifti import is_nifti
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.unread import listed
 from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, slice_ids
 
 E = TypeVar("E", bound=Exam)
 ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
 ONE_FOLDER = "put the files of one exam into one folder, or, where the files of all exams carry the same ids,"
+UNPACK = "unpack archives and convert other kinds to DICOM, or move them elsewhere"
+COPIES = "has files that are there twice, with the same content (copies?); read once"
 SHARED = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
-
-
-@dataclass(frozen=True)
-class Study:
-    """The DICOM files of one case.
-
-    Attributes:
-        folder: where they are, and where masks are looked for.
-        name: the folder's name, or that of a single file.
-        headers: every DICOM file that could be read.
-        unreadable: number of files beside them that could not.
-    """
-
-    folder: Path
-    name: str
-    headers: tuple[Header, ...]
-    unreadable: int = 0
 
 
 def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Volume]:
     """Read every case below the root.
 
-    Each folder in the root is a case. Where all images have one StudyInstanceUID, the root is that study's folder, its
-    inner folders are series. Files that lie in the root itself are cases by their study.
+    Each folder in the root is a case, or a series of the one case that is the root, see `find_studies`. Files that lie
+    in the root itself are cases by their study.
 
     Args:
         source: how the LGE series is found, what its masks are, and how case ids are made.
@@ -57,9 +47,18 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
     Raises:
         DataError: the salt of case ids cannot be had.
     """
-    studies = find_studies(root, source.masks, findings)
+    studies = find_studies(root, source, findings)
+    for path in without_dicom(root, source.masks, studies):
+        told = f"holds no DICOM file, {holds(path)}" if path.is_dir() else "is not read"
+        findings.append(f"{path.name}: {told}; {UNPACK}")
     if not studies and not findings:
         findings.append("holds no DICOM file; expected a folder a case, with the files of its study")
+    if all(study.folder != root for study in studies) and (
+        loose := listed(path for path in list_files(root) if is_nifti(path))
+    ):
+        findings.append(
+            f"files beside the folders of cases are not read: {loose}; put masks into {source.masks}/ of a case"
+        )
     findings += unknown_series(source, studies)
     return read_cases(source, studies, lambda *of: _read_case(source, *of), findings)
 
@@ -67,7 +66,11 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
 def unknown_series(source: DicomFolders, studies: Sequence[Study]) -> list[str]:
     """Return a sentence for each series that is named and that no case has."""
     there = {header.series for study in studies for header in study.headers}
-    return [f"source.series {uid}: no case has this series" for uid in source.series if uid not in there]
+    return [
+        f"source.series {uid}: no case has this series; correct it, or leave it out"
+        for uid in source.series
+        if uid not in there
+    ]
 
 
 def read_cases(
@@ -111,51 +114,14 @@ def read_cases(
         if shared and source.case_ids == "hash":
             same, one = ("PatientID and StudyInstanceUID", ONE_FOLDER) if follow_ups else ("PatientID", ONE_EXAM)
             problems.append(f"has the {same} of {owners[identity]}; {one} set source.case_ids: keep")
-        exam = read_case(study, case, problems)
+        exam = None if len(_patients(study.headers)) > 1 else read_case(study, case, problems)
+        if exam and study.notes:
+            exam = replace(exam, notes=(*exam.notes, *study.notes))
         if exam and shared and not follow_ups:
             exam = replace(exam, notes=(*exam.notes, SHARED))
         cases += [exam] if exam else []
         findings += [f"{study.name}: {problem}" for problem in problems]
     return sorted(cases, key=lambda exam: exam.case)
-
-
-def find_studies(root: Path, masks: str, findings: list[str], skip: Collection[Path] = ()) -> list[Study]:
-    """Read all headers below a folder and sort them into cases.
-
-    Args:
-        root: the folder.
-        masks: name of the folder of masks inside a case's folder.
-        findings: files that cannot be read; appended to.
-        skip: folders, resolved, whose files are passed over.
-    """
-    units: dict[str, list[Header]] = defaultdict(list)
-    unreadable: Counter[str] = Counter()
-    for path in dicom_files(root, skip):
-        relative = path.relative_to(root)
-        unit = relative.parts[0] if len(relative.parts) > 1 else ""
-        try:
-            header = read_header(path)
-        except UnusableError as error:
-            findings.append(f"{relative}: {error}")
-            unreadable[unit] += 1
-        else:
-            units[unit].append(header)
-    everything = [header for headers in units.values() for header in headers]
-    ids = {header.study for header in everything if header.kind != "seg"}  # a hand-made SEG may have another
-    whole = not set(unreadable) - set(units)  # a folder of which nothing can be read may be another exam
-    if len(ids) == 1 and whole and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
-        return [Study(root, root.resolve().name, tuple(everything), unreadable.total())]
-    loose = defaultdict(list)
-    for header in units.pop("", []):
-        loose[header.study].append(header)
-    singles = [
-        Study(root, _loose_name(root, files, len(loose)), tuple(files), unreadable[""]) for files in loose.values()
-    ]
-    return singles + [Study(root / name, name, tuple(files), unreadable[name]) for name, files in sorted(units.items())]
-
-
-def _loose_name(root: Path, files: Sequence[Header], studies: int) -> str:
-    return files[0].path.stem if studies > 1 or len(files) == 1 else root.resolve().name
 
 
 def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tuple[Stack, Pixels] | None:
@@ -172,19 +138,34 @@ def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tupl
     images = [header for header in study.headers if header.kind == "image"]
     if not images:
         kinds = ", ".join(sorted({header.name for header in study.headers}))
-        findings.append(f"holds no DICOM image, only {kinds}")
+        findings.append(f"holds no DICOM image, only {kinds}; add its images, or move it elsewhere")
         return None
-    files = choose_series(source, images, findings)
+    files, notes = choose_series(source, images, study.folder, findings)
+    files, copies = _once(files, study.folder, findings)
     stack = arrange(files, findings) if files else None
     if stack is None:
         return None
+    stack = replace(stack, notes=(*stack.notes, *notes, *copies))
     decoded = _decode(source, stack, findings)
     if decoded is None:
         return None
-    pixels, notes = decoded
+    pixels, of_pixels = decoded
     problems = blank_slices(pixels, padded=True)
     findings += problems
-    return None if problems else (replace(stack, notes=(*stack.notes, *notes)), pixels)
+    return None if problems else (replace(stack, notes=(*stack.notes, *of_pixels)), pixels)
+
+
+def _once(files: Sequence[Header], folder: Path, findings: list[str]) -> tuple[list[Header], tuple[str, ...]]:
+    """Leave out files that are there twice; two that differ under one SOPInstanceUID are a finding."""
+    first: dict[str, Header] = {}
+    before = len(findings)
+    for header in files:
+        other = first.setdefault(header.instance, header)
+        if other is not header and not filecmp.cmp(other.path, header.path, shallow=False):
+            names = " and ".join(path.relative_to(folder).as_posix() for path in (other.path, header.path))
+            findings.append(f"{names} differ, but have the same SOPInstanceUID (0008,0018); remove one of them")
+    notes = (COPIES,) if len(first) < len(files) else ()
+    return ([], ()) if len(findings) > before else (list(first.values()), notes)
 
 
 def _decode(source: DicomFolders, stack: Stack, findings: list[str]) -> tuple[Pixels, list[str]] | None:
@@ -240,9 +221,19 @@ def _identity(study: Study, findings: list[str]) -> str:
     """Return what tells the patient: the PatientID, or the folder's name where there is none."""
     patients = _patients(study.headers)
     if len(patients) > 1:
-        findings.append(f"holds images of {len(patients)} different patients; expected a folder a patient")
+        where = ", ".join(_place(study, patient) for patient in patients[:8])
+        findings.append(
+            f"holds images of {len(patients)} different patients (PatientID (0010,0020) differs: {where}); give each "
+            "patient a folder of its own in the root, or take the folder that holds their folders for the root"
+        )
     return patients[0] if patients else study.name
 
 
 def _patients(headers: Sequence[Header]) -> list[str]:
     return sorted({header.patient for header in headers if header.patient and header.kind != "other"})
+
+
+def _place(study: Study, patient: str) -> str:
+    """Return where the first file of a patient is."""
+    path = next(header.path for header in study.headers if header.patient == patient and header.kind != "other")
+    return path.relative_to(study.folder).as_posix()

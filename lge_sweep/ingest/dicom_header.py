@@ -12,15 +12,17 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import SegmentationStorage
 
-from lge_sweep.ingest.files import check_file, list_files
+from lge_sweep.ingest.files import check_file, is_below, list_files
 from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import FRAMES
+from lge_sweep.ingest.unread import ARCHIVES, BARE, PICTURES, SYSTEM, TEXTS, VOLUMES
 from lge_sweep.ingest.volume import UnusableError
 
 Numbers = tuple[float, ...]
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "PatientID",
+    "SeriesNumber", "FrameOfReferenceUID",
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "TriggerTime",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
@@ -41,9 +43,8 @@ GROUPS = {
     "VOILUTSequence": "FrameVOILUTSequence",
 }
 """Attribute -> functional group that holds it in an enhanced multi-frame file."""
-BESIDES = (*SUFFIXES, ".nii", ".gz", ".txt", ".csv", ".json", ".xml", ".yaml", ".yml", ".pdf", ".html", ".md", ".db",
-           ".ini", ".inf", ".exe", ".zip", ".jpg", ".jpeg")  # fmt: skip
-"""Endings of files that lie beside DICOM files and are passed over."""
+BESIDES = (*SUFFIXES, ".nii", *TEXTS, *SYSTEM, *ARCHIVES, *PICTURES, *VOLUMES)
+"""Endings of files that lie beside DICOM files and are passed over; `dicom_studies` names what could hold images."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,11 @@ class Header:
     study: str
     series: str
     description: str
+    number: str
+    """SeriesNumber; "" where there is none."""
     patient: str
+    reference: str
+    """FrameOfReferenceUID; "" where there is none."""
     colour: str | None
     """Photometric interpretation where it is not grey; a palette may hold greys alone, which its pixels tell."""
     frames: tuple[Frame, ...]
@@ -103,13 +108,10 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
         folder: the folder. Hidden files and other known kinds are left out.
         skip: folders, resolved, whose files are left out, too.
     """
-    root = folder.resolve()
     return [
         path
         for path in list_files(folder, deep=True)
-        if path.suffix.lower() not in BESIDES
-        and path.name.upper() != "DICOMDIR"
-        and not (skip and any(parent in skip for parent in (root / path.relative_to(folder)).parents))
+        if path.suffix.lower() not in BESIDES and path.name.lower() not in BARE and not is_below(path, skip)
     ]
 
 
@@ -194,10 +196,17 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         study=str(dataset.StudyInstanceUID),
         series=str(dataset.SeriesInstanceUID),
         description=str(dataset.get("SeriesDescription") or "").strip(),
+        number=_series_number(dataset),
         patient=str(dataset.get("PatientID") or "").strip(),
+        reference=str(dataset.get("FrameOfReferenceUID") or ""),
         colour=None if grey else photometric,
         frames=tuple(_frame(path, dataset, k) for k in range(count)) if kind == "image" else (),
     )
+
+
+def _series_number(dataset: Dataset) -> str:
+    told = str(dataset.get("SeriesNumber") or "").strip()
+    return told if told.isdecimal() and len(told) < 10 else ""  # what else is there may tell who the patient is
 
 
 def _frame_count(dataset: Dataset, size: int) -> int:

@@ -1,18 +1,15 @@
-"""Choose the LGE series of a study, and order its images into a stack."""
+"""Order the images of a series into a stack."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_header import Frame, Header, Numbers
 from lge_sweep.ingest.geometry import Matrix, shape_notes
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, Range, check_size
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.patterns import search
 
 Vector = NDArray[np.float64]
 
@@ -85,40 +82,6 @@ class Stack:
         affine = np.eye(4)
         affine[:3] = np.stack([column * rows_mm, row * columns_mm, step, origin], axis=1)
         return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
-
-
-def choose_series(source: DicomFolders, headers: Sequence[Header], findings: list[str]) -> list[Header]:
-    """Return the files of the LGE series; where it is not clear which that is, add a finding and return nothing.
-
-    Args:
-        source: the pattern of descriptions, and series by UID.
-        headers: the images of one study.
-        findings: what is wrong; appended to.
-    """
-    groups: dict[str, list[Header]] = defaultdict(list)
-    for header in headers:
-        groups[header.series].append(header)
-    named = [files for uid, files in groups.items() if uid in source.series]
-    matching = named or [f for f in groups.values() if _describes(source.series_pattern, f[0])]
-    if len(matching) == 1:
-        return matching[0]
-    if not matching and len(groups) == 1 and not headers[0].description:
-        return list(headers)
-    name_it = "or name one in source.series by its SeriesInstanceUID (0020,000E)"
-    if matching:
-        findings.append(
-            f"{len(matching)} series look like LGE: {_listed(matching)}; make source.series_pattern stricter, {name_it}"
-        )
-    else:
-        findings.append(
-            f"no SeriesDescription matches source.series_pattern {source.series_pattern}; there are "
-            f"{_listed(list(groups.values()))}; change the pattern, {name_it}"
-        )
-    return []
-
-
-def _describes(pattern: str, header: Header) -> bool:
-    return search("source.series_pattern", pattern, header.description) is not None
 
 
 def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
@@ -389,11 +352,3 @@ def _called(frame: Frame) -> str:
 
 def _others(lacking: Sequence[Frame]) -> str:
     return f" (nor have {len(lacking) - 1} other images)" if len(lacking) > 1 else ""
-
-
-def _listed(groups: Sequence[Sequence[Header]]) -> str:
-    def one(files: Sequence[Header]) -> str:
-        count = sum(len(header.frames) for header in files)
-        return f"'{files[0].description[:40]}' ({count} image{'s' * (count > 1)}, {files[0].path.name})"
-
-    return ", ".join(one(files) for files in groups)

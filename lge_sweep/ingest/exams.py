@@ -1,30 +1,35 @@
 """Read exams to segment: images without labels, from DICOM or NIfTI. Noun `Exam`, verb `read_exams`."""
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from pydicom.misc import is_dicom
 
 from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders
 from lge_sweep.config.loader import validate
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.dicom import Study, as_exam, find_studies, read_cases, read_series, unknown_series
+from lge_sweep.ingest.dicom import as_exam, read_cases, read_series, unknown_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
-from lge_sweep.ingest.files import check_file, list_files, subfolders
-from lge_sweep.ingest.limits import blank_slices
-from lge_sweep.ingest.nifti import as_exam as nifti_exam
-from lge_sweep.ingest.nifti import attempt, is_nifti, only_nifti
-from lge_sweep.ingest.nifti_grid import read_grid
-from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
+from lge_sweep.ingest.files import check_file, closed, is_below, list_files, subfolders
+from lge_sweep.ingest.nifti import is_nifti, only_nifti
+from lge_sweep.ingest.nifti_exams import Candidate, read_nifti_exams, stem
+from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed
 from lge_sweep.ingest.volume import Exam, UnusableError
+from lge_sweep.text import natural
 
+Folders = Literal["auto", "cases", "series"]
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
 IMAGES = str(NiftiFolders.model_fields["images"].default)
 """The folder with the image in a case's folder of EMIDEC's layout."""
 NO_WINDOW = "the model was trained on grey levels of DICOM windows, which a NIfTI file does not hold"
-NOTHING = "holds no DICOM file and no NIfTI file; expected an exam, or a folder of exams"
+NOTHING = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
+UNPACK = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
+BESIDE = "NIfTI files beside its DICOM files were not read (taken for masks)"
 
 
 def read_exams(
@@ -33,15 +38,18 @@ def read_exams(
     *,
     series: Sequence[str] = (),
     series_pattern: str = SERIES_PATTERN,
+    folders: Folders = "auto",
     window: bool = False,
     skip: Collection[Path] = (),
+    notes: list[str] | None = None,
 ) -> tuple[list[Exam], list[str]]:
     """Read what is to be segmented; one bad exam does not keep the others from being read.
 
     `path` is one exam or a folder of exams. DICOM: a file, the folder of a study, or a folder of such folders. NIfTI: a
     file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of such folders. Other
-    NIfTI files are taken for masks and passed over where there are DICOM files. A folder in which there is no exam is
-    a finding, too.
+    NIfTI files are taken for masks and passed over where there are DICOM files; label maps among NIfTI files are left
+    out (see `read_nifti_exams`). A folder in which there is no exam is a finding, too, and so is a file that could be
+    an exam and is of a kind that is not read.
 
     Args:
         path: the exam or exams.
@@ -50,12 +58,14 @@ def read_exams(
             it tells no patient.
         series: SeriesInstanceUIDs; a DICOM exam that has one of them uses it, whatever the descriptions are.
         series_pattern: regular expression that finds the LGE series of a DICOM exam by its description.
+        folders: what the folders in `path` are, see `DicomFolders.folders`.
         window: whether grey levels are those of the DICOM file's window, as `DicomFolders.window` in training.
         skip: folders that are passed over, resolved.
+        notes: what was left out and is no problem, a sentence each; appended to.
 
     Returns:
-        The sound exams in the order of case ids, and a sentence for everything that is wrong with the others. The
-        sentences name the settings as options of a command line (--series, --series-pattern, --case-ids).
+        The sound exams in the natural order of case ids, and a sentence for everything that is wrong with the others.
+        The sentences name settings as options of a command line (--series, --series-pattern, --folders, --case-ids).
 
     Raises:
         ConfigError: `series_pattern` is no regular expression.
@@ -66,49 +76,87 @@ def read_exams(
     if not path.exists():
         raise DataError(str(path), ["no such file or folder; give an exam, or a folder of exams"])
     findings: list[str] = []
+    said: list[str] = [] if notes is None else notes
     asked = {"series_pattern": series_pattern, "series": tuple(series), "window": window, "case_ids": case_ids}
+    asked["folders"] = folders
     source = validate(DicomFolders, {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}, **asked}, "options")
     try:
-        named, studies = _look_into(path, source, skip, findings)
+        named, studies = _look_into(path, source, skip, findings, said)
     except OSError as error:
         raise DataError(str(path), [f"cannot be read ({error.strerror})"]) from error
     if absent := unknown_series(source, studies):
         raise DataError(str(path), [_as_options(finding) for finding in (*absent, *findings)])
     if not named and not studies and not findings:
-        findings.append(NOTHING)
-    exams = _read_nifti(named, case_ids, findings)
+        findings.append(NOTHING.format(holds(path)))
+    exams = read_nifti_exams(named, case_ids, findings, said, given=not path.is_dir())
     if window:
         exams = [replace(exam, notes=(*exam.notes, NO_WINDOW)) for exam in exams]
-    exams += read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings, follow_ups=True)
-    return sorted(exams, key=lambda exam: exam.case), [_as_options(finding) for finding in findings]
-
-
-Named = tuple[str, Path]
-"""A NIfTI exam's name and file."""
+    exams += read_cases(source, studies, lambda *of: _read_dicom(source, skip, *of), findings, follow_ups=True)
+    if not exams and not findings:
+        findings.append(f"holds no image: {'; '.join(said)}")
+    return sorted(exams, key=lambda exam: natural(exam.case)), [_as_options(finding) for finding in findings]
 
 
 def _look_into(
-    path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str]
-) -> tuple[list[Named], list[Study]]:
-    """Tell NIfTI exams from DICOM studies; a folder that holds neither is a finding."""
+    path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str], notes: list[str]
+) -> tuple[list[Candidate], list[Study]]:
+    """Tell NIfTI exams from DICOM studies; what holds neither is a finding."""
     if not path.is_dir():
-        return ([(_stem(path), path)], []) if is_nifti(path) else ([], _one_file(path, findings))
+        return ([Candidate(stem(path), path)], []) if is_nifti(path) else ([], _one_file(path, findings))
     if _is_nifti_case(path):
         return _only_nifti([path], findings), []
     folders = [folder for folder in subfolders(path) if folder.resolve() not in skip]
     cases = [folder for folder in folders if _is_nifti_case(folder)]
     named = _only_nifti(cases, findings)
     passed = {*skip, *(folder.resolve() for folder in cases)}
-    loose = [(_stem(file), file) for file in list_files(path) if is_nifti(file)]
-    others = [folder for folder in folders if folder not in cases]
-    if (cases or loose) and not any(_looks_dicom(file) for file in dicom_files(path, passed)):
-        findings += [f"{folder.name}: holds no {IMAGES}/ with a NIfTI file; expected an exam" for folder in others]
-        return named + loose, []
-    studies = find_studies(path, source.masks, findings, passed)
+    loose = [Candidate(stem(file), file) for file in list_files(path) if is_nifti(file)]
+    if not any(_looks_dicom(file) for file in dicom_files(path, passed)):
+        _name_unread(path, "", findings, notes)
+        others = [folder for folder in folders if folder not in cases]
+        return named + loose + _in_folders(others, findings, notes), []
+    studies = find_studies(path, source, findings, passed)
     if all(study.folder != path for study in studies):  # else a NIfTI file beside the images is a mask of theirs
         named += loose
-        findings += [f"{folder.name}: {NOTHING}" for folder in others if not dicom_files(folder, passed)]
+    without = without_dicom(path, source.masks, studies, passed)
+    findings += [f"{file.name}: is not read; {UNPACK}" for file in without if not file.is_dir()]
+    if pictures := listed(file for file in list_files(path) if file.suffix.lower() in PICTURES and studies):
+        notes.append(f"files of kinds that are not read: {pictures}")
+    named += _in_folders([folder for folder in without if folder.is_dir() and folder not in cases], findings, notes)
     return named, studies
+
+
+def _in_folders(folders: Sequence[Path], findings: list[str], notes: list[str]) -> list[Candidate]:
+    """Return the NIfTI files in folders without DICOM files; a folder without an exam is a finding."""
+    found = []
+    for folder in folders:
+        if problem := closed(folder):
+            findings.append(f"{folder.name}: {problem}")
+            continue
+        deep = [file for file in list_files(folder, deep=True) if is_nifti(file)]
+        found += [Candidate("", file) for file in deep if file.parent == folder]
+        if deep and not any(file.parent == folder for file in deep):
+            where = deep[0].parent.relative_to(folder.parent)
+            findings.append(
+                f"{folder.name}: holds no {IMAGES}/ with a NIfTI file, but {deep[0].relative_to(folder)}; expected an "
+                f"exam, or NIfTI files in the folder itself; give {where} to segment what is in it"
+            )
+        elif deep:
+            _name_unread(folder, f"{folder.name}: ", findings, notes)
+        else:
+            findings.append(f"{folder.name}: {NOTHING.format(holds(folder))}")
+    return found
+
+
+def _name_unread(path: Path, where: str, findings: list[str], notes: list[str]) -> None:
+    """Name the files beside NIfTI files: those that could be exams are a finding, others a note."""
+    files = [file for file in list_files(path) if not is_nifti(file) and not is_aside(file)]
+    exams = [
+        file for file in files if file.suffix.lower() in (*ARCHIVES, *VOLUMES, *RAW) or ".nii" in file.name.lower()
+    ]
+    if exams and any(is_nifti(file) for file in list_files(path)):
+        findings.append(f"{where}files of kinds that are not read: {listed(exams)}; {UNPACK}")
+    if others := listed(file for file in files if file not in exams):
+        notes.append(f"{where}files of kinds that are not read: {others}")
 
 
 # -------------------------------------------------------------------------------------------------------------- DICOM
@@ -130,7 +178,9 @@ def _one_file(path: Path, findings: list[str]) -> list[Study]:
         return []
 
 
-def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[str]) -> Exam | None:
+def _read_dicom(
+    source: DicomFolders, skip: Collection[Path], study: Study, case: str, problems: list[str]
+) -> Exam | None:
     """Read one study; an exam of which files are unreadable is refused, because slices of it may be missing."""
     if study.unreadable:
         files = f"{study.unreadable} file{'s' * (study.unreadable > 1)}"
@@ -138,38 +188,26 @@ def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[st
             f"{files} in it cannot be read, so that slices may be missing; restore or remove what is broken"
         )
     series = read_series(source, study, problems)
-    return None if series is None or problems else as_exam(case, *series)
+    if series is None or problems:
+        return None
+    exam = as_exam(case, *series)
+    beside = [file for file in list_files(study.folder, deep=True) if is_nifti(file) and not is_below(file, skip)]
+    return replace(exam, notes=(*exam.notes, BESIDE)) if beside else exam
 
 
 # -------------------------------------------------------------------------------------------------------------- NIfTI
 
 
 def _is_nifti_case(folder: Path) -> bool:
-    return (folder / IMAGES).is_dir() and not any(_looks_dicom(file) for file in dicom_files(folder / IMAGES))
+    images = folder / IMAGES
+    if not os.path.isdir(images):  # Path.is_dir raises an error where the folder may not be entered
+        return False
+    return closed(images) is not None or not any(_looks_dicom(file) for file in dicom_files(images))
 
 
-def _only_nifti(folders: Sequence[Path], findings: list[str]) -> list[Named]:
+def _only_nifti(folders: Sequence[Path], findings: list[str]) -> list[Candidate]:
     found = [(folder.resolve().name, only_nifti(folder, IMAGES, findings)) for folder in folders]
-    return [(name, file) for name, file in found if file]
-
-
-def _read_nifti(named: Sequence[Named], case_ids: CaseIds, findings: list[str]) -> list[Exam]:
-    salt = read_salt() if case_ids == "hash" and named else b""
-    exams: dict[str, Exam] = {}
-    for name, file in named:
-        grid = attempt(read_grid, file, file.name, findings)
-        problems = blank_slices(grid.array) if grid else []
-        case = pseudonym(name, salt) if case_ids == "hash" else kept_id(name)
-        if case in exams:
-            problems.append(f"there is another exam of the name {name}; rename one of them")
-        findings += [f"{file.name}: {problem}" for problem in problems]
-        if grid and not problems:
-            exams[case] = nifti_exam(case, grid)
-    return list(exams.values())
-
-
-def _stem(path: Path) -> str:
-    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+    return [Candidate(name, file) for name, file in found if file]
 
 
 def _as_options(finding: str) -> str:

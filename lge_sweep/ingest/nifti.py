@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import IndexMask, NiftiFolders
-from lge_sweep.ingest.files import list_files, subfolders
+from lge_sweep.ingest.files import closed, list_files, subfolders
 from lge_sweep.ingest.limits import blank_slices
 from lge_sweep.ingest.mask_place import lay_mask
 from lge_sweep.ingest.masks import from_values
 from lge_sweep.ingest.nifti_grid import Grid, read_grid, read_voxels, turned
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.unread import is_aside, listed
 from lge_sweep.ingest.volume import Exam, Pixels, UnusableError, Volume, slice_ids
 
 T = TypeVar("T")
 SUFFIXES = (".nii", ".nii.gz")
+CONVERT = "convert them to NIfTI, or move them elsewhere"
+A_FOLDER_A_CASE = "put each exam into a folder of its own, unpack archives, or move them elsewhere"
 
 
 def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Volume]:
@@ -38,6 +41,8 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
     folders = [root] if (root / source.images).is_dir() else subfolders(root)
     if not folders:
         findings.append(f"holds no folder; expected one a case, with {source.images}/ in it")
+    if folders != [root] and (loose := listed(path for path in list_files(root) if not is_aside(path))):
+        findings.append(f"files beside the folders of cases are not read: {loose}; {A_FOLDER_A_CASE}")
     salt = read_salt() if source.case_ids == "hash" else b""
     volumes = []
     for folder in folders:
@@ -56,7 +61,7 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
     where, mask_where = (f"{folder.name}/{p.parent.name}/{p.name}" for p in (path, mask_path))
     if not mask_path.is_file():
         attempt(read_grid, path, where, findings)
-        findings.append(f"{where}: has no mask {mask_where}")
+        findings.append(f"{where}: has no mask {mask_where}{_instead(mask_path.parent)}")
         return None
     volume = read_pair(case, (path, where), (mask_path, mask_where), source, findings)
     if volume is None:
@@ -106,13 +111,28 @@ def as_exam(case: str, grid: Grid) -> Exam:
 
 def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding."""
-    inner = folder / name
-    files = [p for p in list_files(inner) if is_nifti(p)] if inner.is_dir() else []
+    inner, where = folder / name, f"{folder.name}/{name}"
+    if problem := closed(folder) or (closed(inner) if inner.is_dir() else None):
+        findings.append(f"{where}: {problem}")
+        return None
+    there = list_files(inner) if inner.is_dir() else []
+    files = [path for path in there if is_nifti(path)]
+    others = listed(path for path in there if not is_nifti(path) and not is_aside(path))
     if len(files) == 1:
+        if others:
+            findings.append(f"{where}: files of kinds that are not read: {others}; {CONVERT}")
         return files[0]
-    holds = "holds several NIfTI files" if files else "holds no NIfTI file" if inner.is_dir() else "is missing"
-    findings.append(f"{folder.name}/{name}: {holds}; expected one of {' or '.join(SUFFIXES)}, and a folder a case")
+    holds = "holds no NIfTI file" + f", only {others}" * bool(others) if inner.is_dir() else "is missing"
+    if files:
+        holds = f"holds several NIfTI files ({', '.join(path.name for path in files[:4])})"
+    findings.append(f"{where}: {holds}; expected one of {' or '.join(SUFFIXES)}, and a folder a case")
     return None
+
+
+def _instead(folder: Path) -> str:
+    """Say what there is in a folder of masks in place of the one that is looked for."""
+    there = [path for path in list_files(folder) if not is_aside(path)] if folder.is_dir() else []
+    return f"; there is {listed(there)}; give a NIfTI mask its image's name" if there else ""
 
 
 def attempt(reader: Callable[[Path], T], path: Path, where: str, findings: list[str]) -> T | None:

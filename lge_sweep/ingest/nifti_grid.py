@@ -64,14 +64,15 @@ class Grid:
 
     Attributes:
         array: [S, H, W] values.
-        placed: [4, 4] index (row, column, slice) of `array` -> mm; right, front, head are positive. None where the
-            header holds no orientation, or a bare affine.
+        matrix: [4, 4] index (row, column, slice) of `array` -> mm; right, front, head are positive.
+        placed: the same, or None where it is not where the voxels lie: the header holds no orientation, or a bare affine.
         spacing_mm: (row, column, slice); slice is NaN in a file of two dimensions.
         stored: how the file stores it.
         notes: what a user should know.
     """
 
     array: Pixels
+    matrix: Matrix
     placed: Matrix | None
     spacing_mm: tuple[float, float, float]
     stored: StoredGrid
@@ -106,6 +107,7 @@ def turned(voxels: Voxels) -> Grid:
     SLICE_MM.check("distance of slices", (slices_mm,))
     return Grid(
         np.ascontiguousarray(stored.to_display(voxels.array)),
+        matrix,
         matrix if voxels.placed else None,
         (rows_mm, columns_mm, nan if voxels.flat else slices_mm),
         stored,

@@ -1,31 +1,39 @@
 """Read a folder of grey images and a folder of masks of the same names."""
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import ImagePairs
-from lge_sweep.ingest.files import list_files
+from lge_sweep.ingest.files import closed, is_below, list_files
 from lge_sweep.ingest.grey_files import open_grey
 from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.limits import grey_problem, padding_notes
 from lge_sweep.ingest.masks import open_mask
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.unread import is_aside, listed
 from lge_sweep.ingest.volume import Exam, Pixels, Volume, slice_ids
 from lge_sweep.patterns import search
+from lge_sweep.text import natural
 
 T = TypeVar("T")
+GAPS = "numbers are missing among those of its slices (slices lost?); the others are taken for neighbours"
+RENAME = "rename it, or change the pattern"
+EQUAL = "they must be equal; save the mask anew in the image's size"
+ALIKE = "save them anew in one, or name them as cases of their own"
+CONVERT = "save the image anew as PNG (masks from where they were drawn: JPEG changes values), or move it elsewhere"
 
 
 @dataclass(frozen=True)
 class _Slice:
     case: str
-    order: tuple[int, str]
+    number: str | None
+    """What the name tells of the slice's place."""
     name: str
     pixels: Pixels
     labels: NDArray[np.uint8]
@@ -46,11 +54,17 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
         DataError: the salt of case ids cannot be had.
     """
     salt = read_salt() if source.case_ids == "hash" else None
-    images = _by_stem(root / source.images, findings)
-    masks = _by_stem(root / source.labels, findings)
+    images = _by_stem(root, source, "images", findings)
+    masks = _by_stem(root, source, "labels", findings)
     if images and masks:
-        findings += [f"{images[stem].name}: has no mask in {source.labels}/" for stem in sorted(images.keys() - masks)]
-        findings += [f"{masks[stem].name}: has no image in {source.images}/" for stem in sorted(masks.keys() - images)]
+        for what, where, one, other in (
+            ("mask", source.labels, images, masks),
+            ("image", source.images, masks, images),
+        ):
+            findings += [
+                f"{one[stem].name}: has no {what} in {where}/; give it one of the same name, or move it elsewhere"
+                for stem in sorted(one.keys() - other, key=natural)
+            ]
     slices = [_read_slice(source, images[stem], masks[stem], findings) for stem in sorted(images.keys() & masks)]
     cases: dict[str, list[_Slice]] = defaultdict(list)
     for item in slices:
@@ -60,9 +74,16 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
     return sorted((volume for volume in volumes if volume is not None), key=lambda volume: volume.case)
 
 
-def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
-    if not folder.is_dir():
-        findings.append(f"{folder}: no such folder")
+def _by_stem(
+    root: Path, source: ImagePairs, setting: Literal["images", "labels"], findings: list[str]
+) -> dict[str, Path]:
+    """Return the images of one folder; what else is in it is a finding, but for what is in the other folder."""
+    name, other = (source.images, source.labels) if setting == "images" else (source.labels, source.images)
+    folder = root / name
+    name_it = f"or say in source.{setting} where they are"
+    if problem := closed(folder):
+        there = folder.is_dir()
+        findings.append(f"{folder}: {problem}" if there else f"{folder}: no such folder; put files there, {name_it}")
         return {}
     found: dict[str, Path] = {}
     for path in list_files(folder):
@@ -72,7 +93,21 @@ def _by_stem(folder: Path, findings: list[str]) -> dict[str, Path]:
             findings.append(f"{path.name}: {found[path.stem].name} has the same name; keep one of them")
         found[path.stem] = path
     if not found:
-        findings.append(f"{folder}: holds no image (looked for {', '.join(SUFFIXES)})")
+        findings.append(f"{folder}: holds no image (looked for {', '.join(SUFFIXES)}); put them there, {name_it}")
+    everything = [path for path in list_files(folder, deep=True) if not is_aside(path)]
+    findings += [f"{path}: {closed(path)}" for path in everything if path.is_dir()]
+    files = [path for path in everything if not path.is_dir()]
+    others = {(root / other).resolve()}
+    inside = [path for path in files if path.parent != folder and not is_below(path, others)]
+    if strange := listed(p for p in files if p.parent == folder and p.suffix.lower() not in SUFFIXES):
+        findings.append(f"{name}/: files of kinds that are not read: {strange}; {CONVERT}")
+    if inside:
+        folders = sorted({path.relative_to(folder).parts[0] for path in inside}, key=natural)
+        which = ", ".join(folders[:3]) + (f" and {len(folders) - 3} more" if len(folders) > 3 else "")
+        findings.append(
+            f"{name}/: files in folders inside it are not read: {listed(inside)} in {which}; move images into "
+            f"{name}/ itself, and other files elsewhere"
+        )
     return found
 
 
@@ -80,21 +115,19 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
     before = len(findings)
     match = search("source.case_pattern", source.case_pattern, image.stem)
     if match is None or not match["case"]:
-        findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}")
+        findings.append(f"{image.name}: the name does not match source.case_pattern {source.case_pattern}; {RENAME}")
     raw_mask = source.mask
     pixels = _attempt(image, image.name, open_grey, findings)
     labels = _attempt(mask, f"{source.labels}/{mask.name}", lambda path: open_mask(path, raw_mask), findings)
     if pixels is None or labels is None:
         return None
     if pixels.shape != labels.shape:
-        findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; they must be equal")
+        findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; {EQUAL}")
     if problem := grey_problem(pixels, padded=True):
         findings.append(f"{image.name}: {problem}")
     if match is None or len(findings) > before:
         return None
-    number = match.groupdict().get("slice")
-    order = (int(number) if number and number.isdecimal() else 0, image.stem)
-    return _Slice(match["case"], order, image.stem, pixels, labels)
+    return _Slice(match["case"], match.groupdict().get("slice"), image.stem, pixels, labels)
 
 
 def _attempt(path: Path, name: str, reader: Callable[[Path], T], findings: list[str]) -> T | None:
@@ -106,19 +139,46 @@ def _attempt(path: Path, name: str, reader: Callable[[Path], T], findings: list[
 
 
 def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[str]) -> Volume | None:
-    members = sorted(members, key=lambda item: item.order)
+    problems, notes = _numbering(members)
+    members = sorted(members, key=_place)
     sizes = {item.pixels.shape for item in members}
     if len(sizes) > 1:
         listed = ", ".join(sorted(f"{h}x{w}" for h, w in sizes))
-        findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size")
+        findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size; {ALIKE}")
+    findings += [f"case {case}: {problem}" for problem in problems]
+    if len(sizes) > 1 or problems:
         return None
     names = tuple(kept_id(item.name) for item in members)
     case = kept_id(case) if salt is None else pseudonym(case, salt)
     if salt is not None:
         names = slice_ids(case, len(members))
     pixels = np.stack([item.pixels for item in members])
-    exam = Exam(case, names, pixels, notes=tuple(padding_notes(pixels)))
+    exam = Exam(case, names, pixels, notes=(*notes, *padding_notes(pixels)))
     return exam.with_labels(np.stack([item.labels for item in members]))
+
+
+def _place(item: _Slice) -> tuple[object, ...]:
+    """Return the key that sorts the slices of a case: by what their names tell of their place, else by their names."""
+    return natural(item.number or item.name), natural(item.name)
+
+
+def _numbering(members: Sequence[_Slice]) -> tuple[list[str], tuple[str, ...]]:
+    """Return what is wrong with the numbers of a case's slices, and what a user should know of them."""
+    numbers: dict[int, str] = {}
+    problems = []
+    others = [item.name for item in members if not (item.number or "").isdecimal()]
+    for item in members:
+        if item.name not in others:
+            first = numbers.setdefault(int(item.number or ""), item.name)
+            if first != item.name:
+                problems.append(f"{first} and {item.name} have the same slice number; rename one, or leave it out")
+    if numbers and others:
+        problems.append(
+            f"the name {next(iter(numbers.values()))} tells a slice number, {others[0]} does not, so that their order "
+            "is unknown; number all slices of a case in their names, or none"
+        )
+    steps = np.diff(sorted(numbers))
+    return problems, (GAPS,) * bool(len(steps) and steps.min() != steps.max())
 
 
 def _size(array: NDArray[np.number]) -> str:

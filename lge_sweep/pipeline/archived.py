@@ -70,12 +70,13 @@ def predict_studies(
     job = prepare(shipped, output, formats)
     deliveries: list[Delivery] = []
     problems: list[str] = []
+    notes: list[str] = []
     stored: dict[Path, str] = {}
     with Archive(address, credentials) as archive:
         for number, study in enumerate(studies):
             told = _counted(say, number, len(studies))
             try:
-                made = _segment(archive, study, job, reading, problems, told)
+                made = _segment(archive, study, job, reading, problems, notes, told)
                 deliveries += made
                 if request.store:
                     stored |= _store(archive, study, made, problems, told)
@@ -92,7 +93,7 @@ def predict_studies(
     say("done", len(studies), len(studies))
     if not deliveries:
         raise DataError(f"archive {address}", problems)
-    return Predicted(tuple(deliveries), (*problems, *job.write_table()), stored)
+    return Predicted(tuple(deliveries), (*problems, *job.write_table()), stored, tuple(notes))
 
 
 def _check(request: Request, formats: Sequence[str], reading: Reading) -> None:
@@ -114,7 +115,13 @@ def _counted(say: Say, number: int, count: int) -> Callable[[str], None]:
 
 
 def _segment(
-    archive: Archive, study: str, job: Job, reading: Reading, problems: list[str], say: Callable[[str], None]
+    archive: Archive,
+    study: str,
+    job: Job,
+    reading: Reading,
+    problems: list[str],
+    notes: list[str],
+    say: Callable[[str], None],
 ) -> list[Delivery]:
     """Fetch a study and segment its exam."""
     wanted = Wanted(reading.series, reading.series_pattern or SERIES_PATTERN)
@@ -122,7 +129,7 @@ def _segment(
         say("fetching")
         fetch_study(archive, study, wanted, folder / study, say)
         series = tuple({path.name for path in (folder / study).iterdir()} & set(reading.series))
-        exams, findings = job.read(folder, replace(reading, series=series))
+        exams, findings = job.read(folder, replace(reading, series=series), notes)
         problems += findings
         return job.segment(exams, problems, lambda case, done, count: say(case))
 

@@ -13,7 +13,7 @@ from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_deliv
 from lge_sweep.deliver.write import ABOUT, BURDEN
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.ingest import Exam
-from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
+from lge_sweep.ingest.exams import SERIES_PATTERN, Folders, read_exams
 from lge_sweep.pipeline.load import NAME, SETTINGS, find_segmenter, is_registered, load_segmenter, read_settings
 from lge_sweep.pipeline.segment import TwoStageSegmenter
 from lge_sweep.whole import file_digest, write_text
@@ -44,11 +44,13 @@ class Reading:
         case_ids: "hash" or "keep".
         series: SeriesInstanceUIDs of the LGE series.
         series_pattern: regular expression that finds it by its description; None: the names of LGE.
+        folders: what the folders in a folder of exams are: "auto", "cases" or "series".
     """
 
     case_ids: CaseIds = "hash"
     series: tuple[str, ...] = ()
     series_pattern: str | None = None
+    folders: Folders = "auto"
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,13 @@ class Predicted:
         deliveries: of each exam that was segmented, now or by the same command before.
         problems: a sentence for everything that was wrong with the others.
         stored: folder of a delivery -> what an archive was given of it.
+        notes: what was left out and is no problem, a sentence each.
     """
 
     deliveries: tuple[Delivery, ...]
     problems: tuple[str, ...]
     stored: Mapping[Path, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
 def predict_exams(
@@ -93,12 +97,13 @@ def predict_exams(
         ModelError: there is no such model.
     """
     job = prepare(shipped, output, formats)
-    exams, problems = job.read(path.expanduser(), reading)
+    notes: list[str] = []
+    exams, problems = job.read(path.expanduser(), reading, notes)
     if not exams:
         raise DataError(str(path), problems)
     deliveries = job.segment(exams, problems, say)
     say("done", len(exams), len(exams))
-    return Predicted(tuple(deliveries), (*problems, *job.write_table()))
+    return Predicted(tuple(deliveries), (*problems, *job.write_table()), notes=tuple(notes))
 
 
 def prepare(shipped: Shipped, output: Path, formats: Sequence[str]) -> "Job":
@@ -121,14 +126,22 @@ class Job:
     output: Path
     formats: tuple[str, ...]
 
-    def read(self, path: Path, reading: Reading) -> tuple[list[Exam], list[str]]:
-        """Read exams as the model needs them; return them, and what is wrong with others."""
+    def read(self, path: Path, reading: Reading, notes: list[str]) -> tuple[list[Exam], list[str]]:
+        """Read exams as the model needs them; return them, and what is wrong with others.
+
+        Args:
+            path: the exam or exams.
+            reading: how they are read.
+            notes: what was left out and is no problem; appended to.
+        """
         skip = {folder.resolve() for folder in (self.output, *_delivered(self.output))} - {path.resolve()}
         return read_exams(
             path,
             reading.case_ids,
             series=reading.series,
             series_pattern=reading.series_pattern or SERIES_PATTERN,
+            folders=reading.folders,
+            notes=notes,
             window=self.settings.window,
             skip=skip,
         )

@@ -1,0 +1,115 @@
+"""Exams that come as NIfTI files: images are told from label maps, and each gets its case id."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lge_sweep.config.data import CaseIds
+from lge_sweep.ingest.geometry import Turn, turn_between
+from lge_sweep.ingest.label_maps import as_label_map, is_named_as_label_map
+from lge_sweep.ingest.limits import blank_slices
+from lge_sweep.ingest.nifti import as_exam, attempt
+from lge_sweep.ingest.nifti_grid import Grid, read_grid
+from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.volume import Exam
+
+ASKED = "looks like a label map ({}), not like an image; segmented because the file itself was given"
+GIVE_IT = "if it is an image, give the file itself"
+NAMED = "its name is that of a label map, its content is that of an image; segmented"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A NIfTI file that may be an exam.
+
+    Attributes:
+        name: what its case id is made of; "" for the folder's name if it is the only image in it, else the file's.
+        path: the file.
+    """
+
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class _Read:
+    candidate: Candidate
+    grid: Grid
+    labels: str | None
+    """What makes it a label map."""
+
+
+def stem(path: Path) -> str:
+    """Return a NIfTI file's name without its ending."""
+    return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
+
+
+def read_nifti_exams(
+    candidates: Sequence[Candidate], case_ids: CaseIds, findings: list[str], notes: list[str], *, given: bool
+) -> list[Exam]:
+    """Read NIfTI files; label maps among them are left out.
+
+    What `as_label_map` finds is left out: with a note where its name says so too, or where it lies on the grid of an
+    image in its folder, else with a finding.
+
+    Args:
+        candidates: the files.
+        case_ids: see `read_exams`.
+        findings: what is wrong; appended to.
+        notes: what was left out; appended to.
+        given: whether the one file itself was given: it is segmented, whatever it looks like.
+    """
+    read = []
+    for candidate in candidates:
+        path = candidate.path
+        if grid := attempt(read_grid, path, path.name, findings):
+            labels = as_label_map(grid.array, named=is_named_as_label_map(path, stem(path)))
+            read.append(_Read(candidate, grid, labels))
+    images = [item for item in read if given or item.labels is None]
+    for item in read:
+        if item not in images:
+            _leave_out(item, images, findings, notes)
+    return _name(images, case_ids, findings)
+
+
+def _leave_out(item: _Read, images: Sequence[_Read], findings: list[str], notes: list[str]) -> None:
+    path = item.candidate.path
+    partner = next((other.candidate.path for other in images if _share_a_grid(item, other)), None)
+    if partner is not None or is_named_as_label_map(path, stem(path)):
+        on = f", on the grid of {partner.name}" if partner else ""
+        notes.append(f"{path.name}: left out as a label map ({item.labels}{on}); {GIVE_IT}")
+    else:
+        findings.append(
+            f"{path.name}: looks like a label map ({item.labels}), not like an image, and was left out; {GIVE_IT}"
+        )
+
+
+def _share_a_grid(one: _Read, other: _Read) -> bool:
+    shapes = [(*item.grid.array.shape[1:], len(item.grid.array)) for item in (one, other)]
+    turn = turn_between(one.grid.matrix, shapes[0], other.grid.matrix, shapes[1])
+    return one.candidate.path.parent == other.candidate.path.parent and isinstance(turn, Turn)
+
+
+def _name(images: Sequence[_Read], case_ids: CaseIds, findings: list[str]) -> list[Exam]:
+    salt = read_salt() if case_ids == "hash" and images else b""
+    exams: dict[str, Exam] = {}
+    for item in images:
+        path = item.candidate.path
+        alone = sum(other.candidate.path.parent == path.parent for other in images) == 1
+        name = item.candidate.name or (path.resolve().parent.name if alone else stem(path))
+        case = pseudonym(name, salt) if case_ids == "hash" else kept_id(name)
+        problems = blank_slices(item.grid.array)
+        if case in exams:
+            problems.append(f"there is another exam of the name {name}; rename one of them")
+        findings += [f"{path.name}: {problem}" for problem in problems]
+        if not problems:
+            exams[case] = _noted(as_exam(case, item.grid), item)
+    return list(exams.values())
+
+
+def _noted(exam: Exam, item: _Read) -> Exam:
+    note = ASKED.format(item.labels) if item.labels else ""
+    if not note and is_named_as_label_map(item.candidate.path, stem(item.candidate.path)):
+        note = NAMED
+    return replace(exam, notes=(*exam.notes, note)) if note else exam

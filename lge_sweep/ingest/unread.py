@@ -1,0 +1,60 @@
+"""Files that are not read are named: how many, of which kinds, and one of each; what is known to be no image is not."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+TEXTS = (".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".toml", ".pdf", ".html", ".htm",
+         ".log", ".cfg", ".doc", ".docx", ".xls", ".xlsx", ".ods", ".odt", ".py", ".m", ".sh", ".bat")  # fmt: skip
+"""Endings of files that are for people to read."""
+SYSTEM = (".db", ".ini", ".inf", ".exe", ".lnk", ".url", ".dll", ".pyc")
+"""Endings of what systems and viewers leave: Thumbs.db, desktop.ini, a viewer beside DICOM files."""
+BARE = ("readme", "license", "licence", "dicomdir", "version", "changelog")
+"""Names without an ending, of files that hold no image."""
+ARCHIVES = (".zip", ".7z", ".rar", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".zst", ".iso")
+PICTURES = (".jpg", ".jpeg", ".jp2", ".gif", ".webp", ".heic", ".svg", ".avi", ".mp4", ".mov")
+"""Endings of pictures and films that are no exam."""
+VOLUMES = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".vtk", ".vti",
+           ".mnc")  # fmt: skip
+"""Endings of other files that hold volumes."""
+RAW = (".img", ".hdr", ".raw", ".dat", ".par", ".rec")
+"""Endings of files that hold volumes, or DICOM."""
+MOST = 4
+"""Kinds that a sentence names."""
+
+
+def kind(path: Path) -> str:
+    """Return a file's ending in small letters, with that of what is packed or unfinished in it.
+
+    >>> kind(Path("P1.JPG")), kind(Path("P1.nii.gz.part")), kind(Path("v1.2_P1.mha")), kind(Path("IM0001"))
+    ('.jpg', '.nii.gz.part', '.mha', 'no ending')
+    """
+    found = re.search(r"(\.nii|\.tar)?(\.gz)?\.[^.\s]+$", path.name.lower())
+    return found[0] if found else "no ending"
+
+
+def is_aside(path: Path) -> bool:
+    """Whether a file is known to hold no image: a text, or what a system leaves."""
+    return path.suffix.lower() in (*TEXTS, *SYSTEM) or path.name.lower() in BARE
+
+
+def listed(files: Iterable[Path], *, examples: bool = True) -> str:
+    """Return how many files there are, of which kinds, and one of each kind; "" where there is none.
+
+    Args:
+        files: the files.
+        examples: whether files are named; notes go into reports, and a name may tell who the patient is.
+
+    >>> listed([Path("a.jpg"), Path("b.jpg"), Path("c.mha")])
+    '2 .jpg (such as a.jpg), 1 .mha (c.mha)'
+    """
+    kinds: dict[str, list[Path]] = defaultdict(list)
+    for path in files:
+        kinds[kind(path)].append(path)
+    told = [
+        f"{len(of_it)} {name}" + f" ({'such as ' * (len(of_it) > 1)}{of_it[0].name})" * examples
+        for name, of_it in sorted(kinds.items(), key=lambda item: -len(item[1]))
+    ]
+    others = len(told) - MOST
+    return ", ".join(told[:MOST]) + (f" and {others} other kind{'s' * (others > 1)}" if others > 0 else "")
