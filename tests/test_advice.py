@@ -17,6 +17,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from nibabel.processing import resample_from_to
 from numpy.typing import NDArray
 from PIL import Image
 from synthetic_dicom import (
@@ -786,7 +787,7 @@ def no_geometry(root: Path) -> Iterator[list[str]]:
     yield exams(root)
 
 
-@advice("has no WindowCenter and WindowWidth; set source.window: false")
+@advice("has no WindowCenter and WindowWidth, and no VOI LUT; set source.window: false")
 def no_window(root: Path) -> Iterator[list[str]]:
     study(root)
     yield studies(root, window=True)
@@ -853,3 +854,36 @@ def a_salt_that_cannot_be_made(root: Path) -> Iterator[list[str]]:
         yield exams(root / "a.nii")
         os.environ[SALT_VARIABLE] = "a secret of mine"
         yield exams(root / "a.nii")
+
+
+# ------------------------------------------------------------------------------------------------------- where voxels lie
+
+
+def placed(root: Path, name: str, array: Array, origin: float = 30.0) -> Path:
+    """Write a NIfTI file that has a position."""
+    path = root / "A" / name / "a.nii.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = nib.affines.from_matvec(np.diag([-1.5, -1.25, 8.0]), (origin, 20, 10))
+    nib.save(nib.Nifti1Image(array.transpose(2, 1, 0), affine), path)
+    return path
+
+
+@advice("set source.trust_grid: true", "set source.trust_grid: true, else resample it onto the image")
+def a_mask_that_lost_its_position(root: Path) -> Iterator[list[str]]:
+    placed(root, "Images", grey().astype(np.int16))
+    mask = placed(root, "Contours", classes())
+    nib.save(nib.Nifti1Image(np.asarray(nib.load(mask).dataobj), np.eye(4)), mask)
+    yield folders(root)
+    assert folders(root, trust_grid=True) == []
+    yield folders(root)
+    placed(root, "Contours", classes())
+    yield folders(root)
+
+
+@advice("resample it onto the image")
+def a_mask_that_lies_elsewhere(root: Path) -> Iterator[list[str]]:
+    image = placed(root, "Images", grey().astype(np.int16))
+    mask = placed(root, "Contours", classes(), origin=36)
+    yield folders(root)
+    nib.save(resample_from_to(nib.load(mask), nib.load(image), order=0), mask)
+    yield folders(root)

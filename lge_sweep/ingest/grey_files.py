@@ -37,7 +37,9 @@ def open_grey(path: Path) -> Pixels:
         )
     padding = alpha == 0
     if (grey[~padding] != grey[~padding][:, :1]).any():
-        raise ValueError("image is in colour; LGE slices are grey (was a mask or a screenshot put here?)")
+        raise ValueError(
+            "image is in colour; LGE slices are grey (was a mask or a screenshot put here?); save it as grey"
+        )
     levels = np.ascontiguousarray(grey[..., 0])
     return np.where(padding, np.float32(np.nan), levels.astype(np.float32)) if padding.any() else levels
 

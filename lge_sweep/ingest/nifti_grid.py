@@ -65,7 +65,7 @@ class Grid:
     Attributes:
         array: [S, H, W] values.
         matrix: [4, 4] index (row, column, slice) of `array` -> mm; right, front, head are positive.
-        placed: the same, or None where it is not where the voxels lie: the header holds no orientation, or a bare affine.
+        placed: the same; None where the voxels may lie elsewhere: the header holds no orientation, or a bare affine.
         spacing_mm: (row, column, slice); slice is NaN in a file of two dimensions.
         stored: how the file stores it.
         notes: what a user should know.
