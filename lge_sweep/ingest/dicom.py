@@ -13,7 +13,8 @@ from lge_sweep.ingest.dicom_choice import choose_series
 from lge_sweep.ingest.dicom_header import Header
 from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
-from lge_sweep.ingest.dicom_series import Stack, arrange
+from lge_sweep.ingest.dicom_series import arrange
+from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
 from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.limits import blank_slices, padding_notes

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.data import ColourMask, DicomFolders, IndexMask, NiftiMask, SegMask
 from lge_sweep.ingest.dicom_header import Header, quiet
-from lge_sweep.ingest.dicom_series import Stack
+from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file, list_files
 from lge_sweep.ingest.geometry import Mismatch, is_lost, turn_between
 from lge_sweep.ingest.image_files import SUFFIXES

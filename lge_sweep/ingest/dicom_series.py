@@ -1,17 +1,14 @@
 """Order the images of a series into a stack."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.ingest.dicom_header import Frame, Header, Numbers
-from lge_sweep.ingest.geometry import Matrix, shape_notes
+from lge_sweep.ingest.dicom_stack import Stack, Vector, directions, make_stack
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, Range, check_size
 from lge_sweep.ingest.volume import UnusableError
-
-Vector = NDArray[np.float64]
 
 TOUCHING_MM = 0.01
 """Slices nearer to each other than this are at the same position."""
@@ -25,63 +22,11 @@ PHYSICAL: dict[str, tuple[str, Range]] = {
 """Attribute of a frame -> its keyword, and the values it may have."""
 ROUNDED = 1e-4
 """Share by which pixel spacings of one series may differ, by how they were rounded; their mean is taken."""
-OFF_MM = 0.1
-"""Distance of a slice's corners from a straight, even stack from which on it is told."""
 UNEVEN = 0.1
 """Share of the slice distance by which steps between slices may differ and count as equal."""
 OVERLAPPING = 0.6
 """Share of the slice distance; slices nearer to each other than this are not of one even stack."""
-NO_SPACING = "no PixelSpacing: no length, area or volume is valid"
-NO_DISTANCE = "a single slice without thickness: no volume is valid"
 NO_DESCRIPTION = "its series has no description; taken for LGE because it is the only one"
-
-
-@dataclass(frozen=True)
-class Stack:
-    """The images of one series, in the order of their positions along the slices' normal.
-
-    Attributes:
-        frames: S images of one size.
-        spacing_mm: (row, column, slice) distance, or None; slice is NaN where only it is unknown.
-        thickness_mm: thickness of a slice, or None.
-        notes: what a user should know.
-        slots: for each image its place in an evenly spaced stack, from 0; more than one on where images are missing.
-    """
-
-    frames: tuple[Frame, ...]
-    spacing_mm: tuple[float, float, float] | None
-    thickness_mm: float | None
-    notes: tuple[str, ...]
-    slots: tuple[int, ...]
-
-    def affine(self, alone_mm: float | None = None) -> Matrix | None:
-        """Return where the stack lies: [4, 4] index (row, column, slot) -> mm; right, front, head are positive.
-
-        The step from slot to slot is that of the positions, (last - first) / the last slot.
-
-        Args:
-            alone_mm: the distance to give to a single slice of which none is known.
-
-        Returns:
-            None where position, orientation, spacing or the distance of slices is unknown.
-
-        Source:
-            DICOM PS3.3 C.7.6.2.1.1, whose left and back are turned into nibabel's right and front.
-        """
-        first, last, steps = self.frames[0], self.frames[-1], self.slots[-1]
-        if first.orientation is None or first.position is None or last.position is None or self.spacing_mm is None:
-            return None
-        rows_mm, columns_mm, distance = self.spacing_mm
-        if steps == 0 and alone_mm is not None:
-            distance = alone_mm
-        if not np.isfinite(distance):
-            return None
-        row, column, normal = _directions(first)
-        origin = np.array(first.position)
-        step = (last.position - origin) / steps if steps else normal * distance
-        affine = np.eye(4)
-        affine[:3] = np.stack([column * rows_mm, row * columns_mm, step, origin], axis=1)
-        return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
 
 
 def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
@@ -113,7 +58,7 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
         return None
     if len(frames) == 1:
         distance, said = _alone(frames[0])
-        return _stack(frames, distance, [*notes, *said], [0])
+        return make_stack(frames, distance, [*notes, *said], [0])
     along = _along(frames)
     order = np.argsort(along, kind="stable")
     frames, along = [frames[k] for k in order], along[order]
@@ -147,7 +92,7 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
     except UnusableError as error:
         findings.append(str(error))
         return None
-    return _stack(frames, round(distance, 6), notes, slots)
+    return make_stack(frames, round(distance, 6), notes, slots)
 
 
 def _alone(frame: Frame) -> tuple[float | None, list[str]]:
@@ -205,56 +150,6 @@ def _strides(steps: NDArray[np.float64], usual: float) -> NDArray[np.intp]:
     strides = np.maximum(np.rint(steps / usual), 1).astype(int)
     distance = float(np.median(steps / strides))
     return strides if (np.abs(steps / distance - strides) < UNEVEN).all() else np.ones_like(strides)
-
-
-def _stack(frames: Sequence[Frame], distance: float | None, notes: Sequence[str], slots: Sequence[int]) -> Stack:
-    first, spacing = frames[0], None
-    if first.spacing is None:
-        notes = [*notes, NO_SPACING]
-    else:
-        known = [frame.spacing for frame in frames if frame.spacing is not None]
-        rows, columns = np.mean(known, axis=0).round(9).tolist()
-        spacing = (rows, columns, float("nan") if distance is None else distance)
-        notes = [*notes, NO_DISTANCE] if distance is None else notes
-    stack = Stack(tuple(frames), spacing, first.thickness, tuple(notes), tuple(slots))
-    return replace(stack, notes=(*notes, *_shape_notes(stack)))
-
-
-def _shape_notes(stack: Stack) -> list[str]:
-    """Say where the stack is no upright box, and where no single matrix can tell exactly where its slices are."""
-    affine = stack.affine()
-    if affine is None or len(stack.frames) == 1:
-        return []
-    off = max(_off_mm(frame, affine, slot) for frame, slot in zip(stack.frames, stack.slots, strict=True))
-    irregular = (
-        f"slices lie up to {off:.3g} mm off an evenly spaced, straight stack; a NIfTI file places them in one, a DICOM "
-        "SEG as they are"
-    )
-    return [*shape_notes(affine), *([irregular] if off > OFF_MM else [])]
-
-
-def _off_mm(frame: Frame, affine: Matrix, slot: int) -> float:
-    """Return how far the corners of a frame are from where an affine puts them, in mm."""
-    assert frame.position is not None
-    assert frame.spacing is not None
-    row, column, _ = _directions(frame)
-    last = np.array(frame.size) - 1
-    own = np.stack([column * frame.spacing[0], row * frame.spacing[1], np.array(frame.position)], axis=1)
-    corners = np.array([(i, j, 1) for i in (0, last[0]) for j in (0, last[1])]).T
-    placed = affine @ np.insert(corners.astype(float), 2, slot, axis=0)
-    return float(np.abs(np.diag([-1, -1, 1]) @ own @ corners - placed[:3]).max())
-
-
-def _directions(frame: Frame) -> tuple[Vector, Vector, Vector]:
-    """Return the directions along a row, along a column, and of the normal, at right angles and of length 1.
-
-    Numbers of few digits are neither; the column's direction gives way.
-    """
-    assert frame.orientation is not None
-    row, column = np.array(frame.orientation[:3]), np.array(frame.orientation[3:])
-    normal = np.cross(row, column)
-    row, normal = row / np.linalg.norm(row), normal / np.linalg.norm(normal)
-    return row, np.cross(normal, row), normal
 
 
 def _told_distance(frame: Frame) -> float | None:
@@ -322,7 +217,7 @@ def _crooked(frames: Sequence[Frame]) -> str | None:
 
 def _along(frames: Sequence[Frame]) -> Vector:
     """Return where each image is along the stack's normal, in mm."""
-    return np.array([frame.position for frame in frames]) @ _directions(frames[0])[2]
+    return np.array([frame.position for frame in frames]) @ directions(frames[0])[2]
 
 
 def _crowded(frames: Sequence[Frame], steps: NDArray[np.float64]) -> str:
