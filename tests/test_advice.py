@@ -856,7 +856,7 @@ def a_salt_that_cannot_be_made(root: Path) -> Iterator[list[str]]:
         yield exams(root / "a.nii")
 
 
-# ------------------------------------------------------------------------------------------------------ where voxels lie
+# ----------------------------------------------------------------------------------------------------- where voxels lie
 
 
 def placed(root: Path, name: str, array: Array, origin: float = 30.0) -> Path:
