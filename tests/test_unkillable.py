@@ -204,7 +204,17 @@ def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Pa
 
 
 # DeepLabV3+ has dropout, so its random numbers must be taken up as well.
-@pytest.mark.parametrize(("model", "ema"), [("unet", 0.8), ("deeplabv3plus_mobilenetv2", None)])
+@pytest.mark.parametrize(
+    ("model", "ema"),
+    [
+        ("unet", 0.8),
+        pytest.param(
+            "deeplabv3plus_mobilenetv2",
+            None,
+            marks=pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="set LGE_SWEEP_SLOW_TESTS=1"),
+        ),
+    ],
+)
 @pytest.mark.filterwarnings("ignore:Checkpoint directory")  # Lightning remarks that a cell's folder is not empty
 @pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
 @pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
