@@ -141,7 +141,8 @@ def find_studies(root: Path, masks: str, findings: list[str], skip: Collection[P
         else:
             units[unit].append(header)
     everything = [header for headers in units.values() for header in headers]
-    ids = {header.study for header in everything if header.kind != "seg"}  # a hand-made SEG may have another
+    # a hand-made SEG or RTSTRUCT may have another
+    ids = {header.study for header in everything if header.kind not in ("seg", "rtstruct")}
     whole = not set(unreadable) - set(units)  # a folder of which nothing can be read may be another exam
     if len(ids) == 1 and whole and (len(units) > 1 or (masks != "." and (root / masks).is_dir())):
         return [Study(root, root.resolve().name, tuple(everything), unreadable.total())]
@@ -205,12 +206,11 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
     if series is None:
         return None
     stack, pixels = series
-    segs = [header for header in study.headers if header.kind == "seg"]
-    labels, notes = read_masks(source, study.folder, stack, segs, findings)
+    labels, notes = read_masks(source, study.folder, stack, study.headers, findings)
     if labels is None or findings:
         return None
     exam = as_exam(case, stack, pixels)
-    return replace(exam, notes=exam.notes + notes).with_labels(labels)
+    return replace(exam, notes=exam.notes + notes).with_labels(labels, source.mask.tells_mvo)
 
 
 def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import SegmentationStorage
+from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 
 from lge_sweep.ingest.files import check_file, list_files
 from lge_sweep.ingest.image_files import SUFFIXES
@@ -18,12 +18,18 @@ from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import FRAMES
 from lge_sweep.ingest.volume import UnusableError
 
+LABELMAP = "1.2.840.10008.5.1.4.1.1.66.7"
+"""Label Map Segmentation Storage, of which this pydicom has no name."""
+MASKS: dict[str, Literal["seg", "rtstruct"]] = {
+    SegmentationStorage: "seg", LABELMAP: "seg", RTStructureSetStorage: "rtstruct"
+}  # fmt: skip
+"""SOP class -> kind of masks."""
 Numbers = tuple[float, ...]
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "PatientID",
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "ImagePositionPatient",
     "ImageOrientationPatient", "PixelSpacing", "SliceThickness", "SpacingBetweenSlices", "TriggerTime",
-    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
+    "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "FrameOfReferenceUID",
 ]  # fmt: skip
 """All that is read of a header. PatientID goes into a salted hash."""
 GROUPS = {
@@ -41,7 +47,7 @@ GROUPS = {
 }
 """Attribute -> functional group that holds it in an enhanced multi-frame file."""
 BESIDES = (*SUFFIXES, ".nii", ".gz", ".txt", ".csv", ".json", ".xml", ".yaml", ".yml", ".pdf", ".html", ".md", ".db",
-           ".ini", ".inf", ".exe", ".zip", ".jpg", ".jpeg")  # fmt: skip
+           ".ini", ".inf", ".exe", ".zip", ".jpg", ".jpeg", ".cvi42wsx", ".cvi42ws")  # fmt: skip
 """Endings of files that lie beside DICOM files and are passed over."""
 
 
@@ -74,7 +80,7 @@ class Header:
     """One DICOM file."""
 
     path: Path
-    kind: Literal["image", "seg", "other"]
+    kind: Literal["image", "seg", "rtstruct", "other"]
     name: str
     """Name of its SOP class, such as MR Image Storage."""
     instance: str
@@ -85,6 +91,8 @@ class Header:
     colour: str | None
     """Photometric interpretation where it is not grey."""
     frames: tuple[Frame, ...]
+    frame_of_reference: str = ""
+    """UID of what positions refer to; "" where there is none."""
 
 
 @contextmanager
@@ -177,12 +185,11 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         if not dataset.get(keyword):
             raise UnusableError(f"broken DICOM file: it has no {keyword} (cut off?)")
     name = dataset.SOPClassUID.name
-    kind: Literal["image", "seg", "other"] = "image" if name.endswith("Image Storage") else "other"
-    if dataset.SOPClassUID == SegmentationStorage:
-        kind = "seg"
+    kind: Literal["image", "seg", "rtstruct", "other"] = "image" if name.endswith("Image Storage") else "other"
+    kind = MASKS.get(dataset.SOPClassUID, kind)
     if kind == "image" and not (dataset.get("Rows") and dataset.get("Columns")):
         raise UnusableError(f"broken DICOM file: {name} without Rows and Columns (cut off?)")
-    count = 0 if kind == "other" else _frame_count(dataset, size)
+    count = _frame_count(dataset, size) if kind in ("image", "seg") else 0
     photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
     grey = photometric.startswith("MONOCHROME") and int(dataset.get("SamplesPerPixel") or 1) == 1
     return Header(
@@ -196,6 +203,7 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         patient=str(dataset.get("PatientID") or "").strip(),
         colour=None if grey else photometric,
         frames=tuple(_frame(path, dataset, k) for k in range(count)) if kind == "image" else (),
+        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
     )
 
 

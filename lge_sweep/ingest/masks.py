@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lge_sweep.config.data import ColourMask, IndexMask
+from lge_sweep.config.data import ColourMask, IndexMask, NiftiMask
 from lge_sweep.ingest.image_files import read_image
-from lge_sweep.labels import Label
+from lge_sweep.labels import CLASS_CODES
 
 SHALLOW = {"1": "1-bit grey", "L": "8-bit grey", "LA": "8-bit grey with alpha"}
 DEEP = {"I": "32-bit integers", "F": "floating-point numbers"} | dict.fromkeys(
@@ -25,7 +25,7 @@ def open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
     """Read a mask file and map its pixels to classes.
 
     Returns:
-        [H, W] uint8, values of `Label`.
+        [H, W] uint8, values of `CLASS_CODES`.
 
     Raises:
         ValueError: it cannot be read, is of another kind than `mask` says, or holds what `mask` does not list.
@@ -52,7 +52,7 @@ def _indices(image: Image.Image, what: str) -> NDArray[np.number]:
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 
-def from_values(array: NDArray[np.number], mask: IndexMask, what: str) -> NDArray[np.uint8]:
+def from_values(array: NDArray[np.number], mask: IndexMask | NiftiMask, what: str) -> NDArray[np.uint8]:
     """Map values to classes.
 
     Args:
@@ -61,22 +61,25 @@ def from_values(array: NDArray[np.number], mask: IndexMask, what: str) -> NDArra
         what: the kind of mask, for the message.
 
     Returns:
-        Same shape, uint8, values of `Label`.
+        Same shape, uint8, values of `CLASS_CODES`.
 
     Raises:
         ValueError: a value is not listed.
     """
     values, counts = np.unique(array, return_counts=True)
     found = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    if unknown := [value for value in found if value not in mask.values]:
+    classes = mask.classes
+    if unknown := [value for value in found if value not in classes]:
+        setting = f"the codes of source.mask.labels: {mask.labels}" if mask.labels else "source.mask.values"
+        list_it = "give source.mask.values instead, with all that it holds" if mask.labels else "list what it holds"
         raise ValueError(
             f"mask value {unknown[0]} on {found[unknown[0]]} pixels{_more(unknown, 'value')} is not in "
-            f"source.mask.values (known: {', '.join(str(v) for v in sorted(mask.values))}); the mask is {what}: "
-            "list what it holds, or save it with the values known"
+            f"{setting} (known: {', '.join(str(v) for v in sorted(classes))}); the mask is {what}: "
+            f"{list_it}, or save it with the values known"
         )
     labels = np.zeros(array.shape, dtype=np.uint8)
     for value in found:
-        labels[array == value] = Label[mask.values[value].upper()]
+        labels[array == value] = CLASS_CODES[classes[value]]
     return labels
 
 
@@ -103,7 +106,7 @@ def _from_colours(image: Image.Image, mask: ColourMask, what: str) -> NDArray[np
         )
     labels = np.zeros(packed.shape, dtype=np.uint8)
     for value in found:
-        labels[packed == value] = Label[known[value].upper()]
+        labels[packed == value] = CLASS_CODES[known[value]]
     return labels
 
 

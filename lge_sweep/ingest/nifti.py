@@ -203,7 +203,7 @@ def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str
     labels = _labels(mask.array, source.mask, mask_where, findings)
     if labels is None or len(findings) > before:
         return None
-    return as_exam(case, image).with_labels(labels)
+    return as_exam(case, image).with_labels(labels, source.mask.tells_mvo)
 
 
 def as_exam(case: str, grid: Grid) -> Exam:

@@ -15,7 +15,7 @@ from lge_sweep.ingest.image_files import SUFFIXES, read_image
 from lge_sweep.ingest.limits import grey_problem
 from lge_sweep.ingest.masks import open_mask
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
-from lge_sweep.ingest.volume import Pixels, Volume, slice_ids
+from lge_sweep.ingest.volume import Exam, Pixels, Volume, slice_ids
 from lge_sweep.patterns import search
 
 T = TypeVar("T")
@@ -55,7 +55,7 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
     for item in slices:
         if item is not None:
             cases[item.case].append(item)
-    volumes = [_stack(case, members, salt, findings) for case, members in cases.items()]
+    volumes = [_stack(case, members, salt, source.mask.tells_mvo, findings) for case, members in cases.items()]
     return sorted((volume for volume in volumes if volume is not None), key=lambda volume: volume.case)
 
 
@@ -117,7 +117,7 @@ def _open_grey(path: Path) -> Pixels:
     return np.ascontiguousarray(array)
 
 
-def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[str]) -> Volume | None:
+def _stack(case: str, members: list[_Slice], salt: bytes | None, tells_mvo: bool, findings: list[str]) -> Volume | None:
     members = sorted(members, key=lambda item: item.order)
     sizes = {item.pixels.shape for item in members}
     if len(sizes) > 1:
@@ -128,12 +128,8 @@ def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[
     case = kept_id(case) if salt is None else pseudonym(case, salt)
     if salt is not None:
         names = slice_ids(case, len(members))
-    return Volume(
-        case=case,
-        slices=names,
-        pixels=np.stack([item.pixels for item in members]),
-        labels=np.stack([item.labels for item in members]),
-    )
+    exam = Exam(case, names, np.stack([item.pixels for item in members]))
+    return exam.with_labels(np.stack([item.labels for item in members]), tells_mvo)
 
 
 def _size(array: NDArray[np.number]) -> str:

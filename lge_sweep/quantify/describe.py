@@ -41,6 +41,6 @@ def describe(volume: Volume) -> Description:
         spacing_mm=volume.spacing_mm,
         gap_mm=volume.gap_mm,
         grey=(float(volume.pixels.min()), float(volume.pixels.max())),
-        burden=measure(volume.labels, volume.voxel_ml),
+        burden=measure(volume.labels, volume.voxel_ml, volume.mvo),
         notes=volume.notes,
     )
