@@ -13,8 +13,8 @@ NEEDED: dict[int, tuple[Label, ...]] = {
 }
 """Stage -> classes that its truth must have: those that it finds, and the cavity, which stage 2 is guided by."""
 MAP_IT = (
-    "give source.mask the value (colour, segment, structure, contour) that it has in the masks; "
-    "lge-sweep data describe then counts it"
+    "say in source.mask which value (colour, segment, structure or contour) of the masks it is, or draw it; lge-sweep "
+    "data describe counts each class"
 )
 
 
@@ -51,18 +51,18 @@ def check_classes(manifest: pd.DataFrame, stages: Collection[int], measured: str
         has = manifest[f"{label.title}_pixels"] > 0
         if not needing:
             continue
-        which = _stages(label, needing)
+        which, needed = _stages(label, needing), "need" if len(needing) > 1 else "needs"
         if not has.any():
             alone = "; or train stage 1 alone, which does without: --stage 1" if 1 in set(stages) - set(needing) else ""
             findings.append(
                 f"no slice that is used ({len(manifest)} of {manifest['case'].nunique()} cases) has {_a(label)}, which "
-                f"{which} needs; {MAP_IT}{alone}"
+                f"{which} {needed}; {MAP_IT}{alone}"
             )
             continue
         findings += [
-            f"no slice of the {part} part has {_a(label)}, which {which} {use}; change split.seed, or split.counts if "
-            f"it is given, or add cases with {_a(label)}"
-            for part, use in {"train": "learns there", measured: "is selected by"}.items()
+            f"no slice of the {part} part has {_a(label)}, which {which} {needed} {use}; change split.seed, or "
+            f"split.counts if it is given, or add cases with {_a(label)}"
+            for part, use in {"train": "to learn", measured: "to be selected by"}.items()
             if not (has & (manifest["part"] == part)).any()
         ]
     if findings:
