@@ -25,12 +25,13 @@ def absent_classes(counts: Mapping[Label, int]) -> tuple[list[str], list[str]]:
         counts: pixels of each class, over all masks.
 
     Returns:
-        Findings: without cavity or myocardium no phase can use the data as a whole. Notes: without scar stage 1 can.
+        Findings: what no stage can be trained without, the cavity. Notes: what stage 2 cannot be trained without.
     """
     absent = [label for label in Label if label != Label.BACKGROUND and not counts[label]]
     texts = {label: f"no mask has {_a(label)}: {_stages(label, STAGES)} cannot be trained" for label in absent}
-    findings = [f"{text}; {MAP_IT}" for label, text in texts.items() if label != Label.SCAR]
-    return findings, [text for label, text in texts.items() if label == Label.SCAR]
+    told = {label: f"{text}; {MAP_IT}" for label, text in texts.items()}
+    cavity = [told.pop(Label.CAVITY)] if Label.CAVITY in told else []
+    return cavity, list(told.values())
 
 
 def check_classes(manifest: pd.DataFrame, stages: Collection[int], measured: str, data: str) -> None:

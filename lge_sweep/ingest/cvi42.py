@@ -165,6 +165,7 @@ def _read(path: Path, images: frozenset[str]) -> Workspace:
     """Read a workspace's contours; entities, which can expand without end or name other files, are refused."""
     reader = _Reader(images)
     parser = expat.ParserCreate()
+    parser.buffer_text = True
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
@@ -192,43 +193,49 @@ class _Reader:
         self.others: set[str] = set()
         self._images = images
         self._keys: list[str] = []
+        self._states: list[int] = []
+        """Numbers of keys at and above each ImageStates that is open."""
         self._text: list[str] = []
         self._values: dict[str, list[float]] = {}
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
-        key = next((value for name, value in attributes.items() if _local(name) == "key"), _local(tag))
+        key = attributes.get("Hash:key") or tag.rpartition(":")[2]
         self._keys.append(key)
         if len(self._keys) > DEEPEST:
             raise UnusableError(f"broken XML: more than {DEEPEST} elements inside of each other; export it again")
+        if key == "ImageStates":
+            self._states.append(len(self._keys))
         self._text.clear()
-        if len(self._inner()) == 3:
+        if self._depth() == 3:
             self._values = {"x": [], "y": [], "SubpixelResolution": []}
 
     def text(self, text: str) -> None:
         self._text.append(text)
 
     def end(self, tag: str) -> None:
-        inner = self._inner()
-        if len(inner) > 3 and inner[1] == "Contours":
-            points = inner[3] == "Points" and len(inner) == 6
-            if inner[-1] in (("x", "y") if points else ("SubpixelResolution",)):
+        depth = self._depth()
+        if depth in (3, 4, 6):
+            image, contours, name, *inner = self._keys[self._states[-1] :]
+            if contours != "Contours":
+                pass
+            elif image not in self._images:
+                if depth == 6 and inner[0] == "Points":
+                    self.others.add(image)
+            elif not inner:
+                self._keep(image, name)
+            elif inner == ["SubpixelResolution"] or (inner[0] == "Points" and inner[-1] in ("x", "y")):
                 self._values[inner[-1]].append(_number("".join(self._text)))
-        elif len(inner) == 3 and inner[1] == "Contours":
-            self._keep(inner[0], inner[2])
+        if self._states and self._states[-1] == len(self._keys):
+            self._states.pop()
         self._keys.pop()
 
-    def _inner(self) -> list[str]:
-        """Keys below the innermost ImageStates."""
-        if "ImageStates" not in self._keys:
-            return []
-        return self._keys[len(self._keys) - self._keys[::-1].index("ImageStates") :]
+    def _depth(self) -> int:
+        """Number of keys below the innermost ImageStates."""
+        return len(self._keys) - self._states[-1] if self._states else 0
 
     def _keep(self, image: str, name: str) -> None:
         x, y, resolution = self._values.values()
         if not x and not y:
-            return
-        if image not in self._images:
-            self.others.add(image)
             return
         if len(x) != len(y) or len(resolution) != 1 or resolution[0] < 1:
             raise UnusableError(
@@ -236,10 +243,6 @@ class _Reader:
                 f"{resolution or 'none'}; expected as many x as y, and one resolution of 1 or more; export it again"
             )
         self.contours[image].append(Drawn(name, np.array([x, y]).T / resolution[0]))
-
-
-def _local(name: str) -> str:
-    return name.rpartition(":")[2]
 
 
 def _number(text: str) -> float:
