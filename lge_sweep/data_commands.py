@@ -31,7 +31,10 @@ def describe(
 ) -> None:
     """Show cases, slices, classes, spacing, grey levels and everything that is wrong."""
     with reporting():
+        from lge_sweep.curate import absent_classes
+        from lge_sweep.errors import DataError
         from lge_sweep.ingest import survey
+        from lge_sweep.labels import Label
         from lge_sweep.quantify.describe import describe as describe_volume
         from lge_sweep.terminal import make_console
 
@@ -40,14 +43,17 @@ def describe(
         descriptions = [describe_volume(volume) for volume in volumes]
         if descriptions:
             console.print(_table(descriptions))
-        for line in _summary(descriptions):
+        counts = {label: sum(item.burden.pixels[label] for item in descriptions) for label in Label}
+        absent, notes = absent_classes(counts) if descriptions else ([], [])
+        for line in (*_summary(descriptions), *(f"note: {note}" for note in notes)):
             console.print(line, soft_wrap=True)
         if sheet is not None and volumes:
             from lge_sweep.ingest.sheet import write_sheet
 
             console.print(write_sheet(volumes, sheet), soft_wrap=True)
-        if problem is not None:
-            raise problem
+        if problem is not None or absent:
+            where, findings = (problem.where, problem.findings) if problem else (data, ())
+            raise DataError(where, [*findings, *absent])
         console.print(_closing(descriptions), soft_wrap=True)
 
 
@@ -121,6 +127,8 @@ def _table(descriptions: Sequence["Description"]) -> "Table":
     table.add_column("case", overflow="fold", min_width=17)
     tissues = [label for label in Label if label != Label.BACKGROUND]
     amounts = [*(label.title for label in tissues), "myo. + scar"]
+    if any(item.burden.mvo_pixels is not None for item in descriptions):
+        amounts.append("mvo")
     for name in (["slices"], ["size"], ["spacing mm"], ["gap mm"], ["grey"], *([name, "px (mL)"] for name in amounts)):
         table.add_column(stacked(*name), justify="right", overflow="fold")
     for item in descriptions:
@@ -134,11 +142,14 @@ def _table(descriptions: Sequence["Description"]) -> "Table":
             f"{item.grey[0]:g}-{item.grey[1]:g}",
             *(_amount(item.burden.pixels[label], ml.get(label)) for label in tissues),
             _amount(item.burden.wall_pixels, item.burden.wall_ml),
+            *([_amount(item.burden.mvo_pixels, item.burden.mvo_ml)] if "mvo" in amounts else []),
         )
     return table
 
 
-def _amount(pixels: int, ml: float | None) -> str:
+def _amount(pixels: int | None, ml: float | None) -> str:
+    if pixels is None:
+        return "-"
     return str(pixels) if ml is None else f"{pixels} ({ml:.2f})"
 
 
@@ -149,6 +160,11 @@ def _summary(descriptions: Sequence["Description"]) -> list[str]:
     slices = sum(item.slices for item in descriptions)
     scarred = sum(1 for item in descriptions if item.burden.pixels[Label.SCAR])
     lines = [f"{len(descriptions)} case(s), {slices} slices; {scarred} case(s) with scar"]
+    obstructed = [item for item in descriptions if item.burden.mvo_pixels]
+    if obstructed:
+        volumes = [item.burden.mvo_ml for item in obstructed if item.burden.mvo_ml is not None]
+        total = f" (mvo_ml {sum(volumes):.2f} in all)" if len(volumes) == len(obstructed) else ""
+        lines[0] += f"; {len(obstructed)} with no-reflow (mvo), which counts as scar{total}"
     for note in dict.fromkeys(note for item in descriptions for note in item.notes):
         cases = [item.case for item in descriptions if note in item.notes]
         listed = ", ".join(cases[:8]) + (f" and {len(cases) - 8} more" if len(cases) > 8 else "")

@@ -23,6 +23,12 @@ class Label(IntEnum):
         return self.name.lower()
 
 
+MVO = len(Label)
+"""Code of microvascular obstruction (no-reflow) in a mask as it is read; in label images it is scar."""
+
+CLASS_CODES: dict[str, int] = {**{label.title: int(label) for label in Label}, "mvo": MVO}
+"""Class of the settings -> code in a mask as it is read."""
+
 WALL = (Label.MYOCARDIUM, Label.SCAR)
 """The classes that the wall of the left ventricle is made of."""
 
@@ -46,6 +52,12 @@ COLOURS: dict[Label, tuple[int, int, int]] = {
 
 METRICS: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity", "specificity")
 """The six metrics that scores are made of (paper Table III), in the order of its columns."""
+
+
+def split_mvo(codes: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    """Return the labels of a mask as it is read, with no-reflow as scar; and where no-reflow is."""
+    mvo = codes == MVO
+    return np.where(mvo, np.uint8(Label.SCAR), codes), mvo
 
 
 def class_names(stage: int) -> tuple[str, ...]:

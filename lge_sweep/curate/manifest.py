@@ -24,7 +24,8 @@ class Curated:
             `spacing_row_mm`, `spacing_column_mm`, `spacing_slice_mm` (NaN if unknown; their product is the volume of a
             voxel, also where rows and columns are not at right angles), `image_hash` (SHA-256 of the
             grey levels), `content_hash` (of grey levels and labels), `perceptual_hash` (64 bit, hexadecimal),
-            `has_scar`, and the number of pixels of each class.
+            `has_scar`, and the number of pixels of each class; `mvo_pixels`, those of scar that are no-reflow, where
+            the truth tells.
         images: grey levels [H, W] of each row.
         labels: class values [H, W] of each row.
         notes: what a user should know about the choice, one sentence each.
@@ -110,6 +111,7 @@ def _row(volume: Volume, position: int) -> dict[str, object]:
         "perceptual_hash": perceptual_hash(image),
         "has_scar": bool(counts[Label.SCAR]),
         **{f"{label.title}_pixels": int(counts[label]) for label in Label},
+        **({} if volume.mvo is None else {"mvo_pixels": int(volume.mvo[position].sum())}),
     }
 
 

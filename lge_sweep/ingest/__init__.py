@@ -6,6 +6,7 @@ from lge_sweep.config.data import ImagePairs, NiftiFolders, NnunetDataset, Phant
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
+from lge_sweep.ingest.plausible_truth import with_doubts
 from lge_sweep.ingest.volume import Exam, Volume
 from lge_sweep.paths import data_root
 
@@ -32,7 +33,7 @@ def read(source: Source, root: Path | None = None) -> list[Volume]:
 
 
 def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], DataError | None]:
-    """Read what can be read of a source.
+    """Read what can be read of a source; a truth that does not look like that of its images gets a note.
 
     Args:
         source: the kind of source and its settings.
@@ -44,6 +45,11 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
     Raises:
         DataError: there is no such root.
     """
+    volumes, problem = _survey(source, root)
+    return with_doubts(volumes), problem
+
+
+def _survey(source: Source, root: Path | None) -> tuple[list[Volume], DataError | None]:
     if isinstance(source, Phantom):
         return _simulated(source)
     folder = data_root(root)

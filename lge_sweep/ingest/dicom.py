@@ -195,12 +195,11 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
     if series is None:
         return None
     stack, pixels = series
-    segs = [header for header in study.headers if header.kind == "seg"]
-    labels, notes = read_masks(source, study.folder, stack, segs, findings)
+    labels, notes = read_masks(source, study.folder, stack, study.headers, findings)
     if labels is None or findings:
         return None
     exam = as_exam(case, stack, pixels)
-    return replace(exam, notes=exam.notes + notes).with_labels(labels)
+    return replace(exam, notes=exam.notes + notes).with_labels(labels, source.mask.tells_mvo)
 
 
 def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:

@@ -61,7 +61,7 @@ def choose_series(
     slices = all(_count(files) == 1 for files in matching)
     if not clash and (named or slices):
         of_what = " of one image each" * slices
-        same = "orientation, PixelSpacing, size" + " and frame of reference" * bool(matching[0][0].reference)
+        same = "orientation, PixelSpacing, size" + " and frame of reference" * bool(matching[0][0].frame_of_reference)
         note = f"{len(matching)} series{of_what} joined to a stack: same {same}, other positions"
         return [header for files in matching for header in files], (note,)
     findings.append(_unclear(bool(named), matching, clash, folder))
@@ -97,7 +97,7 @@ def _clash(groups: Sequence[Group]) -> str:
         tag
         for tag, values in (
             ("StudyInstanceUID", {header.study for header in headers}),
-            ("FrameOfReferenceUID", {header.reference for header in headers}),
+            ("FrameOfReferenceUID", {header.frame_of_reference for header in headers}),
             ("Rows and Columns", {frame.size for frame in frames}),
         )
         if len(values) > 1

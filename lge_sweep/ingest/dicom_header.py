@@ -10,15 +10,21 @@ from typing import Any, Literal
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import SegmentationStorage
+from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 
 from lge_sweep.ingest.files import check_file, is_below, list_files
 from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import FRAMES
-from lge_sweep.ingest.unread import ARCHIVES, BARE, PICTURES, SYSTEM, TEXTS, VOLUMES
+from lge_sweep.ingest.unread import ARCHIVES, BARE, PICTURES, SYSTEM, TEXTS, VOLUMES, WORKSPACES
 from lge_sweep.ingest.volume import UnusableError
 
+LABELMAP = "1.2.840.10008.5.1.4.1.1.66.7"
+"""Label Map Segmentation Storage, of which this pydicom has no name."""
+MASKS: dict[str, Literal["seg", "rtstruct"]] = {
+    SegmentationStorage: "seg", LABELMAP: "seg", RTStructureSetStorage: "rtstruct"
+}  # fmt: skip
+"""SOP class -> kind of masks."""
 Numbers = tuple[float, ...]
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "PatientID",
@@ -43,7 +49,7 @@ GROUPS = {
     "VOILUTSequence": "FrameVOILUTSequence",
 }
 """Attribute -> functional group that holds it in an enhanced multi-frame file."""
-BESIDES = (*SUFFIXES, ".nii", *TEXTS, *SYSTEM, *ARCHIVES, *PICTURES, *VOLUMES)
+BESIDES = (*SUFFIXES, ".nii", *TEXTS, *SYSTEM, *ARCHIVES, *PICTURES, *VOLUMES, *WORKSPACES)
 """Endings of files that lie beside DICOM files and are passed over; `dicom_studies` names what could hold images."""
 
 
@@ -76,7 +82,7 @@ class Header:
     """One DICOM file."""
 
     path: Path
-    kind: Literal["image", "seg", "other"]
+    kind: Literal["image", "seg", "rtstruct", "other"]
     name: str
     """Name of its SOP class, such as MR Image Storage."""
     instance: str
@@ -86,8 +92,8 @@ class Header:
     number: str
     """SeriesNumber; "" where there is none."""
     patient: str
-    reference: str
-    """FrameOfReferenceUID; "" where there is none."""
+    frame_of_reference: str
+    """FrameOfReferenceUID, of what positions refer to; "" where there is none."""
     colour: str | None
     """Photometric interpretation where it is not grey; a palette may hold greys alone, which its pixels tell."""
     frames: tuple[Frame, ...]
@@ -180,12 +186,11 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         if not dataset.get(keyword):
             raise UnusableError(f"broken DICOM file: it has no {keyword} (cut off?)")
     name = dataset.SOPClassUID.name
-    kind: Literal["image", "seg", "other"] = "image" if name.endswith("Image Storage") else "other"
-    if dataset.SOPClassUID == SegmentationStorage:
-        kind = "seg"
+    kind: Literal["image", "seg", "rtstruct", "other"] = "image" if name.endswith("Image Storage") else "other"
+    kind = MASKS.get(dataset.SOPClassUID, kind)
     if kind == "image" and not (dataset.get("Rows") and dataset.get("Columns")):
         raise UnusableError(f"broken DICOM file: {name} without Rows and Columns (cut off?)")
-    count = 0 if kind == "other" else _frame_count(dataset, size)
+    count = _frame_count(dataset, size) if kind in ("image", "seg") else 0
     photometric = str(dataset.get("PhotometricInterpretation") or "MONOCHROME2")
     grey = photometric.startswith(("MONOCHROME", "PALETTE")) and int(dataset.get("SamplesPerPixel") or 1) == 1
     return Header(
@@ -198,9 +203,9 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
         description=str(dataset.get("SeriesDescription") or "").strip(),
         number=_series_number(dataset),
         patient=str(dataset.get("PatientID") or "").strip(),
-        reference=str(dataset.get("FrameOfReferenceUID") or ""),
         colour=None if grey else photometric,
         frames=tuple(_frame(path, dataset, k) for k in range(count)) if kind == "image" else (),
+        frame_of_reference=str(dataset.get("FrameOfReferenceUID") or ""),
     )
 
 

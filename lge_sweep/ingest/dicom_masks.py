@@ -1,4 +1,4 @@
-"""Labels for a DICOM series: mask images by file name, a NIfTI on its grid, or a DICOM Segmentation."""
+"""Labels for a DICOM series: mask images by file name, a NIfTI on its grid, a DICOM Segmentation, or contours."""
 
 import logging
 from collections import Counter
@@ -9,7 +9,8 @@ import highdicom
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.config.data import ColourMask, DicomFolders, IndexMask, NiftiMask, SegMask
+from lge_sweep.config.data import ColourMask, Cvi42Mask, DicomFolders, IndexMask, NiftiMask, RtstructMask, SegMask
+from lge_sweep.ingest.cvi42 import read_cvi42
 from lge_sweep.ingest.dicom_header import Header, quiet
 from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file, list_files
@@ -21,8 +22,9 @@ from lge_sweep.ingest.mask_place import TRUSTED
 from lge_sweep.ingest.masks import from_values, open_mask
 from lge_sweep.ingest.nifti import attempt, only_nifti
 from lge_sweep.ingest.nifti_grid import Voxels, read_voxels
+from lge_sweep.ingest.rtstruct import read_rtstruct
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.labels import Label
+from lge_sweep.labels import CLASS_CODES
 
 Labels = NDArray[np.uint8]
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
@@ -31,7 +33,7 @@ NO_PLACE = "its NIfTI mask holds no position; read as [columns, rows, slices] in
 
 
 def read_masks(
-    source: DicomFolders, folder: Path, stack: Stack, segs: Sequence[Header], findings: list[str]
+    source: DicomFolders, folder: Path, stack: Stack, headers: Sequence[Header], findings: list[str]
 ) -> tuple[Labels | None, tuple[str, ...]]:
     """Read the labels of a series.
 
@@ -39,16 +41,20 @@ def read_masks(
         source: the kind of masks and where they are.
         folder: the case's folder.
         stack: the series, in order.
-        segs: the DICOM Segmentations in the folder.
+        headers: every DICOM file of the case.
         findings: what is wrong; appended to.
 
     Returns:
-        [S, H, W] values of `Label`, or None where something is wrong; and what a user should know.
+        [S, H, W] values of `CLASS_CODES`, or None where something is wrong; and what a user should know.
     """
     if isinstance(source.mask, SegMask):
-        return _from_segs(source.mask, stack, segs, findings), ()
+        return _from_segs(source.mask, stack, [h for h in headers if h.kind == "seg"], findings), ()
     if isinstance(source.mask, NiftiMask):
         return _from_nifti(source.mask, folder, source.masks, stack, findings)
+    if isinstance(source.mask, RtstructMask):
+        return read_rtstruct(source.mask, stack, headers, findings)
+    if isinstance(source.mask, Cvi42Mask):
+        return read_cvi42(source.mask, folder, stack, headers, findings)
     return _from_images(source.mask, folder / source.masks, stack, findings), ()
 
 
@@ -120,7 +126,7 @@ def _from_nifti(
         return None, ()
     try:
         array, notes = onto_stack(voxels, stack, trust=mask.trust_grid)
-        return from_values(array, IndexMask(values=mask.values), f"NIfTI ({array.dtype})"), notes
+        return from_values(array, mask, f"NIfTI ({array.dtype})"), notes
     except ValueError as error:
         findings.append(f"{path.name}: {error}")
     return None, ()
@@ -208,7 +214,7 @@ def _labels_of(seg: highdicom.seg.Segmentation, mask: SegMask, stack: Stack) -> 
         )
     inside = _inside(seg, stack, ours)
     labels = np.zeros(inside.shape[:3], dtype=np.uint8)
-    classes = {n: Label[known[title.strip().casefold()].upper()] for n, title in titles.items()}
+    classes = {n: CLASS_CODES[known[title.strip().casefold()]] for n, title in titles.items()}
     for index, number in sorted(enumerate(titles), key=lambda item: classes[item[1]]):
         labels[inside[..., index]] = classes[number]
     return labels

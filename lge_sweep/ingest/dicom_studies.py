@@ -119,7 +119,7 @@ def _is_one_study(
     if source.folders != "auto":
         return source.folders == "series" and bool(units)
     # A hand-made SEG may have another study; a folder of which nothing can be read may be another exam.
-    ids = {header.study for headers in units.values() for header in headers if header.kind != "seg"}
+    ids = {header.study for headers in units.values() for header in headers if header.kind not in ("seg", "rtstruct")}
     return parted and len(ids) == 1 and not set(unreadable) - set(units)
 
 
@@ -135,7 +135,7 @@ def _contradiction(root: Path, source: DicomFolders, units: Mapping[str, Sequenc
     if source.folders != "auto":
         return None
     lge = {
-        name: {h.reference for h in headers if h.kind == "image" and looks_like_lge(source, h)}
+        name: {h.frame_of_reference for h in headers if h.kind == "image" and looks_like_lge(source, h)}
         for name, headers in units.items()
         if name
     }

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lge_sweep.config.data import ColourMask, IndexMask
+from lge_sweep.config.data import ColourMask, IndexMask, NiftiMask
 from lge_sweep.ingest.grey_files import opacity
 from lge_sweep.ingest.image_files import read_image
-from lge_sweep.labels import Label
+from lge_sweep.labels import CLASS_CODES, Label
 
 SHALLOW = {"1": "1-bit grey", "L": "8-bit grey", "LA": "8-bit grey with alpha"}
 DEEP = {"I": "32-bit integers", "F": "floating-point numbers"} | dict.fromkeys(
@@ -31,7 +31,7 @@ def open_mask(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
     classes.
 
     Returns:
-        [H, W] uint8, values of `Label`.
+        [H, W] uint8, values of `CLASS_CODES`.
 
     Raises:
         ValueError: it cannot be read, is of another kind than `mask` says, or holds what `mask` does not list.
@@ -65,18 +65,19 @@ def _of_palette(indices: NDArray[np.uint8], shown: NDArray[np.uint8], mask: Inde
     if (shown != shown[..., :1]).any():
         return indices
     pairs = np.unique(np.stack([indices, shown[..., 0]], axis=-1).reshape(-1, 2), axis=0).tolist()
-    known = [all(pair[way] in mask.values for pair in pairs) for way in (0, 1)]
+    classes = mask.classes
+    known = [all(pair[way] in classes for pair in pairs) for way in (0, 1)]
     for index, grey in pairs if all(known) else []:
-        classes = mask.values[index], mask.values[grey]
-        if classes[0] != classes[1]:
+        of_index, of_grey = classes[index], classes[grey]
+        if of_index != of_grey:
             raise ValueError(
                 f"mask is {what}; index {index} is shown as grey {grey}, and source.mask.values lists both, as "
-                f"{classes[0]} and as {classes[1]}; save the class values as 8-bit grey, without a palette"
+                f"{of_index} and as {of_grey}; save the class values as 8-bit grey, without a palette"
             )
     return shown[..., 0] if known == [False, True] else indices
 
 
-def from_values(array: NDArray[np.number], mask: IndexMask, what: str) -> NDArray[np.uint8]:
+def from_values(array: NDArray[np.number], mask: IndexMask | NiftiMask, what: str) -> NDArray[np.uint8]:
     """Map values to classes.
 
     Args:
@@ -85,22 +86,25 @@ def from_values(array: NDArray[np.number], mask: IndexMask, what: str) -> NDArra
         what: the kind of mask, for the message.
 
     Returns:
-        Same shape, uint8, values of `Label`.
+        Same shape, uint8, values of `CLASS_CODES`.
 
     Raises:
         ValueError: a value is not listed.
     """
     values, counts = np.unique(array, return_counts=True)
     found = dict(zip(values.tolist(), counts.tolist(), strict=True))
-    if unknown := [value for value in found if value not in mask.values]:
+    classes = mask.classes
+    if unknown := [value for value in found if value not in classes]:
+        setting = f"the codes of source.mask.labels: {mask.labels}" if mask.labels else "source.mask.values"
+        list_it = "give source.mask.values instead, with all that it holds" if mask.labels else "list what it holds"
         raise ValueError(
             f"mask value {unknown[0]} on {found[unknown[0]]} pixels{_more(unknown, 'value')} is not in "
-            f"source.mask.values (known: {', '.join(str(v) for v in sorted(mask.values))}); the mask is {what}: "
-            "list what it holds, or save it with the values known"
+            f"{setting} (known: {', '.join(str(v) for v in sorted(classes))}); the mask is {what}: "
+            f"{list_it}, or save it with the values known"
         )
     labels = np.zeros(array.shape, dtype=np.uint8)
     for value in found:
-        labels[array == value] = Label[mask.values[value].upper()]
+        labels[array == value] = CLASS_CODES[classes[value]]
     return labels
 
 
@@ -127,7 +131,7 @@ def _from_colours(image: Image.Image, mask: ColourMask, what: str) -> NDArray[np
         )
     labels = np.zeros(packed.shape, dtype=np.uint8)
     for value in found:
-        labels[packed == value] = Label[known[value].upper()]
+        labels[packed == value] = CLASS_CODES[known[value]]
     if hidden := int(((opacity(image) < 255) & (labels != Label.BACKGROUND)).sum()):
         raise ValueError(
             f"mask is {what} with {hidden} pixels that are not opaque and have a class's colour; save it without alpha"

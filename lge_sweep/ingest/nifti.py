@@ -92,7 +92,7 @@ def read_pair(case: str, image: Named, mask: Named, settings: NiftiFolders, find
     if labels is None or len(findings) > before:
         return None
     exam = as_exam(case, grid)
-    return replace(exam, notes=exam.notes + laid.notes).with_labels(labels)
+    return replace(exam, notes=exam.notes + laid.notes).with_labels(labels, settings.mask.tells_mvo)
 
 
 def as_exam(case: str, grid: Grid) -> Exam:

@@ -70,7 +70,7 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
     for item in slices:
         if item is not None:
             cases[item.case].append(item)
-    volumes = [_stack(case, members, salt, findings) for case, members in cases.items()]
+    volumes = [_stack(case, members, salt, source.mask.tells_mvo, findings) for case, members in cases.items()]
     return sorted((volume for volume in volumes if volume is not None), key=lambda volume: volume.case)
 
 
@@ -138,7 +138,7 @@ def _attempt(path: Path, name: str, reader: Callable[[Path], T], findings: list[
     return None
 
 
-def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[str]) -> Volume | None:
+def _stack(case: str, members: list[_Slice], salt: bytes | None, tells_mvo: bool, findings: list[str]) -> Volume | None:
     problems, notes = _numbering(members)
     members = sorted(members, key=_place)
     sizes = {item.pixels.shape for item in members}
@@ -154,7 +154,7 @@ def _stack(case: str, members: list[_Slice], salt: bytes | None, findings: list[
         names = slice_ids(case, len(members))
     pixels = np.stack([item.pixels for item in members])
     exam = Exam(case, names, pixels, notes=(*notes, *padding_notes(pixels)))
-    return exam.with_labels(np.stack([item.labels for item in members]))
+    return exam.with_labels(np.stack([item.labels for item in members]), tells_mvo)
 
 
 def _place(item: _Slice) -> tuple[object, ...]:

@@ -18,6 +18,8 @@ PICTURES = (".jpg", ".jpeg", ".jp2", ".gif", ".webp", ".heic", ".svg", ".avi", "
 VOLUMES = (".mha", ".mhd", ".nrrd", ".nhdr", ".mgz", ".mgh", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".vtk", ".vti",
            ".mnc")  # fmt: skip
 """Endings of other files that hold volumes."""
+WORKSPACES = (".cvi42wsx", ".cvi42ws")
+"""Endings of workspaces of cvi42: contours, no images."""
 RAW = (".img", ".hdr", ".raw", ".dat", ".par", ".rec")
 """Endings of files that hold volumes, or DICOM."""
 MOST = 4
@@ -35,8 +37,8 @@ def kind(path: Path) -> str:
 
 
 def is_aside(path: Path) -> bool:
-    """Whether a file is known to hold no image: a text, or what a system leaves."""
-    return path.suffix.lower() in (*TEXTS, *SYSTEM) or path.name.lower() in BARE
+    """Whether a file is known to hold no image: a text, contours, or what a system leaves."""
+    return path.suffix.lower() in (*TEXTS, *SYSTEM, *WORKSPACES) or path.name.lower() in BARE
 
 
 def listed(files: Iterable[Path], *, examples: bool = True) -> str:

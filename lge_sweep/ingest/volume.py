@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.ingest.geometry import voxel_mm3
+from lge_sweep.labels import split_mvo
 
 if TYPE_CHECKING:  # nibabel takes a second to import
     from nibabel import Nifti1Header
@@ -115,8 +116,14 @@ class Exam:
             return None
         return math.prod(self.spacing_mm) / 1000
 
-    def with_labels(self, labels: NDArray[np.uint8]) -> "Volume":
-        """Put labels [S, H, W] beside the exam's slices; a note tells where they lie on padding."""
+    def with_labels(self, codes: NDArray[np.uint8], tells_mvo: bool = False) -> "Volume":
+        """Put labels beside the exam's slices; a note tells where they lie on padding.
+
+        Args:
+            codes: [S, H, W] values of `lge_sweep.labels.CLASS_CODES`.
+            tells_mvo: whether they tell no-reflow from other scar.
+        """
+        labels, mvo = split_mvo(codes)
         stray = int(np.count_nonzero(labels[np.isnan(self.pixels)]))
         on_padding = f"{stray} labelled pixels of its masks lie on padding, where there is no anatomy"
         return Volume(
@@ -131,6 +138,7 @@ class Exam:
             stored=self.stored,
             notes=(*self.notes, *[on_padding] * (stray > 0)),
             sources=self.sources,
+            mvo=mvo if tells_mvo else None,
         )
 
     def __post_init__(self) -> None:
@@ -147,9 +155,11 @@ class Volume(Exam):
 
     Attributes:
         labels: [S, H, W] uint8, values of `lge_sweep.labels.Label`.
+        mvo: [S, H, W] where scar is microvascular obstruction (no-reflow), or None where the truth does not tell.
     """
 
     labels: NDArray[np.uint8]
+    mvo: NDArray[np.bool_] | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         """Check what only our own readers could get wrong."""

@@ -15,6 +15,8 @@ from lge_sweep.report.clinical_tables import clinical_frame
 def clinical_table(two_stage: TwoStage, part: str, labels: NDArray[np.uint8]) -> pd.DataFrame:
     """Return `clinical_frame` of a part's cases: the slices that are used, at the exam's own size.
 
+    Where the truth tells no-reflow from other scar, a last column, mvo_ml, has its volume.
+
     Args:
         two_stage: the fitted pipeline.
         part: "val" or "test".
@@ -33,7 +35,11 @@ def clinical_table(two_stage: TwoStage, part: str, labels: NDArray[np.uint8]) ->
     spacing = manifest.groupby("case")[["spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"]].first()
     voxel_ml = spacing.prod(axis=1, skipna=False) / 1000
     predicted, truth = (_quantities(counts, voxel_ml, side) for side in ("predicted", "truth"))
-    return clinical_frame(predicted, truth)
+    table = clinical_frame(predicted, truth)
+    if "mvo_pixels" in manifest:
+        mvo = manifest.groupby("case")["mvo_pixels"].sum() * voxel_ml
+        table["mvo_ml"] = mvo.loc[truth.index].to_numpy()
+    return table
 
 
 def _quantities(counts: pd.DataFrame, voxel_ml: pd.Series, side: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE, TRUE, UNGUIDED, traits
 from lge_sweep.config.schema import Fit, Shipped
+from lge_sweep.curate import check_classes
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
 from lge_sweep.data.prepare import to_8_bit
@@ -147,6 +148,7 @@ def _prepare(
 ) -> tuple[Prepared, dict[int, Champion], dict[int, SweepConfig]]:
     """Prepare the data, find both champions, and put their architecture, loss, optimizer and seed into the settings."""
     data = prepare_data(configs[1], root, runs)
+    check_classes(data.manifest, list(configs), "val", configs[1].data)
     check_spacing(configs[2], data)
     champions, settled = find_champions(configs, data.digest, runs), {}
     for stage, config in configs.items():

@@ -20,10 +20,12 @@ class Burden:
     Attributes:
         pixels: number of pixels of each class.
         voxel_ml: volume that a pixel stands for, in mL; None where it is unknown.
+        mvo_pixels: number of pixels of scar that are microvascular obstruction (no-reflow); None where nobody told.
     """
 
     pixels: dict[Label, int]
     voxel_ml: float | None
+    mvo_pixels: int | None = None
 
     @property
     def ml(self) -> dict[Label, float] | None:
@@ -31,6 +33,11 @@ class Burden:
         if self.voxel_ml is None:
             return None
         return {label: count * self.voxel_ml for label, count in self.pixels.items()}
+
+    @property
+    def mvo_ml(self) -> float | None:
+        """Volume of no-reflow, a part of the scar's, in mL; None where it or the volume of a pixel is unknown."""
+        return None if self.mvo_pixels is None or self.voxel_ml is None else self.mvo_pixels * self.voxel_ml
 
     @property
     def wall_pixels(self) -> int:
@@ -58,12 +65,14 @@ class Burden:
         return 100 * self.pixels[Label.SCAR] / self.wall_pixels if self.wall_pixels else None
 
 
-def measure(labels: NDArray[np.uint8], voxel_ml: float | None) -> Burden:
+def measure(labels: NDArray[np.uint8], voxel_ml: float | None, mvo: NDArray[np.bool_] | None = None) -> Burden:
     """Count the classes of a label image or stack.
 
     Args:
         labels: any shape, values of `Label`.
         voxel_ml: volume that a pixel stands for, row x column x slice distance, in mL; None where it is unknown.
+        mvo: same shape, where scar is no-reflow; None where nobody told.
     """
     counts = np.bincount(labels.ravel(), minlength=len(Label))
-    return Burden({label: int(counts[label]) for label in Label}, voxel_ml)
+    pixels = {label: int(counts[label]) for label in Label}
+    return Burden(pixels, voxel_ml, None if mvo is None else int(np.count_nonzero(mvo)))

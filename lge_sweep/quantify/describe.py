@@ -47,7 +47,7 @@ def describe(volume: Volume) -> Description:
         spacing_mm=volume.spacing_mm,
         gap_mm=volume.gap_mm,
         grey=(float(np.nanmin(volume.pixels)), float(np.nanmax(volume.pixels))),
-        burden=measure(volume.labels, volume.voxel_ml),
+        burden=measure(volume.labels, volume.voxel_ml, volume.mvo),
         notes=(*volume.notes, *unchecked_note(volume)),
         findings=implausible(volume, volume.labels),
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import lge_sweep
 from lge_sweep.config import SweepConfig
+from lge_sweep.config.data import IndexMask, NiftiMask, Source
 from lge_sweep.paths import WEIGHT_SUFFIXES
 from lge_sweep.whole import file_digest
 
@@ -30,6 +31,7 @@ def sweep_digest(config: SweepConfig, data_digest: str, more: Sequence[str] = ()
     exclude["training"] = _unused(config)
     if config.source.kind == "image_pairs" and config.source.case_ids == "keep":
         exclude["source"] = {"case_ids"}  # there was only this
+    config = config.model_copy(update={"source": _as_trained(config.source)})
     settings = config.model_dump(mode="json", exclude=exclude)
     weights = settings["training"]["encoder_weights"]
     content = [lge_sweep.__version__, settings, data_digest, _file_digests(Path(weights)), *more]
@@ -57,6 +59,15 @@ def basis_digest(config: SweepConfig, data_digest: str, but: Collection[str] = (
         _file_digests(Path(training["encoder_weights"])),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _as_trained(source: Source) -> Source:
+    """Name label codes by their values, and no-reflow as scar: what is trained sees no difference."""
+    mask = getattr(source, "mask", None)
+    if not isinstance(mask, IndexMask | NiftiMask):
+        return source
+    values = {value: "scar" if name == "mvo" else name for value, name in mask.classes.items()}
+    return source.model_copy(update={"mask": mask.model_copy(update={"labels": None, "values": values})})
 
 
 def _unused(config: SweepConfig) -> set[str]:

@@ -18,7 +18,7 @@ from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import frame_text, read_frame
-from lge_sweep.curate import curate
+from lge_sweep.curate import check_classes, curate
 from lge_sweep.data import class_weights, content_digest, load_arrays, make_schedule, prepare
 from lge_sweep.errors import ConfigError, DamagedError, DataError, RunsError
 from lge_sweep.ingest import read
@@ -157,11 +157,12 @@ def make_plans(configs: Sequence[SweepConfig], root: Path | None, runs: Path) ->
         runs: the runs directory.
 
     Raises:
-        DataError: the data cannot be used.
+        DataError: the data cannot be used, or lacks a class that a stage needs.
         ConfigError: the training part does not fill one batch.
         InheritError: the models are phase 1's to choose, and it has not chosen for this data and profile.
     """
     data = prepare_data(configs[0], root, runs)
+    check_classes(data.manifest, [config.stage for config in configs], configs[0].selection.part, configs[0].data)
     return [_grid_or_search(config, data, runs) for config in configs]
 
 

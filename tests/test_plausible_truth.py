@@ -1,0 +1,92 @@
+"""A truth that cannot belong to its images gets a note; one that can gets none."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from lge_sweep.config.data import Phantom
+from lge_sweep.ingest import Volume, read
+from lge_sweep.ingest.phantom import simulate
+from lge_sweep.ingest.plausible_truth import DARK, OUTSIDE, TURNED, doubts, with_doubts
+
+EXAMS = [
+    exam
+    for seed in range(4)
+    for exam in simulate(Phantom(kind="phantom", cases=4, slices=3 + 2 * seed, size=96, pixel_mm=3.2, seed=seed))
+]
+
+
+def test_no_false_alarm_on_the_phantom() -> None:
+    assert [found for exam in EXAMS for found in doubts(exam.pixels, exam.labels)] == []
+    assert all(exam.notes == () for exam in read(Phantom(kind="phantom", cases=2, slices=3, size=96, pixel_mm=3.2)))
+
+
+@pytest.mark.parametrize(
+    ("turns", "mirrored", "backwards", "undone"),
+    [
+        (0, True, False, "mirrored left to right"),
+        (2, True, False, "mirrored top to bottom"),
+        (2, False, False, "turned by 180 degrees"),
+        (1, False, False, "turned by 270 degrees"),
+        (3, False, False, "turned by 90 degrees"),
+        (1, True, False, "mirrored along the diagonal"),
+        (3, True, False, "mirrored along the other diagonal"),
+        (0, False, True, "with their slices in reverse order"),
+        (2, False, True, "turned by 180 degrees and with their slices in reverse order"),
+    ],
+)
+def test_every_other_orientation_is_named(turns: int, mirrored: bool, backwards: bool, undone: str) -> None:
+    for exam in EXAMS:
+        labels = exam.labels[:, :, ::-1] if mirrored else exam.labels
+        labels = np.rot90(labels[::-1] if backwards else labels, turns, (1, 2))
+        assert doubts(exam.pixels, labels) == [TURNED.format(undone)]
+
+
+def test_a_transposed_truth_is_the_diagonal() -> None:
+    exam = EXAMS[0]
+    assert doubts(exam.pixels, exam.labels.transpose(0, 2, 1)) == [TURNED.format("mirrored along the diagonal")]
+    cut = [array[:, 3:93] for array in (exam.pixels, exam.labels)]  # not square: no quarter turn is possible
+    assert doubts(cut[0], cut[1]) == []
+    assert doubts(cut[0], cut[1][:, ::-1]) == [TURNED.format("mirrored top to bottom")]
+
+
+def test_classes_that_are_mixed_up() -> None:
+    for exam in EXAMS:
+        swapped = np.array([0, 2, 1, 3], dtype=np.uint8)[exam.labels]
+        assert doubts(exam.pixels, swapped) == [OUTSIDE]
+
+
+def test_dark_blood_and_masks_of_another_exam() -> None:
+    assert doubts(-EXAMS[0].pixels, EXAMS[0].labels) == [DARK]
+    others = [exam for exam in EXAMS if exam.pixels.shape == EXAMS[-1].pixels.shape]
+    flagged = [bool(doubts(one.pixels, other.labels)) for one in others for other in others if one is not other]
+    assert np.mean(flagged) > 0.5
+
+
+def test_padding_takes_no_part() -> None:
+    exam = EXAMS[1]
+    pixels = exam.pixels.astype(float)
+    pixels[np.random.default_rng(0).random(pixels.shape) < 0.2] = np.nan
+    assert doubts(pixels, exam.labels) == []
+    assert doubts(pixels, exam.labels[:, ::-1]) == [TURNED.format("mirrored top to bottom")]
+    assert doubts(np.full_like(pixels, np.nan), exam.labels) == [DARK]
+
+
+def test_scale_and_offset_do_not_matter() -> None:
+    exam = EXAMS[2]
+    for pixels in (exam.pixels * 7.5 - 3000, exam.pixels.astype(np.int16)):
+        assert doubts(pixels, exam.labels) == []
+        assert doubts(pixels, exam.labels[:, :, ::-1]) == [TURNED.format("mirrored left to right")]
+
+
+@pytest.mark.parametrize("labels", [np.zeros((2, 8, 8)), np.ones((2, 8, 8)), np.full((2, 8, 8), 2)])
+def test_what_tells_nothing_gets_no_note(labels: np.ndarray) -> None:
+    assert doubts(np.random.default_rng(0).random((2, 8, 8)), labels.astype(np.uint8)) == []
+
+
+def test_a_note_is_put_on_the_exam() -> None:
+    exam = replace(EXAMS[0], labels=EXAMS[0].labels[:, ::-1], notes=("before",))
+    (found,) = with_doubts([exam])
+    assert isinstance(found, Volume)
+    assert found.notes == ("before", TURNED.format("mirrored top to bottom"))

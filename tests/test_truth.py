@@ -1,0 +1,503 @@
+"""Truth as hospitals have it: contours of RTSTRUCT and cvi42, label maps, label codes, no-reflow."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import highdicom as hd
+import nibabel as nib
+import numpy as np
+import pytest
+import synthetic_dicom
+from numpy.typing import NDArray
+from PIL import Image
+from pydantic import ValidationError
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import generate_uid
+from synthetic_dicom import classic, encode, write
+from synthetic_truth import Points, circle, even_odd, in_patient, structure_set, workspace, write_workspace
+from typer.testing import CliRunner
+
+from lge_sweep.cli import app
+from lge_sweep.config.data import LABELS, DicomFolders, ImagePairs, IndexMask, NiftiMask
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import Volume, read
+from lge_sweep.ingest.contours import INTO_CAVITY, NO_ENDOCARDIUM, PARTLY, TINY, TWICE, Contour, fill, inside
+from lge_sweep.ingest.cvi42 import CLOSED_HERE, ELSEWHERE
+from lge_sweep.ingest.rtstruct import OTHER_SERIES
+from lge_sweep.labels import MVO, Label
+from lge_sweep.quantify import measure
+
+SHAPE = (40, 48)
+SPACING = (1.25, 1.5, 10.0)
+RTSTRUCT = {"kind": "rtstruct", "structures": {"endo": "cavity", "EPI": "myocardium", "scar": "scar", "mvo": "mvo"}}
+CVI42 = {"kind": "cvi42"}
+
+
+def series(folder: Path, slices: int = 3, shape: tuple[int, int] = SHAPE) -> list[FileDataset]:
+    """Write an oblique series whose slices drift in their plane; return its images, apex first."""
+    images = encode(synthetic_dicom.grey(slices, shape), SPACING)
+    for k, image in enumerate(images):
+        along = np.array(image.ImageOrientationPatient[:3], dtype=float)
+        drifted = np.array(image.ImagePositionPatient, dtype=float) + 0.7 * k * along
+        image.ImagePositionPatient = [round(float(mm), 6) for mm in drifted]
+        write(image, folder / f"IM{k}.dcm")
+    return images
+
+
+def volume(root: Path, mask: Mapping[str, object]) -> Volume:
+    source = DicomFolders.model_validate({"kind": "dicom", "case_ids": "keep", "mask": mask})
+    return read(source, root)[0]
+
+
+def problem(root: Path, mask: Mapping[str, object]) -> str:
+    with pytest.raises(DataError) as caught:
+        volume(root, mask)
+    assert not any(secret in str(caught.value) for secret in synthetic_dicom.SECRETS)
+    (finding,) = caught.value.findings
+    return finding
+
+
+def said(exam: Volume) -> set[str]:
+    """Return the notes, but for that on grey levels, which are random here."""
+    return {note for note in exam.notes if not note.startswith(("its masks would fit", "the cavity of its masks"))}
+
+
+def drawn(images: Sequence[Dataset], index: int, points: Points, refer: bool = True) -> tuple[Points, str | None]:
+    return in_patient(points, images[index]), str(images[index].SOPInstanceUID) if refer else None
+
+
+# ------------------------------------------------------------------------------------------------------------ contours
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_polygon_is_filled_as_by_counting_crossings(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-5, 45, (rng.integers(3, 12), 2))  # it may cross itself, and leave the image
+    assert np.array_equal(inside(points, SHAPE), even_odd([points], SHAPE))
+
+
+@pytest.mark.parametrize("radius", [5.3, 40.0, 150.0])
+def test_the_area_of_a_disc_tends_to_that_of_a_circle(radius: float) -> None:
+    rng = np.random.default_rng(0)
+    area = np.mean([inside(circle(*(160 + rng.random(2)), radius), (320, 320)).sum() for _ in range(5)])
+    assert area == pytest.approx(np.pi * radius**2, rel=0.6 / radius)
+
+
+def test_a_pixel_belongs_if_its_centre_is_in_or_on_the_line() -> None:
+    square = np.array([[1, 1], [1, 3], [3, 3], [3, 1]], dtype=float)
+    assert inside(square, (6, 6)).sum() == 9
+    assert inside(square + 0.5, (6, 6)).sum() == 4
+
+
+def contour(code: int, points: Points, structure: str = "a", index: int = 0) -> Contour:
+    return Contour(structure, code, index, points)
+
+
+def test_holes_and_islands_by_even_odd() -> None:
+    polygons = [circle(20.1, 20.2, radius) for radius in (15, 10, 5)] + [circle(20.1, 42.2, 4)]
+    labels, notes = fill([contour(3, polygon) for polygon in polygons], (1, *SHAPE))
+    assert np.array_equal(labels[0] == 3, even_odd(polygons, SHAPE))
+    assert not notes
+
+
+def test_a_hole_by_a_keyhole() -> None:
+    outer, inner = circle(20, 20, 15), circle(20, 20, 8)[::-1]
+    keyhole = np.concatenate([outer, outer[:1], inner, inner[:1]]) + 0.13
+    assert np.array_equal(inside(keyhole, SHAPE), even_odd([outer + 0.13, inner + 0.13], SHAPE))
+
+
+def test_classes_overlap_in_a_stated_order() -> None:
+    epi, endo, scar, mvo = (
+        circle(20.1, column, radius) for column, radius in ((20.2, 15), (20.2, 9), (32.2, 4), (32.2, 2))
+    )
+    parts = [contour(MVO, mvo), contour(3, scar), contour(1, endo), contour(2, epi)]
+    labels, notes = fill(parts, (1, *SHAPE))
+    expected = np.zeros(SHAPE, dtype=np.uint8)
+    for code, polygon in ((2, epi), (1, endo), (3, scar), (MVO, mvo)):
+        expected[even_odd([polygon], SHAPE)] = code
+    assert np.array_equal(labels[0], expected)
+    assert notes == (INTO_CAVITY,)
+
+
+@pytest.mark.parametrize(
+    ("polygons", "note"),
+    [
+        ([circle(20, 20, 15), circle(20, 20, 15)], TWICE),
+        ([circle(20, 20, 15), circle(20.5, 3.5, 0.2)], TINY),
+        ([circle(20, 20, 10), circle(20, 30, 10)], PARTLY),
+        ([circle(20, 20, 10)], NO_ENDOCARDIUM),
+    ],
+)
+def test_what_could_be_doubted_is_said(polygons: Sequence[Points], note: str) -> None:
+    labels, notes = fill([contour(2, polygon) for polygon in polygons], (2, *SHAPE))
+    assert note in notes
+    assert labels[0].any()
+    assert not labels[1].any()
+
+
+# ------------------------------------------------------------------------------------------------------------ RTSTRUCT
+
+
+def test_structures_are_laid_where_they_lie(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    rings = {"Endo": circle(20.3, 22.1, 7.7), "epi ": circle(20.1, 22.4, 13.2), "Scar": circle(20.1, 33.2, 3)}
+    structures = {name: [drawn(images, k, ring) for k in (0, 2)] for name, ring in rings.items()}
+    structures["scar"] = [drawn(images, 2, circle(9.1, 22.2, 2.4))]
+    write(structure_set(structures), tmp_path / "p" / "RS.dcm")
+    exam = volume(tmp_path, RTSTRUCT)
+    expected = np.zeros((3, *SHAPE), dtype=np.uint8)
+    for k in (0, 2):
+        for code, name in ((2, "epi "), (1, "Endo"), (3, "Scar")):
+            expected[k][even_odd([rings[name]], SHAPE)] = code
+    expected[2][even_odd([circle(9.1, 22.2, 2.4)], SHAPE)] = 3
+    order = [int(source.path.stem.removeprefix("IM")) for source in exam.sources]
+    assert np.array_equal(exam.labels, expected[order])
+    assert exam.mvo is not None
+    assert not exam.mvo.any()
+    assert not said(exam)
+
+
+def test_a_disc_has_its_area_in_ml(tmp_path: Path) -> None:
+    images = series(tmp_path / "p", shape=(160, 160))
+    ring = circle(80, 80, 1, 800)
+    mm = [((ring - 80) * [40 / SPACING[0], 40 / SPACING[1]] + 80, k) for k in range(3)]  # a circle of 40 mm
+    write(structure_set({"endo": [drawn(images, k, points) for points, k in mm]}), tmp_path / "p" / "RS.dcm")
+    exam = volume(tmp_path, RTSTRUCT)
+    pixels = measure(exam.labels, None).pixels[Label.CAVITY]
+    assert pixels * SPACING[0] * SPACING[1] == pytest.approx(3 * np.pi * 40**2, rel=2e-3)
+
+
+@pytest.mark.parametrize(("off", "count"), [(0.9, 0), (-0.9, 0), (1.1, 1), (5.0, 1), (10.0, 1)])
+def test_a_contour_off_the_slices_is_a_finding_that_names_the_distance(tmp_path: Path, off: float, count: int) -> None:
+    images = series(tmp_path / "p")
+    normal = np.cross(images[0].ImageOrientationPatient[:3], images[0].ImageOrientationPatient[3:])
+    points, _ = drawn(images, 2, circle(20, 20, 8))
+    apart = np.sign(np.dot(np.subtract(images[2].ImagePositionPatient, images[0].ImagePositionPatient), normal))
+    write(structure_set({"endo": [(points + apart * off * normal, None)]}), tmp_path / "p" / "RS.dcm")
+    if not count:
+        assert volume(tmp_path, RTSTRUCT).labels.any()
+    else:
+        text = problem(tmp_path, RTSTRUCT)
+        assert f"structure 'endo' has 1 of 1 contours up to {off:.3g} mm off the nearest slice" in text
+        assert "1 mm count as on it" in text
+
+
+def test_the_slice_that_a_contour_lacks_can_be_added(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    write(structure_set({"endo": [drawn(images, k, circle(20, 20, 8)) for k in range(3)]}), tmp_path / "p" / "RS.dcm")
+    (tmp_path / "p" / "IM2.dcm").rename(tmp_path / "p" / ".IM2")
+    refused = problem(tmp_path, RTSTRUCT)
+    assert "up to 10 mm off the nearest slice" in refused
+    assert "add the slice" in refused
+    (tmp_path / "p" / ".IM2").rename(tmp_path / "p" / "IM2.dcm")
+    assert volume(tmp_path, RTSTRUCT).labels.any(axis=(1, 2)).all()
+
+
+def test_a_tilted_contour_is_on_no_slice(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    points, _ = drawn(images, 1, circle(20, 20, 8))
+    tilted = points + np.linspace(-3, 3, len(points))[:, None] * np.eye(3)[2]
+    write(structure_set({"endo": [(tilted, None)]}), tmp_path / "p" / "RS.dcm")
+    assert "off the nearest slice" in problem(tmp_path, RTSTRUCT)
+
+
+def test_contours_of_another_series_need_the_same_frame_of_reference(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    points, _ = drawn(images, 1, circle(20, 20, 8))
+    path = tmp_path / "p" / "RS.dcm"
+    write(structure_set({"endo": [(points, "1.2.3.4")]}), path)
+    assert said(volume(tmp_path, RTSTRUCT)) == {OTHER_SERIES}
+    write(structure_set({"endo": [(points, "1.2.3.4")]}, frame="1.2.10"), path)
+    assert "refers to images of another series, and its frame of reference (0020,0052) is another" in problem(
+        tmp_path, RTSTRUCT
+    )
+    write(structure_set({"endo": [(points, None)]}, frame=None), path)
+    assert "refers to no image, and its frame of reference (0020,0052) is" in problem(tmp_path, RTSTRUCT)
+    write(structure_set({"endo": [(points, str(images[2].SOPInstanceUID))]}), path)
+    assert "refer to one slice and lie in another" in problem(tmp_path, RTSTRUCT)
+
+
+@pytest.mark.parametrize("kind", ["OPEN_PLANAR", "POINT", "OPEN_NONPLANAR"])
+def test_open_contours_are_named_and_the_advice_helps(tmp_path: Path, kind: str) -> None:
+    images = series(tmp_path / "p")
+    structures = {"endo": [drawn(images, 0, circle(20, 20, 8))], "scar": [drawn(images, 0, circle(20, 20, 2))]}
+    dataset = structure_set(structures)
+    dataset.ROIContourSequence[1].ContourSequence[0].ContourGeometricType = kind
+    write(dataset, tmp_path / "p" / "RS.dcm")
+    text = problem(tmp_path, RTSTRUCT)
+    assert f"structure 'scar' has 1 of 1 contours that hold no area ({kind}" in text
+    assert "list the structure as background" in text
+    listed = {"endo": "cavity", "scar": "background"}
+    assert set(np.unique(volume(tmp_path, {"kind": "rtstruct", "structures": listed}).labels)) == {0, 1}
+
+
+def test_every_structure_is_listed_and_the_advice_helps(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    structures = {"endo": [drawn(images, 0, circle(20, 20, 8))], "BODY": [drawn(images, 0, circle(20, 20, 18))]}
+    write(structure_set(structures), tmp_path / "p" / "RS.dcm")
+    assert "structure 'BODY' is not in source.mask.structures (known: endo, EPI, scar, mvo)" in problem(
+        tmp_path, RTSTRUCT
+    )
+    listed = {"endo": "cavity", "body": "background"}
+    assert volume(tmp_path, {"kind": "rtstruct", "structures": listed}).labels.any()
+
+
+def test_one_structure_set_a_case(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    assert problem(tmp_path, RTSTRUCT) == "p: holds no RTSTRUCT file"
+    for name in ("A.dcm", "B.dcm"):
+        write(structure_set({"endo": [drawn(images, 0, circle(20, 20, 8))]}), tmp_path / "p" / name)
+    assert problem(tmp_path, RTSTRUCT) == "p: holds 2 RTSTRUCT files (A.dcm, B.dcm); keep one"
+    (tmp_path / "p" / "A.dcm").unlink()
+    assert volume(tmp_path, RTSTRUCT).labels.any()
+
+
+def test_contours_far_from_the_image(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    write(structure_set({"endo": [drawn(images, 0, circle(200, 20, 8))]}), tmp_path / "p" / "RS.dcm")
+    assert "no contour of source.mask.structures holds a pixel" in problem(tmp_path, RTSTRUCT)
+
+
+def test_broken_structure_sets(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    dataset = structure_set({"endo": [drawn(images, 0, circle(20, 20, 8))]})
+    dataset.ROIContourSequence[0].ContourSequence[0].ContourData = [1.0, 2.0]
+    write(dataset, tmp_path / "p" / "RS.dcm")
+    assert "ContourData is not three finite numbers a point" in problem(tmp_path, RTSTRUCT)
+    dataset.ROIContourSequence[0].ReferencedROINumber = 7
+    write(dataset, tmp_path / "p" / "RS.dcm")
+    assert "contours of a structure that its list of structures does not have" in problem(tmp_path, RTSTRUCT)
+
+
+# --------------------------------------------------------------------------------------------------------------- cvi42
+
+
+def test_contours_of_a_workspace_become_pixels(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    endo, epi, dark, more = (
+        circle(20.3, 22.1, 7.7),
+        circle(20.1, 22.4, 13),
+        circle(20.1, 33.2, 2),
+        circle(9.4, 22.2, 1.7),
+    )
+    found: dict[str, Mapping[str, Points]] = {
+        str(images[1].SOPInstanceUID): {
+            "saepicardialContour": epi, "saendocardialContour": endo, "noReflowAreaContour": dark,
+            "noReflowAreaContour0001": more, "saReferenceMyoContour": more,
+        }
+    }  # fmt: skip
+    write_workspace(tmp_path / "p" / "W.cvi42wsx", found)
+    exam = volume(tmp_path, CVI42)
+    index = [source.path.name for source in exam.sources].index("IM1.dcm")
+    expected = np.zeros(SHAPE, dtype=np.uint8)
+    for code, polygon in ((2, epi), (1, endo), (3, dark), (3, more)):
+        expected[even_odd([polygon], SHAPE)] = code
+    assert np.array_equal(exam.labels[index], expected)
+    assert exam.mvo is not None
+    assert np.array_equal(exam.mvo[index], even_odd([dark], SHAPE) | even_odd([more], SHAPE))
+    assert np.count_nonzero(exam.labels) == np.count_nonzero(expected)
+    assert not said(exam)
+
+
+@pytest.mark.parametrize("resolution", [1, 2, 8])
+def test_points_are_in_units_of_the_resolution(tmp_path: Path, resolution: int) -> None:
+    images = series(tmp_path / "p")
+    ring = circle(20.3, 22.1, 7.7)
+    found = {str(images[0].SOPInstanceUID): {"saendocardialContour": ring}}
+    write_workspace(tmp_path / "p" / "W.cvi42wsx", found, resolution=resolution)
+    assert np.count_nonzero(volume(tmp_path, CVI42).labels) == even_odd([ring], SHAPE).sum()
+
+
+def test_open_contours_are_closed_with_a_note_where_they_are_asked_for(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    half = circle(20, 20, 9, 400)[:201]
+    found = {str(images[0].SOPInstanceUID): {"saendocardialOpenContour": half}}
+    write_workspace(tmp_path / "p" / "W.cvi42wsx", found)
+    text = problem(tmp_path, CVI42)
+    assert "contour 'saendocardialOpenContour' is not in source.mask.contours" in text
+    exam = volume(tmp_path, {"kind": "cvi42", "contours": {"saendocardialOpenContour": "cavity"}})
+    assert CLOSED_HERE in exam.notes
+    assert exam.labels.sum() == pytest.approx(np.pi * 81 / 2, rel=0.12)
+
+
+def test_contours_of_other_images_are_left_out(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    cine = classic(synthetic_dicom.grey(1, SHAPE)[0], 7, SeriesInstanceUID="1.2.8", SeriesDescription="cine")
+    write(cine, tmp_path / "p" / "cine.dcm")
+    ring = {"saendocardialContour": circle(20, 20, 8)}
+    uids = {str(image.SOPInstanceUID): ring for image in (images[0], cine)}
+    path = write_workspace(tmp_path / "p" / "W.cvi42wsx", uids)
+    assert ELSEWHERE not in volume(tmp_path, CVI42).notes
+    write_workspace(path, uids | {"1.2.3.4.5": ring})
+    assert ELSEWHERE in volume(tmp_path, CVI42).notes
+    write_workspace(path, {"1.2.3.4.5": ring})
+    assert "has no contour on an image of the LGE series, and some on 1 other images" in problem(tmp_path, CVI42)
+
+
+def test_one_workspace_a_series(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    assert problem(tmp_path, CVI42) == "p: holds no cvi42 workspace in XML (.cvi42wsx)"
+    (tmp_path / "p" / "W.cvi42ws").write_bytes(b"\0\1")
+    assert "only a binary one; in cvi42: Workspace, Export Workspace, as XML" in problem(tmp_path, CVI42)
+    found = {str(images[0].SOPInstanceUID): {"saendocardialContour": circle(20, 20, 8)}}
+    for name in ("A.cvi42wsx", "B.CVI42WSX.xml"):
+        write_workspace(tmp_path / "p" / name, found)
+    assert "2 workspaces have contours on the LGE series (A.cvi42wsx, B.CVI42WSX.xml); keep one" in problem(
+        tmp_path, CVI42
+    )
+    write_workspace(tmp_path / "p" / "A.cvi42wsx", {"1.2.3": {"saendocardialContour": circle(20, 20, 8)}})
+    assert volume(tmp_path, CVI42).labels.any()
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda text: text[: len(text) // 2], "broken XML"),
+        (lambda text: text.replace('?>', '?><!DOCTYPE x [<!ENTITY a "aaaa">]>', 1), "declares a document type"),
+        (lambda text: text.replace("<Point:x>", "<Point:x>z", 1), "is not a finite number"),
+        (lambda text: text.replace("<Point:x>", "<Point:z>", 1).replace("</Point:x>", "</Point:z>", 1), "has 399 x"),
+        (lambda text: text.replace(">4<", ">0<"), "SubpixelResolution [0.0]; expected"),
+        (lambda text: text.replace(">4<", ">1<"), "reaches to row 112, column 112 of images of 40x48"),
+        (lambda text: text.replace("Doe", "<a>" * 70 + "</a>" * 70), "more than 64 elements inside of each other"),
+    ],
+)  # fmt: skip
+def test_broken_and_hostile_workspaces(tmp_path: Path, edit: object, message: str) -> None:
+    images = series(tmp_path / "p")
+    text = workspace({str(images[0].SOPInstanceUID): {"saendocardialContour": circle(20, 20, 8)}})
+    assert callable(edit)
+    (tmp_path / "p" / "W.cvi42wsx").write_text(edit(text), encoding="utf-8")
+    assert message in problem(tmp_path, CVI42)
+
+
+# ------------------------------------------------------------------------------------------------------------ DICOM SEG
+
+
+def segmentation(images: Sequence[Dataset], pixels: NDArray[np.number], kind: str, **more: object) -> Dataset:
+    names = ("LV cavity", "Myocardium", "Scar", "No-reflow")
+    segments = [
+        hd.seg.SegmentDescription(
+            number, name, codes.SCT.Organ, codes.SCT.Heart, hd.seg.SegmentAlgorithmTypeValues.MANUAL
+        )
+        for number, name in enumerate(names, start=1)
+    ]
+    with synthetic_dicom.warnings.catch_warnings():
+        synthetic_dicom.warnings.simplefilter("ignore")
+        return hd.seg.Segmentation(
+            list(images), pixels, kind, segments, series_instance_uid=generate_uid(), series_number=9,
+            sop_instance_uid=generate_uid(), instance_number=1, manufacturer="test", manufacturer_model_name="test",
+            software_versions="1", device_serial_number="1", **more,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["LABELMAP", "BINARY", "FRACTIONAL"])
+def test_every_kind_of_segmentation_gives_the_same_labels(tmp_path: Path, kind: str) -> None:
+    images = series(tmp_path / "p")
+    labels = np.random.default_rng(0).integers(0, 5, (3, *SHAPE)).astype(np.uint8)
+    pixels = labels if kind == "LABELMAP" else np.stack([labels == k for k in range(1, 5)], axis=-1)
+    more = {"max_fractional_value": 255} if kind == "FRACTIONAL" else {}
+    seg = segmentation(images, pixels.astype(float if kind == "FRACTIONAL" else np.uint8), kind, **more)
+    assert (seg.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7") == (kind == "LABELMAP")
+    seg.save_as(tmp_path / "p" / "SEG.dcm")
+    listed = {"lv cavity": "cavity", "myocardium": "myocardium", "scar": "scar", "no-reflow": "mvo"}
+    exam = volume(tmp_path, {"kind": "seg", "segments": listed})
+    order = [int(source.path.stem.removeprefix("IM")) for source in exam.sources]
+    assert np.array_equal(exam.labels, np.minimum(labels, 3)[order])
+    assert exam.mvo is not None
+    assert np.array_equal(exam.mvo, labels[order] == 4)
+
+
+# --------------------------------------------------------------------------------------------------------- label codes
+
+
+def test_label_codes_of_public_data_sets() -> None:
+    expected = {
+        "emidec": {0: 0, 1: Label.CAVITY, 2: Label.MYOCARDIUM, 3: Label.SCAR, 4: MVO},
+        "acdc": {0: 0, 1: 0, 2: Label.MYOCARDIUM, 3: Label.CAVITY},
+        "myops": {0: 0, 200: Label.MYOCARDIUM, 500: Label.CAVITY, 600: 0, 1220: Label.MYOCARDIUM, 2221: Label.SCAR},
+    }
+    names = [*(label.title for label in Label), "mvo"]
+    assert {name: {k: names.index(v) for k, v in found.items()} for name, found in LABELS.items()} == expected
+
+
+@pytest.mark.parametrize("kind", [IndexMask, NiftiMask])
+def test_values_and_labels_exclude_each_other(kind: type[IndexMask]) -> None:
+    with pytest.raises(ValidationError, match="both are given; remove one"):
+        kind.model_validate(
+            {"kind": kind.model_fields["kind"].annotation.__args__[0], "values": {0: "scar"}, "labels": "acdc"}
+        )  # type: ignore[union-attr]
+    with pytest.raises(ValidationError, match="neither is given"):
+        kind.model_validate({"kind": kind.model_fields["kind"].annotation.__args__[0]})  # type: ignore[union-attr]
+
+
+def test_settings_without_labels_are_written_as_before() -> None:
+    mask = IndexMask(values={0: "background"})
+    assert mask.model_dump() == {"kind": "index", "values": {0: "background"}}
+    assert list(mask.model_dump()) == ["kind", "values"]
+    again = IndexMask(labels="emidec")
+    assert IndexMask.model_validate(again.model_dump()) == again
+
+
+def test_myops_codes_on_a_nifti_mask_of_dicom(tmp_path: Path) -> None:
+    series(tmp_path / "p")
+    values = np.array([0, 200, 500, 600, 1220, 2221], dtype=np.int16)
+    stored = values[np.random.default_rng(1).integers(0, 6, (3, *SHAPE))]
+    (tmp_path / "p" / "masks").mkdir()
+    nib.save(nib.Nifti1Image(stored.transpose(2, 1, 0), np.eye(4)), tmp_path / "p" / "masks" / "m.nii.gz")
+    exam = volume(tmp_path, {"kind": "nifti", "labels": "myops"})
+    classes = np.zeros(2222, dtype=np.uint8)
+    classes[[200, 500, 1220, 2221]] = Label.MYOCARDIUM, Label.CAVITY, Label.MYOCARDIUM, Label.SCAR
+    assert np.array_equal(exam.labels, classes[stored])
+    assert exam.mvo is None
+
+
+def pairs(root: Path, codes_of: NDArray[np.uint8], mask: str) -> Path:
+    for name in ("images", "labels"):
+        (root / name).mkdir(exist_ok=True)
+    grey = np.where(codes_of == 1, 200, 40) + np.arange(codes_of.shape[1]) % 7
+    Image.fromarray(grey.astype(np.uint8)).save(root / "images" / "p1_slice0.png")
+    Image.fromarray(codes_of).save(root / "labels" / "p1_slice0.png")
+    (root / "mine.yaml").write_text(f"source: {{kind: image_pairs, case_ids: keep, mask: {mask}}}")
+    return root / "mine.yaml"
+
+
+EMIDEC = np.repeat(np.arange(5, dtype=np.uint8), [10, 3, 5, 2, 4]).reshape(4, 6)
+
+
+def describe(data: Path, root: Path) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["data", "describe", "--data", str(data), "--root", str(root)])
+    return result.exit_code, result.output
+
+
+def test_no_reflow_is_scar_and_a_class_of_its_own_in_tables(tmp_path: Path) -> None:
+    code, output = describe(pairs(tmp_path, EMIDEC, "{kind: index, labels: emidec}"), tmp_path)
+    assert code == 0, output
+    assert "1 case(s) with scar; 1 with no-reflow (mvo), which counts as scar" in output
+    source = ImagePairs.model_validate({"kind": "image_pairs", "mask": {"labels": "emidec", "kind": "index"}})
+    exam = read(source.model_copy(update={"case_ids": "keep"}), tmp_path)[0]
+    burden = measure(exam.labels, 0.5, exam.mvo)
+    assert (burden.pixels[Label.SCAR], burden.mvo_pixels, burden.mvo_ml) == (6, 4, 2.0)
+    assert measure(exam.labels, 0.5).mvo_ml is None
+
+
+def test_unknown_codes_name_the_data_set_and_the_advice_helps(tmp_path: Path) -> None:
+    code, output = describe(pairs(tmp_path, EMIDEC, "{kind: index, labels: acdc}"), tmp_path)
+    assert code == 2
+    assert "mask value 4 on 4 pixels is not in the codes of source.mask.labels: acdc (known: 0, 1, 2, 3)" in output
+    assert "give source.mask.values instead, with all that it holds" in " ".join(output.split())
+    values = "{0: background, 1: cavity, 2: myocardium, 3: scar, 4: mvo}"
+    assert describe(pairs(tmp_path, EMIDEC, f"{{kind: index, values: {values}}}"), tmp_path)[0] == 0
+
+
+def test_colours_can_tell_no_reflow(tmp_path: Path) -> None:
+    colours = {"background": [0, 0, 0], "cavity": [255, 255, 0], "scar": [9, 9, 9], "mvo": [5, 6, 7]}
+    source = ImagePairs.model_validate({"kind": "image_pairs", "mask": {"kind": "colour", "colours": colours}})
+    assert source.mask.tells_mvo
+    rgb = np.array([colours[name] for name in ("background", "cavity", "scar", "mvo")], dtype=np.uint8)[None]
+    pairs(tmp_path, EMIDEC, "{}")
+    Image.fromarray(np.arange(4, dtype=np.uint8)[None] * 50).save(tmp_path / "images" / "p1_slice0.png")
+    Image.fromarray(rgb).save(tmp_path / "labels" / "p1_slice0.png")
+    exam = read(source.model_copy(update={"case_ids": "keep"}), tmp_path)[0]
+    assert exam.labels.ravel().tolist() == [0, 1, 3, 3]
+    assert exam.mvo is not None
+    assert exam.mvo.ravel().tolist() == [False, False, False, True]
