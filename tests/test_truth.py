@@ -59,8 +59,9 @@ def problem(root: Path, mask: Mapping[str, object]) -> str:
 
 
 def said(exam: Volume) -> set[str]:
-    """Return the notes, but for that on grey levels, which are random here."""
-    return {note for note in exam.notes if not note.startswith(("its masks would fit", "the cavity of its masks"))}
+    """Return the notes, but for those on grey levels, which are random here, and on the stack's drift."""
+    others = ("its masks would fit", "the cavity of its masks", "each slice lies 0.7 mm aside")
+    return {note for note in exam.notes if not note.startswith(others)}
 
 
 def drawn(images: Sequence[Dataset], index: int, points: Points, refer: bool = True) -> tuple[Points, str | None]:

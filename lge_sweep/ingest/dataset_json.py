@@ -112,6 +112,8 @@ class Labels(NamedTuple):
                 f"names there, such as classes: {json.dumps(template, ensure_ascii=False)}, where ? is one of "
                 f"{', '.join(CLASS_NAMES.values())}"
             )
+        if not values:
+            raise UnusableError(f"{NAME}: lists no label; {way_out}")
         return IndexMask(values=values)
 
 
