@@ -9,10 +9,9 @@ import typer
 from lge_sweep.options import A_PATH, DataOption, RootOption, reporting
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from lge_sweep.config.data import DataFile
     from lge_sweep.quantify.describe import Description
+    from lge_sweep.terminal import Terminal
 
 data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
 
@@ -38,7 +37,7 @@ def describe(
         console = make_console()
         descriptions = [describe_volume(volume) for volume in volumes]
         if descriptions:
-            console.print(_table(descriptions))
+            _print_table(console, descriptions)
         for line in _summary(descriptions):
             console.print(line, soft_wrap=True)
         if sheet is not None and volumes:
@@ -79,29 +78,29 @@ def _settings(data: str) -> "DataFile":
     return validate(DataFile, read_yaml(path), str(path))
 
 
-def _table(descriptions: Sequence["Description"]) -> "Table":
+def _print_table(console: "Terminal", descriptions: Sequence["Description"]) -> None:
     from lge_sweep.labels import Label
-    from lge_sweep.terminal import make_table, stacked
+    from lge_sweep.terminal_table import Column, print_table
 
-    table = make_table()
-    table.add_column("case", overflow="fold", min_width=17)
     tissues = [label for label in Label if label != Label.BACKGROUND]
     amounts = [*(label.title for label in tissues), "myo. + scar"]
-    for name in (["slices"], ["size"], ["spacing mm"], ["gap mm"], ["grey"], *([name, "px (mL)"] for name in amounts)):
-        table.add_column(stacked(*name), justify="right", overflow="fold")
+    titles = ("slices", "size", "spacing mm", "gap mm", "grey", *(f"{name}\npx (mL)" for name in amounts))
+    rows = []
     for item in descriptions:
         ml = item.burden.ml or {}
-        table.add_row(
-            item.case,
-            str(item.slices),
-            f"{item.size[0]}x{item.size[1]}",
-            "unknown" if item.spacing_mm is None else "x".join(f"{mm:.4g}" for mm in item.spacing_mm),
-            "-" if item.gap_mm is None else f"{item.gap_mm:.3g}",
-            f"{item.grey[0]:g}-{item.grey[1]:g}",
-            *(_amount(item.burden.pixels[label], ml.get(label)) for label in tissues),
-            _amount(item.burden.wall_pixels, item.burden.wall_ml),
+        rows.append(
+            (
+                item.case,
+                str(item.slices),
+                f"{item.size[0]}x{item.size[1]}",
+                "unknown" if item.spacing_mm is None else "x".join(f"{mm:.4g}" for mm in item.spacing_mm),
+                "-" if item.gap_mm is None else f"{item.gap_mm:.3g}",
+                f"{item.grey[0]:g}-{item.grey[1]:g}",
+                *(_amount(item.burden.pixels[label], ml.get(label)) for label in tissues),
+                _amount(item.burden.wall_pixels, item.burden.wall_ml),
+            )
         )
-    return table
+    print_table(console, [Column("case", "key"), *map(Column, titles)], rows)
 
 
 def _amount(pixels: int, ml: float | None) -> str:

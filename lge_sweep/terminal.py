@@ -5,14 +5,13 @@ showing (escape sequences, line ends, overrides of the direction) is visible. A 
 """
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.progress import ProgressColumn, Task
-from rich.table import Table
 from rich.text import Text
 
 from lge_sweep.text import visible
@@ -43,9 +42,10 @@ class Terminal(Console):
 
 
 def make_console() -> Terminal:
-    """Return a console that does not break long paths, and is wide enough for tables where there is no terminal."""
+    """Return a console as wide as the terminal, or as COLUMNS says; wide enough for tables where there is neither."""
     console = Terminal()
-    return console if console.is_terminal else Terminal(width=max(console.width, WIDE))
+    known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return console if known else Terminal(width=max(console.width, WIDE))
 
 
 def say(*texts: str) -> None:
@@ -68,19 +68,6 @@ def styled(text: str, style: str = "") -> Text:
 def stacked(*lines: str) -> Text:
     """Return a heading of several lines."""
     return Text("\n".join(map(visible, lines)))
-
-
-def make_table(title: str | None = None) -> Table:
-    """Return an empty table in the style of all others."""
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        collapse_padding=True,
-    )
 
 
 class TaskText(ProgressColumn):
