@@ -12,6 +12,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import ProgressColumn, Task
+from rich.table import Column
 from rich.text import Text
 
 from lge_sweep.text import visible
@@ -80,7 +81,7 @@ class TaskText(ProgressColumn):
     def __init__(self, read: Callable[[Task], str] = lambda task: task.description) -> None:
         """Keep how the text is read."""
         self.read = read
-        super().__init__()
+        super().__init__(Column(overflow="fold"))  # on a narrow terminal; rich would cut words
 
     def render(self, task: Task) -> Text:
         """Show the text; bold where the task asks for it."""

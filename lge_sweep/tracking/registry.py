@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import mlflow
 import mlflow.artifacts
@@ -26,6 +24,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.errors import ModelError, RunsError
 from lge_sweep.tracking.mlflow import Tracker
+from lge_sweep.tracking.moved import path_of
 from lge_sweep.tracking.run import KEY
 
 ALIAS = "champion"
@@ -249,7 +248,7 @@ def _is_there(tracker: Tracker, version: ModelVersion) -> bool:
         place = tracker.client.get_logged_model(identifier).artifact_location
     except MlflowException:
         return False
-    return Path(url2pathname(urlparse(str(place)).path)).is_dir()
+    return path_of(str(place)).is_dir()
 
 
 @contextmanager
