@@ -31,7 +31,7 @@ def _print_ranking(
 ) -> None:
     """Print rank, name, score, some numbers and what happened."""
     columns = [
-        Column("rank", "key"),
+        Column("rank", key=True),
         Column("configuration", "text", first=True),
         Column("score", first=True),
         *(Column(SHORT.get(name, name)) for name in numbers),
@@ -138,7 +138,7 @@ def print_comparison(
             for pair in pairs
             if pair.unit == unit
         ]
-        print_table(console, [Column("metric", "key"), *map(Column, titles)], rows, f"per {unit}")
+        print_table(console, [Column("metric", "text", key=True), *map(Column, titles)], rows, f"per {unit}")
     console.print(
         "p: two-sided Wilcoxon signed-rank. The case is the independent unit: slices of one case resemble each other, "
         "so that p per image is too small.",
@@ -171,7 +171,7 @@ def print_doubt(console: Terminal, doubt: "Doubt", names: Mapping[str, str]) -> 
         for standing in doubt.standings
     ]
     title = f"how sure that is: {doubt.resamples} resamples of {doubt.cases} cases"
-    print_table(console, [Column("configuration", "key"), *map(Column, titles)], rows, title)
+    print_table(console, [Column("configuration", "text", key=True), *map(Column, titles)], rows, title)
     console.print(
         "p (Dice): Wilcoxon signed-rank against the winner on the cases' means, Holm-corrected; other metrics are in "
         "comparisons.csv.",
@@ -210,7 +210,7 @@ def print_pipelines(console: Terminal, comparison: "Pipelines") -> None:
             )
         )
     title = f"the pipeline beside its controls: final labels of the {comparison.part} part"
-    print_table(console, [Column("pipeline", "key"), *map(Column, titles)], rows, title)
+    print_table(console, [Column("pipeline", "text", key=True), *map(Column, titles)], rows, title)
     for meaning in dict.fromkeys(comparison.meanings.values()):
         names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
         console.print(f"{names}: {meaning}.", soft_wrap=True)
@@ -289,7 +289,12 @@ def print_scores(console: Terminal, path: Path, rule: str, ranked: Sequence[tupl
             [*titles, *(f"{rank:>7}  {points:<6}  {name}  {lost}".rstrip() for rank, name, points, lost in rows)]
         )
     else:
-        columns = [Column("rank"), Column("configuration", "key"), Column("score"), Column("missing", "text")]
+        columns = [
+            Column("rank"),
+            Column("configuration", "text", key=True),
+            Column("score"),
+            Column("missing", "text"),
+        ]
         print_table(console, columns, rows, title)
     if any(points.missing for _, points in ranked):
         note = "Where a metric is missing, the weights of the others were scaled up to sum to 1."

@@ -100,7 +100,7 @@ def _print_table(console: "Terminal", descriptions: Sequence["Description"]) -> 
                 _amount(item.burden.wall_pixels, item.burden.wall_ml),
             )
         )
-    print_table(console, [Column("case", "key"), *map(Column, titles)], rows)
+    print_table(console, [Column("case", "text", key=True), *map(Column, titles)], rows)
 
 
 def _amount(pixels: int, ml: float | None) -> str:

@@ -169,7 +169,8 @@ def _session(
             if not error.phase:
                 raise
             raise InheritError(str(error), command=request.command(error.phase, error.stage)) from None
-    variable, option = (f" runs={request.runs}", f" --runs {request.runs}") if request.runs else ("", "")
+    named = shlex.quote(str(request.runs))
+    variable, option = (f" runs={named}", f" --runs {named}") if request.runs else ("", "")
     took = format_seconds(time.monotonic() - began)
     console.print()
     console.print(

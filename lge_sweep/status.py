@@ -36,7 +36,7 @@ def print_status(runs: Path) -> None:
         return
     held = is_held(runs)
     columns = [
-        Column("sweep", "key"),
+        Column("sweep", "text", key=True),
         *map(Column, ("done", "running" if held else "stopped", "failed", "waiting")),
         Column("best so far", "text"),
         Column("score"),

@@ -5,7 +5,7 @@ even one number fits beside a name, a row is a paragraph of lines. Whichever it 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Literal
@@ -23,7 +23,7 @@ FOLDED = 17
 BETWEEN = 2
 """Columns that a column of a table takes beside its text."""
 Cell = str | Text
-Kind = Literal["key", "text", "number"]
+Kind = Literal["text", "number"]
 
 
 @dataclass(frozen=True)
@@ -32,13 +32,14 @@ class Column:
 
     Attributes:
         title: its heading; may have several lines.
-        kind: `key` names the row, and is in every part of a table; `text` is other text; both may be folded. A
-            `number` never is.
+        kind: a `text` may be folded, a `number` never is.
+        key: whether it names the row, and is in every part of a table.
         first: whether it is in the first part, wherever it stands in a table that fits.
     """
 
     title: str = ""
     kind: Kind = "number"
+    key: bool = False
     first: bool = False
 
 
@@ -55,84 +56,92 @@ def print_table(
     """
     if title is not None:
         console.print(styled(title, "bold"), soft_wrap=True)
-    widths = [_width(column, [row[k] for row in rows]) for k, column in enumerate(columns)]
-    parts = _parts(columns, widths, console.width)
-    if parts is None:
-        needed = _least(columns, widths)
+    layout, parts = _choose(columns, rows, console.width)
+    if not parts:
+        needed = next(width for width in count(1) if layout.parts(width))
         console.print(f"(a row is a paragraph: a table needs a terminal of {needed} columns)", soft_wrap=True)
         _print_paragraphs(console, columns, rows)
-        return
     for part in parts:
-        most = _widest_name(columns, widths, part, console.width)
-        console.print(_table([columns[k] for k in part], _capped(columns, widths, most, part), rows, part))
+        console.print(_table(layout, part, rows, console.width))
     if len(parts) > 1:
-        needed = _total(_capped(columns, widths, FOLDED, range(len(columns))))
+        needed = _total(layout.least)
         console.print(
             f"(one table in {len(parts)} parts: this terminal has {console.width} columns, it needs {needed})",
             soft_wrap=True,
         )
 
 
-def _width(column: Column, cells: Sequence[Cell]) -> int:
-    texts = [column.title, *(visible(cell) if isinstance(cell, str) else cell.plain for cell in cells)]
-    return max(cell_len(line) for text in texts for line in text.split("\n"))
+@dataclass(frozen=True)
+class _Layout:
+    """Columns, the width that each would have, and the least that it may have."""
+
+    columns: Sequence[Column]
+    widths: Sequence[int]
+    least: Sequence[int]
+
+    def room(self, part: Sequence[int], most: int) -> list[int]:
+        """Return the widths of some columns where each has `most` at most, but what it must have."""
+        return [max(self.least[k], min(self.widths[k], most)) for k in part]
+
+    def parts(self, width: int) -> list[list[int]]:
+        """Return the columns of each part: as few parts as can be, and then with as much room as can be."""
+        tried = [self._packed(width, most) for most in range(min(max(self.widths), width), 0, -1)]
+        return min((parts for parts in tried if parts), key=len, default=[])
+
+    def _packed(self, width: int, most: int) -> list[list[int]]:
+        """Return the parts that the columns make in their order; none if one does not fit beside the keys."""
+        keys = [k for k, column in enumerate(self.columns) if column.key]
+        first = [k for k, column in enumerate(self.columns) if column.key or column.first]
+        parts = [first]
+        for k in (k for k in range(len(self.columns)) if k not in first):
+            longer = sorted([*parts[-1], k])
+            if _total(self.room(longer, most)) <= width:
+                parts[-1] = longer
+            else:
+                parts.append(sorted([*keys, k]))
+        return parts if all(_total(self.room(part, most)) <= width for part in parts) else []
 
 
-def _capped(columns: Sequence[Column], widths: Sequence[int], most: int, part: Sequence[int]) -> list[int]:
-    """Return the widths of some columns where names have `most` columns of the terminal at most."""
-    return [widths[k] if columns[k].kind == "number" else min(widths[k], most) for k in part]
+def _choose(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> tuple[_Layout, list[list[int]]]:
+    """Return the layout with words left whole where that takes one part more at most, else with words broken too."""
+    lines = [_lines([_heading(column), *(row[k] for row in rows)]) for k, column in enumerate(columns)]
+    widths = [max(map(cell_len, own)) for own in lines]
+    words = [max(cell_len(word) for line in own for word in [*line.split(), ""]) for own in lines]
+    texts = [column.kind == "text" for column in columns]
+
+    def layout(least: Sequence[int]) -> _Layout:
+        return _Layout(
+            columns, widths, [few if text else own for few, own, text in zip(least, widths, texts, strict=True)]
+        )
+
+    whole, broken = layout(words), layout([min(own, FOLDED) for own in widths])
+    parts, fewest = whole.parts(width), broken.parts(width)
+    return (whole, parts) if parts and len(parts) <= len(fewest) + 1 else (broken, fewest)
+
+
+def _lines(cells: Iterable[Cell]) -> list[str]:
+    return [line for cell in cells for line in (cell if isinstance(cell, Text) else stacked(cell)).plain.split("\n")]
 
 
 def _total(widths: Sequence[int]) -> int:
     return sum(widths) + BETWEEN * len(widths)
 
 
-def _parts(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[list[int]] | None:
-    """Return the indices of the columns of each part: as few parts as can be, and then names as wide as can be."""
-    names = [own for own, column in zip(widths, columns, strict=True) if column.kind != "number"]
-    tried = [_packed(columns, widths, width, most) for most in range(min(max(names), width), 0, -1) if most >= FOLDED]
-    tried = tried or [_packed(columns, widths, width, FOLDED)]
-    return min((parts for parts in tried if parts is not None), key=len, default=None)
-
-
-def _packed(columns: Sequence[Column], widths: Sequence[int], width: int, most: int) -> list[list[int]] | None:
-    """Return the parts that columns make if names have so much room; None if one does not fit beside the keys."""
-    keys = [k for k, column in enumerate(columns) if column.kind == "key"]
-    others = [k for k in range(len(columns)) if k not in keys]
-    parts = [[k for k in range(len(columns)) if k in keys or columns[k].first]]
-    for k in others:
-        if columns[k].first:
-            continue
-        longer = sorted([*parts[-1], k])
-        if _total(_capped(columns, widths, most, longer)) <= width:
-            parts[-1] = longer
-        else:
-            parts.append(sorted([*keys, k]))
-    fits = all(_total(_capped(columns, widths, most, part)) <= width for part in parts)
-    return parts if fits else None
-
-
-def _widest_name(columns: Sequence[Column], widths: Sequence[int], part: Sequence[int], width: int) -> int:
-    fitting = (most for most in range(width, 0, -1) if _total(_capped(columns, widths, most, part)) <= width)
-    return next(fitting, FOLDED)
-
-
-def _least(columns: Sequence[Column], widths: Sequence[int]) -> int:
-    """Return the columns that a terminal must have for a table, in however many parts."""
-    return next(width for width in count(1) if _packed(columns, widths, width, FOLDED))
-
-
-def _table(
-    columns: Sequence[Column], widths: Sequence[int], rows: Sequence[Sequence[Cell]], part: Sequence[int]
-) -> Table:
+def _table(layout: _Layout, part: Sequence[int], rows: Sequence[Sequence[Cell]], width: int) -> Table:
+    fitting = (room for most in range(width, 0, -1) if _total(room := layout.room(part, most)) <= width)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
-    for column, width in zip(columns, widths, strict=True):
+    for k, own in zip(part, next(fitting), strict=True):
+        column = layout.columns[k]
         justify: Literal["left", "right"] = "right" if column.kind == "number" else "left"
-        lines = stacked(*column.title.split("\n"))
-        table.add_column(lines, width=width, justify=justify, overflow="fold", no_wrap=column.kind == "number")
+        whole = column.kind == "number"
+        table.add_column(_heading(column), width=own, justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(row[k] for k in part))
     return table
+
+
+def _heading(column: Column) -> Text:
+    return stacked(*column.title.split("\n"))
 
 
 def _print_paragraphs(console: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
@@ -169,9 +178,10 @@ def print_markdown(console: Terminal, text: str, command: str) -> None:
 
 
 def _print_markdown_table(console: Terminal, header: Sequence[str], rules: Sequence[str], *rows: Sequence[str]) -> None:
-    kinds: list[Kind] = ["key", *("number" if rule.endswith(":") else "text" for rule in rules[1:])]
+    texts = [not rule.endswith(":") for rule in rules]
     columns = [
-        Column(title, kind, first=kind == "text") for title, kind in zip(map(_shown, header), kinds, strict=True)
+        Column(_shown(title), "text" if text else "number", key=k == 0, first=text)
+        for k, (title, text) in enumerate(zip(header, texts, strict=True))
     ]
     print_table(console, columns, [[stacked(*_shown(cell).split("\n")) for cell in row] for row in rows])
 

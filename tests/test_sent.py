@@ -19,9 +19,9 @@ from typing import Any
 
 import guard
 import pytest
-from sqlalchemy.engine import make_url
 import torch
 import typer
+from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app

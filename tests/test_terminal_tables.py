@@ -158,7 +158,7 @@ def test_every_number_is_whole_and_every_name_is_there(name: str, width: int, mo
 def test_a_long_name_is_folded_and_loses_nothing(width: int) -> None:
     out = StringIO()
     rows = [(name, "1234.5678", "-0.1234 to +0.5678") for name in NAMES]
-    columns = [Column("case", "key"), Column("volume mL"), Column("95 % interval")]
+    columns = [Column("case", "text", key=True), Column("volume mL"), Column("95 % interval")]
     print_table(Terminal(file=out, width=width), columns, rows)
     for name in NAMES:
         found = dense(re.sub(r"1234\.5678|-0\.1234 to \+0\.5678", "", out.getvalue()))
@@ -166,7 +166,10 @@ def test_a_long_name_is_folded_and_loses_nothing(width: int) -> None:
 
 
 def test_what_does_not_fit_is_said() -> None:
-    columns, rows = [Column("case", "key"), *(Column(f"number {k}") for k in range(8))], [("a", *["1234.5678"] * 8)]
+    columns, rows = (
+        [Column("case", "text", key=True), *(Column(f"number {k}") for k in range(8))],
+        [("a", *["1234.5678"] * 8)],
+    )
 
     def said(width: int) -> str:
         out = StringIO()

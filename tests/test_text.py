@@ -100,7 +100,7 @@ def test_a_name_is_printed_as_it_is_wherever_it_stands(name: str) -> None:
         assert text.count(line) >= 1
     assert shown(f"<{name}>", soft_wrap=True) == f"<{line}>\n"
     out = StringIO()
-    columns = [Column("case", "key"), Column("note", "text")]
+    columns = [Column("case", "text", key=True), Column("note", "text")]
     print_table(Terminal(file=out, width=200), columns, [(name, styled(name, "bold"))], name)
     assert safe(out.getvalue().replace("\n", ""))
     assert out.getvalue().count(line.strip()) >= (3 if line.strip() else 1)

@@ -1,4 +1,4 @@
-"""A runs directory that was moved or copied: MLflow's paths, which are absolute, follow, so that it works where it lies."""
+"""A runs directory that was moved or copied: MLflow's paths, which are absolute, follow; it works where it lies."""
 
 import logging
 import sqlite3
