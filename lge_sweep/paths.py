@@ -1,6 +1,7 @@
 """Where things are: the sweep files, the images, the runs."""
 
 import os
+import re
 from pathlib import Path
 
 from lge_sweep.errors import ConfigError, DataError, RunsError
@@ -89,6 +90,20 @@ def runs_folder(given: Path | None) -> Path:
             f"of more than {LONGEST_RUNS} (links are followed first); {where}"
         )
     return folder
+
+
+def describe_name(runs: Path) -> str:
+    """Return a sentence on what others cannot do in a runs directory of this path; empty if there is nothing to say.
+
+    MLflow takes the path of a model for an address and reads `%20` in it as a space.
+    """
+    escaped = re.search("%[0-9A-Fa-f]{2}", str(runs.resolve()))
+    if escaped is None:
+        return ""
+    return (
+        f"MLflow's own functions that load a model (not lge-sweep) cannot read a path with '{escaped[0]}' in it; the "
+        "folder may be renamed at any time, what is in it works where it lies"
+    )
 
 
 def data_root(given: Path | None) -> Path:
