@@ -8,17 +8,16 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from synthetic_dicom import series
+from tiny_segmenter import write_segmenter
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import ImagePairs, IndexMask, Intensity
-from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.config.data import ImagePairs, IndexMask
 from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.errors import ConfigError, DataError, RunsError, TrialError
 from lge_sweep.ingest import read
@@ -28,7 +27,6 @@ from lge_sweep.paths import runs_folder
 from lge_sweep.sweep.folder import read_per_image
 from lge_sweep.sweep.worker import _attempt
 from lge_sweep.text import visible
-from lge_sweep.whole import file_digest
 
 LATIN = os.fsdecode(b"caf\xe9")
 NAMES = (LATIN, "a\x1b[31mb", "new\nline", "P[red]1", "=1+1", "NA", "007", "\u202egnp", "Pérez", "x" * 60)
@@ -56,30 +54,7 @@ def picture(k: int) -> NDArray[np.uint8]:
 @pytest.fixture
 def segmenter(tmp_path: Path) -> Path:
     """A folder with two networks that call the bright cavity, its name no UTF-8."""
-    folder = tmp_path / os.fsdecode(b"mod\xe8le")
-    folder.mkdir()
-    for stage, more in ((1, ""), (2, ", none")):
-        graph = f"""<ir_version: 8, opset_import: ["" : 17]>
-        g (uint8[b,3,64,64] image) => (float[b,{stage + 1},64,64] p)
-        <int64[1] s2 = {{2}}, int64[1] s3 = {{3}}, int64[1] ax = {{1}},
-         float half = {{128}}, float zero = {{0}}, float one = {{1}}>
-        {{ f = Cast <to: int = 1> (image)
-           x = Slice (f, s2, s3, ax)
-           found = Greater (x, half)
-           bright = Cast <to: int = 1> (found)
-           none = Mul (bright, zero)
-           dark = Sub (one, bright)
-           p = Concat <axis: int = 1> (dark, bright{more}) }}"""
-        onnx.save(onnx.parser.parse_model(graph), str(tmp_path / "network.onnx"))
-        (tmp_path / "network.onnx").rename(folder / f"stage{stage}.onnx")
-    settings = SegmenterSettings(
-        size=64,
-        intensity=Intensity(clip_percentiles=(0, 100)),
-        facts={"data": "=d\x1b[31m"},
-        files={path.name: file_digest(path) for path in folder.iterdir()},
-    )
-    (folder / "settings.json").write_text(settings.model_dump_json())
-    return folder
+    return write_segmenter(tmp_path / os.fsdecode(b"mod\xe8le"))
 
 
 def nifti_exams(root: Path, names: Sequence[str]) -> None:

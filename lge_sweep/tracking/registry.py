@@ -181,7 +181,9 @@ def register_package(tracker: Tracker, package: Package) -> Version:
         PACKAGE_NEEDS,
         flavor=mlflow.pyfunc,
         python_model=str(package.code),
-        artifacts={package.folder.name: str(package.folder)},
+        artifacts={
+            package.folder.name: package.folder.absolute().as_uri()
+        },  # in a path MLflow would read %20 as a space
         code_paths=[str(PACKAGE)],
         model_config=dict(package.settings),
         signature=ModelSignature(Schema([exam]), Schema([labels])),
