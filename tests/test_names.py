@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -104,6 +105,48 @@ def test_predict_does_every_exam_whatever_its_folder_is_called(
         if path.suffix == ".csv":
             assert re.search(r"(?m)(^|,)=", text) is None
     assert invoke(*asked)[0] == code  # known by their ids: nothing is done again, and nothing is in the way
+
+
+ODD = (
+    "NA", "NULL", "Na", "nan", "007", "1e5", "TRUE", "p1", "P1", "-x", "end.", "end ", " lead", "burden.csv",
+    "é", unicodedata.normalize("NFD", "é"), "日" * 80, "x" * 254 + "a", "x" * 254 + "b", "P[red]1", "=1+1",
+)  # fmt: skip
+
+
+def test_a_kept_id_becomes_a_folder_that_every_disk_takes(tmp_path: Path, segmenter: Path) -> None:
+    nifti_exams(tmp_path / "in", ODD)
+    out = tmp_path / "out"
+    code, said = invoke("predict", tmp_path / "in", out, "--model", segmenter, "--case-ids", "keep", "--format", "csv")
+    assert code == 0, said
+    folders = {path.name for path in out.iterdir() if path.is_dir()}
+    burden = read_frame(out / "burden.csv", ("case", "use", "model", "model_version", "model_digest"))
+    assert sorted(burden["case"]) == sorted(map(visible, ODD))
+    assert len(folders) == len(ODD)
+    assert len({unicodedata.normalize("NFC", name) for name in folders}) == len(folders)
+    for name in folders:
+        assert len(name.encode()) <= 180
+        assert not name.startswith((".", "-"))
+        assert not name.endswith((".", " "))
+    assert folders >= {"NA", "NULL", "Na", "nan", "007", "1e5", "TRUE", "p1", "P1", "P[red]1", "=1+1", "é"}
+    assert "note: its folder is called x-" in said
+    assert [path for path in tmp_path.iterdir() if path.name not in {"in", "out", segmenter.name}] == []
+
+
+def test_pictures_and_pairs_of_a_long_id(tmp_path: Path, segmenter: Path) -> None:
+    long = "x" * 240
+    nifti_exams(tmp_path / "in", [long])
+    out = tmp_path / "out"
+    code, said = invoke("predict", tmp_path / "in", out, "--model", segmenter, "--case-ids", "keep")
+    assert code == 0, said
+    assert len(list(out.glob("*/overlays/*.png"))) == 2
+    data = pairs(tmp_path / "pairs", [long, "a"])
+    code, said = invoke("data", "convert", tmp_path / "converted", "--data", data, "--root", tmp_path / "pairs")
+    assert code == 0, said
+    assert "not every disk takes its name" in said
+    code, said = invoke(
+        "data", "describe", "--data", tmp_path / "converted" / "converted.yaml", "--root", tmp_path / "converted"
+    )
+    assert (code, "2 case(s), 4 slices" in said) == (0, True), said
 
 
 def pairs(root: Path, names: Sequence[str], slices: int = 2) -> Path:
