@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
-from rich.table import Table
 
 from lge_sweep.labels import METRICS
 from lge_sweep.scoring import Ranked, Score, Selection
-from lge_sweep.terminal import TaskText, Terminal, make_table, stacked, styled
+from lge_sweep.terminal import TaskText, Terminal, styled
+from lge_sweep.terminal_table import Cell, Column, print_table
 
 if TYPE_CHECKING:
     from lge_sweep.pipeline.compare import Comparison as Pipelines
@@ -26,38 +26,29 @@ SHORT = {"sensitivity": "sens.", "specificity": "spec."}
 """Column headers that must fit a terminal."""
 
 
-def _ranking(title: str, selection: Selection, names: Mapping[str, str], numbers: Sequence[str]) -> Table:
-    """Tabulate rank, name, score, some numbers and what happened; only the name may be broken."""
-    table = make_table(title)
-    table.add_column("rank", justify="right", no_wrap=True)
-    table.add_column("configuration", overflow="fold")
-    for column in ("score", *numbers):
-        table.add_column(SHORT.get(column, column), justify="right", no_wrap=True)
+def _print_ranking(
+    console: Terminal, title: str, selection: Selection, names: Mapping[str, str], numbers: Sequence[str]
+) -> None:
+    """Print rank, name, score, some numbers and what happened."""
+    columns = [
+        Column("rank", key=True),
+        Column("configuration", "text", first=True),
+        Column("score", first=True),
+        *(Column(SHORT.get(name, name)) for name in numbers),
+        Column("", "text", first=True),
+    ]
     marks = [["selected"] * entry.selected + ["collapsed"] * bool(entry.collapsed) for entry in selection.ranking]
-    table.add_column("", no_wrap=True, min_width=max(len(", ".join(mark)) for mark in marks))
-    for entry, mark in zip(selection.ranking, marks, strict=True):
-        table.add_row(
+    rows: list[Sequence[Cell]] = [
+        (
             str(entry.rank),
             styled(names[entry.name], style="bold" if entry.selected else ""),
             number(entry.score),
             *_cells(entry, selection.rule, numbers),
             styled(", ".join(mark), style="red" if entry.collapsed else "green"),
         )
-    return table
-
-
-def _fits(console: Terminal, table: Table) -> bool:
-    unlimited = console.options.update_width(10_000)  # a measure is never more than the width it is asked for
-    return console.measure(table, options=unlimited).minimum <= console.width
-
-
-def _metrics(title: str, selection: Selection, numbers: Sequence[str]) -> Table:
-    table = make_table(title)
-    for column in ("rank", *numbers):
-        table.add_column(SHORT.get(column, column), justify="right", no_wrap=True)
-    for entry in selection.ranking:
-        table.add_row(str(entry.rank), *_cells(entry, selection.rule, numbers))
-    return table
+        for entry, mark in zip(selection.ranking, marks, strict=True)
+    ]
+    print_table(console, columns, rows, title)
 
 
 def _cells(entry: Ranked, rule: str, numbers: Sequence[str]) -> list[str]:
@@ -73,27 +64,13 @@ def number(value: float | None) -> str:
 def print_selection(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
     """Print a ranking and what was selected, with everything that should make one doubt it.
 
-    Nothing is cut: where the terminal is too narrow, names are broken between words, and where that is not enough, the
-    metrics go to a second table, by rank, or are left to ranking.csv.
-
     Args:
         console: where to print.
         title: what was compared.
         selection: the outcome.
         names: cell name -> the name to print.
     """
-    numbers = ("foreground", *METRICS)
-    table, names_only = _ranking(title, selection, names, numbers), _ranking(title, selection, names, ())
-    metrics = _metrics("the same, by rank", selection, numbers)
-    if _fits(console, table):
-        console.print(table)
-    else:
-        console.print(names_only)
-        if _fits(console, metrics):
-            console.print(metrics)
-        else:
-            console.print("The metrics need a wider terminal; see ranking.csv.")
-            console.print()
+    _print_ranking(console, title, selection, names, ("foreground", *METRICS))
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
     console.print(f"Scored on the {selection.part} part ({how}; foreground: without background).", soft_wrap=True)
@@ -145,12 +122,9 @@ def print_comparison(
     bounds = interval(difference.difference_low, difference.difference_high)
     console.print(f"score ({rule}), A minus B: {difference.difference:+.4f}, 95 % interval {bounds}", soft_wrap=True)
     for unit in dict.fromkeys(pair.unit for pair in pairs):
-        table = make_table(f"per {unit}")
-        table.add_column("metric", no_wrap=True)
-        for column in ("pairs", "A", "B", "median A-B", "A better", "B better", "p", "p (Holm)"):
-            table.add_column(column, justify="right", no_wrap=True)
-        for pair in (pair for pair in pairs if pair.unit == unit):
-            table.add_row(
+        titles = ("pairs", "A", "B", "median A-B", "A better", "B better", "p", "p (Holm)")
+        rows = [
+            (
                 pair.metric,
                 str(pair.pairs),
                 number(pair.mean_a),
@@ -161,7 +135,10 @@ def print_comparison(
                 number(pair.p),
                 number(pair.p_holm),
             )
-        console.print(table)
+            for pair in pairs
+            if pair.unit == unit
+        ]
+        print_table(console, [Column("metric", "text", key=True), *map(Column, titles)], rows, f"per {unit}")
     console.print(
         "p: two-sided Wilcoxon signed-rank. The case is the independent unit: slices of one case resemble each other, "
         "so that p per image is too small.",
@@ -179,13 +156,10 @@ def print_doubt(console: Terminal, doubt: "Doubt", names: Mapping[str, str]) -> 
     """
     from lge_sweep.scoring.doubt import chance, describe_friedman, interval  # loads pandas and scipy
 
-    table = make_table(f"how sure that is: {doubt.resamples} resamples of {doubt.cases} cases")
-    table.add_column("configuration", overflow="fold")
-    for column in ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)"):
-        table.add_column(column, justify="right", no_wrap=True)
+    titles = ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)")
     p_values = {test.other: test.p_holm for test in doubt.comparisons if test.metric == "dice"}
-    for standing in doubt.standings:
-        table.add_row(
+    rows = [
+        (
             styled(names[standing.name], style="bold" if standing.name == doubt.winner else ""),
             number(standing.score),
             interval(standing.low, standing.high),
@@ -194,7 +168,10 @@ def print_doubt(console: Terminal, doubt: "Doubt", names: Mapping[str, str]) -> 
             "-" if standing.name == doubt.winner else interval(standing.difference_low, standing.difference_high),
             "-" if p_values.get(standing.name) is None else f"{p_values[standing.name]:.3f}",
         )
-    console.print(table)
+        for standing in doubt.standings
+    ]
+    title = f"how sure that is: {doubt.resamples} resamples of {doubt.cases} cases"
+    print_table(console, [Column("configuration", "text", key=True), *map(Column, titles)], rows, title)
     console.print(
         "p (Dice): Wilcoxon signed-rank against the winner on the cases' means, Holm-corrected; other metrics are in "
         "comparisons.csv.",
@@ -214,32 +191,26 @@ def print_pipelines(console: Terminal, comparison: "Pipelines") -> None:
     from lge_sweep.pipeline.variants import PIPELINE  # loads torch
     from lge_sweep.scoring.doubt import interval  # loads pandas and scipy
 
-    table = make_table(f"the pipeline beside its controls: final labels of the {comparison.part} part")
-    table.add_column("pipeline", overflow="fold")
-    for column in (
-        "score",
-        "95 % interval",
-        "minus two-stage",
-        "cavity",
-        "myo.",
-        "scar",
-        stacked("scar", "pooled"),
-        stacked("scar", "present"),
-    ):
-        table.add_column(column, justify="right")
+    titles = (
+        "score", "95 % interval", "minus two-stage", "cavity", "myo.", "scar", "scar\npooled", "scar\npresent",
+    )  # fmt: skip
+    rows: list[Sequence[Cell]] = []
     for name, summary in comparison.summaries.items():
         standing = comparison.standings[name]
         dice = summary.image_mean["dice"]
-        table.add_row(
-            styled(name, style="bold" if name == PIPELINE else ""),
-            number(standing.score),
-            interval(standing.low, standing.high),
-            "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
-            *(number(dice[label]) for label in ("cavity", "myocardium", "scar")),
-            number(summary.pooled["dice"]["scar"]),
-            number(summary.positive["dice"]["scar"]),
+        rows.append(
+            (
+                styled(name, style="bold" if name == PIPELINE else ""),
+                number(standing.score),
+                interval(standing.low, standing.high),
+                "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
+                *(number(dice[label]) for label in ("cavity", "myocardium", "scar")),
+                number(summary.pooled["dice"]["scar"]),
+                number(summary.positive["dice"]["scar"]),
+            )
         )
-    console.print(table)
+    title = f"the pipeline beside its controls: final labels of the {comparison.part} part"
+    print_table(console, [Column("pipeline", "text", key=True), *map(Column, titles)], rows, title)
     for meaning in dict.fromkeys(comparison.meanings.values()):
         names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
         console.print(f"{names}: {meaning}.", soft_wrap=True)
@@ -296,7 +267,8 @@ def print_predicted(console: Terminal, predicted: "Predicted") -> None:
     if found:
         count = f"{found} of {len(predicted.deliveries)} exam(s) have findings"
         console.print(f"{count}: labels that no heart has; look at them before any number is used.", soft_wrap=True)
-    console.print(f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis.")
+    done = f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis."
+    console.print(done, soft_wrap=True)
 
 
 def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
@@ -309,7 +281,7 @@ def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
     print_pipelines(console, evaluation.comparison)
     console.print(f"Test part: {evaluation.looks}.", soft_wrap=True)
     if evaluation.again:
-        console.print("This pipeline was evaluated before; shown again, not evaluated again.")
+        console.print("This pipeline was evaluated before; shown again, not evaluated again.", soft_wrap=True)
     console.print(f"Tables VI and VII, cases, agreement: {evaluation.folder / 'tables.md'}", soft_wrap=True)
     console.print(f"Table VIII and figures: {evaluation.folder}", soft_wrap=True)
 
@@ -327,13 +299,13 @@ def print_scores(console: Terminal, path: Path, rule: str, ranked: Sequence[tupl
             [*titles, *(f"{rank:>7}  {points:<6}  {name}  {lost}".rstrip() for rank, name, points, lost in rows)]
         )
     else:
-        table = make_table(title)
-        table.add_column("rank", justify="right")
-        table.add_column("configuration", overflow="fold")
-        table.add_column("score", justify="right")
-        table.add_column("missing")
-        for row in rows:
-            table.add_row(*row)
-        console.print(table)
+        columns = [
+            Column("rank"),
+            Column("configuration", "text", key=True),
+            Column("score"),
+            Column("missing", "text"),
+        ]
+        print_table(console, columns, rows, title)
     if any(points.missing for _, points in ranked):
-        console.print("Where a metric is missing, the weights of the others were scaled up to sum to 1.")
+        note = "Where a metric is missing, the weights of the others were scaled up to sum to 1."
+        console.print(note, soft_wrap=True)

@@ -9,11 +9,10 @@ import typer
 from lge_sweep.options import A_PATH, DataOption, RootOption, reporting
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from lge_sweep.config.data import DataFile
     from lge_sweep.ingest import Volume
     from lge_sweep.quantify.describe import Description
+    from lge_sweep.terminal import Terminal
 
 data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
 
@@ -42,7 +41,7 @@ def describe(
         console = make_console()
         descriptions = [describe_volume(volume) for volume in volumes]
         if descriptions:
-            console.print(_table(descriptions))
+            _print_table(console, descriptions)
         counts = {label: sum(item.burden.pixels[label] for item in descriptions) for label in Label}
         absent, notes = absent_classes(counts) if descriptions else ([], [])
         for line in (*_summary(descriptions), *(f"note: {note}" for note in notes)):
@@ -119,32 +118,32 @@ def _settings(data: str) -> "DataFile":
     return validate(DataFile, read_yaml(path), str(path))
 
 
-def _table(descriptions: Sequence["Description"]) -> "Table":
+def _print_table(console: "Terminal", descriptions: Sequence["Description"]) -> None:
     from lge_sweep.labels import Label
-    from lge_sweep.terminal import make_table, stacked
+    from lge_sweep.terminal_table import Column, print_table
 
-    table = make_table()
-    table.add_column("case", overflow="fold", min_width=17)
     tissues = [label for label in Label if label != Label.BACKGROUND]
     amounts = [*(label.title for label in tissues), "myo. + scar"]
     if any(item.burden.mvo_pixels is not None for item in descriptions):
         amounts.append("mvo")
-    for name in (["slices"], ["size"], ["spacing mm"], ["gap mm"], ["grey"], *([name, "px (mL)"] for name in amounts)):
-        table.add_column(stacked(*name), justify="right", overflow="fold")
+    titles = ("slices", "size", "spacing mm", "gap mm", "grey", *(f"{name}\npx (mL)" for name in amounts))
+    rows = []
     for item in descriptions:
         ml = item.burden.ml or {}
-        table.add_row(
-            item.case,
-            str(item.slices),
-            f"{item.size[0]}x{item.size[1]}",
-            "unknown" if item.spacing_mm is None else "x".join(f"{mm:.4g}" for mm in item.spacing_mm),
-            "-" if item.gap_mm is None else f"{item.gap_mm:.3g}",
-            f"{item.grey[0]:g}-{item.grey[1]:g}",
-            *(_amount(item.burden.pixels[label], ml.get(label)) for label in tissues),
-            _amount(item.burden.wall_pixels, item.burden.wall_ml),
-            *([_amount(item.burden.mvo_pixels, item.burden.mvo_ml)] if "mvo" in amounts else []),
+        rows.append(
+            (
+                item.case,
+                str(item.slices),
+                f"{item.size[0]}x{item.size[1]}",
+                "unknown" if item.spacing_mm is None else "x".join(f"{mm:.4g}" for mm in item.spacing_mm),
+                "-" if item.gap_mm is None else f"{item.gap_mm:.3g}",
+                f"{item.grey[0]:g}-{item.grey[1]:g}",
+                *(_amount(item.burden.pixels[label], ml.get(label)) for label in tissues),
+                _amount(item.burden.wall_pixels, item.burden.wall_ml),
+                *([_amount(item.burden.mvo_pixels, item.burden.mvo_ml)] if "mvo" in amounts else []),
+            )
         )
-    return table
+    print_table(console, [Column("case", "text", key=True), *map(Column, titles)], rows)
 
 
 def _amount(pixels: int | None, ml: float | None) -> str:

@@ -78,11 +78,15 @@ class _Notes(logging.Handler):
 @contextmanager
 def _showing_notes() -> Iterator[None]:
     logger, handler = logging.getLogger("lge_sweep"), _Notes(logging.WARNING)
+    # A library (of MLflow's) raises the root's level when it is imported, and gives it a handler of its own.
+    logger.setLevel(logging.WARNING)
+    logger.propagate = False
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
+        logger.propagate = True
 
 
 @contextmanager

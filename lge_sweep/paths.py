@@ -1,6 +1,7 @@
 """Where things are: the sweep files, the images, the runs."""
 
 import os
+import re
 from pathlib import Path
 
 from lge_sweep.errors import ConfigError, DataError, RunsError
@@ -13,6 +14,8 @@ STALL = 900
 """Seconds; a worker speaks after every step and every batch, which even without a GPU takes a minute at most."""
 LONGEST_PATH = 4096
 """Bytes of a path, in Linux."""
+LONGEST_RUNS = 484
+"""Bytes of a runs directory's path: SQLite takes 504 for a file, and an unfinished `.mlflow.db-` has 8 digits."""
 WEIGHT_SUFFIXES = (".pth", ".pt", ".safetensors")
 """Kinds of pretrained weight files, in the order they are looked for."""
 
@@ -69,17 +72,38 @@ def runs_folder(given: Path | None) -> Path:
     """Return the folder all results go to: as given, else `LGE_SWEEP_RUNS`, else `runs`.
 
     Raises:
-        RunsError: its path is no UTF-8, so that MLflow's database cannot hold it.
+        RunsError: its path cannot be that of a database: it is no UTF-8, which MLflow stores, or too long for SQLite.
     """
     folder = given or user_path(os.environ.get(RUNS_VARIABLE) or "runs")
+    path = os.fspath(folder.resolve())
+    where = f"choose another with --runs (make: runs=) or {RUNS_VARIABLE}"
     try:
-        os.fspath(folder.absolute()).encode()
+        length = len(path.encode())
     except UnicodeEncodeError as error:
         raise RunsError(
-            f"{folder.absolute()}: the path has a byte that is no UTF-8, and MLflow stores paths as UTF-8; rename the "
-            f"folder, or choose another with --runs (make: runs=) or {RUNS_VARIABLE}"
+            f"{path}: the path has a byte that is no UTF-8, and MLflow stores paths as UTF-8; rename the folder, or "
+            f"{where}"
         ) from error
+    if length > LONGEST_RUNS:
+        raise RunsError(
+            f"{shorten(path)}: the path of the runs directory has {length} bytes, and SQLite opens no database in one "
+            f"of more than {LONGEST_RUNS} (links are followed first); {where}"
+        )
     return folder
+
+
+def describe_name(runs: Path) -> str:
+    """Return a sentence on what others cannot do in a runs directory of this path; empty if there is nothing to say.
+
+    MLflow takes the path of a model for an address and reads `%20` in it as a space.
+    """
+    escaped = re.search("%[0-9A-Fa-f]{2}", str(runs.resolve()))
+    if escaped is None:
+        return ""
+    return (
+        f"MLflow's own functions that load a model (not lge-sweep) cannot read a path with '{escaped[0]}' in it; the "
+        "folder may be renamed at any time, what is in it works where it lies"
+    )
 
 
 def data_root(given: Path | None) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.console import print_evaluation, print_outcome, print_pipelines, progress
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
-from lge_sweep.paths import runs_folder
+from lge_sweep.paths import describe_name, runs_folder
 from lge_sweep.private import describe_openness
 from lge_sweep.sweep import Driver, drive, make_plans, run_sweep
 from lge_sweep.sweep.progress import format_seconds
@@ -159,7 +159,7 @@ def _session(
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
     console.print(f"profile {profile}: {reason}", soft_wrap=True)
     console.print(f"results go to {folder.resolve()}", soft_wrap=True)
-    if note := describe_openness(folder):
+    for note in filter(None, (describe_openness(folder), describe_name(folder))):
         console.print(f"note: {note}", style="yellow", soft_wrap=True)
     with drive(folder, request.workers, console) as driver:
         console.print(f"reading {configs[0].data}")
@@ -169,7 +169,8 @@ def _session(
             if not error.phase:
                 raise
             raise InheritError(str(error), command=request.command(error.phase, error.stage)) from None
-    variable, option = (f" runs={request.runs}", f" --runs {request.runs}") if request.runs else ("", "")
+    named = shlex.quote(str(request.runs))
+    variable, option = (f" runs={named}", f" --runs {named}") if request.runs else ("", "")
     took = format_seconds(time.monotonic() - began)
     console.print()
     console.print(

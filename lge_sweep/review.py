@@ -1,5 +1,6 @@
 """Look at finished sweeps again: select anew or by a person's choice, compare two cells."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -24,7 +25,8 @@ from lge_sweep.sweep.plan import Plan, load_plan
 from lge_sweep.sweep.publish import log_outcome, open_sweep, open_trial, trial_key
 from lge_sweep.sweep.records import REMEDY, CellRecord, OverrideRecord, keep_damaged, read_record, read_selection
 from lge_sweep.sweep.results import read_result
-from lge_sweep.terminal import make_console, say
+from lge_sweep.terminal import make_console
+from lge_sweep.terminal_table import print_markdown
 from lge_sweep.text import in_markdown, shorten, visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
 from lge_sweep.whole import write_json
@@ -145,20 +147,22 @@ def print_table(sweep: str, runs: Path) -> None:
         RunsError: there is no such sweep, or it has no selection yet.
     """
     folder = find_sweep(sweep, runs)
-    plan = load_plan(folder)
+    plan, command = load_plan(folder), shlex.join(["lge-sweep", "table", sweep, "--runs", str(runs)])
     wanted = COMPARISON if plan.config.fit else SELECTION
     if not (folder / wanted).is_file():
         raise RunsError(f"{folder}: has no {wanted} yet; repeat the sweep's command to complete it")
     if plan.config.fit:
         record = read_record(ComparisonRecord, folder / COMPARISON)
-        say(*side_by_side(read_comparison(plan, folder, record)).markdown.split("\n"))
+        table = side_by_side(read_comparison(plan, folder, record)).markdown
+        print_markdown(make_console(), table, command)
         return
     selection = read_selection(folder, SELECTION)
     classes = class_names(plan.config.stage)[1:]
     standings = {standing.name: standing for standing in selection.doubt.standings}
     groups = configurations(plan.cells)
     header = ["", "configuration", "score", "95 % interval", "P(best)", *(f"{name} Dice" for name in classes), ""]
-    say(f"{selection.doubt.sentence}.", "", f"| {' | '.join(header)} |", "|---" * len(header) + "|")
+    rules = ["---" if title in {"configuration", ""} else "---:" for title in header]
+    lines = [f"{selection.doubt.sentence}.", "", f"| {' | '.join(header)} |", f"| {' | '.join(rules)} |"]
     for entry in selection.ranking:
         standing = standings.get(entry.name)
         if standing is None:
@@ -174,8 +178,9 @@ def print_table(sweep: str, runs: Path) -> None:
         collapsed = [f"collapsed: {', '.join(entry.collapsed)}"] * bool(entry.collapsed)
         remarks = ", ".join(["**selected**"] * entry.selected + collapsed)
         row = [str(entry.rank), in_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
-        say(f"| {' | '.join(row)} |")
-    say("", *(f"- {in_markdown(note)}" for note in (*selection.notes, *selection.doubt.notes)))
+        lines.append(f"| {' | '.join(row)} |")
+    lines += ["", *(f"- {in_markdown(note)}" for note in (*selection.notes, *selection.doubt.notes))]
+    print_markdown(make_console(), "\n".join(lines), command)
 
 
 def _mean(values: Sequence[float | None]) -> str:

@@ -4,12 +4,11 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from rich.table import Table
-
 from lge_sweep.console import number
 from lge_sweep.sweep.files import OUTCOME, SETTINGS
 from lge_sweep.sweep.ledger import Entry, is_held, read_ledger
 from lge_sweep.terminal import make_console
+from lge_sweep.terminal_table import Column, print_table
 
 
 def _describe(entry: Entry) -> str:
@@ -33,12 +32,16 @@ def print_status(runs: Path) -> None:
     if not sweeps and unknown:
         return
     if not sweeps:
-        console.print(f"{runs}: no sweep yet; begin with 'make phase1' (lge-sweep phase1)")
+        console.print(f"{runs}: no sweep yet; begin with 'make phase1' (lge-sweep phase1)", soft_wrap=True)
         return
     held = is_held(runs)
-    table = Table(title=f"sweeps in {runs}", title_justify="left")
-    for column in ("sweep", "done", "running" if held else "stopped", "failed", "waiting", "best so far", "score"):
-        table.add_column(column, overflow="fold", justify="left" if column in {"sweep", "best so far"} else "right")
+    columns = [
+        Column("sweep", "text", key=True),
+        *map(Column, ("done", "running" if held else "stopped", "failed", "waiting")),
+        Column("best so far", "text"),
+        Column("score"),
+    ]
+    rows: list[tuple[str, ...]] = []
     reasons = []
     for name, _, entries in sweeps:
         states = Counter(entry.state for entry in entries)
@@ -48,10 +51,10 @@ def print_status(runs: Path) -> None:
             f"{states['complete'] + states['pruned']}/{len(entries)}",
             *(str(states[s]) for s in ("running", "failed", "waiting")),
         ]
-        table.add_row(name, *numbers, _describe(best) if best else "", number(best.value) if best else "")
+        rows.append((name, *numbers, _describe(best) if best else "", number(best.value) if best else ""))
         reasons += [f"{name}, {entry.cell}: {entry.reason}" for entry in entries if entry.state == "failed"]
-    console.print(table)
+    print_table(console, columns, rows, f"sweeps in {runs}")
     for reason in reasons:
         console.print(f"failed: {reason}", soft_wrap=True)
     if not held:
-        console.print("no driver is running; repeat a sweep's command to complete it")
+        console.print("no driver is running; repeat a sweep's command to complete it", soft_wrap=True)

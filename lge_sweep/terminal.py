@@ -5,14 +5,14 @@ showing (escape sequences, line ends, overrides of the direction) is visible. A 
 """
 
 import io
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.progress import ProgressColumn, Task
-from rich.table import Table
+from rich.table import Column
 from rich.text import Text
 
 from lge_sweep.text import visible
@@ -43,9 +43,10 @@ class Terminal(Console):
 
 
 def make_console() -> Terminal:
-    """Return a console that does not break long paths, and is wide enough for tables where there is no terminal."""
+    """Return a console as wide as the terminal, or as COLUMNS says; wide enough for tables where there is neither."""
     console = Terminal()
-    return console if console.is_terminal else Terminal(width=max(console.width, WIDE))
+    known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+    return console if known else Terminal(width=max(console.width, WIDE))
 
 
 def say(*texts: str) -> None:
@@ -70,19 +71,6 @@ def stacked(*lines: str) -> Text:
     return Text("\n".join(map(visible, lines)))
 
 
-def make_table(title: str | None = None) -> Table:
-    """Return an empty table in the style of all others."""
-    return Table(
-        title=title,
-        title_justify="left",
-        title_style="bold",
-        box=box.SIMPLE_HEAD,
-        padding=(0, 1),
-        pad_edge=False,
-        collapse_padding=True,
-    )
-
-
 class TaskText(ProgressColumn):
     """A column of a progress bar with a text of its task.
 
@@ -93,7 +81,7 @@ class TaskText(ProgressColumn):
     def __init__(self, read: Callable[[Task], str] = lambda task: task.description) -> None:
         """Keep how the text is read."""
         self.read = read
-        super().__init__()
+        super().__init__(Column(overflow="fold"))  # on a narrow terminal; rich would cut words
 
     def render(self, task: Task) -> Text:
         """Show the text; bold where the task asks for it."""

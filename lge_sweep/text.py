@@ -4,10 +4,17 @@ Every sink has its own danger and its own place: here what makes a text printabl
 `lge_sweep.terminal`, tables are `lge_sweep.csv_files`, the page of an exam escapes by itself.
 """
 
+import hashlib
 import re
+import unicodedata
 
 LONGEST = 80
 """Most characters of a user's value that a message quotes."""
+LONGEST_FILE = 180
+"""Bytes of a name that becomes that of a file; 255 is what disks take, and endings and unfinished files need some."""
+FEW = 60
+"""Bytes of a name that are left where a digest stands for it."""
+_FILE_NAME = re.compile(r"[^-./][^/]*(?<![. ])")
 _MARKDOWN = re.compile(r"[\\`*\[\]<|~]")
 
 
@@ -46,6 +53,22 @@ def natural(text: str) -> tuple[tuple[int | str, ...], str]:
     """
     parts = re.split(r"(\d+)", text)  # texts and numbers in turn
     return tuple(int(part) if index % 2 else part.casefold() for index, part in enumerate(parts)), text
+
+
+def file_name(name: str) -> str:
+    """Return a printable name as that of a file or a folder: as it is, or, where a disk may not take it, as a digest.
+
+    It is kept unless it is empty or longer than 180 bytes, begins with a dot or a dash, ends with a dot or a space,
+    holds a slash, or is not in Unicode's composed form. Else a digest keeps what is left of it unique.
+
+    >>> file_name("P[red]1"), file_name("../P 1 "), file_name("..")
+    ('P[red]1', 'P_1-c6344022', '5ec1f7e7')
+    """
+    if _FILE_NAME.fullmatch(name) and len(name.encode()) <= LONGEST_FILE and unicodedata.is_normalized("NFC", name):
+        return name
+    letters = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).encode()[:FEW].decode(errors="ignore")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return "-".join(part for part in (letters.strip("._-"), digest) if part)
 
 
 def told(error: BaseException) -> str:

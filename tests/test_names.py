@@ -3,22 +3,22 @@
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import onnx
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 from synthetic_dicom import series
+from tiny_segmenter import write_segmenter
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import ImagePairs, IndexMask, Intensity
-from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.config.data import ImagePairs, IndexMask
 from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.errors import ConfigError, DataError, RunsError, TrialError
 from lge_sweep.ingest import read
@@ -28,7 +28,6 @@ from lge_sweep.paths import runs_folder
 from lge_sweep.sweep.folder import read_per_image
 from lge_sweep.sweep.worker import _attempt
 from lge_sweep.text import visible
-from lge_sweep.whole import file_digest
 
 LATIN = os.fsdecode(b"caf\xe9")
 NAMES = (LATIN, "a\x1b[31mb", "new\nline", "P[red]1", "=1+1", "NA", "007", "\u202egnp", "Pérez", "x" * 60)
@@ -56,30 +55,7 @@ def picture(k: int) -> NDArray[np.uint8]:
 @pytest.fixture
 def segmenter(tmp_path: Path) -> Path:
     """A folder with two networks that call the bright cavity, its name no UTF-8."""
-    folder = tmp_path / os.fsdecode(b"mod\xe8le")
-    folder.mkdir()
-    for stage, more in ((1, ""), (2, ", none")):
-        graph = f"""<ir_version: 8, opset_import: ["" : 17]>
-        g (uint8[b,3,64,64] image) => (float[b,{stage + 1},64,64] p)
-        <int64[1] s2 = {{2}}, int64[1] s3 = {{3}}, int64[1] ax = {{1}},
-         float half = {{128}}, float zero = {{0}}, float one = {{1}}>
-        {{ f = Cast <to: int = 1> (image)
-           x = Slice (f, s2, s3, ax)
-           found = Greater (x, half)
-           bright = Cast <to: int = 1> (found)
-           none = Mul (bright, zero)
-           dark = Sub (one, bright)
-           p = Concat <axis: int = 1> (dark, bright{more}) }}"""
-        onnx.save(onnx.parser.parse_model(graph), str(tmp_path / "network.onnx"))
-        (tmp_path / "network.onnx").rename(folder / f"stage{stage}.onnx")
-    settings = SegmenterSettings(
-        size=64,
-        intensity=Intensity(clip_percentiles=(0, 100)),
-        facts={"data": "=d\x1b[31m"},
-        files={path.name: file_digest(path) for path in folder.iterdir()},
-    )
-    (folder / "settings.json").write_text(settings.model_dump_json())
-    return folder
+    return write_segmenter(tmp_path / os.fsdecode(b"mod\xe8le"))
 
 
 def nifti_exams(root: Path, names: Sequence[str]) -> None:
@@ -130,6 +106,48 @@ def test_predict_does_every_exam_whatever_its_folder_is_called(
         if path.suffix == ".csv":
             assert re.search(r"(?m)(^|,)=", text) is None
     assert invoke(*asked)[0] == code  # known by their ids: nothing is done again, and nothing is in the way
+
+
+ODD = (
+    "NA", "NULL", "Na", "nan", "007", "1e5", "TRUE", "p1", "P1", "-x", "end.", "end ", " lead", "burden.csv",
+    "é", unicodedata.normalize("NFD", "é"), "日" * 80, "x" * 254 + "a", "x" * 254 + "b", "P[red]1", "=1+1",
+)  # fmt: skip
+
+
+def test_a_kept_id_becomes_a_folder_that_every_disk_takes(tmp_path: Path, segmenter: Path) -> None:
+    nifti_exams(tmp_path / "in", ODD)
+    out = tmp_path / "out"
+    code, said = invoke("predict", tmp_path / "in", out, "--model", segmenter, "--case-ids", "keep", "--format", "csv")
+    assert code == 0, said
+    folders = {path.name for path in out.iterdir() if path.is_dir()}
+    burden = read_frame(out / "burden.csv", ("case", "use", "model", "model_version", "model_digest"))
+    assert sorted(burden["case"]) == sorted(map(visible, ODD))
+    assert len(folders) == len(ODD)
+    assert len({unicodedata.normalize("NFC", name) for name in folders}) == len(folders)
+    for name in folders:
+        assert len(name.encode()) <= 180
+        assert not name.startswith((".", "-"))
+        assert not name.endswith((".", " "))
+    assert folders >= {"NA", "NULL", "Na", "nan", "007", "1e5", "TRUE", "p1", "P1", "P[red]1", "=1+1", "é"}
+    assert "note: its folder is called x-" in said
+    assert [path for path in tmp_path.iterdir() if path.name not in {"in", "out", segmenter.name}] == []
+
+
+def test_pictures_and_pairs_of_a_long_id(tmp_path: Path, segmenter: Path) -> None:
+    long = "x" * 240
+    nifti_exams(tmp_path / "in", [long])
+    out = tmp_path / "out"
+    code, said = invoke("predict", tmp_path / "in", out, "--model", segmenter, "--case-ids", "keep")
+    assert code == 0, said
+    assert len(list(out.glob("*/overlays/*.png"))) == 2
+    data = pairs(tmp_path / "pairs", [long, "a"])
+    code, said = invoke("data", "convert", tmp_path / "converted", "--data", data, "--root", tmp_path / "pairs")
+    assert code == 0, said
+    assert "not every disk takes its name" in said
+    code, said = invoke(
+        "data", "describe", "--data", tmp_path / "converted" / "converted.yaml", "--root", tmp_path / "converted"
+    )
+    assert (code, "2 case(s), 4 slices" in said) == (0, True), said
 
 
 def pairs(root: Path, names: Sequence[str], slices: int = 2) -> Path:

@@ -155,13 +155,15 @@ def group(leader: int) -> list[int]:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
 def test_mlflows_page_is_one_process_that_works_and_leaves_nothing(tmp_path: Path) -> None:
-    tracker = Tracker(tmp_path)
+    runs = tmp_path / "q?x=1 p%20q"
+    runs.mkdir()
+    tracker = Tracker(runs)
     run = tracker.open_run("key", "a run", {}, {}).id
     tracker.client.create_registered_model("lge-stage1")
     (tmp_path / "figure.txt").write_text("as in the figure")
     tracker.client.log_artifact(run, str(tmp_path / "figure.txt"))
     api = "/ajax-api/2.0/mlflow"
-    with started("from lge_sweep.cli import app; app()", "ui", "--no-browser", "--runs", str(tmp_path)) as (
+    with started("from lge_sweep.cli import app; app()", "ui", "--no-browser", "--runs", str(runs)) as (
         server,
         port,
     ):

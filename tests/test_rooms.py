@@ -17,7 +17,7 @@ ROOMS = [
 ]  # fmt: skip
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "whole", "gpu", "interrupts", "config", "text",
-    "terminal", "csv_files", "plain_data", "patterns", "private",
+    "terminal", "terminal_table", "csv_files", "plain_data", "patterns", "private",
 }  # fmt: skip
 TOP = {"cli", "options", "data_commands", "predict_command", "phases", "review", "status", "console"}
 HEAVY = {

@@ -21,6 +21,7 @@ import guard
 import pytest
 import torch
 import typer
+from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -206,7 +207,7 @@ def test_a_group_may_read_and_write_if_told_so(tmp_path: Path, monkeypatch: pyte
 def test_the_group_can_write_the_database_of_runs(tmp_path: Path) -> None:
     before = os.umask(MASKS["group"])
     try:
-        with new_database(tmp_path) as uri, closing(sqlite3.connect(uri.removeprefix("sqlite:///"))) as connection:
+        with new_database(tmp_path) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
             connection.execute("CREATE TABLE experiments (name TEXT)")
     finally:
         os.umask(before)

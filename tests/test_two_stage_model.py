@@ -374,7 +374,7 @@ predict(name, input_path="exam.json", content_type="json", env_manager="local", 
 
 @pytest.fixture(scope="module")
 def registered(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    runs = tmp_path_factory.mktemp("registry") / "runs"
+    runs = tmp_path_factory.mktemp("registry") / "r?n=1 s é#%&"
     runs.mkdir()
     tracker = Tracker(runs)
     tracker.open_run("final-run", "final", {}, {}).finish()

@@ -8,6 +8,7 @@ from lge_sweep.csv_files import frame_text
 from lge_sweep.curate import Curated
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.ingest.export import Comments, Masks, Slice, new_data_set, next_command, pairs_source, write_pairs
+from lge_sweep.text import file_name, shorten
 
 Format = Literal["bmp", "png"]
 LOST = "spacing is in manifest.csv only: image pairs hold none"
@@ -37,7 +38,8 @@ def convert(curated: Curated, settings: DataFile, output: Path, kind: Format, ma
     """
     manifest = curated.manifest
     names = [
-        f"{case}_slice{position:03d}" for case, position in zip(manifest["case"], manifest["position"], strict=True)
+        f"{file_name(case)}_slice{position:03d}"
+        for case, position in zip(manifest["case"], manifest["position"], strict=True)
     ]
     slices = (
         Slice(name, to_8_bit(image, settings.intensity), labels)
@@ -59,4 +61,9 @@ def convert(curated: Curated, settings: DataFile, output: Path, kind: Format, ma
     with new_data_set(output, converted, comments) as folder:
         write_pairs(folder, slices, kind, masks)
         (folder / "manifest.csv").write_text(frame_text(manifest.assign(file=names)), encoding="utf-8")
-    return [f"{output.absolute()}: {len(names)} pairs of {cases} case(s)", f"next: {next_command(output)}"]
+    renamed = {case: file_name(case) for case in manifest["case"] if file_name(case) != case}
+    notes = [
+        f"note: the case {shorten(case)!r} is called {name}: not every disk takes its name"
+        for case, name in renamed.items()
+    ]
+    return [f"{output.absolute()}: {len(names)} pairs of {cases} case(s)", *notes, f"next: {next_command(output)}"]

@@ -16,6 +16,7 @@ from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result
 from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.quantify import unchecked_note
+from lge_sweep.text import file_name, shorten
 from lge_sweep.whole import read_json, whole_folder, write_json
 
 
@@ -24,7 +25,7 @@ class Delivery:
     """What was written for an exam.
 
     Attributes:
-        folder: where it is, named by the case.
+        folder: where it is, named by the case where a disk takes its name (`file_name`).
         files: the files, in the order in which their formats were asked for.
         notes: what a user should know; those of the exam and those on how it was written.
         findings: what no left ventricle has, a sentence each; see `lge_sweep.quantify.implausible`.
@@ -54,7 +55,7 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
         formats: names in `FORMATS`; none: all that the exam allows.
         model: what would make the labels.
     """
-    folder = output.expanduser() / exam.case
+    folder = _folder(output, exam)
     try:
         about = read_json(folder / ABOUT)
         files = tuple(folder / name for name in about["files"])
@@ -90,7 +91,7 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
         look_up("format", name, FORMATS)
     writers = list(dict.fromkeys(one for name in formats or FORMATS for one in (*NEEDS.get(name, ()), name)))
     result = Result(exam, labels, model)
-    folder = output.expanduser() / exam.case
+    folder = _folder(output, exam)
     if folder.exists():
         raise DataError(str(folder), ["is there already; nothing is overwritten: move it, or write to another folder"])
     notes = [*unchecked_note(exam), *([SEG_TOO] if set(writers) - set(formats or writers) else [])]
@@ -98,12 +99,23 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
         with whole_folder(folder) as unfinished:
             written = [path for name in writers for path in _write(name, result, unfinished, notes, formats)]
             files = [path.relative_to(unfinished) for path in written]
-            notes = [*exam.notes, *notes, *_without_cavity(result)]
+            notes = [*exam.notes, *notes, *_without_cavity(result), *_renamed(folder, exam)]
             made = {"files": [path.as_posix() for path in files], "notes": notes, "findings": result.finding_texts}
             write_json(unfinished / ABOUT, {**_about(exam, formats, model), **made})
     except OSError as error:
         raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
     return Delivery(folder, tuple(folder / path for path in files), tuple(notes), tuple(result.finding_texts))
+
+
+def _folder(output: Path, exam: Exam) -> Path:
+    """Return the folder of an exam; beside it is the table of all exams, whose name no case may have."""
+    name = file_name(exam.case)
+    return output.expanduser() / (f"{name}-exam" if name.casefold() == BURDEN else name)
+
+
+def _renamed(folder: Path, exam: Exam) -> list[str]:
+    said = f"its folder is called {folder.name}: not every disk takes {shorten(exam.case)!r} as a name"
+    return [] if folder.name == exam.case else [said]
 
 
 def _write(name: str, result: Result, folder: Path, notes: list[str], formats: Sequence[str]) -> list[Path]:
@@ -171,7 +183,7 @@ def _png(result: Result, folder: Path, notes: list[str]) -> list[Path]:
     from lge_sweep.deliver.pictures import slice_png
 
     (folder / "overlays").mkdir()
-    files = [folder / "overlays" / f"{name}.png" for name in result.exam.slices]
+    files = [folder / "overlays" / f"{file_name(name)}.png" for name in result.exam.slices]
     for index, file in enumerate(files):
         file.write_bytes(slice_png(result, index))
     return files

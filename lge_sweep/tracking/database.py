@@ -1,10 +1,12 @@
-"""The file of MLflow's database: whether it can be written now, and whether it is damaged for good."""
+"""The file of MLflow's database: its URI, whether it can be written now, and whether it is damaged for good."""
 
 import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+
+from sqlalchemy.engine import URL
 
 from lge_sweep.whole import set_aside, whole_file
 
@@ -18,7 +20,15 @@ _log = logging.getLogger(__name__)
 
 def database_uri(folder: Path) -> str:
     """Return the URI of a runs directory's MLflow database."""
-    return f"sqlite:///{folder.resolve() / DATABASE}"
+    return _uri(str(folder.resolve() / DATABASE))
+
+
+def _uri(path: str) -> str:
+    """Return the URI of a database file, whatever letters are in its path.
+
+    The driver is named because MLflow makes the folders that it sees in `sqlite:///PATH`, where a space is `%20`.
+    """
+    return URL.create("sqlite+pysqlite", database=path).render_as_string()
 
 
 FileId = tuple[int, int]
@@ -45,7 +55,7 @@ def fresh_uri(folder: Path, new: bool) -> str:
     found = identify(folder / DATABASE)
     others += others < 0 or new or last != found
     _opened[folder] = (found, others)
-    return database_uri(folder).removesuffix(DATABASE) + "./" * others + DATABASE
+    return _uri(f"{folder.resolve()}/{'./' * others}{DATABASE}")
 
 
 def check_writable(path: Path) -> None:
@@ -71,7 +81,7 @@ def new_database(folder: Path) -> Iterator[str]:
         left_over.unlink(missing_ok=True)
     with whole_file(folder / DATABASE) as unfinished:
         unfinished.touch()  # SQLite would not let the group write it, whatever the umask allows
-        yield f"sqlite:///{unfinished}"
+        yield _uri(str(unfinished))
 
 
 def is_damaged(path: Path) -> bool:

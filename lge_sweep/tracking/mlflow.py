@@ -6,6 +6,7 @@ patient tracker notes that the view is behind, and what it lacks is sent later.
 """
 
 import logging
+import shlex
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,7 @@ from lge_sweep.tracking.database import (
     new_database,
     set_database_aside,
 )
+from lge_sweep.tracking.moved import artifacts_uri, follow_move
 from lge_sweep.tracking.run import KEY, TrackedRun, find_run
 
 # A database error is raised as well as logged; its traceback of a hundred lines would bury the one message of ours.
@@ -156,7 +158,7 @@ class Tracker:
             raise RunsError(
                 f"{path}: MLflow cannot use it ({_reason(error)}). It is only a view: if it stays so, move it away and "
                 "run a sweep's command again, and it is made anew from the sweeps' folders (one of an older MLflow "
-                f"keeps what it has with: mlflow db upgrade {self.uri})"
+                f"keeps what it has with: mlflow db upgrade {shlex.quote(self.uri)})"
             ) from error
 
     def find(self, key: str) -> Run | None:
@@ -227,7 +229,7 @@ class Tracker:
             self._client = None  # as long as it is not open
             try:
                 self._client = self._open(new=found is None)
-            except FAILURES:
+            except (*FAILURES, RunsError):
                 raise
             except Exception as error:  # SQLAlchemy's own, of many kinds: a damaged or a newer database
                 raise MlflowException(str(error)) from error
@@ -238,6 +240,8 @@ class Tracker:
         if new:
             with new_database(self.folder) as uri:
                 self._find_experiment(MlflowClient(tracking_uri=uri, registry_uri=uri))
+        else:
+            follow_move(self.folder, EXPERIMENT)
         self._file = identify(self.folder / DATABASE)
         self.uri = fresh_uri(self.folder, new)
         client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
@@ -251,7 +255,7 @@ class Tracker:
             client.restore_experiment(experiment.experiment_id)
         if experiment:
             return str(experiment.experiment_id)
-        return str(client.create_experiment(EXPERIMENT, (self.folder / "artifacts").as_uri(), tags=ABOUT))
+        return str(client.create_experiment(EXPERIMENT, artifacts_uri(self.folder), tags=ABOUT))
 
     def _fall_behind(self, error: BaseException) -> None:
         self.behind = _reason(error)

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
-from urllib.request import url2pathname
 
 import mlflow
 import mlflow.artifacts
@@ -26,12 +24,13 @@ from numpy.typing import NDArray
 
 from lge_sweep.errors import ModelError, RunsError
 from lge_sweep.tracking.mlflow import Tracker
+from lge_sweep.tracking.moved import path_of
 from lge_sweep.tracking.run import KEY
 
 ALIAS = "champion"
 GRAPH_NEEDS = ("mlflow", "torch", "numpy")
 PACKAGE_NEEDS = (
-    "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml"
+    "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml", "sqlalchemy"
 )  # fmt: skip
 """What loading needs, at the versions installed here."""
 PACKAGE = Path(__file__).parents[1]
@@ -182,7 +181,9 @@ def register_package(tracker: Tracker, package: Package) -> Version:
         PACKAGE_NEEDS,
         flavor=mlflow.pyfunc,
         python_model=str(package.code),
-        artifacts={package.folder.name: str(package.folder)},
+        artifacts={
+            package.folder.name: package.folder.absolute().as_uri()
+        },  # in a path MLflow would read %20 as a space
         code_paths=[str(PACKAGE)],
         model_config=dict(package.settings),
         signature=ModelSignature(Schema([exam]), Schema([labels])),
@@ -249,7 +250,7 @@ def _is_there(tracker: Tracker, version: ModelVersion) -> bool:
         place = tracker.client.get_logged_model(identifier).artifact_location
     except MlflowException:
         return False
-    return Path(url2pathname(urlparse(str(place)).path)).is_dir()
+    return path_of(str(place)).is_dir()
 
 
 @contextmanager

@@ -7,9 +7,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
 
@@ -63,7 +64,7 @@ class TrackedRun:
         """Note what the run is; nothing is sent yet."""
         self.tracker, self.key, self.name = tracker, key, name
         self.tags, self.params, self.parent = dict(tags), dict(params), parent
-        self.id, self.status = "", ""
+        self.id, self.status, self._artifacts = "", "", ""
         self._opening = 0
         self._last: dict[str, int] = {}
         self._known: set[str] = set()
@@ -165,7 +166,7 @@ class TrackedRun:
 
     def _take_up(self, client: MlflowClient, run: Run) -> None:
         """Go on with a run: its parameters and tags as they should be, and running unless it is finished."""
-        self.id, self.status = run.info.run_id, run.info.status
+        self.id, self.status, self._artifacts = run.info.run_id, run.info.status, run.info.artifact_uri
         self._last, self._known = {}, set(run.data.metrics)
         tags = dict(self.tags)
         if self.parent is not None and run.data.tags.get(MLFLOW_PARENT_RUN_ID) != self.parent.id:
@@ -178,7 +179,9 @@ class TrackedRun:
         self._opening = self.tracker.openings
 
     def _copy(self, path: Path, into: str | None, client: MlflowClient) -> None:
-        client.log_artifact(self.id, str(path), into)
+        # MLflow's client keeps the places of runs by their ids alone, which a copy of a runs directory shares.
+        store: Any = get_artifact_repository(self._artifacts)
+        store.log_artifact(str(path), into)
 
     def _last_step(self, client: MlflowClient, key: str) -> int:
         if key in self._known and key not in self._last:

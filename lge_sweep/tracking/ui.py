@@ -12,6 +12,7 @@ from lge_sweep.loopback import NAMES, READING, PageServer, refuse
 from lge_sweep.terminal import say
 from lge_sweep.tracking.database import DATABASE, database_uri
 from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
+from lge_sweep.tracking.moved import artifacts_uri
 
 NOT_INHERITED = ("MLFLOW_SERVER_", "_MLFLOW_SERVER_", "MLFLOW_DEPLOYMENTS_", "MLFLOW_GATEWAY_")
 """Settings of a server that a user may have elsewhere: they could open this one, or let it call out."""
@@ -85,7 +86,7 @@ def _settings(runs: Path, port: int) -> dict[str, str]:
     return {
         "_MLFLOW_SERVER_FILE_STORE": database_uri(runs),
         "_MLFLOW_SERVER_REGISTRY_STORE": database_uri(runs),
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": (runs.resolve() / "artifacts").as_uri(),
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": artifacts_uri(runs),
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{name}:{port}" for name in NAMES),  # as `guard` does before
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

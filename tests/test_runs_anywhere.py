@@ -1,0 +1,204 @@
+"""A runs directory may have any name that the file system allows, and works where it lies."""
+
+import logging
+import os
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow.store.db.utils import create_sqlalchemy_engine_with_retry
+from sqlalchemy.engine import make_url
+from tiny_segmenter import write_segmenter
+from typer.testing import CliRunner
+
+from lge_sweep.cli import app
+from lge_sweep.errors import RunsError
+from lge_sweep.paths import LONGEST_RUNS, describe_name, runs_folder
+from lge_sweep.pipeline.load import NAME, load_segmenter
+from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.tracking import Tracker, database_uri
+from lge_sweep.tracking.database import fresh_uri, new_database
+from lge_sweep.tracking.moved import PLACES, path_of
+from lge_sweep.tracking.registry import find_champion, find_version, locate, promote
+from lge_sweep.whole import file_digest
+
+MODEL = f"models:/{NAME}@champion"
+NAMES = (
+    "q?x=1", "p%20q", "%", "%2F", "a b", "a#b", "a&b;c=d", "a@b:c", "Pérez 医院 🫀", "a'b\"c`d`", "$HOME", "a\\b",
+    "[a]*{b}", "-x", "~x", "..x", "a+b,c", "x" * 255, "line\nend",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A runs directory with a champion and an artifact of a run; not to be changed."""
+    runs = tmp_path_factory.mktemp("made") / "q?x=1 p%20q"
+    runs.mkdir()
+    tracker = Tracker(runs)
+    run = tracker.open_run("run", "a run", {}, {})
+    (runs / "kept.txt").write_text("kept")
+    run.log_files(runs, ["kept.txt"])
+    run.finish()
+    segmenter = write_segmenter(runs / "segmenter")
+    version = register_segmenter(tracker, segmenter, "run", "phase3-x", {"collapsed": "no"}, "Tiny")
+    promote(tracker, NAME, version, "phase3-x/", True, "")
+    return runs
+
+
+def contents(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): file_digest(path) for path in folder.rglob("*") if path.is_file()}
+
+
+def places(runs: Path) -> list[str]:
+    """Whatever the database says of where files are."""
+    with closing(sqlite3.connect(runs / "mlflow.db")) as connection:
+        return [
+            str(place)
+            for table, columns in PLACES.items()
+            for column in columns
+            for (place,) in connection.execute(f"SELECT {column} FROM {table} WHERE {column} LIKE 'file:%'")
+        ]
+
+
+# ----------------------------------------------------------------------------------------------------------- any name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_address_leads_to_the_file_and_makes_no_other(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    folder.mkdir()
+    with new_database(folder) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
+        connection.execute("CREATE TABLE experiments (name TEXT)")
+    for uri in (database_uri(folder), fresh_uri(folder, True), fresh_uri(folder, True)):
+        assert Path(make_url(uri).database or "") == folder / "mlflow.db"
+        create_sqlalchemy_engine_with_retry(uri).dispose()
+    assert [path.name for path in folder.iterdir()] == ["mlflow.db"]
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("name", ["q?x=1", "p%20q", "Pérez#医院&;'\""])
+def test_the_registry_works_under_any_name(name: str, registry: Path, tmp_path: Path) -> None:
+    runs = tmp_path / name
+    shutil.copytree(registry, runs)
+    tracker = Tracker(runs)
+    champion = find_champion(tracker, NAME)
+    assert champion is not None
+    assert find_version(tracker, NAME, champion.key) == champion
+    assert runs in locate(tracker, MODEL).parents
+    load_segmenter(MODEL, "onnx", runs)
+    run = tracker.find("run")
+    assert run is not None
+    assert (path_of(run.info.artifact_uri) / "kept.txt").read_text() == "kept"
+    (runs / "new.txt").write_text("new")
+    tracker.open_run("another", "another", {}, {}).log_files(runs, ["new.txt"])
+    assert len(list(runs.rglob("new.txt"))) == 2
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_what_mlflow_itself_cannot_is_said(tmp_path: Path) -> None:
+    assert "cannot read a path with '%2f' in it" in describe_name(tmp_path / "a%2fb")
+    assert describe_name(tmp_path / "50 % of a?b#c") == ""
+
+
+def test_the_longest_path_that_a_database_can_have(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path
+    while (left := LONGEST_RUNS - len(os.fsencode(folder)) - 1) > 0:
+        folder /= "y" * min(left - 2 if 250 < left < 253 else left, 250)
+    assert len(os.fsencode(runs_folder(folder))) == LONGEST_RUNS
+    folder.mkdir(parents=True)
+    with new_database(folder) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
+        connection.execute("CREATE TABLE experiments (name TEXT)")
+    too_long = folder.with_name(folder.name + "y")
+    said = f"has {LONGEST_RUNS + 1} bytes, and SQLite opens no database in one of more than {LONGEST_RUNS}"
+    with pytest.raises(RunsError, match=said):
+        runs_folder(too_long)
+    (tmp_path / "link").symlink_to(too_long)
+    with pytest.raises(RunsError, match="links are followed first"):
+        runs_folder(tmp_path / "link")
+    monkeypatch.chdir(tmp_path)
+    told = CliRunner().invoke(app, ["phase1", "--runs", str(too_long)])
+    assert (told.exit_code, said in told.output) == (2, True)
+    assert runs_folder(Path("another")) == Path("another")  # the advice helps
+    assert not too_long.exists()
+
+
+# -------------------------------------------------------------------------------------------------- moved and copied
+
+
+@pytest.mark.parametrize("way", ["moved", "copied"])
+def test_what_is_in_the_folder_works_where_it_lies(
+    way: str, registry: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = tmp_path / "old", tmp_path / "far" / "new?%"
+    shutil.copytree(registry, old)
+    Tracker(old)
+    assert all(place.startswith(old.as_uri()) for place in places(old))
+    before = contents(old)
+    new.parent.mkdir()
+    if way == "moved":
+        old.rename(new)
+    else:
+        shutil.copytree(old, new)
+    caplog.clear()
+    tracker = Tracker(new)
+    (note,) = [record.getMessage() for record in caplog.records if record.name.startswith("lge_sweep")]
+    assert note.startswith(f"the runs directory was moved or copied here from {old}: MLflow's paths follow; nothing")
+    assert len(places(new)) == 4
+    assert all(place.startswith(new.as_uri()) for place in places(new))
+    assert new in locate(tracker, MODEL).parents
+    load_segmenter(MODEL, "onnx", new)
+    (new / "more.txt").write_text("more")
+    tracker.open_run("run", "a run", {}, {}).log_files(new, ["more.txt"])
+    tracker.open_run("new run", "new", {}, {}).log_files(new, ["more.txt"])
+    assert len(list(new.rglob("more.txt"))) == 3
+    assert not list(registry.rglob("more.txt"))
+    assert old.exists() == (way == "copied")
+    if way == "copied":
+        assert contents(old) == before
+    caplog.clear()
+    Tracker(new)
+    assert not [record for record in caplog.records if record.name.startswith("lge_sweep")]
+
+
+def test_the_note_is_printed_once_whatever_libraries_do_to_logging(registry: Path, tmp_path: Path) -> None:
+    shutil.copytree(registry, tmp_path / "here")
+    logging.getLogger().setLevel(logging.ERROR)  # as a library does when it is imported
+    try:
+        told = CliRunner().invoke(app, ["predict", "no-exam", "out", "--runs", str(tmp_path / "here")])
+    finally:
+        logging.getLogger().setLevel(logging.WARNING)
+    assert "no-exam: " in told.output
+    assert told.output.count("MLflow's paths follow") == 1
+
+
+def test_other_paths_in_the_database_stay(registry: Path, tmp_path: Path) -> None:
+    runs, old = tmp_path / "runs", (registry / "artifacts").as_uri()
+    shutil.copytree(registry, runs)
+    others = [f"{old}-of-another/x", "s3://bucket/artifacts", f"file:///mnt{registry}/artifacts"]
+    with closing(sqlite3.connect(runs / "mlflow.db")) as connection:
+        for k, other in enumerate(others):
+            connection.execute("INSERT INTO experiments (name, artifact_location) VALUES (?, ?)", (f"other{k}", other))
+        connection.commit()
+    Tracker(runs)
+    with closing(sqlite3.connect(runs / "mlflow.db")) as connection:
+        found = connection.execute("SELECT artifact_location FROM experiments WHERE name LIKE 'other%'").fetchall()
+    assert [place for (place,) in found] == others
+
+
+def test_a_moved_directory_that_can_only_be_read_is_explained(
+    registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(registry, runs)
+    connect = sqlite3.connect
+    monkeypatch.setattr(  # root may write everything
+        "lge_sweep.tracking.moved.sqlite3.connect",
+        lambda path, **options: connect(f"{Path(path).as_uri()}?mode=ro", uri=True, **options),
+    )
+    with pytest.raises(RunsError, match="the file cannot be written: make it writable, or work on a copy"):
+        Tracker(runs)
+    monkeypatch.undo()
+    shutil.copytree(runs, tmp_path / "copy")  # the advice helps
+    assert tmp_path / "copy" in locate(Tracker(tmp_path / "copy"), MODEL).parents
