@@ -11,6 +11,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 # Tests say the same with and without a GPU: they use none.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+# pytest-xdist gives its own terminal's width to its processes; tables would be as narrow as that happens to be.
+os.environ.pop("COLUMNS", None)
+
 # With two test processes on two cores, each keeps to its own: computing threads that wait for each other across
 # processes cost more than they bring.
 if os.environ.get("PYTEST_XDIST_WORKER", "").startswith("gw") and hasattr(os, "sched_setaffinity"):

@@ -76,7 +76,7 @@ def pipelines(console: Terminal) -> None:
 def description(console: Terminal) -> None:
     pixels = {label: 12345678 + label for label in Label}
     burden = Burden(pixels=pixels, voxel_ml=0.0256)
-    item = Description("", 1234, (4096, 4096), (1.40625, 1.40625, 10.25), 1.125, (-32768.5, 32767.5), burden, ())
+    item = Description("", 1234, (4096, 4096), (1.40625, 1.40625, 10.25), 1.125, (-32768.5, 32767.5), burden, (), ())
     rows = [replace(item, case=visible(name)) for name in NAMES]
     _print_table(console, rows)
 

@@ -26,8 +26,8 @@ class Form(NamedTuple):
     """How one of the two formats names things."""
 
     title: str
-    folder: str
-    """Regular expression of the data set's folder, with a group `number`."""
+    folder: re.Pattern[str]
+    """What the data set's folder is called, with a group `number`."""
     example: str
     """A folder of that form, to be followed by a name of letters and digits."""
     image: str
@@ -94,9 +94,19 @@ def _ours(volumes: Sequence[Volume]) -> dict[str, Any]:
 
 
 FORMS: dict[Kind, Form] = {
-    "nnunet": Form("nnU-Net v2", r"Dataset(?P<number>\d{3})_[A-Za-z0-9_-]+", "Dataset501", "_0000.nii.gz", _nnunet),
+    "nnunet": Form(
+        "nnU-Net v2",
+        re.compile(r"Dataset(?P<number>\d{3})_[A-Za-z0-9_-]+", re.ASCII),
+        "Dataset501",
+        "_0000.nii.gz",
+        _nnunet,
+    ),
     "msd": Form(
-        "the Medical Segmentation Decathlon", r"Task(?P<number>\d{2})_[A-Za-z0-9]+", "Task11", ".nii.gz", _decathlon
+        "the Medical Segmentation Decathlon",
+        re.compile(r"Task(?P<number>\d{2})_[A-Za-z0-9]+", re.ASCII),
+        "Task11",
+        ".nii.gz",
+        _decathlon,
     ),
 }
 
@@ -109,7 +119,7 @@ def check_folder(output: Path, kind: Kind) -> str:
     """
     form = FORMS[kind]
     output = output.absolute()
-    if found := re.fullmatch(form.folder, output.name, re.ASCII):
+    if found := form.folder.fullmatch(output.name):
         return found["number"]
     name = re.sub(r"[^A-Za-z0-9]+", "", output.name) or "LGE"
     proposed = shlex.quote(str(output.parent / f"{form.example}_{name[:40]}"))
