@@ -31,6 +31,10 @@ def signals_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+AGAIN = 0.2
+"""Seconds from one try to interrupt to the next."""
+
+
 class TimeLimitError(BaseException):
     """A step took longer than it may; no `except Exception` of a library on the way hides it."""
 
@@ -50,11 +54,12 @@ def time_limit(seconds: float) -> Iterator[None]:
         raise TimeLimitError(f"it takes longer than {seconds:.0f} s")
 
     previous, began = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
-    left, _ = signal.setitimer(signal.ITIMER_REAL, seconds)
+    # again and again: what is raised while an object is being deleted gets lost
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
         if left:  # of a limit around this one
-            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001))
+            signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001), interval)

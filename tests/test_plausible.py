@@ -322,6 +322,16 @@ def test_without_an_affine_the_size_of_pixels_counts() -> None:
     assert finding == Finding("centre_jump", pytest.approx(1.5 * 20, abs=0.1), None, 25, 5)
 
 
+@pytest.mark.parametrize("scale", [1e-300, 1e-30, 1.0, 1e12])
+def test_the_body_does_not_depend_on_the_scale_of_grey_levels(scale: float) -> None:
+    image = np.full((40, 40), 7.0)
+    image[10:30, 5:25] += np.random.default_rng(0).uniform(50, 60, (20, 20))
+    expected = np.zeros((40, 40), dtype=bool)
+    expected[10:30, 5:25] = True
+    assert np.array_equal(body_mask(image * scale), expected)
+    assert body_mask(np.float32(5) + np.zeros((4, 4), np.float32)).all()
+
+
 def test_the_body_is_the_hull_of_what_is_bright() -> None:
     image = np.random.default_rng(0).normal(10, 3, (80, 100))
     image[10:70, 20:90] += 200

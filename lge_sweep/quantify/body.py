@@ -21,10 +21,12 @@ def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
         image: [H, W] grey levels; what is not finite is padding, and outside.
     """
     finite: NDArray[np.bool_] = np.isfinite(image)
-    levels = image[finite]
-    if levels.size == 0 or levels.min() == levels.max():
+    levels = image[finite].astype(np.float64)
+    spread = float(np.ptp(levels)) if levels.size else 0.0
+    if spread < np.finfo(np.float64).tiny:
         return finite
-    bright = (finite & (image > threshold_otsu(levels))).astype(np.uint8)
+    shares = (image - levels.min()) / spread  # grey levels that hardly differ make no histogram
+    bright = (finite & (shares > threshold_otsu(shares[finite]))).astype(np.uint8)
     bright = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(np.uint8)
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
     large = stats[:, cv2.CC_STAT_AREA] >= SPECK * image.size
