@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lge_sweep.config.data import ImagePairs, IndexMask
+from lge_sweep.config.data import ImagePairs
+from lge_sweep.config.masks import IndexMask
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import read
 from lge_sweep.ingest.image_files import FORMATS, read_image

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from lge_sweep.config.data import DataFile, ImagePairs, IndexMask, Phantom
+from lge_sweep.config.data import DataFile, ImagePairs, Phantom
 from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.masks import IndexMask
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read

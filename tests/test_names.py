@@ -18,7 +18,8 @@ from tiny_segmenter import write_segmenter
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import ImagePairs, IndexMask
+from lge_sweep.config.data import ImagePairs
+from lge_sweep.config.masks import IndexMask
 from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.errors import ConfigError, DataError, RunsError, TrialError
 from lge_sweep.ingest import read

@@ -12,7 +12,8 @@ import yaml
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import IndexMask, NnunetDataset
+from lge_sweep.config.data import NnunetDataset
+from lge_sweep.config.masks import IndexMask
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import read, survey
 from lge_sweep.ingest.pseudonym import pseudonym

@@ -16,7 +16,8 @@ from skimage.measure import label, regionprops
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import IndexMask, NiftiFolders, Phantom
+from lge_sweep.config.data import NiftiFolders, Phantom
+from lge_sweep.config.masks import IndexMask
 from lge_sweep.console import print_predicted
 from lge_sweep.deliver import Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.ingest import Exam, read

@@ -19,7 +19,8 @@ from synthetic_truth import Points, circle, even_odd, in_patient, structure_set,
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import LABELS, DicomFolders, ImagePairs, IndexMask, NiftiMask
+from lge_sweep.config.data import DicomFolders, ImagePairs
+from lge_sweep.config.masks import LABELS, IndexMask, NiftiMask
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.contours import INTO_CAVITY, NO_ENDOCARDIUM, PARTLY, TINY, TWICE, Contour, fill, inside

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from lge_sweep import __version__
-from lge_sweep.config.data import CLASS_NAMES, Part
+from lge_sweep.config.data import Part
+from lge_sweep.config.masks import CLASS_NAMES
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume
 from lge_sweep.ingest.nifti_write import is_sheared

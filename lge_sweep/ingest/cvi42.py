@@ -15,7 +15,7 @@ from xml.parsers import expat
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.config.data import Cvi42Mask
+from lge_sweep.config.masks import Cvi42Mask
 from lge_sweep.ingest.contours import FEWEST, Contour, fill
 from lge_sweep.ingest.dicom_header import Header
 from lge_sweep.ingest.dicom_stack import Stack

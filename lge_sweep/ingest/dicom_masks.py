@@ -9,7 +9,8 @@ import highdicom
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.config.data import ColourMask, Cvi42Mask, DicomFolders, IndexMask, NiftiMask, RtstructMask, SegMask
+from lge_sweep.config.data import DicomFolders
+from lge_sweep.config.masks import ColourMask, Cvi42Mask, IndexMask, NiftiMask, RtstructMask, SegMask
 from lge_sweep.ingest.cvi42 import read_cvi42
 from lge_sweep.ingest.dicom_header import Header, quiet
 from lge_sweep.ingest.dicom_stack import Stack

@@ -12,7 +12,8 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
-from lge_sweep.config.data import ColourMask, DataFile, ImagePairs, IndexMask
+from lge_sweep.config.data import DataFile, ImagePairs
+from lge_sweep.config.masks import ColourMask, IndexMask
 from lge_sweep.errors import DataError
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.text import visible

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lge_sweep.config.data import ColourMask, IndexMask, NiftiMask
+from lge_sweep.config.masks import ColourMask, IndexMask, NiftiMask
 from lge_sweep.ingest.grey_files import opacity
 from lge_sweep.ingest.image_files import read_image
 from lge_sweep.labels import CLASS_CODES, Label

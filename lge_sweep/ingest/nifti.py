@@ -8,7 +8,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.config.data import IndexMask, NiftiFolders
+from lge_sweep.config.data import NiftiFolders
+from lge_sweep.config.masks import IndexMask
 from lge_sweep.ingest.files import closed, list_files, subfolders
 from lge_sweep.ingest.limits import blank_slices
 from lge_sweep.ingest.mask_place import lay_mask

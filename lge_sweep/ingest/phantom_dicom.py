@@ -17,7 +17,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, MRImageStorage, generate_ui
 from pydicom.valuerep import DA, DS, DT, TM
 
 from lge_sweep import __version__
-from lge_sweep.config.data import ClassName, SegMask
+from lge_sweep.config.masks import ClassName, SegMask
 from lge_sweep.ingest.phantom_place import COLUMN, ROW, first_pixel, spacing
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import Label

@@ -8,8 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from lge_sweep.config.data import Curate, DataFile, DicomFolders, NiftiFolders, Phantom, SegMask, Source
+from lge_sweep.config.data import Curate, DataFile, DicomFolders, NiftiFolders, Phantom, Source
 from lge_sweep.config.loader import validate
+from lge_sweep.config.masks import SegMask
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.export import Comments, Slice, index_mask, new_data_set, next_command, pairs_source, write_pairs
 from lge_sweep.ingest.phantom import simulate_case

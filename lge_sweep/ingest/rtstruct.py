@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from lge_sweep.config.data import RtstructMask
+from lge_sweep.config.masks import RtstructMask
 from lge_sweep.ingest.contours import FEWEST, Contour, fill
 from lge_sweep.ingest.dicom_header import Frame, Header, quiet
 from lge_sweep.ingest.dicom_stack import Stack

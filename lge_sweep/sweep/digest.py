@@ -8,7 +8,8 @@ from typing import Any
 
 import lge_sweep
 from lge_sweep.config import SweepConfig
-from lge_sweep.config.data import IndexMask, NiftiMask, Source
+from lge_sweep.config.data import Source
+from lge_sweep.config.masks import IndexMask, NiftiMask
 from lge_sweep.paths import WEIGHT_SUFFIXES
 from lge_sweep.whole import file_digest
 
