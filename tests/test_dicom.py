@@ -243,6 +243,33 @@ def test_the_tag_of_a_single_slice_that_is_less_than_its_thickness_is_not_its_di
     )
 
 
+def test_a_tag_of_a_single_slice_that_is_far_more_than_its_thickness_is_not_its_distance(tmp_path: Path) -> None:
+    series(tmp_path, grey(1), SpacingBetweenSlices=40.0)
+    (exam,), _ = read_exams(tmp_path)
+    assert exam.spacing_mm == (*SPACING, 8.0)
+    assert "40 mm of a single slice of 8 mm is more than twice as much; the thickness is taken" in exam.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("places", "slots"),
+    [([0, 1, 2, 8.25, 9.25, 10.25], (0, 1, 2, 8, 9, 10)), ([0, 1, 2, 4.3, 5.3], (0, 1, 2, 4, 5))],
+)
+def test_a_gap_makes_no_slice_thicker(tmp_path: Path, places: list[float], slots: tuple[int, ...]) -> None:
+    """It is no whole number of slices; the mean step would be up to twice the distance of the slices."""
+    series(tmp_path, grey(len(places)), order=places)
+    (exam,), _ = read_exams(tmp_path)
+    assert exam.slots == slots
+    assert exam.voxel_ml == pytest.approx(SPACING[0] * SPACING[1] * STEP / 1000)
+    assert "missing?); volumes take 10 mm a slice, nothing where one is missing" in exam.notes[0]
+    assert "off an evenly spaced, straight stack" in exam.notes[1]
+
+
+def test_a_thickness_of_0_is_unknown(tmp_path: Path) -> None:
+    series(tmp_path, SliceThickness=0.0)
+    (exam,), findings = read_exams(tmp_path)
+    assert (exam.thickness_mm, findings) == (None, [])
+
+
 def test_pixel_spacings_that_differ_by_rounding_are_one(tmp_path: Path) -> None:
     for k in range(3):
         write(classic(grey()[k], k, PixelSpacing=[1.40625 + 1e-6 * k, 1.40625]), tmp_path / "exam" / f"{k}.dcm")
@@ -492,6 +519,25 @@ def test_a_nifti_mask_without_a_position_is_taken_in_order_and_noted(tmp_path: P
     volume = one(tmp_path)
     assert np.array_equal(volume.labels, classes())
     assert "its NIfTI mask holds no position" in volume.notes[0]
+
+
+def test_a_nifti_mask_at_the_origin_is_laid_on_by_its_position_if_that_fits(tmp_path: Path) -> None:
+    """Its first voxel is at 0, as in masks that lost their position; here the series' is, too."""
+    rows_and_columns = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    for k in range(3):
+        where = {"ImagePositionPatient": [0.0, 0.0, STEP * k], "ImageOrientationPatient": rows_and_columns}
+        write(classic(grey()[k], **where), tmp_path / "exam" / f"IM{k}.dcm")
+    path = nifti_mask(tmp_path / "exam", matrix=np.diag([-SPACING[1], -SPACING[0], STEP, 1.0]))
+    nib.save(nib.load(path).as_reoriented(np.array([[1, 1], [0, 1], [2, 1]])), path)
+    volume = one(tmp_path)
+    assert np.array_equal(volume.labels, classes())
+    assert not any("position" in note for note in volume.notes)
+
+
+def test_a_nifti_mask_without_a_position_and_of_other_distances_is_refused(tmp_path: Path) -> None:
+    series(tmp_path / "exam")
+    nifti_mask(tmp_path / "exam", matrix=np.diag([-2.0, -2.0, 3.0, 1.0]))
+    assert "mask lies elsewhere than its series" in the_finding(tmp_path)
 
 
 @pytest.mark.parametrize("multi", [False, True])

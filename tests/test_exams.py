@@ -360,7 +360,9 @@ def test_a_nifti_file_with_an_unknown_unit(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[123] = 7  # xyzt_units; 4 to 7 are no unit of length
     path.write_bytes(bytes(data))
-    assert the_finding(path) == "a.nii: broken NIfTI file (KeyError)"
+    assert the_finding(path) == (
+        "a.nii: its header's unit of length has the code 7; expected 0 to 3; write it again in mm"
+    )
 
 
 def test_a_nifti_file_of_two_dimensions_has_no_slice_distance(tmp_path: Path) -> None:

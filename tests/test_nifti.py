@@ -15,7 +15,7 @@ from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import read
 from lge_sweep.ingest.mask_place import TRUSTED, TURNED_MASK
-from lge_sweep.ingest.nifti_grid import BARE, UNORIENTED, display, read_grid
+from lge_sweep.ingest.nifti_grid import BARE, BLANK, UNORIENTED, display, read_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym, read_salt
 from lge_sweep.labels import Label
 
@@ -352,3 +352,66 @@ def test_a_mask_without_orientation_is_never_turned(tmp_path: Path) -> None:
         file = tmp_path / "Case_P001" / folder / path.name
         save(file, np.asarray(nib.load(file).dataobj), matrix, lambda image: image.header.set_zooms((1.4, 1.4, 10)))
     assert "set source.trust_grid: true" in the_finding(tmp_path)
+
+
+def test_a_grid_that_grows_apart_from_its_image_is_another(tmp_path: Path) -> None:
+    """Its first voxel is at the right place, its steps are 1.8 % longer: the last ones are a voxel off."""
+    shape, placed = (60, 50, 4), LPS + np.outer([30, 20, 10, 0], [0, 0, 0, 1])
+    path = save(tmp_path / "case" / "Images" / "case.nii.gz", grey(shape), placed)
+    save(tmp_path / "case" / "Contours" / path.name, classes(shape), placed @ np.diag([1.018, 1.018, 1.018, 1]))
+    assert "mask lies elsewhere than its image (a corner of it is 1.06 voxels off)" in the_finding(tmp_path)
+
+
+@pytest.mark.parametrize("affine", [np.eye(4), np.diag([-1.0, -1, 1, 1]), None])
+def test_voxels_of_1_mm_at_no_place_have_no_distances(tmp_path: Path, affine: Array | None) -> None:
+    nib.save(nib.Nifti1Image(grey(), affine), tmp_path / "image.nii")
+    grid = read_grid(tmp_path / "image.nii")
+    assert (grid.spacing_mm, grid.placed) == (None, None)
+    assert BLANK in grid.notes
+    placed = np.eye(4)
+    placed[:3, 3] = 5
+    nib.save(nib.Nifti1Image(grey(), placed), tmp_path / "image.nii")
+    assert read_grid(tmp_path / "image.nii").spacing_mm == (1, 1, 1)
+
+
+def test_zooms_that_differ_by_less_than_a_per_cent_are_noted_too(tmp_path: Path) -> None:
+    path = save(tmp_path / "image.nii", grey(), LPS, lambda image: image.header.set_zooms((1.51, 1.26, 8.05)))
+    assert "the affine is taken" in read_grid(path).notes[0]
+
+
+@pytest.mark.parametrize("apart", ["moved", "mirrored"])
+def test_a_qform_elsewhere_is_noted_in_a_sheared_stack_too(tmp_path: Path, apart: str) -> None:
+    sheared = LPS + np.outer([0.25, 0, 0, 0], [0, 0, 1, 0])
+    other = sheared + np.outer([130, 0, 0, 0], [0, 0, 0, 1]) if apart == "moved" else sheared @ np.diag([-1, 1, 1, 1])
+
+    def change(image: nib.Nifti1Image) -> None:
+        image.set_qform(other, code=1)
+
+    assert (
+        "its sform and its qform place it up to"
+        in read_grid(save(tmp_path / "a.nii", grey(), sheared, change)).notes[0]
+    )
+    same = save(tmp_path / "b.nii", grey(), sheared, lambda image: image.set_qform(sheared, code=1, strip_shears=True))
+    assert not any("qform" in note for note in read_grid(same).notes)
+
+
+def test_a_short_axis_stack_is_shown_as_scanners_store_it(tmp_path: Path) -> None:
+    """Of 200 planes as short axes are planned, each stored in any order of axes, all are shown as DICOM has them."""
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        apex = np.array([-1.0, 1.0, -1.0]) / np.sqrt(3) + rng.normal(scale=0.12, size=3)  # right, front, head
+        apex /= np.linalg.norm(apex)
+        down = np.array([0.0, 0.0, -1.0]) - apex * -apex[2]
+        down /= np.linalg.norm(down)
+        across = np.cross(down, -apex)
+        turn = np.radians(rng.uniform(-10, 10))
+        row, column = across * np.cos(turn) + down * np.sin(turn), down * np.cos(turn) - across * np.sin(turn)
+        matrix = nib.affines.from_matvec(np.stack([row * 1.5, column * 1.25, apex * 8], axis=1), (9, 8, 7))
+        stored = nib.Nifti1Image(grey(), matrix)
+        stored = stored.as_reoriented(np.stack([rng.permutation(3), rng.choice([-1, 1], 3)], axis=1))
+        (slices, rows, columns), flips = display(
+            stored.affine, int(np.argmax(np.linalg.norm(stored.affine[:3, :3], axis=0)))
+        )
+        shown = np.flip(np.asarray(stored.dataobj), flips).transpose(slices, rows, columns)
+        upright = grey().transpose(2, 1, 0)
+        assert np.array_equal(shown, upright) or np.array_equal(shown, upright[::-1])

@@ -237,7 +237,7 @@ def _frame(path: Path, dataset: Dataset, number: int) -> Frame:
         position=numbers(dataset, "ImagePositionPatient", 3, number),
         orientation=numbers(dataset, "ImageOrientationPatient", 6, number),
         spacing=numbers(dataset, "PixelSpacing", 2, number),
-        thickness=one("SliceThickness"),
+        thickness=one("SliceThickness") or None,  # some scanners write 0 where it is unknown
         between=one("SpacingBetweenSlices"),
         trigger=one("TriggerTime") if trigger is None else trigger,
     )

@@ -15,7 +15,7 @@ from lge_sweep.ingest.cvi42 import read_cvi42
 from lge_sweep.ingest.dicom_header import Header, quiet
 from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file, list_files
-from lge_sweep.ingest.geometry import Mismatch, is_lost, turn_between
+from lge_sweep.ingest.geometry import Mismatch, Turn, is_bare, is_lost, turn_between
 from lge_sweep.ingest.image_files import SUFFIXES
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import check_size
@@ -150,21 +150,36 @@ def onto_stack(voxels: Voxels, stack: Stack, *, trust: bool = False) -> tuple[ND
     """
     height, width = stack.frames[0].size
     slots = list(stack.slots)
+    in_order = (width, height, len(slots))
+    shape = (height, width, slots[-1] + 1)  # with an empty slice where the series lacks one
+    if sorted(voxels.array.shape) not in (sorted(shape), sorted(in_order)):
+        raise UnusableError(_wrong_size(voxels.array.shape, (width, height, shape[2])) + " (columns, rows, slices)")
     steps = np.linalg.norm(voxels.matrix[:3, :3], axis=0)
     placed = stack.affine(alone_mm=float(steps[np.argmin(voxels.array.shape)]))
-    if trust or placed is None or not voxels.placed or is_lost(voxels.matrix):
-        if voxels.array.shape != (width, height, len(slots)):
-            raise UnusableError(
-                _wrong_size(voxels.array.shape, (width, height, len(slots))) + " (columns, rows, slices)"
-            )
-        return voxels.array.transpose(2, 1, 0), (TRUSTED if trust else NO_PLACE,)
-    shape = (height, width, slots[-1] + 1)  # with an empty slice where the series lacks one
-    if sorted(voxels.array.shape) != sorted(shape):
-        raise UnusableError(_wrong_size(voxels.array.shape, (width, height, shape[2])) + " (columns, rows, slices)")
-    turn = turn_between(placed, shape, voxels.matrix, voxels.array.shape)
-    if isinstance(turn, Mismatch):
-        raise UnusableError(f"mask lies elsewhere than its series ({turn.why}); resample it onto the series")
-    return turn.apply(voxels.array).transpose(2, 0, 1)[slots], ()
+    turn: Turn | Mismatch = Mismatch("one of them has no position")
+    if placed is not None and voxels.placed and not trust:
+        turn = turn_between(placed, shape, voxels.matrix, voxels.array.shape)
+    if isinstance(turn, Turn):
+        return turn.apply(voxels.array).transpose(2, 0, 1)[slots], ()
+    as_stored = voxels.array.shape == in_order and not _other_distances(voxels, stack)
+    if as_stored and (placed is None or not voxels.placed or is_lost(voxels.matrix)):
+        return voxels.array.transpose(2, 1, 0), (NO_PLACE,)
+    if trust and voxels.array.shape == in_order:
+        return voxels.array.transpose(2, 1, 0), (TRUSTED,)
+    raise UnusableError(
+        f"mask lies elsewhere than its series ({turn.why}); resample it onto the series, or, if it is stored as "
+        "columns, rows, slices in the order of the series' positions, set source.mask.trust_grid: true"
+    )
+
+
+def _other_distances(voxels: Voxels, stack: Stack) -> bool:
+    """Whether a NIfTI file tells distances, and they are not those of the series."""
+    if voxels.blank or is_bare(voxels.matrix) or stack.spacing_mm is None:
+        return False
+    rows_mm, columns_mm, slices_mm = stack.spacing_mm
+    told = np.linalg.norm(voxels.matrix[:3, :3], axis=0)
+    expected = np.array([columns_mm, rows_mm, slices_mm])
+    return bool((np.abs(told - expected) > 0.01 * expected).any())  # a distance that is not known differs from none
 
 
 # ---------------------------------------------------------------------------------------------------------- DICOM SEG

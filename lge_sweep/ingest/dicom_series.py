@@ -24,6 +24,8 @@ ROUNDED = 1e-4
 """Share by which pixel spacings of one series may differ, by how they were rounded; their mean is taken."""
 UNEVEN = 0.1
 """Share of the slice distance by which steps between slices may differ and count as equal."""
+GAP = 1.75
+"""Times the usual step from which on slices are missing."""
 OVERLAPPING = 0.6
 """Share of the slice distance; slices nearer to each other than this are not of one even stack."""
 NO_DESCRIPTION = "its series has no description; taken for LGE because it is the only one"
@@ -74,9 +76,8 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
             "mm (a slice taken twice?); slices that overlap have no volume; keep one of them"
         )
         return None
-    strides = _strides(steps, usual)
+    strides, distance = _strides(steps, usual)
     slots = [0, *np.cumsum(strides).tolist()]
-    distance = float((along[-1] - along[0]) / slots[-1])
     if np.ptp(steps) > UNEVEN * distance:
         missing = slots[-1] - len(steps)
         apart = f"slices are {steps.min():.3g} to {steps.max():.3g} mm apart"
@@ -96,10 +97,11 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
 
 
 def _alone(frame: Frame) -> tuple[float | None, list[str]]:
-    """Return the distance that a single slice stands for, and a note where the scanner tells two.
+    """Return the distance that a single slice stands for, and a note where the scanner tells two that do not fit.
 
     It is SpacingBetweenSlices, from centre to centre; but where that is less than the slice is thick, it is not: some
-    scanners write the gap there. Then it is the thickness, which is all that the slice shows.
+    scanners write the gap there. Then, and where it is more than twice the thickness, it is the thickness, which is all
+    that the slice shows.
 
     Source:
         DICOM PS3.3 C.8.3.1 (Spacing Between Slices is measured from the centre of each slice).
@@ -107,10 +109,12 @@ def _alone(frame: Frame) -> tuple[float | None, list[str]]:
     between, thickness = (abs(mm) if mm else None for mm in (frame.between, frame.thickness))
     if between is None or thickness is None:
         return between or thickness, []
-    if between < thickness * (1 - UNEVEN):
-        why = "less than the slice is thick, perhaps a gap; the thickness is taken"
-        return thickness, [f"SpacingBetweenSlices {between:.4g} mm of a single slice of {thickness:.4g} mm is {why}"]
-    return between, []
+    if thickness * (1 - UNEVEN) <= between <= 2 * thickness:
+        return between, []
+    less = between < thickness
+    why = "less than the slice is thick, perhaps a gap" if less else "more than twice as much"
+    said = f"SpacingBetweenSlices {between:.4g} mm of a single slice of {thickness:.4g} mm is {why}"
+    return thickness, [f"{said}; the thickness is taken"]
 
 
 def _told_otherwise(frame: Frame, distance: float) -> list[str]:
@@ -145,11 +149,19 @@ def _usual(steps: NDArray[np.float64], frame: Frame) -> float:
     return float(common[np.argmin(np.abs(np.log(common / told)))] if told else common.min())
 
 
-def _strides(steps: NDArray[np.float64], usual: float) -> NDArray[np.intp]:
-    """Return how often the distance of slices goes into each step; 1 where that is no whole number."""
+def _strides(steps: NDArray[np.float64], usual: float) -> tuple[NDArray[np.intp], float]:
+    """Return how often the distance of slices goes into each step, and that distance, mm.
+
+    Where it goes into all of them, it is their mean. Else steps from `GAP` times the usual one on are gaps, and it is
+    the mean of the others: what is not imaged makes no slice thicker.
+    """
     strides = np.maximum(np.rint(steps / usual), 1).astype(int)
     distance = float(np.median(steps / strides))
-    return strides if (np.abs(steps / distance - strides) < UNEVEN).all() else np.ones_like(strides)
+    if (np.abs(steps / distance - strides) < UNEVEN).all():
+        return strides, float(steps.sum() / strides.sum())
+    gaps = steps >= GAP * usual
+    distance = float(steps[~gaps].mean())
+    return np.where(gaps, np.maximum(np.rint(steps / distance), 2), 1).astype(int), distance
 
 
 def _told_distance(frame: Frame) -> float | None:

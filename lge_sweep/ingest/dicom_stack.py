@@ -38,7 +38,8 @@ class Stack:
     def affine(self, alone_mm: float | None = None) -> Matrix | None:
         """Return where the stack lies: [4, 4] index (row, column, slot) -> mm; right, front, head are positive.
 
-        The step from slot to slot is that of the positions, (last - first) / the last slot.
+        The step from slot to slot is the distance along the normal and, within the planes, the mean drift of the
+        positions, that of (last - first) / the last slot.
 
         Args:
             alone_mm: the distance to give to a single slice of which none is known.
@@ -59,7 +60,8 @@ class Stack:
             return None
         row, column, normal = directions(first)
         origin = np.array(first.position)
-        step = (last.position - origin) / steps if steps else normal * distance
+        step = (last.position - origin) / steps if steps else np.zeros(3)
+        step += (distance - step @ normal) * normal
         affine = np.eye(4)
         affine[:3] = np.stack([column * rows_mm, row * columns_mm, step, origin], axis=1)
         return np.asarray(np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)

@@ -6,6 +6,7 @@ They need not be at right angles: slices may drift in their planes from one to t
 
 import math
 from collections.abc import Sequence
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +20,12 @@ CLEARLY = 2.0
 the slices."""
 SOMEWHAT = 1.2
 """The same, where nothing else tells it."""
-SHARE = 0.01
+SHARE = 1e-3
 """Share by which two statements of one distance may differ and count as equal."""
 TURNED = 0.02
 """Largest difference between a step of one grid and that of another, in steps, that counts as none."""
 SHIFTED = 0.25
-"""Largest shift of one grid against another, in voxels, that counts as none."""
+"""Largest distance of a corner of one grid from that of another, in voxels, that counts as none."""
 DRIFT_MM = 0.1
 """In-plane drift from slice to slice from which on it is told."""
 
@@ -134,7 +135,7 @@ def is_bare(matrix: Matrix) -> bool:
 
 def is_lost(matrix: Matrix) -> bool:
     """Whether a matrix may have lost the position: its origin is 0 and its steps run along the axes."""
-    return not matrix[:3, 3].any() and np.count_nonzero(matrix[:3, :3]) == 3
+    return bool(not matrix[:3, 3].any() and np.count_nonzero(matrix[:3, :3]) == 3)
 
 
 def agree(matrix: Matrix, steps: Steps) -> bool:
@@ -180,10 +181,10 @@ def turn_between(grid: Matrix, shape: Sequence[int], other: Matrix, other_shape:
         other_shape: its length along each axis.
     """
     relative = np.linalg.inv(grid) @ other
-    steps = _without_lengths_of_none(relative[:3, :3], other_shape)
-    turn = np.rint(steps).astype(int)
+    relative[:3, :3] = _without_lengths_of_none(relative[:3, :3], other_shape)
+    turn = np.rint(relative[:3, :3]).astype(int)
     permutes = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
-    if not permutes or np.abs(steps - turn).max() > TURNED:
+    if not permutes or np.abs(relative[:3, :3] - turn).max() > TURNED:
         return Mismatch("direction or spacing differ")
     axes = np.abs(turn).argmax(axis=1)
     turned = tuple(other_shape[axis] for axis in axes)
@@ -191,8 +192,10 @@ def turn_between(grid: Matrix, shape: Sequence[int], other: Matrix, other_shape:
         return Mismatch(f"it has {'x'.join(map(str, turned))} voxels, not {'x'.join(map(str, shape))}")
     reverse = tuple(axis for axis in range(3) if turn[axis].sum() < 0)
     first = np.array([shape[axis] - 1 if axis in reverse else 0 for axis in range(3)])
-    if (shift := np.abs(relative[:3, 3] - first).max()) > SHIFTED:
-        return Mismatch(f"its first voxel is shifted by {shift:.3g} voxels")
+    corners = np.array(list(product(*((0, length - 1) for length in other_shape)))).T
+    apart = relative[:3, :3] @ corners + relative[:3, 3:] - (turn @ corners + first[:, None])
+    if (most := np.abs(apart).max()) > SHIFTED:
+        return Mismatch(f"a corner of it is {most:.3g} voxels off")
     return Turn((int(axes[0]), int(axes[1]), int(axes[2])), reverse)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 from math import isnan, nan
 from pathlib import Path
 from typing import NamedTuple
@@ -10,12 +11,11 @@ import nibabel as nib
 import numpy as np
 
 from lge_sweep.ingest.geometry import (
-    DRIFT_MM,
     Matrix,
     Steps,
     agree,
-    drift_mm,
     is_bare,
+    is_lost,
     shape_notes,
     slices_along,
     spacing,
@@ -24,11 +24,15 @@ from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM
 from lge_sweep.ingest.nifti_file import read_image
 from lge_sweep.ingest.volume import Pixels, StoredGrid, UnusableError
 
-UNITS = {"meter": 1000.0, "micron": 0.001}
-"""mm in the header's unit of length; mm where the header names none."""
+UNITS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+"""Code of the header's unit of length (none, m, mm, um) -> mm; mm where the header names none."""
 BARE = (
-    "its affine holds neither distances nor a position (steps of 1 mm); spacing is taken from the header's zooms, and "
-    "where it lies in the patient is unknown"
+    "its affine holds no distances (steps of 1 mm); spacing is taken from the header's zooms, and where it lies in the "
+    "patient is unknown"
+)
+BLANK = (
+    "its header tells voxels of 1x1x1 mm at no place, as programs write it that know neither: no length, area or "
+    "volume is valid; write the file again with its spacing"
 )
 UNORIENTED = "its NIfTI header holds no orientation; slices may be mirrored"
 APART_MM = 1.0
@@ -52,6 +56,8 @@ class Voxels(NamedTuple):
     """Whether the matrix is where the voxels lie in the patient; else its distances alone are known."""
     flat: bool
     """Whether the file is of two dimensions, so that the third distance is unknown."""
+    blank: bool
+    """Whether its header tells 1 mm in all directions and no place, so that no distance is known."""
     header: nib.Nifti1Header
     """The file's `GEOMETRY`."""
     notes: tuple[str, ...]
@@ -66,7 +72,7 @@ class Grid:
         array: [S, H, W] values.
         matrix: [4, 4] index (row, column, slice) of `array` -> mm; right, front, head are positive.
         placed: the same; None where the voxels may lie elsewhere: the header holds no orientation, or a bare affine.
-        spacing_mm: (row, column, slice); slice is NaN in a file of two dimensions.
+        spacing_mm: (row, column, slice); slice is NaN in a file of two dimensions. None: not known.
         stored: how the file stores it.
         notes: what a user should know.
     """
@@ -74,7 +80,7 @@ class Grid:
     array: Pixels
     matrix: Matrix
     placed: Matrix | None
-    spacing_mm: tuple[float, float, float]
+    spacing_mm: tuple[float, float, float] | None
     stored: StoredGrid
     notes: tuple[str, ...]
 
@@ -82,9 +88,7 @@ class Grid:
 def read_grid(path: Path) -> Grid:
     """Read a NIfTI file of one volume and turn its slices the way they are looked at.
 
-    Which axis is that of the slices `slices_along` tells. Within a slice, the axis that is nearer to head-foot (else
-    front-back) becomes the rows, downwards to the feet (the back); the other becomes the columns, rightwards to the
-    patient's left (the back).
+    Which axis is that of the slices `slices_along` tells, and which are rows and columns `display`.
 
     Raises:
         UnusableError: it holds more than one volume, or its affine or zooms are broken.
@@ -109,7 +113,7 @@ def turned(voxels: Voxels) -> Grid:
         np.ascontiguousarray(stored.to_display(voxels.array)),
         matrix,
         matrix if voxels.placed else None,
-        (rows_mm, columns_mm, nan if voxels.flat else slices_mm),
+        None if voxels.blank else (rows_mm, columns_mm, nan if voxels.flat else slices_mm),
         stored,
         (*voxels.notes, *([slices.note] if slices.note else []), *shape_notes(matrix)),
     )
@@ -131,21 +135,26 @@ def read_voxels(path: Path) -> Voxels:
     if array.dtype.itemsize > 4:
         with np.errstate(over="ignore"):  # what becomes infinite is found with what is
             array = array.astype(np.float32)
-    flat = isnan(zooms[2])
+    flat, unit = isnan(zooms[2]), all(mm == 1 for mm in zooms if not isnan(mm))
     steps = (zooms[0], zooms[1], spacing(affine)[2] if flat else zooms[2])
     oriented = bool(int(image.header["sform_code"]) or int(image.header["qform_code"]))
+    blank = unit and (not oriented or (is_bare(affine) and is_lost(affine)))
     bare = oriented and is_bare(affine) and not agree(affine, steps)
     notes = [] if oriented else [UNORIENTED]
     if bare:
         affine, notes = affine @ np.diag([*steps, 1.0]), [BARE]
     elif not agree(affine, steps):
         notes.append(_otherwise(affine, steps))
-    notes += [*([FLAT] if flat and oriented else []), *_two_forms(image, affine)]
-    return Voxels(array, affine, oriented and not bare and not flat, flat, _geometry(image.header), tuple(notes))
+    notes += [*[BLANK] * blank, *[FLAT] * (flat and oriented), *_two_forms(image)]
+    placed = oriented and not bare and not flat and not blank
+    return Voxels(array, affine, placed, flat, blank, _geometry(image.header), tuple(notes))
 
 
 def display(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int], tuple[int, ...]]:
     """Tell how a voxel array must be turned to be looked at.
+
+    As scanners store and viewers show them: rows run downwards, to the feet or the back, columns rightwards, to the
+    patient's left or back. Of a slice's two axes the rows are nearer to head-foot, the columns to left-right.
 
     Args:
         matrix: [4, 4] voxel -> mm (right, front, head are positive).
@@ -154,10 +163,12 @@ def display(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int], tupl
     Returns:
         The axes that are slices, rows and columns, and the axes to reverse before.
     """
-    orientation = nib.io_orientation(matrix)
+    left, back, feet = -matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     one, other = (axis for axis in range(3) if axis != slices)
-    rows, columns = (one, other) if orientation[one, 0] > orientation[other, 0] else (other, one)
-    return (slices, rows, columns), tuple(axis for axis in (one, other) if orientation[axis, 1] > 0)
+    upright = abs(feet[one]) + abs(left[other]) > abs(feet[other]) + abs(left[one])
+    rows, columns = (one, other) if upright else (other, one)
+    flips = ((rows, back[rows] + feet[rows]), (columns, left[columns] + back[columns]))
+    return (slices, rows, columns), tuple(sorted(axis for axis, along in flips if along < 0))
 
 
 def _affine(image: nib.Nifti1Image) -> Matrix:
@@ -196,17 +207,22 @@ def _otherwise(affine: Matrix, zooms: Steps) -> str:
     )
 
 
-def _two_forms(image: nib.Nifti1Image, affine: Matrix) -> list[str]:
+def _two_forms(image: nib.Nifti1Image) -> list[str]:
     """Return a note where sform and qform differ by more than shear, which a qform cannot hold."""
-    if not (int(image.header["sform_code"]) and int(image.header["qform_code"])) or drift_mm(affine) > DRIFT_MM:
+    if not (int(image.header["sform_code"]) and int(image.header["qform_code"])):
         return []
-    ends = np.array([[0, 0, 0, 1], [*np.array(image.shape[:2]) - 1, (*image.shape, 1)[2] - 1, 1]]).T
-    apart = (image.get_sform() - image.get_qform()) @ ends * _unit_mm(image.header)
-    most = float(np.abs(apart[:3]).max())
+    told = image.header.copy()
+    told.set_qform(image.get_sform(), strip_shears=True)
+    ends = np.array(list(product(*((0, length - 1) for length in (*image.shape, 1)[:3]), (1,)))).T
+    apart = (told.get_qform() - image.get_qform()) @ ends * _unit_mm(image.header)
+    most = float(np.linalg.norm(apart[:3], axis=0).max())
     return (
         [f"its sform and its qform place it up to {most:.3g} mm apart; the sform is taken"] if most > APART_MM else []
     )
 
 
 def _unit_mm(header: nib.Nifti1Header) -> float:
-    return UNITS.get(header.get_xyzt_units()[0], 1.0)
+    code = int(header["xyzt_units"]) & 7
+    if code not in UNITS:
+        raise UnusableError(f"its header's unit of length has the code {code}; expected 0 to 3; write it again in mm")
+    return UNITS[code]
