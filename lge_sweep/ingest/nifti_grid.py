@@ -26,6 +26,8 @@ from lge_sweep.ingest.volume import Pixels, StoredGrid, UnusableError
 
 UNITS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Code of the header's unit of length (none, m, mm, um) -> mm; mm where the header names none."""
+AXIAL = np.sin(np.radians(20))
+"""Head-foot share of a plane's directions below which it is nearly axial: within 20 degrees."""
 BARE = (
     "its affine holds no distances (steps of 1 mm); spacing is taken from the header's zooms, and where it lies in the "
     "patient is unknown"
@@ -154,7 +156,8 @@ def display(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int], tupl
     """Tell how a voxel array must be turned to be looked at.
 
     As scanners store and viewers show them: rows run downwards, to the feet or the back, columns rightwards, to the
-    patient's left or back. Of a slice's two axes the rows are nearer to head-foot, the columns to left-right.
+    patient's left or back. Of a slice's two axes the rows are that which is nearer to head-foot, or, in planes that are
+    nearly axial (`AXIAL`), nearer to front-back.
 
     Args:
         matrix: [4, 4] voxel -> mm (right, front, head are positive).
@@ -165,8 +168,8 @@ def display(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int], tupl
     """
     left, back, feet = -matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     one, other = (axis for axis in range(3) if axis != slices)
-    upright = abs(feet[one]) + abs(left[other]) > abs(feet[other]) + abs(left[one])
-    rows, columns = (one, other) if upright else (other, one)
+    down = back if np.hypot(feet[one], feet[other]) < AXIAL else feet
+    rows, columns = (one, other) if abs(down[one]) > abs(down[other]) else (other, one)
     flips = ((rows, back[rows] + feet[rows]), (columns, left[columns] + back[columns]))
     return (slices, rows, columns), tuple(sorted(axis for axis, along in flips if along < 0))
 
