@@ -70,7 +70,8 @@ def convert(
         ),
     ] = "bmp",
     masks: Annotated[
-        Literal["index", "colour"], typer.Option(help="Of bmp and png. index: grey levels 0-3. colour: RGB.")
+        Literal["index", "colour"],
+        typer.Option(help="Of bmp and png. index: grey levels 0-3, 4 no-reflow where told. colour: RGB."),
     ] = "index",
 ) -> None:
     """Write a data set in another format, with a data file that reads it (image pairs: paper, section III.A)."""
@@ -104,7 +105,7 @@ def _converted(
 
     curated = curate(volumes, settings.curate)
     if image_format == "bmp" or image_format == "png":
-        made = convert_slices(curated, settings, output, image_format, masks)
+        made = convert_slices(volumes, curated, settings, output, image_format, masks)
         return made + [f"note: {note}" for note in curated.notes]
     with progress(make_console(), "writing") as tell:
         return exchange(Dataset(volumes, curated, settings), output, image_format, tell)

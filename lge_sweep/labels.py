@@ -50,6 +50,9 @@ COLOURS: dict[Label, tuple[int, int, int]] = {
 }
 """RGB of each class in overlays. The cavity's is the paper's (Fig. 4); the others are Okabe-Ito."""
 
+MVO_COLOUR = (204, 121, 167)
+"""RGB of no-reflow in colour masks, where the truth tells it from other scar; Okabe-Ito, too."""
+
 METRICS: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity", "specificity")
 """The six metrics that scores are made of (paper Table III), in the order of its columns."""
 

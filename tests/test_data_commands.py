@@ -169,6 +169,31 @@ def test_what_is_converted_trains_like_its_source(tmp_path: Path, kind: str, mas
         assert mask.mode == ("L" if masks == "index" else "RGB")
 
 
+@pytest.mark.parametrize("masks", ["index", "colour"])
+def test_no_reflow_is_told_in_image_pairs(tmp_path: Path, masks: str) -> None:
+    for name in ("images", "labels"):
+        (tmp_path / "in" / name).mkdir(parents=True)
+    rng = np.random.default_rng(2)
+    for k in range(4):
+        grey, codes = rng.integers(0, 255, (8, 9)).astype(np.uint8), rng.integers(0, 5, (8, 9)).astype(np.uint8)
+        Image.fromarray(grey).save(tmp_path / "in" / "images" / f"a_slice{k}.png")
+        Image.fromarray(codes).save(tmp_path / "in" / "labels" / f"a_slice{k}.png")
+    data = tmp_path / "mine.yaml"
+    data.write_text(
+        "source: {kind: image_pairs, case_ids: keep, mask: {kind: index, labels: emidec}}\ncurate: {slices: 3}\n"
+    )
+    output = tmp_path / "out"
+    result = call("convert", output, "--data", data, "--root", tmp_path / "in", "--format", "png", "--masks", masks)
+    assert result.exit_code == 0, result.output
+    (first,) = read(settings_of(data).source, tmp_path / "in")
+    (again,) = read(settings_of(output / "out.yaml").source, output)
+    assert first.mvo is not None
+    assert again.mvo is not None
+    assert first.mvo[:3].any()
+    assert np.array_equal(again.mvo, first.mvo[:3])
+    assert np.array_equal(again.labels, first.labels[:3])
+
+
 def test_only_curated_slices_are_written_and_the_split_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("source: {kind: phantom, cases: 2, slices: 5, size: 64}\ncurate: {slices: 3}\nsplit: {seed: 7}\n")

@@ -18,11 +18,11 @@ from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner, Result
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import DataFile, Phantom
+from lge_sweep.config.data import Curate, DataFile, NnunetDataset, Phantom
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
 from lge_sweep.data import content_digest
-from lge_sweep.data.exchange import HOLED, PADDED, Dataset, exchange
+from lge_sweep.data.exchange import HOLED, NO_REFLOW, PADDED, Dataset, exchange
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.nifti_grid import read_grid
@@ -31,6 +31,7 @@ from lge_sweep.ingest.nnunet import UNPLACED as TOLD_UNPLACED
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.phantom_files import write_phantom
 from lge_sweep.ingest.volume import slice_ids
+from lge_sweep.quantify.describe import describe
 from lge_sweep.split import split_cases
 
 KINDS = {"nnunet": "Dataset501_Test", "msd": "Task11_Test"}
@@ -128,6 +129,61 @@ def test_what_is_converted_reads_back_with_the_same_digest_and_split(tmp_path: P
     assert content_digest(first) == content_digest(second)
     again = settings_of(output / f"{output.name}.yaml")
     assert split_cases(first, settings.split).parts == split_cases(second, again.split).parts
+
+
+def with_mvo() -> list[Volume]:
+    """Return six exams as they are looked at, whose truth tells no-reflow; the second has none."""
+    place = np.array([[0.0, -1.25, 0, 9], [-1.5, 0, 0, 4], [0, 0, 8, 2], [0, 0, 0, 1]])
+    volumes = [replace(exam, affine=place, mvo=(exam.labels == 3) & (exam.pixels > 900)) for exam in exams()]
+    volumes[0] = replace(volumes[0], labels=np.full((4, 6, 8), 3, np.uint8), mvo=volumes[0].pixels > 900)
+    return [volumes[0], replace(volumes[1], mvo=np.zeros((4, 6, 8), bool)), *volumes[2:]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [
+        ("nnunet", {"background": 0, "LV cavity": 1, "myocardium": 2, "scar": 3, "no-reflow": 4}),
+        ("msd", {"0": "background", "1": "LV cavity", "2": "myocardium", "3": "scar", "4": "no-reflow"}),
+    ],
+)
+def test_no_reflow_is_a_label_of_its_own(tmp_path: Path, kind: str, expected: dict[str, Any]) -> None:
+    volumes = with_mvo()
+    output = tmp_path / KINDS[kind]
+    said = written(output, volumes, kind)
+    assert any(f"case(s): {NO_REFLOW}: p0" in line for line in said)
+    assert json.loads((output / "dataset.json").read_text())["labels"] == expected
+    back = read_back(output)
+    for volume, again in zip(volumes, back, strict=True):
+        values = np.asarray(files_of(output, volume)[1].dataobj)
+        assert volume.mvo is not None
+        assert np.array_equal(values == 4, volume.mvo.transpose(2, 1, 0))
+        assert np.array_equal(values == 3, ((volume.labels == 3) & ~volume.mvo).transpose(2, 1, 0))
+        assert again.mvo is not None
+        assert np.array_equal(again.labels, volume.labels)
+        assert describe(again).burden.mvo_ml == pytest.approx(describe(volume).burden.mvo_ml, rel=1e-6)
+    first, second = (curate(v, Curate(slices=3)).manifest for v in (volumes, back))
+    assert content_digest(first) == content_digest(second)
+    assert list(first["mvo_pixels"]) == list(second["mvo_pixels"])
+    plain = read(NnunetDataset(kind="nnunet", case_ids="keep"), output)  # and without the data file beside it
+    assert [volume.case for volume in plain if volume.mvo is not None] == [volume.case for volume in volumes]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_truth_that_tells_no_no_reflow_has_four_labels(tmp_path: Path, kind: str) -> None:
+    output = tmp_path / KINDS[kind]
+    assert not any(NO_REFLOW in line for line in written(output, exams(), kind))
+    assert len(json.loads((output / "dataset.json").read_text())["labels"]) == 4
+    assert "no-reflow" not in (output / f"{output.name}.yaml").read_text()
+    assert {volume.mvo for volume in read_back(output)} == {None}
+
+
+def test_no_reflow_stays_with_its_slices_where_empty_ones_are_left_out(tmp_path: Path) -> None:
+    volumes = [replace(with_mvo()[0], slots=(0, 1, 3, 4)), *with_mvo()[1:]]
+    output = tmp_path / KINDS["nnunet"]
+    written(output, volumes)
+    again = read_back(output)[0]
+    assert again.slots == (0, 1, 3, 4)
+    assert np.array_equal(again.mvo, volumes[0].mvo)  # type: ignore[arg-type]
 
 
 def test_the_split_file_is_our_split(tmp_path: Path) -> None:

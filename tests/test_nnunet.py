@@ -255,8 +255,12 @@ def test_the_folder_above_is_told_from_the_data_set(root: Path) -> None:
 def test_unknown_names_are_mapped_as_the_message_shows(root: Path) -> None:
     describe(root, labels={"background": 0, "LVC": 1, "MLV": 2, "scar": 3})
     message = the_finding(root)
-    assert "labels 'LVC', 'MLV' are not in source.classes (known: background, LV cavity, myocardium, scar)" in message
-    shown = message.partition("such as ")[2].partition(", where ? is one of background, cavity, myocardium, scar")[0]
+    assert (
+        "labels 'LVC', 'MLV' are not in source.classes (known: background, LV cavity, myocardium, scar, no-reflow)"
+        in message
+    )
+    shown, _, asked = message.partition("such as ")[2].partition(", where ? is one of ")
+    assert asked == "background, cavity, myocardium, scar, mvo"
     classes_ = yaml.safe_load(f"{{{shown}}}")["classes"]
     assert classes_ == {"background": "background", "LVC": "?", "MLV": "?", "scar": "scar"}
     source = {"kind": "nnunet", "case_ids": "keep", "classes": {**classes_, "LVC": "cavity", "MLV": "myocardium"}}

@@ -57,6 +57,7 @@ def test_nnunets_own_check_passes(command: str, tmp_path: Path) -> None:
         "Dataset502_Dicom": read(PHANTOM.model_copy(update={"through": "dicom"})),
         "Dataset503_Anyhow": placed_anyhow(exams),
         "Dataset504_Sheared": placed_anyhow(exams, shear=0.4),
+        "Dataset505_NoReflow": [replace(exam, mvo=(exam.labels == 3) & (exam.pixels % 2 > 0)) for exam in exams],
     }
     folders = {name: tmp_path / name for name in ("raw", "preprocessed", "results")}
     for folder in folders.values():

@@ -302,6 +302,28 @@ def test_contours_of_a_workspace_become_pixels(tmp_path: Path) -> None:
     assert not said(exam)
 
 
+def test_the_same_drawing_is_the_same_pixels_as_rtstruct_and_as_cvi42(tmp_path: Path) -> None:
+    """Holes, islands in them and beside them, and a contour that overlaps another in part."""
+    endo = [circle(20.3, 22.1, 9.7), circle(20.2, 22.3, 6.1), circle(20.4, 22.2, 3.2), circle(5.2, 40.3, 3.3)]
+    dark = [circle(20.1, 33.2, 4.1), circle(22.3, 34.4, 3.2)]
+    epi = circle(20.1, 22.4, 15.2)
+    images = series(tmp_path / "rt" / "p")
+    structures = {"endo": endo, "epi": [epi], "mvo": dark}
+    laid = {name: [drawn(images, 1, ring) for ring in rings] for name, rings in structures.items()}
+    write(structure_set(laid), tmp_path / "rt" / "p" / "RS.dcm")
+    images = series(tmp_path / "cvi" / "p")
+    kinds = {"saepicardialContour": [epi], "saendocardialContour": endo, "noReflowAreaContour": dark}
+    numbered = {kind + (f"{k:04d}" if k else ""): ring for kind, rings in kinds.items() for k, ring in enumerate(rings)}
+    write_workspace(tmp_path / "cvi" / "p" / "W.cvi42wsx", {str(images[1].SOPInstanceUID): numbered})
+    one, other = volume(tmp_path / "rt", RTSTRUCT), volume(tmp_path / "cvi", CVI42)
+    expected = np.zeros(SHAPE, dtype=np.uint8)
+    for code, polygons in ((2, [epi]), (1, endo), (MVO, dark)):
+        expected[even_odd(polygons, SHAPE)] = code
+    assert np.array_equal(one.codes[1], expected)
+    assert np.array_equal(one.codes, other.codes)
+    assert said(one) == said(other) == {INTO_CAVITY, PARTLY}
+
+
 @pytest.mark.parametrize("resolution", [1, 2, 8])
 def test_points_are_in_units_of_the_resolution(tmp_path: Path, resolution: int) -> None:
     images = series(tmp_path / "p")

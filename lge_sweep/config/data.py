@@ -147,9 +147,10 @@ class Curate(Settings):
     """Which slices of a case are used."""
 
     slices: Annotated[int, Field(ge=1)] | Literal["all"] = 11
-    """The n central slices of each case (paper: 11 mid-ventricular ones), or `all`. Central in the order of the slices:
-    of DICOM and NIfTI by their positions, of image pairs by their numbers, else their names (im2 before im10). Of S
-    slices (S - n) // 2 are left out before them, the rest behind."""
+    """The n central slices of each case (paper: 11 mid-ventricular ones), or `all`. Central in the order in which they
+    are read: of DICOM along the normal of their planes, of NIfTI as they are stored, of image pairs by their numbers,
+    else their names (im2 before im10). Of S slices, numbered from 0, those from (S - n) // 2 on: where S - n is odd,
+    one more is left out at the end, and which slices are used depends on the direction of that order."""
 
 
 class PartCounts(Settings):

@@ -112,8 +112,9 @@ class RtstructMask(Settings):
     kind: Literal["rtstruct"]
     structures: dict[str, ClassName] = Field({"LV endo": "cavity", "LV epi": "myocardium", "Scar": "scar"})
     """Name of a structure (ROI) -> class, in either case; every structure with contours must be listed, those that are
-    of no use as background. Where structures overlap, cavity is put over myocardium (so that an epicardial contour is
-    the wall around the endocardial one), scar over both, and mvo over all."""
+    of no use as background. Contours of one structure inside each other are holes and islands (even-odd). Where
+    structures overlap, cavity is put over myocardium (so that an epicardial contour is the wall around the endocardial
+    one), scar over both, and mvo over all."""
 
     @property
     def tells_mvo(self) -> bool:
@@ -141,7 +142,7 @@ class Cvi42Mask(Settings):
     """Name of a contour -> class, without the number that further ones of a kind have at the end (0001); every contour
     on an image of the LGE series must be listed, those that are of no use as background. A workspace holds no scar that
     the program has found by a threshold: only a contour that was drawn, such as `freeDrawRoiContour: scar`. Overlaps
-    are as for `rtstruct`."""
+    are as for `rtstruct`, where contours of one kind are those of one structure."""
 
     @property
     def tells_mvo(self) -> bool:
@@ -154,5 +155,6 @@ CLASS_NAMES: dict[str, ClassName] = {
     "LV cavity": "cavity",
     "myocardium": "myocardium",
     "scar": "scar",
+    "no-reflow": "mvo",
 }
-"""What classes are called in a `dataset.json` that this program writes."""
+"""What classes are called in a `dataset.json` that this program writes; no-reflow where the truth tells it."""

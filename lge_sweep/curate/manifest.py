@@ -40,7 +40,9 @@ class Curated:
 def curate(volumes: Sequence[Volume], settings: Curate) -> Curated:
     """Keep the mid-ventricular slices of every case.
 
-    Of a case with S slices, the n central ones are kept: from index ``(S - n) // 2`` on; all, where S <= n.
+    Of a case with S slices, the n central ones are kept, in the order in which they are read: from index
+    ``(S - n) // 2`` on; all, where S <= n. Where S - n is odd, one more is left out at the end, so that an exam that is
+    stored in reverse keeps other slices.
 
     Args:
         volumes: the exams.
@@ -65,7 +67,10 @@ def curate(volumes: Sequence[Volume], settings: Curate) -> Curated:
 
 
 def central(available: int, wanted: int | str) -> range:
-    """Return the indices of the central `wanted` of `available` slices (all, for "all" or where there are fewer)."""
+    """Return the indices of the central `wanted` of `available` slices (all, for "all" or where there are fewer).
+
+    Where an odd number is left out, the larger half of it is at the end.
+    """
     if isinstance(wanted, str) or wanted >= available:
         return range(available)
     start = (available - wanted) // 2

@@ -1,5 +1,6 @@
 """Write the curated slices as pairs of 8-bit images and masks, with a data file that reads them back."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,7 @@ from lge_sweep.config.data import Curate, DataFile, Intensity
 from lge_sweep.csv_files import frame_text
 from lge_sweep.curate import Curated
 from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.ingest import Volume
 from lge_sweep.ingest.export import Comments, Masks, Slice, new_data_set, next_command, pairs_source, write_pairs
 from lge_sweep.text import file_name, shorten
 
@@ -14,18 +16,22 @@ Format = Literal["bmp", "png"]
 LOST = "spacing is in manifest.csv only: image pairs hold none"
 
 
-def convert(curated: Curated, settings: DataFile, output: Path, kind: Format, masks: Masks) -> list[str]:
+def convert(
+    volumes: Sequence[Volume], curated: Curated, settings: DataFile, output: Path, kind: Format, masks: Masks
+) -> list[str]:
     """Write `images/`, `labels/`, the manifest and a data file of the folder's name; all of it or nothing.
 
     Grey levels become 8 bit by the data file's own percentiles, slice by slice; the new data file clips nothing more,
     so that it gives the same 8-bit slices as the old one. Files are called ``<case>_slice<position>``.
 
     Args:
-        curated: the slices.
+        volumes: the exams.
+        curated: the slices of them that are written.
         settings: the data file they came from; its split is kept.
         output: a folder that is new or empty.
         kind: format of images and masks.
-        masks: `index`: grey levels 0-3 are the classes of `Label`; `colour`: RGB as in `COLOURS`.
+        masks: `index`: grey levels 0-3 are the classes of `Label`, and 4 no-reflow, where the truth tells it; `colour`:
+            RGB, see `write_pairs`.
 
     Returns:
         What was written, and the command to run next, a line each.
@@ -41,14 +47,18 @@ def convert(curated: Curated, settings: DataFile, output: Path, kind: Format, ma
         f"{file_name(case)}_slice{position:03d}"
         for case, position in zip(manifest["case"], manifest["position"], strict=True)
     ]
+    exams = {volume.case: volume for volume in volumes}
+    masked = [
+        exams[case].codes[position] for case, position in zip(manifest["case"], manifest["position"], strict=True)
+    ]
     slices = (
-        Slice(name, to_8_bit(image, settings.intensity), labels)
-        for name, image, labels in zip(names, curated.images, curated.labels, strict=True)
+        Slice(name, to_8_bit(image, settings.intensity), codes)
+        for name, image, codes in zip(names, curated.images, masked, strict=True)
     )
     cases = manifest["case"].nunique()
     low, high = settings.intensity.clip_percentiles
     converted = DataFile(
-        source=pairs_source(masks),
+        source=pairs_source(masks, tells_mvo="mvo_pixels" in manifest),
         curate=Curate(slices="all"),
         split=settings.split,
         intensity=Intensity(clip_percentiles=(0, 100)),

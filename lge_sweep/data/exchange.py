@@ -13,7 +13,7 @@ import numpy as np
 
 from lge_sweep.config.data import DataFile, NnunetDataset
 from lge_sweep.curate import Curated
-from lge_sweep.data.forms import FORMS, Form, Kind, Subsets, cases_of, check_folder
+from lge_sweep.data.forms import FORMS, Form, Kind, Subsets, cases_of, check_folder, names_of
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, Volume
 from lge_sweep.ingest.dataset_json import NAME
@@ -27,6 +27,7 @@ LONGEST_FILE = 255
 """Bytes of a file's name."""
 PADDED = "pixels that are no part of the image (padding) have its lowest intensity"
 HOLED = "slices that it lacks between others are written empty: its lowest intensity, labelled background"
+NO_REFLOW = "no-reflow is label 4, no-reflow, apart from scar; read back it counts as scar again, and is told apart"
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,9 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
     """Write images, labels, `dataset.json`, the split, and a data file that reads them back; all of it or nothing.
 
     Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs. Images keep the
-    exam's intensities, voxels and place; labels have the values of `Label`. Exams are whole: what `curate.slices` would
-    leave out is in them, and the data file keeps that setting, so that it gives the same slices and the same split.
+    exam's intensities, voxels and place; labels have the values of `Label`, and 4 for no-reflow where the truth tells
+    it. Exams are whole: what `curate.slices` would leave out is in them, and the data file keeps that setting, so that
+    it gives the same slices and the same split.
 
     Args:
         dataset: exams and settings.
@@ -68,7 +70,8 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
     subsets, split = _subsets(dataset)
     _check_ids(subsets, form, output)
     settings = dataset.settings
-    converted = settings.model_copy(update={"source": NnunetDataset(kind="nnunet", case_ids="keep")})
+    source = NnunetDataset(kind="nnunet", case_ids="keep", classes=names_of(dataset.volumes))
+    converted = settings.model_copy(update={"source": source})
     comments = Comments(
         title=f"{len(dataset.volumes)} case(s), whole exams, as a data set of {form.title}.",
         source=f"kind {settings.source.kind}; intensities, spacing and place as there; thickness of slices is lost",
@@ -129,7 +132,7 @@ def _write_case(volume: Volume, folder: Path, form: Form, suffix: str) -> None:
     lowest = np.nanmin(pixels)
     if _is_padded(volume):
         pixels = np.where(np.isnan(pixels), lowest, pixels)
-    for kind, ending, array, empty in (("images", form.image, pixels, lowest), ("labels", ".nii.gz", volume.labels, 0)):
+    for kind, ending, array, empty in (("images", form.image, pixels, lowest), ("labels", ".nii.gz", volume.codes, 0)):
         inner = folder / f"{kind}{suffix}"
         inner.mkdir(exist_ok=True)
         nib.save(on_grid(volume, array, float(empty)), inner / f"{volume.case}{ending}")
@@ -152,6 +155,7 @@ def _notes(dataset: Dataset, subsets: Subsets) -> list[str]:
     for volume in dataset.volumes:
         texts = grid_notes(volume)
         texts += [PADDED] * _is_padded(volume)
+        texts += [NO_REFLOW] * (volume.mvo is not None and bool(volume.mvo.any()))
         texts += [HOLED] * bool(volume.slots and volume.slots[-1] + 1 > len(volume.slices))
         if len(volume.slices) > used[volume.case]:
             texts.append(f"all slices are written; curate.slices: {dataset.settings.curate.slices} is kept for reading")

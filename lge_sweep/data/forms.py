@@ -9,18 +9,16 @@ from typing import Any, Literal, NamedTuple
 
 from lge_sweep import __version__
 from lge_sweep.config.data import Part
-from lge_sweep.config.masks import CLASS_NAMES
+from lge_sweep.config.masks import CLASS_NAMES, ClassName
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume
 from lge_sweep.ingest.nifti_write import is_sheared
-from lge_sweep.labels import Label
+from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
 Kind = Literal["nnunet", "msd"]
 Subsets = Mapping[str, Part]
 """Case -> its subset; cases that explicit counts leave out are missing."""
-LABELS = {name: int(Label[label.upper()]) for name, label in CLASS_NAMES.items()}
-"""What labels are called -> their value."""
 
 
 class Form(NamedTuple):
@@ -42,6 +40,17 @@ def cases_of(subsets: Subsets, subset: str) -> list[str]:
     return sorted(case for case, of in subsets.items() if of == subset)
 
 
+def names_of(volumes: Sequence[Volume]) -> dict[str, ClassName]:
+    """Return what the labels of exams are called -> class; no-reflow is among them where a truth tells it."""
+    tells_mvo = any(volume.mvo is not None for volume in volumes)
+    return {name: label for name, label in CLASS_NAMES.items() if label != "mvo" or tells_mvo}
+
+
+def _values(volumes: Sequence[Volume]) -> dict[str, int]:
+    """Return what the labels of exams are called -> their value in the files; values are consecutive."""
+    return {name: CLASS_CODES[label] for name, label in names_of(volumes).items()}
+
+
 def _nnunet(name: str, volumes: Sequence[Volume], subsets: Subsets) -> dict[str, Any]:
     """Describe the data set as nnU-Net reads it; a channel called LGE is normalised by its mean and deviation."""
     reader = (
@@ -54,7 +63,7 @@ def _nnunet(name: str, volumes: Sequence[Volume], subsets: Subsets) -> dict[str,
         "name": name,
         "description": f"LGE cardiac MRI, short axis; written by lge_sweep {__version__}",
         "channel_names": {"0": "LGE"},
-        "labels": LABELS,
+        "labels": _values(volumes),
         "numTraining": len(training),
         "file_ending": ".nii.gz",
         **reader,
@@ -79,7 +88,7 @@ def _decathlon(name: str, volumes: Sequence[Volume], subsets: Subsets) -> dict[s
         "release": "",
         "tensorImageSize": "3D",
         "modality": {"0": "MRI"},
-        "labels": {str(value): label for label, value in LABELS.items()},
+        "labels": {str(value): label for label, value in _values(volumes).items()},
         "numTraining": len(training),
         "numTest": len(tests),
         "training": training,

@@ -18,7 +18,7 @@ FEWEST = 3
 """Points of the smallest contour."""
 TWICE = "a contour is there twice; it counts once"
 TINY = "contours that hold no pixel's centre are lost"
-PARTLY = "two contours of one structure overlap in part; what is in both is outside of it (even-odd rule)"
+PARTLY = "two contours of one structure (or kind) overlap in part; what is in both is outside of it (even-odd rule)"
 INTO_CAVITY = "a scar's contour reaches into the cavity's; what is in both is scar"
 NO_ENDOCARDIUM = "slices have a contour around the wall and none around the cavity; they are wall throughout"
 
@@ -27,7 +27,7 @@ class Contour(NamedTuple):
     """A closed contour on a slice."""
 
     structure: str
-    """What it is a part of: contours of one structure on one slice are laid by the even-odd rule."""
+    """What it is a part of (in cvi42 the kind): those of one on one slice are laid by the even-odd rule."""
     code: int
     """Its class, a value of `CLASS_CODES`."""
     slice: int

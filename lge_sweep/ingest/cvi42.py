@@ -59,6 +59,9 @@ def read_cvi42(
 ) -> tuple[Codes | None, tuple[str, ...]]:
     """Lay the contours of a case's workspace on its series.
 
+    Contours of one kind on one image (name, name0001, ...) are laid by the even-odd rule, as are those of one structure
+    of an RTSTRUCT.
+
     Args:
         mask: the contours and their classes.
         folder: the case's folder.
@@ -154,7 +157,7 @@ def _lay(
             )
         else:
             notes += [CLOSED_HERE] * ("open" in kind.casefold())
-            return [Contour(drawn.name, CLASS_CODES[found], index, points)]
+            return [Contour(kind.casefold(), CLASS_CODES[found], index, points)]
     return []
 
 

@@ -15,12 +15,13 @@ from PIL import Image
 from lge_sweep.config.data import DataFile, ImagePairs
 from lge_sweep.config.masks import ColourMask, IndexMask
 from lge_sweep.errors import DataError
-from lge_sweep.labels import COLOURS, Label
+from lge_sweep.labels import CLASS_CODES, COLOURS, MVO, MVO_COLOUR, Label
 from lge_sweep.text import visible
 from lge_sweep.whole import whole_folder
 
 Masks = Literal["index", "colour"]
-PALETTE = np.array([COLOURS[label] for label in Label], dtype=np.uint8)
+PALETTE = np.array([*(COLOURS[label] for label in Label), MVO_COLOUR], dtype=np.uint8)
+"""RGB of each value of `CLASS_CODES`."""
 
 
 class Slice(NamedTuple):
@@ -30,8 +31,8 @@ class Slice(NamedTuple):
     """Stem of both files, ``<case>_slice<number>``."""
     image: NDArray[np.uint8] | NDArray[np.uint16]
     """[H, W] grey levels."""
-    labels: NDArray[np.uint8]
-    """[H, W] values of `Label`."""
+    codes: NDArray[np.uint8]
+    """[H, W] values of `CLASS_CODES`."""
 
 
 class Comments(NamedTuple):
@@ -79,9 +80,9 @@ def write_pairs(folder: Path, slices: Iterable[Slice], ending: str, masks: Masks
 
     Args:
         folder: where; it exists.
-        slices: images of 8 or 16 bit, and labels.
+        slices: images of 8 or 16 bit, and masks.
         ending: kind of file, such as ``png``; it must hold the images' bits.
-        masks: `index`: grey levels 0-3 are the classes of `Label`; `colour`: RGB as in `COLOURS`.
+        masks: `index`: grey levels are the values of `CLASS_CODES`; `colour`: RGB as in `PALETTE`.
 
     Raises:
         OSError: a file cannot be written.
@@ -89,26 +90,33 @@ def write_pairs(folder: Path, slices: Iterable[Slice], ending: str, masks: Masks
     for name in ("images", "labels"):
         (folder / name).mkdir()
     for item in slices:
-        mask = PALETTE[item.labels] if masks == "colour" else item.labels
+        mask = PALETTE[item.codes] if masks == "colour" else item.codes
         for name, array in (("images", item.image), ("labels", mask)):
             Image.fromarray(np.ascontiguousarray(array)).save(folder / name / f"{item.name}.{ending}")
 
 
-def pairs_source(masks: Masks) -> ImagePairs:
-    """Return the source that reads what `write_pairs` wrote."""
+def pairs_source(masks: Masks, tells_mvo: bool = False) -> ImagePairs:
+    """Return the source that reads what `write_pairs` wrote; `tells_mvo`: of masks that tell no-reflow from scar."""
+    colours = {name: PALETTE[code].tolist() for name, code in _listed(tells_mvo).items()}
     return ImagePairs(
         kind="image_pairs",
         case_ids="keep",  # what it reads has the ids that ingest gave
         case_pattern=r"^(?P<case>.+)_slice(?P<slice>\d+)$",
-        mask=index_mask()
+        mask=index_mask(tells_mvo)
         if masks == "index"
-        else ColourMask.model_validate({"kind": "colour", "colours": {label.title: COLOURS[label] for label in Label}}),
+        else ColourMask.model_validate({"kind": "colour", "colours": colours}),
     )
 
 
-def index_mask() -> IndexMask:
-    """Return the mapping of masks whose values are those of `Label`."""
-    return IndexMask.model_validate({"kind": "index", "values": {int(label): label.title for label in Label}})
+def index_mask(tells_mvo: bool = False) -> IndexMask:
+    """Return the mapping of masks whose values are those of `Label`, and `MVO` where they tell it."""
+    return IndexMask.model_validate(
+        {"kind": "index", "values": {code: name for name, code in _listed(tells_mvo).items()}}
+    )
+
+
+def _listed(tells_mvo: bool) -> dict[str, int]:
+    return {name: code for name, code in CLASS_CODES.items() if code != MVO or tells_mvo}
 
 
 def _name(output: Path) -> str:

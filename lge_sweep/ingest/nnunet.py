@@ -76,6 +76,7 @@ def _without_empty(volume: Volume) -> Volume:
         slices=slice_ids(volume.case, len(kept)),
         pixels=volume.pixels[kept],
         labels=volume.labels[kept],
+        mvo=None if volume.mvo is None else volume.mvo[kept],
         slots=tuple(kept.tolist()),
         stored=None,  # a file's grid has no place for what is left out
         notes=(*volume.notes, f"{int(flat.sum())} empty slices (one grey level, no label) are left out"),

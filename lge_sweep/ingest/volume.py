@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.ingest.geometry import voxel_mm3
-from lge_sweep.labels import split_mvo
+from lge_sweep.labels import MVO, split_mvo
 
 if TYPE_CHECKING:  # nibabel takes a second to import
     from nibabel import Nifti1Header
@@ -161,10 +161,16 @@ class Volume(Exam):
     labels: NDArray[np.uint8]
     mvo: NDArray[np.bool_] | None = field(default=None, kw_only=True)
 
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """[S, H, W] values of `lge_sweep.labels.CLASS_CODES`, from which `with_labels` makes this truth again."""
+        return self.labels if self.mvo is None else np.where(self.mvo, np.uint8(MVO), self.labels)
+
     def __post_init__(self) -> None:
         """Check what only our own readers could get wrong."""
         super().__post_init__()
         assert self.pixels.shape == self.labels.shape, (self.pixels.shape, self.labels.shape)
+        assert self.mvo is None or self.mvo.shape == self.labels.shape, (self.mvo.shape, self.labels.shape)
 
 
 def slice_ids(case: str, count: int) -> tuple[str, ...]:
