@@ -1,13 +1,13 @@
 """DICOM Segmentations as masks: segments become classes, frames are laid where they lie."""
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-import highdicom
 import numpy as np
+import pydicom
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 
 from lge_sweep.config.masks import SegMask
 from lge_sweep.ingest.contours import ORDER
@@ -23,7 +23,6 @@ from lge_sweep.labels import CLASS_CODES
 Codes = NDArray[np.uint8]
 Read = tuple[Codes, tuple[str, ...]]
 Regions = dict[str, NDArray[np.bool_]]
-logging.getLogger("highdicom").addHandler(logging.NullHandler())  # as pydicom does: its log quotes UIDs
 
 
 def read_seg(
@@ -59,14 +58,14 @@ def read_seg(
 def _read(path: Path, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> Read:
     try:
         with quiet():
-            return _labels(highdicom.seg.segread(path), mask, stack, frames_of_reference)
+            return _labels(pydicom.dcmread(path), mask, stack, frames_of_reference)
     except UnusableError:
         raise
-    except Exception as error:  # highdicom and pydicom raise whatever broken bytes lead to
+    except Exception as error:  # pydicom raises whatever broken bytes lead to
         raise UnusableError(f"broken DICOM SEG ({type(error).__name__})") from None
 
 
-def _labels(seg: highdicom.seg.Segmentation, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> Read:
+def _labels(seg: Dataset, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> Read:
     size = (int(seg.Rows), int(seg.Columns))
     if sorted(size) != sorted(stack.frames[0].size):
         wanted = "x".join(map(str, stack.frames[0].size))
@@ -87,12 +86,16 @@ def _labels(seg: highdicom.seg.Segmentation, mask: SegMask, stack: Stack, frames
     return labels, (*notes, *_overlaps(regions))
 
 
-def _check_references(seg: highdicom.seg.Segmentation, ours: Collection[str]) -> None:
+def _check_references(seg: Dataset, ours: Collection[str]) -> None:
     """Refuse a SEG of other instances: those that its series reference names, or its frames.
 
     The frames count too: those that name another instance would be left out of the labels without a word.
     """
-    referred = {str(instance) for _, _, instance in seg.get_source_image_uids()}
+    referred = {
+        str(image.ReferencedSOPInstanceUID)
+        for series in seg.get("ReferencedSeriesSequence", [])
+        for image in series.get("ReferencedInstanceSequence", [])
+    }
     for number, frame in enumerate(seg.PerFrameFunctionalGroupsSequence, start=1):
         named = sources(frame)
         if not named:
@@ -103,27 +106,25 @@ def _check_references(seg: highdicom.seg.Segmentation, ours: Collection[str]) ->
             f"refers to {len(foreign)} instance{'s' * (len(foreign) > 1)} that the LGE series does not have (of "
             f"{len(referred)} it refers to); it belongs to another series, or files are missing"
         )
-    if not referred:
-        raise UnusableError("refers to no instance, so that it cannot be told which series it belongs to")
 
 
-def _classes(seg: highdicom.seg.Segmentation, mask: SegMask) -> dict[int, str]:
+def _classes(seg: Dataset, mask: SegMask) -> dict[int, str]:
     """Return number of a segment -> class; each must be listed."""
     known = {label.casefold(): name for label, name in mask.segments.items()}
-    titles = {number: str(seg.get_segment_description(number).segment_label) for number in seg.segment_numbers}
+    titles = {int(segment.SegmentNumber): str(segment.SegmentLabel) for segment in seg.SegmentSequence}
+    titles.pop(_background(seg), None)
     if unknown := [title for title in titles.values() if title.strip().casefold() not in known]:
         raise UnusableError(
             f"segment '{unknown[0][:40]}' is not in source.mask.segments (known: {', '.join(mask.segments)})"
         )
-    return {int(number): known[title.strip().casefold()] for number, title in titles.items()}
+    return {number: known[title.strip().casefold()] for number, title in titles.items()}
 
 
-def _members(seg: highdicom.seg.Segmentation, classes: Mapping[int, str]) -> list[Regions]:
+def _members(seg: Dataset, classes: Mapping[int, str]) -> list[Regions]:
     """Return for each frame the pixels [rows, columns] of each class but the background; half is enough."""
     frames = seg.pixel_array.reshape(-1, int(seg.Rows), int(seg.Columns))
     if seg.SegmentationType == "LABELMAP":
-        told = {*classes, 0, int(seg.get("PixelPaddingValue", 0))}
-        if unknown := set(np.unique(frames).tolist()) - told:
+        if unknown := set(np.unique(frames).tolist()) - {*classes, 0, _background(seg)}:
             raise UnusableError(f"its pixels have the value {min(unknown)}, which is of no segment; export it again")
         numbers = {name: [n for n, other in classes.items() if other == name] for name in classes.values()}
         return [{name: np.isin(frame, numbers[name]) for name in ORDER if name in numbers} for frame in frames]
@@ -135,6 +136,11 @@ def _members(seg: highdicom.seg.Segmentation, classes: Mapping[int, str]) -> lis
         name = classes[int(identity[0].ReferencedSegmentNumber)]
         found.append({name: frame >= half} if name in ORDER else {})
     return found
+
+
+def _background(seg: Dataset) -> int:
+    """Return the value of a label map's pixels that are of no segment; a segment's number may say so."""
+    return int(seg.get("PixelPaddingValue", 0))
 
 
 def _overlaps(regions: Regions) -> list[str]:
