@@ -259,6 +259,47 @@ def test_a_seg_of_a_multi_frame_file_that_tells_everything_frame_by_frame(tmp_pa
     check_dicom(delivery.files[0])
 
 
+@pytest.mark.parametrize("multi", [False, True])
+@pytest.mark.parametrize("degrees", [0.5, 1e-7])
+def test_a_seg_has_each_slices_own_orientation(tmp_path: Path, degrees: float, multi: bool) -> None:
+    images = encode(grey(4), (1.25, 1.5, 9.0), multi)
+    turned = images[0].PerFrameFunctionalGroupsSequence[2] if multi else images[2]
+    shared = images[0].SharedFunctionalGroupsSequence[0].PlaneOrientationSequence[0] if multi else images[0]
+    row, column = np.array(shared.ImageOrientationPatient, dtype=float).reshape(2, 3)
+    angle = np.radians(degrees)
+    own = [*(np.cos(angle) * row + np.sin(angle) * column), *(np.cos(angle) * column - np.sin(angle) * row)]
+    if multi:
+        for groups in images[0].PerFrameFunctionalGroupsSequence:
+            groups.PlaneOrientationSequence = [Dataset()]
+            groups.PlaneOrientationSequence[0].ImageOrientationPatient = list(shared.ImageOrientationPatient)
+        del images[0].SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+        turned = turned.PlaneOrientationSequence[0]
+    turned.ImageOrientationPatient = [round(float(cosine), 12) for cosine in own]
+    for k, dataset in enumerate(images):
+        write(dataset, tmp_path / "data" / "p" / f"IM{k}.dcm")
+    (exam,), _ = read_exams(tmp_path / "data" / "p")
+    (path,) = deliver(exam, classes(4), tmp_path / "out", ["seg"], MODEL).files
+    assert np.array_equal(by_highdicom(exam, path), classes(4))
+    assert np.array_equal(by_pydicom(exam, path), classes(4))
+    check_dicom(path)
+    orientations = {
+        tuple(groups.PlaneOrientationSequence[0].ImageOrientationPatient)
+        for groups in pydicom.dcmread(path).PerFrameFunctionalGroupsSequence
+    }
+    assert len(orientations) == 2
+    shutil.copy(path, tmp_path / "data" / "p" / "SEG.dcm")
+    again = read(DicomFolders.model_validate({"kind": "dicom", "mask": {"kind": "seg"}}), tmp_path / "data")[0]
+    assert np.array_equal(again.labels, classes(4))
+
+
+def test_there_is_no_seg_of_several_multi_frame_files(tmp_path: Path) -> None:
+    for k in range(3):
+        write(enhanced(grey(3)[k : k + 1], [k]), tmp_path / "p" / f"IM{k}.dcm")
+    (exam,), _ = read_exams(tmp_path / "p")
+    with pytest.raises(DataError, match="refers to one multi-frame file, but the series has several; ask for other"):
+        deliver(exam, classes(), tmp_path / "out", ["seg"], MODEL)
+
+
 def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: Path) -> None:
     for k, place in enumerate((0, 1, 3)):
         write(classic(grey()[k], place), tmp_path / "exam" / f"IM{k}.dcm")
@@ -410,14 +451,14 @@ def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
     assert "but the series has several" in str(seg_obstacle(several))
     (adrift,), _ = read_exams(series(tmp_path / "c", FrameOfReferenceUID=None)[0].parent)
     assert seg_obstacle(adrift) is None
-    with pytest.raises(DataError, match="headers of its images do not hold what a DICOM SEG must refer to") as caught:
+    with pytest.raises(DataError, match=r"needs the FrameOfReferenceUID .*, and they have none; ask for") as caught:
         deliver(adrift, classes(), tmp_path / "out", ["seg"], MODEL)
     assert not any(secret in str(caught.value) for secret in SECRETS)
     delivery = deliver(adrift, classes(), tmp_path / "out", [], MODEL)
     assert {path.name for path in delivery.folder.iterdir()} == {
         "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", ABOUT,
     }  # fmt: skip
-    assert delivery.notes[0].startswith("no seg: the headers of its images do not hold")
+    assert delivery.notes[0].startswith("no seg: a DICOM SEG needs the FrameOfReferenceUID (0020,0052)")
     assert delivery.notes[1] == "no sr: there is no seg, to which it refers"
     assert delivery.notes[0] in html.unescape((delivery.folder / "report.html").read_text())
     assert read_delivery(tmp_path / "out", adrift, [], MODEL) == delivery

@@ -831,6 +831,20 @@ def test_a_nifti_mask_that_is_missing(tmp_path: Path) -> None:
     assert "exam: exam/masks: is missing; expected one of .nii" in the_finding(tmp_path)
 
 
+def test_one_series_in_two_frames_of_reference(tmp_path: Path) -> None:
+    for k in range(4):
+        more = {"FrameOfReferenceUID": "1.2.10"} if k == 3 else {}
+        write(classic(grey(4)[k], k, **more), tmp_path / "exam" / f"IM{k}.dcm")
+    nifti_mask(tmp_path / "exam")
+    assert the_finding(tmp_path) == (
+        "exam: its images are in 2 frames of reference (FrameOfReferenceUID (0020,0052) differs: 1 like IM3.dcm, 3 "
+        "like IM0.dcm), so that their positions cannot be compared (was the patient positioned anew?); keep those of "
+        "one, or, where an anonymiser drew them, write the same FrameOfReferenceUID into all"
+    )
+    (tmp_path / "exam" / "IM3.dcm").unlink()
+    assert len(one(tmp_path).pixels) == 3
+
+
 def test_a_seg_of_other_instances(tmp_path: Path) -> None:
     series(tmp_path / "exam")
     others = [classic(grey()[k], k) for k in range(3)]

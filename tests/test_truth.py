@@ -1,6 +1,7 @@
 """Truth as hospitals have it: contours of RTSTRUCT and cvi42, label maps, label codes, no-reflow."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 
 import highdicom as hd
@@ -26,9 +27,11 @@ from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.contours import INTO_CAVITY, NO_ENDOCARDIUM, PARTLY, TINY, TWICE, Contour, fill, inside
 from lge_sweep.ingest.cvi42 import CLOSED_HERE, ELSEWHERE
 from lge_sweep.ingest.rtstruct import OTHER_SERIES
+from lge_sweep.ingest.seg_place import NO_GEOMETRY, OTHER_FRAME, TURNED_SEG
 from lge_sweep.labels import MVO, Label
 from lge_sweep.quantify import measure
 
+Labels = NDArray[np.uint8]
 SHAPE = (40, 48)
 SPACING = (1.25, 1.5, 10.0)
 RTSTRUCT = {"kind": "rtstruct", "structures": {"endo": "cavity", "EPI": "myocardium", "scar": "scar", "mvo": "mvo"}}
@@ -429,6 +432,194 @@ def test_every_kind_of_segmentation_gives_the_same_labels(tmp_path: Path, kind: 
     assert np.array_equal(exam.labels, np.minimum(labels, 3)[order])
     assert exam.mvo is not None
     assert np.array_equal(exam.mvo, labels[order] == 4)
+
+
+SEG = {
+    "kind": "seg",
+    "segments": {"LV cavity": "cavity", "Myocardium": "myocardium", "Scar": "scar", "No-reflow": "mvo"},
+}
+
+
+def binary(images: Sequence[Dataset], labels: Labels) -> Dataset:
+    """Return a SEG in which each frame has functional groups of its own; highdicom shares those of a plane."""
+    seg = segmentation(images, np.stack([labels == k for k in range(1, 5)], axis=-1).astype(np.uint8), "BINARY")
+    shared = seg.SharedFunctionalGroupsSequence[0]
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        for name in ("PlanePositionSequence", "DerivationImageSequence"):
+            setattr(groups, name, deepcopy(getattr(groups, name)))
+        groups.PlaneOrientationSequence = deepcopy(shared.PlaneOrientationSequence)
+        groups.PixelMeasuresSequence = deepcopy(shared.PixelMeasuresSequence)
+    del shared.PlaneOrientationSequence, shared.PixelMeasuresSequence
+    return seg
+
+
+def shift(seg: Dataset, rows: float, columns: float, slices: float, frames: int | None = None) -> None:
+    """Move frames by so many pixels, and mm along the normal."""
+    for groups in seg.PerFrameFunctionalGroupsSequence[:frames]:
+        row, column = np.array(groups.PlaneOrientationSequence[0].ImageOrientationPatient, dtype=float).reshape(2, 3)
+        by = columns * SPACING[1] * row + rows * SPACING[0] * column + slices * np.cross(row, column)
+        plane = groups.PlanePositionSequence[0]
+        plane.ImagePositionPatient = [float(mm) for mm in np.array(plane.ImagePositionPatient, dtype=float) + by]
+
+
+def turned(seg: Dataset, transposed: bool, mirrored: Sequence[int]) -> None:
+    """Store the same segmentation with other directions of rows and columns.
+
+    Args:
+        seg: changed.
+        transposed: whether rows become columns.
+        mirrored: axes that are reversed before that, 0 for the order of rows.
+    """
+    frames = np.flip(seg.pixel_array, [axis + 1 for axis in mirrored])
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        directions = groups.PlaneOrientationSequence[0]
+        row, column = np.array(directions.ImageOrientationPatient, dtype=float).reshape(2, 3)
+        first = np.array(groups.PlanePositionSequence[0].ImagePositionPatient, dtype=float)
+        if 0 in mirrored:
+            first, column = first + column * SPACING[0] * (SHAPE[0] - 1), -column
+        if 1 in mirrored:
+            first, row = first + row * SPACING[1] * (SHAPE[1] - 1), -row
+        groups.PlanePositionSequence[0].ImagePositionPatient = [float(mm) for mm in first]
+        cosines = [*column, *row] if transposed else [*row, *column]
+        directions.ImageOrientationPatient = [float(cosine) for cosine in cosines]
+        groups.PixelMeasuresSequence[0].PixelSpacing = list(SPACING[1::-1] if transposed else SPACING[:2])
+    if transposed:
+        frames = frames.transpose(0, 2, 1)
+        seg.Rows, seg.Columns = SHAPE[::-1]
+    seg.PixelData = np.packbits(frames.ravel(), bitorder="little").tobytes()
+
+
+def in_order(labels: Labels, exam: Volume) -> Labels:
+    return labels[[int(source.path.stem.removeprefix("IM")) for source in exam.sources]]
+
+
+def five_classes(seed: int) -> Labels:
+    return np.random.default_rng(seed).integers(0, 5, (3, *SHAPE)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("mirrored", [(), (0,), (1,), (0, 1)])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_seg_in_other_directions_is_turned_onto_its_images(
+    tmp_path: Path, transposed: bool, mirrored: tuple[int, ...]
+) -> None:
+    images, labels = series(tmp_path / "p"), five_classes(2)
+    seg = binary(images, labels)
+    turned(seg, transposed, mirrored)
+    seg.save_as(tmp_path / "p" / "SEG.dcm")
+    exam = volume(tmp_path, SEG)
+    assert np.array_equal(exam.labels, np.minimum(in_order(labels, exam), 3))
+    assert said(exam) == ({TURNED_SEG} if transposed or mirrored else set())
+
+
+@pytest.mark.parametrize(
+    ("by", "frames", "told"),
+    [
+        (
+            (0, 20, 0),
+            None,
+            "12 of its 12 frames lie elsewhere than the images that they refer to, by up to 30 mm (its ",
+        ),
+        ((16, 0, 0), 5, "5 of its 12 frames lie elsewhere than the images that they refer to, by up to 20 mm (its "),
+        ((0, 0, 10), None, "by up to 10 mm (its first voxel is shifted by 1 voxels); export the segmentation that "),
+        ((0.3, 0, 0), None, "by up to 0.375 mm (its first voxel is shifted by 0.3 voxels)"),
+        ((0, 0, 3), None, "by up to 3 mm (its first voxel is shifted by 0.3 voxels)"),
+        ((0.2, -0.2, 2), None, None),
+    ],
+)
+def test_a_seg_that_lies_elsewhere_is_refused_with_the_distance(
+    tmp_path: Path, by: tuple[float, float, float], frames: int | None, told: str | None
+) -> None:
+    seg = binary(series(tmp_path / "p"), five_classes(3))
+    shift(seg, *by, frames)
+    seg.save_as(tmp_path / "p" / "SEG.dcm")
+    if told is None:
+        assert said(volume(tmp_path, SEG)) == set()
+    else:
+        assert told in problem(tmp_path, SEG)
+
+
+def test_a_seg_of_other_spacing_direction_or_frame_of_reference(tmp_path: Path) -> None:
+    images, labels = series(tmp_path / "p"), five_classes(4)
+    path = tmp_path / "p" / "SEG.dcm"
+    seg = binary(images, labels)
+    seg.FrameOfReferenceUID = "1.2.77"
+    seg.save_as(path)
+    exam = volume(tmp_path, SEG)
+    assert said(exam) == {OTHER_FRAME}
+    assert np.array_equal(exam.labels, np.minimum(in_order(labels, exam), 3))
+    shift(seg, 0, 20, 0)
+    seg.save_as(path)
+    assert "voxels), and it names another frame of reference (0020,0052); export" in problem(tmp_path, SEG)
+    for share, why in ((0.5, "direction or spacing differ"), (1.015, "a corner is off by 0.7")):
+        seg = binary(images, labels)
+        for groups in seg.PerFrameFunctionalGroupsSequence:
+            groups.PixelMeasuresSequence[0].PixelSpacing = [mm * share for mm in SPACING[:2]]
+        seg.save_as(path)
+        assert why in problem(tmp_path, SEG)
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        groups.PlaneOrientationSequence[0].ImageOrientationPatient = [0, 0, 0, 0, 1, 0]
+    seg.save_as(path)
+    assert "ImageOrientationPatient of its frame 1 is not two directions at right angles" in problem(tmp_path, SEG)
+
+
+def test_a_seg_without_positions_is_laid_by_reference(tmp_path: Path) -> None:
+    images, labels = series(tmp_path / "p"), five_classes(5)
+    path = tmp_path / "p" / "SEG.dcm"
+    seg = binary(images, labels)
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        del groups.PlanePositionSequence
+    seg.save_as(path)
+    exam = volume(tmp_path, SEG)
+    assert said(exam) == {NO_GEOMETRY}
+    assert np.array_equal(exam.labels, np.minimum(in_order(labels, exam), 3))
+    source = seg.PerFrameFunctionalGroupsSequence[4].DerivationImageSequence[0].SourceImageSequence[0]
+    source.SpatialLocationsPreserved = "NO"
+    seg.save_as(path)
+    assert "it cannot be told where its frame 5 lies: it has no position" in problem(tmp_path, SEG)
+
+
+def test_a_seg_frame_that_refers_to_every_image_is_laid_where_it_lies(tmp_path: Path) -> None:
+    images, labels = series(tmp_path / "p"), five_classes(6)
+    seg = binary(images, labels)
+    items = {s.ReferencedSOPInstanceUID: s for g in seg.PerFrameFunctionalGroupsSequence
+             for s in g.DerivationImageSequence[0].SourceImageSequence}  # fmt: skip
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        groups.DerivationImageSequence[0].SourceImageSequence = [deepcopy(item) for item in items.values()]
+        for item in groups.DerivationImageSequence[0].SourceImageSequence:
+            del item.SpatialLocationsPreserved  # as dcmqi writes it
+    seg.save_as(tmp_path / "p" / "SEG.dcm")
+    exam = volume(tmp_path, SEG)
+    assert np.array_equal(exam.labels, np.minimum(in_order(labels, exam), 3))
+    assert exam.mvo is not None
+    assert np.array_equal(exam.mvo, in_order(labels, exam) == 4)
+    assert said(exam) == set()
+
+
+def test_overlapping_segments_are_in_the_order_of_contours(tmp_path: Path) -> None:
+    images = series(tmp_path / "p")
+    cavity, wall, scar, mvo = np.random.default_rng(7).random((4, 3, *SHAPE)) < 0.4
+    seg = segmentation(images, np.stack([cavity, wall, scar, mvo], axis=-1).astype(np.uint8), "BINARY")
+    seg.save_as(tmp_path / "p" / "SEG.dcm")
+    exam = volume(tmp_path, SEG)
+    expected = np.select([mvo | scar, cavity, wall], [Label.SCAR, Label.CAVITY, Label.MYOCARDIUM], 0)
+    assert np.array_equal(exam.labels, in_order(expected, exam))
+    assert exam.mvo is not None
+    assert np.array_equal(exam.mvo, in_order(mvo, exam))
+    assert said(exam) == {
+        f"segments of its SEG overlap: cavity over myocardium in {(cavity & wall).sum()} pixels, scar over myocardium "
+        f"in {(scar & wall).sum()} pixels, mvo over myocardium in {(mvo & wall).sum()} pixels, scar over cavity in "
+        f"{(scar & cavity).sum()} pixels, mvo over cavity in {(mvo & cavity).sum()} pixels, mvo over scar in "
+        f"{(mvo & scar).sum()} pixels"
+    }
+
+
+def test_a_label_map_with_a_value_of_no_segment(tmp_path: Path) -> None:
+    seg = segmentation(series(tmp_path / "p"), five_classes(8), "LABELMAP")
+    pixels = seg.pixel_array.copy()
+    pixels[1, 2, 3] = 9
+    seg.PixelData = pixels.tobytes()
+    seg.save_as(tmp_path / "p" / "SEG.dcm")
+    assert "its pixels have the value 9, which is of no segment; export it again" in problem(tmp_path, SEG)
 
 
 # --------------------------------------------------------------------------------------------------------- label codes

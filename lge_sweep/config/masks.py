@@ -97,8 +97,9 @@ class SegMask(Settings):
 
     kind: Literal["seg"]
     segments: dict[str, ClassName] = Field({"LV cavity": "cavity", "Myocardium": "myocardium", "Scar": "scar"})
-    """Segment label -> class, in either case; every segment must be listed. Of overlapping ones scar is put over
-    myocardium, and myocardium over cavity."""
+    """Segment label -> class, in either case; every segment must be listed, those that are of no use as background.
+    Where segments overlap, cavity is put over myocardium (so that a segment of all within the epicardium is the wall
+    around the cavity), scar over both, and mvo over all, as with contours; a note tells how many pixels."""
 
     @property
     def tells_mvo(self) -> bool:

@@ -23,6 +23,8 @@ from lge_sweep.quantify import (
 
 RESEARCH = "Research use only; not for diagnosis"
 """Said in every table, page and DICOM object that is written."""
+SEVERAL_FILES = "a DICOM SEG refers to one multi-frame file, but the series has several"
+"""Why there is no SEG of them: highdicom takes the frames of one file."""
 
 
 class FormatError(ValueError):
@@ -123,5 +125,5 @@ def seg_obstacle(exam: Exam) -> str | None:
         return "a DICOM SEG needs position, orientation, PixelSpacing and slice distance of its images"
     files = {source.path for source in exam.sources}
     if 1 < len(files) < len(exam.sources):
-        return "a DICOM SEG refers to one multi-frame file, but the series has several"
+        return SEVERAL_FILES
     return None

@@ -13,9 +13,9 @@ from pydicom.uid import UID, generate_uid
 from pydicom.valuerep import DA, TM
 
 from lge_sweep import __version__
-from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result, seg_obstacle
+from lge_sweep.deliver.result import RESEARCH, SEVERAL_FILES, FormatError, ModelFacts, Result, seg_obstacle
 from lge_sweep.ingest import Exam
-from lge_sweep.ingest.dicom_header import quiet
+from lge_sweep.ingest.dicom_header import element, quiet
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.text import visible
 
@@ -75,7 +75,7 @@ def write_seg(result: Result, path: Path) -> None:
     with quiet():
         try:
             _segmentation(result).save_as(path)
-        except OSError:
+        except (OSError, FormatError):
             raise
         except Exception as error:  # pydicom and highdicom raise whatever odd headers lead to, and may quote them
             path.unlink(missing_ok=True)
@@ -89,10 +89,16 @@ def write_seg(result: Result, path: Path) -> None:
 def _segmentation(result: Result) -> hd.seg.Segmentation:
     model = result.model
     sources = source_headers(result.exam)
+    if problem := _obstacle(sources):
+        raise FormatError(problem)
     uid = _uids(result, sources)
     series = [str(source.SeriesInstanceUID) for source in sources]
     for source in sources:  # highdicom takes images of one series only; each gets its own back in `_refer`
         source.SeriesInstanceUID = series[0]
+    orientations = _orientations(sources)  # of one orientation, too
+    for source in sources:
+        if "NumberOfFrames" not in source:
+            source.ImageOrientationPatient = sources[0].ImageOrientationPatient
     pixels = result.labels
     if "NumberOfFrames" in sources[0]:  # highdicom takes the planes of a multi-frame file in the file's order
         pixels = np.zeros((int(sources[0].NumberOfFrames), *result.labels.shape[1:]), dtype=np.uint8)
@@ -117,6 +123,7 @@ def _segmentation(result: Result) -> hd.seg.Segmentation:
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid("dimensions")  # highdicom draws one
     _refer(seg, {str(s.SOPInstanceUID): uid for s, uid in zip(sources, series, strict=True)})
+    _orient(seg, orientations)
     return seg
 
 
@@ -133,6 +140,43 @@ def _uids(result: Result, sources: Sequence[Dataset]) -> Callable[[str], UID]:
 def source_headers(exam: Exam) -> list[Dataset]:
     """Return what SEG and report may have of the header of each source file, in the order of the slices."""
     return [_header(path, exam) for path in dict.fromkeys(source.path for source in exam.sources)]
+
+
+def _obstacle(sources: Sequence[Dataset]) -> str | None:
+    """Return a sentence that says why there can be no SEG of images, where their headers tell it."""
+    if len(sources) > 1 and any("NumberOfFrames" in source for source in sources):
+        return SEVERAL_FILES
+    if not all(source.get("FrameOfReferenceUID") for source in sources):
+        return "a DICOM SEG needs the FrameOfReferenceUID (0020,0052) of its images, and they have none"
+    return None
+
+
+def _orientations(sources: Sequence[Dataset]) -> dict[tuple[str, int], Sequence[float]]:
+    """Return SOPInstanceUID and number of a frame, from 1 -> ImageOrientationPatient."""
+    return {
+        (str(source.SOPInstanceUID), number + 1): element(source, "ImageOrientationPatient", number)
+        for source in sources
+        for number in range(int(source.get("NumberOfFrames", 1)))
+    }
+
+
+def _orient(seg: hd.seg.Segmentation, orientations: Mapping[tuple[str, int], Sequence[float]]) -> None:
+    """Give each frame of a SEG the orientation of its own image, where they differ, if only in how they are rounded.
+
+    Args:
+        seg: it has the orientation of one image for all; changed.
+        orientations: see `_orientations`.
+
+    Source:
+        DICOM PS3.3 C.7.6.16.2.4: the Plane Orientation macro may be shared or a frame's own.
+    """
+    if len({tuple(map(float, orientation)) for orientation in orientations.values()}) == 1:
+        return
+    del seg.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+    for groups in seg.PerFrameFunctionalGroupsSequence:
+        image = groups.DerivationImageSequence[0].SourceImageSequence[0]
+        own = orientations[str(image.ReferencedSOPInstanceUID), int(image.get("ReferencedFrameNumber", 1))]
+        groups.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", own)
 
 
 def _refer(seg: hd.seg.Segmentation, series: Mapping[str, str]) -> None:
@@ -191,10 +235,10 @@ def _header(path: Path, exam: Exam) -> Dataset:
 def _allowed(source: Dataset) -> Dataset:
     """Return a copy of a data set, and of those in its sequences, with what is `ALLOWED` alone."""
     copy = Dataset()
-    for element in source:
-        if element.keyword in ALLOWED:
-            items = [_allowed(item) for item in element.value] if element.VR == "SQ" else element.value
-            setattr(copy, element.keyword, items)
+    for attribute in source:
+        if attribute.keyword in ALLOWED:
+            items = [_allowed(item) for item in attribute.value] if attribute.VR == "SQ" else attribute.value
+            setattr(copy, attribute.keyword, items)
     return copy
 
 

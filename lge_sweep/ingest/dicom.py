@@ -9,7 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from lge_sweep.config.data import DicomFolders
-from lge_sweep.ingest.dicom_choice import choose_series
+from lge_sweep.ingest.dicom_choice import choose_series, several_frames_of_reference
 from lge_sweep.ingest.dicom_header import Header
 from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
@@ -143,6 +143,9 @@ def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tupl
         return None
     files, notes = choose_series(source, images, study.folder, findings)
     files, copies = _once(files, study.folder, findings)
+    if problem := several_frames_of_reference(files, study.folder):
+        findings.append(problem)
+        return None
     stack = arrange(files, findings) if files else None
     if stack is None:
         return None

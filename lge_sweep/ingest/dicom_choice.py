@@ -1,6 +1,6 @@
 """Choose the LGE series of a study, or the series that make one LGE stack together."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -66,6 +66,31 @@ def choose_series(
         return [header for files in matching for header in files], (note,)
     findings.append(_unclear(bool(named), matching, clash, folder))
     return [], ()
+
+
+def several_frames_of_reference(files: Sequence[Header], folder: Path) -> str | None:
+    """Say that the images of one series are in several frames of reference, so that positions cannot be compared.
+
+    Args:
+        files: those that were chosen.
+        folder: where they are; messages name files from there.
+    """
+    first: dict[str, Header] = {}
+    for header in files:
+        first.setdefault(header.frame_of_reference, header)
+    first.pop("", None)
+    if len(first) < 2:
+        return None
+    counts = Counter(header.frame_of_reference for header in files)
+    shown = sorted(
+        (f"{counts[uid]} like {h.path.relative_to(folder).as_posix()}" for uid, h in first.items()), key=natural
+    )
+    more = f" and {len(shown) - MOST} more" if len(shown) > MOST else ""
+    return (
+        f"its images are in {len(first)} frames of reference (FrameOfReferenceUID (0020,0052) differs: "
+        f"{', '.join(shown[:MOST])}{more}), so that their positions cannot be compared (was the patient positioned "
+        "anew?); keep those of one, or, where an anonymiser drew them, write the same FrameOfReferenceUID into all"
+    )
 
 
 def looks_like_lge(source: DicomFolders, header: Header) -> bool:

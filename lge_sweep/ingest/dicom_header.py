@@ -1,5 +1,6 @@
 """Read what is needed of DICOM headers, and nothing else: no name, no date of a patient is ever looked at."""
 
+import logging
 import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ MASKS: dict[str, Literal["seg", "rtstruct"]] = {
 }  # fmt: skip
 """SOP class -> kind of masks."""
 Numbers = tuple[float, ...]
+logging.getLogger("highdicom").addHandler(logging.NullHandler())  # as pydicom does: its log quotes UIDs
 TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "PatientID",
     "SeriesNumber", "FrameOfReferenceUID",

@@ -1,35 +1,30 @@
 """Labels for a DICOM series: mask images by file name, a NIfTI on its grid, a DICOM Segmentation, or contours."""
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import highdicom
 import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.masks import ColourMask, Cvi42Mask, IndexMask, NiftiMask, RtstructMask, SegMask
 from lge_sweep.ingest.cvi42 import read_cvi42
-from lge_sweep.ingest.dicom_header import Header, quiet
+from lge_sweep.ingest.dicom_header import Header
+from lge_sweep.ingest.dicom_seg import read_seg
 from lge_sweep.ingest.dicom_stack import Stack
-from lge_sweep.ingest.files import check_file, list_files
+from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.geometry import Mismatch, Turn, is_bare, is_lost, turn_between
 from lge_sweep.ingest.image_files import SUFFIXES
-from lge_sweep.ingest.isolate import read_safely
-from lge_sweep.ingest.limits import check_size
 from lge_sweep.ingest.mask_place import TRUSTED
 from lge_sweep.ingest.masks import from_values, open_mask
 from lge_sweep.ingest.nifti import attempt, only_nifti
 from lge_sweep.ingest.nifti_grid import Voxels, read_voxels
 from lge_sweep.ingest.rtstruct import read_rtstruct
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.labels import CLASS_CODES
 
 Labels = NDArray[np.uint8]
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-logging.getLogger("highdicom").addHandler(logging.NullHandler())  # as pydicom does: its log quotes UIDs
 NO_PLACE = "its NIfTI mask holds no position; read as [columns, rows, slices] in the order of the slices' positions"
 
 
@@ -49,7 +44,7 @@ def read_masks(
         [S, H, W] values of `CLASS_CODES`, or None where something is wrong; and what a user should know.
     """
     if isinstance(source.mask, SegMask):
-        return _from_segs(source.mask, stack, [h for h in headers if h.kind == "seg"], findings), ()
+        return read_seg(source.mask, stack, headers, findings)
     if isinstance(source.mask, NiftiMask):
         return _from_nifti(source.mask, folder, source.masks, stack, findings)
     if isinstance(source.mask, RtstructMask):
@@ -180,83 +175,3 @@ def _other_distances(voxels: Voxels, stack: Stack) -> bool:
     told = np.linalg.norm(voxels.matrix[:3, :3], axis=0)
     expected = np.array([columns_mm, rows_mm, slices_mm])
     return bool((np.abs(told - expected) > 0.01 * expected).any())  # a distance that is not known differs from none
-
-
-# ---------------------------------------------------------------------------------------------------------- DICOM SEG
-
-
-def _from_segs(mask: SegMask, stack: Stack, segs: Sequence[Header], findings: list[str]) -> Labels | None:
-    if len(segs) != 1:
-        which = ", ".join(header.path.name for header in segs)
-        findings.append(f"holds {len(segs)} DICOM SEG files ({which}); keep one" if segs else "holds no DICOM SEG file")
-        return None
-    path = segs[0].path
-    try:
-        check_file(path)
-        return read_safely(_read_seg, path, mask, stack)
-    except UnusableError as error:
-        findings.append(f"{path.name}: {error}")
-    return None
-
-
-def _read_seg(path: Path, mask: SegMask, stack: Stack) -> Labels:
-    try:
-        with quiet():
-            return _labels_of(highdicom.seg.segread(path), mask, stack)
-    except UnusableError:
-        raise
-    except Exception as error:  # highdicom raises whatever broken bytes lead to
-        raise UnusableError(f"broken DICOM SEG ({type(error).__name__})") from None
-
-
-def _labels_of(seg: highdicom.seg.Segmentation, mask: SegMask, stack: Stack) -> Labels:
-    if (seg.Rows, seg.Columns) != stack.frames[0].size:
-        raise UnusableError(_wrong_size((seg.Rows, seg.Columns), stack.frames[0].size))
-    check_size(seg.Rows, seg.Columns, int(seg.NumberOfFrames))
-    referred = _referred(seg)
-    ours = list(dict.fromkeys(frame.instance for frame in stack.frames))
-    if foreign := referred - set(ours):
-        raise UnusableError(
-            f"refers to {len(foreign)} instance{'s' * (len(foreign) > 1)} that the LGE series does not have (of "
-            f"{len(referred)} it refers to); it belongs to another series, or files are missing"
-        )
-    if not referred:
-        raise UnusableError("refers to no instance, so that it cannot be told which series it belongs to")
-    known = {label.casefold(): name for label, name in mask.segments.items()}
-    titles = {number: str(seg.get_segment_description(number).segment_label) for number in seg.segment_numbers}
-    if unknown := [title for title in titles.values() if title.strip().casefold() not in known]:
-        raise UnusableError(
-            f"segment '{unknown[0][:40]}' is not in source.mask.segments (known: {', '.join(mask.segments)})"
-        )
-    inside = _inside(seg, stack, ours)
-    labels = np.zeros(inside.shape[:3], dtype=np.uint8)
-    classes = {n: CLASS_CODES[known[title.strip().casefold()]] for n, title in titles.items()}
-    for index, number in sorted(enumerate(titles), key=lambda item: classes[item[1]]):
-        labels[inside[..., index]] = classes[number]
-    return labels
-
-
-def _referred(seg: highdicom.seg.Segmentation) -> set[str]:
-    """Return the SOPInstanceUIDs that the SEG's series reference and its frames name.
-
-    The frames count too: those that name another instance would be left out of the labels without a word.
-    """
-    listed = {str(instance) for _, _, instance in seg.get_source_image_uids()}
-    for number, frame in enumerate(seg.PerFrameFunctionalGroupsSequence, start=1):
-        sources = [s for item in frame.get("DerivationImageSequence", []) for s in item.get("SourceImageSequence", [])]
-        if not sources:
-            raise UnusableError(f"its frame {number} does not say which image it belongs to; give a NIfTI mask")
-        listed |= {str(source.ReferencedSOPInstanceUID) for source in sources}
-    return listed
-
-
-def _inside(seg: highdicom.seg.Segmentation, stack: Stack, instances: list[str]) -> NDArray[np.bool_]:
-    """Return [S, H, W, segments]; an image without a frame in the SEG has none of its segments."""
-    if len(instances) < len(stack.frames):
-        if len(instances) > 1:
-            raise UnusableError("cannot be laid on a series of several multi-frame files; give a NIfTI mask")
-        numbers = [frame.number + 1 for frame in stack.frames]
-        found = seg.get_pixels_by_source_frame(instances[0], numbers, assert_missing_frames_are_empty=True)
-    else:
-        found = seg.get_pixels_by_source_instance(instances, assert_missing_frames_are_empty=True)
-    return np.asarray(found >= 0.5)
