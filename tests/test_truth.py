@@ -517,12 +517,12 @@ def test_a_seg_in_other_directions_is_turned_onto_its_images(
         (
             (0, 20, 0),
             None,
-            "12 of its 12 frames lie elsewhere than the images that they refer to, by up to 30 mm (its ",
+            "12 of its 12 frames lie elsewhere than the images that they refer to, by up to 30 mm (a ",
         ),
-        ((16, 0, 0), 5, "5 of its 12 frames lie elsewhere than the images that they refer to, by up to 20 mm (its "),
-        ((0, 0, 10), None, "by up to 10 mm (its first voxel is shifted by 1 voxels); export the segmentation that "),
-        ((0.3, 0, 0), None, "by up to 0.375 mm (its first voxel is shifted by 0.3 voxels)"),
-        ((0, 0, 3), None, "by up to 3 mm (its first voxel is shifted by 0.3 voxels)"),
+        ((16, 0, 0), 5, "5 of its 12 frames lie elsewhere than the images that they refer to, by up to 20 mm (a "),
+        ((0, 0, 10), None, "by up to 10 mm (a corner of it is 1 voxels off); export the segmentation that "),
+        ((0.3, 0, 0), None, "by up to 0.375 mm (a corner of it is 0.3 voxels off)"),
+        ((0, 0, 3), None, "by up to 3 mm (a corner of it is 0.3 voxels off)"),
         ((0.2, -0.2, 2), None, None),
     ],
 )
@@ -549,8 +549,8 @@ def test_a_seg_of_other_spacing_direction_or_frame_of_reference(tmp_path: Path) 
     assert np.array_equal(exam.labels, np.minimum(in_order(labels, exam), 3))
     shift(seg, 0, 20, 0)
     seg.save_as(path)
-    assert "voxels), and it names another frame of reference (0020,0052); export" in problem(tmp_path, SEG)
-    for share, why in ((0.5, "direction or spacing differ"), (1.015, "a corner is off by 0.7")):
+    assert "voxels off), and it names another frame of reference (0020,0052); export" in problem(tmp_path, SEG)
+    for share, why in ((0.5, "direction or spacing differ"), (1.015, "a corner of it is 0.7")):
         seg = binary(images, labels)
         for groups in seg.PerFrameFunctionalGroupsSequence:
             groups.PixelMeasuresSequence[0].PixelSpacing = [mm * share for mm in SPACING[:2]]
