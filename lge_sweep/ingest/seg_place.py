@@ -15,11 +15,8 @@ from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.geometry import AS_STORED, Matrix, Mismatch, Turn, turn_between
 from lge_sweep.ingest.volume import UnusableError
 
-CORNER = 0.25
-"""Largest distance of a corner of a frame from that of its image that counts as none: in pixels along rows and columns,
-as a share of the slice distance at right angles to them."""
 ALONE_MM = 1.0
-"""Slice distance of which `CORNER` is a share where neither distance nor thickness is known."""
+"""Slice distance where neither distance nor thickness is known: `SHIFTED` of it is the tolerance."""
 NO_GEOMETRY = "its SEG, or its images, do not say where they lie; laid pixel by pixel on the images that it refers to"
 TURNED_SEG = (
     "its SEG is stored with rows or columns in another order or direction; laid on its images by the positions of both"
@@ -184,17 +181,13 @@ def _nearest(plane: Plane, size: tuple[int, int], slices: tuple[int, ...], stack
 
 
 def _compare(seg: Matrix, size: tuple[int, int], image: Matrix, image_size: tuple[int, int]) -> Turn | _Elsewhere:
-    """Tell how a frame is turned onto an image, all of its corners within `CORNER` of the image's."""
+    """Tell how a frame is turned onto an image, or how far it is from it."""
     corners, own = _corners(size), _corners(image_size)
     apart = np.linalg.norm((seg @ corners)[:3, :, None] - (image @ own)[:3, None, :], axis=0).min(axis=1).max()
     turn = turn_between(image, (*image_size, 1), seg, (*size, 1))
     if isinstance(turn, Mismatch):
         return _Elsewhere(float(apart), turn.why)
-    there = corners[list(turn.axes)]
-    for axis in set(turn.reverse) & {0, 1}:
-        there[axis] = image_size[axis] - 1 - there[axis]
-    off = np.abs((np.linalg.inv(image) @ seg @ corners)[:3] - there).max()
-    return turn if off <= CORNER else _Elsewhere(float(apart), f"a corner is off by {off:.3g} pixels or slices")
+    return turn
 
 
 def _corners(size: tuple[int, int]) -> NDArray[np.float64]:
