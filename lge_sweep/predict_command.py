@@ -94,7 +94,7 @@ def predict(
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
         how = (paths[-1], Shipped(model, runtime, runs, trust), names, reading)
         console = make_console()
-        with progress(console, "segmenting") as say:
+        with progress(console, "archive" if dicomweb else "segmenting") as say:
             if dicomweb is None:
                 predicted = predict_exams(paths[0], *how, say)
             else:
