@@ -37,7 +37,11 @@ def predict(
     ] = False,
     runs: RunsOption = None,
     case_ids: Annotated[
-        Literal["hash", "keep"], typer.Option(help="hash: a salted hash of the PatientID. keep: the folder's name.")
+        Literal["hash", "keep"],
+        typer.Option(
+            help="hash: a salted hash of the PatientID. keep: the folder's name; only so can be seen which folder became "
+            "which case."
+        ),
     ] = "hash",
     series: Annotated[
         list[str] | None, typer.Option(help="SeriesInstanceUID of the LGE series; may be repeated.")
