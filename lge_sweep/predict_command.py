@@ -39,8 +39,8 @@ def predict(
     case_ids: Annotated[
         Literal["hash", "keep"],
         typer.Option(
-            help="hash: a salted hash of the PatientID. keep: the folder's name; only so can be seen which folder became "
-            "which case."
+            help="hash: a salted hash of the PatientID. keep: the folder's name; nothing else shows which folder "
+            "became which case.",
         ),
     ] = "hash",
     series: Annotated[
