@@ -43,8 +43,10 @@ def describe(
         if descriptions:
             _print_table(console, descriptions)
         counts = {label: sum(item.burden.pixels[label] for item in descriptions) for label in Label}
-        absent, notes = absent_classes(counts) if descriptions else ([], [])
-        for line in (*_summary(descriptions), *(f"note: {note}" for note in notes)):
+        # what was refused may have had the class
+        absent, notes = absent_classes(counts) if descriptions and problem is None else ([], [])
+        notes = [*_notes(descriptions), *notes]
+        for line in (*_summary(descriptions), *(f"note: {note}" for note in notes), *_findings(descriptions)):
             console.print(line, soft_wrap=True)
         if sheet is not None and volumes:
             from lge_sweep.ingest.sheet import write_sheet
@@ -53,7 +55,7 @@ def describe(
         if problem is not None or absent:
             where, findings = (problem.where, problem.findings) if problem else (data, ())
             raise DataError(where, [*findings, *absent])
-        console.print(_closing(descriptions), soft_wrap=True)
+        console.print(_closing(descriptions, len(notes)), soft_wrap=True)
 
 
 @data_app.command()
@@ -155,8 +157,9 @@ def _amount(pixels: int | None, ml: float | None) -> str:
 
 def _summary(descriptions: Sequence["Description"]) -> list[str]:
     from lge_sweep.labels import Label
-    from lge_sweep.quantify import case_sentences
 
+    if not descriptions:
+        return []
     slices = sum(item.slices for item in descriptions)
     scarred = sum(1 for item in descriptions if item.burden.pixels[Label.SCAR])
     lines = [f"{len(descriptions)} case(s), {slices} slices; {scarred} case(s) with scar"]
@@ -165,17 +168,31 @@ def _summary(descriptions: Sequence["Description"]) -> list[str]:
         volumes = [item.burden.mvo_ml for item in obstructed if item.burden.mvo_ml is not None]
         total = f" (mvo_ml {sum(volumes):.2f} in all)" if len(volumes) == len(obstructed) else ""
         lines[0] += f"; {len(obstructed)} with no-reflow (mvo), which counts as scar{total}"
-    for note in dict.fromkeys(note for item in descriptions for note in item.notes):
-        cases = [item.case for item in descriptions if note in item.notes]
-        listed = ", ".join(cases[:8]) + (f" and {len(cases) - 8} more" if len(cases) > 8 else "")
-        lines.append(f"note: {note}: {listed}")
-    lines += [f"finding: {text}" for text in case_sentences({item.case: item.findings for item in descriptions})]
     return lines
 
 
-def _closing(descriptions: Sequence["Description"]) -> str:
+def _notes(descriptions: Sequence["Description"]) -> list[str]:
+    """Return every note once, with the cases that it is about."""
+    notes = []
+    for note in dict.fromkeys(note for item in descriptions for note in item.notes):
+        cases = [item.case for item in descriptions if note in item.notes]
+        listed = ", ".join(cases[:8]) + (f" and {len(cases) - 8} more" if len(cases) > 8 else "")
+        notes.append(f"{note}: {listed}")
+    return notes
+
+
+def _findings(descriptions: Sequence["Description"]) -> list[str]:
+    from lge_sweep.quantify import case_sentences
+
+    return [f"finding: {text}" for text in case_sentences({item.case: item.findings for item in descriptions})]
+
+
+def _closing(descriptions: Sequence["Description"], notes: int) -> str:
     found = sum(bool(item.findings) for item in descriptions)
-    if not found:
+    if not found and not notes:
         return "no problem found"
+    if not found:
+        counted = f"are {notes} notes" if notes > 1 else "is a note"
+        return f"nothing was refused, but there {counted} above: read before use"
     count = f"{found} of {len(descriptions)} case(s) have findings"
     return f"{count}: labels that no heart has; are these the right masks, and their values the right classes?"

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from pathlib import Path
 
 from lge_sweep.errors import ConfigError, DataError, RunsError
@@ -90,6 +91,14 @@ def runs_folder(given: Path | None) -> Path:
             f"of more than {LONGEST_RUNS} (links are followed first); {where}"
         )
     return folder
+
+
+def first_command(runs: Path) -> str:
+    """Say which command makes the first sweep of a runs directory, as `make` and without it."""
+    if runs == user_path(os.environ.get(RUNS_VARIABLE) or "runs"):
+        return "begin with `make phase1` (lge-sweep phase1)"
+    named = shlex.quote(str(runs))
+    return f"begin with `make phase1 runs={named}` (lge-sweep phase1 --runs {named})"
 
 
 def describe_name(runs: Path) -> str:

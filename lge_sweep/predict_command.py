@@ -37,7 +37,11 @@ def predict(
     ] = False,
     runs: RunsOption = None,
     case_ids: Annotated[
-        Literal["hash", "keep"], typer.Option(help="hash: a salted hash of the PatientID. keep: the folder's name.")
+        Literal["hash", "keep"],
+        typer.Option(
+            help="hash: a salted hash of the PatientID. keep: the folder's name; nothing else shows which folder "
+            "became which case.",
+        ),
     ] = "hash",
     series: Annotated[
         list[str] | None, typer.Option(help="SeriesInstanceUID of the LGE series; may be repeated.")
@@ -94,7 +98,7 @@ def predict(
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
         how = (paths[-1], Shipped(model, runtime, runs, trust), names, reading)
         console = make_console()
-        with progress(console, "segmenting") as say:
+        with progress(console, "archive" if dicomweb else "segmenting") as say:
             if dicomweb is None:
                 predicted = predict_exams(paths[0], *how, say)
             else:

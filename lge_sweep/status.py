@@ -5,6 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lge_sweep.console import number
+from lge_sweep.paths import first_command
 from lge_sweep.sweep.files import OUTCOME, SETTINGS
 from lge_sweep.sweep.ledger import Entry, is_held, read_ledger
 from lge_sweep.terminal import make_console
@@ -32,7 +33,7 @@ def print_status(runs: Path) -> None:
     if not sweeps and unknown:
         return
     if not sweeps:
-        console.print(f"{runs}: no sweep yet; begin with 'make phase1' (lge-sweep phase1)", soft_wrap=True)
+        console.print(f"{runs}: no sweep yet; {first_command(runs)}", soft_wrap=True)
         return
     held = is_held(runs)
     columns = [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from typing import Any
 
 import pydicom
 import pytest
+import requests
 from click.testing import Result
 from fake_archive import JSON, FakeArchive, Reply, Request, serving
 from fuzz_inputs import write_model
@@ -25,7 +27,7 @@ from lge_sweep.archive.address import PASSWORD, TOKEN, USER, read_address, read_
 from lge_sweep.archive.connection import Archive
 from lge_sweep.archive.fetch import only_part
 from lge_sweep.cli import app
-from lge_sweep.errors import ConfigError
+from lge_sweep.errors import ArchiveError, ConfigError
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.pipeline import archived
 
@@ -235,15 +237,23 @@ def test_lists_that_come_in_pieces(archive: FakeArchive, predict: Callable[..., 
 def test_a_series_by_name(archive: FakeArchive, predict: Callable[..., Result]) -> None:
     wrong = predict("--series", "1.2.3.4")
     assert wrong.exit_code == 2
-    assert (
-        "has none of the series of --series; there are 'cine SA' (MR), 'LGE SA PSIR' (MR), 'LGE report' (SC)"
-        in wrong.output
+    there = ", ".join(
+        f"'{name}' ({modality}, {uid + STUDY[1:]})"
+        for name, modality, uid in (
+            ("cine SA", "MR", CINE),
+            ("LGE SA PSIR", "MR", LGE),
+            ("LGE report", "SC", "1.2.3.3"),
+        )
     )
+    assert f"has none of the series of --series; there are {there}; give one of these UIDs" in wrong.output
     named = predict("--series", CINE + STUDY[1:])
     assert "looks like a cine" in named.output  # it was fetched, and read as any other
     pattern = predict("--series-pattern", "T1 map")
     assert pattern.exit_code == 2
     assert "no SeriesDescription of an MR series matches --series-pattern T1 map; there are" in pattern.output
+    assert f"there are {there}; change the pattern, or give one of these UIDs to --series" in pattern.output
+    advised = pattern.output.partition("'LGE SA PSIR' (MR, ")[2].partition(")")[0]
+    assert predict("--series", advised).exit_code == 0
 
 
 def test_what_is_fetched_twice_is_not_segmented_twice(
@@ -272,7 +282,31 @@ def test_when_the_archive_goes_away_what_was_done_is_kept(
     archive.odd = lambda request, reply: Reply(500) if OTHER in request.path else reply
     done = predict(studies=(STUDY, OTHER, "1.2.98"))
     assert done.exit_code == 3
-    assert "failed (500); ask who runs it; studies not asked for: 1" in done.output
+    assert "failed (500); ask who runs it" in done.output
+    again = "not done; run the same command again when the archive answers"
+    assert [f"study {uid}: {again}" in done.output for uid in (STUDY, OTHER, "1.2.98")] == [False, True, True]
+
+
+def test_a_study_whose_results_could_not_be_stored_is_not_called_undone(
+    archive: FakeArchive, storing: Callable[..., Result]
+) -> None:
+    archive.odd = lambda request, reply: Reply(500) if request.method == "POST" else reply
+    done = storing("--store", studies=(STUDY, OTHER))
+    assert done.exit_code == 3
+    assert "the results are in" in done.output
+    assert f"study {STUDY}: not done" not in done.output
+    assert f"study {OTHER}: not done; run the same command again" in done.output
+
+
+def test_a_folder_in_the_way_is_named_and_is_not_the_archives_fault(
+    predict: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert predict().exit_code == 0
+    (folder,) = [path.parent for path in delivered(tmp_path)]
+    done = predict(formats="html")
+    assert done.exit_code == 2
+    assert "error: no exam of archive http://127.0.0.1:" in done.output
+    assert f"folder {folder} is there already, of other images, another model or other formats" in done.output
     assert len(delivered(tmp_path)) == 1
 
 
@@ -363,7 +397,12 @@ def test_nobody_there(predict: Callable[..., Result], monkeypatch: pytest.Monkey
 def test_no_certificate(archive: FakeArchive, predict: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
     done = predict(url=archive.address.replace("http", "https"))
     assert done.exit_code == 2
-    assert "REQUESTS_CA_BUNDLE" in done.output
+    assert "seems to speak plain http, not TLS" in done.output
+    assert "REQUESTS_CA_BUNDLE" not in done.output
+    refused = requests.exceptions.SSLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
+    trusted = pytest.raises(ArchiveError, match="REQUESTS_CA_BUNDLE")
+    with Archive(archive.address, read_credentials()) as asked, trusted, asked.asking("study 1"):
+        raise refused
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     done = predict(url="https://127.0.0.1:9/dicom-web")
     assert done.exit_code == 2
@@ -481,6 +520,9 @@ def test_seg_and_report_are_stored_once(archive: FakeArchive, storing: Callable[
     assert {uid: archive.files[uid] for uid in set(archive.files) - before} == files
     assert len(files) == 2
     again = storing("--store")
+    assert "asking whether it has labels.dcm, report.dcm" in again.output
+    assert "storing" in done.output
+    assert not [word for word in ("segmenting", "storing") if word in again.output]
     assert "there already, not sent again: labels.dcm, report.dcm" in again.output
     assert len(archive.paths("POST")) == 1
     for path in (tmp_path / "out").rglob("*"):

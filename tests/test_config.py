@@ -8,6 +8,7 @@ import yaml
 
 from lge_sweep.config import cells, configurations, load_sweep, short_configurations, short_names
 from lge_sweep.config.export import json_schema
+from lge_sweep.config.masks import ColourMask, IndexMask
 from lge_sweep.config.schema import Shipped, SweepConfig
 from lge_sweep.config.segmenter import Options
 from lge_sweep.errors import ConfigError
@@ -163,6 +164,50 @@ def test_set_wins_over_the_files() -> None:
 def test_a_wrong_setting_is_explained(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_sweep("phase1", 1, "phantom", "smoke", [override])
+
+
+COLOURS = r"colours: \{background: \[0, 0, 0\], cavity: \[255, 255, 0\], myocardium: .*\}"
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (
+            "colour, values: {1: cavity}",
+            r"mask.values: not a setting of kind colour \(kinds that have it: index\); kind colour has " + COLOURS,
+        ),
+        ("colour, values: {1: cavity}", "mask.colours: this setting is required, such as " + COLOURS),
+        ("index, colours: {cavity: [1, 2, 3]}", r"kind index has labels, values: \{0: background, 1: cavity, .*\}"),
+        (
+            "colour, colour: {cavity: [1, 2, 3]}",
+            r"mask.colour: unknown setting: did you mean 'colours'\? \(allowed: colo",
+        ),
+        ("index, value: {1: cavity}", r"did you mean 'values'\? \(allowed: kind, labels, values\)"),
+        ('colour, colours: {"255,0,0": cavity}', r"mask.colours.255,0,0: unknown value '255,0,0': .*" + COLOURS),
+        (
+            "colour, colours: {cavity: yellow}",
+            r"mask.colours.cavity: .* tuple, got 'yellow'; expected such as " + COLOURS,
+        ),
+        ("colour, colours: [[255, 255, 0]]", r"mask.colours: .* dictionary.*; expected such as " + COLOURS),
+        ("index, values: cavity", r"mask.values: .*; expected such as values: \{0: background"),
+    ],
+)
+def test_settings_of_another_kind_and_of_a_wrong_shape_are_explained_with_the_right_form(
+    tmp_path: Path, mask: str, message: str
+) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"source: {{kind: image_pairs, mask: {{kind: {mask}}}}}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_sweep("phase1", 1, str(path), "smoke")
+    assert "did you mean 'values'? (allowed: colours" not in str(caught.value)
+
+
+def test_the_examples_of_settings_are_valid() -> None:
+    colours, values = (
+        kind.model_fields[name].examples or [{}] for kind, name in ((ColourMask, "colours"), (IndexMask, "values"))
+    )
+    assert ColourMask.model_validate({"kind": "colour", "colours": colours[0]})
+    assert IndexMask.model_validate({"kind": "index", "values": values[0]})
 
 
 def test_all_mistakes_of_a_file_come_in_one_message(tmp_path: Path) -> None:

@@ -89,6 +89,44 @@ def test_describe_shows_sound_cases_and_then_what_is_wrong(tmp_path: Path) -> No
     assert result.output.index("p1") < result.output.index("p2_slice0")
 
 
+def scarless(root: Path, *cases: str) -> Path:
+    """Write exams without scar, and the second with an unknown value; return the data file."""
+    path = pairs(root)
+    for number, case in enumerate(("p1", "p2")):
+        labels = np.where(exam().labels[0] == Label.SCAR, Label.MYOCARDIUM, exam().labels[0])
+        mask = root / "labels" / f"{case}_slice0.png"
+        if case in cases:
+            Image.fromarray(labels.astype(np.uint8) + 9 * number).save(mask)
+        else:
+            mask.unlink()
+            (root / "images" / mask.name).unlink()
+    return path
+
+
+def test_the_last_line_counts_notes_and_promises_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("source: {kind: phantom, cases: 2, slices: 3, scar_free: 1}")
+    result = call("describe", "--data", path)
+    assert result.exit_code == 0, result.output
+    assert "note: no mask has scar: stage 2 cannot be trained; say in source.mask which value" in result.output
+    assert "data describe counts" not in result.output
+    notes = sum(line.startswith("note: ") for line in result.output.splitlines())
+    counted = "is a note" if notes == 1 else f"are {notes} notes"
+    assert result.output.splitlines()[-1] == f"nothing was refused, but there {counted} above: read before use"
+    assert "no problem" not in result.output
+
+
+def test_where_cases_are_refused_no_class_is_called_missing_and_no_cases_are_not_counted(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    some = call("describe", "--data", scarless(tmp_path / "one", "p1", "p2"), "--root", tmp_path / "one")
+    none = call("describe", "--data", scarless(tmp_path / "two", "p2"), "--root", tmp_path / "two")
+    assert (some.exit_code, none.exit_code) == (2, 2)
+    assert "1 case(s), 1 slices; 0 case(s) with scar" in some.output
+    assert "no mask has" not in some.output
+    assert "case(s)" not in none.output
+
+
 def test_the_contact_sheet_has_a_row_a_case(tmp_path: Path) -> None:
     volumes = simulate(Phantom(kind="phantom", cases=2, slices=3, size=64))
     assert "contact sheet of 2 case(s)" in write_sheet(volumes, tmp_path / "new" / "sheet.png")

@@ -658,7 +658,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_done(tmp_path: Path, mo
     exam = nifti_exam(tmp_path, None)
     deliver(exam, classes(), tmp_path / "out", ["csv"], MODEL)
     before = (tmp_path / "out" / exam.case / "burden.csv").read_bytes()
-    with pytest.raises(DataError, match="is there already; nothing is overwritten"):
+    with pytest.raises(DataError, match=r"folder .* is there already, of other .*; nothing is overwritten"):
         deliver(exam, classes(), tmp_path / "out", ["nifti"], MODEL)
     assert (tmp_path / "out" / exam.case / "burden.csv").read_bytes() == before
 

@@ -413,6 +413,20 @@ def test_cases_that_counts_leave_out_stay_in_the_draw(tmp_path: Path) -> None:
     assert len(parts) == 3 * 4
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_too_few_cases_for_a_split_are_all_for_training(tmp_path: Path, kind: str, count: int) -> None:
+    output = tmp_path / KINDS[kind]
+    said = written(output, exams()[:count], kind)
+    assert any(f"note: {count} case(s) cannot be split into train, val and test (at least 3 can)" in x for x in said)
+    assert f"{count} train and 0 val in imagesTr, 0 test in imagesTs" in said[0]
+    assert said[1].startswith("next: lge-sweep data describe --data ")
+    names = {path.name for path in output.iterdir()}
+    assert names == {"imagesTr", "labelsTr", "dataset.json", f"{output.name}.yaml"}
+    assert [volume.case for volume in read_back(output)] == [f"p{index}" for index in range(count)]
+    assert json.loads((output / "dataset.json").read_text())["numTraining"] == count
+
+
 # ----------------------------------------------------------------------------------------------------- what is refused
 
 

@@ -101,5 +101,6 @@ def test_what_stage_2_alone_needs_is_a_note() -> None:
     findings, (note,) = absent_classes(everything | {Label.SCAR: 0})
     assert not findings
     assert note.startswith("no mask has scar: stage 2 cannot be trained; say in source.mask which value")
+    assert "data describe" not in note  # which prints it
     findings, notes = absent_classes(dict.fromkeys(Label, 0))
     assert (len(findings), len(notes)) == (1, 2)

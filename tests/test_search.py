@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.config import Cell, load_sweep, short_names
 from lge_sweep.errors import ConfigError
+from lge_sweep.paths import RUNS_VARIABLE
 from lge_sweep.sweep.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
 from lge_sweep.sweep.plan import Plan, load_plan, make_plans
 from lge_sweep.sweep.source import FAILURES, SearchSource
@@ -243,3 +244,16 @@ def test_no_dashboard_without_a_sweep(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["dashboard", "--runs", str(tmp_path)])
     assert done.exit_code == 2
     assert "no sweep yet" in done.output
+
+
+@pytest.mark.parametrize("command", ["status", "ui", "dashboard"])
+def test_the_command_to_begin_with_keeps_the_runs_directory(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv(RUNS_VARIABLE, raising=False)
+    named = CliRunner().invoke(app, [command, "--runs", "my runs/none"])
+    begin = "begin with `make phase1 runs='my runs/none'` (lge-sweep phase1 --runs 'my runs/none')"
+    assert begin in " ".join(named.output.split())
+    usual = CliRunner().invoke(app, [command])
+    assert "begin with `make phase1` (lge-sweep phase1)" in " ".join(usual.output.split())

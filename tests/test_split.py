@@ -1,5 +1,6 @@
 """Cases are dealt by exact sizes, reproducibly, and nothing stands on two sides unless the user asked for it."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
@@ -7,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lge_sweep.config.data import Part, PartCounts, SplitConfig
+from lge_sweep.config.data import COUNTS, Part, PartCounts, SplitConfig
+from lge_sweep.config.loader import validate
 from lge_sweep.errors import ConfigError, DataError
+from lge_sweep.plain_data import parse_yaml
 from lge_sweep.split import PARTS, Split, split_cases
 from lge_sweep.split.deal import largest_remainder
 from lge_sweep.split.leaks import audit
@@ -205,10 +208,31 @@ def test_counts_of_0_in_one_stratum_are_legitimate(stratum: str) -> None:
 
 
 def test_too_few_cases_are_refused_with_the_parts_that_stay_empty() -> None:
-    with pytest.raises(DataError, match="2 cases are too few: no case is left for val and test; add data"):
+    few = r"2 case\(s\) are too few: no case is left for val and test; add data, at least 3 cases in all"
+    with pytest.raises(DataError, match=few):
         split_cases(cohort(normal=1, scar=1), SplitConfig())
-    with pytest.raises(DataError, match="3 cases are too few: no case is left for val; add data"):
+    with pytest.raises(DataError, match=r"3 cases are too few .*: no case is left for val; add data, or write"):
         split_cases(cohort(normal=0, scar=3), SplitConfig())
+
+
+@pytest.mark.parametrize(("normal", "scar"), [(0, 3), (3, 0), (2, 1), (1, 2), (2, 2), (1, 4)])
+def test_the_counts_that_are_advised_for_too_few_cases_work(normal: int, scar: int) -> None:
+    frame, unfit = cohort(normal=normal, scar=scar), SplitConfig(fractions=(0.98, 0.01, 0.01))
+    with pytest.raises(DataError) as caught:
+        split_cases(frame, unfit)
+    advised = parse_yaml(str(caught.value).partition("a copy of the data file: ")[2])
+    split = split_cases(frame, SplitConfig.model_validate(advised))
+    assert all(cases_of(split, part) for part in PARTS)
+    assert sum(len(cases_of(split, part)) for part in PARTS) == normal + scar  # none is left out
+
+
+@pytest.mark.parametrize("counts", [{"train": 4, "val": 1, "test": 1}, {"train": {"normal": 1, "scar": 1}}])
+def test_counts_of_another_form_are_refused_with_one_that_works(counts: object) -> None:
+    form = re.escape(f"as in counts: {COUNTS}")
+    with pytest.raises(ConfigError, match=form):
+        validate(SplitConfig, {"counts": counts}, "mine.yaml")
+    split = validate(SplitConfig, {"counts": parse_yaml(COUNTS)}, "mine.yaml")
+    assert [len(cases_of(split_cases(cohort(), split), part)) for part in PARTS] == [6, 2, 2]
 
 
 @pytest.mark.parametrize("unit", ["case", "slice"])

@@ -1,6 +1,7 @@
 """The connection to an archive: who asks, how long, how much, and what is said where it fails."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -43,6 +44,12 @@ MEANING: dict[int, str] = {
 }
 """Status of HTTP -> what it means here."""
 NOT_DICOMWEB = f"answers, but not as DICOMweb does; {ROOT}"
+NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNKNOWN_PROTOCOL", re.IGNORECASE)
+"""How OpenSSL's words differ where what answers is no TLS at all."""
+PLAIN = (
+    "what answers there seems to speak plain http, not TLS ({reason}); give its port for https, or the address with "
+    "http://, where that is this machine (or a tunnel's end)"
+)
 FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (
         requests.exceptions.SSLError,
@@ -119,8 +126,10 @@ class Archive:
                 and not isinstance(error, requests.RequestException)
             ):
                 raise  # of a file of ours
-            said = next(text for kind, text in FAILURES if isinstance(error, kind))
-            raise ArchiveError(f"archive {self.address}: {said.format(reason=_reason(error))}") from None
+            said, reason = next(text for kind, text in FAILURES if isinstance(error, kind)), _reason(error)
+            if isinstance(error, requests.exceptions.SSLError) and NOT_TLS.search(reason):
+                said = PLAIN
+            raise ArchiveError(f"archive {self.address}: {said.format(reason=reason)}") from None
 
     def _refused(self, what: str, status: int) -> ArchiveError:
         where = f"archive {self.address}"

@@ -35,7 +35,8 @@ class Series:
 
     def __str__(self) -> str:
         """Say it in a list."""
-        return f"'{shorten(self.description, 40)}' ({shorten(self.modality, 16) or 'modality unknown'})"
+        modality = shorten(self.modality, 16) or "modality unknown"
+        return f"'{shorten(self.description, 40)}' ({modality}, {self.uid})"
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,9 @@ def _choose(archive: Archive, study: str, wanted: Wanted) -> list[Series]:
     if wanted.series:
         chosen = [one for one in there if one.uid in wanted.series]
         if not chosen:
-            raise StudyError(f"study {study}: has none of the series of --series; there are {listed}")
+            raise StudyError(
+                f"study {study}: has none of the series of --series; there are {listed}; give one of these UIDs"
+            )
         return chosen
     images = [one for one in there if one.modality in ("MR", "")]
     chosen = [one for one in images if search("--series-pattern", wanted.pattern, one.description)]
@@ -115,7 +118,7 @@ def _choose(archive: Archive, study: str, wanted: Wanted) -> list[Series]:
     if not chosen:
         raise StudyError(
             f"study {study}: no SeriesDescription of an MR series matches --series-pattern {shorten(wanted.pattern)}; "
-            f"there are {listed}; change the pattern, or name one in --series by its SeriesInstanceUID (0020,000E)"
+            f"there are {listed}; change the pattern, or give one of these UIDs to --series"
         )
     return chosen
 

@@ -10,7 +10,7 @@ import requests
 from pydicom.dataset import Dataset
 
 from lge_sweep.archive.connection import Archive, status_of
-from lge_sweep.archive.fetch import instances_of
+from lge_sweep.archive.fetch import Say, instances_of
 from lge_sweep.errors import StudyError
 
 REASONS: dict[int, str] = {
@@ -54,23 +54,26 @@ class Stored:
         return "; ".join(told)
 
 
-def store(archive: Archive, study: str, files: Sequence[Path]) -> Stored:
+def store(archive: Archive, study: str, files: Sequence[Path], say: Say) -> Stored:
     """Give DICOM files to an archive; those that it has, by their UIDs, are not sent.
 
     Args:
         archive: where to.
         study: StudyInstanceUID of all of them.
         files: the files; ours, so that they can be read here.
+        say: told what is done next.
 
     Raises:
         StudyError: the archive does not take one of them, or does not confirm it; the others may be stored.
         ArchiveError: the archive cannot be asked.
     """
     objects = {path.name: pydicom.dcmread(path) for path in files}
+    say(f"asking whether it has {', '.join(objects)}")
     there = tuple(name for name, one in objects.items() if _has(archive, one))
     new = {name: one for name, one in objects.items() if name not in there}
     if not new:
         return Stored(there=there)
+    say(f"storing {', '.join(new)}")
     failed, taken = _send(archive, study, list(new.values()))
     refused, changed = [], []
     for name, one in new.items():

@@ -1,6 +1,6 @@
 """Settings of a data file: where slices come from, which are used, how they are split, how grey becomes 8 bit."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -153,6 +153,10 @@ class Curate(Settings):
     one more is left out at the end, and which slices are used depends on the direction of that order."""
 
 
+COUNTS = "{train: {normal: 2, scar: 4}, val: {normal: 1, scar: 1}, test: {normal: 0, scar: 2}}"
+"""An example of split.counts."""
+
+
 class PartCounts(Settings):
     """An explicit number of units in one part, by stratum (paper Table I)."""
 
@@ -160,6 +164,13 @@ class PartCounts(Settings):
     """Units without scar."""
     scar: int = Field(ge=0)
     """Units with scar."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _two_numbers(cls, given: Any) -> Any:
+        if not isinstance(given, (dict, PartCounts)):
+            raise ValueError(f"needs two numbers, of units without and with scar, as in counts: {COUNTS}")
+        return given
 
 
 class SplitConfig(Settings):
@@ -185,7 +196,7 @@ class SplitConfig(Settings):
         if abs(sum(self.fractions) - 1) > 1e-6:
             raise ValueError(f"fractions must sum to 1, got {sum(self.fractions):g}")
         if self.counts is not None and set(self.counts) != {"train", "val", "test"}:
-            raise ValueError("counts needs train, val and test")
+            raise ValueError(f"counts needs train, val and test, as in counts: {COUNTS}")
         if self.cases is not None:
             self._check_cases(self.cases)
         return self

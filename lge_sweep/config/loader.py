@@ -1,16 +1,15 @@
 """Read `sweeps/*.yaml`, put a sweep's configuration together, and explain what is wrong with it."""
 
 import re
-import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 from lge_sweep.choices import suggest
 from lge_sweep.config.data import DataFile
+from lge_sweep.config.explain import explain
 from lge_sweep.config.schema import PhaseFile, ProfileFile, SweepConfig
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
@@ -133,69 +132,8 @@ def validate(model: type[ModelT], content: Mapping[str, Any], where: str) -> Mod
         errors = error.errors()
         # A list whose only item is wrong is also "too short" once that item is dropped: not worth saying.
         inner = {item["loc"][:-1] for item in errors}
-        lines = [_explain(model, item) for item in errors if item["type"] != "too_short" or item["loc"] not in inner]
+        lines = [explain(model, item) for item in errors if item["type"] != "too_short" or item["loc"] not in inner]
         raise ConfigError(f"{where}:", *(f"  - {line}" for line in lines)) from None
-
-
-def _explain(model: type[BaseModel], error: ErrorDetails) -> str:
-    path = _key_path(model, error["loc"])
-    key = shorten(".".join(path))
-    got = error.get("input")
-    if error["type"] == "extra_forbidden":
-        return f"{key}: unknown setting: {suggest(path[-1], _fields_at(model, path[:-1]))}"
-    if error["type"] == "missing":
-        return f"{key}: this setting is required"
-    message = error["msg"].removeprefix("Value error, ")
-    if error["type"] == "literal_error":
-        return f"{key}: unknown value {shorten(repr(got))}: {suggest(str(got), _literals(error))}"
-    if isinstance(got, dict):
-        return f"{key or 'settings'}: {message}"
-    return f"{key}: {message[0].lower() + message[1:]}, got {shorten(repr(got))}"
-
-
-def _literals(error: ErrorDetails) -> list[str]:
-    expected = str(error["ctx"]["expected"]).replace(" or ", ", ")
-    return [item.strip("' ") for item in expected.split(",")]
-
-
-def _key_path(model: type[BaseModel], location: Iterable[int | str]) -> list[str]:
-    """Drop the union tags that pydantic puts into an error's location: they are not keys of the file."""
-    path: list[str] = []
-    models: list[type[BaseModel]] = [model]
-    for part in location:
-        if isinstance(part, str) and models and not any(part in m.model_fields for m in models):
-            tagged = [m for m in models if _tag(m) == part]
-            if tagged:
-                models = tagged
-                continue
-        path.append(str(part))
-        models = [
-            inner
-            for m in models
-            if part in m.model_fields
-            for inner in _models_in(m.model_fields[str(part)].annotation)
-        ]
-    return path
-
-
-def _tag(model: type[BaseModel]) -> str | None:
-    field = model.model_fields.get("kind")
-    return str(typing.get_args(field.annotation)[0]) if field else None
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in typing.get_args(annotation) for model in _models_in(argument)]
-
-
-def _fields_at(model: type[BaseModel], path: Sequence[str]) -> list[str]:
-    models = [model]
-    for part in path:
-        models = [
-            inner for m in models if part in m.model_fields for inner in _models_in(m.model_fields[part].annotation)
-        ]
-    return sorted({name for m in models for name in m.model_fields})
 
 
 def _apply(settings: dict[str, Any], override: str) -> None:

@@ -22,6 +22,8 @@ myocardium.
 Source:
     emidec.com; creatis.insa-lyon.fr/Challenge/acdc/evaluation.html; MyoPS 2020 (Zhuang, IEEE TPAMI 2019;41:2933).
 """
+VALUES: dict[int, ClassName] = {0: "background", 1: "cavity", 2: "myocardium", 3: "scar"}
+"""An example of `values`."""
 
 
 class _Values(Settings):
@@ -31,7 +33,7 @@ class _Values(Settings):
     # Left out where it is not given, so that a sweep keeps the digest it had before there was this setting.
     labels: Codes | None = Field(None, exclude_if=lambda labels: labels is None)
     """The label codes of a public data set, instead of `values`: `emidec`, `acdc` or `myops` (MyoPS 2020)."""
-    values: dict[int, ClassName] = Field({})
+    values: dict[int, ClassName] = Field({}, examples=[VALUES])
     """Pixel value -> class. Every value that occurs in a mask must be listed."""
 
     @property
@@ -65,7 +67,9 @@ class ColourMask(Settings):
     """Masks whose RGB colour is the class."""
 
     kind: Literal["colour"]
-    colours: dict[ClassName, tuple[Channel, Channel, Channel]]
+    colours: dict[ClassName, tuple[Channel, Channel, Channel]] = Field(
+        examples=[{"background": [0, 0, 0], "cavity": [255, 255, 0], "myocardium": [0, 255, 0], "scar": [255, 0, 0]}]
+    )
     """Class -> its RGB colour, each channel 0-255 (the paper's cavity is [255, 255, 0]). Others are an error."""
 
     @property

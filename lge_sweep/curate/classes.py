@@ -12,10 +12,8 @@ NEEDED: dict[int, tuple[Label, ...]] = {
     for stage, classes in STAGES.items()
 }
 """Stage -> classes that its truth must have: those that it finds, and the cavity, which stage 2 is guided by."""
-MAP_IT = (
-    "say in source.mask which value (colour, segment, structure or contour) of the masks it is, or draw it; lge-sweep "
-    "data describe counts each class"
-)
+MAP_IT = "say in source.mask which value (colour, segment, structure or contour) of the masks it is, or draw it"
+COUNTED = "; lge-sweep data describe counts each class"
 
 
 def absent_classes(counts: Mapping[Label, int]) -> tuple[list[str], list[str]]:
@@ -57,7 +55,7 @@ def check_classes(manifest: pd.DataFrame, stages: Collection[int], measured: str
             alone = "; or train stage 1 alone, which does without: --stage 1" if 1 in set(stages) - set(needing) else ""
             findings.append(
                 f"no slice that is used ({len(manifest)} of {manifest['case'].nunique()} cases) has {_a(label)}, which "
-                f"{which} {needed}; {MAP_IT}{alone}"
+                f"{which} {needed}; {MAP_IT}{COUNTED}{alone}"
             )
             continue
         findings += [

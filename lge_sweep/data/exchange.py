@@ -26,6 +26,8 @@ Say = Callable[[str, int, int], None]
 LONGEST_FILE = 255
 """Bytes of a file's name."""
 PADDED = "pixels that are no part of the image (padding) have its lowest intensity"
+UNSPLIT = "{} case(s) cannot be split into train, val and test (at least 3 can): all are in imagesTr"
+UNSPLIT_NNUNET = ", without splits_final.json; nnU-Net trains on all of them with fold `all` instead of 0"
 HOLED = "slices that it lacks between others are written empty: its lowest intensity, labelled background"
 NO_REFLOW = "no-reflow is label 4, no-reflow, apart from scar; read back it counts as scar again, and is told apart"
 
@@ -48,10 +50,10 @@ class Dataset:
 def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
     """Write images, labels, `dataset.json`, the split, and a data file that reads them back; all of it or nothing.
 
-    Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs. Images keep the
-    exam's intensities, voxels and place; labels have the values of `Label`, and 4 for no-reflow where the truth tells
-    it. Exams are whole: what `curate.slices` would leave out is in them, and the data file keeps that setting, so that
-    it gives the same slices and the same split.
+    Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs; fewer than three
+    cases go to imagesTr and labelsTr, unsplit. Images keep the exam's intensities, voxels and place; labels have the
+    values of `Label`, and 4 for no-reflow where the truth tells it. Exams are whole: what `curate.slices` would leave
+    out is in them, and the data file keeps that setting, so that it gives the same slices and the same split.
 
     Args:
         dataset: exams and settings.
@@ -75,7 +77,9 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
     comments = Comments(
         title=f"{len(dataset.volumes)} case(s), whole exams, as a data set of {form.title}.",
         source=f"kind {settings.source.kind}; intensities, spacing and place as there; thickness of slices is lost",
-        expected="the same slices and the same split as the source's data file gives",
+        expected="the same slices and the same split as the source's data file gives"
+        if split
+        else "too few cases to be split; to look at (lge-sweep data describe) or to be put to others",
     )
     with new_data_set(output, converted, comments) as folder:
         for index, volume in enumerate(dataset.volumes):
@@ -83,29 +87,36 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
             _write_case(volume, folder, form, "Ts" if subsets.get(volume.case) == "test" else "Tr")
         say("done", len(dataset.volumes), len(dataset.volumes))
         _write_json(folder / NAME, form.describe(output.name, dataset.volumes, subsets))
-        if kind == "nnunet":
+        if kind == "nnunet" and split:
             _write_json(folder / "splits_final.json", [{part: cases_of(subsets, part) for part in ("train", "val")}])
     counts = {part: len(cases_of(subsets, part)) for part in PARTS}
+    split_notes = split.notes if split else [UNSPLIT.format(len(subsets)) + UNSPLIT_NNUNET * (kind == "nnunet")]
     made = [
         f"{output.absolute()}: {len(dataset.volumes)} case(s) for {form.title}: {counts['train']} train and "
         f"{counts['val']} val in imagesTr, {counts['test']} test in imagesTs",
-        f"next: {next_command(output)}",
+        f"next: {next_command(output, *(() if split else ('data', 'describe')))}",
     ]
     if kind == "nnunet":
         raw = shlex.quote(str(output.absolute().parent))
         check = f"nnUNet_raw={raw} nnUNetv2_plan_and_preprocess -d {int(number)} --verify_dataset_integrity"
         made.append(f"  or, with nnU-Net's other folders set: {check}")
-    return made + [f"note: {note}" for note in (*dataset.curated.notes, *split.notes, *_notes(dataset, subsets))]
+    return made + [f"note: {note}" for note in (*dataset.curated.notes, *split_notes, *_notes(dataset, subsets))]
 
 
-def _subsets(dataset: Dataset) -> tuple[Subsets, Split]:
-    """Return case -> subset; cases that explicit counts leave out are missing."""
+def _subsets(dataset: Dataset) -> tuple[Subsets, Split | None]:
+    """Return case -> subset, and the split; cases that explicit counts leave out are missing.
+
+    Where there are too few cases for any split, all of them are for training, and there is no split.
+    """
     if dataset.settings.split.unit == "slice":
         raise ConfigError(
             "split.unit is slice, which puts slices of one exam into several subsets; whole exams cannot be split so: "
             "set split.unit: case in the data file"
         )
     manifest = dataset.curated.manifest
+    ids = list(dict.fromkeys(manifest["case"].astype(str)))
+    if len(ids) < len(PARTS):
+        return dict.fromkeys(ids, "train"), None
     split = split_cases(manifest, dataset.settings.split)
     cases = dict(zip(manifest["slice"].astype(str), manifest["case"].astype(str), strict=True))
     return {cases[name]: part for name, part in split.parts.items()}, split

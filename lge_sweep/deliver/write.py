@@ -40,6 +40,10 @@ class Delivery:
 SEG, REPORT = "labels.dcm", "report.dcm"
 """In the folder of an exam: what an archive is given."""
 SEG_TOO = f"{SEG} was written too: {REPORT} refers to it"
+IN_THE_WAY = (
+    "is there already, of other images, another model or other formats; nothing is overwritten: move it, or write to "
+    "another folder"
+)
 BURDEN = "burden.csv"
 """In the folder of an exam, and of all exams beside their folders."""
 ABOUT = "about.json"
@@ -93,7 +97,7 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
     result = Result(exam, labels, model)
     folder = _folder(output, exam)
     if folder.exists():
-        raise DataError(str(folder), ["is there already; nothing is overwritten: move it, or write to another folder"])
+        raise DataError(str(folder), [f"folder {folder} {IN_THE_WAY}"])
     notes = [*unchecked_note(exam), *([SEG_TOO] if set(writers) - set(formats or writers) else [])]
     try:
         with whole_folder(folder) as unfinished:

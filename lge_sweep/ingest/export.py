@@ -69,10 +69,12 @@ def new_data_set(output: Path, settings: DataFile, comments: Comments) -> Iterat
         raise DataError(str(output), [f"cannot be written ({error.strerror}); nothing was"]) from error
 
 
-def next_command(output: Path) -> str:
-    """Return the command that uses what `new_data_set` wrote."""
+def next_command(output: Path, *verb: str) -> str:
+    """Return the command that uses what `new_data_set` wrote: `verb`, or phase 1."""
     output = output.absolute()
-    return shlex.join(["lge-sweep", "phase1", "--data", str(output / _name(output)), "--root", str(output)])
+    return shlex.join(
+        ["lge-sweep", *(verb or ("phase1",)), "--data", str(output / _name(output)), "--root", str(output)]
+    )
 
 
 def write_pairs(folder: Path, slices: Iterable[Slice], ending: str, masks: Masks) -> None:

@@ -22,6 +22,7 @@ Say = Callable[[str, int, int], None]
 PREFIX = "lge_sweep-archive-"
 """Of the folders in which images lie while they are segmented."""
 AGAIN = "run the same command again to store them"
+LATER = "run the same command again when the archive answers"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def predict_studies(
     with Archive(address, credentials) as archive:
         for number, study in enumerate(studies):
             told = _counted(say, number, len(studies))
+            made: list[Delivery] = []
             try:
                 made = _segment(archive, study, job, reading, problems, notes, told)
                 deliveries += made
@@ -87,12 +89,14 @@ def predict_studies(
             except ArchiveError as error:  # nor will it answer for the other studies
                 if not deliveries and not problems:
                     raise
-                left = len(studies) - number - 1
-                problems.append(f"{error}" + f"; studies not asked for: {left}" * bool(left))
+                problems += [
+                    str(error),
+                    *(f"study {left}: not done; {LATER}" for left in studies[number + bool(made) :]),
+                ]
                 break
     say("done", len(studies), len(studies))
     if not deliveries:
-        raise DataError(f"archive {address}", problems)
+        raise DataError(f"no exam of archive {address} is segmented", problems)
     return Predicted(tuple(deliveries), (*problems, *job.write_table()), stored, tuple(notes))
 
 
@@ -156,9 +160,8 @@ def _store(
             why = next((note for note in delivery.notes if note.startswith("no seg: ")), "it has no SEG")
             problems.append(f"study {study}: nothing to store ({why})")
             continue
-        say(f"storing {', '.join(file.name for file in files)}")
         try:
-            stored[delivery.folder] = str(store(archive, study, files))
+            stored[delivery.folder] = str(store(archive, study, files, say))
         except ArchiveError as error:
             raise type(error)(f"{error}; the results are in {delivery.folder}; {AGAIN}") from None
     return stored

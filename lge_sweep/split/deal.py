@@ -54,7 +54,7 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
     column = "case" if settings.unit == "case" else "slice"
     has_scar = manifest.groupby(column, sort=True)["has_scar"].any()
     dealt = _drawn(has_scar, settings) if settings.cases is None else _named(has_scar, settings.cases)
-    _check_parts(dealt, len(has_scar), settings)
+    _check_parts(dealt, has_scar, settings)
     used = manifest[manifest[column].isin(list(dealt))]
     parts = {str(slice_id): dealt[str(unit)] for slice_id, unit in zip(used["slice"], used[column], strict=True)}
     leaks = audit(used.assign(part=[parts[str(slice_id)] for slice_id in used["slice"]]), settings)
@@ -127,16 +127,32 @@ def largest_remainder(total: int, shares: Sequence[float]) -> list[int]:
     return sizes
 
 
-def _check_parts(dealt: Mapping[str, Part], units: int, settings: SplitConfig) -> None:
+def _check_parts(dealt: Mapping[str, Part], has_scar: "pd.Series[bool]", settings: SplitConfig) -> None:
     empty = [part for part in PARTS if part not in dealt.values()]
-    if empty:
-        raise DataError(
-            "split",
-            [
-                f"{units} {settings.unit}s are too few: no {settings.unit} is left for {' and '.join(empty)}; "
-                "add data, change split.fractions, or give numbers in split.counts"
-            ],
+    if not empty:
+        return
+    units, unit = len(has_scar), settings.unit
+    rule = f"no {unit} is left for {' and '.join(empty)}"
+    if units < len(PARTS):
+        told = f"{units} {unit}(s) are too few: {rule}; add data, at least {len(PARTS)} {unit}s in all"
+    else:
+        scar = int(has_scar.sum())
+        told = (
+            f"{units} {unit}s are too few for split.fractions {list(settings.fractions)}: {rule}; add data, or write "
+            f"under `split:` in a copy of the data file: {_counts_that_work(units - scar, scar)}"
         )
+    raise DataError("split", [told])
+
+
+def _counts_that_work(normal: int, scar: int) -> str:
+    """Return counts that leave no part empty, as YAML: scar in each part if there is enough, most in train."""
+    filled = PARTS if scar >= len(PARTS) else ("train", "test")[:scar]
+    scars = {part: int(part in filled) for part in PARTS}
+    normals = {part: int(part not in filled) for part in PARTS}
+    scars["train"] += scar - sum(scars.values())
+    normals["train"] += normal - sum(normals.values())
+    each = (f"{part}: {{normal: {normals[part]}, scar: {scars[part]}}}" for part in PARTS)
+    return f"counts: {{{', '.join(each)}}}"
 
 
 def _class_notes(manifest: pd.DataFrame, parts: Mapping[str, Part]) -> list[str]:

@@ -6,6 +6,7 @@ from optuna_dashboard import wsgi
 
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import PageServer
+from lge_sweep.paths import first_command
 from lge_sweep.sweep.journal import JOURNAL, open_journal
 from lge_sweep.terminal import say
 
@@ -24,7 +25,7 @@ def serve(runs: Path, port: int, browser: bool) -> None:
         RunsError: there is nothing to show, it cannot be read, or the port is taken.
     """
     if not (runs / JOURNAL).is_file():
-        raise RunsError(f"{runs}: no sweep yet; begin with 'make phase1' (lge-sweep phase1)")
+        raise RunsError(f"{runs}: no sweep yet; {first_command(runs)}")
     with PageServer(port) as server:
         application = wsgi(open_journal(runs))
         say(f"Optuna dashboard of {runs}, to look at:")

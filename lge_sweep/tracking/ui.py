@@ -9,6 +9,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import NAMES, READING, PageServer, refuse
+from lge_sweep.paths import first_command
 from lge_sweep.terminal import say
 from lge_sweep.tracking.database import DATABASE, database_uri
 from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
@@ -45,7 +46,7 @@ def serve(runs: Path, port: int, browser: bool) -> None:
         RunsError: there is nothing to show, or the port is taken.
     """
     if not (runs / DATABASE).is_file():
-        raise RunsError(f"{runs}: no runs yet; begin with 'make phase1' (lge-sweep phase1)")
+        raise RunsError(f"{runs}: no runs yet; {first_command(runs)}")
     with PageServer(port) as server:
         experiment = Tracker(runs).experiment
         for name in [name for name in os.environ if name.startswith(NOT_INHERITED)]:
