@@ -209,7 +209,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "no keys": (
         lambda root: describe(root, labels=None, channel_names={"x": "LGE"}),
-        "dataset.json: - channel_names.x.[key]: input should be a valid integer, unable to parse string as an integer, "
+        "dataset.json: - channel_names.x: input should be a valid integer, unable to parse string as an integer, "
         "got 'x' - labels: this setting is required",
     ),
     "region": (

@@ -22,6 +22,7 @@ from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file, list_files
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import MI
+from lge_sweep.ingest.masks import not_listed
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
@@ -141,10 +142,8 @@ def _lay(
     classes = {key.casefold(): found for key, found in mask.contours.items()}
     found = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
     if found is None:
-        findings.append(
-            f"{name} is not in source.mask.contours (known: {', '.join(mask.contours)}); give its class there, "
-            "background if it is of no use"
-        )
+        said = not_listed("contour", [drawn.name], "source.mask.contours", mask.contours)
+        findings += [said] if said not in findings else []  # once, not once a slice
     elif found != "background":
         points = drawn.points[:, ::-1]
         if len(points) < FEWEST:

@@ -16,6 +16,7 @@ from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import check_size
+from lge_sweep.ingest.masks import not_listed
 from lge_sweep.ingest.seg_place import place_frames, sources
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
@@ -114,9 +115,7 @@ def _classes(seg: Dataset, mask: SegMask) -> dict[int, str]:
     titles = {int(segment.SegmentNumber): str(segment.SegmentLabel) for segment in seg.SegmentSequence}
     titles.pop(_background(seg), None)
     if unknown := [title for title in titles.values() if title.strip().casefold() not in known]:
-        raise UnusableError(
-            f"segment '{unknown[0][:40]}' is not in source.mask.segments (known: {', '.join(mask.segments)})"
-        )
+        raise UnusableError(not_listed("segment", unknown, "source.mask.segments", mask.segments))
     return {number: known[title.strip().casefold()] for number, title in titles.items()}
 
 

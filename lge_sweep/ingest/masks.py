@@ -1,6 +1,6 @@
 """Mask files of images: colours or index values become classes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from lge_sweep.config.masks import ColourMask, IndexMask, NiftiMask
 from lge_sweep.ingest.grey_files import opacity
 from lge_sweep.ingest.image_files import read_image
 from lge_sweep.labels import CLASS_CODES, Label
+from lge_sweep.text import shorten
 
 SHALLOW = {"1": "1-bit grey", "L": "8-bit grey", "LA": "8-bit grey with alpha"}
 DEEP = {"I": "32-bit integers", "F": "floating-point numbers"} | dict.fromkeys(
@@ -142,3 +143,18 @@ def _from_colours(image: Image.Image, mask: ColourMask, what: str) -> NDArray[np
 def _more(unknown: Sequence[float], noun: str) -> str:
     others = len(unknown) - 1
     return f" (and {others} other {noun}{'s' if others > 1 else ''})" if others else ""
+
+
+def not_listed(noun: str, names: Sequence[str], setting: str, known: Iterable[str]) -> str:
+    """Say that a file's parts are not in the setting that gives parts their classes.
+
+    >>> not_listed("structure", ["RV"], "source.mask.structures", ["LV"])
+    "structure 'RV' is not in source.mask.structures (known: LV); give its class there, background if it is of no use"
+    """
+    named = ", ".join(f"'{shorten(name, 40)}'" for name in dict.fromkeys(names))
+    one = len(set(names)) == 1
+    are, its, it_is = ("is", "its class", "it is") if one else ("are", "their classes", "they are")
+    return (
+        f"{noun}{'s' * (not one)} {named} {are} not in {setting} (known: {', '.join(known)}); give {its} there, "
+        f"background if {it_is} of no use"
+    )

@@ -15,6 +15,7 @@ from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import MI, POSITION_MM
+from lge_sweep.ingest.masks import not_listed
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
@@ -127,10 +128,7 @@ def _used(structures: Sequence[Structure], mask: RtstructMask) -> list[Structure
     """Return the structures whose class is not the background; each must be listed."""
     known = {name.strip().casefold(): found for name, found in mask.structures.items()}
     if unknown := [structure.name for structure in structures if structure.name.casefold() not in known]:
-        raise UnusableError(
-            f"structure '{shorten(unknown[0], 40)}' is not in source.mask.structures (known: "
-            f"{', '.join(mask.structures)}); give its class there, background if it is of no use"
-        )
+        raise UnusableError(not_listed("structure", unknown, "source.mask.structures", mask.structures))
     used = [structure for structure in structures if known[structure.name.casefold()] != "background"]
     if not used:
         raise UnusableError("has no contour of a structure that source.mask.structures gives a class to")
