@@ -818,7 +818,7 @@ def two_segmentations(root: Path) -> Iterator[list[str]]:
     yield studies(root, mask={"kind": "seg"})
 
 
-@advice("is not in source.mask.segments (known: Heart, Wall, Scar)")
+@advice("are not in source.mask.segments (known: Heart, Wall, Scar)")
 def a_segment_that_is_not_listed(root: Path) -> Iterator[list[str]]:
     sources = [pydicom.dcmread(file) for file in series(root / "A")]
     names = ("LV cavity", "Myocardium", "Scar")
