@@ -21,7 +21,7 @@ from lge_sweep.deliver import ModelFacts, deliver
 from lge_sweep.ingest import Exam, Volume, survey
 from lge_sweep.ingest.dicom import COPIES
 from lge_sweep.ingest.dicom_studies import SAME_STUDY
-from lge_sweep.ingest.exams import BESIDE, read_exams
+from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.label_maps import MOST_VALUES, as_label_map
 from lge_sweep.ingest.nifti_exams import ASKED, NAMED
@@ -146,7 +146,6 @@ def test_what_lies_beside_dicom_files_is_noted_without_names(tmp_path: Path) -> 
     series(tmp_path / "A", StudyInstanceUID="1.1")
     for name in ("Doe.zip", "Jane.jpg", "DICOMDIR", "viewer.exe", "x.txt"):
         (tmp_path / "A" / name).touch()
-    nifti(tmp_path / "A" / "Doe.nii.gz")
     series(tmp_path / "B", StudyInstanceUID="1.2", PatientID="B")
     (tmp_path / "C.zip").touch()
     (tmp_path / "D").mkdir()
@@ -155,7 +154,7 @@ def test_what_lies_beside_dicom_files_is_noted_without_names(tmp_path: Path) -> 
     exams, findings, notes = look(tmp_path)
     assert [exam.case for exam in exams] == ["A", "B"]
     assert notes == ["files of kinds that are not read: 1 .jpg (shot.jpg)"]
-    assert exams[0].notes == (BESIDE, "files in its folder were not read: 1 .zip, 1 .jpg")
+    assert exams[0].notes == ("files in its folder were not read: 1 .zip, 1 .jpg",)
     assert exams[1].notes == ()
     assert [finding.split(";")[0] for finding in findings] == [
         "C.zip: is not read", "D: holds no DICOM file and no NIfTI file, only 1 .gz (IM0.dcm.gz)",
@@ -168,6 +167,28 @@ def test_what_was_written_beside_an_exam_is_not_noted(tmp_path: Path) -> None:
     (tmp_path / "A" / "out" / "x.zip").touch()
     (exam,), findings, notes = look(tmp_path / "A", skip={(tmp_path / "A" / "out").resolve()})
     assert (exam.notes, findings, notes) == ((), [], [])
+
+
+def test_nifti_files_beside_dicom_files_are_named_and_images_among_them_are_a_finding(tmp_path: Path) -> None:
+    """Another patient's exam was dropped as a mask, unnamed."""
+    series(tmp_path / "A", StudyInstanceUID="1.1")
+    series(tmp_path / "B", StudyInstanceUID="1.2", PatientID="B")
+    for name in ("A", "B"):
+        nifti(tmp_path / name / "masks" / "m.nii.gz", labels())
+    exams, findings, notes = look(tmp_path)
+    assert ([exam.case for exam in exams], [exam.notes for exam in exams], findings) == (["A", "B"], [(), ()], [])
+    assert notes == [
+        "2 files left out as label maps, such as A/masks/m.nii.gz (3 different whole numbers, 99% of it 0, beside "
+        "DICOM files); if it is an image, give the file itself"
+    ]
+    other = nifti(tmp_path / "A" / "other.nii.gz")
+    exams, (finding,), _ = look(tmp_path)
+    assert len(exams) == 2
+    assert finding.startswith("A/other.nii.gz: looks like an image, and was not read")
+    (tmp_path / "C").mkdir()
+    other.rename(tmp_path / "C" / "other.nii.gz")
+    exams, findings, _ = look(tmp_path)
+    assert ([exam.case for exam in exams], findings) == (["A", "B", "C"], [])
 
 
 def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
@@ -246,7 +267,7 @@ def test_what_looks_like_a_label_map_and_is_not_called_one_is_a_finding_unless_i
 def test_label_maps_alone_are_a_finding(tmp_path: Path) -> None:
     nifti(tmp_path / "labelsTr" / "P1.nii.gz", labels())
     exams, (finding,), _ = look(tmp_path)
-    assert (exams, finding[:50]) == ([], "holds no image: P1.nii.gz: left out as a label map")
+    assert (exams, finding[:50]) == ([], "holds no image: labelsTr/P1.nii.gz: left out as a ")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +301,13 @@ def test_layouts_of_nnunet_and_acdc(tmp_path: Path) -> None:
         (tmp_path / "acdc" / f"patient{k}" / "Info.cfg").touch()
     for name, cases in (("nnunet", ["P0_0000", "P1_0000"]), ("acdc", ["patient0", "patient1"])):
         exams, findings, notes = look(tmp_path / name)
-        assert ([exam.case for exam in exams], findings, len(notes)) == (cases, [], 2)
+        assert ([exam.case for exam in exams], findings, len(notes)) == (cases, [], 1)
+    assert notes[0].startswith(
+        "2 files left out as label maps, such as patient0/patient0_frame01_gt.nii.gz (3 different"
+    )
+    assert look(tmp_path / "acdc" / "patient0" / "patient0_frame01_gt.nii.gz")[1] == [
+        "patient0_frame01_gt.nii.gz: slice 2: every pixel has the same grey level, 0; nothing can be seen"
+    ]
 
 
 # --------------------------------------------------------------------------------------------------------- DICOM series

@@ -17,7 +17,7 @@ from lge_sweep.ingest.dicom_header import dicom_files, read_header
 from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
 from lge_sweep.ingest.files import check_file, closed, is_below, list_files, subfolders
 from lge_sweep.ingest.nifti import is_nifti, only_nifti
-from lge_sweep.ingest.nifti_exams import Candidate, read_nifti_exams, stem
+from lge_sweep.ingest.nifti_exams import Candidate, pass_over, read_nifti_exams, stem
 from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed
 from lge_sweep.ingest.volume import Exam, UnusableError
 from lge_sweep.text import natural
@@ -29,7 +29,6 @@ IMAGES = str(NiftiFolders.model_fields["images"].default)
 NO_WINDOW = "the model was trained on grey levels of DICOM windows, which a NIfTI file does not hold"
 NOTHING = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
 UNPACK = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
-BESIDE = "NIfTI files beside its DICOM files were not read (taken for masks)"
 
 
 def read_exams(
@@ -46,8 +45,8 @@ def read_exams(
     """Read what is to be segmented; one bad exam does not keep the others from being read.
 
     `path` is one exam or a folder of exams. DICOM: a file, the folder of a study, or a folder of such folders. NIfTI: a
-    file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of such folders. Other
-    NIfTI files are taken for masks and passed over where there are DICOM files; label maps among NIfTI files are left
+    file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of such folders. NIfTI
+    files in the folder of a DICOM exam are passed over (see `pass_over`); label maps among other NIfTI files are left
     out (see `read_nifti_exams`). A folder in which there is no exam is a finding, too, and so is a file that could be
     an exam and is of a kind that is not read.
 
@@ -88,10 +87,13 @@ def read_exams(
         raise DataError(str(path), [_as_options(finding) for finding in (*absent, *findings)])
     if not named and not studies and not findings:
         findings.append(NOTHING.format(holds(path)))
-    exams = read_nifti_exams(named, case_ids, findings, said, given=not path.is_dir())
+    root = path if path.is_dir() else path.parent
+    exams = read_nifti_exams(named, root, case_ids, findings, said, given=not path.is_dir())
     if window:
         exams = [replace(exam, notes=(*exam.notes, NO_WINDOW)) for exam in exams]
-    exams += read_cases(source, studies, lambda *of: _read_dicom(source, skip, *of), findings, follow_ups=True)
+    exams += read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings, follow_ups=True)
+    if path.is_dir():
+        pass_over(_beside(studies, named, skip), root, findings, said)
     if not exams and not findings:
         findings.append(f"holds no image: {'; '.join(said)}")
     return sorted(exams, key=lambda exam: natural(exam.case)), [_as_options(finding) for finding in findings]
@@ -178,9 +180,15 @@ def _one_file(path: Path, findings: list[str]) -> list[Study]:
         return []
 
 
-def _read_dicom(
-    source: DicomFolders, skip: Collection[Path], study: Study, case: str, problems: list[str]
-) -> Exam | None:
+def _beside(studies: Sequence[Study], named: Sequence[Candidate], skip: Collection[Path]) -> list[Path]:
+    """Return the NIfTI files in the folders of DICOM exams, each once."""
+    folders = dict.fromkeys(study.folder for study in studies)
+    files = {file: None for folder in folders for file in list_files(folder, deep=True) if is_nifti(file)}
+    read = {candidate.path for candidate in named}
+    return [file for file in files if file not in read and not is_below(file, skip)]
+
+
+def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[str]) -> Exam | None:
     """Read one study; an exam of which files are unreadable is refused, because slices of it may be missing."""
     if study.unreadable:
         files = f"{study.unreadable} file{'s' * (study.unreadable > 1)}"
@@ -190,9 +198,7 @@ def _read_dicom(
     series = read_series(source, study, problems)
     if series is None or problems:
         return None
-    exam = as_exam(case, *series)
-    beside = [file for file in list_files(study.folder, deep=True) if is_nifti(file) and not is_below(file, skip)]
-    return replace(exam, notes=(*exam.notes, BESIDE)) if beside else exam
+    return as_exam(case, *series)
 
 
 # -------------------------------------------------------------------------------------------------------------- NIfTI

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 TEXTS = (".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".toml", ".pdf", ".html", ".htm",
@@ -23,7 +23,7 @@ WORKSPACES = (".cvi42wsx", ".cvi42ws")
 RAW = (".img", ".hdr", ".raw", ".dat", ".par", ".rec")
 """Endings of files that hold volumes, or DICOM."""
 MOST = 4
-"""Kinds that a sentence names."""
+"""Kinds, or names, that a sentence names."""
 
 
 def kind(path: Path) -> str:
@@ -60,3 +60,13 @@ def listed(files: Iterable[Path], *, examples: bool = True) -> str:
     ]
     others = len(told) - MOST
     return ", ".join(told[:MOST]) + (f" and {others} other kind{'s' * (others > 1)}" if others > 0 else "")
+
+
+def named(names: Sequence[str]) -> str:
+    """Return the first of several names, and how many more there are.
+
+    >>> named(["a", "b"]), named(["a", "b", "c", "d", "e", "f"])
+    ('a, b', 'a, b, c, d and 2 more')
+    """
+    more = len(names) - MOST
+    return ", ".join(names[:MOST]) + f" and {more} more" * (more > 0)
