@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lge_sweep.config.data import ImagePairs, NiftiFolders, NnunetDataset, Phantom, Source
 from lge_sweep.errors import DataError
+from lge_sweep.ingest.hidden import hidden_exams
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.plausible_truth import with_doubts
@@ -68,7 +69,17 @@ def _survey(source: Source, root: Path | None) -> tuple[list[Volume], DataError 
         from lge_sweep.ingest.dicom import read_dicom
 
         volumes = read_dicom(source, folder, findings)
+    findings += _hidden(source, folder)
     return volumes, DataError(str(folder), findings) if findings else None
+
+
+def _hidden(source: Source, root: Path) -> list[str]:
+    """Say what is hidden where exams are looked for, but for folders that the settings name."""
+    names = [str(getattr(source, setting, "")) for setting in ("images", "labels", "masks")]
+    places = [root / name for name in names if name] if isinstance(source, ImagePairs) else [root]
+    return hidden_exams(
+        root, list(dict.fromkeys(places)), known={Path(name).parts[-1] for name in names if Path(name).parts}
+    )
 
 
 def _simulated(source: Phantom) -> tuple[list[Volume], DataError | None]:

@@ -16,6 +16,7 @@ from lge_sweep.ingest.dicom import as_exam, read_cases, read_series, unknown_ser
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
 from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
 from lge_sweep.ingest.files import check_file, closed, is_below, list_files, subfolders
+from lge_sweep.ingest.hidden import hidden_exams
 from lge_sweep.ingest.nifti import is_nifti, only_nifti
 from lge_sweep.ingest.nifti_exams import Candidate, pass_over, read_nifti_exams, stem
 from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed
@@ -94,6 +95,7 @@ def read_exams(
     exams += read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings, follow_ups=True)
     if path.is_dir():
         pass_over(_beside(studies, named, skip), root, findings, said)
+        findings += hidden_exams(path, [path], skip=skip)
     if not exams and not findings:
         findings.append(f"holds no image: {'; '.join(said)}")
     return sorted(exams, key=lambda exam: natural(exam.case)), [_as_options(finding) for finding in findings]

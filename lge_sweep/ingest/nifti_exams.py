@@ -18,6 +18,7 @@ from lge_sweep.ingest.volume import Exam
 ASKED = "looks like a label map ({}), not like an image; segmented because the file itself was given"
 GIVE_IT = "if it is an image, give the file itself"
 OUT_OF_IT = "if it is another exam, move it out of the DICOM exam's folder into one of its own, else elsewhere"
+BY_NAME = "by its name"
 NAMED = "its name is that of a label map, its content is that of an image; segmented"
 
 
@@ -98,14 +99,20 @@ def pass_over(files: Iterable[Path], root: Path, findings: list[str], notes: lis
         findings: what could be an exam, and what cannot be read; appended to.
         notes: what was left out; appended to.
     """
-    read = _read([Candidate("", path) for path in files], root, findings)
-    images = [item.where for item in read if item.labels is None]
+    images, label_maps = [], []
+    for item in _read([Candidate("", path) for path in files], root, findings):
+        path = item.candidate.path
+        why = item.labels or (BY_NAME if is_named_as_label_map(path, stem(path)) else None)
+        if why:
+            label_maps.append((item.where, f"{why}, beside DICOM files"))
+        else:
+            images.append(item.where)
     if images:
         look = "looks like an image, and was" if len(images) == 1 else "look like images, and were"
         findings.append(
             f"{named(images)}: {look} not read, as NIfTI files beside DICOM files are taken for masks; {OUT_OF_IT}"
         )
-    notes += _left_out([(item.where, f"{item.labels}, beside DICOM files") for item in read if item.labels])
+    notes += _left_out(label_maps)
 
 
 def _read(candidates: Iterable[Candidate], root: Path, findings: list[str]) -> list[_Read]:
