@@ -4,6 +4,7 @@ from pathlib import Path
 
 from lge_sweep.config.data import ImagePairs, NiftiFolders, NnunetDataset, Phantom, Source
 from lge_sweep.errors import DataError
+from lge_sweep.ingest.copies import with_copies
 from lge_sweep.ingest.hidden import hidden_exams
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
@@ -34,7 +35,7 @@ def read(source: Source, root: Path | None = None) -> list[Volume]:
 
 
 def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], DataError | None]:
-    """Read what can be read of a source; a truth that does not look like that of its images gets a note.
+    """Read what can be read of a source; copies, and a truth that does not look like that of its images, get a note.
 
     Args:
         source: the kind of source and its settings.
@@ -47,7 +48,7 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
         DataError: there is no such root.
     """
     volumes, problem = _survey(source, root)
-    return with_doubts(volumes), problem
+    return with_copies(with_doubts(volumes)), problem
 
 
 def _survey(source: Source, root: Path | None) -> tuple[list[Volume], DataError | None]:
