@@ -4,6 +4,8 @@ Every `LgeSweepError` is a mistake or a circumstance its user can act on; the co
 with exit code 2. Anything else that escapes is a bug of ours and keeps its traceback.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from lge_sweep.text import shorten
 
 LONGEST_LINE = 2000
 """Characters of a line of a message; a safeguard, as what is quoted in it is short already."""
+ALIKE = 4
+"""So many findings that differ in the case's name only are one line."""
+NAMED = 4
+"""Other cases that such a line names."""
 
 
 class LgeSweepError(Exception):
@@ -23,6 +29,28 @@ class LgeSweepError(Exception):
             lines: what names, values and libraries say in them is made printable here.
         """
         super().__init__("\n".join(shorten(line, LONGEST_LINE) for line in lines))
+
+
+def grouped(findings: Sequence[str]) -> list[str]:
+    """Join findings that are the same but for the name they begin with, that of a case, a folder or a file.
+
+    >>> grouped([f"P{k}/Images: is missing" for k in range(7)] + ["P8: is empty"])
+    ['P0/Images: is missing (and 6 more alike: P1, P2, P3, P4 and others)', 'P8: is empty']
+    """
+    alike: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for finding in findings:
+        name = re.split("[:/]", finding, maxsplit=1)[0]
+        nameless = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", finding) if name else finding
+        alike[nameless].append((name, finding))
+    lines = []
+    for members in alike.values():
+        (_, first), *others = members
+        if len(members) < ALIKE:
+            lines += [finding for _, finding in members]
+        else:
+            names = ", ".join(name for name, _ in others[:NAMED]) + " and others" * (len(others) > NAMED)
+            lines.append(f"{first} (and {len(others)} more alike: {names})")
+    return lines
 
 
 class ConfigError(LgeSweepError):
@@ -42,7 +70,7 @@ class DataError(LgeSweepError):
         self.where = where
         self.findings = tuple(findings)
         count = "1 problem" if len(self.findings) == 1 else f"{len(self.findings)} problems"
-        super().__init__(f"{where}: {count}", *(f"  - {finding}" for finding in self.findings))
+        super().__init__(f"{where}: {count}", *(f"  - {line}" for line in grouped(self.findings)))
 
 
 class IncompleteError(LgeSweepError):
@@ -55,7 +83,7 @@ class IncompleteError(LgeSweepError):
             done: how many were done.
             problems: what was wrong with the others, one sentence each.
         """
-        super().__init__(f"{done} exam(s) done; not done:", *(f"  - {problem}" for problem in problems))
+        super().__init__(f"{done} exam(s) done; not done:", *(f"  - {line}" for line in grouped(problems)))
 
 
 class WeightsError(LgeSweepError):

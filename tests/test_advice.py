@@ -559,6 +559,26 @@ def hidden_exams(root: Path) -> Iterator[list[str]]:
     yield exams(root, 2)
 
 
+@advice(*["A: has no folder masks/, in which its masks (a NIfTI file) are looked for; put them there, name"] * 2)
+def masks_that_lie_elsewhere(root: Path) -> Iterator[list[str]]:
+    (study(root) / "masks").rename(root / "A" / "truth")
+    yield studies(root)
+    assert studies(root, masks="truth") == []
+    yield studies(root)
+    (root / "A" / "truth").rename(root / "A" / "masks")
+    yield studies(root)
+
+
+@advice("A/Images: is missing; put the case's image there, or say in source.images where it is")
+def images_that_lie_elsewhere(root: Path) -> Iterator[list[str]]:
+    case(root)
+    case(root, "B")
+    for name in ("A", "B"):
+        (root / name / "Images").rename(root / name / "LGE")
+    yield folders(root)
+    yield folders(root, images="LGE")
+
+
 @advice("cannot be looked into (Permission denied); get the right to read it, or remove it")
 def a_folder_that_may_not_be_read(root: Path) -> Iterator[list[str]]:
     series(root / "A", StudyInstanceUID="1.1")

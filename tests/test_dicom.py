@@ -828,7 +828,11 @@ def test_a_nifti_mask_that_does_not_fit(tmp_path: Path, labels: Any, matrix: Any
 
 def test_a_nifti_mask_that_is_missing(tmp_path: Path) -> None:
     series(tmp_path / "exam")
-    assert "exam: exam/masks: is missing; expected one of .nii" in the_finding(tmp_path)
+    assert the_finding(tmp_path) == (
+        "exam: has no folder masks/, in which its masks (a NIfTI file) are looked for; put them there, name their "
+        "folder in source.masks (. is the case's own), or say in source.mask.kind what they are: seg, rtstruct, cvi42, nifti, "
+        "index, colour"
+    )
 
 
 def test_a_seg_of_other_instances(tmp_path: Path) -> None:

@@ -259,7 +259,7 @@ def test_folders_that_hold_no_case(tmp_path: Path) -> None:
     save(tmp_path / "C" / "Images" / "second.nii", grey())
     expected = "expected one of .nii or .nii.gz, and a folder a case"
     assert findings(tmp_path) == [
-        f"A/Images: is missing; {expected}",
+        "A/Images: is missing; put the case's image there, or say in source.images where it is",
         f"B/Images: holds no NIfTI file; {expected}",
         f"C/Images: holds several NIfTI files (C.nii.gz, second.nii); {expected}",
     ]

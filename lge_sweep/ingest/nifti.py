@@ -116,14 +116,17 @@ def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     if problem := closed(folder) or (closed(inner) if inner.is_dir() else None):
         findings.append(f"{where}: {problem}")
         return None
-    there = list_files(inner) if inner.is_dir() else []
+    if not inner.is_dir():
+        findings.append(f"{where}: is missing; put the case's image there, or say in source.images where it is")
+        return None
+    there = list_files(inner)
     files = [path for path in there if is_nifti(path)]
     others = listed(path for path in there if not is_nifti(path) and not is_aside(path))
     if len(files) == 1:
         if others:
             findings.append(f"{where}: files of kinds that are not read: {others}; {CONVERT}")
         return files[0]
-    holds = "holds no NIfTI file" + f", only {others}" * bool(others) if inner.is_dir() else "is missing"
+    holds = "holds no NIfTI file" + f", only {others}" * bool(others)
     if files:
         holds = f"holds several NIfTI files ({', '.join(path.name for path in files[:4])})"
     findings.append(f"{where}: {holds}; expected one of {' or '.join(SUFFIXES)}, and a folder a case")
