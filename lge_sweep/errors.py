@@ -37,20 +37,19 @@ def grouped(findings: Sequence[str]) -> list[str]:
     >>> grouped([f"P{k}/Images: is missing" for k in range(7)] + ["P8: is empty"])
     ['P0/Images: is missing (and 6 more alike: P1, P2, P3, P4 and others)', 'P8: is empty']
     """
-    alike: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for finding in findings:
-        name = re.split("[:/]", finding, maxsplit=1)[0]
-        nameless = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", finding) if name else finding
-        alike[nameless].append((name, finding))
-    lines = []
-    for members in alike.values():
-        (_, first), *others = members
-        if len(members) < ALIKE:
-            lines += [finding for _, finding in members]
-        else:
-            names = ", ".join(name for name, _ in others[:NAMED]) + " and others" * (len(others) > NAMED)
-            lines.append(f"{first} (and {len(others)} more alike: {names})")
-    return lines
+    names = [re.split("[:/]", finding, maxsplit=1)[0] for finding in findings]
+    alike: dict[str, list[int]] = defaultdict(list)
+    for place, (name, finding) in enumerate(zip(names, findings, strict=True)):
+        alike[re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", finding) if name else finding].append(place)
+    lines = dict(enumerate(findings))
+    for first, *others in alike.values():
+        if len(others) + 1 < ALIKE:
+            continue
+        listed = ", ".join(names[place] for place in others[:NAMED]) + " and others" * (len(others) > NAMED)
+        lines[first] += f" (and {len(others)} more alike: {listed})"
+        for place in others:
+            del lines[place]
+    return list(lines.values())
 
 
 class ConfigError(LgeSweepError):

@@ -803,6 +803,7 @@ def test_names_that_do_not_tell_masks_or_images_apart(tmp_path: Path) -> None:
 
 def test_image_masks_for_a_multi_frame_file(tmp_path: Path) -> None:
     write(enhanced(grey(), [0, 1, 2]), tmp_path / "exam" / "multi")
+    (tmp_path / "exam" / "masks").mkdir()
     assert "a multi-frame file cannot have mask images" in the_finding(tmp_path, source("index"))
 
 
@@ -830,8 +831,8 @@ def test_a_nifti_mask_that_is_missing(tmp_path: Path) -> None:
     series(tmp_path / "exam")
     assert the_finding(tmp_path) == (
         "exam: has no folder masks/, in which its masks (a NIfTI file) are looked for; put them there, name their "
-        "folder in source.masks (. is the case's own), or say in source.mask.kind what they are: seg, rtstruct, cvi42, nifti, "
-        "index, colour"
+        "folder in source.masks (. is the case's own), or say in source.mask.kind what they are: seg, rtstruct, cvi42, "
+        "nifti, index, colour"
     )
 
 

@@ -1,5 +1,7 @@
 """Read a folder a case, with the image and the mask as NIfTI files (the layout of the EMIDEC challenge)."""
 
+import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -145,8 +147,10 @@ def attempt(reader: Callable[[Path], T], path: Path, where: str, findings: list[
         return reader(path)
     except UnusableError as error:
         findings.append(f"{where}: {error}")
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        findings.append(f"{where}: broken NIfTI file: its gzip compression is cut off or damaged; get it again")
     except Exception as error:  # nibabel raises whatever broken bytes lead to; its messages may quote them
-        findings.append(f"{where}: broken NIfTI file ({type(error).__name__})")
+        findings.append(f"{where}: broken NIfTI file ({type(error).__name__}); get it again")
     return None
 
 
