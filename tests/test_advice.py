@@ -579,6 +579,25 @@ def images_that_lie_elsewhere(root: Path) -> Iterator[list[str]]:
     yield folders(root, images="LGE")
 
 
+@advice("A.zip: is an archive (.zip), which is not read; unpack it and give the folder with its files")
+def an_archive_that_is_given(root: Path) -> Iterator[list[str]]:
+    series(root / "A")
+    archive = Path(shutil.make_archive(str(root / "A"), "zip", root / "A"))
+    yield exams(archive)
+    shutil.unpack_archive(archive, root / "unpacked")
+    yield exams(root / "unpacked")
+
+
+@advice("A.nii.gz: broken NIfTI file: its gzip compression is cut off or damaged; get it again")
+def a_file_that_is_cut_off(root: Path) -> Iterator[list[str]]:
+    path = nifti(root / "A.nii.gz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    yield exams(path)
+    path.write_bytes(whole)
+    yield exams(path)
+
+
 @advice("cannot be looked into (Permission denied); get the right to read it, or remove it")
 def a_folder_that_may_not_be_read(root: Path) -> Iterator[list[str]]:
     series(root / "A", StudyInstanceUID="1.1")

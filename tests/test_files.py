@@ -191,6 +191,39 @@ def test_nifti_files_beside_dicom_files_are_named_and_images_among_them_are_a_fi
     assert ([exam.case for exam in exams], findings) == (["A", "B", "C"], [])
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("P1.zip", "is an archive (.zip), which is not read; unpack it and give the folder with its files"),
+        ("P1.tar.gz", "is an archive (.tar.gz), which is not read; unpack it and give the folder with its files"),
+        (
+            "P1.JPG",
+            "is a picture or a film (.jpg), which is no exam; give the DICOM or NIfTI files that it was made from",
+        ),
+        (
+            "P1.png",
+            "is a picture or a film (.png), which is no exam; give the DICOM or NIfTI files that it was made from",
+        ),
+        ("P1.mha", "holds a volume in a format that is not read (.mha); convert it to DICOM or NIfTI, and give that"),
+        ("P1.txt", "is no image (.txt); give a DICOM or NIfTI file, or a folder of exams"),
+        ("DICOMDIR", "is no image (no ending); give a DICOM or NIfTI file, or a folder of exams"),
+        (
+            "IM1",
+            "not a DICOM file (no 'DICM' at byte 128), or cut off before it; give a DICOM or NIfTI file, or a folder "
+            "of exams",
+        ),
+    ],
+)
+def test_a_file_of_another_kind_that_is_given_is_told_what_to_give(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / name).write_bytes(b"PK" * 200)
+    assert look(tmp_path / name)[1] == [f"{name}: {told}"]
+
+
+def test_a_dicom_file_of_another_ending_is_read(tmp_path: Path) -> None:
+    write(classic(grey()[0]), tmp_path / "P1.jpg")
+    assert len(look(tmp_path / "P1.jpg")[0]) == 1
+
+
 def test_hidden_exams_are_named_and_what_systems_hide_is_not(tmp_path: Path) -> None:
     nifti(tmp_path / "P1.nii.gz")
     for name in (".git/x.png", ".ipynb_checkpoints/x.png", ".cache/P1.nii", "._P1.nii.gz", ".DS_Store", ".notes/x.txt"):

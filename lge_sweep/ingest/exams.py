@@ -19,7 +19,7 @@ from lge_sweep.ingest.files import check_file, closed, is_below, list_files, sub
 from lge_sweep.ingest.hidden import hidden_exams
 from lge_sweep.ingest.nifti import is_nifti, only_nifti
 from lge_sweep.ingest.nifti_exams import Candidate, pass_over, read_nifti_exams, stem
-from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed, named
+from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed, named, way_out
 from lge_sweep.ingest.volume import Exam, UnusableError
 from lge_sweep.text import natural
 
@@ -29,6 +29,7 @@ IMAGES = str(NiftiFolders.model_fields["images"].default)
 """The folder with the image in a case's folder of EMIDEC's layout."""
 NO_WINDOW = "the model was trained on grey levels of DICOM windows, which a NIfTI file does not hold"
 NOTHING = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
+GIVE = "give a DICOM or NIfTI file, or a folder of exams"
 UNPACK = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
 
 
@@ -191,7 +192,8 @@ def _one_file(path: Path, findings: list[str]) -> list[Study]:
     try:
         return [Study(path.parent, path.stem, (read_header(path),))]
     except UnusableError as error:
-        findings.append(f"{path.name}: {error}")
+        known = None if _looks_dicom(path) else way_out(path)
+        findings.append(f"{path.name}: {known or f'{error}; {GIVE}'}")
         return []
 
 
