@@ -4,6 +4,8 @@ Every `LgeSweepError` is a mistake or a circumstance its user can act on; the co
 with exit code 2. Anything else that escapes is a bug of ours and keeps its traceback.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +13,10 @@ from lge_sweep.text import shorten
 
 LONGEST_LINE = 2000
 """Characters of a line of a message; a safeguard, as what is quoted in it is short already."""
+ALIKE = 4
+"""So many findings that differ in the case's name only are one line."""
+NAMED = 4
+"""Other cases that such a line names."""
 
 
 class LgeSweepError(Exception):
@@ -23,6 +29,27 @@ class LgeSweepError(Exception):
             lines: what names, values and libraries say in them is made printable here.
         """
         super().__init__("\n".join(shorten(line, LONGEST_LINE) for line in lines))
+
+
+def grouped(findings: Sequence[str]) -> list[str]:
+    """Join findings that are the same but for the name they begin with, that of a case, a folder or a file.
+
+    >>> grouped([f"P{k}/Images: is missing" for k in range(7)] + ["P8: is empty"])
+    ['P0/Images: is missing (and 6 more alike: P1, P2, P3, P4 and others)', 'P8: is empty']
+    """
+    names = [re.split("[:/]", finding, maxsplit=1)[0] for finding in findings]
+    alike: dict[str, list[int]] = defaultdict(list)
+    for place, (name, finding) in enumerate(zip(names, findings, strict=True)):
+        alike[re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", finding) if name else finding].append(place)
+    lines = dict(enumerate(findings))
+    for first, *others in alike.values():
+        if len(others) + 1 < ALIKE:
+            continue
+        listed = ", ".join(names[place] for place in others[:NAMED]) + " and others" * (len(others) > NAMED)
+        lines[first] += f" (and {len(others)} more alike: {listed})"
+        for place in others:
+            del lines[place]
+    return list(lines.values())
 
 
 class ConfigError(LgeSweepError):
@@ -42,7 +69,7 @@ class DataError(LgeSweepError):
         self.where = where
         self.findings = tuple(findings)
         count = "1 problem" if len(self.findings) == 1 else f"{len(self.findings)} problems"
-        super().__init__(f"{where}: {count}", *(f"  - {finding}" for finding in self.findings))
+        super().__init__(f"{where}: {count}", *(f"  - {line}" for line in grouped(self.findings)))
 
 
 class IncompleteError(LgeSweepError):
@@ -55,7 +82,7 @@ class IncompleteError(LgeSweepError):
             done: how many were done.
             problems: what was wrong with the others, one sentence each.
         """
-        super().__init__(f"{done} exam(s) done; not done:", *(f"  - {problem}" for problem in problems))
+        super().__init__(f"{done} exam(s) done; not done:", *(f"  - {line}" for line in grouped(problems)))
 
 
 class WeightsError(LgeSweepError):

@@ -7,6 +7,7 @@ several words there are as many refusals. To add a piece of advice, add a row.
 
 import gzip
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -508,14 +509,93 @@ def two_exams_of_a_name(root: Path) -> Iterator[list[str]]:
     yield exams(root, 2)
 
 
-@advice(
-    "holds no Images/ with a NIfTI file, but P1/x.nii; expected an exam, or NIfTI files in the folder itself; give all"
-)
+def advised(root: Path, findings: list[str]) -> Path:
+    """Return the folder to give, which stands as it must be typed."""
+    (place,) = {place for finding in findings for place in re.findall("give (.*) to segment", finding)}
+    assert Path(place).is_relative_to(root)
+    return Path(place)
+
+
+@advice("all: holds no NIfTI file and no Images/ itself, but w/P1/x.nii; give ")
 def exams_that_lie_deeper(root: Path) -> Iterator[list[str]]:
-    nifti(root / "all" / "P1" / "x.nii")
-    nifti(root / "all" / "P2" / "x.nii")
+    nifti(root / "all" / "w" / "P1" / "x.nii")
+    nifti(root / "all" / "w" / "P2" / "x.nii")
+    findings = exams(root)
+    yield findings
+    assert advised(root, findings) == root / "all" / "w"
+    yield exams(advised(root, findings), 2)
+
+
+@advice("train: holds no NIfTI file and no Images/ itself, but A/Images/x.nii.gz; give ")
+def case_folders_that_lie_deeper(root: Path) -> Iterator[list[str]]:
+    case(root / "train", "A")
+    case(root / "train", "B")
+    findings = exams(root)
+    yield findings
+    assert advised(root, findings) == root / "train"
+    yield exams(advised(root, findings), 2)
+
+
+@advice(
+    "other.nii.gz: looks like an image, and was not read, as NIfTI files beside DICOM files are taken for masks; if"
+)
+def a_nifti_exam_beside_dicom_files(root: Path) -> Iterator[list[str]]:
+    series(root / "A")
+    other = nifti(root / "A" / "other.nii.gz")
     yield exams(root)
-    yield exams(root / "all" / "P1")
+    (root / "B").mkdir()
+    other.rename(root / "B" / "other.nii.gz")
+    yield exams(root, 2)
+
+
+@advice("begin with a dot: .A, .B; rename what is to be read so that it begins with another character")
+def hidden_exams(root: Path) -> Iterator[list[str]]:
+    for name in (".A", ".B"):
+        series(root / name, StudyInstanceUID=f"1.{ord(name[1])}", PatientID=name)
+    series(root / "C", StudyInstanceUID="1.3", PatientID="C")
+    yield exams(root)
+    (root / ".A").rename(root / "A")
+    shutil.rmtree(root / ".B")
+    yield exams(root, 2)
+
+
+@advice(*["A: has no folder masks/, in which its masks (a NIfTI file) are looked for; put them there, name"] * 2)
+def masks_that_lie_elsewhere(root: Path) -> Iterator[list[str]]:
+    (study(root) / "masks").rename(root / "A" / "truth")
+    yield studies(root)
+    assert studies(root, masks="truth") == []
+    yield studies(root)
+    (root / "A" / "truth").rename(root / "A" / "masks")
+    yield studies(root)
+
+
+@advice("A/Images: is missing; put the case's image there, or say in source.images where it is")
+def images_that_lie_elsewhere(root: Path) -> Iterator[list[str]]:
+    case(root)
+    case(root, "B")
+    for name in ("A", "B"):
+        (root / name / "Images").rename(root / name / "LGE")
+    yield folders(root)
+    yield folders(root, images="LGE")
+
+
+@advice("A.zip: is an archive (.zip), which is not read; unpack it and give the folder with its files")
+def an_archive_that_is_given(root: Path) -> Iterator[list[str]]:
+    series(root / "A")
+    archive = Path(shutil.make_archive(str(root / "A"), "zip", root / "A"))
+    yield exams(archive)
+    shutil.unpack_archive(archive, root / "unpacked")
+    yield exams(root / "unpacked")
+
+
+@advice("A.nii.gz: broken NIfTI file: its gzip compression is cut off or damaged; get it again")
+def a_file_that_is_cut_off(root: Path) -> Iterator[list[str]]:
+    path = nifti(root / "A.nii.gz")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    yield exams(path)
+    path.write_bytes(whole)
+    yield exams(path)
 
 
 @advice("cannot be looked into (Permission denied); get the right to read it, or remove it")

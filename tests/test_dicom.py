@@ -606,7 +606,7 @@ def test_two_exams_of_a_patient(tmp_path: Path) -> None:
         nifti_mask(tmp_path / f"exam{k}")
     assert "exam1: has the PatientID of exam0; keep one exam a patient" in the_finding(tmp_path)
     first, second = read(source(case_ids="keep"), tmp_path)
-    assert first.notes == ()
+    assert [note[:36] for note in first.notes] == ["3 slices of the same pixels in exam0"]
     assert second.notes[0].startswith("has the PatientID of another case")
 
 
@@ -803,6 +803,7 @@ def test_names_that_do_not_tell_masks_or_images_apart(tmp_path: Path) -> None:
 
 def test_image_masks_for_a_multi_frame_file(tmp_path: Path) -> None:
     write(enhanced(grey(), [0, 1, 2]), tmp_path / "exam" / "multi")
+    (tmp_path / "exam" / "masks").mkdir()
     assert "a multi-frame file cannot have mask images" in the_finding(tmp_path, source("index"))
 
 
@@ -828,7 +829,11 @@ def test_a_nifti_mask_that_does_not_fit(tmp_path: Path, labels: Any, matrix: Any
 
 def test_a_nifti_mask_that_is_missing(tmp_path: Path) -> None:
     series(tmp_path / "exam")
-    assert "exam: exam/masks: is missing; expected one of .nii" in the_finding(tmp_path)
+    assert the_finding(tmp_path) == (
+        "exam: has no folder masks/, in which its masks (a NIfTI file) are looked for; put them there, name their "
+        "folder in source.masks (. is the case's own), or say in source.mask.kind what they are: seg, rtstruct, cvi42, "
+        "nifti, index, colour"
+    )
 
 
 def test_one_series_in_two_frames_of_reference(tmp_path: Path) -> None:

@@ -342,8 +342,8 @@ def test_a_folder_without_an_image_among_nifti_exams(tmp_path: Path) -> None:
     exams, findings = read_exams(tmp_path, "keep")
     assert [exam.case for exam in exams] == ["good"]
     assert findings == [
-        "bad: holds no Images/ with a NIfTI file, but Contours/b.nii; expected an exam, or NIfTI files in the folder "
-        "itself; give bad/Contours to segment what is in it"
+        f"bad: holds no NIfTI file and no Images/ itself, but Contours/b.nii; give {tmp_path / 'bad'} to segment what "
+        "is in it"
     ]
 
 

@@ -21,7 +21,7 @@ from lge_sweep.deliver import ModelFacts, deliver
 from lge_sweep.ingest import Exam, Volume, survey
 from lge_sweep.ingest.dicom import COPIES
 from lge_sweep.ingest.dicom_studies import SAME_STUDY
-from lge_sweep.ingest.exams import BESIDE, read_exams
+from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.label_maps import MOST_VALUES, as_label_map
 from lge_sweep.ingest.nifti_exams import ASKED, NAMED
@@ -146,7 +146,6 @@ def test_what_lies_beside_dicom_files_is_noted_without_names(tmp_path: Path) -> 
     series(tmp_path / "A", StudyInstanceUID="1.1")
     for name in ("Doe.zip", "Jane.jpg", "DICOMDIR", "viewer.exe", "x.txt"):
         (tmp_path / "A" / name).touch()
-    nifti(tmp_path / "A" / "Doe.nii.gz")
     series(tmp_path / "B", StudyInstanceUID="1.2", PatientID="B")
     (tmp_path / "C.zip").touch()
     (tmp_path / "D").mkdir()
@@ -155,7 +154,7 @@ def test_what_lies_beside_dicom_files_is_noted_without_names(tmp_path: Path) -> 
     exams, findings, notes = look(tmp_path)
     assert [exam.case for exam in exams] == ["A", "B"]
     assert notes == ["files of kinds that are not read: 1 .jpg (shot.jpg)"]
-    assert exams[0].notes == (BESIDE, "files in its folder were not read: 1 .zip, 1 .jpg")
+    assert exams[0].notes == ("files in its folder were not read: 1 .zip, 1 .jpg",)
     assert exams[1].notes == ()
     assert [finding.split(";")[0] for finding in findings] == [
         "C.zip: is not read", "D: holds no DICOM file and no NIfTI file, only 1 .gz (IM0.dcm.gz)",
@@ -168,6 +167,84 @@ def test_what_was_written_beside_an_exam_is_not_noted(tmp_path: Path) -> None:
     (tmp_path / "A" / "out" / "x.zip").touch()
     (exam,), findings, notes = look(tmp_path / "A", skip={(tmp_path / "A" / "out").resolve()})
     assert (exam.notes, findings, notes) == ((), [], [])
+
+
+def test_nifti_files_beside_dicom_files_are_named_and_images_among_them_are_a_finding(tmp_path: Path) -> None:
+    """Another patient's exam was dropped as a mask, unnamed."""
+    series(tmp_path / "A", StudyInstanceUID="1.1")
+    series(tmp_path / "B", StudyInstanceUID="1.2", PatientID="B")
+    for name in ("A", "B"):
+        nifti(tmp_path / name / "masks" / "m.nii.gz", labels())
+    exams, findings, notes = look(tmp_path)
+    assert ([exam.case for exam in exams], [exam.notes for exam in exams], findings) == (["A", "B"], [(), ()], [])
+    assert notes == [
+        "2 files left out as label maps, such as A/masks/m.nii.gz (3 different whole numbers, 99% of it 0, beside "
+        "DICOM files); if it is an image, give the file itself"
+    ]
+    other = nifti(tmp_path / "A" / "other.nii.gz")
+    exams, (finding,), _ = look(tmp_path)
+    assert len(exams) == 2
+    assert finding.startswith("A/other.nii.gz: looks like an image, and was not read")
+    (tmp_path / "C").mkdir()
+    other.rename(tmp_path / "C" / "other.nii.gz")
+    exams, findings, _ = look(tmp_path)
+    assert ([exam.case for exam in exams], findings) == (["A", "B", "C"], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("P1.zip", "is an archive (.zip), which is not read; unpack it and give the folder with its files"),
+        ("P1.tar.gz", "is an archive (.tar.gz), which is not read; unpack it and give the folder with its files"),
+        (
+            "P1.JPG",
+            "is a picture or a film (.jpg), which is no exam; give the DICOM or NIfTI files that it was made from",
+        ),
+        (
+            "P1.png",
+            "is a picture or a film (.png), which is no exam; give the DICOM or NIfTI files that it was made from",
+        ),
+        ("P1.mha", "holds a volume in a format that is not read (.mha); convert it to DICOM or NIfTI, and give that"),
+        ("P1.txt", "is no image (.txt); give a DICOM or NIfTI file, or a folder of exams"),
+        ("DICOMDIR", "is no image (no ending); give a DICOM or NIfTI file, or a folder of exams"),
+        (
+            "IM1",
+            "not a DICOM file (no 'DICM' at byte 128), or cut off before it; give a DICOM or NIfTI file, or a folder "
+            "of exams",
+        ),
+    ],
+)
+def test_a_file_of_another_kind_that_is_given_is_told_what_to_give(tmp_path: Path, name: str, told: str) -> None:
+    (tmp_path / name).write_bytes(b"PK" * 200)
+    assert look(tmp_path / name)[1] == [f"{name}: {told}"]
+
+
+def test_a_dicom_file_of_another_ending_is_read(tmp_path: Path) -> None:
+    write(classic(grey()[0]), tmp_path / "P1.jpg")
+    assert len(look(tmp_path / "P1.jpg")[0]) == 1
+
+
+def test_hidden_exams_are_named_and_what_systems_hide_is_not(tmp_path: Path) -> None:
+    nifti(tmp_path / "P1.nii.gz")
+    for name in (".git/x.png", ".ipynb_checkpoints/x.png", ".cache/P1.nii", "._P1.nii.gz", ".DS_Store", ".notes/x.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert look(tmp_path)[1:] == ([], [])
+    hidden = series(tmp_path / ".P2" / "deep", StudyInstanceUID="1.2")
+    for path in hidden:
+        path.rename(path.with_suffix(""))
+    nifti(tmp_path / ".P3.nii.gz")
+    (finding,) = look(tmp_path)[1]
+    assert finding.startswith(
+        "1 folder and 1 file that could hold exams are passed over, as their names begin with a dot: .P2, .P3.nii.gz; "
+    )
+    assert look(tmp_path, skip={(tmp_path / name).resolve() for name in (".P2", ".P3.nii.gz")})[1] == []
+    pair(tmp_path / "pairs", "P1_slice0")
+    (tmp_path / "pairs" / "images" / ".P2_slice0.png").touch()
+    (finding,) = pairs(tmp_path / "pairs")[1]
+    assert finding.startswith(
+        "1 file that could hold exams is passed over, as its name begins with a dot: images/.P2_sl"
+    )
 
 
 def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
@@ -246,7 +323,7 @@ def test_what_looks_like_a_label_map_and_is_not_called_one_is_a_finding_unless_i
 def test_label_maps_alone_are_a_finding(tmp_path: Path) -> None:
     nifti(tmp_path / "labelsTr" / "P1.nii.gz", labels())
     exams, (finding,), _ = look(tmp_path)
-    assert (exams, finding[:50]) == ([], "holds no image: P1.nii.gz: left out as a label map")
+    assert (exams, finding[:50]) == ([], "holds no image: labelsTr/P1.nii.gz: left out as a ")
 
 
 @pytest.mark.parametrize(
@@ -280,7 +357,10 @@ def test_layouts_of_nnunet_and_acdc(tmp_path: Path) -> None:
         (tmp_path / "acdc" / f"patient{k}" / "Info.cfg").touch()
     for name, cases in (("nnunet", ["P0_0000", "P1_0000"]), ("acdc", ["patient0", "patient1"])):
         exams, findings, notes = look(tmp_path / name)
-        assert ([exam.case for exam in exams], findings, len(notes)) == (cases, [], 2)
+        assert ([exam.case for exam in exams], findings, len(notes)) == (cases, [], 1)
+    assert notes[0].startswith(
+        "2 files left out as label maps, such as patient0/patient0_frame01_gt.nii.gz (3 different"
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- DICOM series

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,8 +16,10 @@ from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
-from lge_sweep.ingest import Volume, read
+from lge_sweep.ingest import Exam, Volume, read
+from lge_sweep.ingest.copies import with_copies
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
+from lge_sweep.ingest.volume import slice_ids
 from lge_sweep.labels import Label
 from lge_sweep.paths import DATA_VARIABLE
 from lge_sweep.split import split_cases
@@ -460,7 +463,7 @@ def test_pixels_that_are_not_finite(tmp_path: Path) -> None:
     image[0, :2] = np.nan
     image[1, 0] = np.inf
     pair(tmp_path, "p1_slice0", image, suffix="tif")
-    assert the_finding(tmp_path) == "p1_slice0.tif: 3 pixels are not finite numbers"
+    assert the_finding(tmp_path).startswith("p1_slice0.tif: 3 pixels are not finite numbers (but NaN")
 
 
 def test_colour_image_among_the_grey_ones(tmp_path: Path) -> None:
@@ -593,3 +596,20 @@ def test_emidec_splits_by_case_without_a_leak(exams: list[Volume], emidec: DataF
     assert parts.value_counts().to_dict() == {"train": 293, "val": 63, "test": 130}
     assert manifest.groupby("case")["slice"].apply(lambda names: parts[names.index].nunique()).max() == 1
     assert (split.leaky, split.leak_share, split.notes) == (False, 0.0, ())
+
+
+def test_cases_of_the_same_pictures_are_named_together() -> None:
+    def case(name: str, seed: int) -> Volume:
+        pixels = np.random.default_rng(seed).random((3, 6, 8)).astype(np.float32)
+        pixels[:, 0] = np.nan
+        return Exam(name, slice_ids(name, 3), pixels).with_labels(np.zeros((3, 6, 8), np.uint8))
+
+    half = case("D", 1)
+    half = replace(half, pixels=np.concatenate([half.pixels[:1], case("D", 4).pixels[1:]]))
+    copied = with_copies([case("A", 0), case("B", 1), case("C", 0), half, case("E", 5)])
+    notes = {volume.case: list(volume.notes) for volume in copied}
+    assert notes["A"] == notes["C"]
+    assert notes["A"][0].startswith("3 slices of the same pixels in A, C (an exam that was copied?); keep one")
+    assert notes["B"] == notes["D"]
+    assert notes["B"][0].startswith("1 slice of the same pixels in B, D (")
+    assert notes["E"] == []

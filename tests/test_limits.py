@@ -25,7 +25,7 @@ from lge_sweep.ingest import isolate, survey
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.isolate import read_safely
-from lge_sweep.ingest.limits import GREY, Range, check_size
+from lge_sweep.ingest.limits import GREY, Range, blank_slices, check_size
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.volume import UnusableError
 
@@ -104,6 +104,22 @@ def test_a_gap_that_would_be_filled_with_a_million_slices(tmp_path: Path) -> Non
 def test_directions_that_overflow(tmp_path: Path) -> None:
     series(tmp_path / "exam", ImageOrientationPatient=[1e300] * 6)
     assert "is not two directions at right angles" in the_finding(tmp_path)
+
+
+def test_what_is_wrong_with_slices_is_told_once_for_an_exam() -> None:
+    pixels = np.arange(7 * 4.0).reshape(7, 2, 2)
+    pixels[[0, 1, 2, 4], 0, 0] = 1.5e33, 1e13, 1e13, 1e13
+    pixels[5:] = 3
+    range_of, flat = blank_slices(pixels)
+    assert range_of.startswith(
+        "slices 0-2, 4: grey level is 1 to 1.5e+33; expected -1e+12 to 1e+12; write the file again"
+    )
+    assert flat == "slices 5-6: every pixel has the same grey level, 3; nothing can be seen"
+    pixels[3, 0, 0], pixels[6] = np.nan, 4
+    assert [text.split(";")[0] for text in blank_slices(pixels)][1:] == [
+        "slice 3: 1 pixel is not a finite number (but NaN or infinite)",
+        "slices 5-6: every pixel has the same grey level in each of them",
+    ]
 
 
 @pytest.mark.parametrize("more", [{"RescaleSlope": 1e300}, {"RescaleIntercept": -1e308}, {"RescaleSlope": 1e30}])
@@ -185,7 +201,9 @@ def test_a_broken_checksum_is_noticed(tmp_path: Path) -> None:
     content = bytearray(gzip.compress(fuzz_inputs.nifti("<i2")))
     content[-6] ^= 1
     (tmp_path / "a.nii.gz").write_bytes(content)
-    assert the_finding(tmp_path) == "a.nii.gz: broken NIfTI file (BadGzipFile)"
+    assert the_finding(tmp_path) == (
+        "a.nii.gz: broken NIfTI file: its gzip compression is cut off or damaged; get it again"
+    )
 
 
 @pytest.mark.parametrize("kind", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])

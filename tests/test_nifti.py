@@ -237,7 +237,9 @@ def test_zooms_that_are_no_distances(tmp_path: Path) -> None:
 def test_truncated_file(tmp_path: Path, cut: int) -> None:
     path = case(tmp_path)
     path.write_bytes(path.read_bytes()[:cut])
-    assert "Case_P001/Images/Case_P001.nii.gz: broken NIfTI file" in the_finding(tmp_path)
+    finding = the_finding(tmp_path)
+    assert "Case_P001/Images/Case_P001.nii.gz: broken NIfTI file" in finding
+    assert cut == 0 or "its gzip compression is cut off or damaged; get it again" in finding
 
 
 def test_pixels_that_show_nothing(tmp_path: Path) -> None:
@@ -246,7 +248,8 @@ def test_pixels_that_show_nothing(tmp_path: Path) -> None:
     image[..., 2] = 5
     case(tmp_path, image=image)
     assert findings(tmp_path) == [
-        "Case_P001/Images/Case_P001.nii.gz: slice 0: 1 pixels are not finite numbers",
+        "Case_P001/Images/Case_P001.nii.gz: slice 0: 1 pixel is not a finite number (but NaN or infinite); write the "
+        "file again with finite grey levels, or leave it out",
         "Case_P001/Images/Case_P001.nii.gz: slice 2: every pixel has the same grey level, 5; nothing can be seen",
     ]
 
@@ -259,7 +262,7 @@ def test_folders_that_hold_no_case(tmp_path: Path) -> None:
     save(tmp_path / "C" / "Images" / "second.nii", grey())
     expected = "expected one of .nii or .nii.gz, and a folder a case"
     assert findings(tmp_path) == [
-        f"A/Images: is missing; {expected}",
+        "A/Images: is missing; put the case's image there, or say in source.images where it is",
         f"B/Images: holds no NIfTI file; {expected}",
         f"C/Images: holds several NIfTI files (C.nii.gz, second.nii); {expected}",
     ]

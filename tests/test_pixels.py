@@ -305,8 +305,9 @@ def test_padding_is_no_part_of_a_window(tmp_path: Path) -> None:
 def test_nan_that_nobody_declared_is_refused_as_before() -> None:
     image = np.full(SHAPE, 3.0)
     image[0, 0], image[0, 1] = np.nan, np.inf
-    assert grey_problem(image) == "2 pixels are not finite numbers"
-    assert grey_problem(image, padded=True) == "1 pixels are not finite numbers"
+    finite = "(but NaN or infinite); write the file again with finite grey levels, or leave it out"
+    assert grey_problem(image) == f"2 pixels are not finite numbers {finite}"
+    assert grey_problem(image, padded=True) == f"1 pixel is not a finite number {finite}"
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -86,6 +86,20 @@ def test_lines_of_a_message_are_its_arguments() -> None:
     assert str(DataError("caf\udce9", ["x\ny: bad"])) == "caf\\xe9: 1 problem\n  - x\\ny: bad"
     assert str(IncompleteError(1, ["\rdone"])) == "1 exam(s) done; not done:\n  - \\rdone"
     assert len(str(ConfigError("a" * 10**7))) < 10_000
+
+
+@pytest.mark.parametrize(
+    "report", [lambda findings: DataError("in", findings), lambda problems: IncompleteError(0, problems)]
+)
+def test_findings_that_differ_in_the_case_only_are_one_line(report: Callable[[list[str]], LgeSweepError]) -> None:
+    findings = [f"P{k}/Images/P{k}.nii: no mask P{k}.nii of P1x" for k in range(7)]
+    assert str(report(["a: b", *findings, "c: b"])).splitlines()[1:] == [
+        "  - a: b",
+        "  - P0/Images/P0.nii: no mask P0.nii of P1x (and 6 more alike: P1, P2, P3, P4 and others)",
+        "  - c: b",
+    ]
+    assert len(str(report(findings[:3])).splitlines()) == 4
+    assert DataError("in", findings).findings == tuple(findings)
 
 
 # -------------------------------------------------------------------------------------------------------- the terminal

@@ -191,11 +191,11 @@ def test_a_contour_off_the_slices_is_a_finding_that_names_the_distance(tmp_path:
 def test_the_slice_that_a_contour_lacks_can_be_added(tmp_path: Path) -> None:
     images = series(tmp_path / "p")
     write(structure_set({"endo": [drawn(images, k, circle(20, 20, 8)) for k in range(3)]}), tmp_path / "p" / "RS.dcm")
-    (tmp_path / "p" / "IM2.dcm").rename(tmp_path / "p" / ".IM2")
+    (tmp_path / "p" / "IM2.dcm").rename(tmp_path / "p" / "IM2.txt")
     refused = problem(tmp_path, RTSTRUCT)
     assert "up to 10 mm off the nearest slice" in refused
     assert "add the slice" in refused
-    (tmp_path / "p" / ".IM2").rename(tmp_path / "p" / "IM2.dcm")
+    (tmp_path / "p" / "IM2.txt").rename(tmp_path / "p" / "IM2.dcm")
     assert volume(tmp_path, RTSTRUCT).labels.any(axis=(1, 2)).all()
 
 

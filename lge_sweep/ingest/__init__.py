@@ -4,6 +4,8 @@ from pathlib import Path
 
 from lge_sweep.config.data import ImagePairs, NiftiFolders, NnunetDataset, Phantom, Source
 from lge_sweep.errors import DataError
+from lge_sweep.ingest.copies import with_copies
+from lge_sweep.ingest.hidden import hidden_exams
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.plausible_truth import with_doubts
@@ -33,7 +35,7 @@ def read(source: Source, root: Path | None = None) -> list[Volume]:
 
 
 def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], DataError | None]:
-    """Read what can be read of a source; a truth that does not look like that of its images gets a note.
+    """Read what can be read of a source; copies, and a truth that does not look like that of its images, get a note.
 
     Args:
         source: the kind of source and its settings.
@@ -46,7 +48,7 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
         DataError: there is no such root.
     """
     volumes, problem = _survey(source, root)
-    return with_doubts(volumes), problem
+    return with_copies(with_doubts(volumes)), problem
 
 
 def _survey(source: Source, root: Path | None) -> tuple[list[Volume], DataError | None]:
@@ -68,7 +70,17 @@ def _survey(source: Source, root: Path | None) -> tuple[list[Volume], DataError 
         from lge_sweep.ingest.dicom import read_dicom
 
         volumes = read_dicom(source, folder, findings)
+    findings += _hidden(source, folder)
     return volumes, DataError(str(folder), findings) if findings else None
+
+
+def _hidden(source: Source, root: Path) -> list[str]:
+    """Say what is hidden where exams are looked for, but for folders that the settings name."""
+    names = [str(getattr(source, setting, "")) for setting in ("images", "labels", "masks")]
+    places = [root / name for name in names if name] if isinstance(source, ImagePairs) else [root]
+    return hidden_exams(
+        root, list(dict.fromkeys(places)), known={Path(name).parts[-1] for name in names if Path(name).parts}
+    )
 
 
 def _simulated(source: Phantom) -> tuple[list[Volume], DataError | None]:

@@ -28,6 +28,9 @@ ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry t
 ONE_FOLDER = "put the files of one exam into one folder, or, where the files of all exams carry the same ids,"
 UNPACK = "unpack archives and convert other kinds to DICOM, or move them elsewhere"
 COPIES = "has files that are there twice, with the same content (copies?); read once"
+IN_A_FOLDER = {"nifti": "a NIfTI file", "index": "grey images", "colour": "colour images"}
+"""Kinds of masks that are looked for in the folder `source.masks` of a case, and what they are; others lie anywhere."""
+KINDS = ("seg", "rtstruct", "cvi42", *IN_A_FOLDER)
 SHARED = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
 
 
@@ -198,11 +201,25 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
     if series is None:
         return None
     stack, pixels = series
+    if problem := _no_masks(source, study.folder):
+        findings.append(problem)
+        return None
     labels, notes = read_masks(source, study.folder, stack, study.headers, findings)
     if labels is None or findings:
         return None
     exam = as_exam(case, stack, pixels)
     return replace(exam, notes=exam.notes + notes).with_labels(labels, source.mask.tells_mvo)
+
+
+def _no_masks(source: DicomFolders, folder: Path) -> str | None:
+    """Say that a case lacks the folder in which its masks are looked for, or return None."""
+    if source.mask.kind not in IN_A_FOLDER or (folder / source.masks).is_dir():
+        return None
+    return (
+        f"has no folder {source.masks}/, in which its masks ({IN_A_FOLDER[source.mask.kind]}) are looked for; put them "
+        "there, name their folder in source.masks (. is the case's own), or say in source.mask.kind what they are: "
+        f"{', '.join(KINDS)}"
+    )
 
 
 def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:

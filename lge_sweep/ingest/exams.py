@@ -16,9 +16,10 @@ from lge_sweep.ingest.dicom import as_exam, read_cases, read_series, unknown_ser
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
 from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
 from lge_sweep.ingest.files import check_file, closed, is_below, list_files, subfolders
+from lge_sweep.ingest.hidden import hidden_exams
 from lge_sweep.ingest.nifti import is_nifti, only_nifti
-from lge_sweep.ingest.nifti_exams import Candidate, read_nifti_exams, stem
-from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed
+from lge_sweep.ingest.nifti_exams import Candidate, pass_over, read_nifti_exams, stem
+from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed, named, way_out
 from lge_sweep.ingest.volume import Exam, UnusableError
 from lge_sweep.text import natural
 
@@ -28,8 +29,8 @@ IMAGES = str(NiftiFolders.model_fields["images"].default)
 """The folder with the image in a case's folder of EMIDEC's layout."""
 NO_WINDOW = "the model was trained on grey levels of DICOM windows, which a NIfTI file does not hold"
 NOTHING = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
+GIVE = "give a DICOM or NIfTI file, or a folder of exams"
 UNPACK = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
-BESIDE = "NIfTI files beside its DICOM files were not read (taken for masks)"
 
 
 def read_exams(
@@ -46,8 +47,8 @@ def read_exams(
     """Read what is to be segmented; one bad exam does not keep the others from being read.
 
     `path` is one exam or a folder of exams. DICOM: a file, the folder of a study, or a folder of such folders. NIfTI: a
-    file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of such folders. Other
-    NIfTI files are taken for masks and passed over where there are DICOM files; label maps among NIfTI files are left
+    file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of such folders. NIfTI
+    files in the folder of a DICOM exam are passed over (see `pass_over`); label maps among other NIfTI files are left
     out (see `read_nifti_exams`). A folder in which there is no exam is a finding, too, and so is a file that could be
     an exam and is of a kind that is not read.
 
@@ -81,17 +82,21 @@ def read_exams(
     asked["folders"] = folders
     source = validate(DicomFolders, {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}, **asked}, "options")
     try:
-        named, studies = _look_into(path, source, skip, findings, said)
+        candidates, studies = _look_into(path, source, skip, findings, said)
     except OSError as error:
         raise DataError(str(path), [f"cannot be read ({error.strerror})"]) from error
     if absent := unknown_series(source, studies):
         raise DataError(str(path), [_as_options(finding) for finding in (*absent, *findings)])
-    if not named and not studies and not findings:
+    if not candidates and not studies and not findings:
         findings.append(NOTHING.format(holds(path)))
-    exams = read_nifti_exams(named, case_ids, findings, said, given=not path.is_dir())
+    root = path if path.is_dir() else path.parent
+    exams = read_nifti_exams(candidates, root, case_ids, findings, said, given=not path.is_dir())
     if window:
         exams = [replace(exam, notes=(*exam.notes, NO_WINDOW)) for exam in exams]
-    exams += read_cases(source, studies, lambda *of: _read_dicom(source, skip, *of), findings, follow_ups=True)
+    exams += read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings, follow_ups=True)
+    if path.is_dir():
+        pass_over(_beside(studies, candidates, skip), root, findings, said)
+        findings += hidden_exams(path, [path], skip=skip)
     if not exams and not findings:
         findings.append(f"holds no image: {'; '.join(said)}")
     return sorted(exams, key=lambda exam: natural(exam.case)), [_as_options(finding) for finding in findings]
@@ -107,22 +112,24 @@ def _look_into(
         return _only_nifti([path], findings), []
     folders = [folder for folder in subfolders(path) if folder.resolve() not in skip]
     cases = [folder for folder in folders if _is_nifti_case(folder)]
-    named = _only_nifti(cases, findings)
+    candidates = _only_nifti(cases, findings)
     passed = {*skip, *(folder.resolve() for folder in cases)}
     loose = [Candidate(stem(file), file) for file in list_files(path) if is_nifti(file)]
     if not any(_looks_dicom(file) for file in dicom_files(path, passed)):
         _name_unread(path, "", findings, notes)
         others = [folder for folder in folders if folder not in cases]
-        return named + loose + _in_folders(others, findings, notes), []
+        return candidates + loose + _in_folders(others, findings, notes), []
     studies = find_studies(path, source, findings, passed)
     if all(study.folder != path for study in studies):  # else a NIfTI file beside the images is a mask of theirs
-        named += loose
+        candidates += loose
     without = without_dicom(path, source.masks, studies, passed)
     findings += [f"{file.name}: is not read; {UNPACK}" for file in without if not file.is_dir()]
     if pictures := listed(file for file in list_files(path) if file.suffix.lower() in PICTURES and studies):
         notes.append(f"files of kinds that are not read: {pictures}")
-    named += _in_folders([folder for folder in without if folder.is_dir() and folder not in cases], findings, notes)
-    return named, studies
+    candidates += _in_folders(
+        [folder for folder in without if folder.is_dir() and folder not in cases], findings, notes
+    )
+    return candidates, studies
 
 
 def _in_folders(folders: Sequence[Path], findings: list[str], notes: list[str]) -> list[Candidate]:
@@ -135,16 +142,27 @@ def _in_folders(folders: Sequence[Path], findings: list[str], notes: list[str]) 
         deep = [file for file in list_files(folder, deep=True) if is_nifti(file)]
         found += [Candidate("", file) for file in deep if file.parent == folder]
         if deep and not any(file.parent == folder for file in deep):
-            where = deep[0].parent.relative_to(folder.parent)
-            findings.append(
-                f"{folder.name}: holds no {IMAGES}/ with a NIfTI file, but {deep[0].relative_to(folder)}; expected an "
-                f"exam, or NIfTI files in the folder itself; give {where} to segment what is in it"
-            )
+            findings.append(f"{folder.name}: {_deeper(folder, deep)}")
         elif deep:
             _name_unread(folder, f"{folder.name}: ", findings, notes)
         else:
             findings.append(f"{folder.name}: {NOTHING.format(holds(folder))}")
     return found
+
+
+def _deeper(folder: Path, files: Sequence[Path]) -> str:
+    """Say that a folder's NIfTI files lie deeper in it, and which folder to give instead, as the user must type it."""
+    cases = {file.parent.parent for file in files if file.parent.name == IMAGES}
+    cases = {case for case in cases if case != folder and _is_nifti_case(case)}
+    images = [file for file in files if file.parent.name == IMAGES and file.parent.parent in cases]
+    images += [file for file in files if not cases.intersection(file.parents)]
+    places = dict.fromkeys(
+        file.parent.parent.parent if file.parent.parent in cases else file.parent.parent for file in images
+    )
+    return (
+        f"holds no NIfTI file and no {IMAGES}/ itself, but {images[0].relative_to(folder)}; give "
+        f"{named([str(place) for place in places])} to segment what is in it"
+    )
 
 
 def _name_unread(path: Path, where: str, findings: list[str], notes: list[str]) -> None:
@@ -174,13 +192,20 @@ def _one_file(path: Path, findings: list[str]) -> list[Study]:
     try:
         return [Study(path.parent, path.stem, (read_header(path),))]
     except UnusableError as error:
-        findings.append(f"{path.name}: {error}")
+        known = None if _looks_dicom(path) else way_out(path)
+        findings.append(f"{path.name}: {known or f'{error}; {GIVE}'}")
         return []
 
 
-def _read_dicom(
-    source: DicomFolders, skip: Collection[Path], study: Study, case: str, problems: list[str]
-) -> Exam | None:
+def _beside(studies: Sequence[Study], candidates: Sequence[Candidate], skip: Collection[Path]) -> list[Path]:
+    """Return the NIfTI files in the folders of DICOM exams, each once."""
+    folders = dict.fromkeys(study.folder for study in studies)
+    files = {file: None for folder in folders for file in list_files(folder, deep=True) if is_nifti(file)}
+    read = {candidate.path for candidate in candidates}
+    return [file for file in files if file not in read and not is_below(file, skip)]
+
+
+def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[str]) -> Exam | None:
     """Read one study; an exam of which files are unreadable is refused, because slices of it may be missing."""
     if study.unreadable:
         files = f"{study.unreadable} file{'s' * (study.unreadable > 1)}"
@@ -190,9 +215,7 @@ def _read_dicom(
     series = read_series(source, study, problems)
     if series is None or problems:
         return None
-    exam = as_exam(case, *series)
-    beside = [file for file in list_files(study.folder, deep=True) if is_nifti(file) and not is_below(file, skip)]
-    return replace(exam, notes=(*exam.notes, BESIDE)) if beside else exam
+    return as_exam(case, *series)
 
 
 # -------------------------------------------------------------------------------------------------------------- NIfTI

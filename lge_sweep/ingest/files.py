@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from lge_sweep.ingest.limits import FILE_BYTES, MI
@@ -25,26 +25,43 @@ def list_files(folder: Path, *, deep: bool = False) -> list[Path]:
     Raises:
         OSError: the folder itself cannot be listed.
     """
-    root = folder.resolve()
     found: list[Path] = []
+    for here, entries in walk(folder, deep=deep):
+        if entries is None:
+            found.append(here)
+        else:
+            found += [here / entry.name for entry in entries if not is_hidden(entry.name) and not is_folder(entry)]
+    return sorted(found)
+
+
+Entries = list[os.DirEntry[str]]
+
+
+def walk(folder: Path, *, deep: bool) -> Iterator[tuple[Path, Entries | None]]:
+    """Yield a folder, and those inside it that are not hidden, with all entries, or None where it cannot be listed.
+
+    For its arguments and errors see `list_files`.
+    """
+    root = folder.resolve()
     seen, waiting = {root}, [folder]
     while waiting:
         here = waiting.pop()
         try:
-            entries = _shown(here)
+            entries = _entries(here)
         except OSError:
             if here == folder:
                 raise
-            found.append(here)
+            yield here, None
             continue
-        found += [here / entry.name for entry in entries if not _is_folder(entry)]
+        yield here, entries
         for entry in entries if deep else []:
-            target = (here / entry.name).resolve() if _is_folder(entry) else root
+            if is_hidden(entry.name) or not is_folder(entry):
+                continue
+            target = (here / entry.name).resolve()
             known = target in seen or root.is_relative_to(target)
             if not known and not (entry.is_symlink() and target.is_relative_to(root)):
                 seen.add(target)
                 waiting.append(here / entry.name)
-    return sorted(found)
 
 
 def subfolders(root: Path) -> list[Path]:
@@ -53,7 +70,7 @@ def subfolders(root: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be listed.
     """
-    return sorted(root / entry.name for entry in _shown(root) if _is_folder(entry))
+    return sorted(root / entry.name for entry in _entries(root) if not is_hidden(entry.name) and is_folder(entry))
 
 
 def is_below(path: Path, folders: Collection[Path]) -> bool:
@@ -67,22 +84,28 @@ def is_below(path: Path, folders: Collection[Path]) -> bool:
 def closed(folder: Path) -> str | None:
     """Say why a folder cannot be looked into, or return None."""
     try:
-        _shown(folder)
+        _entries(folder)
     except OSError as error:
         return CLOSED.format(error.strerror)
     return None
 
 
-def _shown(folder: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(folder) as entries:
-        return [entry for entry in entries if not entry.name.startswith(".")]
+def is_hidden(name: str) -> bool:
+    """Whether a name is that of a hidden file or folder."""
+    return name.startswith(".")
 
 
-def _is_folder(entry: os.DirEntry[str]) -> bool:
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one."""
     try:
         return entry.is_dir()
     except OSError:  # such as a link to itself
         return False
+
+
+def _entries(folder: Path) -> Entries:
+    with os.scandir(folder) as entries:
+        return list(entries)
 
 
 def check_file(path: Path, most: int = FILE_BYTES) -> int:

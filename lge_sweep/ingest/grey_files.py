@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lge_sweep.ingest.image_files import read_image
+from lge_sweep.ingest.limits import not_finite
 from lge_sweep.ingest.volume import Pixels, UnusableError
 
 PHOTOMETRIC = 262
@@ -30,7 +31,7 @@ def open_grey(path: Path) -> Pixels:
     image = read_image(path)
     grey, alpha = _levels(image), opacity(image)
     if strange := int((~np.isfinite(grey[..., 0])).sum()):  # NaN is for what is declared
-        raise UnusableError(f"{strange} pixels are not finite numbers")
+        raise UnusableError(not_finite(strange))
     if half := int(((alpha > 0) & (alpha < 255)).sum()):
         raise UnusableError(
             f"{half} pixels are half transparent, so that their grey level is not known; save it without alpha"

@@ -1,8 +1,9 @@
 """What images are held to: every size and every physical range, stated once, each wider than any scanner needs."""
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,17 @@ class Range(NamedTuple):
     high: float
     unit: str
 
-    def problem(self, field: str, values: Sequence[float]) -> str | None:
-        """Say what is wrong with a field's values, or return None; NaN is in no range."""
+    def problem(self, field: str, values: Sequence[float], between: str = "x") -> str | None:
+        """Say what is wrong with a field's values, or return None; NaN is in no range.
+
+        Args:
+            field: its name.
+            values: its values.
+            between: what stands between them: "x" for sizes, " to " for the ends of a range.
+        """
         if all(self.low <= value <= self.high for value in values):
             return None
-        got = "x".join(f"{value:g}" for value in values)[:80]
+        got = between.join(f"{value:g}" for value in values)[:80]
         expected = f"{self.low:g} to {self.high:g}{' ' * bool(self.unit)}{self.unit}"
         return (
             f"{field} is {got}; expected {expected}; write the file again with the right value, or leave the file out"
@@ -71,24 +78,68 @@ def grey_problem(image: NDArray[np.number], *, padded: bool = False) -> str | No
         image: [H, W].
         padded: whether its reader puts NaN where the file declares pixels to be no anatomy; else NaN is a problem.
     """
-    padding = np.isnan(image) & padded
-    if padding.all():
-        return "every pixel is padding, declared to be no anatomy; leave the slice out"
-    image = image[~padding]
-    if strange := int(np.count_nonzero(~np.isfinite(image))):
-        return f"{strange} pixels are not finite numbers"
-    if problem := GREY.problem("grey level", (float(image.min()), float(image.max()))):
-        return problem
-    if image.min() == image.max():
-        which = "every pixel that is not padding" if padding.any() else "every pixel"
-        return f"{which} has the same grey level, {image.min():g}; nothing can be seen"
-    return None
+    fault = _fault(image, padded)
+    return fault and _told(fault, image[None], padded)
 
 
 def blank_slices(pixels: NDArray[np.number], *, padded: bool = False) -> list[str]:
-    """Return a sentence for each slice [H, W] of [S, H, W] that `grey_problem` finds."""
-    problems = [(index, grey_problem(image, padded=padded)) for index, image in enumerate(pixels)]
-    return [f"slice {index}: {problem}" for index, problem in problems if problem]
+    """Return a sentence on the slices [H, W] of [S, H, W] that have a problem, for each problem of `grey_problem`."""
+    found: dict[_Fault, list[int]] = defaultdict(list)
+    for index, image in enumerate(pixels):
+        if fault := _fault(image, padded):
+            found[fault].append(index)
+    return [
+        f"slice{'s' * (len(indices) > 1)} {_listed(indices)}: {_told(fault, pixels[indices], padded)}"
+        for fault, indices in found.items()
+    ]
+
+
+def not_finite(count: int) -> str:
+    """Say that so many pixels are NaN or infinite."""
+    are = "pixel is not a finite number" if count == 1 else "pixels are not finite numbers"
+    return f"{count} {are} (but NaN or infinite); write the file again with finite grey levels, or leave it out"
+
+
+_Fault = Literal["padding", "not finite", "range", "flat"]
+
+
+def _fault(image: NDArray[np.number], padded: bool) -> _Fault | None:
+    anatomy = image[~(np.isnan(image) & padded)]
+    if not anatomy.size:
+        return "padding"
+    if not np.isfinite(anatomy).all():
+        return "not finite"
+    low, high = float(anatomy.min()), float(anatomy.max())
+    if GREY.problem("grey level", (low, high)):
+        return "range"
+    return "flat" if low == high else None
+
+
+def _told(fault: _Fault, images: NDArray[np.number], padded: bool) -> str:
+    """Say what is wrong with images [N, H, W] that have the same fault."""
+    padding = np.isnan(images) & padded
+    anatomy = images[~padding]
+    if fault == "padding":
+        return "every pixel is padding, declared to be no anatomy; leave the slice out"
+    if fault == "not finite":
+        return not_finite(int(np.count_nonzero(~np.isfinite(anatomy))))
+    low, high = float(anatomy.min()), float(anatomy.max())
+    if fault == "range":
+        return str(GREY.problem("grey level", (low, high), between=" to "))
+    which = "every pixel that is not padding" if padding.any() else "every pixel"
+    level = f", {low:g}" if low == high else " in each of them"
+    return f"{which} has the same grey level{level}; nothing can be seen"
+
+
+def _listed(indices: Sequence[int]) -> str:
+    """Return numbers as a text, neighbours as a range: 0-4, 7."""
+    runs: list[list[int]] = []
+    for index in indices:
+        if runs and index == runs[-1][-1] + 1:
+            runs[-1].append(index)
+        else:
+            runs.append([index])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
 def padding_notes(pixels: NDArray[np.number]) -> list[str]:

@@ -1,5 +1,7 @@
 """Read a folder a case, with the image and the mask as NIfTI files (the layout of the EMIDEC challenge)."""
 
+import gzip
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -116,14 +118,17 @@ def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     if problem := closed(folder) or (closed(inner) if inner.is_dir() else None):
         findings.append(f"{where}: {problem}")
         return None
-    there = list_files(inner) if inner.is_dir() else []
+    if not inner.is_dir():
+        findings.append(f"{where}: is missing; put the case's image there, or say in source.images where it is")
+        return None
+    there = list_files(inner)
     files = [path for path in there if is_nifti(path)]
     others = listed(path for path in there if not is_nifti(path) and not is_aside(path))
     if len(files) == 1:
         if others:
             findings.append(f"{where}: files of kinds that are not read: {others}; {CONVERT}")
         return files[0]
-    holds = "holds no NIfTI file" + f", only {others}" * bool(others) if inner.is_dir() else "is missing"
+    holds = "holds no NIfTI file" + f", only {others}" * bool(others)
     if files:
         holds = f"holds several NIfTI files ({', '.join(path.name for path in files[:4])})"
     findings.append(f"{where}: {holds}; expected one of {' or '.join(SUFFIXES)}, and a folder a case")
@@ -142,8 +147,10 @@ def attempt(reader: Callable[[Path], T], path: Path, where: str, findings: list[
         return reader(path)
     except UnusableError as error:
         findings.append(f"{where}: {error}")
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        findings.append(f"{where}: broken NIfTI file: its gzip compression is cut off or damaged; get it again")
     except Exception as error:  # nibabel raises whatever broken bytes lead to; its messages may quote them
-        findings.append(f"{where}: broken NIfTI file ({type(error).__name__})")
+        findings.append(f"{where}: broken NIfTI file ({type(error).__name__}); get it again")
     return None
 
 

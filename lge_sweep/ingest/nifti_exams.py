@@ -1,7 +1,7 @@
 """Exams that come as NIfTI files: images are told from label maps, and each gets its case id."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,10 +12,13 @@ from lge_sweep.ingest.limits import blank_slices
 from lge_sweep.ingest.nifti import as_exam, attempt
 from lge_sweep.ingest.nifti_grid import Grid, read_grid
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.unread import named
 from lge_sweep.ingest.volume import Exam
 
 ASKED = "looks like a label map ({}), not like an image; segmented because the file itself was given"
 GIVE_IT = "if it is an image, give the file itself"
+OUT_OF_IT = "if it is another exam, move it out of the DICOM exam's folder into one of its own, else elsewhere"
+BY_NAME = "by its name"
 NAMED = "its name is that of a label map, its content is that of an image; segmented"
 
 
@@ -35,6 +38,8 @@ class Candidate:
 @dataclass(frozen=True)
 class _Read:
     candidate: Candidate
+    where: str
+    """The file, as it lies in the folder that was given."""
     grid: Grid
     labels: str | None
     """What makes it a label map."""
@@ -46,7 +51,13 @@ def stem(path: Path) -> str:
 
 
 def read_nifti_exams(
-    candidates: Sequence[Candidate], case_ids: CaseIds, findings: list[str], notes: list[str], *, given: bool
+    candidates: Sequence[Candidate],
+    root: Path,
+    case_ids: CaseIds,
+    findings: list[str],
+    notes: list[str],
+    *,
+    given: bool,
 ) -> list[Exam]:
     """Read NIfTI files; label maps among them are left out.
 
@@ -55,34 +66,74 @@ def read_nifti_exams(
 
     Args:
         candidates: the files.
+        root: the folder that was given; files are named as they lie in it.
         case_ids: see `read_exams`.
         findings: what is wrong; appended to.
         notes: what was left out; appended to.
         given: whether the one file itself was given: it is segmented, whatever it looks like.
     """
-    read = []
-    for candidate in candidates:
-        path = candidate.path
-        if grid := attempt(read_grid, path, path.name, findings):
-            labels = as_label_map(grid.array, named=is_named_as_label_map(path, stem(path)))
-            read.append(_Read(candidate, grid, labels))
+    read = _read(candidates, root, findings)
     images = [item for item in read if given or item.labels is None]
+    left_out = []
     for item in read:
-        if item not in images:
-            _leave_out(item, images, findings, notes)
+        if item in images:
+            continue
+        partner = next((other for other in images if _share_a_grid(item, other)), None)
+        if partner is not None or is_named_as_label_map(item.candidate.path, stem(item.candidate.path)):
+            on = f", on the grid of {partner.where}" if partner else ""
+            left_out.append((item.where, f"{item.labels}{on}"))
+        else:
+            findings.append(
+                f"{item.where}: looks like a label map ({item.labels}), not like an image, and was left out; {GIVE_IT}"
+            )
+    notes += _left_out(left_out)
     return _name(images, case_ids, findings)
 
 
-def _leave_out(item: _Read, images: Sequence[_Read], findings: list[str], notes: list[str]) -> None:
-    path = item.candidate.path
-    partner = next((other.candidate.path for other in images if _share_a_grid(item, other)), None)
-    if partner is not None or is_named_as_label_map(path, stem(path)):
-        on = f", on the grid of {partner.name}" if partner else ""
-        notes.append(f"{path.name}: left out as a label map ({item.labels}{on}); {GIVE_IT}")
-    else:
+def pass_over(files: Iterable[Path], root: Path, findings: list[str], notes: list[str]) -> None:
+    """Name the NIfTI files beside DICOM files, which are not read: label maps are noted, others are a finding.
+
+    Args:
+        files: the files.
+        root: the folder that was given; files are named as they lie in it.
+        findings: what could be an exam, and what cannot be read; appended to.
+        notes: what was left out; appended to.
+    """
+    images, label_maps = [], []
+    for item in _read([Candidate("", path) for path in files], root, findings):
+        path = item.candidate.path
+        why = item.labels or (BY_NAME if is_named_as_label_map(path, stem(path)) else None)
+        if why:
+            label_maps.append((item.where, f"{why}, beside DICOM files"))
+        else:
+            images.append(item.where)
+    if images:
+        look = "looks like an image, and was" if len(images) == 1 else "look like images, and were"
         findings.append(
-            f"{path.name}: looks like a label map ({item.labels}), not like an image, and was left out; {GIVE_IT}"
+            f"{named(images)}: {look} not read, as NIfTI files beside DICOM files are taken for masks; {OUT_OF_IT}"
         )
+    notes += _left_out(label_maps)
+
+
+def _read(candidates: Iterable[Candidate], root: Path, findings: list[str]) -> list[_Read]:
+    read = []
+    for candidate in candidates:
+        path = candidate.path
+        where = path.relative_to(root).as_posix()
+        if grid := attempt(read_grid, path, where, findings):
+            labels = as_label_map(grid.array, named=is_named_as_label_map(path, stem(path)))
+            read.append(_Read(candidate, where, grid, labels))
+    return read
+
+
+def _left_out(label_maps: Sequence[tuple[str, str]]) -> list[str]:
+    """Say which files were left out, and, of the first, what makes it a label map."""
+    if not label_maps:
+        return []
+    where, why = label_maps[0]
+    if len(label_maps) == 1:
+        return [f"{where}: left out as a label map ({why}); {GIVE_IT}"]
+    return [f"{len(label_maps)} files left out as label maps, such as {where} ({why}); {GIVE_IT}"]
 
 
 def _share_a_grid(one: _Read, other: _Read) -> bool:
@@ -102,7 +153,7 @@ def _name(images: Sequence[_Read], case_ids: CaseIds, findings: list[str]) -> li
         problems = blank_slices(item.grid.array)
         if case in exams:
             problems.append(f"there is another exam of the name {name}; rename one of them")
-        findings += [f"{path.name}: {problem}" for problem in problems]
+        findings += [f"{item.where}: {problem}" for problem in problems]
         if not problems:
             exams[case] = _noted(as_exam(case, item.grid), item)
     return list(exams.values())

@@ -2,8 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+from lge_sweep.ingest.image_files import SUFFIXES
 
 TEXTS = (".txt", ".md", ".rst", ".csv", ".tsv", ".json", ".xml", ".yaml", ".yml", ".toml", ".pdf", ".html", ".htm",
          ".log", ".cfg", ".doc", ".docx", ".xls", ".xlsx", ".ods", ".odt", ".py", ".m", ".sh", ".bat")  # fmt: skip
@@ -23,7 +25,7 @@ WORKSPACES = (".cvi42wsx", ".cvi42ws")
 RAW = (".img", ".hdr", ".raw", ".dat", ".par", ".rec")
 """Endings of files that hold volumes, or DICOM."""
 MOST = 4
-"""Kinds that a sentence names."""
+"""Kinds, or names, that a sentence names."""
 
 
 def kind(path: Path) -> str:
@@ -39,6 +41,26 @@ def kind(path: Path) -> str:
 def is_aside(path: Path) -> bool:
     """Whether a file is known to hold no image: a text, contours, or what a system leaves."""
     return path.suffix.lower() in (*TEXTS, *SYSTEM, *WORKSPACES) or path.name.lower() in BARE
+
+
+def way_out(path: Path) -> str | None:
+    """Say what a file is that was given as an exam, by its ending, and what to give; None where that tells nothing.
+
+    >>> way_out(Path("P1.zip"))
+    'is an archive (.zip), which is not read; unpack it and give the folder with its files'
+    """
+    ending = path.suffix.lower()
+    if ending in ARCHIVES:
+        return f"is an archive ({kind(path)}), which is not read; unpack it and give the folder with its files"
+    if ending in (*PICTURES, *SUFFIXES):
+        return (
+            f"is a picture or a film ({ending}), which is no exam; give the DICOM or NIfTI files that it was made from"
+        )
+    if ending in VOLUMES:
+        return f"holds a volume in a format that is not read ({ending}); convert it to DICOM or NIfTI, and give that"
+    if is_aside(path):
+        return f"is no image ({kind(path)}); give a DICOM or NIfTI file, or a folder of exams"
+    return None
 
 
 def listed(files: Iterable[Path], *, examples: bool = True) -> str:
@@ -60,3 +82,13 @@ def listed(files: Iterable[Path], *, examples: bool = True) -> str:
     ]
     others = len(told) - MOST
     return ", ".join(told[:MOST]) + (f" and {others} other kind{'s' * (others > 1)}" if others > 0 else "")
+
+
+def named(names: Sequence[str]) -> str:
+    """Return the first of several names, and how many more there are.
+
+    >>> named(["a", "b"]), named(["a", "b", "c", "d", "e", "f"])
+    ('a, b', 'a, b, c, d and 2 more')
+    """
+    more = len(names) - MOST
+    return ", ".join(names[:MOST]) + f" and {more} more" * (more > 0)
