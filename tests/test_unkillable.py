@@ -55,7 +55,7 @@ MOMENTS: dict[str, Moment] = {
     "as a cell's folder becomes whole": exists("phase1-*/cells/unet-*/outcome.json"),
     "in the middle of the second trial": after("phase1-*/cells/segnet-*/resume.ckpt", 0.1),
 }
-FEW = ("in the middle of the first trial", "as a cell's folder becomes whole")
+FEW = ("in the middle of the first trial", "in the middle of the second trial")
 """Moments that are tried every time; each costs ten seconds. All are with LGE_SWEEP_SLOW_TESTS."""
 
 
@@ -128,6 +128,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_driver has it with stubs of workers; slow")
 def test_a_killed_worker_is_replaced_and_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     arguments = [*ARGUMENTS, "--set", "grid.model=[unet]", "--set", "training.max_steps=4000", "--runs", str(runs)]
