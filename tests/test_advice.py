@@ -967,3 +967,14 @@ def a_mask_that_lies_elsewhere(root: Path) -> Iterator[list[str]]:
     yield folders(root)
     nib.save(resample_from_to(nib.load(mask), nib.load(image), order=0), mask)
     yield folders(root)
+
+
+@advice("set source.folders: cases and source.case_ids: keep")
+def folders_of_the_same_instances(root: Path) -> Iterator[list[str]]:
+    """Two anonymised variants of one exam: the same UIDs, other pixels."""
+    for name, change in (("A", 0), ("B", 5)):
+        for k, file in enumerate(series(root / name)):
+            write(classic(grey()[k] + np.uint16(change), k, SOPInstanceUID=f"1.2.3.{k}"), file)
+        nib.save(nib.Nifti1Image(classes().transpose(2, 1, 0), np.eye(4)), root / name / "mask.nii")
+    yield studies(root, masks=".")
+    yield studies(root, masks=".", folders="cases", case_ids="keep")

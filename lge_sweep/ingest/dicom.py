@@ -165,14 +165,29 @@ def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tupl
 def _once(files: Sequence[Header], folder: Path, findings: list[str]) -> tuple[list[Header], tuple[str, ...]]:
     """Leave out files that are there twice; two that differ under one SOPInstanceUID are a finding."""
     first: dict[str, Header] = {}
-    before = len(findings)
+    pairs = []
     for header in files:
         other = first.setdefault(header.instance, header)
         if other is not header and not filecmp.cmp(other.path, header.path, shallow=False):
-            names = " and ".join(path.relative_to(folder).as_posix() for path in (other.path, header.path))
-            findings.append(f"{names} differ, but have the same SOPInstanceUID (0008,0018); remove one of them")
-    notes = (COPIES,) if len(first) < len(files) else ()
-    return ([], ()) if len(findings) > before else (list(first.values()), notes)
+            pairs.append((other.path.relative_to(folder), header.path.relative_to(folder)))
+    if pairs:
+        findings.append(_contradicting(pairs))
+        return [], ()
+    return list(first.values()), (COPIES,) if len(first) < len(files) else ()
+
+
+def _contradicting(pairs: Sequence[tuple[Path, Path]]) -> str:
+    """Say that pairs of files have the same SOPInstanceUID and different content."""
+    one, other = pairs[0]
+    more = f" (and {len(pairs) - 1} more pairs)" * (len(pairs) > 1)
+    said = f"{one.as_posix()} and {other.as_posix()}{more} differ, but have the same SOPInstanceUID (0008,0018)"
+    folders = sorted({path.parts[0] for pair in pairs for path in pair if len(path.parts) > 1})
+    if len(folders) == 2 and one.parts[0] != other.parts[0]:
+        return (
+            f"{said}; if {folders[0]} and {folders[1]} are exams of their own, set source.folders: cases and "
+            "source.case_ids: keep; else remove one of each"
+        )
+    return f"{said}; remove one of them"
 
 
 def _decode(source: DicomFolders, stack: Stack, findings: list[str]) -> tuple[Pixels, list[str]] | None:

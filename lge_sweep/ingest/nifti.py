@@ -113,7 +113,10 @@ def as_exam(case: str, grid: Grid) -> Exam:
 
 
 def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
-    """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding."""
+    """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding.
+
+    In the case's own folder, `.`, files of other kinds lie beside it; in one for it alone they are a finding.
+    """
     inner, where = folder / name, f"{folder.name}/{name}"
     if problem := closed(folder) or (closed(inner) if inner.is_dir() else None):
         findings.append(f"{where}: {problem}")
@@ -123,7 +126,7 @@ def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
         return None
     there = list_files(inner)
     files = [path for path in there if is_nifti(path)]
-    others = listed(path for path in there if not is_nifti(path) and not is_aside(path))
+    others = "" if name == "." else listed(path for path in there if not is_nifti(path) and not is_aside(path))
     if len(files) == 1:
         if others:
             findings.append(f"{where}: files of kinds that are not read: {others}; {CONVERT}")
