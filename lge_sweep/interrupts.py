@@ -31,8 +31,8 @@ def signals_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-AGAIN = 0.2
-"""Seconds from one try to interrupt to the next."""
+SOON = 0.01
+"""Seconds until it is tried again where an interruption would be lost."""
 
 
 class TimeLimitError(BaseException):
@@ -51,11 +51,13 @@ def time_limit(seconds: float) -> Iterator[None]:
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        if _is_deleting(frame):
+            signal.setitimer(signal.ITIMER_REAL, SOON)
+            return
         raise TimeLimitError(f"it takes longer than {seconds:.0f} s")
 
     previous, began = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
-    # again and again: what is raised while an object is being deleted gets lost
-    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
+    left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
@@ -63,3 +65,12 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, previous)
         if left:  # of a limit around this one
             signal.setitimer(signal.ITIMER_REAL, max(left - (time.monotonic() - began), 0.001), interval)
+
+
+def _is_deleting(frame: FrameType | None) -> bool:
+    """Whether an object is being deleted, where Python prints what is raised and goes on."""
+    while frame:
+        if frame.f_code.co_name == "__del__" or frame.f_code.co_filename.endswith(("weakref.py", "_weakrefset.py")):
+            return True
+        frame = frame.f_back
+    return False

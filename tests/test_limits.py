@@ -28,6 +28,7 @@ from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import GREY, Range, blank_slices, check_size
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.volume import UnusableError
+from lge_sweep.interrupts import TimeLimitError, time_limit
 
 SECONDS = 60
 """For what is over in one, on a busy machine; for ever without the bound."""
@@ -360,8 +361,6 @@ def test_plain_numbers_are_read_here(tmp_path: Path) -> None:
     assert read_safely(give_up, path, "answers") == [path, os.getpid()]
 
 
-# The alarm may ring while an object is deleted, where Python can only print it; it rings again.
-@pytest.mark.filterwarnings("ignore:Exception ignored in:pytest.PytestUnraisableExceptionWarning")
 def test_a_header_of_a_million_items_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """8 MiB of empty items took 39 s and 824 MB, and a file may have a thousand."""
     path = write(enhanced(grey(), [0, 1, 2]), tmp_path / "bomb.dcm")
@@ -373,3 +372,22 @@ def test_a_header_of_a_million_items_is_given_up(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(isolate, "PLAIN_SECONDS", 0.3)
     with at_most(SECONDS):
         assert "it takes longer than 0 s; its header holds more than that of any exam" in the_finding(path)
+
+
+def test_a_limit_that_is_reached_while_an_object_is_deleted_still_ends_the_step() -> None:
+    """Python prints what is raised there and goes on."""
+
+    class Slow:
+        def __del__(self) -> None:
+            end = time.monotonic() + 0.1
+            while time.monotonic() < end:
+                pass
+
+    def step() -> None:
+        Slow()
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            pass
+
+    with pytest.raises(TimeLimitError), time_limit(0.03):
+        step()
