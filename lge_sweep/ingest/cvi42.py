@@ -142,7 +142,7 @@ def _lay(
     classes = {key.casefold(): found for key, found in mask.contours.items()}
     found = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
     if found is None:
-        said = not_listed("contour", [drawn.name], "source.mask.contours", mask.contours)
+        said = f"{file}: {not_listed('contour', [drawn.name], 'source.mask.contours', mask.contours)}"
         findings += [said] if said not in findings else []  # once, not once a slice
     elif found != "background":
         points = drawn.points[:, ::-1]
