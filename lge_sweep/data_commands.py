@@ -173,12 +173,10 @@ def _summary(descriptions: Sequence["Description"]) -> list[str]:
 
 def _notes(descriptions: Sequence["Description"]) -> list[str]:
     """Return every note once, with the cases that it is about."""
-    notes = []
-    for note in dict.fromkeys(note for item in descriptions for note in item.notes):
-        cases = [item.case for item in descriptions if note in item.notes]
-        listed = ", ".join(cases[:8]) + (f" and {len(cases) - 8} more" if len(cases) > 8 else "")
-        notes.append(f"{note}: {listed}")
-    return notes
+    from lge_sweep.text import named, noted
+
+    notes = noted((item.case, note) for item in descriptions for note in item.notes)
+    return [f"{note}: {named(cases, 8)}" for note, cases in notes.items()]
 
 
 def _findings(descriptions: Sequence["Description"]) -> list[str]:

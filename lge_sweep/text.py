@@ -7,6 +7,7 @@ Every sink has its own danger and its own place: here what makes a text printabl
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 LONGEST = 80
 """Most characters of a user's value that a message quotes."""
@@ -69,6 +70,31 @@ def file_name(name: str) -> str:
     letters = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).encode()[:FEW].decode(errors="ignore")
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return "-".join(part for part in (letters.strip("._-"), digest) if part)
+
+
+def named(names: Sequence[str], most: int = 4) -> str:
+    """Return the first of several names, and how many more there are.
+
+    >>> named(["a", "b"]), named(["a", "b", "c", "d", "e", "f"])
+    ('a, b', 'a, b, c, d and 2 more')
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + f" and {more} more" * (more > 0)
+
+
+def noted(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Return each note once, in order, with the cases that it is about.
+
+    Args:
+        notes: a case and a note on it, each.
+
+    >>> noted([("P1", "single slice"), ("P2", "sheared"), ("P2", "single slice")])
+    {'single slice': ['P1', 'P2'], 'sheared': ['P2']}
+    """
+    cases: dict[str, dict[str, None]] = {}
+    for case, note in notes:
+        cases.setdefault(note, {})[case] = None
+    return {note: list(of) for note, of in cases.items()}
 
 
 def told(error: BaseException) -> str:

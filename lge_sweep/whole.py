@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lge_sweep.errors import DamagedError
 from lge_sweep.text import told
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DAY = 24 * 3600
 DAMAGED = "damaged"
@@ -141,6 +144,15 @@ def read_json(path: Path) -> Any:
         raise DamagedError(path, told(error)) from error
     except (ValueError, RecursionError) as error:
         raise DamagedError(path, f"not JSON ({told(error)})") from error
+
+
+def array_digest(*arrays: "NDArray[Any]") -> str:
+    """Return a SHA-256 of arrays, their types and shapes, hexadecimal."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
 
 
 def file_digest(path: Path) -> str:

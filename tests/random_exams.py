@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import EnhancedMRImageStorage, RLELossless, generate_uid
-from synthetic_dicom import image, segmentation, write
+from synthetic_dicom import image, item, segmentation, write
 
 from lge_sweep.labels import Label
 
@@ -185,24 +185,17 @@ def _enhanced(
 ) -> FileDataset:
     dataset = image(stored, EnhancedMRImageStorage, NumberOfFrames=len(stored), **common)
     shared = Dataset()
-    shared.PlaneOrientationSequence = [_item(ImageOrientationPatient=geometry["ImageOrientationPatient"])]
-    shared.PixelMeasuresSequence = [_item(PixelSpacing=geometry["PixelSpacing"], SliceThickness=4.0)]
+    shared.PlaneOrientationSequence = [item(ImageOrientationPatient=geometry["ImageOrientationPatient"])]
+    shared.PixelMeasuresSequence = [item(PixelSpacing=geometry["PixelSpacing"], SliceThickness=4.0)]
     dataset.SharedFunctionalGroupsSequence = [shared]
     dataset.PerFrameFunctionalGroupsSequence = [
-        _item(
-            PlanePositionSequence=[_item(ImagePositionPatient=position.tolist())],
-            PixelValueTransformationSequence=[_item(**scale)],
+        item(
+            PlanePositionSequence=[item(ImagePositionPatient=position.tolist())],
+            PixelValueTransformationSequence=[item(**scale)],
         )
         for position in positions
     ]
     return dataset
-
-
-def _item(**values: Any) -> Dataset:
-    item = Dataset()
-    for keyword, value in values.items():
-        setattr(item, keyword, value)
-    return item
 
 
 def _write_masks(

@@ -100,20 +100,20 @@ def enhanced(pixels: Array, places: Sequence[float], **more: Any) -> FileDataset
     """Return a multi-frame file [frames, H, W] with per-frame positions and rescale, all else shared."""
     dataset = image(pixels, EnhancedMRImageStorage, NumberOfFrames=len(pixels), **more)
     shared = Dataset()
-    shared.PlaneOrientationSequence = [_item(ImageOrientationPatient=list(SHORT_AXIS))]
-    shared.PixelMeasuresSequence = [_item(PixelSpacing=list(SPACING), SliceThickness=8.0)]
+    shared.PlaneOrientationSequence = [item(ImageOrientationPatient=list(SHORT_AXIS))]
+    shared.PixelMeasuresSequence = [item(PixelSpacing=list(SPACING), SliceThickness=8.0)]
     dataset.SharedFunctionalGroupsSequence = [shared]
     dataset.PerFrameFunctionalGroupsSequence = []
     for k, where in enumerate(places):
         frame = Dataset()
-        frame.PlanePositionSequence = [_item(ImagePositionPatient=place(where))]
-        frame.PixelValueTransformationSequence = [_item(RescaleSlope=k + 1.0, RescaleIntercept=-5.0, RescaleType="US")]
-        frame.FrameVOILUTSequence = [_item(WindowCenter=1000.0 * (k + 1), WindowWidth=2000.0)]
+        frame.PlanePositionSequence = [item(ImagePositionPatient=place(where))]
+        frame.PixelValueTransformationSequence = [item(RescaleSlope=k + 1.0, RescaleIntercept=-5.0, RescaleType="US")]
+        frame.FrameVOILUTSequence = [item(WindowCenter=1000.0 * (k + 1), WindowWidth=2000.0)]
         dataset.PerFrameFunctionalGroupsSequence.append(frame)
     return dataset
 
 
-def _item(**values: Any) -> Dataset:
+def item(**values: Any) -> Dataset:
     item = Dataset()
     for keyword, value in values.items():
         setattr(item, keyword, value)
@@ -161,7 +161,7 @@ def encode(pixels: Array, spacing: tuple[float, float, float], multi: bool = Fal
     dataset = enhanced(pixels[::-1], range(len(pixels)))
     shared = dataset.SharedFunctionalGroupsSequence[0]
     shared.PlaneOrientationSequence[0].ImageOrientationPatient = orientation
-    shared.PixelMeasuresSequence = [_item(PixelSpacing=list(spacing[:2]), SliceThickness=0.8 * spacing[2])]
+    shared.PixelMeasuresSequence = [item(PixelSpacing=list(spacing[:2]), SliceThickness=0.8 * spacing[2])]
     for frame, place in zip(dataset.PerFrameFunctionalGroupsSequence, reversed(places), strict=True):
         frame.PlanePositionSequence[0].ImagePositionPatient = place
     return [dataset]

@@ -1,7 +1,6 @@
 """The manifest: one row a slice, with content hashes."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -13,6 +12,11 @@ from lge_sweep.config.data import Curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume
 from lge_sweep.labels import Label
+from lge_sweep.text import named, noted
+from lge_sweep.whole import array_digest
+
+LISTED = 8
+"""Cases that a note names."""
 
 
 @dataclass(frozen=True)
@@ -111,21 +115,13 @@ def _row(volume: Volume, position: int) -> dict[str, object]:
         "spacing_row_mm": row_mm,
         "spacing_column_mm": column_mm,
         "spacing_slice_mm": slice_mm,
-        "image_hash": _sha256(image),
-        "content_hash": _sha256(image, labels),
+        "image_hash": array_digest(image),
+        "content_hash": array_digest(image, labels),
         "perceptual_hash": perceptual_hash(image),
         "has_scar": bool(counts[Label.SCAR]),
         **{f"{label.title}_pixels": int(counts[label]) for label in Label},
         **({} if volume.mvo is None else {"mvo_pixels": int(volume.mvo[position].sum())}),
     }
-
-
-def _sha256(*arrays: NDArray[np.number]) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
 
 
 def _check(volumes: Sequence[Volume], rows: Sequence[dict[str, object]]) -> None:
@@ -141,7 +137,7 @@ def _notes(volumes: Sequence[Volume], labels: Sequence[NDArray[np.uint8]]) -> li
     notes = []
     single = [volume.case for volume in volumes if len(volume.slices) == 1]
     if single:
-        notes.append(f"{len(single)} case(s) with a single slice: {_listed(single)}")
+        notes.append(f"{len(single)} case(s) with a single slice: {named(single, LISTED)}")
     empty = sum(1 for label in labels if not (label == Label.CAVITY).any())
     if empty:
         notes.append(f"{empty} slice(s) without cavity: their stage-2 guidance is empty")
@@ -149,13 +145,9 @@ def _notes(volumes: Sequence[Volume], labels: Sequence[NDArray[np.uint8]]) -> li
 
 
 def _of_exams(volumes: Sequence[Volume]) -> list[str]:
-    texts = dict.fromkeys(note for volume in volumes for note in volume.notes)
-    return [
-        f"{len(cases)} case(s): {text}: {_listed(cases)}"
-        for text in texts
-        if (cases := [volume.case for volume in volumes if text in volume.notes])
-    ]
+    return of_cases((volume.case, note) for volume in volumes for note in volume.notes)
 
 
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+def of_cases(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """Say each note once, with the cases that it is about; `notes` are as for `noted`."""
+    return [f"{len(cases)} case(s): {note}: {named(cases, LISTED)}" for note, cases in noted(notes).items()]

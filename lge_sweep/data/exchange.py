@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 
 from lge_sweep.config.data import DataFile, NnunetDataset
-from lge_sweep.curate import Curated
+from lge_sweep.curate import Curated, of_cases
 from lge_sweep.data.forms import FORMS, Form, Kind, Subsets, cases_of, check_folder, names_of
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, Volume
@@ -161,7 +161,7 @@ def _is_padded(exam: Exam) -> bool:
 
 
 def _notes(dataset: Dataset, subsets: Subsets) -> list[str]:
-    by_text: dict[str, list[str]] = {}
+    noted: list[tuple[str, str]] = []
     used = dataset.curated.manifest["case"].value_counts()
     for volume in dataset.volumes:
         texts = grid_notes(volume)
@@ -172,10 +172,5 @@ def _notes(dataset: Dataset, subsets: Subsets) -> list[str]:
             texts.append(f"all slices are written; curate.slices: {dataset.settings.curate.slices} is kept for reading")
         if volume.case not in subsets:
             texts.append("in no subset (split.counts, split.cases): written to imagesTr, named by no fold")
-        for text in texts:
-            by_text.setdefault(text, []).append(volume.case)
-    return [f"{len(cases)} case(s): {text}: {_listed(cases)}" for text, cases in by_text.items()]
-
-
-def _listed(names: Sequence[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+        noted += [(volume.case, text) for text in texts]
+    return of_cases(noted)

@@ -1,14 +1,12 @@
 """Slices that are the same in several cases, as of an exam that was copied, get a note."""
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from lge_sweep.ingest.unread import named
-from lge_sweep.ingest.volume import Pixels, Volume
+from lge_sweep.ingest.volume import Volume
+from lge_sweep.text import named
+from lge_sweep.whole import array_digest
 
 COPIES = (
     "{} of the same pixels in {} (an exam that was copied?); keep one of these cases, as one picture must not be in "
@@ -18,19 +16,13 @@ COPIES = (
 
 def with_copies(volumes: Sequence[Volume]) -> list[Volume]:
     """Add a note to cases that have slices of the very same grey levels; padding is equal to padding."""
-    cases: dict[bytes, dict[str, None]] = defaultdict(dict)
+    cases: dict[str, dict[str, None]] = defaultdict(dict)
     for volume in volumes:
         for image in volume.pixels:
-            cases[_digest(image)][volume.case] = None
+            cases[array_digest(image)][volume.case] = None
     groups = Counter(tuple(names) for names in cases.values() if len(names) > 1)
     notes = {group: COPIES.format(f"{count} slice{'s' * (count > 1)}", named(group)) for group, count in groups.items()}
     return [
         replace(volume, notes=(*volume.notes, *(note for group, note in notes.items() if volume.case in group)))
         for volume in volumes
     ]
-
-
-def _digest(image: Pixels) -> bytes:
-    digest = hashlib.sha256(f"{image.dtype.str}{image.shape}".encode())
-    digest.update(np.ascontiguousarray(image).tobytes())
-    return digest.digest()

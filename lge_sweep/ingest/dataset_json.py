@@ -17,7 +17,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.limits import MI, PIXEL_MM, SLICE_MM
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.text import shorten, told
+from lge_sweep.text import named, shorten, told
 
 NAME = "dataset.json"
 MOST_BYTES = 16 * MI
@@ -155,6 +155,5 @@ def labels_of(description: NnunetFile | DecathlonFile) -> Labels:
 
 
 def _names(names: list[str]) -> str:
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    listed = ", ".join(f"'{shorten(name)}'" for name in names[:4])
-    return f"label{'s' * (len(names) > 1)} {listed}{more} {'are' if len(names) > 1 else 'is'}"
+    listed = named([f"'{shorten(name)}'" for name in names])
+    return f"label{'s' * (len(names) > 1)} {listed} {'are' if len(names) > 1 else 'is'}"

@@ -8,8 +8,9 @@ import numpy as np
 
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_header import Header
+from lge_sweep.ingest.dicom_stack import along_normal
 from lge_sweep.patterns import search
-from lge_sweep.text import natural
+from lge_sweep.text import named, natural
 
 MOST = 8
 """Series that a message lists."""
@@ -85,10 +86,9 @@ def several_frames_of_reference(files: Sequence[Header], folder: Path) -> str | 
     shown = sorted(
         (f"{counts[uid]} like {h.path.relative_to(folder).as_posix()}" for uid, h in first.items()), key=natural
     )
-    more = f" and {len(shown) - MOST} more" if len(shown) > MOST else ""
     return (
         f"its images are in {len(first)} frames of reference (FrameOfReferenceUID (0020,0052) differs: "
-        f"{', '.join(shown[:MOST])}{more}), so that their positions cannot be compared (was the patient positioned "
+        f"{named(shown, MOST)}), so that their positions cannot be compared (was the patient positioned "
         "anew?); keep those of one, or, where an anonymiser drew them, write the same FrameOfReferenceUID into all"
     )
 
@@ -148,8 +148,7 @@ def _alike(values: Sequence[tuple[float, ...] | None]) -> bool:
 def _overlap(groups: Sequence[Group]) -> bool:
     """Whether images of two series are at one position along their common normal."""
     frames = [(frame, index) for index, files in enumerate(groups) for header in files for frame in header.frames]
-    directions = np.array(frames[0][0].orientation)
-    along = np.array([frame.position for frame, _ in frames]) @ np.cross(directions[:3], directions[3:])
+    along = along_normal([frame for frame, _ in frames])
     order = np.argsort(along, kind="stable")
     series = np.array([index for _, index in frames])[order]
     return bool(((np.diff(along[order]) < TOUCHING_MM) & (np.diff(series) != 0)).any())
@@ -167,4 +166,4 @@ def _listed(groups: Sequence[Group], folder: Path) -> str:
         return f"'{first.description[:40]}' ({number}{count} image{'s' * (count > 1)}, {where})"
 
     shown = sorted((one(files) for files in groups), key=natural)
-    return ", ".join(shown[:MOST]) + (f" and {len(shown) - MOST} more" if len(shown) > MOST else "")
+    return named(shown, MOST)

@@ -2,7 +2,7 @@
 
 import logging
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,6 +109,25 @@ def quiet() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def decoding(what: str) -> Iterator[None]:
+    """Read what may be broken: pydicom raises whatever that leads to, and its messages may quote a patient's data.
+
+    Args:
+        what: is read, such as "DICOM header".
+
+    Raises:
+        UnusableError: in place of all that is raised; those of ours stay.
+    """
+    try:
+        with quiet():
+            yield
+    except UnusableError:
+        raise
+    except Exception as error:
+        raise UnusableError(f"broken {what} ({type(error).__name__})") from None
+
+
 def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
     """Return the files below a folder that may be DICOM, sorted.
 
@@ -134,15 +153,29 @@ def read_header(path: Path) -> Header:
 
 
 def _read_header(path: Path, size: int) -> Header:
-    try:
-        with quiet():
-            return _header(path, size, pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
-    except InvalidDicomError:
-        raise UnusableError("not a DICOM file (no 'DICM' at byte 128), or cut off before it") from None
-    except UnusableError:
-        raise
-    except Exception as error:  # pydicom raises whatever broken bytes lead to; its messages may quote them
-        raise UnusableError(f"broken DICOM header ({type(error).__name__})") from None
+    with decoding("DICOM header"):
+        try:
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
+        except InvalidDicomError:
+            raise UnusableError("not a DICOM file (no 'DICM' at byte 128), or cut off before it") from None
+        return _header(path, size, dataset)
+
+
+def only_file(headers: Sequence[Header], kind: str, name: str, findings: list[str]) -> Path | None:
+    """Return a case's one file of a kind of masks; where there is none or several, add a finding.
+
+    Args:
+        headers: every DICOM file of the case.
+        kind: that of `Header`.
+        name: what it is called in messages.
+        findings: what is wrong; appended to.
+    """
+    files = [header.path for header in headers if header.kind == kind]
+    if len(files) == 1:
+        return files[0]
+    which = ", ".join(path.name for path in files)
+    findings.append(f"holds {len(files)} {name} files ({which}); keep one" if files else f"holds no {name} file")
+    return None
 
 
 def numbers(dataset: Dataset, keyword: str, count: int, frame: int = 0) -> Numbers | None:

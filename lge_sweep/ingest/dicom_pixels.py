@@ -10,7 +10,7 @@ import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from lge_sweep.ingest.dicom_header import Frame, element, numbers, quiet
+from lge_sweep.ingest.dicom_header import Frame, decoding, element, numbers
 from lge_sweep.ingest.dicom_stored import Stored, read_stored
 from lge_sweep.ingest.dicom_tables import COLOURS, grey_palette, modality_table, voi_table
 from lge_sweep.ingest.files import check_file
@@ -69,17 +69,12 @@ def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
 
 
 def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
-    try:
-        # what overflows is infinite, and found as such where grey levels are looked at
-        with quiet(), np.errstate(over="ignore", invalid="ignore"):
-            dataset = pydicom.dcmread(path, specific_tags=list(TAGS))
-            stored = read_stored(dataset)
-            images = [_grey(dataset, stored, frame.number, window) for frame in frames]
-            return Decoded(images, stored.notes + _notes(dataset))
-    except UnusableError:
-        raise
-    except Exception as error:  # pydicom raises whatever broken bytes lead to
-        raise UnusableError(f"broken DICOM file ({type(error).__name__})") from None
+    # what overflows is infinite, and found as such where grey levels are looked at
+    with decoding("DICOM file"), np.errstate(over="ignore", invalid="ignore"):
+        dataset = pydicom.dcmread(path, specific_tags=list(TAGS))
+        stored = read_stored(dataset)
+        images = [_grey(dataset, stored, frame.number, window) for frame in frames]
+        return Decoded(images, stored.notes + _notes(dataset))
 
 
 def apply_window(pixels: Pixels, centre: float, width: float, function: str = "LINEAR") -> NDArray[np.uint8]:

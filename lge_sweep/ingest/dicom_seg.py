@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 
 from lge_sweep.config.masks import SegMask
 from lge_sweep.ingest.contours import ORDER
-from lge_sweep.ingest.dicom_header import Header, quiet
+from lge_sweep.ingest.dicom_header import Header, decoding, only_file
 from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.isolate import read_safely
@@ -40,14 +40,10 @@ def read_seg(
     Returns:
         [S, H, W] values of `CLASS_CODES`, or None where something is wrong; and what a user should know.
     """
-    files = [header for header in headers if header.kind == "seg"]
-    if len(files) != 1:
-        which = ", ".join(header.path.name for header in files)
-        findings.append(
-            f"holds {len(files)} DICOM SEG files ({which}); keep one" if files else "holds no DICOM SEG file"
-        )
+    path = only_file(headers, "seg", "DICOM SEG", findings)
+    if path is None:
         return None, ()
-    path, ours = files[0].path, {frame.instance for frame in stack.frames}
+    ours = {frame.instance for frame in stack.frames}
     try:
         check_file(path)
         return read_safely(_read, path, mask, stack, {h.frame_of_reference for h in headers if h.instance in ours})
@@ -57,13 +53,8 @@ def read_seg(
 
 
 def _read(path: Path, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> Read:
-    try:
-        with quiet():
-            return _labels(pydicom.dcmread(path), mask, stack, frames_of_reference)
-    except UnusableError:
-        raise
-    except Exception as error:  # pydicom raises whatever broken bytes lead to
-        raise UnusableError(f"broken DICOM SEG ({type(error).__name__})") from None
+    with decoding("DICOM SEG"):
+        return _labels(pydicom.dcmread(path), mask, stack, frames_of_reference)
 
 
 def _labels(seg: Dataset, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> Read:

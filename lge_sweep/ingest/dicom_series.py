@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.ingest.dicom_header import Frame, Header, Numbers
-from lge_sweep.ingest.dicom_stack import Stack, Vector, directions, make_stack
+from lge_sweep.ingest.dicom_stack import Stack, along_normal, make_stack
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, Range, check_size
 from lge_sweep.ingest.volume import UnusableError
 
@@ -61,7 +61,7 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
     if len(frames) == 1:
         distance, said = _alone(frames[0])
         return make_stack(frames, distance, [*notes, *said], [0])
-    along = _along(frames)
+    along = along_normal(frames)
     order = np.argsort(along, kind="stable")
     frames, along = [frames[k] for k in order], along[order]
     steps = np.diff(along)
@@ -225,11 +225,6 @@ def _crooked(frames: Sequence[Frame]) -> str | None:
     if np.abs(directions - directions[0]).max() > PARALLEL * 10:
         return "its images are not parallel (long-axis views, a localiser?); a stack of short-axis slices is"
     return None
-
-
-def _along(frames: Sequence[Frame]) -> Vector:
-    """Return where each image is along the stack's normal, in mm."""
-    return np.array([frame.position for frame in frames]) @ directions(frames[0])[2]
 
 
 def _crowded(frames: Sequence[Frame], steps: NDArray[np.float64]) -> str:

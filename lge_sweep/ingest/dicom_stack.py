@@ -123,3 +123,8 @@ def directions(frame: Frame) -> tuple[Vector, Vector, Vector]:
     normal = np.cross(row, column)
     row, normal = row / np.linalg.norm(row), normal / np.linalg.norm(normal)
     return row, np.cross(normal, row), normal
+
+
+def along_normal(frames: Sequence[Frame]) -> Vector:
+    """Return where each image is along the normal of the first, in mm."""
+    return np.array([frame.position for frame in frames]) @ directions(frames[0])[2]

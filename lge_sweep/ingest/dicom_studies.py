@@ -89,9 +89,7 @@ def without_dicom(root: Path, masks: str, studies: Sequence[Study], skip: Collec
         return []  # the root is the exam's own folder
     folders = [folder for folder in subfolders(root) if folder.resolve() not in skip and folder.name != masks]
     return [folder for folder in folders if closed(folder) is None and not dicom_files(folder, skip)] + [
-        path
-        for path in list_files(root)
-        if path.suffix.lower() in (*ARCHIVES, *VOLUMES) and not path.name.lower().endswith(".nii.gz")
+        path for path in list_files(root) if _ends_in(path, (*ARCHIVES, *VOLUMES))
     ]
 
 
@@ -103,12 +101,13 @@ def holds(folder: Path) -> str:
 
 def _beside(folder: Path, skip: Collection[Path]) -> tuple[str, ...]:
     """Return a note on the files in an exam's folder that are not read and could hold images."""
-    passed = [
-        path
-        for path in list_files(folder, deep=True)
-        if path.suffix.lower() in NOT_READ and not path.name.lower().endswith(".nii.gz") and not is_below(path, skip)
-    ]
+    passed = [path for path in list_files(folder, deep=True) if _ends_in(path, NOT_READ) and not is_below(path, skip)]
     return (f"files in its folder were not read: {listed(passed, examples=False)}",) if passed else ()
+
+
+def _ends_in(path: Path, endings: Collection[str]) -> bool:
+    """Whether a file has one of some endings, and is no packed NIfTI, which is read."""
+    return path.suffix.lower() in endings and not path.name.lower().endswith(".nii.gz")
 
 
 def _is_one_study(

@@ -19,9 +19,9 @@ from lge_sweep.ingest.files import check_file, closed, is_below, list_files, sub
 from lge_sweep.ingest.hidden import hidden_exams
 from lge_sweep.ingest.nifti import is_nifti, only_nifti
 from lge_sweep.ingest.nifti_exams import Candidate, pass_over, read_nifti_exams, stem
-from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed, named, way_out
+from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed, way_out
 from lge_sweep.ingest.volume import Exam, UnusableError
-from lge_sweep.text import natural
+from lge_sweep.text import named, natural
 
 Folders = Literal["auto", "cases", "series"]
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)

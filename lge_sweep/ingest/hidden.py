@@ -5,7 +5,8 @@ from pathlib import Path
 
 from lge_sweep.ingest.files import is_below, is_folder, is_hidden, list_files, walk
 from lge_sweep.ingest.image_files import SUFFIXES
-from lge_sweep.ingest.unread import VOLUMES, is_aside, named
+from lge_sweep.ingest.unread import VOLUMES, is_aside
+from lge_sweep.text import named
 
 OF_SYSTEMS = (".git", ".hg", ".svn", ".dvc", ".datalad", ".ipynb_checkpoints", ".cache", ".venv", ".vscode", ".idea",
               ".trash", ".trashes", ".spotlight-v100", ".fseventsd", ".temporaryitems", ".documentrevisions-v100",

@@ -41,15 +41,15 @@ def lay_mask(mask: Voxels, image: Voxels, *, trust: bool = False) -> Laid:
         sizes = [f"{s} slices of {h}x{w}" for w, h, s in (mask.array.shape, image.array.shape)]
         raise UnusableError(f"mask is {sizes[0]}, its image {sizes[1]}; they must be equal")
     why = turn.why if isinstance(turn, Mismatch) else "its axes run another way"
-    raise UnusableError(f"mask lies elsewhere than its image ({why}); {way_out(mask, image)}")
+    raise UnusableError(f"mask lies elsewhere than its image ({why}); {_way_out(mask, image)}")
 
 
-def way_out(mask: Voxels, image: Voxels | None = None) -> str:
+def _way_out(mask: Voxels, image: Voxels) -> str:
     """Say what to do with a mask that lies elsewhere than its image."""
     lost = [
         f"the {name}'s affine is {_kind(voxels.matrix)}, so that its position may be lost"
         for name, voxels in (("mask", mask), ("image", image))
-        if voxels and (not voxels.placed or is_lost(voxels.matrix))
+        if not voxels.placed or is_lost(voxels.matrix)
     ]
     if not lost:
         return "resample it onto the image"

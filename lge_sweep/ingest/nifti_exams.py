@@ -12,8 +12,8 @@ from lge_sweep.ingest.limits import blank_slices
 from lge_sweep.ingest.nifti import as_exam, attempt
 from lge_sweep.ingest.nifti_grid import Grid, read_grid
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
-from lge_sweep.ingest.unread import named
 from lge_sweep.ingest.volume import Exam
+from lge_sweep.text import named
 
 ASKED = "looks like a label map ({}), not like an image; segmented because the file itself was given"
 GIVE_IT = "if it is an image, give the file itself"
@@ -41,6 +41,8 @@ class _Read:
     where: str
     """The file, as it lies in the folder that was given."""
     grid: Grid
+    called: bool
+    """Whether its name, or its folder's, says that it is a label map."""
     labels: str | None
     """What makes it a label map."""
 
@@ -79,7 +81,7 @@ def read_nifti_exams(
         if item in images:
             continue
         partner = next((other for other in images if _share_a_grid(item, other)), None)
-        if partner is not None or is_named_as_label_map(item.candidate.path, stem(item.candidate.path)):
+        if partner is not None or item.called:
             on = f", on the grid of {partner.where}" if partner else ""
             left_out.append((item.where, f"{item.labels}{on}"))
         else:
@@ -101,9 +103,7 @@ def pass_over(files: Iterable[Path], root: Path, findings: list[str], notes: lis
     """
     images, label_maps = [], []
     for item in _read([Candidate("", path) for path in files], root, findings):
-        path = item.candidate.path
-        why = item.labels or (BY_NAME if is_named_as_label_map(path, stem(path)) else None)
-        if why:
+        if why := item.labels or (BY_NAME if item.called else None):
             label_maps.append((item.where, f"{why}, beside DICOM files"))
         else:
             images.append(item.where)
@@ -121,8 +121,8 @@ def _read(candidates: Iterable[Candidate], root: Path, findings: list[str]) -> l
         path = candidate.path
         where = path.relative_to(root).as_posix()
         if grid := attempt(read_grid, path, where, findings):
-            labels = as_label_map(grid.array, named=is_named_as_label_map(path, stem(path)))
-            read.append(_Read(candidate, where, grid, labels))
+            called = is_named_as_label_map(path, stem(path))
+            read.append(_Read(candidate, where, grid, called, as_label_map(grid.array, named=called)))
     return read
 
 
@@ -160,7 +160,5 @@ def _name(images: Sequence[_Read], case_ids: CaseIds, findings: list[str]) -> li
 
 
 def _noted(exam: Exam, item: _Read) -> Exam:
-    note = ASKED.format(item.labels) if item.labels else ""
-    if not note and is_named_as_label_map(item.candidate.path, stem(item.candidate.path)):
-        note = NAMED
+    note = ASKED.format(item.labels) if item.labels else NAMED * item.called
     return replace(exam, notes=(*exam.notes, note)) if note else exam

@@ -9,10 +9,7 @@ from pathlib import Path, PurePosixPath
 from lge_sweep.ingest.dataset_json import ENDINGS, DecathlonFile, NnunetFile
 from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.text import shorten
-
-MOST_NAMED = 4
-"""Files that one finding names."""
+from lge_sweep.text import named, shorten
 
 
 @dataclass(frozen=True)
@@ -154,8 +151,7 @@ def _stem(path: str) -> str:
 
 
 def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return f"{', '.join(map(shorten, names[:MOST_NAMED]))}{more} {'are' if len(names) > 1 else 'is'}"
+    return f"{named([*map(shorten, names)])} {'are' if len(names) > 1 else 'is'}"
 
 
 def _them(names: list[str]) -> str:

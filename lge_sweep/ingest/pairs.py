@@ -19,7 +19,7 @@ from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
 from lge_sweep.ingest.unread import is_aside, listed
 from lge_sweep.ingest.volume import Exam, Pixels, Volume, slice_ids
 from lge_sweep.patterns import search
-from lge_sweep.text import natural
+from lge_sweep.text import named, natural
 
 T = TypeVar("T")
 GAPS = "numbers are missing among those of its slices (slices lost?); the others are taken for neighbours"
@@ -103,10 +103,9 @@ def _by_stem(
         findings.append(f"{name}/: files of kinds that are not read: {strange}; {CONVERT}")
     if inside:
         folders = sorted({path.relative_to(folder).parts[0] for path in inside}, key=natural)
-        which = ", ".join(folders[:3]) + (f" and {len(folders) - 3} more" if len(folders) > 3 else "")
         findings.append(
-            f"{name}/: files in folders inside it are not read: {listed(inside)} in {which}; move images into "
-            f"{name}/ itself, and other files elsewhere"
+            f"{name}/: files in folders inside it are not read: {listed(inside)} in {named(folders, 3)}; "
+            f"move images into {name}/ itself, and other files elsewhere"
         )
     return found
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.masks import RtstructMask
 from lge_sweep.ingest.contours import FEWEST, Contour, fill
-from lge_sweep.ingest.dicom_header import Frame, Header, quiet
+from lge_sweep.ingest.dicom_header import Frame, Header, decoding, only_file
 from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.isolate import read_safely
@@ -67,12 +67,10 @@ def read_rtstruct(
     Returns:
         [S, H, W] values of `CLASS_CODES`, or None where something is wrong; and what a user should know.
     """
-    files = [header for header in headers if header.kind == "rtstruct"]
-    if len(files) != 1:
-        which = ", ".join(header.path.name for header in files)
-        findings.append(f"holds {len(files)} RTSTRUCT files ({which}); keep one" if files else "holds no RTSTRUCT file")
+    path = only_file(headers, "rtstruct", "RTSTRUCT", findings)
+    if path is None:
         return None, ()
-    path, before = files[0].path, len(findings)
+    before = len(findings)
     try:
         check_file(path, FILE_BYTES)
         structures = _used(read_safely(_read, path), mask)
@@ -92,13 +90,8 @@ def read_rtstruct(
 
 
 def _read(path: Path) -> list[Structure]:
-    try:
-        with quiet():
-            return _structures(pydicom.dcmread(path))
-    except UnusableError:
-        raise
-    except Exception as error:  # pydicom raises whatever broken bytes lead to; its messages may quote them
-        raise UnusableError(f"broken RTSTRUCT ({type(error).__name__})") from None
+    with decoding("RTSTRUCT"):
+        return _structures(pydicom.dcmread(path))
 
 
 def _structures(dataset: pydicom.Dataset) -> list[Structure]:

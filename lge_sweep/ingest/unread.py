@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from lge_sweep.ingest.image_files import SUFFIXES
@@ -82,13 +82,3 @@ def listed(files: Iterable[Path], *, examples: bool = True) -> str:
     ]
     others = len(told) - MOST
     return ", ".join(told[:MOST]) + (f" and {others} other kind{'s' * (others > 1)}" if others > 0 else "")
-
-
-def named(names: Sequence[str]) -> str:
-    """Return the first of several names, and how many more there are.
-
-    >>> named(["a", "b"]), named(["a", "b", "c", "d", "e", "f"])
-    ('a, b', 'a, b, c, d and 2 more')
-    """
-    more = len(names) - MOST
-    return ", ".join(names[:MOST]) + f" and {more} more" * (more > 0)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.ingest import Exam
+from lge_sweep.ingest.geometry import normal
 from lge_sweep.labels import WALL, Label
 from lge_sweep.quantify.body import body_mask
 from lge_sweep.quantify.burden import measure
@@ -108,9 +109,8 @@ def _jumps(exam: Exam, labels: Labels) -> Iterator[Finding]:
         places = centres * exam.spacing_mm[:2]
     else:
         places = np.column_stack([centres, slots]) @ exam.affine[:3, :3].T
-        normal = np.cross(exam.affine[:3, 0], exam.affine[:3, 1])
-        normal /= np.linalg.norm(normal)
-        places = places - np.outer(places @ normal, normal)
+        across = normal(exam.affine)
+        places = places - np.outer(places @ across, across)
     jumps = np.linalg.norm(np.diff(places, axis=0), axis=1)
     apart = np.abs(np.diff(slots)) * exam.spacing_mm[2]
     for k, jump, distance in zip(cavities[1:], jumps, apart, strict=True):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lge_sweep.ingest.geometry import normal
 from lge_sweep.labels import WALL, Label
 
 Floats = NDArray[np.float64]
@@ -111,17 +112,16 @@ def scar_extent(labels: NDArray[np.uint8], affine: Floats | None, slots: Sequenc
 
 def _to_apex(affine: Floats) -> tuple[Floats, bool]:
     """Return the slices' normal towards the apex (right, front, head; length 1), and whether slices run that way."""
-    normal = np.cross(affine[:3, 0], affine[:3, 1])
-    normal = normal / np.linalg.norm(normal)
-    if normal @ LONG_AXIS < 0:
-        normal = -normal
-    tilt = float(np.degrees(np.arccos(min(1.0, normal @ LONG_AXIS))))
+    apexward = normal(affine)
+    if apexward @ LONG_AXIS < 0:
+        apexward = -apexward
+    tilt = float(np.degrees(np.arccos(min(1.0, apexward @ LONG_AXIS))))
     if tilt > TILT_DEGREES:
         raise SegmentsError(
             f"the slices are not plausibly short-axis: their normal is {tilt:.0f} degrees off the usual direction of "
             f"the left ventricle (left, front, feet), more than {TILT_DEGREES:.0f}"
         )
-    return normal, bool(affine[:3, 2] @ normal > 0)
+    return apexward, bool(affine[:3, 2] @ apexward > 0)
 
 
 def _around(cavity: NDArray[np.bool_], affine: Floats, apexward: Floats, level: int) -> NDArray[np.uint8]:

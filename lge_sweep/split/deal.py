@@ -10,7 +10,7 @@ from lge_sweep.config.data import Part, SplitConfig
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.seeding import derive
 from lge_sweep.split.leaks import audit
-from lge_sweep.text import shorten
+from lge_sweep.text import named, shorten
 
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 
@@ -75,18 +75,17 @@ def _drawn(has_scar: "pd.Series[bool]", settings: SplitConfig) -> dict[str, Part
 
 
 def _named(has_scar: "pd.Series[bool]", cases: Mapping[Part, Sequence[str]]) -> dict[str, Part]:
-    named = {case: part for part, names in cases.items() for case in names}
+    dealt = {case: part for part, names in cases.items() for case in names}
     there = {str(case) for case in has_scar.index}
-    if absent := [case for case in named if case not in there]:
-        more = f" and {len(absent) - 4} more" if len(absent) > 4 else ""
+    if absent := [case for case in dealt if case not in there]:
         raise DataError(
             "split.cases",
             [
-                f"the data has no case {', '.join(map(shorten, absent[:4]))}{more}; `lge-sweep data describe` shows "
+                f"the data has no case {named([*map(shorten, absent)])}; `lge-sweep data describe` shows "
                 "its ids, which are hashes unless source.case_ids is keep"
             ],
         )
-    return named
+    return dealt
 
 
 def _check_counts(settings: SplitConfig) -> None:
