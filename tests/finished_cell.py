@@ -5,15 +5,16 @@ import io
 import numpy as np
 import torch
 
+from lge_sweep.atomic import write_json
 from lge_sweep.config import Cell
 from lge_sweep.data import load_arrays
+from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
-from lge_sweep.sweep.folder import FILES
-from lge_sweep.sweep.plan import Plan
-from lge_sweep.sweep.records import CellRecord, HardwareFacts, Seconds, TrainingFacts
-from lge_sweep.whole import file_digest, write_json
+from lge_sweep.study.cell_files import FILES
+from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, TrainingFacts
 
 HISTORY_CSV = "step,epoch,train_loss,val_loss,val_dice,seconds\n1,1,0.9,,,0.1\n2,1,0.8,0.7,0.5,0.2\n"
 

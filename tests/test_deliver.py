@@ -30,9 +30,9 @@ from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, wr
 
 from lge_sweep.config.data import DicomFolders, Phantom
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver, read_delivery
+from lge_sweep.deliver.exam_files import ABOUT
 from lge_sweep.deliver.pictures import bullseye_png
 from lge_sweep.deliver.result import seg_obstacle
-from lge_sweep.deliver.write import ABOUT
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.dicom_header import quiet

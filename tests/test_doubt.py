@@ -17,7 +17,6 @@ from lge_sweep.labels import METRICS
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.scoring import RULES, global_metrics, score
 from lge_sweep.scoring.bootstrap import case_sums, coverage
-from lge_sweep.scoring.doubt import Candidate, Doubt, doubt, score_difference
 from lge_sweep.scoring.paired import (
     compare_tables,
     compare_with_others,
@@ -28,6 +27,7 @@ from lge_sweep.scoring.paired import (
     wide,
     wilcoxon,
 )
+from lge_sweep.scoring.uncertainty import Candidate, Doubt, doubt, score_difference
 
 CLASSES = ("background", "myocardium", "scar")
 

@@ -17,13 +17,13 @@ from rich.console import Console
 from test_nothing_lost import SETTINGS_OF_GRID, moved
 
 from lge_sweep.config import load_sweep
+from lge_sweep.engine import loop as sweep_round
+from lge_sweep.engine.driver import Driver
+from lge_sweep.engine.ledger import read_ledger
+from lge_sweep.engine.publish import open_sweep
+from lge_sweep.engine.task import CellTask, Done
 from lge_sweep.scoring import Result
-from lge_sweep.sweep import round as sweep_round
-from lge_sweep.sweep.driver import Driver
-from lge_sweep.sweep.ledger import read_ledger
-from lge_sweep.sweep.plan import Plan, make_plans
-from lge_sweep.sweep.publish import open_sweep
-from lge_sweep.sweep.task import CellTask, Done
+from lge_sweep.study.plan import Plan, make_plans
 from lge_sweep.tracking import Tracker, database, mlflow
 
 Run = Callable[..., dict[str, str]]
@@ -260,7 +260,7 @@ def test_each_result_is_shown_once(plan: Plan, run: Run) -> None:
 def test_what_mlflow_has_missed_is_completed_by_the_same_command(
     plan: Plan, run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lge_sweep.sweep.driver.CATCH_UP", 0.0)
+    monkeypatch.setattr("lge_sweep.engine.driver.CATCH_UP", 0.0)
     runs = plan.folder.parent
     with closing(lock(runs)):
         assert run(work) == {}  # from the first moment on

@@ -31,6 +31,7 @@ from lge_sweep.report.clinical_tables import (
     clinical_markdown,
     one_digit,
 )
+from lge_sweep.report.files import save_png
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative, pick_qualitative
 from lge_sweep.report.final_tables import (
     FORMS,
@@ -44,7 +45,6 @@ from lge_sweep.report.final_tables import (
 from lge_sweep.report.overlays import draw_contours
 from lge_sweep.report.paper import PAPER_TABLES
 from lge_sweep.report.style import class_colour
-from lge_sweep.report.write import save_png
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
 from lge_sweep.text import in_markdown
 

@@ -34,10 +34,10 @@ from lge_sweep.ingest.geometry import (
 )
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import Label
-from lge_sweep.pipeline import predict
-from lge_sweep.pipeline.predict import Job, Reading, Shipped, predict_exams
-from lge_sweep.pipeline.segment import Segmentation
 from lge_sweep.quantify.describe import describe
+from lge_sweep.segmenter import predict
+from lge_sweep.segmenter.predict import Job, Reading, Shipped, predict_exams
+from lge_sweep.segmenter.segment import Segmentation
 
 Floats = NDArray[np.float64]
 MODEL = ModelFacts("test", "1", "0", "none")

@@ -15,7 +15,7 @@ from lge_sweep.curate import absent_classes, check_classes
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import SINGLE, Label
-from lge_sweep.sweep import make_plans
+from lge_sweep.study import make_plans
 
 SMALL = ["source.size=64", "source.pixel_mm=4", "source.slices=2"]
 VALUES = "{0: background, 1: cavity, 2: myocardium, 3: scar}"

@@ -18,23 +18,23 @@ import pytest
 from finished_cell import write_interrupted, write_result
 from typer.testing import CliRunner
 
-from lge_sweep import whole
+from lge_sweep import atomic as whole
 from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import curate
 from lge_sweep.data import load_arrays, prepare
 from lge_sweep.data.prepare import ARRAYS, DIGESTS
+from lge_sweep.engine.cell_queue import GridSource, SearchSource, take_up
+from lge_sweep.engine.executors import local as worker
+from lge_sweep.engine.journal import JOURNAL
+from lge_sweep.engine.ledger import Ledger, SweepLedger, read_ledger
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.interrupts import signals_as_interrupt
-from lge_sweep.sweep import worker
-from lge_sweep.sweep.files import BEST, CHECKPOINT, FACTS, HISTORY, MANIFEST, OUTCOME, PER_IMAGE, PREDICTIONS, SETTINGS
-from lge_sweep.sweep.inherit import sweeps_of
-from lge_sweep.sweep.journal import JOURNAL
-from lge_sweep.sweep.ledger import Ledger, SweepLedger, read_ledger
-from lge_sweep.sweep.plan import Plan, load_plan, make_plans, write_plan
-from lge_sweep.sweep.source import GridSource, SearchSource, take_up
+from lge_sweep.study.files import BEST, CHECKPOINT, FACTS, HISTORY, MANIFEST, OUTCOME, PER_IMAGE, PREDICTIONS, SETTINGS
+from lge_sweep.study.inherit import sweeps_of
+from lge_sweep.study.plan import Plan, load_plan, make_plans, write_plan
 
 SETTINGS_OF_GRID = ["grid.model=[unet, segnet]"]
 SETTINGS_OF_SEARCH = ["grid.model=[unet, segnet]", "search.trials=4"]
@@ -448,10 +448,10 @@ def test_a_new_driver_waits_for_the_workers_of_an_earlier_one(tmp_path: Path, mo
 
 
 def test_notes_are_shown_between_the_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    from lge_sweep.options import reporting
+    from lge_sweep.cli.options import reporting
 
     with reporting():
-        logging.getLogger("lge_sweep.sweep.source").warning("a [b] is gone")
+        logging.getLogger("lge_sweep.engine.cell_queue").warning("a [b] is gone")
     assert capsys.readouterr().out == "note: a [b] is gone\n"
 
 

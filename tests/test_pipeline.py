@@ -28,15 +28,15 @@ from lge_sweep.deliver import Delivery, deliver
 from lge_sweep.errors import DataError, InheritError, RunsError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
+from lge_sweep.pipeline.access import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
 from lge_sweep.pipeline.folds import deal_folds, plan_folds
-from lge_sweep.pipeline.load import load_segmenter
-from lge_sweep.pipeline.looks import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
-from lge_sweep.pipeline.segment import TwoStageSegmenter
 from lge_sweep.pipeline.variants import PIPELINE, Part, two_stage_variants
-from lge_sweep.sweep.folder import read_predictions
-from lge_sweep.sweep.plan import load_plan, plan_sweep, prepare_data, write_plan
+from lge_sweep.segmenter.load import load_segmenter
+from lge_sweep.segmenter.segment import TwoStageSegmenter
+from lge_sweep.study.cell_files import read_predictions
+from lge_sweep.study.plan import load_plan, plan_sweep, prepare_data, write_plan
 from lge_sweep.tracking import EXPERIMENT, database_uri
 
 
@@ -547,7 +547,7 @@ def test_an_exam_that_nobody_thought_of_does_not_keep_the_others_from_being_done
             raise KeyError("Doe^Jane")
         return deliver(exam, *args)
 
-    monkeypatch.setattr("lge_sweep.pipeline.predict.deliver", fragile)
+    monkeypatch.setattr("lge_sweep.segmenter.predict.deliver", fragile)
     (tmp_path / "out" / "burden.csv").mkdir(parents=True)
     done = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep",
                   "--format", "csv")  # fmt: skip

@@ -16,19 +16,19 @@ from skimage.measure import label, regionprops
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
+from lge_sweep.cli.console import print_predicted
 from lge_sweep.config.data import NiftiFolders, Phantom
 from lge_sweep.config.masks import IndexMask
-from lge_sweep.console import print_predicted
 from lge_sweep.deliver import Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label
-from lge_sweep.pipeline.predict import Predicted
 from lge_sweep.quantify import Finding, case_sentences, implausible, sentences, unchecked
 from lge_sweep.quantify.body import body_mask
 from lge_sweep.quantify.findings import CHECKS
 from lge_sweep.quantify.plausible import pieces, thickest, wall_around
 from lge_sweep.report.clinical_tables import findings_frame, findings_markdown
+from lge_sweep.segmenter.predict import Predicted
 from lge_sweep.terminal import Terminal
 
 Labels = NDArray[np.uint8]

@@ -26,7 +26,7 @@ from lge_sweep.scoring import (
     score_table,
     select,
 )
-from lge_sweep.sweep.results import read_result
+from lge_sweep.study.results import read_result
 from lge_sweep.text import visible
 
 PAPER = Path(__file__).parents[1] / "docs" / "paper"

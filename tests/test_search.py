@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config import Cell, load_sweep, short_names
+from lge_sweep.engine.cell_queue import FAILURES, SearchSource
+from lge_sweep.engine.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import RUNS_VARIABLE
-from lge_sweep.sweep.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
-from lge_sweep.sweep.plan import Plan, load_plan, make_plans
-from lge_sweep.sweep.source import FAILURES, SearchSource
+from lge_sweep.study.plan import Plan, load_plan, make_plans
 from lge_sweep.tracking import database_uri
 
 MODELS = "grid.model=[unet, segnet]"

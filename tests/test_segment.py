@@ -17,8 +17,8 @@ from lge_sweep.data.prepare import to_arrays
 from lge_sweep.data.refine import composite, refine_cavity
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
-from lge_sweep.pipeline import Network, TwoStageSegmenter
-from lge_sweep.pipeline.segment import confine_scar, join, seen_box
+from lge_sweep.segmenter import Network, TwoStageSegmenter
+from lge_sweep.segmenter.segment import confine_scar, join, seen_box
 
 S = 64
 PLAIN = Intensity(clip_percentiles=(0, 100))

@@ -13,7 +13,7 @@ from lge_sweep.config.loader import validate
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.plain_data import parse_yaml
 from lge_sweep.split import PARTS, Split, split_cases
-from lge_sweep.split.deal import largest_remainder
+from lge_sweep.split.assign import largest_remainder
 from lge_sweep.split.leaks import audit
 
 TABLE_1: Mapping[Part, PartCounts] = {

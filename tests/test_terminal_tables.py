@@ -12,17 +12,17 @@ import pytest
 from rich.text import Text
 
 import lge_sweep.terminal_table
-from lge_sweep import console as printing
-from lge_sweep import status
-from lge_sweep.data_commands import _print_table
+from lge_sweep.cli import console as printing
+from lge_sweep.cli import status
+from lge_sweep.cli.data import _print_table
+from lge_sweep.engine.ledger import Entry
 from lge_sweep.labels import METRICS, Label, class_names
 from lge_sweep.quantify.burden import Burden
 from lge_sweep.quantify.describe import Description
 from lge_sweep.scoring import Result, select
-from lge_sweep.scoring.doubt import Doubt, Standing
 from lge_sweep.scoring.paired import Comparison, Paired
 from lge_sweep.scoring.score import Score
-from lge_sweep.sweep.ledger import Entry
+from lge_sweep.scoring.uncertainty import Doubt, Standing
 from lge_sweep.terminal import Terminal
 from lge_sweep.terminal_table import Column, print_markdown, print_table
 from lge_sweep.text import in_markdown, visible

@@ -18,11 +18,11 @@ from test_sweep import child_runs, command
 
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.data.module import LgeDataModule
-from lge_sweep.sweep.callbacks import MovingAverage
-from lge_sweep.sweep.execute import execute, load_best
-from lge_sweep.sweep.ledger import is_held, read_ledger
-from lge_sweep.sweep.plan import Plan, make_plans
-from lge_sweep.sweep.task import CellTask, GivenUpError, Progress, make_task
+from lge_sweep.engine.callbacks import MovingAverage
+from lge_sweep.engine.ledger import is_held, read_ledger
+from lge_sweep.engine.task import CellTask, GivenUpError, Progress, make_task
+from lge_sweep.engine.train import execute, load_best
+from lge_sweep.study.plan import Plan, make_plans
 
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",

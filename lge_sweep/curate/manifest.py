@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.data import Curate
 from lge_sweep.errors import DataError
+from lge_sweep.hashing import array_digest
 from lge_sweep.ingest import Volume
 from lge_sweep.labels import Label
 from lge_sweep.text import named, noted
-from lge_sweep.whole import array_digest
 
 LISTED = 8
 """Cases that a note names."""

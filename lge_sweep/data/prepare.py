@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.atomic import read_json, whole_folder
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DamagedError
+from lge_sweep.hashing import file_digest
 from lge_sweep.labels import Label
 from lge_sweep.text import told
-from lge_sweep.whole import file_digest, read_json, whole_folder
 
 ARRAYS = ("images", "labels", "refined")
 DIGESTS = "digests.json"

@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lge_sweep.hashing import array_digest
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.text import named
-from lge_sweep.whole import array_digest
 
 COPIES = (
     "{} of the same pixels in {} (an exam that was copied?); keep one of these cases, as one picture must not be in "

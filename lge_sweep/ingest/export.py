@@ -12,12 +12,12 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
+from lge_sweep.atomic import whole_folder
 from lge_sweep.config.data import DataFile, ImagePairs
 from lge_sweep.config.masks import ColourMask, IndexMask
 from lge_sweep.errors import DataError
 from lge_sweep.labels import CLASS_CODES, COLOURS, MVO, MVO_COLOUR, Label
 from lge_sweep.text import visible
-from lge_sweep.whole import whole_folder
 
 Masks = Literal["index", "colour"]
 PALETTE = np.array([*(COLOURS[label] for label in Label), MVO_COLOUR], dtype=np.uint8)

@@ -10,16 +10,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from lge_sweep.ingest.geometry import (
-    Matrix,
-    Steps,
-    agree,
-    is_bare,
-    is_lost,
-    shape_notes,
-    slices_along,
-    spacing,
-)
+from lge_sweep.ingest.geometry import Matrix, Steps, agree, is_bare, is_lost, shape_notes, slices_along, spacing
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM
 from lge_sweep.ingest.nifti_file import read_image
 from lge_sweep.ingest.volume import Pixels, StoredGrid, UnusableError

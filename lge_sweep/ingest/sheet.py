@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from lge_sweep.atomic import whole_file
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.volume import Pixels, Volume
 from lge_sweep.labels import COLOURS, Label
-from lge_sweep.whole import whole_file
 
 TILE = 128
 """Longest side of a slice on the sheet, in pixels."""

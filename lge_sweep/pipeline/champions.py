@@ -6,13 +6,13 @@ from pathlib import Path
 
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.errors import DamagedError, InheritError
-from lge_sweep.sweep.digest import DRAWN, basis_digest
-from lge_sweep.sweep.files import BEST, SELECTION
-from lge_sweep.sweep.folder import read_cell
-from lge_sweep.sweep.inherit import matching_sweeps, sweeps_of
-from lge_sweep.sweep.plan import Plan, load_plan
-from lge_sweep.sweep.records import REMEDY, read_selection
-from lge_sweep.whole import file_digest
+from lge_sweep.hashing import file_digest
+from lge_sweep.study.cell_files import read_cell
+from lge_sweep.study.digest import DRAWN, basis_digest
+from lge_sweep.study.files import BEST, SELECTION
+from lge_sweep.study.inherit import matching_sweeps, sweeps_of
+from lge_sweep.study.plan import Plan, load_plan
+from lge_sweep.study.records import REMEDY, read_selection
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.atomic import write_text
 from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
 from lge_sweep.errors import DamagedError
@@ -16,12 +17,11 @@ from lge_sweep.labels import SINGLE, class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.metrics.summary import Summary
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
-from lge_sweep.scoring.doubt import Candidate, Standing, doubt
-from lge_sweep.sweep.files import slug
-from lge_sweep.sweep.folder import read_per_image
-from lge_sweep.sweep.plan import Plan
-from lge_sweep.sweep.records import REMEDY, Record
-from lge_sweep.whole import write_text
+from lge_sweep.scoring.uncertainty import Candidate, Standing, doubt
+from lge_sweep.study.cell_files import read_per_image
+from lge_sweep.study.files import slug
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.records import REMEDY, Record
 
 COMPARISON = "comparison.json"
 """In the folder of the fits: how the pipelines do on the validation part."""

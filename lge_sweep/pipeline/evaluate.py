@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lge_sweep.atomic import write_json
 from lge_sweep.errors import DamagedError
+from lge_sweep.pipeline.access import begin_look, describe_looks, finish_look
 from lge_sweep.pipeline.compare import Comparison, ComparisonRecord, compare, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
 from lge_sweep.pipeline.results import write_results
 from lge_sweep.pipeline.variants import Part, Say, two_stage_variants
-from lge_sweep.sweep.records import read_record
-from lge_sweep.whole import write_json
+from lge_sweep.study.records import read_record
 
 EVALUATION = "evaluation.json"
 """Written last: an evaluation whose folder has it is finished."""

@@ -24,14 +24,15 @@ from lge_sweep.curate import check_classes
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
 from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.engine import Driver
 from lge_sweep.errors import DataError, InheritError, SelectionError
 from lge_sweep.labels import SINGLE as SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
-from lge_sweep.pipeline.segment import PixelSize, seen_box
-from lge_sweep.sweep import Driver, Plan
-from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
-from lge_sweep.sweep.records import Record, read_record
+from lge_sweep.segmenter.segment import PixelSize, seen_box
+from lge_sweep.study import Plan
+from lge_sweep.study.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
+from lge_sweep.study.records import Record, read_record
 from lge_sweep.tracking import finishing
 
 SHIPPED_RECORD = "shipped.json"

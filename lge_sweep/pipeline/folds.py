@@ -11,10 +11,10 @@ from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
 from lge_sweep.pipeline.champions import Champion
-from lge_sweep.pipeline.segment import refine
 from lge_sweep.seeding import derive
-from lge_sweep.sweep.folder import read_predictions
-from lge_sweep.sweep.plan import Inputs, Plan, Prepared, plan_sweep
+from lge_sweep.segmenter.segment import refine
+from lge_sweep.study.cell_files import read_predictions
+from lge_sweep.study.plan import Inputs, Plan, Prepared, plan_sweep
 
 OUT_OF_FOLD = "out_of_fold"
 """The part that the network of a fold is measured on."""

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from lge_sweep.pipeline.load import NAME, SETTINGS, read_settings
+from lge_sweep.hashing import file_digest
+from lge_sweep.segmenter.load import NAME, SETTINGS, read_settings
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.registry import Package, Version, find_version, register_package
-from lge_sweep.whole import file_digest
 
 
 def register_segmenter(

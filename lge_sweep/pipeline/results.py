@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.atomic import write_text
 from lge_sweep.config.fits import PREDICTED, TRUE
 from lge_sweep.csv_files import frame_text
 from lge_sweep.labels import SINGLE, Label, class_names
@@ -23,12 +24,11 @@ from lge_sweep.report.clinical_tables import (
     findings_frame,
     findings_markdown,
 )
+from lge_sweep.report.files import save_png
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
 from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
-from lge_sweep.report.write import save_png
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
-from lge_sweep.sweep.files import slug
-from lge_sweep.whole import write_text
+from lge_sweep.study.files import slug
 
 TABLES = "tables.md"
 CASES = (

@@ -4,24 +4,25 @@ import hashlib
 from collections.abc import Collection
 from contextlib import suppress
 
+from lge_sweep.atomic import write_json
 from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.engine.publish import open_sweep, plan_tags
+from lge_sweep.engine.train import best_network
 from lge_sweep.errors import DamagedError
+from lge_sweep.hashing import file_digest
 from lge_sweep.pipeline.compare import COMPARISON, Comparison, compare
 from lge_sweep.pipeline.evaluate import Evaluation
 from lge_sweep.pipeline.fit import SHIPPED_RECORD, ShippedRecord, TwoStage
-from lge_sweep.pipeline.load import NAME, read_settings
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import TABLES
 from lge_sweep.pipeline.variants import PIPELINE, Part, Say, shipped_name, shipped_variant, shipped_words
-from lge_sweep.pipeline.write import write_segmenter
-from lge_sweep.sweep.execute import best_network
-from lge_sweep.sweep.files import BEST, slug
-from lge_sweep.sweep.plan import Plan
-from lge_sweep.sweep.publish import open_sweep, plan_tags
-from lge_sweep.sweep.records import read_record
+from lge_sweep.segmenter.load import NAME, read_settings
+from lge_sweep.segmenter.save import write_segmenter
+from lge_sweep.study.files import BEST, slug
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.records import read_record
 from lge_sweep.tracking import Tracker, finishing
 from lge_sweep.tracking.registry import promote
-from lge_sweep.whole import file_digest, write_json
 
 VAL = "val"
 

@@ -15,14 +15,14 @@ from lge_sweep.data import load_arrays
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_labels
+from lge_sweep.engine.train import best_network
 from lge_sweep.labels import SINGLE, WALL, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
-from lge_sweep.pipeline.runtime import torch_network
-from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
-from lge_sweep.sweep.execute import best_network
-from lge_sweep.sweep.plan import Plan
+from lge_sweep.segmenter.runtime import torch_network
+from lge_sweep.segmenter.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
+from lge_sweep.study.plan import Plan
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -164,7 +164,7 @@ def compare_tables(
 
     Returns:
         The metrics of `METRICS`, then "dice/<class>" for each class; first per image, then per case (the independent
-        unit). For the difference in score see `lge_sweep.scoring.doubt.score_difference`.
+        unit). For the difference in score see `lge_sweep.scoring.uncertainty.score_difference`.
 
     Raises:
         ConfigError: the tables are not of the same images and classes; the message says which are missing.

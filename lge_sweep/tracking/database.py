@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from lge_sweep.whole import set_aside, whole_file
+from lge_sweep.atomic import set_aside, whole_file
 
 DATABASE = "mlflow.db"
 WAIT = 2.0
