@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lge_sweep.errors import DamagedError
-from lge_sweep.text import told
+from lge_sweep.text import error_text
 
 DAY = 24 * 3600
 DAMAGED = "damaged"
@@ -24,7 +24,7 @@ DAMAGED = "damaged"
 
 
 @contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
+def atomic_folder(folder: Path) -> Iterator[Path]:
     """Give a folder to write to, which becomes `folder` once everything is in it.
 
     Unfinished ones that a killed process left here are removed once they are a day old.
@@ -57,7 +57,7 @@ def whole_folder(folder: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def atomic_file(path: Path) -> Iterator[Path]:
     """Give a file to write, which takes the place of `path` once it is written.
 
     Args:
@@ -114,7 +114,7 @@ def set_aside(path: Path, root: Path) -> Path:
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file, so that a reader never sees half of it."""
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         unfinished.write_bytes(content)
 
 
@@ -137,6 +137,6 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except OSError as error:
-        raise DamagedError(path, told(error)) from error
+        raise DamagedError(path, error_text(error)) from error
     except (ValueError, RecursionError) as error:
-        raise DamagedError(path, f"not JSON ({told(error)})") from error
+        raise DamagedError(path, f"not JSON ({error_text(error)})") from error

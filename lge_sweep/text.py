@@ -97,7 +97,7 @@ def noted(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {note: list(of) for note, of in cases.items()}
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return what a library says of a failure, in one short line."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return shorten(" ".join(said.split()) or type(error).__name__, 2 * LONGEST)

@@ -23,7 +23,7 @@ def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
     """Write the folder of a finished cell."""
     inputs, folder, names = plan.inputs_of(cell), plan.cell_folder(cell), class_names(cell.stage)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = list(inputs.rows[inputs.part])
+    rows = list(inputs.rows[inputs.subset])
     truth = stage_target(load_arrays(inputs.arrays).labels[rows], cell.stage)
     wrong = np.random.default_rng(seed).random(truth.shape) < 0.1
     prediction = np.where(wrong, 0, truth).astype(np.uint8)
@@ -39,7 +39,7 @@ def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
         format=2,
         sweep=plan.name,
         cell=cell,
-        part=inputs.part,
+        subset=inputs.subset,
         summary=aggregate(table),
         training=TrainingFacts(steps=2, epochs=1, best_step=2, best_val_loss=0.7),
         class_weights=dict(zip(names, inputs.class_weights, strict=True)),

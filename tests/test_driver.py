@@ -37,14 +37,14 @@ class StubWorker:
     number: int
     plan: Plan
     deed: Deed
-    alive: bool = True
+    heartbeat: bool = True
     connection: Connection = field(init=False)
     remote: Connection = field(init=False)
 
     def __post_init__(self) -> None:
         self.connection, self.remote = Pipe()
         self.process = SimpleNamespace(
-            is_alive=lambda: self.alive, join=lambda timeout=None: None, exitcode=-9, kill=lambda: None
+            is_alive=lambda: self.heartbeat, join=lambda timeout=None: None, exitcode=-9, kill=lambda: None
         )
 
     def send(self, task: CellTask) -> None:
@@ -135,7 +135,7 @@ def test_a_worker_that_dies_takes_no_cell_with_it(plan: Plan, run: Run, places: 
 def test_a_worker_found_dead_is_replaced_before_it_is_given_anything(plan: Plan, run: Run) -> None:
     def die_after(worker: StubWorker, task: CellTask) -> None:
         work(worker, task)
-        worker.alive = False
+        worker.heartbeat = False
 
     assert run(die_after, work) == {}
     assert states(plan) == ["complete", "complete"]

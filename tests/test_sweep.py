@@ -119,7 +119,7 @@ def test_every_child_has_the_metrics_of_its_per_image_table(finished: tuple[Path
         for prefix, values in (
             ("val", summary.image_mean),
             ("val_pooled", summary.pooled),
-            ("val_positive", summary.positive),
+            ("val_present", summary.present_only),
         ):
             for metric, by_class in values.items():
                 for name, value in by_class.items():

@@ -157,7 +157,7 @@ def phase4(
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
-    """Evaluate the pipeline of phase 3 on the test part, once (paper phase 4, Tables VI to VIII)."""
+    """Evaluate the pipeline of phase 3 on the test subset, once (paper phase 4, Tables VI to VIII)."""
     with reporting():
         from lge_sweep.cli.phases import Request, run_phase4
 

@@ -14,11 +14,11 @@ from lge_sweep.terminal_table import Cell, Column, print_table
 
 if TYPE_CHECKING:
     from lge_sweep.engine.conclude import Outcome
-    from lge_sweep.pipeline.compare import Comparison as Pipelines
+    from lge_sweep.pipeline.compare import PipelineComparison
     from lge_sweep.pipeline.evaluate import Evaluation
     from lge_sweep.scoring.paired import Paired
-    from lge_sweep.scoring.uncertainty import Doubt, Standing
-    from lge_sweep.segmenter.predict import Predicted
+    from lge_sweep.scoring.uncertainty import Standing, Uncertainty
+    from lge_sweep.segmenter.predict import PredictResult
 
 LONGEST_TABLE = 1000
 """Rows of a table that is laid out; rich takes half a millisecond for each."""
@@ -73,7 +73,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
     _print_ranking(console, title, selection, names, ("foreground", *METRICS))
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
-    console.print(f"Scored on the {selection.part} part ({how}; foreground: without background).", soft_wrap=True)
+    console.print(f"Scored on the {selection.subset} subset ({how}; foreground: without background).", soft_wrap=True)
     chosen = " and ".join(names[name] for name in selection.selected)
     margin = ""
     if selection.margin is not None:
@@ -92,13 +92,13 @@ def print_outcome(console: Terminal, title: str, outcome: "Outcome") -> None:
         title: what was compared.
         outcome: what a sweep came to.
     """
-    doubt, names = outcome.doubt, outcome.names
+    uncertainty, names = outcome.uncertainty, outcome.names
     console.print()
-    console.print(f"{doubt.sentence}.", style="bold", soft_wrap=True)
+    console.print(f"{uncertainty.sentence}.", style="bold", soft_wrap=True)
     console.print()
     print_selection(console, title, outcome.selection, names)
-    if len(doubt.standings) > 1:
-        print_doubt(console, doubt, names)
+    if len(uncertainty.standings) > 1:
+        print_uncertainty(console, uncertainty, names)
     if outcome.registered is not None:
         console.print(outcome.registered, soft_wrap=True)
 
@@ -146,47 +146,47 @@ def print_comparison(
     )
 
 
-def print_doubt(console: Terminal, doubt: "Doubt", names: Mapping[str, str]) -> None:
+def print_uncertainty(console: Terminal, uncertainty: "Uncertainty", names: Mapping[str, str]) -> None:
     """Print how sure a ranking is: intervals, rank probabilities, tests.
 
     Args:
         console: where to print.
-        doubt: what is uncertain.
+        uncertainty: what is uncertain.
         names: configuration -> the name to print.
     """
     from lge_sweep.scoring.uncertainty import chance, describe_friedman, interval  # loads pandas and scipy
 
     titles = ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)")
-    p_values = {test.other: test.p_holm for test in doubt.comparisons if test.metric == "dice"}
+    p_values = {test.other: test.p_holm for test in uncertainty.comparisons if test.metric == "dice"}
     rows = [
         (
-            styled(names[standing.name], style="bold" if standing.name == doubt.winner else ""),
+            styled(names[standing.name], style="bold" if standing.name == uncertainty.winner else ""),
             number(standing.score),
             interval(standing.low, standing.high),
             chance(standing.best),
             "-" if standing.expected_rank is None else f"{standing.expected_rank:.1f}",
-            "-" if standing.name == doubt.winner else interval(standing.difference_low, standing.difference_high),
+            "-" if standing.name == uncertainty.winner else interval(standing.difference_low, standing.difference_high),
             "-" if p_values.get(standing.name) is None else f"{p_values[standing.name]:.3f}",
         )
-        for standing in doubt.standings
+        for standing in uncertainty.standings
     ]
-    title = f"how sure that is: {doubt.resamples} resamples of {doubt.cases} cases"
+    title = f"how sure that is: {uncertainty.resamples} resamples of {uncertainty.cases} cases"
     print_table(console, [Column("configuration", "text", key=True), *map(Column, titles)], rows, title)
     console.print(
         "p (Dice): Wilcoxon signed-rank against the winner on the cases' means, Holm-corrected; other metrics are in "
         "comparisons.csv.",
         soft_wrap=True,
     )
-    for note in (*doubt.notes, *describe_friedman(doubt.friedman)):
+    for note in (*uncertainty.notes, *describe_friedman(uncertainty.friedman)):
         console.print(f"Note: {note}.", soft_wrap=True)
 
 
-def print_pipelines(console: Terminal, comparison: "Pipelines") -> None:
+def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None:
     """Print the pipeline beside its controls.
 
     Args:
         console: where to print.
-        comparison: how they do on one part.
+        comparison: how they do on one subset.
     """
     from lge_sweep.pipeline.variants import PIPELINE  # loads torch
     from lge_sweep.scoring.uncertainty import interval  # loads pandas and scipy
@@ -206,10 +206,10 @@ def print_pipelines(console: Terminal, comparison: "Pipelines") -> None:
                 "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
                 *(number(dice[label]) for label in ("cavity", "myocardium", "scar")),
                 number(summary.pooled["dice"]["scar"]),
-                number(summary.positive["dice"]["scar"]),
+                number(summary.present_only["dice"]["scar"]),
             )
         )
-    title = f"the pipeline beside its controls: final labels of the {comparison.part} part"
+    title = f"the pipeline beside its controls: final labels of the {comparison.subset} subset"
     print_table(console, [Column("pipeline", "text", key=True), *map(Column, titles)], rows, title)
     for meaning in dict.fromkeys(comparison.meanings.values()):
         names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
@@ -245,7 +245,7 @@ def progress(console: Terminal, what: str) -> Iterator[Callable[[str, int, int],
         yield say
 
 
-def print_predicted(console: Terminal, predicted: "Predicted") -> None:
+def print_predicted(console: Terminal, predicted: "PredictResult") -> None:
     """Print what was found in each exam, and where it is.
 
     Args:
@@ -272,14 +272,14 @@ def print_predicted(console: Terminal, predicted: "Predicted") -> None:
 
 
 def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
-    """Print what the test part says.
+    """Print what the test subset says.
 
     Args:
         console: where to print.
         evaluation: what it says.
     """
     print_pipelines(console, evaluation.comparison)
-    console.print(f"Test part: {evaluation.looks}.", soft_wrap=True)
+    console.print(f"Test subset: {evaluation.test_access}.", soft_wrap=True)
     if evaluation.again:
         console.print("This pipeline was evaluated before; shown again, not evaluated again.", soft_wrap=True)
     console.print(f"Tables VI and VII, cases, agreement: {evaluation.folder / 'tables.md'}", soft_wrap=True)

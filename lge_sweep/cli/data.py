@@ -28,7 +28,7 @@ def describe(
     root: RootOption = None,
     sheet: Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.", **A_PATH)] = None,
 ) -> None:
-    """Show cases, slices, classes, spacing, grey levels and everything that is wrong."""
+    """Show cases, slices, classes, spacing, intensities and everything that is wrong."""
     with reporting():
         from lge_sweep.curate import absent_classes
         from lge_sweep.errors import DataError
@@ -73,7 +73,7 @@ def convert(
     ] = "bmp",
     masks: Annotated[
         Literal["index", "colour"],
-        typer.Option(help="Of bmp and png. index: grey levels 0-3, 4 no-reflow where told. colour: RGB."),
+        typer.Option(help="Of bmp and png. index: intensities 0-3, 4 no-reflow where told. colour: RGB."),
     ] = "index",
 ) -> None:
     """Write a data set in another format, with a data file that reads it (image pairs: paper, section III.A)."""

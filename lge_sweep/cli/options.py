@@ -13,8 +13,8 @@ from typer.core import TyperGroup
 from lge_sweep.errors import ConfigError, IncompleteError, LgeSweepError, SelectionError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import user_path
-from lge_sweep.terminal import complain, make_console
-from lge_sweep.text import LONGEST, shorten, told, visible
+from lge_sweep.terminal import make_console, print_error
+from lge_sweep.text import LONGEST, error_text, shorten, visible
 
 
 def _path(text: str) -> Path:
@@ -96,19 +96,19 @@ def reporting() -> Iterator[None]:
         with _showing_notes(), signals_as_interrupt():
             yield
     except SelectionError as error:
-        complain(f"\nno selection: {error}")
+        print_error(f"\nno selection: {error}")
         raise typer.Exit(1) from None
     except IncompleteError as error:
-        complain(f"\nincomplete: {error}")
+        print_error(f"\nincomplete: {error}")
         raise typer.Exit(3) from None
     except LgeSweepError as error:
-        complain(f"error: {error}")
+        print_error(f"error: {error}")
         raise typer.Exit(2) from None
     except OSError as error:
         if error.filename is None:  # not about a file of the user's
             raise
-        complain(f"error: {shorten(os.fsdecode(error.filename))}: {told(error)}")
+        print_error(f"error: {shorten(os.fsdecode(error.filename))}: {error_text(error)}")
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
-        complain("\nstopped; run the same command again to go on from here", "yellow")
+        print_error("\nstopped; run the same command again to go on from here", "yellow")
         raise typer.Exit(130) from None

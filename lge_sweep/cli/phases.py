@@ -111,7 +111,7 @@ def run_phase3(request: Request, anew: bool) -> None:
         fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
         driver.dismiss()  # they hold the GPU, which may be there for one process alone
         console.print()
-        with progress(console, "labelling the validation part") as say:
+        with progress(console, "labelling the validation subset") as say:
             comparison = compare_on_validation(driver.tracker, fitted, say)
         print_pipelines(console, comparison)
         console.print(ship(driver.tracker, fitted, comparison, anew), soft_wrap=True)
@@ -119,7 +119,7 @@ def run_phase3(request: Request, anew: bool) -> None:
 
 
 def run_phase4(request: Request) -> None:
-    """Evaluate the pipeline of phase 3 on the test part, once, print how it compares, and say where the tables are.
+    """Evaluate the pipeline of phase 3 on the test subset, once, print how it compares, and say where the tables are.
 
     Args:
         request: what the user asked for.
@@ -139,7 +139,7 @@ def run_phase4(request: Request) -> None:
         if asked and asked.shipped != fitted.fit.shipped and any(s.startswith("fit.shipped") for s in request.settings):
             raise InheritError(f"phase 3 has shipped another pipeline than fit.shipped asks for: {shipped}", "phase3")
         console.print(f"shipped: {shipped}", soft_wrap=True)
-        with progress(console, "labelling the test part") as say:
+        with progress(console, "labelling the test subset") as say:
             evaluation = evaluate_once(driver.runs, fitted, say)
         show_evaluation(driver.tracker, fitted, evaluation)
         print_evaluation(console, evaluation)

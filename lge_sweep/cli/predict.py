@@ -91,12 +91,12 @@ def predict(
 
         from lge_sweep.cli.console import print_predicted, progress
         from lge_sweep.errors import IncompleteError
-        from lge_sweep.segmenter.predict import Reading, Shipped, predict_exams
+        from lge_sweep.segmenter.predict import ModelChoice, ReadOptions, predict_exams
         from lge_sweep.terminal import make_console
 
-        reading = Reading(case_ids, tuple(series or ()), series_pattern, folders)
+        reading = ReadOptions(case_ids, tuple(series or ()), series_pattern, folders)
         names = tuple(name.strip() for name in formats.split(",") if name.strip())
-        how = (paths[-1], Shipped(model, runtime, runs, trust), names, reading)
+        how = (paths[-1], ModelChoice(model, runtime, runs, trust), names, reading)
         console = make_console()
         with progress(console, "archive" if dicomweb else "segmenting") as say:
             if dicomweb is None:

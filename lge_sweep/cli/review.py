@@ -11,8 +11,8 @@ from lge_sweep.atomic import write_json
 from lge_sweep.choices import suggest
 from lge_sweep.cli.console import print_comparison, print_outcome
 from lge_sweep.config import configurations
-from lge_sweep.engine.conclude import Decree, choose, finish_sweep
-from lge_sweep.engine.ledger import Entry, hold_runs, read_sweep
+from lge_sweep.engine.conclude import Decree, choose, conclude
+from lge_sweep.engine.ledger import CellState, hold_runs, read_sweep
 from lge_sweep.engine.publish import log_outcome, open_sweep, open_trial, trial_key
 from lge_sweep.errors import ConfigError, DamagedError, RunsError
 from lge_sweep.labels import class_names
@@ -24,14 +24,14 @@ from lge_sweep.scoring.uncertainty import Candidate, chance, interval, score_dif
 from lge_sweep.study.cell_files import read_cell, read_per_image
 from lge_sweep.study.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, SETTINGS
 from lge_sweep.study.plan import Plan, load_plan
-from lge_sweep.study.records import REMEDY, CellRecord, OverrideRecord, keep_damaged, read_record, read_selection
+from lge_sweep.study.records import REMEDY, CellRecord, OverrideRecord, read_record, read_selection, set_damaged_aside
 from lge_sweep.study.results import read_result
 from lge_sweep.terminal import make_console
 from lge_sweep.terminal_table import print_markdown
 from lge_sweep.text import in_markdown, shorten, visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
 
-FORMS = ("image_mean", "pooled", "positive")
+FORMS = ("image_mean", "pooled", "present_only")
 
 
 def select_again(
@@ -76,15 +76,15 @@ def select_again(
             plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results))
             if withdraw or name is not None:
                 choose(plan, results, failed, allow_incomplete, Decree(name, reason))  # a wrong one changes nothing
-                keep_damaged(folder / OVERRIDE, partial(read_record, OverrideRecord, folder / OVERRIDE))
+                set_damaged_aside(folder / OVERRIDE, partial(read_record, OverrideRecord, folder / OVERRIDE))
                 (folder / OVERRIDE).unlink(missing_ok=True)
             if name is not None:
                 write_json(folder / OVERRIDE, asdict(Decree(name, reason)))
-            outcome = finish_sweep(tracker, plan, results, failed, run, allow_incomplete, promote=True)
+            outcome = conclude(tracker, plan, results, failed, run, allow_incomplete, promote=True)
     print_outcome(make_console(), plan.title, outcome)
 
 
-def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, Entry], run: TrackedRun) -> dict[str, Result]:
+def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run: TrackedRun) -> dict[str, Result]:
     """Read the finished cells of a sweep, and show in MLflow those that it has lost."""
     trials = {name: entry.trial or 0 for name, entry in entries.items() if entry.state == "complete"}
     results = {}
@@ -136,8 +136,8 @@ def compare_cells(first: str, second: str, runs: Path) -> None:
 def print_table(sweep: str, runs: Path) -> None:
     """Print a finished sweep as a Markdown table: scores with their doubt, and each foreground class's Dice three ways.
 
-    Dice is given as image mean / pooled / positive (see `lge_sweep.metrics.summary`), averaged over seeds. Of phase 3,
-    which selects nothing, it is the table of pipelines on the validation part.
+    Dice is given as image mean / pooled / present_only (see `lge_sweep.metrics.summary`), averaged over seeds. Of
+    phase 3, which selects nothing, it is the table of pipelines on the validation subset.
 
     Args:
         sweep: folder or name of the sweep, or the id of its MLflow run.
@@ -158,11 +158,11 @@ def print_table(sweep: str, runs: Path) -> None:
         return
     selection = read_selection(folder, SELECTION)
     classes = class_names(plan.config.stage)[1:]
-    standings = {standing.name: standing for standing in selection.doubt.standings}
+    standings = {standing.name: standing for standing in selection.uncertainty.standings}
     groups = configurations(plan.cells)
     header = ["", "configuration", "score", "95 % interval", "P(best)", *(f"{name} Dice" for name in classes), ""]
     rules = ["---" if title in {"configuration", ""} else "---:" for title in header]
-    lines = [f"{selection.doubt.sentence}.", "", f"| {' | '.join(header)} |", f"| {' | '.join(rules)} |"]
+    lines = [f"{selection.uncertainty.sentence}.", "", f"| {' | '.join(header)} |", f"| {' | '.join(rules)} |"]
     for entry in selection.ranking:
         standing = standings.get(entry.name)
         if standing is None:
@@ -179,7 +179,7 @@ def print_table(sweep: str, runs: Path) -> None:
         remarks = ", ".join(["**selected**"] * entry.selected + collapsed)
         row = [str(entry.rank), in_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
         lines.append(f"| {' | '.join(row)} |")
-    lines += ["", *(f"- {in_markdown(note)}" for note in (*selection.notes, *selection.doubt.notes))]
+    lines += ["", *(f"- {in_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
     print_markdown(make_console(), "\n".join(lines), command)
 
 
@@ -230,7 +230,7 @@ def _sweeps(runs: Path) -> Sequence[Path]:
     return sorted(path.parent for path in runs.glob(f"*/{SETTINGS}"))
 
 
-def _reasons(plan: Plan, entries: Mapping[str, Entry]) -> dict[str, str]:
+def _reasons(plan: Plan, entries: Mapping[str, CellState]) -> dict[str, str]:
     """Say of each cell why it may have no result."""
     reasons = {}
     if plan.config.search is not None:

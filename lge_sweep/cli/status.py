@@ -5,14 +5,14 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lge_sweep.cli.console import number
-from lge_sweep.engine.ledger import Entry, is_held, read_ledger
+from lge_sweep.engine.ledger import CellState, is_held, read_ledger
 from lge_sweep.paths import first_command
 from lge_sweep.study.files import OUTCOME, SETTINGS
 from lge_sweep.terminal import make_console
 from lge_sweep.terminal_table import Column, print_table
 
 
-def _describe(entry: Entry) -> str:
+def _describe(entry: CellState) -> str:
     return entry.cell + (" (collapsed)" if entry.collapsed else "")
 
 

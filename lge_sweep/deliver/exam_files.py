@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep import __version__
-from lge_sweep.atomic import read_json, whole_folder, write_json
+from lge_sweep.atomic import atomic_folder, read_json, write_json
 from lge_sweep.choices import look_up
 from lge_sweep.deliver.result import RESEARCH, FormatError, ModelFacts, Result
 from lge_sweep.errors import DamagedError, DataError
@@ -100,7 +100,7 @@ def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequen
         raise DataError(str(folder), [f"folder {folder} {IN_THE_WAY}"])
     notes = [*unchecked_note(exam), *([SEG_TOO] if set(writers) - set(formats or writers) else [])]
     try:
-        with whole_folder(folder) as unfinished:
+        with atomic_folder(folder) as unfinished:
             written = [path for name in writers for path in _write(name, result, unfinished, notes, formats)]
             files = [path.relative_to(unfinished) for path in written]
             notes = [*exam.notes, *notes, *_without_cavity(result), *_renamed(folder, exam)]

@@ -30,12 +30,12 @@ class Row(NamedTuple):
     train_loss: float
     val_loss: float | None
     val_dice: float | None
-    """Dice of all pixels of the validation part, mean over the foreground classes."""
+    """Dice of all pixels of the validation subset, mean over the foreground classes."""
     seconds: float
     """Of training so far."""
 
 
-StepDone = Callable[[Row, float | None], None]
+StepCallback = Callable[[Row, float | None], None]
 """Called with a step, and the latest validation loss."""
 
 
@@ -80,7 +80,7 @@ class MovingAverage(WeightAveraging):
         super().on_validation_epoch_end(trainer, pl_module)
 
 
-class WholeCheckpoints(TorchCheckpointIO):
+class AtomicCheckpoints(TorchCheckpointIO):
     """Write a checkpoint beside its place and then rename it: whole or not at all, on any file system.
 
     Lightning's own writes into the system's temporary folder and moves, which is a copy if that is another disk.
@@ -88,7 +88,7 @@ class WholeCheckpoints(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
         """Save whole or not at all; a full disk is an OSError."""
-        save_whole(checkpoint, Path(path))
+        save_atomically(checkpoint, Path(path))
 
 
 def make_checkpoints(folder: Path) -> ModelCheckpoint:
@@ -110,11 +110,11 @@ class Recorder(Callback):
     Args:
         history: CSV file, one `Row` a step. Rewritten at each validation.
         best: file of the weights with the lowest validation loss.
-        steps_per_epoch: optimizer steps in one pass over the training part.
+        steps_per_epoch: optimizer steps in one pass over the training subset.
         step_done: told of steps and validations.
     """
 
-    def __init__(self, history: Path, best: Path, steps_per_epoch: int, step_done: StepDone) -> None:
+    def __init__(self, history: Path, best: Path, steps_per_epoch: int, step_done: StepCallback) -> None:
         """Start with nothing recorded."""
         self.history, self.best, self.steps_per_epoch, self.step_done = history, best, steps_per_epoch, step_done
         self.rows: list[Row] = []
@@ -162,9 +162,9 @@ class Recorder(Callback):
 
     def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
         """Say that work goes on."""
-        self.alive()
+        self.heartbeat()
 
-    def alive(self) -> None:
+    def heartbeat(self) -> None:
         """Say that work goes on, although no step is being done; whoever listens tells it from a worker that hangs."""
         if self.rows and time.monotonic() - self._reported >= REPORT_EVERY:
             self._reported = time.monotonic()
@@ -193,10 +193,10 @@ class Recorder(Callback):
 
 def save_weights(network: torch.nn.Module, path: Path) -> None:
     """Save a network's weights whole or not at all; a full disk is an OSError."""
-    save_whole(network.state_dict(), path)
+    save_atomically(network.state_dict(), path)
 
 
-def save_whole(content: dict[str, Any], path: Path) -> None:
+def save_atomically(content: dict[str, Any], path: Path) -> None:
     """`torch.save` through memory and a temporary name.
 
     Nothing waits for the disk here: what is resumed from is checked before (`check_resumable`), and what counts as a

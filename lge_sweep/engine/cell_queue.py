@@ -36,7 +36,7 @@ Assignment = tuple[Cell, int]
 """A cell, and the number of its trial in the ledger."""
 
 
-class Source(Protocol):
+class CellQueue(Protocol):
     """Hands out what is left to do.
 
     Attributes:
@@ -57,7 +57,7 @@ class Source(Protocol):
     def take(self) -> Assignment | None:
         """What to do next; None if there is nothing left."""
 
-    def put_back(self, assignment: Assignment) -> None:
+    def requeue(self, assignment: Assignment) -> None:
         """Do this once more, next."""
 
     def without_result(self) -> Iterator[tuple[Cell, int, str]]:
@@ -70,7 +70,7 @@ class Source(Protocol):
         """Whether a trial should be given up after its n-th validation."""
 
 
-class GridSource:
+class GridQueue:
     """Every cell of a grid, each completed exactly once; those that were interrupted first."""
 
     def __init__(self, plan: Plan, study: SweepLedger) -> None:
@@ -80,7 +80,7 @@ class GridSource:
         self.axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in plan.cells)) for axis in AXES}
         entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
         absent = {cell.name for cell in plan.cells if not (plan.cell_folder(cell) / OUTCOME).exists()}
-        whole = {cell.name: record for cell in plan.cells if (record := take_stock(plan, cell)) is not None}
+        whole = {cell.name: record for cell in plan.cells if (record := check_result(plan, cell)) is not None}
         unknown = []
         for cell in plan.cells:
             state, record = entries[cell.name].state, whole.get(cell.name)
@@ -123,7 +123,7 @@ class GridSource:
             shutil.rmtree(self.plan.cell_folder(cell), ignore_errors=True)
         return cell, self.study.start(cell, self.axes)
 
-    def put_back(self, assignment: Assignment) -> None:
+    def requeue(self, assignment: Assignment) -> None:
         """Do this cell once more, next."""
         self._left.appendleft(assignment[0])
 
@@ -148,7 +148,7 @@ class GridSource:
         return False
 
 
-class SearchSource:
+class SearchQueue:
     """Trials that Optuna draws, each from what the finished ones showed; interrupted ones are taken up first."""
 
     def __init__(self, plan: Plan, study: SweepLedger) -> None:
@@ -157,7 +157,7 @@ class SearchSource:
         self.plan, self.study, self.search = plan, study, plan.config.search
         self._adopt_lost()
         for cell, _ in self._complete():
-            if take_stock(plan, cell) is None:
+            if check_result(plan, cell) is None:
                 _log.warning("the result of %s is gone; the search goes on without it", cell.name)
         self._open: deque[Assignment] = deque()
         for trial in study.trials():
@@ -174,7 +174,7 @@ class SearchSource:
         lost: dict[int, tuple[Cell, CellRecord]] = {}
         for folder in sorted(self.plan.folder.glob("cells/trial*")):
             number = int(folder.name.removeprefix("trial")) if folder.name.removeprefix("trial").isdecimal() else -1
-            if number >= len(self.study.trials()) and (found := take_stock_of(self.plan, folder)) is not None:
+            if number >= len(self.study.trials()) and (found := check_result_in(self.plan, folder)) is not None:
                 lost[number] = found
         for number in range(len(self.study.trials()), max(lost, default=-1) + 1):
             trial = self._lost_trial(*lost[number]) if number in lost else None
@@ -252,7 +252,7 @@ class SearchSource:
             if trial.state in {TrialState.PRUNED, TrialState.FAIL} and "cell" in trial.user_attrs:
                 yield self._cell(trial), trial.number, str(trial.user_attrs.get("reason", ""))
 
-    def put_back(self, assignment: Assignment) -> None:
+    def requeue(self, assignment: Assignment) -> None:
         """Do this trial once more, next."""
         self._open.appendleft(assignment)
 
@@ -294,7 +294,7 @@ class SearchSource:
         return Cell(stage=self.plan.config.stage, trial=trial.number, drawn=drawn, **axes)
 
 
-def take_stock(plan: Plan, cell: Cell) -> CellRecord | None:
+def check_result(plan: Plan, cell: Cell) -> CellRecord | None:
     """Return the record of a cell that is finished; set aside the folder of one that was and is damaged."""
     folder = plan.cell_folder(cell)
     if not (folder / OUTCOME).exists():
@@ -309,14 +309,14 @@ def take_stock(plan: Plan, cell: Cell) -> CellRecord | None:
     return record
 
 
-def take_up(plan: Plan, cell: Cell) -> bool:
+def prepare_cell_folder(plan: Plan, cell: Cell) -> bool:
     """Leave a cell's folder such that a worker can go on in it; what is damaged is set aside.
 
     Returns:
         Whether there is a training to go on with.
     """
     folder = plan.cell_folder(cell)
-    if take_stock(plan, cell) is not None:
+    if check_result(plan, cell) is not None:
         return True
     try:
         check_resumable(folder)
@@ -325,8 +325,8 @@ def take_up(plan: Plan, cell: Cell) -> bool:
     return (folder / CHECKPOINT).is_file()
 
 
-def take_stock_of(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
-    """As `take_stock`, for a folder whose cell is told by its record alone."""
+def check_result_in(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
+    """As `check_result`, for a folder whose cell is told by its record alone."""
     if not (folder / OUTCOME).exists():
         return None
     try:
@@ -336,7 +336,7 @@ def take_stock_of(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
     except DamagedError as error:
         _set_aside(plan, folder, error)
         return None
-    record = take_stock(plan, cell)
+    record = check_result(plan, cell)
     return None if record is None else (cell, record)
 
 
@@ -347,6 +347,6 @@ def _set_aside(plan: Plan, folder: Path, why: str | DamagedError) -> None:
     _log.warning("%s: %s. Its folder is now %s, and it is done again", folder.name, said, aside)
 
 
-def make_source(plan: Plan, study: SweepLedger) -> Source:
+def make_queue(plan: Plan, study: SweepLedger) -> CellQueue:
     """Return the source that a sweep's settings ask for."""
-    return GridSource(plan, study) if plan.config.search is None else SearchSource(plan, study)
+    return GridQueue(plan, study) if plan.config.search is None else SearchQueue(plan, study)

@@ -12,11 +12,11 @@ from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
-from lge_sweep.scoring.paired import Comparison
-from lge_sweep.scoring.uncertainty import Candidate, Doubt, doubt
+from lge_sweep.scoring.paired import WinnerTest
+from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
 from lge_sweep.study.files import OVERRIDE, SELECTION
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import OverrideRecord, keep_damaged, read_record, read_selection
+from lge_sweep.study.records import OverrideRecord, read_record, read_selection, set_damaged_aside
 from lge_sweep.study.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
 
@@ -27,14 +27,14 @@ class Outcome:
 
     Attributes:
         selection: what was chosen.
-        doubt: how sure that is.
+        uncertainty: how sure that is.
         registered: a sentence on the registered model, None where none is (phase 1, search).
         names: configuration -> the name to print.
         settings: of a search, the `KEY=VALUE` settings that train its winner in phase 2; else none.
     """
 
     selection: Selection
-    doubt: Doubt
+    uncertainty: Uncertainty
     registered: str | None
     names: Mapping[str, str]
     settings: tuple[str, ...]
@@ -52,7 +52,7 @@ RANKING = "ranking.csv"
 COMPARISONS = "comparisons.csv"
 
 
-def finish_sweep(
+def conclude(
     tracker: Tracker,
     plan: Plan,
     results: Mapping[str, Result],
@@ -87,13 +87,13 @@ def finish_sweep(
         run.finish("FAILED")
         raise
     tables = _tables(plan, results)
-    doubts = _doubt(plan, tables, selection)
+    uncertainty = _assess(plan, tables, selection)
     champion = best_cell(plan, results, selection.selected[0])
-    write_text(plan.folder / RANKING, columns_text(ranking_columns(selection, doubts)))
-    columns = [field.name for field in fields(Comparison)]
-    tests = {name: [getattr(test, name) for test in doubts.comparisons] for name in columns}
+    write_text(plan.folder / RANKING, columns_text(ranking_columns(selection, uncertainty)))
+    columns = [field.name for field in fields(WinnerTest)]
+    tests = {name: [getattr(test, name) for test in uncertainty.comparisons] for name in columns}
     write_text(plan.folder / COMPARISONS, columns_text(tests))
-    figures = _draw(plan, results, tables, selection, doubts)
+    figures = _draw(plan, results, tables, selection, uncertainty)
     config, groups = plan.config, configurations(plan.cells)
     registered = None
     record = {
@@ -103,9 +103,9 @@ def finish_sweep(
         "models": list(dict.fromkeys(groups[name][0].model for name in selection.selected)),
         "champion": champion.name,
         **selection.to_dict(),
-        "doubt": doubts.to_dict(),
+        "uncertainty": uncertainty.to_dict(),
     }
-    before = keep_damaged(plan.folder / SELECTION, partial(read_selection, plan.folder, SELECTION))
+    before = set_damaged_aside(plan.folder / SELECTION, partial(read_selection, plan.folder, SELECTION))
     if config.phase == "phase2":
         from lge_sweep.engine.register import register_winner  # loads torch, which other phases' drivers do without
 
@@ -113,12 +113,12 @@ def finish_sweep(
         record["registered"] = False
         write_json(plan.folder / SELECTION, record)  # what was selected is kept, whatever becomes of the registry
         with tracker.required():
-            registered = register_winner(tracker, plan, champion, selection, doubts, new)
+            registered = register_winner(tracker, plan, champion, selection, uncertainty, new)
         record["registered"] = True
     write_json(plan.folder / SELECTION, record)
-    log_selection(run, plan, selection, doubts, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
+    log_selection(run, plan, selection, uncertainty, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
     settings = () if config.search is None else tuple(champion.settings)
-    return Outcome(selection, doubts, registered, short_configurations(plan.cells), settings)
+    return Outcome(selection, uncertainty, registered, short_configurations(plan.cells), settings)
 
 
 def choose(
@@ -148,7 +148,7 @@ def choose(
     ]
     rule = plan.config.selection
     selection = select(
-        merged, rule.rule, rule.keep, rule.part, rule.emphasis, rule.tie_margin, failed, allow_incomplete
+        merged, rule.rule, rule.keep, rule.subset, rule.emphasis, rule.tie_margin, failed, allow_incomplete
     )
     path = plan.folder / OVERRIDE
     if decree is None and path.is_file():
@@ -187,7 +187,7 @@ def _tables(plan: Plan, results: Mapping[str, Result]) -> dict[str, CellTables]:
     }
 
 
-def _doubt(plan: Plan, tables: Mapping[str, CellTables], selection: Selection) -> Doubt:
+def _assess(plan: Plan, tables: Mapping[str, CellTables], selection: Selection) -> Uncertainty:
     entries = {entry.name: entry for entry in selection.ranking}
     candidates = [
         Candidate(name, [tables[cell.name].per_image for cell in group if cell.name in tables], entries[name].collapsed)
@@ -195,7 +195,9 @@ def _doubt(plan: Plan, tables: Mapping[str, CellTables], selection: Selection) -
         if name in entries
     ]
     rule = plan.config.selection
-    return doubt(candidates, selection.selected[0], rule.rule, rule.emphasis, names=short_configurations(plan.cells))
+    return assess_uncertainty(
+        candidates, selection.selected[0], rule.rule, rule.emphasis, names=short_configurations(plan.cells)
+    )
 
 
 def _draw(
@@ -203,7 +205,7 @@ def _draw(
     results: Mapping[str, Result],
     tables: Mapping[str, CellTables],
     selection: Selection,
-    doubts: Doubt,
+    uncertainty: Uncertainty,
 ) -> list[str]:
     stage, config = plan.config.stage, plan.config
     top = dict.fromkeys([*selection.selected, *(entry.name for entry in selection.ranking)])
@@ -221,8 +223,8 @@ def _draw(
             ranks=standing.ranks,
             collapsed=bool(standing.collapsed),
         )
-        for standing in doubts.standings
+        for standing in uncertainty.standings
     ]
-    title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.part} part"
+    title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.subset} subset"
     paths = write_sweep_figures(plan.folder, title, list(tables.values()), best, class_names(stage), stage, lines)
     return [path.name for path in paths]

@@ -8,17 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lge_sweep.engine.cell_queue import Source, make_source
+from lge_sweep.engine.cell_queue import CellQueue, make_queue
 from lge_sweep.engine.executors.local import NO_SPACE, Worker, await_earlier_workers, log_of
 from lge_sweep.engine.ledger import Ledger, hold_runs
-from lge_sweep.engine.loop import Round
-from lge_sweep.engine.progress import SweepProgress, print_parts
+from lge_sweep.engine.loop import SweepLoop
+from lge_sweep.engine.progress import SweepProgress, print_subsets
 from lge_sweep.engine.task import Failed
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import make_writable, stall_limit
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan, part_counts
+from lge_sweep.study.plan import Plan, subset_counts
 from lge_sweep.terminal import Terminal, styled
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Driver:
         self.console.print()
         amount = f"{_amount(plan)} on {config.data}, profile {config.profile}"
         self.console.print(styled(f"{title}:", "bold"), amount)
-        print_parts(self.console, part_counts(plan.manifest))
+        print_subsets(self.console, subset_counts(plan.manifest))
         for note in plan.notes:
             self.console.print(f"note: {note}", style="yellow", soft_wrap=True)
         self.console.print(f"folder: {plan.folder}", soft_wrap=True)
@@ -78,7 +78,7 @@ class Driver:
             WeightsError: pretrained weights cannot be had; nothing was started.
         """
         if plan.config.search or plan.unfinished():
-            self._staff()
+            self._start_workers()
             self._check_weights(plan)
         from lge_sweep.engine.publish import open_sweep
 
@@ -99,14 +99,14 @@ class Driver:
             KeyboardInterrupt: stopped; the same command goes on where it was.
         """
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
-        source = make_source(plan, study)
+        source = make_queue(plan, study)
         results = self._show(plan, source, parent)
         failed: dict[str, str] = {}
         if source.done() < source.total:
-            self._staff()
+            self._start_workers()
         title = f"{plan.config.phase} stage {plan.config.stage}"
         with SweepProgress(self.console, title, source.total, source.done()) as progress:
-            Round(self, plan, study, parent, progress, source, results, failed).complete()
+            SweepLoop(self, plan, study, parent, progress, source, results, failed).complete()
         plan = replace(plan, cells=tuple(source.cells()))
         self._complete_view(plan, source, parent)
         from lge_sweep.engine.publish import trial_key
@@ -115,7 +115,7 @@ class Driver:
         ordered = {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}
         return plan, ordered, dict(source.missing(failed))
 
-    def _show(self, plan: Plan, source: Source, parent: "TrackedRun") -> dict[str, Result]:
+    def _show(self, plan: Plan, source: CellQueue, parent: "TrackedRun") -> dict[str, Result]:
         """Show in MLflow all that has ended, as far as it is not there; returns the results of the finished cells."""
         from lge_sweep.engine.publish import log_outcome, open_trial, show_ended
 
@@ -126,7 +126,7 @@ class Driver:
             show_ended(self.tracker, plan, cell, trial, parent, reason)
         return results
 
-    def _complete_view(self, plan: Plan, source: Source, parent: "TrackedRun") -> None:
+    def _complete_view(self, plan: Plan, source: CellQueue, parent: "TrackedRun") -> None:
         """Send MLflow what it has missed while it could not be reached."""
         if self.tracker.behind is None:
             return
@@ -140,7 +140,7 @@ class Driver:
     def replace(self, worker: Worker) -> Worker:
         """Put a new worker in the place of one that died or may be in a bad state."""
         worker.stop()
-        self.workers[worker.number] = self._hire(worker.number)
+        self.workers[worker.number] = self._start_worker(worker.number)
         return self.workers[worker.number]
 
     def dismiss(self) -> None:
@@ -149,12 +149,12 @@ class Driver:
             worker.stop()
         self.workers = []
 
-    def _staff(self) -> None:
+    def _start_workers(self) -> None:
         """Hire the workers, unless they are there already."""
         if not self.workers:
-            self.workers = [self._hire(number) for number in range(self.places)]
+            self.workers = [self._start_worker(number) for number in range(self.places)]
 
-    def _hire(self, number: int) -> Worker:
+    def _start_worker(self, number: int) -> Worker:
         return Worker(number, self.threads, self.runs)
 
     def _check_weights(self, plan: Plan) -> None:
@@ -234,7 +234,7 @@ def _about(plan: Plan) -> dict[str, object]:
         "stage": config.stage,
         "data": config.data,
         "profile": config.profile,
-        "part": config.selection.part,
+        "subset": config.selection.subset,
         "rule": config.selection.rule,
         **({"cells": [cell.name for cell in plan.cells]} if search is None else {"trials": search.trials}),
     }

@@ -16,7 +16,7 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 from lge_sweep.atomic import set_aside, write_bytes
 from lge_sweep.errors import DamagedError
-from lge_sweep.text import told
+from lge_sweep.text import error_text
 
 JOURNAL = "study.log"
 REMEDY = (
@@ -40,7 +40,7 @@ def open_journal(runs: Path) -> JournalStorage:
     except OSError as error:
         raise DamagedError(path, str(error.strerror)) from error
     except Exception as error:  # a record that does not fit the others: Optuna raises whatever comes
-        raise DamagedError(path, f"{type(error).__name__}: {told(error)}", REMEDY) from error
+        raise DamagedError(path, f"{type(error).__name__}: {error_text(error)}", REMEDY) from error
 
 
 def mend_journal(runs: Path) -> None:

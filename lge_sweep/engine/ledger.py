@@ -41,7 +41,7 @@ STATES: dict[TrialState, State] = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class CellState:
     """The latest trial of a cell.
 
     Attributes:
@@ -139,7 +139,7 @@ class SweepLedger:
             n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2
         )
 
-    def entry(self, cell: str) -> Entry:
+    def entry(self, cell: str) -> CellState:
         """Return the state of a cell."""
         number = self._last.get(cell)
         return latest([] if number is None else [self._get(number)], [cell])[0]
@@ -219,11 +219,11 @@ def cell_name(trial: FrozenTrial) -> str:
     return str(trial.user_attrs.get("cell", f"trial{trial.number:04d}"))
 
 
-def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[Entry]:
+def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[CellState]:
     """Return the latest state of each cell, in the order given."""
     last: dict[str, FrozenTrial] = {cell_name(trial): trial for trial in trials}
     return [
-        Entry(
+        CellState(
             name,
             STATES[trial.state],
             trial.number,
@@ -232,12 +232,12 @@ def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[Entry]:
             tuple(trial.user_attrs.get("collapsed", ())),
         )
         if (trial := last.get(name))
-        else Entry(name, "waiting")
+        else CellState(name, "waiting")
         for name in cells
     ]
 
 
-def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
+def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[CellState]]]:
     """Read every sweep of a runs directory without disturbing a driver.
 
     Returns:
@@ -261,7 +261,7 @@ def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[Entry]]]:
     return result
 
 
-def read_sweep(runs: Path, sweep: str) -> dict[str, Entry]:
+def read_sweep(runs: Path, sweep: str) -> dict[str, CellState]:
     """Read the state of each cell of one sweep; empty if the ledger does not know the sweep."""
     return {entry.cell: entry for name, _, entries in read_ledger(runs) if name == sweep for entry in entries}
 

@@ -9,7 +9,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from lge_sweep.config import Cell
-from lge_sweep.engine.cell_queue import Assignment, Source, take_up
+from lge_sweep.engine.cell_queue import Assignment, CellQueue, prepare_cell_folder
 from lge_sweep.engine.executors.local import Worker, log_of
 from lge_sweep.engine.ledger import SweepLedger
 from lge_sweep.engine.progress import SweepProgress
@@ -49,7 +49,7 @@ class Attempt:
 
 
 @dataclass
-class Round:
+class SweepLoop:
     """One pass over the cells of a sweep that are not complete."""
 
     driver: "Driver"
@@ -57,7 +57,7 @@ class Round:
     study: SweepLedger
     parent: "TrackedRun"
     progress: SweepProgress
-    source: Source
+    source: CellQueue
     results: dict[str, Result]
     failed: dict[str, str]
     busy: dict[Worker, Attempt] = field(default_factory=dict)
@@ -97,12 +97,12 @@ class Round:
         cell, trial = assignment
         self.busy[worker] = Attempt(cell, trial, open_trial(self.driver.tracker, self.plan, cell, trial, self.parent))
         self.silent[worker] = 0
-        resumed = take_up(self.plan, cell)
+        resumed = prepare_cell_folder(self.plan, cell)
         self.progress.begin(cell.name, self.plan.short_name(cell), resumed)
         try:
             worker.send(make_task(self.plan, cell))
         except OSError:  # it died just now
-            self._mourn(worker)
+            self._on_worker_death(worker)
 
     def _listen(self) -> None:
         """Wait for the next word of a worker, or for its death."""
@@ -113,14 +113,14 @@ class Round:
             # not the whole time that has passed: this process may have been stopped meanwhile, and its workers with it
             self.silent[worker] += min(time.monotonic() - began, POLL)
             if self.silent[worker] > self.driver.stall:
-                self._mourn(worker, f"said nothing for {format_seconds(self.silent[worker])} and was ended")
+                self._on_worker_death(worker, f"said nothing for {format_seconds(self.silent[worker])} and was ended")
         for connection in spoken:
             worker = speakers[connection]  # type: ignore[index]  # wait() returns what it was given
             self.silent[worker] = 0
             try:
                 message = worker.connection.recv()
             except (EOFError, OSError):
-                self._mourn(worker)
+                self._on_worker_death(worker)
                 continue
             if isinstance(message, Done):
                 self._complete(worker)
@@ -190,7 +190,7 @@ class Round:
         if message.unexpected:
             self.driver.replace(worker)
 
-    def _mourn(self, worker: Worker, how: str = "") -> None:
+    def _on_worker_death(self, worker: Worker, how: str = "") -> None:
         """A worker died, or hangs: try its cell once more from the checkpoint, then give the cell up."""
         attempt = self.busy.pop(worker)
         if not how:
@@ -201,7 +201,7 @@ class Round:
         self.deaths[name] += 1
         if self.deaths[name] < DEATHS:
             self.progress.end(name, f"its worker process {how}; trying again from the last checkpoint", finished=False)
-            self.source.put_back((attempt.cell, attempt.trial))
+            self.source.requeue((attempt.cell, attempt.trial))
         else:
             self._record_failure(attempt, f"its worker process {how} {DEATHS} times")
 

@@ -116,9 +116,10 @@ class SweepProgress:
         return f"; about {format_seconds(seconds)} left"
 
 
-def print_parts(console: Terminal, counts: Mapping[str, Mapping[str, int]]) -> None:
+def print_subsets(console: Terminal, counts: Mapping[str, Mapping[str, int]]) -> None:
     """Print one line on how the data is split."""
     described = [
-        f"{part} {n['slices']} slices of {n['cases']} cases ({n['with_scar']} with scar)" for part, n in counts.items()
+        f"{subset} {n['slices']} slices of {n['cases']} cases ({n['with_scar']} with scar)"
+        for subset, n in counts.items()
     ]
     console.print("split: " + ", ".join(described), soft_wrap=True)

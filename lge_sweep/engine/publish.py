@@ -13,28 +13,28 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
 from lge_sweep.scoring import Result, Selection, all_scores
-from lge_sweep.scoring.uncertainty import Doubt, chance, describe_friedman, interval
+from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
 from lge_sweep.study.cell_files import read_history
 from lge_sweep.study.files import HISTORY, OUTCOME, PER_IMAGE
-from lge_sweep.study.plan import Plan, part_counts
+from lge_sweep.study.plan import Plan, subset_counts
 from lge_sweep.study.records import CellRecord, read_record
 from lge_sweep.study.results import read_result
 from lge_sweep.text import in_markdown
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
 
-AGGREGATES = {"image_mean": "", "pooled": "_pooled", "positive": "_positive"}
-"""Aggregate -> what its MLflow keys have after the name of the part."""
+AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
+"""Aggregate -> what its MLflow keys have after the name of the subset."""
 
 
 def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
     """Open the parent run of a sweep."""
     config = plan.config
-    counts = part_counts(plan.manifest)
+    counts = subset_counts(plan.manifest)
     params: dict[str, object] = {
         "cells": len(plan.cells) if config.search is None else "a search",
         "rule": config.selection.rule,
         "split_unit": config.split.unit,
-        **{f"{part}_{what}": number for part, numbers in counts.items() for what, number in numbers.items()},
+        **{f"{subset}_{what}": number for subset, numbers in counts.items() for what, number in numbers.items()},
         **{
             f"class_weight_{name}": f"{weight:.4g}"
             for name, weight in zip(class_names(config.stage), plan.class_weights, strict=True)
@@ -100,9 +100,11 @@ def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
     return result
 
 
-def log_selection(run: TrackedRun, plan: Plan, selection: Selection, doubts: Doubt, files: Iterable[str]) -> None:
+def log_selection(
+    run: TrackedRun, plan: Plan, selection: Selection, uncertainty: Uncertainty, files: Iterable[str]
+) -> None:
     """Log a sweep's ranking, selection, doubt and figures."""
-    winner = next(standing for standing in doubts.standings if standing.name == doubts.winner)
+    winner = next(standing for standing in uncertainty.standings if standing.name == uncertainty.winner)
     values = {
         "selected/score": winner.score,
         "selected/score_low": winner.low,
@@ -114,22 +116,25 @@ def log_selection(run: TrackedRun, plan: Plan, selection: Selection, doubts: Dou
     run.tag(
         {
             "selected": ", ".join(selection.selected),
-            "selection_part": selection.part,
-            "doubt": doubts.sentence[:500],
+            "selection_subset": selection.subset,
+            "uncertainty": uncertainty.sentence[:500],
             "override": f"{override.name}, because: {override.reason}"[:500] if override else "no",
         }
     )
-    run.describe(describe_selection(selection, doubts))
+    run.describe(describe_selection(selection, uncertainty))
     run.log_files(plan.folder, files)
     run.untag("failed")
     run.finish()
 
 
-def describe_selection(selection: Selection, doubts: Doubt) -> str:
+def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
     """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
-    standings = {standing.name: standing for standing in doubts.standings}
-    lines = [f"Selected on the {selection.part} part by rule {selection.rule}: **{', '.join(selection.selected)}**", ""]
-    lines += [in_markdown(doubts.sentence) + ".", ""]
+    standings = {standing.name: standing for standing in uncertainty.standings}
+    lines = [
+        f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
+        "",
+    ]
+    lines += [in_markdown(uncertainty.sentence) + ".", ""]
     lines += [
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
@@ -142,13 +147,13 @@ def describe_selection(selection: Selection, doubts: Doubt) -> str:
         remark = "collapsed" if entry.collapsed else ""
         name = in_markdown(entry.name)
         lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
-    notes = (*selection.notes, *doubts.notes, *describe_friedman(doubts.friedman))
+    notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
     return "\n".join([*lines, "", *(f"- {in_markdown(note)}" for note in notes)])
 
 
-def ranking_columns(selection: Selection, doubts: Doubt) -> dict[str, list[object]]:
+def ranking_columns(selection: Selection, uncertainty: Uncertainty) -> dict[str, list[object]]:
     """Return a ranking as columns."""
-    standings = {standing.name: standing for standing in doubts.standings}
+    standings = {standing.name: standing for standing in uncertainty.standings}
     rows = [
         {
             "rank": entry.rank,
@@ -185,13 +190,13 @@ def _curves(history: pd.DataFrame) -> list[Point]:
 
 
 def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) -> list[Point]:
-    summary, part = outcome.summary, outcome.part
+    summary, subset = outcome.summary, outcome.subset
     points: dict[str, float | None] = {}
     for aggregate, suffix in AGGREGATES.items():
         for metric, values in getattr(summary, aggregate).items():
-            points |= {f"{part}{suffix}/{metric}/{name}": value for name, value in values.items()}
-    points |= {f"{part}_std/{metric}": value for metric, value in summary.std.items()}
-    points |= {f"{part}/global_accuracy": summary.global_accuracy, f"{part}/mean_accuracy": summary.mean_accuracy}
+            points |= {f"{subset}{suffix}/{metric}/{name}": value for name, value in values.items()}
+    points |= {f"{subset}_std/{metric}": value for metric, value in summary.std.items()}
+    points |= {f"{subset}/global_accuracy": summary.global_accuracy, f"{subset}/mean_accuracy": summary.mean_accuracy}
     points |= {f"score/{rule}": value for rule, value in all_scores(result, plan.config.selection.emphasis).items()}
     points |= {
         "training/best_val_loss": outcome.training.best_val_loss,
@@ -220,7 +225,7 @@ def plan_tags(plan: Plan) -> dict[str, str]:
         "profile": config.profile,
         "sweep": plan.name,
         "leaky_split": str(plan.leaky).lower(),
-        "selection_part": config.selection.part,
+        "selection_subset": config.selection.subset,
         "lge_sweep": lge_sweep.__version__,
         "git_commit": git_commit(),
         **leaky,
@@ -228,7 +233,7 @@ def plan_tags(plan: Plan) -> dict[str, str]:
 
 
 def _data_version(plan: Plan) -> DataVersion:
-    return DataVersion(plan.config.data, plan.data_digest, json.dumps(part_counts(plan.manifest)))
+    return DataVersion(plan.config.data, plan.data_digest, json.dumps(subset_counts(plan.manifest)))
 
 
 @lru_cache(maxsize=1)

@@ -9,15 +9,15 @@ from lge_sweep.engine.train import best_network
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names
 from lge_sweep.scoring import Selection
-from lge_sweep.scoring.uncertainty import Doubt
+from lge_sweep.scoring.uncertainty import Uncertainty
 from lge_sweep.study.files import BEST
 from lge_sweep.study.plan import Plan
 from lge_sweep.tracking import Tracker
-from lge_sweep.tracking.registry import Champion, find_version, promote, register
+from lge_sweep.tracking.registry import NetworkEntry, find_version, promote, register
 
 
 def register_winner(
-    tracker: Tracker, plan: Plan, cell: Cell, selection: Selection, doubts: Doubt, promoted: bool
+    tracker: Tracker, plan: Plan, cell: Cell, selection: Selection, uncertainty: Uncertainty, promoted: bool
 ) -> str:
     """Register the network of a sweep's winner, once, and make it the champion of its stage.
 
@@ -29,7 +29,7 @@ def register_winner(
         plan: the sweep.
         cell: the winner.
         selection: why it won.
-        doubts: how sure that is.
+        uncertainty: how sure that is.
         promoted: whether the selection is new.
 
     Returns:
@@ -40,17 +40,18 @@ def register_winner(
     key = f"{plan.name}/{cell.name}/{weights}"
     version = find_version(tracker, name, key)
     if version is None:
-        version = register(tracker, _champion(plan, cell, key, selection, doubts))
+        version = register(tracker, _champion(plan, cell, key, selection, uncertainty))
     return promote(tracker, name, version, f"{plan.name}/", promoted, f"lge-sweep select {plan.name}")
 
 
-def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Doubt) -> Champion:
+def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, uncertainty: Uncertainty) -> NetworkEntry:
     classes = ", ".join(f"{index} {label}" for index, label in enumerate(class_names(cell.stage)))
-    seen = "grey level three times" if cell.stage == 1 else "the paper's composite of image and refined cavity"
+    seen = "intensity three times" if cell.stage == 1 else "the paper's composite of image and refined cavity"
     size = plan.config.training.image_size
+    classes_out = f"[B, {len(class_names(cell.stage))}, {size}, {size}] of {classes}"
     description = (
-        f"{cell.name}, selected in sweep {plan.name}: {doubts.sentence}. Input uint8 [B, 3, {size}, {size}], {seen}; "
-        f"output probabilities [B, {len(class_names(cell.stage))}, {size}, {size}] of {classes}. Research use only."
+        f"{cell.name}, selected in sweep {plan.name}: {uncertainty.sentence}. Input uint8 [B, 3, {size}, {size}], "
+        f"{seen}; output probabilities {classes_out}. Research use only."
     )
     facts = {
         "sweep": plan.name,
@@ -62,7 +63,7 @@ def _champion(plan: Plan, cell: Cell, key: str, selection: Selection, doubts: Do
     }
     trial = read_sweep(plan.folder.parent, plan.name)[cell.name].trial or 0
     example = np.zeros((2, 3, size, size), dtype=np.uint8)  # no patient's: it is saved with the model
-    return Champion(
+    return NetworkEntry(
         name=f"lge-stage{cell.stage}",
         key=key,
         run_key=trial_key(plan, cell, trial),

@@ -27,6 +27,6 @@ def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "Ou
 
     with finishing(run):
         plan, results, failed = driver.run(plan, run)
-        from lge_sweep.engine.conclude import finish_sweep  # imports matplotlib and scipy
+        from lge_sweep.engine.conclude import conclude  # imports matplotlib and scipy
 
-        return finish_sweep(driver.tracker, plan, results, failed, run, allow_incomplete)
+        return conclude(driver.tracker, plan, results, failed, run, allow_incomplete)

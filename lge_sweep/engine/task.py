@@ -17,14 +17,14 @@ class CellTask:
         sweep: name of the sweep.
         cell: what to train.
         training: how to train it.
-        class_weights: a weight a class of the stage, from the training part.
+        class_weights: a weight a class of the stage, from the training subset.
         metrics: how to measure it.
-        part: the part that is measured.
+        subset: the subset that is measured.
         folder: the cell's folder; if it has a checkpoint, training goes on from there.
         arrays: prepared arrays.
-        parts: part -> rows of the arrays, for training, validation and the part that is measured.
-        names: slice id of each row of the measured part.
-        cases: case of each row of the measured part.
+        subsets: subset -> rows of the arrays, for training, validation and the subset that is measured.
+        names: slice id of each row of the measured subset.
+        cases: case of each row of the measured subset.
     """
 
     sweep: str
@@ -32,10 +32,10 @@ class CellTask:
     training: Training
     class_weights: Sequence[float]
     metrics: MetricsConfig
-    part: str
+    subset: str
     folder: Path
     arrays: Path
-    parts: Mapping[str, Sequence[int]]
+    subsets: Mapping[str, Sequence[int]]
     names: Sequence[str]
     cases: Sequence[str]
 
@@ -69,7 +69,7 @@ class Pruned:
     """The task was given up, as the driver had asked."""
 
 
-class GivenUpError(Exception):
+class TrialPrunedError(Exception):
     """Raised in a training that the driver wants stopped."""
 
 
@@ -91,17 +91,17 @@ class Failed:
 def make_task(plan: Plan, cell: Cell) -> CellTask:
     """Return all that a worker needs to execute a cell of a plan."""
     inputs = plan.inputs_of(cell)
-    measured = plan.manifest.iloc[list(inputs.rows[inputs.part])]
+    measured = plan.manifest.iloc[list(inputs.rows[inputs.subset])]
     return CellTask(
         sweep=plan.name,
         cell=cell,
         training=inputs.training,
         class_weights=inputs.class_weights,
         metrics=plan.config.metrics,
-        part=inputs.part,
+        subset=inputs.subset,
         folder=plan.cell_folder(cell),
         arrays=inputs.arrays,
-        parts=inputs.rows,
+        subsets=inputs.rows,
         names=measured["slice"].tolist(),
         cases=measured["case"].tolist(),
     )

@@ -19,8 +19,8 @@ from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
 from lge_sweep.data.module import LgeDataModule
-from lge_sweep.engine.callbacks import MovingAverage, Patience, Recorder, Row, WholeCheckpoints, make_checkpoints
-from lge_sweep.engine.task import CellTask, GivenUpError, Progress
+from lge_sweep.engine.callbacks import AtomicCheckpoints, MovingAverage, Patience, Recorder, Row, make_checkpoints
+from lge_sweep.engine.task import CellTask, Progress, TrialPrunedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
@@ -48,15 +48,15 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     Raises:
         TrialError: the loss is no longer a number.
         WeightsError: pretrained weights do not fit.
-        GivenUpError: `report` asked for it.
+        TrialPrunedError: `report` asked for it.
     """
     if (task.folder / OUTCOME).is_file():
         return
     started = time.monotonic()
     hardware = find_hardware(task.training, worker)
-    data = LgeDataModule(task.arrays, task.parts, task.cell.stage, task.training, task.cell.seed)
+    data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed)
     recorder = _train(task, data, hardware, report)
-    prediction = predict(task, data, hardware, recorder.alive)
+    prediction = predict(task, data, hardware, recorder.heartbeat)
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.folder / PER_IMAGE))
     figures = _draw(task, prediction, summary.collapsed)
@@ -66,7 +66,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         format=2,
         sweep=task.sweep,
         cell=task.cell,
-        part=task.part,
+        subset=task.subset,
         summary=summary,
         training=recorder.facts(),
         class_weights=dict(zip(class_names(task.cell.stage), task.class_weights, strict=True)),
@@ -90,7 +90,7 @@ def _train(
 
     def step_done(row: Row, val_loss: float | None) -> None:
         if report(Progress(row.step, schedule.total_steps, row.train_loss, val_loss, row.val_dice)):
-            raise GivenUpError
+            raise TrialPrunedError
 
     recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
     average = [] if task.training.ema is None else [MovingAverage(task.training.ema, hardware.torch_device())]
@@ -109,7 +109,7 @@ def _train(
         enable_model_summary=False,
         default_root_dir=task.folder,
         # A sweep is one process a cell, also inside a SLURM job with several tasks.
-        plugins=[WholeCheckpoints(), LightningEnvironment()],
+        plugins=[AtomicCheckpoints(), LightningEnvironment()],
     )
     resumed = str(checkpoint) if checkpoint.is_file() else None
     trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
@@ -117,24 +117,24 @@ def _train(
 
 
 def predict(
-    task: CellTask, data: LgeDataModule, hardware: Hardware, alive: Callable[[], None] = lambda: None
+    task: CellTask, data: LgeDataModule, hardware: Hardware, heartbeat: Callable[[], None] = lambda: None
 ) -> NDArray[np.uint8]:
-    """Predict the measured part with the best weights, in single precision.
+    """Predict the measured subset with the best weights, in single precision.
 
     Args:
         task: the cell.
         data: its data.
         hardware: where to compute.
-        alive: called after each batch.
+        heartbeat: called after each batch.
 
     Returns:
-        [N, S, S] uint8 channel indices, in the order of the part's rows.
+        [N, S, S] uint8 channel indices, in the order of the subset's rows.
     """
     module = load_best(task.folder / BEST, task.cell, task.training).to(hardware.torch_device())
     batches = []
-    for batch in data.in_order(task.part):
+    for batch in data.in_order(task.subset):
         batches.append(module.predict_classes(batch["image"]).cpu().numpy())
-        alive()
+        heartbeat()
     return np.concatenate(batches)
 
 
@@ -157,7 +157,7 @@ def best_network(plan: Plan, cell: Cell) -> Segmenter:
 
 
 def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
-    truth = stage_target(load_arrays(task.arrays).labels[task.parts[task.part]], task.cell.stage)
+    truth = stage_target(load_arrays(task.arrays).labels[task.subsets[task.subset]], task.cell.stage)
     table = evaluate(
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
         bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
@@ -169,7 +169,7 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
 
 
 def _draw(task: CellTask, prediction: NDArray[np.uint8], collapsed: tuple[str, ...]) -> list[str]:
-    arrays, rows = load_arrays(task.arrays), list(task.parts[task.part])
+    arrays, rows = load_arrays(task.arrays), list(task.subsets[task.subset])
     truth = stage_target(arrays.labels[rows], task.cell.stage)
     tables = read_tables(task.folder, task.cell, task.cell.name, collapsed)
     paths = write_cell_figures(

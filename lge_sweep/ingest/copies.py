@@ -15,7 +15,7 @@ COPIES = (
 
 
 def with_copies(volumes: Sequence[Volume]) -> list[Volume]:
-    """Add a note to cases that have slices of the very same grey levels; padding is equal to padding."""
+    """Add a note to cases that have slices of the very same intensities; padding is equal to padding."""
     cases: dict[str, dict[str, None]] = defaultdict(dict)
     for volume in volumes:
         for image in volume.pixels:

@@ -1,6 +1,6 @@
-"""Who has looked at the test part: every evaluation on it is recorded before it begins, for good.
+"""Who has looked at the test subset: every evaluation on it is recorded before it begins, for good.
 
-A test part that is looked at again and again becomes a validation part. Nothing keeps a user from a second look, so
+A test subset that is looked at again and again becomes a validation subset. Nothing keeps a user from a second look, so
 it is counted and shown.
 """
 
@@ -17,18 +17,18 @@ from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.study.files import MANIFEST, SELECTION
 from lge_sweep.study.records import REMEDY, Record, read_record
 
-LOOKS = "test_looks.json"
+TEST_ACCESSES = "test_access.json"
 """In the runs directory."""
 
 
 @dataclass(frozen=True)
-class Look:
-    """One evaluation on a test part.
+class Access:
+    """One evaluation on a test subset.
 
     Attributes:
         pipeline: name of what was evaluated.
         when: date and time, UTC, ISO 8601.
-        slices: SHA-256 of grey levels and labels of each test slice, first 16 digits.
+        slices: SHA-256 of intensities and labels of each test slice, first 16 digits.
         finished: whether it came to its numbers; one that was stopped before goes on as the same look.
     """
 
@@ -38,89 +38,93 @@ class Look:
     finished: bool
 
 
-def begin_look(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Look]:
-    """Record that a pipeline is about to be evaluated on the test part.
+def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Access]:
+    """Record that a pipeline is about to be evaluated on the test subset.
 
     Args:
         runs: the runs directory.
         pipeline: name of what is evaluated.
-        manifest: one row a slice, with `part` and `content_hash`.
+        manifest: one row a slice, with `subset` and `content_hash`.
 
     Returns:
-        The earlier looks at any of these slices: other evaluations, and sweeps that selected on the test part.
+        The earlier looks at any of these slices: other evaluations, and sweeps that selected on the test subset.
 
     Raises:
         RunsError: the record of earlier looks cannot be read.
     """
     slices = _test_slices(manifest)
-    known = [look for look in read_looks(runs) if look.finished or look.pipeline != pipeline]
-    known += [look for look in _sweeps(runs) if look.pipeline not in {other.pipeline for other in known}]
+    known = [access for access in read_accesses(runs) if access.finished or access.pipeline != pipeline]
+    known += [access for access in _sweeps(runs) if access.pipeline not in {other.pipeline for other in known}]
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    _write(runs, [*known, Look(pipeline, now, slices, finished=False)])
-    return [look for look in known if set(look.slices) & set(slices)]
+    _write(runs, [*known, Access(pipeline, now, slices, finished=False)])
+    return [access for access in known if set(access.slices) & set(slices)]
 
 
-def finish_look(runs: Path, pipeline: str) -> None:
+def finish_access(runs: Path, pipeline: str) -> None:
     """Record that the evaluation of a pipeline came to its numbers."""
-    _write(runs, [replace(look, finished=True) if look.pipeline == pipeline else look for look in read_looks(runs)])
+    _write(
+        runs,
+        [replace(access, finished=True) if access.pipeline == pipeline else access for access in read_accesses(runs)],
+    )
 
 
 class _Selected(Record):
     """What is asked of a selection here."""
 
-    part: str
+    subset: str
 
 
-def _sweeps(runs: Path) -> list[Look]:
-    """Return the sweeps that selected on the test part, which is a look as well."""
-    looks = []
+def _sweeps(runs: Path) -> list[Access]:
+    """Return the sweeps that selected on the test subset, which is a look as well."""
+    accesses = []
     for selection in sorted(runs.glob(f"*/{SELECTION}")):
-        if read_record(_Selected, selection).part == "test":
-            manifest = read_frame(selection.with_name(MANIFEST), ("part", "content_hash"), remedy=REMEDY)
+        if read_record(_Selected, selection).subset == "test":
+            manifest = read_frame(selection.with_name(MANIFEST), ("subset", "content_hash"), remedy=REMEDY)
             when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC).isoformat(
                 timespec="seconds"
             )
-            looks.append(Look(selection.parent.name, when, _test_slices(manifest), finished=True))
-    return looks
+            accesses.append(Access(selection.parent.name, when, _test_slices(manifest), finished=True))
+    return accesses
 
 
 def _test_slices(manifest: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(manifest.loc[manifest["part"] == "test", "content_hash"].str[:16])
+    return tuple(manifest.loc[manifest["subset"] == "test", "content_hash"].str[:16])
 
 
-def _write(runs: Path, looks: Sequence[Look]) -> None:
-    write_json(runs / LOOKS, [asdict(look) for look in looks])
+def _write(runs: Path, accesses: Sequence[Access]) -> None:
+    write_json(runs / TEST_ACCESSES, [asdict(access) for access in accesses])
 
 
-def read_looks(runs: Path) -> list[Look]:
+def read_accesses(runs: Path) -> list[Access]:
     """Return all looks recorded in a runs directory, in order.
 
     Raises:
         RunsError: the record cannot be read.
     """
-    path = runs / LOOKS
+    path = runs / TEST_ACCESSES
     if not path.is_file():
         return []
     try:
-        return [Look(**{**look, "slices": tuple(look["slices"])}) for look in read_json(path)]
+        return [Access(**{**access, "slices": tuple(access["slices"])}) for access in read_json(path)]
     except (DamagedError, ValueError, KeyError, TypeError) as error:
         raise RunsError(
-            f"{path}: the record of who looked at the test part cannot be read ({error}); mend it, or remove it if you "
-            "accept that earlier looks are forgotten"
+            f"{path}: the record of who looked at the test subset cannot be read ({error}); mend it, or remove it if "
+            "you accept that earlier looks are forgotten"
         ) from error
 
 
-def describe_looks(pipeline: str, earlier: Sequence[Look]) -> str:
-    """Say in a sentence how untouched the test part was.
+def describe_accesses(pipeline: str, earlier: Sequence[Access]) -> str:
+    """Say in a sentence how untouched the test subset was.
 
-    >>> describe_looks("phase4-a", [])
-    'first look at this test part'
-    >>> describe_looks("phase4-a", [Look("phase4-b", "2026-01-02T03:04:05+00:00", ("0",), True)])
-    'look 2 at this test part, which is no longer untouched; before: phase4-b on 2026-01-02'
+    >>> describe_accesses("phase4-a", [])
+    'first look at this test subset'
+    >>> describe_accesses("phase4-a", [Access("phase4-b", "2026-01-02T03:04:05+00:00", ("0",), True)])
+    'look 2 at this test subset, which is no longer untouched; before: phase4-b on 2026-01-02'
     """
     if not earlier:
-        return "first look at this test part"
+        return "first look at this test subset"
     before = ", ".join(
-        f"{'the same pipeline' if look.pipeline == pipeline else look.pipeline} on {look.when[:10]}" for look in earlier
+        f"{'the same pipeline' if access.pipeline == pipeline else access.pipeline} on {access.when[:10]}"
+        for access in earlier
     )
-    return f"look {len(earlier) + 1} at this test part, which is no longer untouched; before: {before}"
+    return f"look {len(earlier) + 1} at this test subset, which is no longer untouched; before: {before}"

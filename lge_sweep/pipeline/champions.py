@@ -103,10 +103,10 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
     champions = {}
     for folder in found:
         plan, selection = load_plan(folder), read_selection(folder, SELECTION)
-        if plan.config.selection.part != "val":
+        if plan.config.selection.subset != "val":
             raise InheritError(
-                f"{folder.name} selected on the {plan.config.selection.part} part, on which the pipeline is to be "
-                "evaluated; run phase 2 with selection.part=val, and move this folder out of the runs directory"
+                f"{folder.name} selected on the {plan.config.selection.subset} subset, on which the pipeline is to be "
+                "evaluated; run phase 2 with selection.subset=val, and move this folder out of the runs directory"
             )
         cell = next((cell for cell in plan.cells if cell.name == selection.champion), None)
         if cell is None:

@@ -9,7 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from lge_sweep.atomic import whole_file
+from lge_sweep.atomic import atomic_file
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves
 from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap
@@ -32,7 +32,7 @@ def save_png(figure: Figure, path: Path) -> Path:
         `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as unfinished:
+    with atomic_file(path) as unfinished:
         FigureCanvasAgg(figure).print_png(unfinished)  # type: ignore[no-untyped-call]  # savefig would draw twice
     return path
 

@@ -16,8 +16,8 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.scoring.bootstrap import Resampled, check_range, in_hundred, percentile_interval, rank_chances, resample
 from lge_sweep.scoring.paired import (
     DECIMALS,
-    Comparison,
     Friedman,
+    WinnerTest,
     check_same_images,
     compare_with_others,
     friedman,
@@ -78,7 +78,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class Uncertainty:
     """What is uncertain about a selection.
 
     Attributes:
@@ -98,7 +98,7 @@ class Doubt:
     winner: str
     level: float
     standings: tuple[Standing, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[WinnerTest, ...]
     friedman: tuple[Friedman, ...]
     cases: int
     images: int
@@ -111,7 +111,7 @@ class Doubt:
         return asdict(self)
 
 
-def doubt(
+def assess_uncertainty(
     candidates: Sequence[Candidate],
     winner: str,
     rule: str,
@@ -120,7 +120,7 @@ def doubt(
     seed: int = 0,
     level: float = 0.95,
     names: Mapping[str, str] | None = None,
-) -> Doubt:
+) -> Uncertainty:
     """Say how sure it is that the winner is the best of the candidates.
 
     In each resample as many cases as there are, drawn with replacement and the same for all candidates, are scored as
@@ -158,7 +158,7 @@ def doubt(
     standings = _standings(candidates, list(known).index(winner), drawn, level)
     standings.sort(key=lambda entry: -entry.score)
     means = {name: _case_means(seeds, emphasis) for name, seeds in zip(known, spreads, strict=True)}
-    return Doubt(
+    return Uncertainty(
         sentence=_sentence(standings, winner, names or {}, drawn.cases),
         winner=winner,
         level=level,
@@ -182,13 +182,13 @@ def score_difference(
     seed: int = 0,
     level: float = 0.95,
 ) -> Standing:
-    """Compare the scores of two configurations by the paired bootstrap of `doubt`, whether they collapsed or not.
+    """Compare the scores of two configurations by the paired bootstrap of `assess_uncertainty`, collapsed or not.
 
     Returns:
         The standing of `a` against `b`: `difference` is a - b, `best` the probability that a scores higher (or equal).
 
     Raises:
-        ConfigError, SelectionError, ValueError: as `doubt`.
+        ConfigError, SelectionError, ValueError: as `assess_uncertainty`.
     """
     check_range(resamples, level)
     pair = [replace(a, collapsed=()), replace(b, collapsed=())]

@@ -16,7 +16,7 @@ from lge_sweep.deliver.exam_files import REPORT, SEG
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
 from lge_sweep.ingest.exams import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
-from lge_sweep.segmenter.predict import Job, Predicted, Reading, Shipped, prepare
+from lge_sweep.segmenter.predict import ModelChoice, Predictor, PredictResult, ReadOptions, prepare
 
 Say = Callable[[str, int, int], None]
 PREFIX = "lge_sweep-archive-"
@@ -43,8 +43,8 @@ class Request:
 
 
 def predict_studies(
-    request: Request, output: Path, shipped: Shipped, formats: Sequence[str], reading: Reading, say: Say
-) -> Predicted:
+    request: Request, output: Path, shipped: ModelChoice, formats: Sequence[str], reading: ReadOptions, say: Say
+) -> PredictResult:
     """Fetch studies, segment them and write what was found, as `predict_exams` does; store it if asked.
 
     Images lie in a private temporary folder, a study at a time, which is gone at the end however that comes. One bad
@@ -97,10 +97,10 @@ def predict_studies(
     say("done", len(studies), len(studies))
     if not deliveries:
         raise DataError(f"no exam of archive {address} is segmented", problems)
-    return Predicted(tuple(deliveries), (*problems, *job.write_table()), stored, tuple(notes))
+    return PredictResult(tuple(deliveries), (*problems, *job.write_table()), stored, tuple(notes))
 
 
-def _check(request: Request, formats: Sequence[str], reading: Reading) -> None:
+def _check(request: Request, formats: Sequence[str], reading: ReadOptions) -> None:
     """Refuse what cannot be meant, before anything is fetched."""
     for name in formats:
         look_up("format", name, FORMATS)
@@ -121,8 +121,8 @@ def _counted(say: Say, number: int, count: int) -> Callable[[str], None]:
 def _segment(
     archive: Archive,
     study: str,
-    job: Job,
-    reading: Reading,
+    job: Predictor,
+    reading: ReadOptions,
     problems: list[str],
     notes: list[str],
     say: Callable[[str], None],

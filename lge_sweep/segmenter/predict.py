@@ -21,7 +21,7 @@ from lge_sweep.segmenter.segment import TwoStageSegmenter
 
 
 @dataclass(frozen=True)
-class Shipped:
+class ModelChoice:
     """Which model segments, and what runs it; see `load_segmenter`.
 
     Attributes:
@@ -38,7 +38,7 @@ class Shipped:
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How exams are read; see `read_exams`.
 
     Attributes:
@@ -55,7 +55,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Predicted:
+class PredictResult:
     """What became of the exams.
 
     Attributes:
@@ -74,11 +74,11 @@ class Predicted:
 def predict_exams(
     path: Path,
     output: Path,
-    shipped: Shipped,
+    shipped: ModelChoice,
     formats: Sequence[str],
-    reading: Reading,
+    reading: ReadOptions,
     say: Callable[[str, int, int], None],
-) -> Predicted:
+) -> PredictResult:
     """Segment every exam and write what was found; one bad exam does not keep the others from being done.
 
     An exam whose folder the same model has written in the same formats before is not done again. The table `burden.csv`
@@ -104,21 +104,21 @@ def predict_exams(
         raise DataError(str(path), problems)
     deliveries = job.segment(exams, problems, say)
     say("done", len(exams), len(exams))
-    return Predicted(tuple(deliveries), (*problems, *job.write_table()), notes=tuple(notes))
+    return PredictResult(tuple(deliveries), (*problems, *job.write_table()), notes=tuple(notes))
 
 
-def prepare(shipped: Shipped, output: Path, formats: Sequence[str]) -> "Job":
+def prepare(shipped: ModelChoice, output: Path, formats: Sequence[str]) -> "Predictor":
     """Load the model that segments; see `predict_exams`."""
     for name in formats:
         look_up("format", name, FORMATS)
     folder = find_segmenter(shipped.model, shipped.runs)
     trust = shipped.trust or is_registered(shipped.model)
     segmenter, settings = load_segmenter(folder, shipped.runtime, trust=trust), read_settings(folder)
-    return Job(segmenter, settings, _facts(folder, settings), output.expanduser(), tuple(formats))
+    return Predictor(segmenter, settings, _facts(folder, settings), output.expanduser(), tuple(formats))
 
 
 @dataclass(frozen=True)
-class Job:
+class Predictor:
     """A model that is loaded, and where and how its results are written."""
 
     segmenter: TwoStageSegmenter
@@ -127,7 +127,7 @@ class Job:
     output: Path
     formats: tuple[str, ...]
 
-    def read(self, path: Path, reading: Reading, notes: list[str]) -> tuple[list[Exam], list[str]]:
+    def read(self, path: Path, reading: ReadOptions, notes: list[str]) -> tuple[list[Exam], list[str]]:
         """Read exams as the model needs them; return them, and what is wrong with others.
 
         Args:

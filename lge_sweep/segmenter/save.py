@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from lge_sweep.atomic import whole_folder
+from lge_sweep.atomic import atomic_folder
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.errors import ModelError
 from lge_sweep.hashing import file_digest
@@ -26,7 +26,7 @@ def write_segmenter(folder: Path, stage1: Segmenter, stage2: Segmenter, settings
     if folder.exists():
         raise ModelError(f"{folder}: is there already; nothing is overwritten, name a new folder")
     try:
-        with whole_folder(folder) as unfinished:
+        with atomic_folder(folder) as unfinished:
             for stage, network in ((1, stage1), (2, stage2)):
                 export(network, settings.size, unfinished / f"stage{stage}.pt2", unfinished / f"stage{stage}.onnx")
             files = {path.name: file_digest(path) for path in sorted(unfinished.iterdir())}

@@ -50,7 +50,7 @@ class TwoStageSegmenter:
         stage1: finds the cavity; K = 2.
         stage2: finds myocardium and scar; K = 3.
         size: rows and columns S of the frame that both see.
-        intensity: how grey levels become 8 bit.
+        intensity: how intensities become 8 bit.
         options: what is done beyond the paper.
 
     Source:
@@ -71,7 +71,7 @@ class TwoStageSegmenter:
         says why that is the inverse).
 
         Args:
-            pixels: [N, H, W] grey levels in any unit and of any real number type: finite, or NaN where there is no
+            pixels: [N, H, W] intensities in any unit and of any real number type: finite, or NaN where there is no
                 anatomy (padding).
             pixel_mm: their size; needed where `options.crop_margin_mm` is given.
 
@@ -217,14 +217,14 @@ def classify(network: Network, inputs: Pixels, stage: int) -> Pixels:
 
 
 def check_pixels(pixels: NDArray[np.number]) -> None:
-    """Raise a DataError unless `pixels` are grey levels [N, H, W], finite or NaN."""
+    """Raise a DataError unless `pixels` are intensities [N, H, W], finite or NaN."""
     if pixels.ndim != 3 or 0 in pixels.shape:
         raise DataError("exam", [f"must be slices, rows and columns [N, H, W], none of them 0; got {pixels.shape}"])
     if not (np.issubdtype(pixels.dtype, np.integer) or np.issubdtype(pixels.dtype, np.floating)):
-        raise DataError("exam", [f"grey levels must be integers or real numbers; got {pixels.dtype}"])
+        raise DataError("exam", [f"intensities must be integers or real numbers; got {pixels.dtype}"])
     if np.isinf(pixels).any():
         bad = [index for index, image in enumerate(pixels) if np.isinf(image).any()]
-        rule = "grey levels must be finite, or nan where there is no anatomy"
+        rule = "intensities must be finite, or nan where there is no anatomy"
         raise DataError("exam", [f"{rule}; replace inf in slices {bad} (counted from 0)"])
 
 
@@ -238,7 +238,7 @@ def confine_scar(labels: Pixels) -> Pixels:
 
     Scar lies in the wall of the ventricle. An 8-connected component of scar none of whose pixels has a pixel of
     myocardium or cavity among its eight neighbours becomes background: nothing that was found says that there is wall
-    (right ventricle, valves, pericardial fat, where the grey levels alone look like scar). It does not become
+    (right ventricle, valves, pericardial fat, where the intensities alone look like scar). It does not become
     myocardium, for the same reason. A component that touches either stays whole, so a transmural scar stays, also where
     it borders on background outside, and also in a slice without a cavity.
 

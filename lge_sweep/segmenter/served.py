@@ -1,6 +1,6 @@
 """The segmenter as MLflow serves it: this file is the code of `models:/lge-two-stage`, run when that is loaded.
 
-Grey levels float32 [N, H, W] in, finite or NaN where there is no anatomy; labels uint8 [N, H, W] out, background there.
+Intensities float32 [N, H, W] in, finite or NaN where there is no anatomy; labels uint8 [N, H, W] out, background there.
 It runs on ONNX; ``load_model(..., model_config={"runtime": "torch"})`` takes torch, where that is installed. A model
 whose margin around the heart is in mm needs ``model_config={"pixel_mm": [row, column]}``, the size of the pixels of all
 that it is given.

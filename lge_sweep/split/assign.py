@@ -6,46 +6,46 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lge_sweep.config.data import Part, SplitConfig
+from lge_sweep.config.data import SplitConfig, Subset
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.seeding import derive
 from lge_sweep.split.leaks import audit
 from lge_sweep.text import named, shorten
 
-PARTS: tuple[Part, ...] = ("train", "val", "test")
+SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
 
 @dataclass(frozen=True)
 class Split:
-    """Which slice belongs to which part.
+    """Which slice belongs to which subset.
 
     Attributes:
-        parts: slice id -> "train", "val" or "test"; slices left out by explicit counts are missing.
+        subsets: slice id -> "train", "val" or "test"; slices left out by explicit counts are missing.
         leaky: whether a patient, or a near-duplicate, may stand on two sides (only with unit `slice`).
         leak_share: share of test slices that have a training slice of the same case, 0 to 1.
         notes: what a user should know about the split, one sentence each.
     """
 
-    parts: Mapping[str, Part]
+    subsets: Mapping[str, Subset]
     leaky: bool
     leak_share: float
     notes: tuple[str, ...]
 
 
 def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
-    """Deal the slices of a manifest to the three parts and audit the result.
+    """Deal the slices of a manifest to the three subsets and audit the result.
 
     The unit dealt is the case, or the slice; a case has scar if one of its slices has. Each stratum (with scar,
     without) is dealt by itself: by largest remainder of the fractions, or by explicit counts. Where the settings name
-    the cases of each part, nothing is drawn.
+    the cases of each subset, nothing is drawn.
 
     Args:
         manifest: one row a slice, as `curate` gives it.
-        settings: unit, fractions or counts, seed; or the cases of each part.
+        settings: unit, fractions or counts, seed; or the cases of each subset.
 
     Raises:
-        ConfigError: the explicit counts ask for no unit at all in a part.
-        DataError: there are too few units, a case that is named is not there, or the same content stands in two parts.
+        ConfigError: the explicit counts ask for no unit at all in a subset.
+        DataError: there are too few units, a case that is named is not there, or the same content stands in two.
 
     Source:
         Paper section III.B and Table I (unit `slice`).
@@ -53,31 +53,31 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
     _check_counts(settings)
     column = "case" if settings.unit == "case" else "slice"
     has_scar = manifest.groupby(column, sort=True)["has_scar"].any()
-    dealt = _drawn(has_scar, settings) if settings.cases is None else _named(has_scar, settings.cases)
-    _check_parts(dealt, has_scar, settings)
-    used = manifest[manifest[column].isin(list(dealt))]
-    parts = {str(slice_id): dealt[str(unit)] for slice_id, unit in zip(used["slice"], used[column], strict=True)}
-    leaks = audit(used.assign(part=[parts[str(slice_id)] for slice_id in used["slice"]]), settings)
-    return Split(parts, settings.unit == "slice", leaks.share, (*leaks.notes, *_class_notes(used, parts)))
+    assigned = _drawn(has_scar, settings) if settings.cases is None else _named(has_scar, settings.cases)
+    _check_subsets(assigned, has_scar, settings)
+    used = manifest[manifest[column].isin(list(assigned))]
+    subsets = {str(slice_id): assigned[str(unit)] for slice_id, unit in zip(used["slice"], used[column], strict=True)}
+    leaks = audit(used.assign(subset=[subsets[str(slice_id)] for slice_id in used["slice"]]), settings)
+    return Split(subsets, settings.unit == "slice", leaks.share, (*leaks.notes, *_class_notes(used, subsets)))
 
 
-def _drawn(has_scar: "pd.Series[bool]", settings: SplitConfig) -> dict[str, Part]:
+def _drawn(has_scar: "pd.Series[bool]", settings: SplitConfig) -> dict[str, Subset]:
     rng = np.random.default_rng(derive(settings.seed, "split"))
-    dealt: dict[str, Part] = {}
+    assigned: dict[str, Subset] = {}
     for stratum, flag in (("normal", False), ("scar", True)):
         units = [str(unit) for unit in has_scar.index[has_scar == flag]]
         order = [units[i] for i in rng.permutation(len(units))]
         sizes = _sizes(len(order), settings, stratum)
-        for part, size in zip(PARTS, sizes, strict=True):
-            dealt |= dict.fromkeys(order[:size], part)
+        for subset, size in zip(SUBSETS, sizes, strict=True):
+            assigned |= dict.fromkeys(order[:size], subset)
             order = order[size:]
-    return dealt
+    return assigned
 
 
-def _named(has_scar: "pd.Series[bool]", cases: Mapping[Part, Sequence[str]]) -> dict[str, Part]:
-    dealt = {case: part for part, names in cases.items() for case in names}
+def _named(has_scar: "pd.Series[bool]", cases: Mapping[Subset, Sequence[str]]) -> dict[str, Subset]:
+    assigned = {case: subset for subset, names in cases.items() for case in names}
     there = {str(case) for case in has_scar.index}
-    if absent := [case for case in dealt if case not in there]:
+    if absent := [case for case in assigned if case not in there]:
         raise DataError(
             "split.cases",
             [
@@ -85,24 +85,24 @@ def _named(has_scar: "pd.Series[bool]", cases: Mapping[Part, Sequence[str]]) -> 
                 "its ids, which are hashes unless source.case_ids is keep"
             ],
         )
-    return dealt
+    return assigned
 
 
 def _check_counts(settings: SplitConfig) -> None:
-    """Raise ConfigError where a part would be empty; 0 of one stratum is legitimate (all data may have scar)."""
+    """Raise ConfigError where a subset would be empty; 0 of one stratum is legitimate (all data may have scar)."""
     counts = settings.counts or {}
-    empty = [part for part in PARTS if part in counts and counts[part].normal + counts[part].scar == 0]
+    empty = [subset for subset in SUBSETS if subset in counts and counts[subset].normal + counts[subset].scar == 0]
     if empty:
-        named = " and ".join(f"split.counts.{part}" for part in empty)
+        named = " and ".join(f"split.counts.{subset}" for subset in empty)
         raise ConfigError(
             f"{named}: normal and scar are both 0, which leaves no {settings.unit} for {' and '.join(empty)}; "
-            "each part needs at least 1 of either"
+            "each subset needs at least 1 of either"
         )
 
 
 def _sizes(available: int, settings: SplitConfig, stratum: str) -> list[int]:
     if settings.counts is not None:
-        sizes = [int(getattr(settings.counts[part], stratum)) for part in PARTS]
+        sizes = [int(getattr(settings.counts[subset], stratum)) for subset in SUBSETS]
         if sum(sizes) > available:
             raise DataError(
                 "split.counts",
@@ -126,14 +126,14 @@ def largest_remainder(total: int, shares: Sequence[float]) -> list[int]:
     return sizes
 
 
-def _check_parts(dealt: Mapping[str, Part], has_scar: "pd.Series[bool]", settings: SplitConfig) -> None:
-    empty = [part for part in PARTS if part not in dealt.values()]
+def _check_subsets(assigned: Mapping[str, Subset], has_scar: "pd.Series[bool]", settings: SplitConfig) -> None:
+    empty = [subset for subset in SUBSETS if subset not in assigned.values()]
     if not empty:
         return
     units, unit = len(has_scar), settings.unit
     rule = f"no {unit} is left for {' and '.join(empty)}"
-    if units < len(PARTS):
-        told = f"{units} {unit}(s) are too few: {rule}; add data, at least {len(PARTS)} {unit}s in all"
+    if units < len(SUBSETS):
+        told = f"{units} {unit}(s) are too few: {rule}; add data, at least {len(SUBSETS)} {unit}s in all"
     else:
         scar = int(has_scar.sum())
         told = (
@@ -144,20 +144,20 @@ def _check_parts(dealt: Mapping[str, Part], has_scar: "pd.Series[bool]", setting
 
 
 def _counts_that_work(normal: int, scar: int) -> str:
-    """Return counts that leave no part empty, as YAML: scar in each part if there is enough, most in train."""
-    filled = PARTS if scar >= len(PARTS) else ("train", "test")[:scar]
-    scars = {part: int(part in filled) for part in PARTS}
-    normals = {part: int(part not in filled) for part in PARTS}
+    """Return counts that leave no subset empty, as YAML: scar in each subset if there is enough, most in train."""
+    filled = SUBSETS if scar >= len(SUBSETS) else ("train", "test")[:scar]
+    scars = {subset: int(subset in filled) for subset in SUBSETS}
+    normals = {subset: int(subset not in filled) for subset in SUBSETS}
     scars["train"] += scar - sum(scars.values())
     normals["train"] += normal - sum(normals.values())
-    each = (f"{part}: {{normal: {normals[part]}, scar: {scars[part]}}}" for part in PARTS)
+    each = (f"{subset}: {{normal: {normals[subset]}, scar: {scars[subset]}}}" for subset in SUBSETS)
     return f"counts: {{{', '.join(each)}}}"
 
 
-def _class_notes(manifest: pd.DataFrame, parts: Mapping[str, Part]) -> list[str]:
-    part = manifest["slice"].map(parts)
+def _class_notes(manifest: pd.DataFrame, subsets: Mapping[str, Subset]) -> list[str]:
+    subset = manifest["slice"].map(subsets)
     return [
-        f"no slice of the {name} part has scar: stage 2 cannot {'learn' if name == 'train' else 'be scored on'} it"
-        for name in PARTS
-        if not manifest.loc[part == name, "has_scar"].any()
+        f"no slice of the {name} subset has scar: stage 2 cannot {'learn' if name == 'train' else 'be scored on'} it"
+        for name in SUBSETS
+        if not manifest.loc[subset == name, "has_scar"].any()
     ]

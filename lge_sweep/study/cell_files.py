@@ -16,7 +16,7 @@ from lge_sweep.hashing import file_digest
 from lge_sweep.metrics.overlap import ALL_METRICS, Counts
 from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.records import REMEDY, CellRecord, read_record
-from lge_sweep.text import shorten, told
+from lge_sweep.text import error_text, shorten
 
 FILES = (BEST, HISTORY, PER_IMAGE, PREDICTIONS)
 """What a finished cell's folder must hold, beside its record and its figures."""
@@ -73,7 +73,7 @@ def _digest(path: Path, changed: int, size: int) -> str:
 
 
 def read_predictions(folder: Path) -> NDArray[np.uint8]:
-    """Read what a finished cell predicted for the part that it was measured on.
+    """Read what a finished cell predicted for the subset that it was measured on.
 
     Returns:
         [N, S, S] uint8 channel indices.
@@ -88,7 +88,7 @@ def read_predictions(folder: Path) -> NDArray[np.uint8]:
     except OSError as error:
         raise DamagedError(path, str(error.strerror), REMEDY) from error
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
-        raise DamagedError(path, f"not predictions ({told(error)})", REMEDY) from error
+        raise DamagedError(path, f"not predictions ({error_text(error)})", REMEDY) from error
     if predicted.dtype != np.uint8 or predicted.ndim != 3:
         raise DamagedError(path, f"predictions are [N, S, S] uint8, got {predicted.shape} {predicted.dtype}", REMEDY)
     found: NDArray[np.uint8] = predicted
@@ -129,6 +129,6 @@ def check_resumable(folder: Path) -> None:
         except FileNotFoundError:
             raise DamagedError(path, "it is gone") from None
         except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-            raise DamagedError(path, told(error)) from error
+            raise DamagedError(path, error_text(error)) from error
         if bad is not None:
             raise DamagedError(path, f"its part {bad[:40]} is not what was written")

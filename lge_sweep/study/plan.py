@@ -24,39 +24,39 @@ from lge_sweep.data import class_weights, content_digest, load_arrays, make_sche
 from lge_sweep.errors import ConfigError, DamagedError, DataError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.labels import Label, class_names
-from lge_sweep.split import PARTS, split_cases
+from lge_sweep.split import SUBSETS, split_cases
 from lge_sweep.study.cell_files import read_cell
 from lge_sweep.study.digest import basis_digest, sweep_digest
 from lge_sweep.study.files import FACTS, MANIFEST, OUTCOME, SETTINGS
 from lge_sweep.study.inherit import inherit_models
-from lge_sweep.study.records import REMEDY, CellRecord, PlanRecord, keep_damaged, read_record
-from lge_sweep.text import shorten, told
+from lge_sweep.study.records import REMEDY, CellRecord, PlanRecord, read_record, set_damaged_aside
+from lge_sweep.text import error_text, shorten
 
 
 @dataclass(frozen=True)
-class Inputs:
+class CellInputs:
     """What one cell is trained and measured on, and how it is trained.
 
     Attributes:
         arrays: folder of the prepared arrays.
-        rows: part -> rows of the arrays; "train", "val" and the part that is measured.
-        part: name of the part that is measured.
+        rows: subset -> rows of the arrays; "train", "val" and the subset that is measured.
+        subset: name of the subset that is measured.
         class_weights: a weight a class of the cell's stage.
         training: how it is trained.
     """
 
     arrays: Path
     rows: Mapping[str, Sequence[int]]
-    part: str
+    subset: str
     class_weights: tuple[float, ...]
     training: Training
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """A data set, read, split and prepared; its attributes are those of the plans that it becomes part of.
 
-    `images` are the slices as they were read: grey levels [H, W] of each row of the manifest, in the source's units;
+    `images` are the slices as they were read: intensities [H, W] of each row of the manifest, in the source's units;
     `labels` are theirs, values of `Label`.
     """
 
@@ -69,9 +69,9 @@ class Prepared:
     images: tuple[NDArray[np.number], ...]
     labels: tuple[NDArray[np.uint8], ...]
 
-    def rows(self, part: str) -> list[int]:
-        """Return the rows of the manifest (and of the arrays) that belong to a part."""
-        return rows_of(self.manifest, part)
+    def rows(self, subset: str) -> list[int]:
+        """Return the rows of the manifest (and of the arrays) that belong to a subset."""
+        return rows_of(self.manifest, subset)
 
 
 @dataclass(frozen=True)
@@ -83,10 +83,10 @@ class Plan:
         name: `<phase>-stage<k>-<data>-<profile>-<digest>`, the name of its folder, study and MLflow run.
         folder: its folder in the runs directory.
         arrays: folder of the prepared arrays.
-        manifest: one row a slice, with its `part` ("" if not used).
+        manifest: one row a slice, with its `subset` ("" if not used).
         data_digest: SHA-256 of the data's content.
         basis: SHA-256 of all that phases must share to be compared: see `basis_digest`.
-        class_weights: a weight a class of the stage, from the training part.
+        class_weights: a weight a class of the stage, from the training subset.
         leaky: whether the split lets a case be on two sides.
         leak_share: share of test slices that have a training slice of the same case.
         notes: what a user should know about the data, one sentence each.
@@ -106,7 +106,7 @@ class Plan:
     leak_share: float
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
-    inputs: Mapping[str, Inputs] = field(default_factory=dict)
+    inputs: Mapping[str, CellInputs] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -121,17 +121,17 @@ class Plan:
     def _short_names(self) -> dict[str, str]:
         return short_names(self.cells)
 
-    def rows(self, part: str) -> list[int]:
-        """Return the rows of the manifest (and of the arrays) that belong to a part."""
-        return rows_of(self.manifest, part)
+    def rows(self, subset: str) -> list[int]:
+        """Return the rows of the manifest (and of the arrays) that belong to a subset."""
+        return rows_of(self.manifest, subset)
 
-    def inputs_of(self, cell: Cell) -> Inputs:
+    def inputs_of(self, cell: Cell) -> CellInputs:
         """Return what a cell is trained and measured on."""
         if cell.name in self.inputs:
             return self.inputs[cell.name]
-        part = self.config.selection.part
-        rows = {name: self.rows(name) for name in dict.fromkeys(("train", "val", part))}
-        return Inputs(self.arrays, rows, part, self.class_weights, cell.training(self.config.training))
+        subset = self.config.selection.subset
+        rows = {name: self.rows(name) for name in dict.fromkeys(("train", "val", subset))}
+        return CellInputs(self.arrays, rows, subset, self.class_weights, cell.training(self.config.training))
 
     def unfinished(self) -> list[Cell]:
         """Return the cells that have no result yet, or a damaged one."""
@@ -158,25 +158,25 @@ def make_plans(configs: Sequence[SweepConfig], root: Path | None, runs: Path) ->
 
     Raises:
         DataError: the data cannot be used, or lacks a class that a stage needs.
-        ConfigError: the training part does not fill one batch.
+        ConfigError: the training subset does not fill one batch.
         InheritError: the models are phase 1's to choose, and it has not chosen for this data and profile.
     """
     data = prepare_data(configs[0], root, runs)
-    check_classes(data.manifest, [config.stage for config in configs], configs[0].selection.part, configs[0].data)
+    check_classes(data.manifest, [config.stage for config in configs], configs[0].selection.subset, configs[0].data)
     return [_grid_or_search(config, data, runs) for config in configs]
 
 
-def _grid_or_search(config: SweepConfig, data: Prepared, runs: Path) -> Plan:
+def _grid_or_search(config: SweepConfig, data: PreparedData, runs: Path) -> Plan:
     config, inherited = inherit_models(config, basis_digest(config, data.digest), runs)
     drawn = (config.search and config.search.batch_size) or ()
-    for batch in (config.training.batch_size, *drawn):  # whatever can come, the training part must fill a batch
+    for batch in (config.training.batch_size, *drawn):  # whatever can come, the training subset must fill a batch
         make_schedule(len(data.rows("train")), config.training.model_copy(update={"batch_size": batch}))
     plan = plan_sweep(config, data, runs, cells(config), notes=inherited)
     write_plan(plan)
     return plan
 
 
-def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> Prepared:
+def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> PreparedData:
     """Read, curate, split and prepare the data that a configuration names.
 
     Raises:
@@ -185,9 +185,9 @@ def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> Prepared
     curated = curate(read(config.source, root), config.curate)
     split = split_cases(curated.manifest, config.split)
     arrays = prepare(curated, config.training.image_size, config.intensity, runs / "cache")
-    manifest = curated.manifest.assign(part=curated.manifest["slice"].map(split.parts).fillna(""))
+    manifest = curated.manifest.assign(subset=curated.manifest["slice"].map(split.subsets).fillna(""))
     digest = content_digest(curated.manifest)
-    return Prepared(
+    return PreparedData(
         arrays, manifest, digest, split.leaky, split.leak_share, (*curated.notes, *split.notes), curated.images,
         curated.labels,
     )  # fmt: skip
@@ -195,10 +195,10 @@ def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> Prepared
 
 def plan_sweep(
     config: SweepConfig,
-    data: Prepared,
+    data: PreparedData,
     runs: Path,
     chosen: Sequence[Cell],
-    inputs: Mapping[str, Inputs] | None = None,
+    inputs: Mapping[str, CellInputs] | None = None,
     notes: Sequence[str] = (),
     more: Sequence[str] = (),
 ) -> Plan:
@@ -236,7 +236,7 @@ def write_plan(plan: Plan) -> None:
         FACTS: lambda: read_record(PlanRecord, plan.folder / FACTS),
     }
     for name, read_back in reading.items():
-        keep_damaged(plan.folder / name, read_back)
+        set_damaged_aside(plan.folder / name, read_back)
     write_text(plan.folder / SETTINGS, _resolved(plan.config, plan.data_digest))
     write_text(plan.folder / MANIFEST, frame_text(plan.manifest))
     write_json(plan.folder / FACTS, _facts(plan).model_dump(mode="json"))
@@ -273,16 +273,16 @@ def _read_settings(folder: Path) -> SweepConfig:
     try:
         return validate(SweepConfig, read_yaml(folder / SETTINGS), str(folder / SETTINGS))
     except ConfigError as error:
-        raise DamagedError(folder / SETTINGS, told(error), REMEDY) from None
+        raise DamagedError(folder / SETTINGS, error_text(error), REMEDY) from None
 
 
 def read_manifest(folder: Path) -> pd.DataFrame:
-    """Read the manifest of a sweep's folder: a row a slice; its `part` is "" where the slice is not used.
+    """Read the manifest of a sweep's folder: a row a slice; its `subset` is "" where the slice is not used.
 
     Raises:
         DamagedError: it is not such a table.
     """
-    text = ("slice", "case", "part", "image_hash", "content_hash", "perceptual_hash")
+    text = ("slice", "case", "subset", "image_hash", "content_hash", "perceptual_hash")
     numbers = ("spacing_row_mm", "spacing_column_mm", "spacing_slice_mm", "has_scar")
     return read_frame(folder / MANIFEST, text, numbers, REMEDY)
 
@@ -323,21 +323,21 @@ def _check_weights(config: SweepConfig, weights: tuple[float, ...]) -> None:
         )
 
 
-def rows_of(manifest: pd.DataFrame, part: str) -> list[int]:
-    """Return the rows of a manifest that belong to a part."""
-    return [int(row) for row in np.flatnonzero(manifest["part"] == part)]
+def rows_of(manifest: pd.DataFrame, subset: str) -> list[int]:
+    """Return the rows of a manifest that belong to a subset."""
+    return [int(row) for row in np.flatnonzero(manifest["subset"] == subset)]
 
 
-def part_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Count cases, slices and slices with scar of each part."""
+def subset_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Count cases, slices and slices with scar of each subset."""
     return {
-        part: {
+        subset: {
             "cases": int(rows["case"].nunique()),
             "slices": len(rows),
             "with_scar": int(rows["has_scar"].sum()),
         }
-        for part in PARTS
-        for rows in [manifest[manifest["part"] == part]]
+        for subset in SUBSETS
+        for rows in [manifest[manifest["subset"] == subset]]
     }
 
 

@@ -77,7 +77,7 @@ class CellRecord(Record):
     sweep: str | None = None
     """Name of the sweep, which has its digest."""
     cell: Annotated[Cell, PlainValidator(_read_cell), PlainSerializer(asdict)]
-    part: str
+    subset: str
     summary: Summary
     training: TrainingFacts
     class_weights: dict[str, float]
@@ -91,7 +91,7 @@ class CellRecord(Record):
     @model_validator(mode="after")
     def _has_every_number(self) -> Self:
         names = {*class_names(self.cell.stage), "global"}
-        for form in ("image_mean", "pooled", "positive"):
+        for form in ("image_mean", "pooled", "present_only"):
             for metric, by_class in (found := getattr(self.summary, form)).items():
                 if missing := names - by_class.keys():
                     raise ValueError(f"summary.{form}.{metric} has no {min(missing)}")
@@ -145,7 +145,7 @@ class StandingRecord(Record):
     best: float | None
 
 
-class DoubtRecord(Record):
+class UncertaintyRecord(Record):
     """How sure a selection is."""
 
     sentence: str
@@ -156,12 +156,12 @@ class DoubtRecord(Record):
 class SelectionRecord(Record):
     """`selection.json`: what was selected and why; here what later commands use of it."""
 
-    part: str
+    subset: str
     models: tuple[str, ...]
     champion: str
     notes: tuple[str, ...]
     ranking: tuple[RankedRecord, ...]
-    doubt: DoubtRecord
+    uncertainty: UncertaintyRecord
     registered: bool = True
     """Whether the champion reached the model registry, where it should."""
 
@@ -198,7 +198,7 @@ def read_record(model: type[RecordT], path: Path, remedy: str = REMEDY) -> Recor
         raise DamagedError(path, f"{field}: {shorten(first['msg'])}", remedy) from error
 
 
-def keep_damaged(path: Path, read: Callable[[], T]) -> T | None:
+def set_damaged_aside(path: Path, read: Callable[[], T]) -> T | None:
     """Set a file of a sweep's folder aside if it is damaged, before it is written again, and say so.
 
     Args:

@@ -23,7 +23,7 @@ from typing import Any
 
 import filelock
 
-from lge_sweep.engine.task import CellTask, Done, Failed, GivenUpError, Progress, Pruned
+from lge_sweep.engine.task import CellTask, Done, Failed, Progress, Pruned, TrialPrunedError
 from lge_sweep.errors import LgeSweepError, RunsError
 from lge_sweep.study.files import LOG
 from lge_sweep.terminal import say
@@ -124,7 +124,7 @@ def _attempt(work: Callable[[], Any]) -> Done | Failed | Pruned:
     """Run a task and turn whatever goes wrong into a sentence."""
     try:
         work()
-    except GivenUpError:
+    except TrialPrunedError:
         return Pruned()
     except LgeSweepError as error:
         with suppress(OSError):
