@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.config.segmenter import Options, SegmenterSettings
@@ -27,7 +28,6 @@ from lge_sweep.errors import ConfigError, ModelError, RunsError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import STAGES
 from lge_sweep.models import build_module
-from lge_sweep.models.architectures import ARCHITECTURES
 from lge_sweep.models.export import export
 from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.pipeline.register import NAME, register_segmenter

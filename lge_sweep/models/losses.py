@@ -1,4 +1,4 @@
-"""The losses by name: class scores [B, K, H, W] and targets [B, H, W] to a number.
+"""The losses, as `lge_sweep.config.losses` names them: class scores [B, K, H, W] and targets [B, H, W] to a number.
 
 What each does about a class that is absent from the batch (no target pixel), with P the sum of that class's
 probabilities over the batch:
@@ -24,10 +24,29 @@ from monai.losses.dice import DiceCELoss, DiceLoss
 from monai.losses.focal_loss import FocalLoss
 from torch import Tensor, nn
 
-from lge_sweep.config.schema import LossOptions
+from lge_sweep.choices import look_up
+from lge_sweep.config.losses import LOSSES, LossOptions
+from lge_sweep.config.registry import resolve
 
 Weights = Sequence[float] | None
 """A weight a channel; None: all alike."""
+LossBuilder = Callable[[LossOptions, int, Weights], nn.Module]
+
+
+def build_loss(name: str, options: LossOptions, classes: int, weights: Weights = None) -> nn.Module:
+    """Build a loss of class scores [B, K, H, W] and targets [B, H, W].
+
+    Args:
+        name: of the loss.
+        options: numbers inside the losses.
+        classes: number of classes K.
+        weights: class weights of the training subset, for a balanced loss.
+
+    Raises:
+        ConfigError: there is no such loss.
+    """
+    build: LossBuilder = resolve(look_up("loss", name, LOSSES).build)
+    return build(options, classes, weights)
 
 
 class _Indexed(nn.Module):
@@ -61,19 +80,22 @@ def _overlap(options: LossOptions) -> dict[str, Any]:
     return {"to_onehot_y": True, "softmax": True, "batch": True, "smooth_nr": smooth, "smooth_dr": smooth}
 
 
-def _cross_entropy(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+def cross_entropy(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    """Mean over pixels of -log p of the true class."""
     return nn.CrossEntropyLoss()
 
 
-def _weighted_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+def weighted_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    """Mean of the same, weighted by the weight of the true class."""
     return nn.CrossEntropyLoss(weight=None if weights is None else torch.tensor(weights))
 
 
-def _dice(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+def dice(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    """Mean over classes of 1 - Dice of probabilities, over all pixels of the batch at once."""
     return _Indexed(DiceLoss(**_overlap(options)))
 
 
-def _focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+def focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
     """Mean over pixels *and classes* of -alpha (1 - p)^gamma log p of the true class, as MONAI's.
 
     So it is 1 / classes of the sum in Lin et al. 2017, which Adam does not see, SGDM and the weight beside Dice do.
@@ -82,24 +104,14 @@ def _focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
     return _Indexed(FocalLoss(to_onehot_y=True, use_softmax=True, gamma=options.gamma, alpha=[options.alpha] * classes))
 
 
-def _dice_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+def dice_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+    """Weighted sum of Dice and cross-entropy."""
     return _Indexed(DiceCELoss(**_overlap(options), lambda_dice=options.dice_weight, lambda_ce=options.other_weight))
 
 
-def _dice_focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+def dice_focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
     """Sum the two ourselves: the focal term of MONAI's `DiceFocalLoss` is one of sigmoids, not of the softmax."""
     return _Sum(
-        (options.dice_weight, _dice(options, classes, weights)),
-        (options.other_weight, _focal(options, classes, weights)),
+        (options.dice_weight, dice(options, classes, weights)),
+        (options.other_weight, focal(options, classes, weights)),
     )
-
-
-LOSSES: dict[str, Callable[[LossOptions, int, Weights], nn.Module]] = {
-    "cross_entropy": _cross_entropy,
-    "weighted_ce": _weighted_ce,
-    "dice": _dice,
-    "focal": _focal,
-    "dice_ce": _dice_ce,
-    "dice_focal": _dice_focal,
-}
-"""Name -> builder from options, number of classes, and class weights of the training subset (`weighted_ce`)."""
