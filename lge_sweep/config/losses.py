@@ -3,6 +3,7 @@
 To add one, write a function that builds it in `lge_sweep/models/losses.py`, and an entry here.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self
 
@@ -59,3 +60,18 @@ LOSSES: dict[str, Loss] = {
     "dice_ce": Loss("lge_sweep.models.losses:dice_ce", _DICE | _SUM),
     "dice_focal": Loss("lge_sweep.models.losses:dice_focal", _DICE | _FOCAL | _SUM),
 }
+
+SEARCHED: dict[str, Callable[[float], dict[str, float]]] = {
+    "dice_share": lambda share: {"dice_weight": share, "other_weight": 1 - share},
+    "gamma": lambda gamma: {"gamma": gamma},
+}
+"""Number that a search draws for losses -> the options that it becomes."""
+
+
+def searched(loss: str) -> list[str]:
+    """Return what a search draws for a loss: the numbers whose options it takes.
+
+    >>> searched("dice_ce"), searched("dice_focal")
+    (['dice_share'], ['dice_share', 'gamma'])
+    """
+    return [name for name, options in SEARCHED.items() if options(0.5).keys() <= LOSSES[loss].options]

@@ -17,6 +17,7 @@ from lge_sweep.atomic import write_json, write_text
 from lge_sweep.config import Cell, SweepConfig, cells, short_names
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.losses import LOSSES
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.curate import check_classes, curate
@@ -313,12 +314,13 @@ def _facts(plan: Plan) -> PlanRecord:
 def _check_weights(config: SweepConfig, weights: tuple[float, ...]) -> None:
     """Refuse a balanced loss where there is nothing to balance."""
     absent = [name for name, weight in zip(class_names(config.stage), weights, strict=True) if weight == 0]
-    if absent and "weighted_ce" in config.grid.loss:
+    balanced = " and ".join(name for name in config.grid.loss if LOSSES[name].balanced)
+    if absent and balanced:
         raise DataError(
             config.data,
             [
-                f"no training slice has {' or '.join(absent)}, so that the loss weighted_ce has no weight for it; "
-                "use more data, another split.seed, or leave weighted_ce out of grid.loss"
+                f"no training slice has {' or '.join(absent)}, so that the loss {balanced} has no weight for it; "
+                f"use more data, another split.seed, or leave {balanced} out of grid.loss"
             ],
         )
 
