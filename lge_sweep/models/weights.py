@@ -79,9 +79,9 @@ def check_weights(models: Iterable[str], weights: str, width: float = 1.0) -> No
         if len(needed) > 1:
             problems.append(f"{weights} is one file, for {len(needed)} encoders ({', '.join(needed)}); give a folder")
         needed = []
-    for encoder in needed:
+    for name in needed:
         try:
-            find_weights(encoder, weights)
+            find_weights(name, weights)
         except WeightsError as error:
             problems.append(str(error))
     if problems:

@@ -1,6 +1,5 @@
 """From a configuration to everything a sweep needs before its first trial."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 import lge_sweep
 from lge_sweep.atomic import write_json, write_text
 from lge_sweep.config import Cell, SweepConfig, cells, short_names
-from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.config.losses import LOSSES
 from lge_sweep.config.schema import Training
@@ -360,8 +358,5 @@ def _resolved(config: SweepConfig, data_digest: str) -> str:
     header = (
         f"# Every setting of this sweep, resolved by lge_sweep {lge_sweep.__version__}. Data content: {data_digest}\n"
     )
-    settings = config.model_dump(mode="json")
-    if isinstance(config.source, DicomFolders):
-        hashed = [hashlib.sha256(uid.encode()).hexdigest()[:12] for uid in config.source.series]
-        settings["source"]["series"] = [f"sha256:{digest}" for digest in hashed]
+    settings = {**config.model_dump(mode="json"), "source": config.source.recorded()}
     return header + yaml.safe_dump(settings, sort_keys=False)
