@@ -27,7 +27,7 @@ from lge_sweep.config.fits import (
 from lge_sweep.config.losses import LOSSES, LossOptions
 from lge_sweep.config.optimizers import OPTIMIZERS
 from lge_sweep.config.registry import OneOf
-from lge_sweep.config.segmenter import CropMargin, Options, PostprocessOptions
+from lge_sweep.config.segmenter import CropMargin, Frame, Options, PostprocessOptions
 from lge_sweep.labels import Label
 from lge_sweep.text import shorten
 
@@ -289,3 +289,8 @@ class SweepConfig(PhaseFile, DataFile, ProfileFile):
     """Name of the data set: the name of its file."""
     profile: str
     """Name of the profile: the name of its file."""
+
+    @property
+    def frame(self) -> Frame:
+        """What the networks see of slices."""
+        return Frame(size=self.training.image_size, intensity=self.intensity)

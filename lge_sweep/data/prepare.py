@@ -23,10 +23,10 @@ from lge_sweep.hashing import file_digest
 from lge_sweep.labels import Label
 from lge_sweep.text import error_text
 
-ARRAYS = ("images", "labels", "refined")
+ARRAYS = ("images", "labels", "refined", "cases")
 DIGESTS = "digests.json"
 """SHA-256 of each array's file."""
-FORMAT = 1
+FORMAT = 2
 """Raise when the same slices and settings would give other arrays than before."""
 
 
@@ -41,11 +41,13 @@ class Arrays:
         images: [N, S, S] uint8 intensities.
         labels: [N, S, S] uint8 class values.
         refined: [N, S, S] bool, the true cavity after Fig. 4's refinement.
+        cases: [N] int32, number of each slice's case; the slices of a case lie together, in their order.
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     refined: NDArray[np.bool_]
+    cases: NDArray[np.int32]
 
 
 def content_digest(manifest: pd.DataFrame) -> str:
@@ -72,7 +74,7 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     key = json.dumps([FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     if not _is_whole(folder):
-        _write(folder, to_arrays(curated.images, curated.labels, size, intensity))
+        _write(folder, to_arrays(curated.images, curated.labels, size, intensity, curated.manifest["case"].tolist()))
     return folder
 
 
@@ -140,7 +142,11 @@ def load_arrays(folder: Path) -> Arrays:
 
 
 def to_arrays(
-    images: Sequence[NDArray[np.number]], labels: Sequence[NDArray[np.uint8]], size: int, intensity: Intensity
+    images: Sequence[NDArray[np.number]],
+    labels: Sequence[NDArray[np.uint8]],
+    size: int,
+    intensity: Intensity,
+    cases: Sequence[str] = (),
 ) -> Arrays:
     """Prepare slices: grey to 8 bit, then resize, image bilinear and mask nearest.
 
@@ -149,6 +155,7 @@ def to_arrays(
         labels: N label images [H, W], class values.
         size: rows and columns S of the result.
         intensity: clipping percentiles.
+        cases: the case of each slice; if none is given, all are of one.
 
     Source:
         Paper section III.B.1.
@@ -156,7 +163,8 @@ def to_arrays(
     small = np.stack([resize_image(to_8_bit(image, intensity), size, size) for image in images])
     masks = np.stack([resize_labels(label, size, size) for label in labels])
     refined = np.stack([refine_cavity(mask == Label.CAVITY) for mask in masks])
-    return Arrays(small, masks, refined)
+    numbers, _ = pd.factorize(np.asarray(cases or [""] * len(small)))
+    return Arrays(small, masks, refined, numbers.astype(np.int32))
 
 
 def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint8]:

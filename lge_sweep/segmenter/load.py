@@ -76,7 +76,7 @@ def load_segmenter(
 
             check_network(path)
         networks.append(_network(path, load))
-    return TwoStageSegmenter(networks[0], networks[1], settings.size, settings.intensity, settings.options)
+    return TwoStageSegmenter(networks[0], networks[1], settings, settings.options)
 
 
 def _network(path: Path, load: Callable[[Path], Network]) -> Network:

@@ -1,0 +1,66 @@
+"""What a stage's network sees of slices: made here, for training and for use alike."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.data.refine import composite
+
+Mask = NDArray[np.bool_]
+Pixels = NDArray[np.uint8]
+Offsets = tuple[int, int, int]
+"""Which slice each of three channels shows: so many places on from the slice itself, in its case."""
+
+REPEATED: Offsets = (0, 0, 0)
+"""The slice itself, three times (paper)."""
+
+
+def channel_rows(cases: NDArray[np.integer], offsets: Offsets = REPEATED) -> NDArray[np.intp]:
+    """Return which slices the three channels of each slice show; at either end of a case, the last one there.
+
+    Args:
+        cases: [N], number of each slice's case; the slices of a case lie together, in their order.
+        offsets: of the three channels.
+
+    Returns:
+        [N, 3], indices into the N slices.
+
+    >>> channel_rows(np.array([0, 0, 0, 1]), (-1, 0, 1)).tolist()
+    [[0, 0, 1], [0, 1, 2], [1, 2, 2], [3, 3, 3]]
+    """
+    places = np.arange(len(cases))
+    ends = np.flatnonzero(np.diff(cases, append=-1))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    case = np.searchsorted(ends, places)
+    rows: NDArray[np.intp] = np.clip(places[:, None] + offsets, starts[case][:, None], ends[case][:, None])
+    return rows
+
+
+def network_input(channels: Pixels, refined: Mask, stage: int) -> Pixels:
+    """Return what a stage's network sees of one slice.
+
+    Args:
+        channels: [3, S, S], intensities of the slices that the channels show; the second is the slice itself.
+        refined: [S, S], its refined cavity; seen in stage 2 alone.
+        stage: 1, 2 or `SINGLE_STAGE`.
+
+    Returns:
+        [3, S, S]: the channels, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
+    """
+    return composite(channels[1], refined) if stage == 2 else channels
+
+
+def network_inputs(images: Pixels, cases: NDArray[np.integer], stage: int, refined: Mask | None = None) -> Pixels:
+    """Return what a stage's network sees of slices.
+
+    Args:
+        images: [N, S, S], intensities.
+        cases: [N], number of each slice's case, as for `channel_rows`.
+        stage: 1, 2 or `SINGLE_STAGE`.
+        refined: [N, S, S], their refined cavities; needed in stage 2 alone.
+
+    Returns:
+        [N, 3, S, S].
+    """
+    masks = np.zeros(images.shape, dtype=np.bool_) if refined is None else refined
+    rows = channel_rows(cases)
+    return np.stack([network_input(images[shown], mask, stage) for shown, mask in zip(rows, masks, strict=True)])
