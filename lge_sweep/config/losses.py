@@ -38,7 +38,7 @@ class Loss:
     """How to build a loss.
 
     Attributes:
-        build: ``module:function`` of (options, number of classes, class weights) -> loss.
+        build: ``module:function`` of `lge_sweep.models.losses.LossInputs` -> loss.
         options: names of those `LossOptions` that it takes; a search draws no other.
         balanced: whether it weighs classes by their pixels in the training subset, of which each must then have some.
     """

@@ -14,7 +14,7 @@ from lge_sweep.config.schema import Training
 from lge_sweep.errors import TrialError
 from lge_sweep.labels import STAGES
 from lge_sweep.models.architectures import build_network
-from lge_sweep.models.losses import build_loss
+from lge_sweep.models.losses import LossInputs, build_loss
 from lge_sweep.models.optimizers import optimizer_builder
 from lge_sweep.models.weights import load_encoder
 from lge_sweep.seeding import derive
@@ -41,7 +41,7 @@ class SegmentationModule(LightningModule):
         super().__init__()
         classes = len(STAGES[cell.stage])
         self.cell, self.options = cell, training
-        self.loss = build_loss(cell.loss, training.loss, classes, class_weights)
+        self.loss = build_loss(cell.loss, LossInputs(training.loss, classes, class_weights))
         self.optimizer = optimizer_builder(cell.optimizer)
         torch.manual_seed(derive(cell.seed, "weights"))
         self.network = build_network(cell.model, classes, training.width)
