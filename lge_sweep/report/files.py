@@ -17,7 +17,7 @@ from lge_sweep.report.grid_curves import figure_grid_curves
 from lge_sweep.report.overlays import figure_overlays
 from lge_sweep.report.ranks import figure_rank_probability
 from lge_sweep.report.spread import figure_metric_spread
-from lge_sweep.report.tables import CellTables, RankLine, short_models, shorten
+from lge_sweep.report.tables import CellTables, RankLine, short_models, shorten_title
 from lge_sweep.report.violins import figure_dice_violin
 
 
@@ -95,8 +95,8 @@ def write_sweep_figures(
     """
     if len({(cell.loss, cell.optimizer) for cell in cells}) > 1:
         short = short_models(cells)
-        cells = [replace(cell, title=shorten(cell.title, short)) for cell in cells]
-        ranks = [replace(line, title=shorten(line.title, short)) for line in ranks]
+        cells = [replace(cell, title=shorten_title(cell.title, short)) for cell in cells]
+        ranks = [replace(line, title=shorten_title(line.title, short)) for line in ranks]
         figures = {
             "training_curves": figure_grid_curves(title, cells, best, stage),
             "class_bars": figure_class_bars(title, cells, best, classes, stage),
