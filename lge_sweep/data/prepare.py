@@ -73,12 +73,14 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     """
     key = json.dumps([FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
-    if not _is_whole(folder):
-        _write(folder, to_arrays(curated.images, curated.labels, size, intensity, curated.manifest["case"].tolist()))
+    if not _is_intact(folder):
+        _write_arrays(
+            folder, to_arrays(curated.images, curated.labels, size, intensity, curated.manifest["case"].tolist())
+        )
     return folder
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
     """Whether arrays are there as they were written; what is damaged is removed, as it is made again."""
     if not folder.exists():
         return False
@@ -94,7 +96,7 @@ def _is_whole(folder: Path) -> bool:
     return False
 
 
-def _write(folder: Path, arrays: Arrays) -> None:
+def _write_arrays(folder: Path, arrays: Arrays) -> None:
     """Write arrays whole or not at all."""
     # of a driver that was killed here; one driver at a time comes this way
     for left_over in folder.parent.glob(".*-*"):
@@ -121,8 +123,8 @@ def store_arrays(arrays: Arrays, cache: Path) -> Path:
         array = np.ascontiguousarray(getattr(arrays, name))
         digest.update(f"{name}{array.shape}{array.dtype.str}".encode() + array.tobytes())
     folder = cache / digest.hexdigest()[:16]
-    if not _is_whole(folder):
-        _write(folder, arrays)
+    if not _is_intact(folder):
+        _write_arrays(folder, arrays)
     return folder
 
 

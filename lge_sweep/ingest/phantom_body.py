@@ -57,22 +57,22 @@ class View:
         cv2.fillPoly(canvas, [np.rint(self.place(points) * 16).astype(np.int32)], int(tissue), shift=4)
 
 
-def towards(start: tuple[float, float], angle: float, distance: float) -> tuple[float, float]:
+def point_at(start: tuple[float, float], angle: float, distance: float) -> tuple[float, float]:
     """The point at a distance from another."""
     return (start[0] + distance * float(np.cos(angle)), start[1] - distance * float(np.sin(angle)))
 
 
-def outline(centre: tuple[float, float], radius: Curve, angles: Curve = RING) -> Points:
+def radial_outline(centre: tuple[float, float], radius: Curve, angles: Curve = RING) -> Points:
     """Corners of a shape given by a radius per angle around a centre."""
     return np.stack([centre[0] + radius * np.cos(angles), centre[1] - radius * np.sin(angles)], axis=1)
 
 
-def blob(
+def ellipse_outline(
     centre: tuple[float, float], semi: tuple[float, float], angle: float = 0.0, waves: Curve | float = 1.0
 ) -> Points:
     """Corners of an ellipse with semi-axes `semi`, the first at `angle`, its radii multiplied by `waves`."""
     radius = semi[0] * semi[1] / np.hypot(semi[1] * np.cos(RING - angle), semi[0] * np.sin(RING - angle))
-    return outline(centre, radius * waves)
+    return radial_outline(centre, radius * waves)
 
 
 class Organ(NamedTuple):
@@ -175,26 +175,28 @@ class Body:
         waves = np.interp(RING + self.twist * along_mm, RING, self.waves, period=2 * np.pi)
         pleura = (cos**self.squareness + sin**self.squareness) ** (-1 / self.squareness) * waves
         canvas = np.zeros((view.size, view.size), dtype=np.uint8)
-        view.fill(canvas, outline(centre, pleura + self.muscle + self.fat), Tissue.FAT)
-        view.fill(canvas, outline(centre, pleura + self.muscle), Tissue.MUSCLE)
+        view.fill(canvas, radial_outline(centre, pleura + self.muscle + self.fat), Tissue.FAT)
+        view.fill(canvas, radial_outline(centre, pleura + self.muscle), Tissue.MUSCLE)
         self._paint_ribs(canvas, view, centre, pleura + self.muscle / 2)
         inside = np.zeros_like(canvas)
-        view.fill(inside, outline(centre, pleura), 1)
+        view.fill(inside, radial_outline(centre, pleura), 1)
         np.copyto(canvas, self._paint_inside(view, centre, pleura, waves, section, rng), where=inside.astype(bool))
         for radius, tissue in (
             (section.pericardium, Tissue.FAT),
             (section.rv, Tissue.MYOCARDIUM),
             (np.maximum(section.rv - 3, section.epi), Tissue.BLOOD),
         ):
-            view.fill(canvas, outline((0, 0), radius, ANGLES), tissue)
+            view.fill(canvas, radial_outline((0, 0), radius, ANGLES), tissue)
         return canvas
 
     def _paint_ribs(self, canvas: NDArray[np.uint8], view: View, centre: tuple[float, float], radius: Curve) -> None:
         """Paint ribs with marrow along the middle of the chest wall."""
         for angle, half in self.ribs[self.ribs[:, 0] < 2 * np.pi]:
-            at = towards(centre, float(angle), float(np.interp(angle, RING, radius, period=2 * np.pi)))
-            view.fill(canvas, blob(at, (half, 0.36 * self.muscle), angle + np.pi / 2), Tissue.BONE)
-            view.fill(canvas, blob(at, (half - 1.2, 0.36 * self.muscle - 1.2), angle + np.pi / 2), Tissue.MARROW)
+            at = point_at(centre, float(angle), float(np.interp(angle, RING, radius, period=2 * np.pi)))
+            view.fill(canvas, ellipse_outline(at, (half, 0.36 * self.muscle), angle + np.pi / 2), Tissue.BONE)
+            view.fill(
+                canvas, ellipse_outline(at, (half - 1.2, 0.36 * self.muscle - 1.2), angle + np.pi / 2), Tissue.MARROW
+            )
 
     def _paint_inside(
         self,
@@ -209,9 +211,9 @@ class Body:
         canvas = np.full((view.size, view.size), int(Tissue.LUNG), dtype=np.uint8)
         vessels = rng.uniform((-150, -100, 0.6, 1, 0), (150, 120, 2.2, 4, np.pi), (70, 5))
         for x, y, radius, stretch, angle in vessels:
-            view.fill(canvas, blob((x, y), (radius * stretch, radius), angle), Tissue.BLOOD)
+            view.fill(canvas, ellipse_outline((x, y), (radius * stretch, radius), angle), Tissue.BLOOD)
         uneven = 1 + 3 * (waves - 1)
-        view.fill(canvas, blob((centre[0] - 5, centre[1]), (42, 75), 0, uneven), Tissue.CONNECTIVE)
+        view.fill(canvas, ellipse_outline((centre[0] - 5, centre[1]), (42, 75), 0, uneven), Tissue.CONNECTIVE)
         floor = float(section.epi.max()) + self.diaphragm * (1 - 0.9 * section.t)
         x = np.linspace(-260, 260, 40)
         dome = np.stack([x, floor + 0.0012 * (x - 10) ** 2], axis=1)
@@ -226,19 +228,21 @@ class Body:
             (37, 2, self.liver, Tissue.MUSCLE, Tissue.LIVER),
         ):
             at, turned = (organ.x + centre[0] - self.centre[0], floor + organ.y), np.roll(uneven, shift)
-            view.fill(canvas, blob(at, (organ.width, organ.height), organ.angle, turned), rim_tissue)
-            view.fill(canvas, blob(at, (organ.width - rim, organ.height - rim), organ.angle, turned), tissue)
+            view.fill(canvas, ellipse_outline(at, (organ.width, organ.height), organ.angle, turned), rim_tissue)
+            view.fill(canvas, ellipse_outline(at, (organ.width - rim, organ.height - rim), organ.angle, turned), tissue)
         self._paint_spine(canvas, view, centre, float(np.interp(self.spine, RING, pleura)))
         return canvas
 
     def _paint_spine(self, canvas: NDArray[np.uint8], view: View, centre: tuple[float, float], reach: float) -> None:
         """Paint the spine between its muscles at the back of the chest, and the descending aorta in front of it."""
-        spine = towards(centre, self.spine, reach - 16)
-        aorta = towards(spine, self.spine + np.pi / 1.6, 20 + self.aorta)
-        view.fill(canvas, blob(towards(spine, self.spine, 14), (48, 24), self.spine + np.pi / 2), Tissue.MUSCLE)
+        spine = point_at(centre, self.spine, reach - 16)
+        aorta = point_at(spine, self.spine + np.pi / 1.6, 20 + self.aorta)
+        view.fill(
+            canvas, ellipse_outline(point_at(spine, self.spine, 14), (48, 24), self.spine + np.pi / 2), Tissue.MUSCLE
+        )
         for at, radius, rim, core in (
             (spine, 19.0, Tissue.BONE, Tissue.MARROW),
             (aorta, self.aorta, Tissue.CONNECTIVE, Tissue.BLOOD),
         ):
-            view.fill(canvas, blob(at, (radius, 0.9 * radius), self.spine + np.pi / 2), rim)
-            view.fill(canvas, blob(at, (radius - 1.5, 0.9 * radius - 1.5), self.spine + np.pi / 2), core)
+            view.fill(canvas, ellipse_outline(at, (radius, 0.9 * radius), self.spine + np.pi / 2), rim)
+            view.fill(canvas, ellipse_outline(at, (radius - 1.5, 0.9 * radius - 1.5), self.spine + np.pi / 2), core)

@@ -27,7 +27,7 @@ the right ventricle, towards the septum), and the range of t its infarcts are ce
 Source: Cerqueira et al. 2002: LAD segments 1, 2, 7, 8, 13, 14; RCA 3, 4, 9, 10, 15; LCX 5, 6, 11, 12, 16."""
 
 
-def wrap(angle: Curve) -> Curve:
+def wrap_angle(angle: Curve) -> Curve:
     """Bring angles into -pi .. pi."""
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
 
@@ -94,7 +94,7 @@ class Scar:
         half = np.deg2rad(np.interp(t, (0, 1), widths)) * self.extent * along
         if half < np.deg2rad(12):
             return Infarct(np.zeros_like(ANGLES), np.zeros_like(ANGLES))
-        u = wrap(ANGLES - middle) / half
+        u = wrap_angle(ANGLES - middle) / half
         inside = np.sqrt(np.clip(1 - u**2, 0, None))
         depth = np.where(inside > 0, inside * self.transmurality * along**0.5 + self.ripple, 0)
         depth = np.clip(depth, 0, 1)
@@ -185,7 +185,7 @@ class Heart:
         if infarct is not None:
             wall = wall * (1 - 0.2 * infarct.depth)  # infarcted wall is thinner
         epi = endo + wall
-        u = wrap(ANGLES - self.septum) / half
+        u = wrap_angle(ANGLES - self.septum) / half
         bulge = np.clip(1 - u**2, 0, None) ** 0.55 * (1 + self.rv_skew * np.clip(u, -1, 1))
         rv = epi + self.rv_width * (1 - 0.8 * t**1.5) * bulge
         grooves = np.exp(-(((np.abs(u) - 1) / 0.5) ** 2)) + 0.35 * np.cos(2 * ANGLES + second) + 0.25
@@ -204,7 +204,7 @@ class Heart:
         return np.stack([reach * np.cos(angles), -reach * np.sin(angles), np.full(2, radius)], axis=1)
 
 
-def ventricle(section: Section, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.uint8]:
+def ventricle_tissue(section: Section, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Tell which tissue of the left ventricle is at each point.
 
     Args:

@@ -51,15 +51,15 @@ RELAXATION: dict[Tissue, tuple[float, float, float]] = {
 for the look of LGE: infarct < blood < myocardium (Kellman and Arai 2012). The cavity is blood, a papillary muscle is
 remote myocardium; neither is listed."""
 
-LABEL_OF: NDArray[np.uint8] = np.zeros(len(Tissue), dtype=np.uint8)
+TISSUE_LABELS: NDArray[np.uint8] = np.zeros(len(Tissue), dtype=np.uint8)
 """Tissue -> class. Papillary muscles belong to the cavity (the endocardial contour is drawn around them) and no-reflow
 to the scar; the right ventricle is background."""
-LABEL_OF[[Tissue.CAVITY, Tissue.PAPILLARY]] = Label.CAVITY
-LABEL_OF[Tissue.MYOCARDIUM] = Label.MYOCARDIUM
-LABEL_OF[[Tissue.SCAR, Tissue.NO_REFLOW]] = Label.SCAR
+TISSUE_LABELS[[Tissue.CAVITY, Tissue.PAPILLARY]] = Label.CAVITY
+TISSUE_LABELS[Tissue.MYOCARDIUM] = Label.MYOCARDIUM
+TISSUE_LABELS[[Tissue.SCAR, Tissue.NO_REFLOW]] = Label.SCAR
 
 
-def contrast(rng: np.random.Generator) -> Floats:
+def tissue_signal(rng: np.random.Generator) -> Floats:
     """Draw one exam's T1 values and inversion time, and return each tissue's signal.
 
     The inversion-recovery signal is ``density * (1 - 2 exp(-TI / T1))``. The operator sets TI to null remote myocardium
@@ -111,7 +111,7 @@ def bias_field(size: int, pixel_mm: float, heart_mm: tuple[float, float], rng: n
     return np.asarray(field[:-1, :-1] / field[-1, -1], dtype=np.float32)
 
 
-def rician(signal: Floats, sigma: float, rng: np.random.Generator) -> Floats:
+def add_rician_noise(signal: Floats, sigma: float, rng: np.random.Generator) -> Floats:
     """Add Gaussian noise to the real and the imaginary channel and take the magnitude.
 
     Args:

@@ -6,9 +6,9 @@ from pathlib import Path
 from lge_sweep.config.data import Source, SourceSettings
 from lge_sweep.config.registry import resolve
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.copies import with_copies
-from lge_sweep.ingest.hidden import hidden_exams
-from lge_sweep.ingest.plausible_truth import with_alignment_warnings
+from lge_sweep.ingest.duplicates import flag_duplicate_slices
+from lge_sweep.ingest.hidden_files import find_hidden_exams
+from lge_sweep.ingest.truth_alignment import with_alignment_warnings
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.paths import data_root
 
@@ -48,7 +48,7 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
         DataError: there is no such root.
     """
     volumes, problem = _survey(source, root)
-    return with_copies(with_alignment_warnings(volumes)), problem
+    return flag_duplicate_slices(with_alignment_warnings(volumes)), problem
 
 
 def _survey(source: SourceSettings, root: Path | None) -> tuple[list[Volume], DataError | None]:
@@ -65,6 +65,6 @@ def _hidden(source: SourceSettings, root: Path) -> list[str]:
     """Say what is hidden where exams are looked for, but for folders that the settings name."""
     names = source.named_folders
     places = [root / name for name in names if name] if source.reads_only_named else [root]
-    return hidden_exams(
+    return find_hidden_exams(
         root, list(dict.fromkeys(places)), known={Path(name).parts[-1] for name in names if Path(name).parts}
     )

@@ -17,7 +17,7 @@ from lge_sweep.models.architectures import build_network
 from lge_sweep.models.losses import LossInputs, build_loss
 from lge_sweep.models.optimizers import optimizer_builder
 from lge_sweep.models.weights import load_encoder
-from lge_sweep.seeding import derive
+from lge_sweep.seeding import derive_seed
 
 
 class SegmentationModule(LightningModule):
@@ -43,7 +43,7 @@ class SegmentationModule(LightningModule):
         self.cell, self.options = cell, training
         self.loss = build_loss(cell.loss, LossInputs(training.loss, classes, class_weights))
         self.optimizer = optimizer_builder(cell.optimizer)
-        torch.manual_seed(derive(cell.seed, "weights"))
+        torch.manual_seed(derive_seed(cell.seed, "weights"))
         self.network = build_network(cell.model, classes, training.width)
         self.overlap = DiceScore(classes, include_background=False, aggregation_level="global", input_format="index")
         normalisation = ARCHITECTURES[cell.model].normalisation
@@ -68,7 +68,7 @@ class SegmentationModule(LightningModule):
             TrialError: the loss is not a finite number.
         """
         # Dropout is a function of seed and step, so that a resumed training draws what it would have drawn.
-        torch.manual_seed(derive(self.cell.seed, "dropout", self.global_step))
+        torch.manual_seed(derive_seed(self.cell.seed, "dropout", self.global_step))
         loss: Tensor = self.loss(self(batch["image"]), batch["target"])
         if not torch.isfinite(loss):
             value, step = float(loss.detach()), self.global_step + 1

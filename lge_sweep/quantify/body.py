@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
-SPECK = 0.001
+MIN_COMPONENT_SHARE = 0.001
 """Share of the image below which a bright piece is noise."""
 
 
@@ -29,7 +29,7 @@ def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
     bright = (finite & (shares > threshold_otsu(shares[finite]))).astype(np.uint8)
     bright = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(np.uint8)
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= SPECK * image.size
+    large = stats[:, cv2.CC_STAT_AREA] >= MIN_COMPONENT_SHARE * image.size
     large[0] = False
     corners = cv2.findNonZero(large[pieces].astype(np.uint8))
     if corners is None:

@@ -17,7 +17,7 @@ from lge_sweep.report.grid_curves import figure_grid_curves
 from lge_sweep.report.overlays import figure_overlays
 from lge_sweep.report.ranks import figure_rank_probability
 from lge_sweep.report.spread import figure_metric_spread
-from lge_sweep.report.tables import CellTables, RankLine, short_models, shorten
+from lge_sweep.report.tables import CellTables, RankLine, short_models, shorten_title
 from lge_sweep.report.violins import figure_dice_violin
 
 
@@ -77,8 +77,8 @@ class SweepTables:
         short = short_models(self.cells)
         return replace(
             self,
-            cells=[replace(cell, title=shorten(cell.title, short)) for cell in self.cells],
-            ranks=[replace(line, title=shorten(line.title, short)) for line in self.ranks],
+            cells=[replace(cell, title=shorten_title(cell.title, short)) for cell in self.cells],
+            ranks=[replace(line, title=shorten_title(line.title, short)) for line in self.ranks],
         )
 
 

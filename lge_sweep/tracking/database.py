@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from lge_sweep.atomic import atomic_file, set_aside
+from lge_sweep.atomic import atomic_file, quarantine
 
 DATABASE = "mlflow.db"
 WAIT = 2.0
@@ -108,7 +108,7 @@ def is_damaged(path: Path) -> bool:
 
 def set_database_aside(folder: Path) -> None:
     """Move a damaged database out of the way, with its journals, and say so; the next opening makes a new one."""
-    aside = set_aside(folder / DATABASE, folder)
+    aside = quarantine(folder / DATABASE, folder)
     drop_journals(folder)
     _log.warning(
         "%s was damaged and is now %s; MLflow's view is made again from the ledger and the sweeps' folders, the model "
