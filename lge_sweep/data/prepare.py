@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels, Pixels8
 from lge_sweep.atomic import atomic_folder, read_json
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import Curated
@@ -43,9 +43,9 @@ class Arrays:
         refined: [N, S, S] bool, the true cavity after Fig. 4's refinement.
     """
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    refined: NDArray[np.bool_]
+    images: Pixels8
+    labels: LabelImage
+    refined: Mask
 
 
 def content_digest(manifest: pd.DataFrame) -> str:
@@ -139,9 +139,7 @@ def load_arrays(folder: Path) -> Arrays:
         ) from error
 
 
-def to_arrays(
-    images: Sequence[NDArray[np.number]], labels: Sequence[NDArray[np.uint8]], size: int, intensity: Intensity
-) -> Arrays:
+def to_arrays(images: Sequence[Pixels], labels: Sequence[LabelImage], size: int, intensity: Intensity) -> Arrays:
     """Prepare slices: grey to 8 bit, then resize, image bilinear and mask nearest.
 
     Args:
@@ -159,7 +157,7 @@ def to_arrays(
     return Arrays(small, masks, refined)
 
 
-def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint8]:
+def to_8_bit(image: Pixels, intensity: Intensity) -> Pixels8:
     """Clip intensities at percentiles of the slice and spread what lies between over 0-255.
 
     Args:
@@ -181,5 +179,5 @@ def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint
     if low == high:
         return np.zeros(grey.shape, dtype=np.uint8)
     scaled = (np.clip(np.where(padding, low, grey), low, high) - low) * (255.0 / (high - low))
-    levels: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
+    levels: Pixels8 = np.rint(scaled).astype(np.uint8)
     return levels

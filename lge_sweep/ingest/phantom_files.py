@@ -77,8 +77,9 @@ def simulate_through_dicom(settings: Phantom, findings: list[str]) -> list[Volum
         findings: what is wrong; appended to.
 
     Returns:
-        What `simulate` returns, read from files. The reader's slices begin at the apex (see `phantom_geometry.APEX_DIRECTION`);
-        they are turned to begin at the base, so that ids and content are those of `simulate`.
+        What `simulate` returns, read from files. The reader's slices begin at the apex (see
+        `phantom_geometry.APEX_DIRECTION`); they are turned to begin at the base, so that ids and content are those of
+        `simulate`.
 
     Raises:
         DataError: the temporary folder cannot be written.

@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels8
 from lge_sweep.atomic import atomic_file
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves
@@ -40,9 +39,9 @@ def save_png(figure: Figure, path: Path) -> Path:
 def write_cell_figures(
     folder: Path,
     cell: CellTables,
-    images: NDArray[np.uint8],
-    truth: NDArray[np.uint8],
-    prediction: NDArray[np.uint8],
+    images: Pixels8,
+    truth: LabelImage,
+    prediction: LabelImage,
     classes: Sequence[str],
 ) -> list[Path]:
     """Write one cell's figures: ``loss_curve.png`` and ``overlays.png``.
