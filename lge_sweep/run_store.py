@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote
 
-from lge_sweep.atomic import set_aside
+from lge_sweep.atomic import quarantine
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import runs_folder
 from lge_sweep.text import hide_credentials, shorten, slug
@@ -169,7 +169,7 @@ class SweepFolder:
 
     def set_aside(self, path: Path) -> Path:
         """Move a damaged file or folder of the sweep to the runs directory's `damaged`; returns where it is."""
-        return set_aside(path, self.runs)
+        return quarantine(path, self.runs)
 
 
 @dataclass(frozen=True)
@@ -291,7 +291,7 @@ class RunStore:
 
     def set_aside(self, path: Path) -> Path:
         """Move a damaged file or folder of the runs directory to `damaged`; returns where it is now."""
-        return set_aside(path, self.root)
+        return quarantine(path, self.root)
 
     @property
     def journal(self) -> Path | None:

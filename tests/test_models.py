@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -10,6 +11,10 @@ from torchvision.models import vgg16_bn
 
 from lge_sweep.config import Cell
 from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.data import Source
+from lge_sweep.config.losses import LOSSES, LossOptions
+from lge_sweep.config.optimizers import OPTIMIZERS
+from lge_sweep.config.registry import resolve
 from lge_sweep.config.schema import Training
 from lge_sweep.engine.callbacks import save_weights
 from lge_sweep.engine.train import load_best
@@ -119,6 +124,15 @@ def test_sgdm_has_the_momentum_and_both_have_the_coupled_decay() -> None:
     assert not isinstance(adam, torch.optim.AdamW)
     assert sgdm.defaults["momentum"] == 0.9
     assert sgdm.defaults["weight_decay"] == adam.defaults["weight_decay"] == 1e-4
+
+
+def test_every_entry_names_something_that_can_be_built() -> None:
+    """Settings hold names of builders, which are imported when they are used: this is the check that they are there."""
+    references = [entry.build for entry in (*ARCHITECTURES.values(), *LOSSES.values())]
+    references += [*OPTIMIZERS.values(), *(model.reader for model in get_args(Source))]
+    assert all(callable(resolve(reference)) for reference in references)
+    assert len(set(references)) == len(references)
+    assert set().union(*(loss.options for loss in LOSSES.values())) == LossOptions.model_fields.keys()
 
 
 def test_an_unknown_model_is_explained() -> None:

@@ -24,7 +24,7 @@ from lge_sweep.config.fits import (
     check_shippable,
     modifiers,
 )
-from lge_sweep.config.losses import LOSSES, LossOptions
+from lge_sweep.config.losses import LOSSES, SEARCHED, LossOptions
 from lge_sweep.config.optimizers import OPTIMIZERS
 from lge_sweep.config.registry import OneOf
 from lge_sweep.config.segmenter import CropMargin, Frame, Options, PostprocessOptions
@@ -33,6 +33,7 @@ from lge_sweep.text import shorten
 
 SELECTED = "selected"
 """In place of models in a grid: those that phase 1 selected."""
+Augmentation = Literal["rotate90", "none", "rich"]
 
 
 # -------------------------------------------------------------------------------------------------------- profile file
@@ -64,7 +65,7 @@ class Training(Settings):
     ema: float | None = Field(None, gt=0, lt=1)
     """Decay a step of the moving average of the weights, which is then what is validated, kept and used; none: no
     average (paper)."""
-    augment: Literal["rotate90", "none", "rich"] = "rotate90"
+    augment: Augmentation = "rotate90"
     """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper). `rich`: also
     mirrored, scaled, shifted, turned by any angle, and with other contrast and noise."""
     encoder_weights: str = "imagenet"
@@ -222,6 +223,9 @@ class Search(Settings):
         if self.dice_share is not None and self.dice_share.high > 1:
             raise ValueError(f"dice_share.high must be at most 1, got {self.dice_share.high:g}")
         return self
+
+
+assert SEARCHED.keys() <= Search.model_fields.keys()
 
 
 class MetricsConfig(Settings):

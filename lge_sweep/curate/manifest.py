@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels
 from lge_sweep.config.data import Curate
 from lge_sweep.errors import DataError
 from lge_sweep.hashing import array_digest
@@ -36,8 +36,8 @@ class Curated:
     """
 
     manifest: pd.DataFrame
-    images: tuple[NDArray[np.number], ...]
-    labels: tuple[NDArray[np.uint8], ...]
+    images: tuple[Pixels, ...]
+    labels: tuple[LabelImage, ...]
     notes: tuple[str, ...]
 
 
@@ -59,8 +59,8 @@ def curate(volumes: Sequence[Volume], settings: Curate) -> Curated:
         Paper section III.A.
     """
     rows: list[dict[str, object]] = []
-    images: list[NDArray[np.number]] = []
-    labels: list[NDArray[np.uint8]] = []
+    images: list[Pixels] = []
+    labels: list[LabelImage] = []
     for volume in volumes:
         for position in central_slices(len(volume.slices), settings.slices):
             rows.append(_row(volume, position))
@@ -81,7 +81,7 @@ def central_slices(available: int, wanted: int | str) -> range:
     return range(start, start + wanted)
 
 
-def perceptual_hash(image: NDArray[np.number]) -> str:
+def perceptual_hash(image: Pixels) -> str:
     """Return a 64-bit hash that near-identical pictures share: the signs of the low frequencies of a 32x32 thumbnail.
 
     Args:
@@ -133,7 +133,7 @@ def _check(volumes: Sequence[Volume], rows: Sequence[dict[str, object]]) -> None
         raise DataError("data", findings)
 
 
-def _notes(volumes: Sequence[Volume], labels: Sequence[NDArray[np.uint8]]) -> list[str]:
+def _notes(volumes: Sequence[Volume], labels: Sequence[LabelImage]) -> list[str]:
     notes = []
     single = [volume.case for volume in volumes if len(volume.slices) == 1]
     if single:

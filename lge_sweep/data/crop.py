@@ -7,12 +7,9 @@ slice's own pixels, of which the frame may have lost most.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels8
 from lge_sweep.data.resize import Rectangle, resize_image, resize_labels
-
-Mask = NDArray[np.bool_]
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -66,7 +63,7 @@ def find_crop_box(mask: Mask, margin: int) -> CropBox:
     return CropBox(top, left, side)
 
 
-def crop_image(image: Pixels, box: CropBox, frame: int, size: int) -> Pixels:
+def crop_image(image: Pixels8, box: CropBox, frame: int, size: int) -> Pixels8:
     """Return the intensities of a square, bilinear.
 
     Args:
@@ -81,7 +78,7 @@ def crop_image(image: Pixels, box: CropBox, frame: int, size: int) -> Pixels:
     return resize_image(image, size, size, _scaled_rectangle(image, box, frame))
 
 
-def crop_labels(labels: Pixels, box: CropBox, frame: int, size: int) -> Pixels:
+def crop_labels(labels: LabelImage, box: CropBox, frame: int, size: int) -> LabelImage:
     """Return the labels [size, size] of a square, nearest neighbour; arguments are those of `crop_image`."""
     return resize_labels(labels, size, size, _scaled_rectangle(labels, box, frame))
 
@@ -91,14 +88,14 @@ def crop_mask(mask: Mask, box: CropBox, size: int) -> Mask:
     return crop_labels(mask.view(np.uint8), box, len(mask), size).view(np.bool_)
 
 
-def _scaled_rectangle(image: Pixels, box: CropBox, frame: int) -> Rectangle:
+def _scaled_rectangle(image: Pixels8, box: CropBox, frame: int) -> Rectangle:
     """Where a frame's square lies in an image."""
     rows, columns = image.shape
     top, left, bottom, right = box.top, box.left, box.top + box.side, box.left + box.side
     return top * rows / frame, left * columns / frame, bottom * rows / frame, right * columns / frame
 
 
-def uncrop_labels(labels: Pixels, box: CropBox, frame: int) -> Pixels:
+def uncrop_labels(labels: LabelImage, box: CropBox, frame: int) -> LabelImage:
     """Put the labels of a square back into the frame, nearest neighbour; what lies outside of the square is 0.
 
     Args:

@@ -1,12 +1,10 @@
 """What a stage's network sees of slices: made here, for training and for use alike."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import CaseNumbers, Mask, Pixels8, SliceIndices
 from lge_sweep.data.refine import composite
 
-Mask = NDArray[np.bool_]
-Pixels = NDArray[np.uint8]
 Offsets = tuple[int, int, int]
 """Which slice each of three channels shows: so many places on from the slice itself, in its case."""
 
@@ -14,7 +12,7 @@ REPEATED: Offsets = (0, 0, 0)
 """The slice itself, three times (paper)."""
 
 
-def channel_rows(cases: NDArray[np.integer], offsets: Offsets = REPEATED) -> NDArray[np.intp]:
+def channel_rows(cases: CaseNumbers, offsets: Offsets = REPEATED) -> SliceIndices:
     """Return which slices the three channels of each slice show; at either end of a case, the last one there.
 
     Args:
@@ -31,11 +29,11 @@ def channel_rows(cases: NDArray[np.integer], offsets: Offsets = REPEATED) -> NDA
     ends = np.flatnonzero(np.diff(cases, append=-1))
     starts = np.concatenate([[0], ends[:-1] + 1])
     case = np.searchsorted(ends, places)
-    rows: NDArray[np.intp] = np.clip(places[:, None] + offsets, starts[case][:, None], ends[case][:, None])
+    rows: SliceIndices = np.clip(places[:, None] + offsets, starts[case][:, None], ends[case][:, None])
     return rows
 
 
-def network_input(channels: Pixels, refined: Mask, stage: int) -> Pixels:
+def network_input(channels: Pixels8, refined: Mask, stage: int) -> Pixels8:
     """Return what a stage's network sees of one slice.
 
     Args:
@@ -49,7 +47,7 @@ def network_input(channels: Pixels, refined: Mask, stage: int) -> Pixels:
     return composite(channels[1], refined) if stage == 2 else channels
 
 
-def network_inputs(images: Pixels, cases: NDArray[np.integer], stage: int, refined: Mask | None = None) -> Pixels:
+def network_inputs(images: Pixels8, cases: CaseNumbers, stage: int, refined: Mask | None = None) -> Pixels8:
     """Return what a stage's network sees of slices.
 
     Args:

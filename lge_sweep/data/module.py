@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import albumentations
 import cv2
@@ -11,7 +12,7 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lge_sweep.config.schema import Training
+from lge_sweep.config.schema import Augmentation, Training
 from lge_sweep.data.inputs import channel_rows, network_input
 from lge_sweep.data.prepare import load_arrays
 from lge_sweep.data.schedule import Schedule, make_schedule
@@ -46,6 +47,7 @@ AUGMENTATIONS: dict[str, Callable[[], list[albumentations.BasicTransform]]] = {
     "rich": _rich,
 }
 """What is done to a training slice. Intensities and masks are changed together, before the composite is made."""
+assert AUGMENTATIONS.keys() == set(get_args(Augmentation))
 
 
 class SliceDataset(Dataset[Batch]):

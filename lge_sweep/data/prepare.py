@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8
 from lge_sweep.atomic import atomic_folder, read_json
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import Curated
@@ -44,10 +44,10 @@ class Arrays:
         cases: [N] int32, number of each slice's case; the slices of a case lie together, in their order.
     """
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    refined: NDArray[np.bool_]
-    cases: NDArray[np.int32]
+    images: Pixels8
+    labels: LabelImage
+    refined: Mask
+    cases: CaseNumbers
 
 
 def content_digest(manifest: pd.DataFrame) -> str:
@@ -144,8 +144,8 @@ def load_arrays(folder: Path) -> Arrays:
 
 
 def to_arrays(
-    images: Sequence[NDArray[np.number]],
-    labels: Sequence[NDArray[np.uint8]],
+    images: Sequence[Pixels],
+    labels: Sequence[LabelImage],
     size: int,
     intensity: Intensity,
     cases: Sequence[str] = (),
@@ -169,7 +169,7 @@ def to_arrays(
     return Arrays(small, masks, refined, numbers.astype(np.int32))
 
 
-def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint8]:
+def to_8_bit(image: Pixels, intensity: Intensity) -> Pixels8:
     """Clip intensities at percentiles of the slice and spread what lies between over 0-255.
 
     Args:
@@ -191,5 +191,5 @@ def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint
     if low == high:
         return np.zeros(grey.shape, dtype=np.uint8)
     scaled = (np.clip(np.where(padding, low, grey), low, high) - low) * (255.0 / (high - low))
-    levels: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
+    levels: Pixels8 = np.rint(scaled).astype(np.uint8)
     return levels

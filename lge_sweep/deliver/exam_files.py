@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lge_sweep import __version__
+from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import atomic_folder, read_json, write_json
 from lge_sweep.choices import look_up
 from lge_sweep.deliver.result import RESEARCH_USE, FormatError, ModelFacts, Result
@@ -71,7 +71,7 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
     return Delivery(folder, files, notes, findings) if same and all(file.is_file() for file in files) else None
 
 
-def deliver(exam: Exam, labels: NDArray[np.uint8], output: Path, formats: Sequence[str], model: ModelFacts) -> Delivery:
+def deliver(exam: Exam, labels: LabelImage, output: Path, formats: Sequence[str], model: ModelFacts) -> Delivery:
     """Write the labels predicted for an exam in the formats asked for.
 
     `seg`: labels.dcm, a DICOM Segmentation (`write_seg`). `sr`: report.dcm, its numbers as a DICOM Structured Report

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import Label
 from lge_sweep.quantify import (
@@ -59,7 +59,7 @@ class Result:
     """
 
     exam: Exam
-    labels: NDArray[np.uint8]
+    labels: LabelImage
     model: ModelFacts
 
     def __post_init__(self) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels
 from lge_sweep.atomic import atomic_file
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.volume import Pixels, Volume
+from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import COLOURS, Label
 
 TILE_PIXELS = 128
@@ -56,7 +56,7 @@ def write_contact_sheet(volumes: Sequence[Volume], path: Path) -> str:
     return f"{path}: contact sheet of {len(shown)} case(s){left_out}"
 
 
-def draw_tile(image: Pixels, labels: NDArray[np.uint8]) -> Image.Image:
+def draw_tile(image: Pixels, labels: LabelImage) -> Image.Image:
     """Draw one slice with the outlines of its classes.
 
     Args:
@@ -80,7 +80,7 @@ def draw_tile(image: Pixels, labels: NDArray[np.uint8]) -> Image.Image:
     return Image.fromarray(picture)
 
 
-def boundary_pixels(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def boundary_pixels(region: Mask) -> Mask:
     """Return the pixels [H, W] of a region that have a 4-neighbour outside it, or lie on the image's border."""
     padded = np.pad(region, 1)
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]

@@ -5,13 +5,12 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 from skimage.measure import grid_points_in_poly
 
+from lge_sweep.arrays import ClassCodes, Mask, Points
 from lge_sweep.labels import CLASS_CODES, MVO, Label
 
-Region = NDArray[np.bool_]
 PAINT_ORDER = ("myocardium", "cavity", "scar", "mvo")
 """Where classes overlap, the later one counts: the wall is what an epicardial contour holds and no endocardial one."""
 MIN_CONTOUR_POINTS = 3
@@ -34,13 +33,11 @@ class Contour(NamedTuple):
     """Its class, a value of `CLASS_CODES`."""
     slice: int
     """Index of the slice."""
-    points: NDArray[np.float64]
+    points: Points
     """[N, 2] row and column; 0, 0 is the centre of the first pixel."""
 
 
-def fill_contours(
-    contours: Sequence[Contour], shape: tuple[int, int, int]
-) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def fill_contours(contours: Sequence[Contour], shape: tuple[int, int, int]) -> tuple[ClassCodes, tuple[str, ...]]:
     """Fill contours.
 
     Of one structure on one slice those inside of another are holes, those inside of a hole islands, and so on (the
@@ -56,7 +53,7 @@ def fill_contours(
     Source:
         DICOM PS3.3 C.8.8.6.3 (CLOSEDPLANAR_XOR).
     """
-    codes: NDArray[np.uint8] = np.zeros(shape, dtype=np.uint8)
+    codes: ClassCodes = np.zeros(shape, dtype=np.uint8)
     notes: list[str] = []
     for code in (CLASS_CODES[name] for name in PAINT_ORDER):
         parts = [contour for contour in contours if contour.code == code]
@@ -70,7 +67,7 @@ def fill_contours(
     return codes, tuple(dict.fromkeys(notes))
 
 
-def polygon_mask(points: NDArray[np.float64], shape: tuple[int, int]) -> Region:
+def polygon_mask(points: Points, shape: tuple[int, int]) -> Mask:
     """Return [H, W]: the pixels whose centres lie in or on a polygon, by the even-odd rule.
 
     Args:
@@ -85,7 +82,7 @@ def polygon_mask(points: NDArray[np.float64], shape: tuple[int, int]) -> Region:
     return region
 
 
-def _even_odd(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int, int], notes: list[str]) -> Region:
+def _even_odd(polygons: Sequence[Points], shape: tuple[int, int, int], notes: list[str]) -> Mask:
     once = {polygon.tobytes(): polygon for polygon in polygons}
     regions = [polygon_mask(polygon, shape[1:]) for polygon in once.values()]
     notes += [DUPLICATE_CONTOUR] * (len(once) < len(polygons))
@@ -97,7 +94,7 @@ def _even_odd(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int, in
     return np.asarray(np.logical_xor.reduce(regions))
 
 
-def _is_solid_wall(codes: NDArray[np.uint8]) -> bool:
+def _is_solid_wall(codes: ClassCodes) -> bool:
     """Whether a slice [H, W] has wall, and neither cavity nor a hole in the wall."""
     wall = codes > 0
     if not (codes == Label.MYOCARDIUM).any() or (codes == Label.CAVITY).any():

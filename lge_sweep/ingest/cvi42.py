@@ -13,8 +13,8 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import ClassCodes, Points
 from lge_sweep.config.masks import Cvi42Mask
 from lge_sweep.ingest.contours import MIN_CONTOUR_POINTS, Contour, fill_contours
 from lge_sweep.ingest.dicom_header import Header
@@ -27,7 +27,6 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
-Codes = NDArray[np.uint8]
 WORKSPACE_NAME = re.compile(r"\.cvi42wsx(\.xml)?$", re.IGNORECASE)
 CONTOUR_NUMBER_SUFFIX = re.compile(r"(?<=Contour)\d{4}$")
 """What further contours of a kind on one image have at the end of their names."""
@@ -53,13 +52,13 @@ class Cvi42Contour(NamedTuple):
     """A contour as it is stored."""
 
     name: str
-    points: NDArray[np.float64]
+    points: Points
     """[N, 2] column and row in pixels; 0, 0 is the centre of the first."""
 
 
 def read_cvi42(
     mask: Cvi42Mask, folder: Path, stack: Stack, headers: Sequence[Header], findings: list[str]
-) -> tuple[Codes | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     """Lay the contours of a case's workspace on its series.
 
     Contours of one kind on one image (name, name0001, ...) are laid by the even-odd rule, as are those of one structure

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from lge_sweep.arrays import Pixels
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_choice import choose_series, several_frames_of_reference
 from lge_sweep.ingest.dicom_header import Header
@@ -21,7 +22,7 @@ from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.limits import padding_notes, unusable_slices
 from lge_sweep.ingest.nifti import is_nifti
 from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
-from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, slice_ids
+from lge_sweep.ingest.volume import Exam, SourceFrame, UnusableError, Volume, slice_ids
 
 ExamT = TypeVar("ExamT", bound=Exam)
 ONE_EXAM_ADVICE = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"

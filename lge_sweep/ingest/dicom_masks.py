@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import ClassCodes, Pixels
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.masks import ColourMask, Cvi42Mask, IndexMask, NiftiMask, RtstructMask, SegMask
 from lge_sweep.ingest.cvi42 import read_cvi42
@@ -23,7 +23,6 @@ from lge_sweep.ingest.nifti_grid import NiftiVoxels, read_nifti_voxels
 from lge_sweep.ingest.rtstruct import read_rtstruct
 from lge_sweep.ingest.volume import UnusableError
 
-Labels = NDArray[np.uint8]
 DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
 UNPLACED_MASK = (
     "its NIfTI mask holds no position; read as [columns, rows, slices] in the order of the slices' positions"
@@ -32,7 +31,7 @@ UNPLACED_MASK = (
 
 def read_masks(
     source: DicomFolders, folder: Path, stack: Stack, headers: Sequence[Header], findings: list[str]
-) -> tuple[Labels | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     """Read the labels of a series.
 
     Args:
@@ -59,7 +58,7 @@ def read_masks(
 # -------------------------------------------------------------------------------------------------------- mask images
 
 
-def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findings: list[str]) -> Labels | None:
+def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findings: list[str]) -> ClassCodes | None:
     before = len(findings)
     if any(frame.number for frame in stack.frames):
         findings.append("a multi-frame file cannot have mask images by file name; give a NIfTI or DICOM SEG mask")
@@ -90,7 +89,9 @@ def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findi
     return np.stack(whole) if len(whole) == len(labels) else None
 
 
-def _open_mask(path: Path, mask: IndexMask | ColourMask, size: tuple[int, int], findings: list[str]) -> Labels | None:
+def _open_mask(
+    path: Path, mask: IndexMask | ColourMask, size: tuple[int, int], findings: list[str]
+) -> ClassCodes | None:
     try:
         labels = read_mask_file(path, mask)
     except ValueError as error:
@@ -115,7 +116,7 @@ def _wrong_size(mask: Sequence[int], image: Sequence[int]) -> str:
 
 def _from_nifti(
     mask: NiftiMask, folder: Path, name: str, stack: Stack, findings: list[str]
-) -> tuple[Labels | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     path = find_only_nifti(folder, name, findings)
     if path is None:
         return None, ()
@@ -130,9 +131,7 @@ def _from_nifti(
     return None, ()
 
 
-def align_to_stack(
-    voxels: NiftiVoxels, stack: Stack, *, trust: bool = False
-) -> tuple[NDArray[np.number], tuple[str, ...]]:
+def align_to_stack(voxels: NiftiVoxels, stack: Stack, *, trust: bool = False) -> tuple[Pixels, tuple[str, ...]]:
     """Turn a NIfTI array onto the grid of a DICOM series by the positions of both.
 
     Args:

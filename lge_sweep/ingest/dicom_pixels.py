@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from lge_sweep.arrays import Pixels, Pixels8
 from lge_sweep.ingest.dicom_header import Frame, guard_decoding, read_element, read_numbers
 from lge_sweep.ingest.dicom_stored import StoredPixels, read_stored
 from lge_sweep.ingest.dicom_tables import PALETTE_CHANNELS, apply_grey_palette, modality_table, voi_table
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.sandbox import read_safely
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.ingest.volume import UnusableError
 
 PIXEL_TAGS = [
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
@@ -79,7 +79,7 @@ def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> DecodedFr
         return DecodedFrames(images, stored.notes + _notes(dataset))
 
 
-def apply_window(pixels: Pixels, centre: float, width: float, function: str = "LINEAR") -> NDArray[np.uint8]:
+def apply_window(pixels: Pixels, centre: float, width: float, function: str = "LINEAR") -> Pixels8:
     """Map intensities to what a viewer shows.
 
     LINEAR: ``((x - (c - 0.5)) / (w - 1) + 0.5) * 255``; LINEAR_EXACT: ``((x - c) / w + 0.5) * 255``; both clipped.
@@ -180,7 +180,7 @@ def _invert(stored: Pixels, bits: int) -> Pixels:
     return np.asarray(ends - stored.astype(np.int64), dtype=stored.dtype)
 
 
-def _windowed(dataset: Dataset, levels: Pixels, frame: int, signed: bool) -> NDArray[np.uint8]:
+def _windowed(dataset: Dataset, levels: Pixels, frame: int, signed: bool) -> Pixels8:
     """Return what the file's first window shows, or, where it has none, its first VOI LUT.
 
     Args:

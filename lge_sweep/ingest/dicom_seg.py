@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from lge_sweep.arrays import ClassCodes, Mask
 from lge_sweep.config.masks import SegMask
 from lge_sweep.ingest.contours import PAINT_ORDER
 from lge_sweep.ingest.dicom_header import Header, find_only_file, guard_decoding
@@ -21,14 +21,13 @@ from lge_sweep.ingest.seg_alignment import align_frames, source_images
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 
-Codes = NDArray[np.uint8]
-CodesAndNotes = tuple[Codes, tuple[str, ...]]
-Regions = dict[str, NDArray[np.bool_]]
+CodesAndNotes = tuple[ClassCodes, tuple[str, ...]]
+Regions = dict[str, Mask]
 
 
 def read_seg(
     mask: SegMask, stack: Stack, headers: Sequence[Header], findings: list[str]
-) -> tuple[Codes | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     """Lay the segments of a case's SEG on its series.
 
     Args:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lge_sweep.arrays import Vector
 from lge_sweep.ingest.dicom_header import Frame, Header, Numbers
 from lge_sweep.ingest.dicom_stack import Stack, make_stack, normal_positions
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM, Range, check_size
@@ -132,7 +133,7 @@ def _spacing_notes(frame: Frame, distance: float) -> list[str]:
     return [f"{said}; volumes take the positions"]
 
 
-def _typical_step(steps: NDArray[np.float64], frame: Frame) -> float:
+def _typical_step(steps: Vector, frame: Frame) -> float:
     """Return the step from slice to slice where none is missing or too many.
 
     It is the commonest, of equally common ones that which is nearest to what the scanner tells, or else the smallest;
@@ -150,7 +151,7 @@ def _typical_step(steps: NDArray[np.float64], frame: Frame) -> float:
     return float(common[np.argmin(np.abs(np.log(common / told)))] if told else common.min())
 
 
-def _slot_steps(steps: NDArray[np.float64], usual: float) -> tuple[NDArray[np.intp], float]:
+def _slot_steps(steps: Vector, usual: float) -> tuple[NDArray[np.intp], float]:
     """Return how often the slice spacing goes into each step, and that distance, mm.
 
     Where it goes into all of them, it is their mean. Else steps from `GAP_FACTOR` times the usual one on are gaps, and
@@ -230,7 +231,7 @@ def _orientation_problem(frames: Sequence[Frame]) -> str | None:
     return None
 
 
-def _same_position_problem(frames: Sequence[Frame], steps: NDArray[np.float64]) -> str:
+def _same_position_problem(frames: Sequence[Frame], steps: Vector) -> str:
     places = 1 + int((steps >= SAME_POSITION_MM).sum())
     triggers = {frame.trigger for frame in frames if frame.trigger is not None}
     if (places > 1 and len(frames) >= 3 * places) or len(triggers) > places:

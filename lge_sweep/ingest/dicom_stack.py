@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Matrix, Vector
 from lge_sweep.ingest.dicom_header import Frame
-from lge_sweep.ingest.geometry import Matrix, shape_notes
-
-Vector = NDArray[np.float64]
+from lge_sweep.ingest.geometry import shape_notes
 
 IRREGULAR_MM = 0.1
 """Distance of a slice's corners from a straight, even stack from which on it is told."""

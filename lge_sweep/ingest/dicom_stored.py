@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import RLELossless
 
+from lge_sweep.arrays import Mask, Pixels
 from lge_sweep.ingest.dicom_header import read_element, read_numbers
 from lge_sweep.ingest.limits import check_size
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.ingest.volume import UnusableError
 
 FLOAT_PADDING = {"FloatPixelData": "FloatPixelPadding", "DoubleFloatPixelData": "DoubleFloatPixelPadding"}
 """Attribute that holds pixels as floating-point numbers -> what the names of its padding attributes begin with."""
@@ -30,7 +30,7 @@ class StoredPixels:
     """
 
     values: Pixels
-    padding: NDArray[np.bool_]
+    padding: Mask
     bits: int
     notes: tuple[str, ...] = ()
 
@@ -117,7 +117,7 @@ def _decode_cells(dataset: FileDataset) -> Pixels:
     return array.reshape(-1, rows, columns)
 
 
-def _has_stray_bits(cells: Pixels, values: Pixels, high: int, bits: int) -> NDArray[np.bool_]:
+def _has_stray_bits(cells: Pixels, values: Pixels, high: int, bits: int) -> Mask:
     """Tell where bits outside a value's are set and are not its sign, continued upwards."""
     width = 8 * cells.dtype.itemsize
     whole, upper = (1 << width) - 1, (1 << width) - (2 << high)
@@ -126,7 +126,7 @@ def _has_stray_bits(cells: Pixels, values: Pixels, high: int, bits: int) -> NDAr
     return np.asarray((outside != 0) & ~((values < 0) & (outside == upper)))
 
 
-def _integer_padding(dataset: Dataset, cells: Pixels, values: Pixels, bits: int) -> NDArray[np.bool_]:
+def _integer_padding(dataset: Dataset, cells: Pixels, values: Pixels, bits: int) -> Mask:
     """Tell where whole numbers are padding: among the values or, where none can be in its range, among their cells."""
     value = read_numbers(dataset, "PixelPaddingValue", 1)
     if value is None:
@@ -151,7 +151,7 @@ def as_signed(value: int, bits: int, signed: bool) -> int:
     return value - (1 << bits) if signed and value >> (bits - 1) else value
 
 
-def _float_padding(dataset: Dataset, values: Pixels) -> NDArray[np.bool_]:
+def _float_padding(dataset: Dataset, values: Pixels) -> Mask:
     """Tell where floating-point pixels are padding; the limits may be infinite or NaN."""
     begin = next(begin for keyword, begin in FLOAT_PADDING.items() if keyword in dataset)
     raw = [read_element(dataset, begin + end, 0) for end in ("Value", "RangeLimit")]

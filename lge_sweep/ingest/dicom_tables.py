@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from lge_sweep.arrays import Pixels
 from lge_sweep.ingest.dicom_header import read_element
 from lge_sweep.ingest.dicom_stored import as_signed
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.ingest.volume import UnusableError
 
 PALETTE_CHANNELS = ("Red", "Green", "Blue")
 

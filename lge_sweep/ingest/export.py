@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 from PIL import Image
 
+from lge_sweep.arrays import ClassCodes, Pixels8, Pixels16
 from lge_sweep.atomic import atomic_folder
 from lge_sweep.config.data import DataFile, ImagePairs
 from lge_sweep.config.masks import ColourMask, IndexMask
@@ -29,9 +29,9 @@ class PairSlice(NamedTuple):
 
     name: str
     """Stem of both files, ``<case>_slice<number>``."""
-    image: NDArray[np.uint8] | NDArray[np.uint16]
+    image: Pixels8 | Pixels16
     """[H, W] intensities."""
-    codes: NDArray[np.uint8]
+    codes: ClassCodes
     """[H, W] values of `CLASS_CODES`."""
 
 

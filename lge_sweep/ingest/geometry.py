@@ -10,9 +10,9 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Matrix = NDArray[np.float64]
+from lge_sweep.arrays import Matrix, Pixels, Vector
+
 Steps = tuple[float, float, float]
 
 CLEAR_ANISOTROPY = 2.0
@@ -49,7 +49,7 @@ def voxel_spacing(matrix: Matrix) -> Steps:
     return float(np.linalg.norm(first)), float(np.linalg.norm(second)), abs(float(third @ plane_normal(matrix)))
 
 
-def plane_normal(matrix: Matrix) -> NDArray[np.float64]:
+def plane_normal(matrix: Matrix) -> Vector:
     """Return the direction, of length 1, at right angles to the first two axes."""
     across = np.cross(matrix[:3, 0], matrix[:3, 1])
     return np.asarray(across / np.linalg.norm(across))
@@ -156,7 +156,7 @@ class AxisTransform(NamedTuple):
     axes: tuple[int, int, int]
     reverse: tuple[int, ...]
 
-    def apply(self, array: NDArray[np.number]) -> NDArray[np.number]:
+    def apply(self, array: Pixels) -> Pixels:
         """Turn an array of three axes."""
         return np.flip(array.transpose(self.axes), self.reverse)
 
@@ -201,7 +201,7 @@ def grid_transform(
     return AxisTransform((int(axes[0]), int(axes[1]), int(axes[2])), reverse)
 
 
-def _fill_singleton_axis(steps: NDArray[np.float64], shape: Sequence[int]) -> NDArray[np.float64]:
+def _fill_singleton_axis(steps: Matrix, shape: Sequence[int]) -> Matrix:
     """Give the axis of a single voxel, whose step means nothing, the step of the axis that is left for it."""
     single = [axis for axis in range(3) if shape[axis] == 1]
     if len(single) != 1:

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from lge_sweep.arrays import Pixels, Pixels8
 from lge_sweep.ingest.image_files import read_image_file
 from lge_sweep.ingest.limits import not_finite_message
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.ingest.volume import UnusableError
 
 TIFF_PHOTOMETRIC = 262
 """TIFF's tag PhotometricInterpretation; 0 is WhiteIsZero."""
@@ -45,7 +45,7 @@ def read_intensities(path: Path) -> Pixels:
     return np.where(padding, np.float32(np.nan), levels.astype(np.float32)) if padding.any() else levels
 
 
-def alpha_channel(image: Image.Image) -> NDArray[np.uint8]:
+def alpha_channel(image: Image.Image) -> Pixels8:
     """Return how opaque each pixel [H, W] is, from 0 to 255."""
     if "A" in image.mode.upper():
         return np.asarray(image.convert("RGBA"))[..., 3]

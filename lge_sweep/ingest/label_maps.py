@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lge_sweep.ingest.volume import Pixels
+from lge_sweep.arrays import Pixels
 
 MAX_LABEL_VALUES = 10
 """Most different values of a label map; a scanner's image has hundreds."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Pixels
 from lge_sweep.ingest.volume import UnusableError
 
 MIB = 1 << 20
@@ -72,7 +72,7 @@ def check_size(rows: int, columns: int, slices: int = 1) -> None:
         )
 
 
-def intensity_problem(image: NDArray[np.number], *, padded: bool = False) -> str | None:
+def intensity_problem(image: Pixels, *, padded: bool = False) -> str | None:
     """Say why an image cannot be used: intensities that are none, or nothing to see in it.
 
     Args:
@@ -83,7 +83,7 @@ def intensity_problem(image: NDArray[np.number], *, padded: bool = False) -> str
     return fault and _fault_message(fault, image[None], padded)
 
 
-def unusable_slices(pixels: NDArray[np.number], *, padded: bool = False) -> list[str]:
+def unusable_slices(pixels: Pixels, *, padded: bool = False) -> list[str]:
     """Return a sentence on the slices of [S, H, W] that have a problem, for each problem of `intensity_problem`."""
     found: dict[_Fault, list[int]] = defaultdict(list)
     for index, image in enumerate(pixels):
@@ -104,7 +104,7 @@ def not_finite_message(count: int) -> str:
 _Fault = Literal["padding", "not finite", "range", "flat"]
 
 
-def _fault(image: NDArray[np.number], padded: bool) -> _Fault | None:
+def _fault(image: Pixels, padded: bool) -> _Fault | None:
     anatomy = image[~(np.isnan(image) & padded)]
     if not anatomy.size:
         return "padding"
@@ -116,7 +116,7 @@ def _fault(image: NDArray[np.number], padded: bool) -> _Fault | None:
     return "flat" if low == high else None
 
 
-def _fault_message(fault: _Fault, images: NDArray[np.number], padded: bool) -> str:
+def _fault_message(fault: _Fault, images: Pixels, padded: bool) -> str:
     """Say what is wrong with images [N, H, W] that have the same fault."""
     padding = np.isnan(images) & padded
     anatomy = images[~padding]
@@ -143,7 +143,7 @@ def _index_ranges(indices: Sequence[int]) -> str:
     return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
 
 
-def padding_notes(pixels: NDArray[np.number]) -> list[str]:
+def padding_notes(pixels: Pixels) -> list[str]:
     """Say how much of an exam is padding, NaN; nothing where there is none."""
     share = 100 * float(np.isnan(pixels).mean())
     return [f"{share:.3g} % of its pixels are padding, declared to be no anatomy: background"] * (share > 0)

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lge_sweep.ingest.geometry import IDENTITY, AxisTransform, GridMismatch, Matrix, grid_transform, may_lack_position
+from lge_sweep.arrays import Matrix, Pixels
+from lge_sweep.ingest.geometry import IDENTITY, AxisTransform, GridMismatch, grid_transform, may_lack_position
 from lge_sweep.ingest.nifti_grid import NiftiVoxels
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.ingest.volume import UnusableError
 
 GRID_TRUSTED = "its mask is taken voxel by voxel, whatever its affine says (source.trust_grid)"
 TURNED_MASK = "its mask is stored with its axes in another order or direction; laid on the image by its affine"

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
+from lge_sweep.arrays import ClassCodes, Pixels, Pixels8
 from lge_sweep.config.masks import ColourMask, IndexMask, NiftiMask
 from lge_sweep.ingest.image_files import read_image_file
 from lge_sweep.ingest.intensity_files import alpha_channel
@@ -23,7 +23,7 @@ PILLOW_MODES = MODES_8_BIT | MODES_DEEP | MODES_PALETTE | MODES_COLOUR
 """Pillow's modes, in words."""
 
 
-def read_mask_file(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8]:
+def read_mask_file(path: Path, mask: IndexMask | ColourMask) -> ClassCodes:
     """Read a mask file and map its pixels to classes.
 
     Of a picture with a palette, an index mask takes the index, a colour mask the colour. Where the palette holds greys
@@ -44,7 +44,7 @@ def read_mask_file(path: Path, mask: IndexMask | ColourMask) -> NDArray[np.uint8
     return map_values(_index_values(image, mask, what), mask, what)
 
 
-def _index_values(image: Image.Image, mask: IndexMask, what: str) -> NDArray[np.number]:
+def _index_values(image: Image.Image, mask: IndexMask, what: str) -> Pixels:
     """Return the one number a pixel [H, W] of an index mask; alpha is dropped where it says nothing."""
     rule = "source.mask.kind is index, which reads one number a pixel as the class"
     grey = "save the class values as 8-bit grey"
@@ -61,9 +61,7 @@ def _index_values(image: Image.Image, mask: IndexMask, what: str) -> NDArray[np.
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
 
-def _resolve_palette(
-    indices: NDArray[np.uint8], shown: NDArray[np.uint8], mask: IndexMask, what: str
-) -> NDArray[np.uint8]:
+def _resolve_palette(indices: Pixels8, shown: Pixels8, mask: IndexMask, what: str) -> Pixels8:
     """Return the numbers that are meant, of the indices [H, W] of a palette and the colours [H, W, 3] that it shows."""
     if (shown != shown[..., :1]).any():
         return indices
@@ -80,7 +78,7 @@ def _resolve_palette(
     return shown[..., 0] if known == [False, True] else indices
 
 
-def map_values(array: NDArray[np.number], mask: IndexMask | NiftiMask, what: str) -> NDArray[np.uint8]:
+def map_values(array: Pixels, mask: IndexMask | NiftiMask, what: str) -> ClassCodes:
     """Map values to classes.
 
     Args:
@@ -111,7 +109,7 @@ def map_values(array: NDArray[np.number], mask: IndexMask | NiftiMask, what: str
     return labels
 
 
-def _map_colours(image: Image.Image, mask: ColourMask, what: str) -> NDArray[np.uint8]:
+def _map_colours(image: Image.Image, mask: ColourMask, what: str) -> ClassCodes:
     not_coloured = (
         f"mask is {what}, but source.mask.kind is colour; set kind: index and give values:, or save it as RGB"
     )

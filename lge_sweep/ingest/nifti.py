@@ -7,9 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from lge_sweep.arrays import ClassCodes, Pixels
 from lge_sweep.config.data import NiftiFolders
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.ingest.file_kinds import count_by_kind, is_known_non_image
@@ -19,7 +17,7 @@ from lge_sweep.ingest.mask_alignment import align_mask
 from lge_sweep.ingest.masks import map_values
 from lge_sweep.ingest.nifti_grid import NiftiGrid, orient_for_display, read_nifti_grid, read_nifti_voxels
 from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
-from lge_sweep.ingest.volume import Exam, Pixels, UnusableError, Volume, slice_ids
+from lge_sweep.ingest.volume import Exam, UnusableError, Volume, slice_ids
 
 T = TypeVar("T")
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
@@ -165,7 +163,7 @@ def read_or_report(reader: Callable[[Path], T], path: Path, where: str, findings
     return None
 
 
-def _map_labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> NDArray[np.uint8] | None:
+def _map_labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> ClassCodes | None:
     try:
         return map_values(array, mask, f"NIfTI ({array.dtype})")
     except ValueError as error:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
+from lge_sweep.arrays import Matrix, Pixels
 from lge_sweep.ingest.geometry import (
-    Matrix,
     Steps,
     find_slice_axis,
     is_unit_spaced,
@@ -22,7 +22,7 @@ from lge_sweep.ingest.geometry import (
 )
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM
 from lge_sweep.ingest.nifti_file import read_nifti_file
-from lge_sweep.ingest.volume import Pixels, StoredGrid, UnusableError
+from lge_sweep.ingest.volume import StoredGrid, UnusableError
 
 UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Code of the header's unit of length (none, m, mm, um) -> mm; mm where the header names none."""

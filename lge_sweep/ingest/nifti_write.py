@@ -4,9 +4,9 @@ import math
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 
-from lge_sweep.ingest.volume import Exam, Pixels
+from lge_sweep.arrays import Matrix, Pixels
+from lge_sweep.ingest.volume import Exam
 
 POSITION_UNKNOWN = (
     "where the slices lie in the patient is unknown: the NIfTI file has a diagonal affine, columns to the left and "
@@ -51,7 +51,7 @@ def nifti_as_stored(exam: Exam, slices: Pixels) -> nib.Nifti1Image:
     return image
 
 
-def make_nifti(voxels: Pixels, affine: NDArray[np.float64], code: str = "scanner") -> nib.Nifti1Image:
+def make_nifti(voxels: Pixels, affine: Matrix, code: str = "scanner") -> nib.Nifti1Image:
     """Return an image whose sform, and qform where it can hold it, is an affine in mm."""
     image = nib.Nifti1Image(voxels, affine)
     image.set_sform(affine, code)
@@ -60,7 +60,7 @@ def make_nifti(voxels: Pixels, affine: NDArray[np.float64], code: str = "scanner
     return image
 
 
-def is_sheared(affine: NDArray[np.float64]) -> bool:
+def is_sheared(affine: Matrix) -> bool:
     """Whether the axes of a matrix [4, 4] are not at right angles to each other."""
     steps = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
     return bool(np.abs(steps.T @ steps - np.eye(3)).max() > SHEAR_TOLERANCE)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels
 from lge_sweep.config.data import ImagePairs
 from lge_sweep.ingest.file_kinds import count_by_kind, is_known_non_image
 from lge_sweep.ingest.files import is_below, list_files, unreadable_reason
@@ -17,7 +17,7 @@ from lge_sweep.ingest.intensity_files import read_intensities
 from lge_sweep.ingest.limits import intensity_problem, padding_notes
 from lge_sweep.ingest.masks import read_mask_file
 from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
-from lge_sweep.ingest.volume import Exam, Pixels, Volume, slice_ids
+from lge_sweep.ingest.volume import Exam, Volume, slice_ids
 from lge_sweep.patterns import search_pattern
 from lge_sweep.text import list_names, natural_key
 
@@ -38,7 +38,7 @@ class _Slice:
     """What the name tells of the slice's place."""
     name: str
     pixels: Pixels
-    labels: NDArray[np.uint8]
+    labels: LabelImage
 
 
 def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volume]:
@@ -188,5 +188,5 @@ def _check_numbers(members: Sequence[_Slice]) -> tuple[list[str], tuple[str, ...
     return problems, (NUMBERS_MISSING,) * bool(len(steps) and steps.min() != steps.max())
 
 
-def _size(array: NDArray[np.number]) -> str:
+def _size(array: Pixels) -> str:
     return f"{array.shape[0]}x{array.shape[1]}"

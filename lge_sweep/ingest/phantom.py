@@ -9,20 +9,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import FloatPixels, LabelImage, TissueMap
 from lge_sweep.config.data import Phantom
 from lge_sweep.ingest.phantom_body import Body, View
 from lge_sweep.ingest.phantom_heart import Heart, Section, ventricle_tissue
-from lge_sweep.ingest.phantom_signal import (
-    TISSUE_LABELS,
-    Floats,
-    Tissue,
-    add_rician_noise,
-    bias_field,
-    quantise,
-    tissue_signal,
-)
+from lge_sweep.ingest.phantom_signal import TISSUE_LABELS, Tissue, add_rician_noise, bias_field, quantise, tissue_signal
 from lge_sweep.ingest.volume import Volume, slice_ids
 
 SUPERSAMPLE = 4
@@ -140,7 +132,7 @@ def slice_positions(settings: Phantom, heart: Heart, rng: np.random.Generator) -
     return [float(first + index * settings.slice_mm / length) for index in range(settings.slices)]
 
 
-def paint_ventricle(tissue: NDArray[np.uint8], view: View, section: Section) -> None:
+def paint_ventricle(tissue: TissueMap, view: View, section: Section) -> None:
     """Paint the left ventricle into a slice.
 
     Args:
@@ -155,7 +147,7 @@ def paint_ventricle(tissue: NDArray[np.uint8], view: View, section: Section) -> 
     np.copyto(tissue[top:bottom, left:right], painted, where=painted != Tissue.AIR)
 
 
-def label_pixels(view: View, section: Section) -> NDArray[np.uint8]:
+def label_pixels(view: View, section: Section) -> LabelImage:
     """Label each pixel by what is at its centre.
 
     Args:
@@ -170,7 +162,7 @@ def label_pixels(view: View, section: Section) -> NDArray[np.uint8]:
     return np.asarray(TISSUE_LABELS[ventricle_tissue(section, *pixels.scene(everything, everything))])
 
 
-def tissue_texture(size: int, pixel_mm: float, rng: np.random.Generator) -> Floats:
+def tissue_texture(size: int, pixel_mm: float, rng: np.random.Generator) -> FloatPixels:
     """Draw the mild unevenness of real tissue: a factor of about 1 +- 0.05 that varies over some 8 mm.
 
     Args:

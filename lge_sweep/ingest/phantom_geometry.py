@@ -5,11 +5,9 @@ the diaphragm below. Directions are (left, back, head), of length 1.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Matrix, Vector
 from lge_sweep.ingest.volume import Volume
-
-Vector = NDArray[np.float64]
 
 ROW_DIRECTION: Vector = np.array([0.8, 0.6, 0.0])
 """From an image's left to its right."""
@@ -34,7 +32,7 @@ def first_pixel_mm(volume: Volume, index: int) -> Vector:
     return np.asarray(place.round(6))
 
 
-def nifti_affine(volume: Volume) -> NDArray[np.float64]:
+def nifti_affine(volume: Volume) -> Matrix:
     """Return the [4, 4] matrix from (column, row, slice) to mm as NIfTI has them: right, front, head.
 
     Args:

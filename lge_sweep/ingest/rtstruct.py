@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import ClassCodes, Points, Vector
 from lge_sweep.config.masks import RtstructMask
 from lge_sweep.ingest.contours import MIN_CONTOUR_POINTS, Contour, fill_contours
 from lge_sweep.ingest.dicom_header import Frame, Header, find_only_file, guard_decoding
@@ -20,7 +20,6 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
-Codes = NDArray[np.uint8]
 CLOSED_CONTOUR_TYPES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 PLANE_TOLERANCE = 0.1
 """Share of the slice spacing by which a contour's points may lie off the plane of their slice."""
@@ -35,7 +34,7 @@ class RtContour(NamedTuple):
 
     kind: str
     """CLOSED_PLANAR, POINT ..."""
-    points: NDArray[np.float64]
+    points: Points
     """[N, 3] mm; left, back, head are positive."""
     images: tuple[str, ...]
     """SOPInstanceUIDs that it refers to."""
@@ -51,7 +50,7 @@ class RtStructure(NamedTuple):
 
 def read_rtstruct(
     mask: RtstructMask, stack: Stack, headers: Sequence[Header], findings: list[str]
-) -> tuple[Codes | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     """Lay the contours of a case's structure set on its series.
 
     Each closed contour is laid on the slice whose plane it lies in: no point may be further from it than
@@ -203,17 +202,17 @@ def _place_contours(
 class _Plane(NamedTuple):
     """Where a slice lies; mm, left, back, head are positive."""
 
-    origin: NDArray[np.float64]
-    along_row: NDArray[np.float64]
-    along_column: NDArray[np.float64]
-    spacing: NDArray[np.float64]
+    origin: Vector
+    along_row: Vector
+    along_column: Vector
+    spacing: Vector
     """Distance between rows, between columns."""
 
-    def off(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def off(self, points: Points) -> Vector:
         """Return the signed distances of points [N, 3] from the plane."""
         return np.asarray((points - self.origin) @ np.cross(self.along_row, self.along_column))
 
-    def pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def pixels(self, points: Points) -> Points:
         """Return [N, 2] row and column of points [N, 3].
 
         Source:

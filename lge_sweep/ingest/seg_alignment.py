@@ -7,12 +7,12 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from lge_sweep.arrays import Matrix
 from lge_sweep.ingest.dicom_header import Frame, Numbers, read_numbers
 from lge_sweep.ingest.dicom_stack import Stack
-from lge_sweep.ingest.geometry import IDENTITY, AxisTransform, GridMismatch, Matrix, grid_transform
+from lge_sweep.ingest.geometry import IDENTITY, AxisTransform, GridMismatch, grid_transform
 from lge_sweep.ingest.volume import UnusableError
 
 DEFAULT_SLICE_MM = 1.0
@@ -196,7 +196,7 @@ def _compare_grids(
     return turn
 
 
-def _corners(size: tuple[int, int]) -> NDArray[np.float64]:
+def _corners(size: tuple[int, int]) -> Matrix:
     """Return [4, 4]: the indices of the corners' centres, one a column."""
     return np.array([(i, j, 0, 1) for i, j in product((0, size[0] - 1), (0, size[1] - 1))], dtype=float).T
 

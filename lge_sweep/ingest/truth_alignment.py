@@ -18,14 +18,11 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lge_sweep.ingest.volume import Pixels, Volume
+from lge_sweep.arrays import LabelImage, PixelIndices, Pixels, Vector
+from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import WALL, Label
 
-Labels = NDArray[np.uint8]
-Places = NDArray[np.intp]
-"""[N, 3] slice, row and column of pixels."""
 MIN_PIXELS = 100
 """Pixels of cavity, and of healthy myocardium, below which a case tells nothing."""
 MIN_BRIGHTER = 0.6
@@ -71,7 +68,7 @@ class Orientation(NamedTuple):
         how = (REFLECTIONS if self.mirrored else ROTATIONS)[self.turns]
         return " and ".join(part for part in (how, REVERSED * self.backwards) if part)
 
-    def move(self, places: Places, shape: tuple[int, ...]) -> tuple[Places, Places, Places]:
+    def move(self, places: PixelIndices, shape: tuple[int, ...]) -> tuple[PixelIndices, PixelIndices, PixelIndices]:
         """Return slices, rows and columns that pixels of [S, H, W] come to lie at."""
         count, height, width = shape
         slices, rows, columns = places.T
@@ -92,7 +89,7 @@ def with_alignment_warnings(volumes: Sequence[Volume]) -> list[Volume]:
     ]
 
 
-def alignment_warnings(pixels: Pixels, labels: Labels) -> list[str]:
+def alignment_warnings(pixels: Pixels, labels: LabelImage) -> list[str]:
     """Return what makes a truth doubtful, a sentence each.
 
     Args:
@@ -125,7 +122,7 @@ class AlignmentFit(NamedTuple):
     edge: float
 
 
-def _measure_fit(pixels: Pixels, places: Sequence[tuple[Places, Places]], way: Orientation) -> AlignmentFit:
+def _measure_fit(pixels: Pixels, places: Sequence[tuple[PixelIndices, PixelIndices]], way: Orientation) -> AlignmentFit:
     """Measure how well labels fit in some orientation.
 
     Args:
@@ -134,7 +131,7 @@ def _measure_fit(pixels: Pixels, places: Sequence[tuple[Places, Places]], way: O
         way: the orientation.
     """
 
-    def grey(where: Places) -> NDArray[np.float64]:
+    def grey(where: PixelIndices) -> Vector:
         return np.asarray(pixels[way.move(where, pixels.shape)], dtype=np.float64)
 
     *slices, (inner, outer) = places
@@ -152,12 +149,12 @@ def _measure_fit(pixels: Pixels, places: Sequence[tuple[Places, Places]], way: O
     return AlignmentFit(total / weights if weights else 0.5, float(np.sign(steps).mean()) if len(steps) else 0.0)
 
 
-def _group_by_slice(cavity: Places, wall: Places) -> list[tuple[Places, Places]]:
+def _group_by_slice(cavity: PixelIndices, wall: PixelIndices) -> list[tuple[PixelIndices, PixelIndices]]:
     both = np.intersect1d(cavity[:, 0], wall[:, 0])
     return [(cavity[cavity[:, 0] == index], wall[wall[:, 0] == index]) for index in both]
 
 
-def _cavity_border(labels: Labels) -> tuple[Places, Places]:
+def _cavity_border(labels: LabelImage) -> tuple[PixelIndices, PixelIndices]:
     """Return neighbours in a slice of which the first is in the cavity and the second is not."""
     cavity = labels == Label.CAVITY
     inner, outer = [], []

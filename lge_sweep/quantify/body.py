@@ -2,14 +2,15 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
+
+from lge_sweep.arrays import Mask, Pixels
 
 MIN_COMPONENT_SHARE = 0.001
 """Share of the image below which a bright piece is noise."""
 
 
-def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
+def body_mask(image: Pixels) -> Mask:
     """Find the body: the convex hull of all that is bright.
 
     Bright is above Otsu's threshold, without what a square of 3 pixels does not fit into, and without pieces of less
@@ -20,7 +21,7 @@ def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
     Args:
         image: [H, W] intensities; what is not finite is padding, and outside.
     """
-    finite: NDArray[np.bool_] = np.isfinite(image)
+    finite: Mask = np.isfinite(image)
     levels = image[finite].astype(np.float64)
     spread = float(np.ptp(levels)) if levels.size else 0.0
     if spread < np.finfo(np.float64).tiny:
@@ -35,5 +36,5 @@ def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
     if corners is None:
         return finite
     hull = cv2.fillConvexPoly(np.zeros(image.shape, np.uint8), cv2.convexHull(corners), 1)
-    body: NDArray[np.bool_] = finite & (hull > 0)
+    body: Mask = finite & (hull > 0)
     return body

@@ -7,17 +7,14 @@ from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.geometry import plane_normal
 from lge_sweep.labels import WALL, Label
 from lge_sweep.quantify.body import body_mask
 from lge_sweep.quantify.burden import measure
 from lge_sweep.quantify.findings import CHECKS, Finding, check_range
-
-Labels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 MIN_SLICES = 5
 """Slices with a class from which its amount has a lower bound: fewer may be a part of the heart."""
@@ -27,7 +24,7 @@ NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
 """A pixel and its eight neighbours."""
 
 
-def find_implausible(exam: Exam, labels: Labels) -> tuple[Finding, ...]:
+def find_implausible(exam: Exam, labels: LabelImage) -> tuple[Finding, ...]:
     """Look for what labels of a heart cannot have.
 
     Amounts need the volume of a pixel, thickness the size of pixels, jumps of the centre the slice spacing too;
@@ -63,7 +60,7 @@ def unchecked_note(exam: Exam) -> tuple[str, ...]:
     return (f"distances are unknown, so that it was not checked whether this can be a heart's: {names}",) * bool(names)
 
 
-def _check_amounts(exam: Exam, labels: Labels) -> Iterator[Finding]:
+def _check_amounts(exam: Exam, labels: LabelImage) -> Iterator[Finding]:
     """Mass, volume, share of scar; a class that is nowhere."""
     burden = measure(labels, exam.voxel_ml)
     cavities = int((labels == Label.CAVITY).any(axis=(1, 2)).sum())
@@ -78,7 +75,7 @@ def _check_amounts(exam: Exam, labels: Labels) -> Iterator[Finding]:
         yield from check_range("scar_share", burden.scar_percent)
 
 
-def _check_gaps(labels: Labels) -> Iterator[Finding]:
+def _check_gaps(labels: LabelImage) -> Iterator[Finding]:
     """Slices without labels, or without a cavity, between others that have them."""
     labelled, cavity = (np.array([mask.any() for mask in masks]) for masks in (labels > 0, labels == Label.CAVITY))
     for k in _span(labelled):
@@ -94,7 +91,7 @@ def _span(there: Mask) -> range:
     return range(int(places[0]), int(places[-1]) + 1) if len(places) else range(0)
 
 
-def _check_jumps(exam: Exam, labels: Labels) -> Iterator[Finding]:
+def _check_jumps(exam: Exam, labels: LabelImage) -> Iterator[Finding]:
     """Distances of the centres of cavities that follow each other, in mm, within the slices' plane.
 
     They are those of points in the patient, so that a stack that drifts or is sheared moves no centre. The distance
@@ -117,7 +114,7 @@ def _check_jumps(exam: Exam, labels: Labels) -> Iterator[Finding]:
         yield from check_range("centre_jump", float(jump), k, more=float(distance))
 
 
-def _check_slice(exam: Exam, labels: Labels, k: int) -> Iterator[Finding]:
+def _check_slice(exam: Exam, labels: LabelImage, k: int) -> Iterator[Finding]:
     """Shape of a slice's labels, and where they lie in the image."""
     cavity, labelled = labels[k] == Label.CAVITY, labels[k] > 0
     if not labelled.any():
@@ -173,7 +170,7 @@ def wall_thickness_mm(wall: Mask, pixel_mm: tuple[float, float]) -> float:
     return 2 * step * float(distance.max())
 
 
-def detached_scar(labels: Labels, k: int) -> Mask:
+def detached_scar(labels: LabelImage, k: int) -> Mask:
     """Find the scar of a slice that nothing says is in a wall.
 
     These are its 8-connected pieces none of whose pixels touches cavity or myocardium of the slice (8 neighbours), nor

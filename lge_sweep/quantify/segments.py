@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask, Matrix, Vector
 from lge_sweep.ingest.geometry import plane_normal
 from lge_sweep.labels import WALL, Label
 
-Floats = NDArray[np.float64]
 SIX_SECTORS = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
 FOUR_SECTORS = ("anterior", "septal", "inferior", "lateral")
 SEGMENT_NAMES = (
@@ -53,7 +52,7 @@ class ScarExtent:
     notes: tuple[str, ...]
 
 
-def scar_extent(labels: NDArray[np.uint8], affine: Floats | None, slots: Sequence[int] = ()) -> ScarExtent:
+def scar_extent(labels: LabelImage, affine: Matrix | None, slots: Sequence[int] = ()) -> ScarExtent:
     """Measure the scar in each of the 17 segments.
 
     Slices with wall and cavity are basal, mid and apical in equal thirds, from base to apex, counting those that are
@@ -115,7 +114,7 @@ def scar_extent(labels: NDArray[np.uint8], affine: Floats | None, slots: Sequenc
     return ScarExtent(_scar_percent(labels, segments), levels, tuple(notes))
 
 
-def _apex_direction(affine: Floats) -> tuple[Floats, bool]:
+def _apex_direction(affine: Matrix) -> tuple[Vector, bool]:
     """Return the slices' normal towards the apex (right, front, head; length 1), and whether slices run that way."""
     apexward = plane_normal(affine)
     if apexward @ LONG_AXIS < 0:
@@ -129,7 +128,7 @@ def _apex_direction(affine: Floats) -> tuple[Floats, bool]:
     return apexward, bool(affine[:3, 2] @ apexward > 0)
 
 
-def _label_segments(cavity: NDArray[np.bool_], affine: Floats, apexward: Floats, level: int) -> NDArray[np.uint8]:
+def _label_segments(cavity: Mask, affine: Matrix, apexward: Vector, level: int) -> LabelImage:
     """Return the segment [H, W] that each pixel of a slice belongs to.
 
     Args:
@@ -151,7 +150,7 @@ def _label_segments(cavity: NDArray[np.bool_], affine: Floats, apexward: Floats,
     return np.asarray(first + np.floor((angle + width / 2) / width) % count, dtype=np.uint8)
 
 
-def _scar_percent(labels: NDArray[np.uint8], segments: NDArray[np.uint8]) -> tuple[float | None, ...]:
+def _scar_percent(labels: LabelImage, segments: LabelImage) -> tuple[float | None, ...]:
     wall = np.isin(labels, WALL)
     whole = np.bincount(segments[wall], minlength=18)
     scar = np.bincount(segments[labels == Label.SCAR], minlength=18)

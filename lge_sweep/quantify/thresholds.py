@@ -17,16 +17,12 @@ brighter, and n SD leaves the upper tail of normal myocardium. A person applies 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
+from lge_sweep.arrays import Mask, Pixels, Vector
 from lge_sweep.choices import look_up
-
-Image = NDArray[np.number[Any]]
-Mask = NDArray[np.bool_]
 
 SECTOR_DEGREES = 60
 """Degrees of wall that are taken as remote: one of the six segments around a basal or middle slice (AHA 2002)."""
@@ -46,11 +42,11 @@ class ClassicalMethod:
     """
 
     title: str
-    threshold: Callable[[Image, Mask, Mask], float]
+    threshold: Callable[[Pixels, Mask, Mask], float]
     source: str
 
 
-def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
+def classical_scar(image: Pixels, wall: Mask, cavity: Mask, method: str) -> Mask:
     """Segment the scar of one slice inside a given wall.
 
     Args:
@@ -85,7 +81,7 @@ def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
     return wall & (image > chosen.threshold(image, wall, cavity))
 
 
-def remote_region(image: Image, wall: Mask, cavity: Mask) -> Mask:
+def remote_region(image: Pixels, wall: Mask, cavity: Mask) -> Mask:
     """Find the remote (normal) myocardium of a slice: the 60-degree sector of the wall that is darkest on average.
 
     The sector turns about the centroid of the cavity (of the wall, where the cavity is empty) in steps of one degree.
@@ -122,25 +118,25 @@ def remote_region(image: Image, wall: Mask, cavity: Mask) -> Mask:
     return region
 
 
-def _sector_sums(by_degree: NDArray[np.float64]) -> NDArray[np.float64]:
+def _sector_sums(by_degree: Vector) -> Vector:
     """Sum [360] values over the sector of `SECTOR_DEGREES` degrees that starts at each degree, around the circle."""
     running = np.concatenate([[0.0], np.cumsum(np.concatenate([by_degree, by_degree[: SECTOR_DEGREES - 1]]))])
-    sums: NDArray[np.float64] = running[SECTOR_DEGREES:] - running[:-SECTOR_DEGREES]
+    sums: Vector = running[SECTOR_DEGREES:] - running[:-SECTOR_DEGREES]
     return sums
 
 
-def _above_remote(deviations: int, image: Image, wall: Mask, cavity: Mask) -> float:
+def _above_remote(deviations: int, image: Pixels, wall: Mask, cavity: Mask) -> float:
     """Mean + n standard deviations (N - 1 in the denominator) of the remote region."""
     remote = image[remote_region(image, wall, cavity)].astype(np.float64)
     return float(remote.mean() + deviations * remote.std(ddof=1))
 
 
-def _half_maximum(image: Image, wall: Mask, cavity: Mask) -> float:
+def _half_maximum(image: Pixels, wall: Mask, cavity: Mask) -> float:
     """Half of the brightest pixel of the wall."""
     return float(image[wall].max()) / 2
 
 
-def _otsu(image: Image, wall: Mask, cavity: Mask) -> float:
+def _otsu(image: Pixels, wall: Mask, cavity: Mask) -> float:
     """Otsu's threshold of the wall's pixels; a bin an intensity for integers, 256 bins for floats."""
     return float(threshold_otsu(image[wall]))
 
@@ -173,7 +169,7 @@ METHODS["otsu"] = ClassicalMethod(
 )
 
 
-def _check_arrays(image: Image, wall: Mask, cavity: Mask) -> None:
+def _check_arrays(image: Pixels, wall: Mask, cavity: Mask) -> None:
     """Raise ValueError unless the three fit each other and no pixel of the wall is infinite."""
     if image.ndim != 2:
         raise ValueError(f"image must have shape [H, W], got {image.shape}")

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Matrix
 from lge_sweep.quantify.agreement import Agreement, agreement, complete_pairs
 from lge_sweep.report import style
 from lge_sweep.report.clinical_tables import QUANTITIES, Quantity
@@ -44,7 +43,7 @@ def figure_bland_altman(title: str, frame: pd.DataFrame, quantities: Mapping[str
     return figure
 
 
-def _draw_panel(ax: Axes, both: NDArray[np.float64], found: Agreement, quantity: Quantity) -> None:
+def _draw_panel(ax: Axes, both: Matrix, found: Agreement, quantity: Quantity) -> None:
     """Draw one quantity; `both` is [n, 2], predicted and true."""
     style.style_axes(ax, grid="none")
     heading = f"{quantity.title}\n{found.cases} cases" + (f", {found.missing} without a value" if found.missing else "")

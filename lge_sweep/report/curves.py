@@ -11,8 +11,8 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Vector
 from lge_sweep.report import style
 from lge_sweep.report.tables import BestValidation, CellTables, best_validation, diverged, loss_curve, moving_mean
 
@@ -70,7 +70,7 @@ def loss_limits(histories: Sequence[pd.DataFrame]) -> tuple[float, float, bool]:
     return limits_of([*lines, *(loss_curve(history, "val_loss").loss for history in histories)])
 
 
-def limits_of(lines: Sequence[NDArray[np.float64]], span: float = 50) -> tuple[float, float, bool]:
+def limits_of(lines: Sequence[Vector], span: float = 50) -> tuple[float, float, bool]:
     """Limits that hold all finite values, as `loss_limits`; logarithmic from a factor of `span` on."""
     values = np.concatenate([*lines, np.empty(0)])
     if len(values) == 0:

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Mask, Matrix, Vector
 from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, best_cells, by_class, foreground
 
@@ -63,7 +63,7 @@ def figure_dice_boxplot(
     return figure
 
 
-def _draw_box(ax: Axes, row: int, dice: NDArray[np.float64], name: str, strong: bool) -> None:
+def _draw_box(ax: Axes, row: int, dice: Vector, name: str, strong: bool) -> None:
     """Draw one box with its images, and the number of them; or n/a where there is none."""
     if len(dice) == 0:
         ax.text(0.5, row, "n/a (no image has it)", ha="center", va="center", fontsize=style.SMALL, color=style.INK)
@@ -94,7 +94,7 @@ def heat_rows(cells: Sequence[CellTables]) -> pd.Series:
     return cases.sort_values(key=lambda values: values.map(order), kind="stable")
 
 
-def heat_values(cells: Sequence[CellTables], cases: pd.Series, name: str) -> NDArray[np.float64]:
+def heat_values(cells: Sequence[CellTables], cases: pd.Series, name: str) -> Matrix:
     """One class's Dice [images, cells], in the order of `cases`; NaN where there is none."""
     columns = [by_class(cell.per_image, [name])[name].reindex(cases.index) for cell in cells]
     return np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
@@ -160,7 +160,7 @@ def _label_columns(ax: Axes, cells: Sequence[CellTables], best: Sequence[str], u
     style.mark_labels(ax.get_xticklabels(), cells, best)
 
 
-def _draw_heat(ax: Axes, dice: NDArray[np.float64], done: NDArray[np.bool_]) -> AxesImage:
+def _draw_heat(ax: Axes, dice: Matrix, done: Mask) -> AxesImage:
     """Paint the values [images, cells] from 0 to 1; grey where there is none, white where the cell did not run."""
     style.style_axes(ax, grid="none")
     scale = colormaps["viridis"].with_extremes(bad=style.ABSENT)
@@ -174,7 +174,7 @@ def _draw_heat(ax: Axes, dice: NDArray[np.float64], done: NDArray[np.bool_]) -> 
     return picture
 
 
-def _write_values(ax: Axes, dice: NDArray[np.float64]) -> None:
+def _write_values(ax: Axes, dice: Matrix) -> None:
     """Write each value into its field, light on dark colours and dark on light ones."""
     for (row, column), value in np.ndenumerate(dice):
         if np.isfinite(value):

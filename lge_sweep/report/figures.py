@@ -6,10 +6,9 @@ To add one, write a function that draws it in a module beside this one, and an e
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels8
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves
 from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap
@@ -34,9 +33,9 @@ class CellImages:
     """
 
     tables: CellTables
-    images: NDArray[np.uint8]
-    truth: NDArray[np.uint8]
-    prediction: NDArray[np.uint8]
+    images: Pixels8
+    truth: LabelImage
+    prediction: LabelImage
     classes: Sequence[str]
 
 

@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels8
 from lge_sweep.labels import Label
 from lge_sweep.report import style
 from lge_sweep.report.final_tables import AGGREGATE_TITLES
@@ -54,9 +53,9 @@ def pick_qualitative(per_image: pd.DataFrame) -> list[QualitativeImage]:
 def figure_qualitative(
     title: str,
     per_image: pd.DataFrame,
-    images: NDArray[np.uint8],
-    truth: NDArray[np.uint8],
-    prediction: NDArray[np.uint8],
+    images: Pixels8,
+    truth: LabelImage,
+    prediction: LabelImage,
     classes: Sequence[str],
 ) -> Figure:
     """Draw Table VIII: a row an image of `pick_qualitative`, with its truth and the prediction.

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels8
 from lge_sweep.labels import Label
 from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, by_class, foreground, pick_slices
@@ -21,7 +21,7 @@ OUTLINES = [label.title for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR
 COLUMNS = ("image", "truth", "prediction")
 
 
-def zoom_box(labels: Sequence[NDArray[np.uint8]]) -> tuple[int, int, int]:
+def zoom_box(labels: Sequence[LabelImage]) -> tuple[int, int, int]:
     """The square that holds every labelled pixel with a margin; at least 40 % of the image, and inside it.
 
     Args:
@@ -42,7 +42,7 @@ def zoom_box(labels: Sequence[NDArray[np.uint8]]) -> tuple[int, int, int]:
     return top, left, side
 
 
-def draw_contours(ax: Axes, labels: NDArray[np.uint8], classes: Sequence[str]) -> None:
+def draw_contours(ax: Axes, labels: LabelImage, classes: Sequence[str]) -> None:
     """Outline each foreground class of a label image [H, W] in its colour; the image's edge closes an outline.
 
     Where two classes touch one line hides the other: the cavity's that of the myocardium, the scar's both.
@@ -61,9 +61,9 @@ def draw_contours(ax: Axes, labels: NDArray[np.uint8], classes: Sequence[str]) -
 
 def figure_overlays(
     cell: CellTables,
-    images: NDArray[np.uint8],
-    truth: NDArray[np.uint8],
-    prediction: NDArray[np.uint8],
+    images: Pixels8,
+    truth: LabelImage,
+    prediction: LabelImage,
     classes: Sequence[str],
 ) -> Figure:
     """Three columns (image, truth, prediction), a row each for the best, the median and the worst slice.
@@ -132,8 +132,8 @@ def dice_text(dice: Mapping[str, float], classes: Sequence[str]) -> str:
 
 def draw_row(
     row: Sequence[Axes],
-    image: NDArray[np.uint8],
-    labels: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    image: Pixels8,
+    labels: tuple[LabelImage, LabelImage],
     classes: Sequence[str],
 ) -> None:
     """Draw one slice into three axes: the whole image, then enlarged the true and the predicted contours.

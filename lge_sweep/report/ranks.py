@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Matrix
 from lge_sweep.report import style
 from lge_sweep.report.tables import RankLine
 from lge_sweep.scoring.uncertainty import chance
@@ -33,7 +33,7 @@ def is_best(line: RankLine, best: Sequence[str]) -> bool:
     return any(name == line.name or name.startswith(f"{line.name}-seed") for name in best)
 
 
-def rank_values(lines: Sequence[RankLine]) -> NDArray[np.float64]:
+def rank_values(lines: Sequence[RankLine]) -> Matrix:
     """Probability of each rank [cells, ranks], 1 first; NaN for cells that are not ranked."""
     most = max((len(line.ranks) for line in lines), default=0)
     values = np.full((len(lines), max(1, most)), np.nan)

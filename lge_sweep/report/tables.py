@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Vector
 from lge_sweep.labels import METRICS, Label
 from lge_sweep.metrics import aggregate
 
@@ -76,8 +76,8 @@ class RankLine:
 class Curve(NamedTuple):
     """Points of a line: iterations and the loss there, finite values only."""
 
-    step: NDArray[np.float64]
-    loss: NDArray[np.float64]
+    step: Vector
+    loss: Vector
 
 
 class BestValidation(NamedTuple):
@@ -110,7 +110,7 @@ def diverged(history: pd.DataFrame) -> int:
     return 0 if history.empty else len(history) - len(loss_curve(history, "train_loss").step)
 
 
-def moving_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+def moving_mean(values: Vector, window: int) -> Vector:
     """Centred moving mean; near the ends it averages over the values there are.
 
     Args:
@@ -124,7 +124,7 @@ def moving_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]
         return values
     total = np.convolve(values, np.ones(window), mode="full")
     count = np.convolve(np.ones(len(values)), np.ones(window), mode="full")
-    middle: NDArray[np.float64] = (total / count)[window // 2 : window // 2 + len(values)]
+    middle: Vector = (total / count)[window // 2 : window // 2 + len(values)]
     return middle
 
 

@@ -13,8 +13,8 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Vector
 from lge_sweep.report import style
 from lge_sweep.report.distribution import NO_CELL
 from lge_sweep.report.tables import CellTables, best_cells, by_class, foreground
@@ -76,7 +76,7 @@ def figure_dice_violin(
     return figure
 
 
-def _draw(ax: Axes, row: int, dice: NDArray[np.float64], name: str, strong: bool) -> None:
+def _draw(ax: Axes, row: int, dice: Vector, name: str, strong: bool) -> None:
     """Draw one violin with its box, and the number of images."""
     red, green, blue, _ = to_rgba(style.class_colour(name))
     if len(dice) < MIN_VIOLIN_VALUES or np.ptp(dice) == 0:

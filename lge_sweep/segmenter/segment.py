@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lge_sweep.arrays import CaseNumbers
 from lge_sweep.config.segmenter import Frame, Options
 from lge_sweep.data.crop import CropBox, crop_image, crop_mask, find_crop_box, uncrop_labels
 from lge_sweep.data.inputs import network_inputs
@@ -91,7 +92,7 @@ class TwoStageSegmenter:
             np.asarray(guidance.any(axis=(1, 2))),
         )
 
-    def find_cavity(self, images: Sequence[Pixels], cases: NDArray[np.integer]) -> Mask:
+    def find_cavity(self, images: Sequence[Pixels], cases: CaseNumbers) -> Mask:
         """Run stage 1: N slices -> cavity [N, S, S] as the network finds it, not refined.
 
         Args:
@@ -126,7 +127,7 @@ class TwoStageSegmenter:
         size = self.frame.size
         crops = np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)])
         masks = np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)])
-        found = self._classes(network_inputs(crops, np.arange(len(crops)), 2, masks), 2)
+        found = self._classes(network_inputs(crops, np.arange(len(crops), dtype=np.int32), 2, masks), 2)
         return np.stack([uncrop_labels(labels, box, size) for labels, box in zip(found, boxes, strict=True)])
 
     def _classes(self, inputs: Pixels, stage: int) -> Pixels:
