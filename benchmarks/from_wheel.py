@@ -32,7 +32,8 @@ def main() -> None:
         _do([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(CHECKOUT)], place)
         (wheel,) = place.glob("*.whl")
         print(f"{wheel.name}: {wheel.stat().st_size >> 10} KiB", flush=True)
-        _do([str(python), "-m", "pip", "install", "--quiet", "-c", str(CHECKOUT / "constraints.txt"), str(wheel)], place)
+        pinned = str(CHECKOUT / "constraints.txt")
+        _do([str(python), "-m", "pip", "install", "--quiet", "-c", pinned, str(wheel)], place)
         for command in COMMANDS:
             _do([str(python.with_name("lge-sweep")), *command], place)
 
