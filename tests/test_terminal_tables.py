@@ -67,7 +67,7 @@ def comparison(console: Terminal) -> None:
 
 def pipelines(console: Terminal) -> None:
     dice = {"dice": {"cavity": 0.9123, "myocardium": 0.8123, "scar": 0.7123}}
-    summary = SimpleNamespace(image_mean=dice, pooled=dice, positive=dice)
+    summary = SimpleNamespace(image_mean=dice, pooled=dice, present_only=dice)
     names = ("two-stage", *NAMES)
     compared = SimpleNamespace(
         subset="val", failed={}, summaries=dict.fromkeys(names, summary), meanings=dict.fromkeys(names, "what it is"),
