@@ -421,11 +421,11 @@ def test_no_answer(archive: FakeArchive, predict: Callable[..., Result], monkeyp
     assert "no answer for 60 s" in predict().output
 
 
-@pytest.mark.parametrize("limit", ["LIST_BYTES", "FILE_BYTES"])
+@pytest.mark.parametrize("limit", ["MAX_LIST_BYTES", "MAX_FILE_BYTES"])
 def test_answers_that_are_too_large(
     archive: FakeArchive, predict: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(connection, limit, 100 if limit == "LIST_BYTES" else 100 - connection.MI)
+    monkeypatch.setattr(connection, limit, 100 if limit == "MAX_LIST_BYTES" else 100 - connection.MIB)
     done = predict()
     assert done.exit_code == 2
     assert f"study {STUDY}" in done.output

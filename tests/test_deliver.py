@@ -37,7 +37,7 @@ from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.dicom_header import quiet_pydicom
 from lge_sweep.ingest.exams import read_exams
-from lge_sweep.ingest.nifti import read_grid
+from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import COLOURS, Label
@@ -189,8 +189,8 @@ def test_every_format_says_what_the_labels_say(
 
 def test_the_real_exam_keeps_its_volume_in_every_format(real_data: Path, tmp_path: Path) -> None:
     case = real_data / "emidec_nifti" / "Case_P100"
-    original = read_grid(case / "Images" / "Case_P100.nii.gz")
-    truth = read_grid(case / "Contours" / "Case_P100.nii.gz").array.astype(np.uint8)
+    original = read_nifti_grid(case / "Images" / "Case_P100.nii.gz")
+    truth = read_nifti_grid(case / "Contours" / "Case_P100.nii.gz").array.astype(np.uint8)
     labels = np.array([0, 1, 2, 3, 3], dtype=np.uint8)[truth]
     exam = exam_of(tmp_path, original.array.astype(np.uint16), original.spacing_mm)
     assert np.array_equal(exam.pixels, original.array)
@@ -513,7 +513,7 @@ def test_nifti_lies_on_the_very_grid_of_its_source(
     for field in ("pixdim", "sform_code", "qform_code", "xyzt_units"):
         assert np.array_equal(written.header[field], source.header[field]), field
     assert bytes(written.header["descrip"].item()) == b"Research use only; not for diagnosis"
-    assert np.array_equal(read_grid(delivery.files[0]).array, labels)
+    assert np.array_equal(read_nifti_grid(delivery.files[0]).array, labels)
 
 
 def test_nifti_of_an_exam_without_a_place(tmp_path: Path) -> None:

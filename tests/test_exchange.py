@@ -27,7 +27,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.nifti_write import POSITION_UNKNOWN, SHEARED_STACK, SPACING_UNKNOWN, grid_notes, nifti_on_grid
-from lge_sweep.ingest.nnunet import POSITION_UNKNOWN as TOLD_UNPLACED
+from lge_sweep.ingest.nnunet import POSITION_NOT_STORED as TOLD_UNPLACED
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.phantom_files import write_phantom
 from lge_sweep.ingest.volume import slice_ids

@@ -36,7 +36,7 @@ from lge_sweep.ingest.dicom_pixels import (
 from lge_sweep.ingest.dicom_stored import UNUSED_BITS_SET
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.limits import intensity_problem
-from lge_sweep.ingest.nifti import read_grid
+from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.quantify.describe import describe
@@ -626,4 +626,4 @@ def test_nifti_slopes_are_applied_and_display_ranges_are_not(
         path = tmp_path / "a.nii.gz"
         path.write_bytes(gzip.compress(bytes(content)))
     applied = stored * slope + inter if slope == 2.0 else stored
-    assert np.array_equal(np.sort(read_grid(path).array, None), np.sort(applied, None))
+    assert np.array_equal(np.sort(read_nifti_grid(path).array, None), np.sort(applied, None))
