@@ -21,7 +21,7 @@ from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
-from lge_sweep.data.inputs import network_inputs
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_labels
@@ -232,7 +232,7 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
     eight_bit = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
     assert eight_bit[0].shape != (64, 64)
     segmenter.find_wall(eight_bit, whole.refined[rows], [None] * len(rows))
-    expected = network_inputs(crops.images[rows], crops.cases[rows], 2, crops.refined[rows])
+    expected = network_inputs(crops.images[rows], channel_rows(crops.cases[rows]), 2, crops.refined[rows])
     np.testing.assert_array_equal(np.concatenate(inputs), expected)
 
 

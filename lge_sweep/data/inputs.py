@@ -47,12 +47,12 @@ def network_input(channels: Pixels8, refined: Mask, stage: int) -> Pixels8:
     return composite(channels[1], refined) if stage == 2 else channels
 
 
-def network_inputs(images: Pixels8, cases: CaseNumbers, stage: int, refined: Mask | None = None) -> Pixels8:
+def network_inputs(images: Pixels8, channels: SliceIndices, stage: int, refined: Mask | None = None) -> Pixels8:
     """Return what a stage's network sees of slices.
 
     Args:
         images: [N, S, S], intensities.
-        cases: [N], number of each slice's case, as for `channel_rows`.
+        channels: [N, 3], which of them each slice's channels show, as `channel_rows` returns it.
         stage: 1, 2 or `SINGLE_STAGE`.
         refined: [N, S, S], their refined cavities; needed in stage 2 alone.
 
@@ -60,5 +60,4 @@ def network_inputs(images: Pixels8, cases: CaseNumbers, stage: int, refined: Mas
         [N, 3, S, S].
     """
     masks = np.zeros(images.shape, dtype=np.bool_) if refined is None else refined
-    rows = channel_rows(cases)
-    return np.stack([network_input(images[shown], mask, stage) for shown, mask in zip(rows, masks, strict=True)])
+    return np.stack([network_input(images[rows], mask, stage) for rows, mask in zip(channels, masks, strict=True)])

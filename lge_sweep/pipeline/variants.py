@@ -11,7 +11,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
-from lge_sweep.data.inputs import network_inputs
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.engine.train import best_network
@@ -200,7 +200,7 @@ class EvaluatedSubset:
             labelled[name] = Labelled(variant.meaning, labels)
         if single:
             say(SINGLE_NETWORK, len(variants), total)
-            inputs = network_inputs(self.images, self._cases, SINGLE_STAGE)
+            inputs = network_inputs(self.images, channel_rows(self._cases), SINGLE_STAGE)
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE_STAGE)
             labels = without_padding(labels, self._padding)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lge_sweep.arrays import CaseNumbers
 from lge_sweep.config.segmenter import Frame, Options
 from lge_sweep.data.crop import CropBox, crop_image, crop_mask, find_crop_box, uncrop_labels
-from lge_sweep.data.inputs import network_inputs
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
@@ -100,7 +100,7 @@ class TwoStageSegmenter:
             cases: [N], number of each slice's case; the slices of a case lie together, in their order.
         """
         frames = np.stack([resize_image(image, self.frame.size, self.frame.size) for image in images])
-        found: Mask = self._classes(network_inputs(frames, cases, 1), 1) == Label.CAVITY
+        found: Mask = self._classes(network_inputs(frames, channel_rows(cases), 1), 1) == Label.CAVITY
         return found
 
     def find_wall(self, images: Sequence[Pixels], cavity: Mask, pixel_mm: Sequence[PixelSize | None]) -> Pixels:
@@ -126,8 +126,9 @@ class TwoStageSegmenter:
         guidance = cavity if self.options.guided else np.zeros_like(cavity)
         size = self.frame.size
         crops = np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)])
+        alone = channel_rows(np.arange(len(crops), dtype=np.int32))
         masks = np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)])
-        found = self._classes(network_inputs(crops, np.arange(len(crops), dtype=np.int32), 2, masks), 2)
+        found = self._classes(network_inputs(crops, alone, 2, masks), 2)
         return np.stack([uncrop_labels(labels, box, size) for labels, box in zip(found, boxes, strict=True)])
 
     def _classes(self, inputs: Pixels, stage: int) -> Pixels:
