@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lge_sweep.arrays import CaseNumbers
 from lge_sweep.config import Cell
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.segmenter import Options
@@ -153,7 +154,7 @@ class EvaluatedSubset:
         arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(subset)
         self.two_stage, self.name = two_stage, subset
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
-        self._cases = arrays.cases[rows]
+        self._cases: CaseNumbers = arrays.cases[rows]
         self._pixel_mm = pixel_sizes(two_stage.fits.manifest.iloc[rows])
         self._native = [two_stage.images[row] for row in rows]
         self._native_truth = [two_stage.labels[row] for row in rows]
