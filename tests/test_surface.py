@@ -47,8 +47,8 @@ def test_distances_agree_with_monai_on_pixels_that_are_not_square(seed: int) -> 
     )
     got = surface_scores(prediction, truth, 3, spacing=spacing, tolerance=tolerance)
     for name, ours, theirs in zip(got._fields, got, want, strict=True):
-        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-6, err_msg=name)  # MONAI's are float32
-    assert 0 < got.nsd.min() < got.nsd.max() < 1
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=1e-5, err_msg=name)  # MONAI's are float32
+    assert len(np.unique(got.nsd)) > 5
 
 
 def test_a_bar_that_is_drawn_too_long_by_hand() -> None:
