@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from lge_sweep.errors import ConfigError
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.scoring import RULES, global_metrics, score
 from lge_sweep.scoring.bootstrap import case_sums, coverage
@@ -35,7 +35,7 @@ CLASSES = ("background", "myocardium", "scar")
 def table(values: dict[str, Sequence[Sequence[float]]], classes: Sequence[str] = CLASSES) -> pd.DataFrame:
     """Case -> images -> value of each class, the same for all six metrics."""
     rows = [
-        {"image": f"{case}-{number}", "case": case, "class": name, **dict.fromkeys(METRICS, value)}
+        {"image": f"{case}-{number}", "case": case, "class": name, **dict.fromkeys(SCORED, value)}
         for case, images in values.items()
         for number, image in enumerate(images)
         for name, value in zip(classes, image, strict=True)
@@ -53,8 +53,8 @@ def noisy(seed: int, cases: int = 12, shift: float = 0.0, scarless: int = 4) -> 
     random = np.random.default_rng(seed)
     counts = np.random.default_rng(7).integers(1, 5, size=cases)
     found = table({f"c{case:02}": [[0.9, 0.5, 0.2]] * int(counts[case]) for case in range(cases)})
-    noise = random.normal(shift, 0.05, size=(len(found), len(METRICS)))
-    found[list(METRICS)] += noise + 0.1 * random.normal(size=cases)[found["case"].str[1:].astype(int), None]
+    noise = random.normal(shift, 0.05, size=(len(found), len(SCORED)))
+    found[list(SCORED)] += noise + 0.1 * random.normal(size=cases)[found["case"].str[1:].astype(int), None]
     without = (found["class"] == "scar") & (found["case"].str[1:].astype(int) >= cases - scarless)
     found.loc[without, ["dice", "iou", "f1", "bf", "sensitivity"]] = np.nan
     return found
@@ -62,8 +62,8 @@ def noisy(seed: int, cases: int = 12, shift: float = 0.0, scarless: int = 4) -> 
 
 def direct(found: pd.DataFrame, rule: str, emphasis: dict[str, float] | None = None) -> float:
     """The score as selection has it: image means by class, global metrics, score."""
-    means = found.groupby("class", sort=False)[list(METRICS)].mean()
-    by_class = {m: {c: None if np.isnan(v) else float(v) for c, v in means[m].items()} for m in METRICS}
+    means = found.groupby("class", sort=False)[list(SCORED)].mean()
+    by_class = {m: {c: None if np.isnan(v) else float(v) for c, v in means[m].items()} for m in SCORED}
     return score(global_metrics(by_class, emphasis), rule).value
 
 
@@ -94,14 +94,14 @@ def test_the_score_agrees_with_evaluate_and_aggregate() -> None:
     assert result.standings[0].score == pytest.approx(expected, abs=1e-12)
     assert (result.cases, result.images) == (3, 6)
     spread = over_classes(wide(measured)).std(ddof=1)
-    assert {metric: pytest.approx(spread[metric]) for metric in METRICS} == {
-        metric: aggregate(measured).std[metric] for metric in METRICS
+    assert {metric: pytest.approx(spread[metric]) for metric in SCORED} == {
+        metric: aggregate(measured).std[metric] for metric in SCORED
     }
 
 
 def _without_global(measured: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     means = aggregate(measured).image_mean
-    return {metric: {name: means[metric][name] for name in CLASSES} for metric in METRICS}
+    return {metric: {name: means[metric][name] for name in CLASSES} for metric in SCORED}
 
 
 def test_every_possible_resample_of_three_cases_is_scored_as_its_images_are() -> None:
@@ -140,9 +140,9 @@ def test_the_intervals_agree_with_scipys_bootstrap_over_cases() -> None:
     a, b = noisy(1, cases=15, scarless=0), noisy(2, cases=15, shift=0.03, scarless=0)
     names = sorted(a["case"].unique())
     groups = [dict(list(found.groupby("case"))) for found in (a, b)]
-    sums = [np.array([g[c].groupby("class", sort=False)[list(METRICS)].sum() for c in names]) for g in groups]
+    sums = [np.array([g[c].groupby("class", sort=False)[list(SCORED)].sum() for c in names]) for g in groups]
     sizes = np.array([len(groups[0][case]) / 3 for case in names])
-    weights = np.array([RULES["weighted"][metric] for metric in METRICS])
+    weights = np.array([RULES["weighted"][metric] for metric in SCORED])
 
     def statistic(which: Callable[[list[np.ndarray]], np.ndarray]) -> Callable[[np.ndarray], float]:
         def of(places: np.ndarray) -> float:
@@ -440,8 +440,8 @@ def test_the_winner_is_tested_against_each_other_with_holm_within_each_metric() 
     tables = {name: per_case(over_classes(wide(simple(*row)))) for name, row in values.items()}
     tables["c"].loc["c03":"c04", "bf"] = np.nan
     found = compare_with_others("a", tables)
-    assert [(entry.metric, entry.other) for entry in found] == [(m, o) for m in METRICS for o in "bcd"]
-    for metric in METRICS:
+    assert [(entry.metric, entry.other) for entry in found] == [(m, o) for m in SCORED for o in "bcd"]
+    for metric in SCORED:
         entries = [entry for entry in found if entry.metric == metric]
         kept = {
             other: [i for i in range(8) if not (metric == "bf" and other == "c" and i in (3, 4))] for other in "bcd"
@@ -466,7 +466,7 @@ def test_friedman_is_scipys_over_the_complete_cases() -> None:
     tables["b"].loc["c07", "bf"] = np.nan
     tables["d"].loc["c00":"c06", "iou"] = np.nan
     found = {test.metric: test for test in friedman(tables)}
-    assert set(found) == set(METRICS) - {"iou"}  # one complete case is not enough
+    assert set(found) == set(SCORED) - {"iou"}  # one complete case is not enough
     for metric, cases in (("dice", 8), ("bf", 7)):
         expected = stats.friedmanchisquare(*(row[:cases] for row in hand_made().values()))
         assert (found[metric].statistic, found[metric].p) == pytest.approx((expected.statistic, expected.pvalue))
@@ -479,7 +479,7 @@ def test_compare_reports_every_metric_and_class_per_image_and_per_case() -> None
     a = table({"c1": [[0.9, 0.5, 0.1], [0.8, 0.4, nan]], "c2": [[0.7, 0.6, nan]]})
     b = table({"c1": [[0.6, 0.5, 0.1], [0.9, 0.2, nan]], "c2": [[0.1, 0.6, 0.2]]}).sample(frac=1, random_state=1)
     found = {(entry.unit, entry.metric): entry for entry in compare_tables(a, b)}
-    columns = [*METRICS, "dice/background", "dice/myocardium", "dice/scar"]
+    columns = [*SCORED, "dice/background", "dice/myocardium", "dice/scar"]
     assert list(found) == [(unit, metric) for unit in ("image", "case") for metric in columns]
     dice = found["image", "dice"]
     assert (dice.pairs, dice.better, dice.worse) == (3, 3, 0)

@@ -5,10 +5,15 @@ import warnings
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from lge_sweep.metrics.surface import SurfaceScores, surface_scores
+from lge_sweep.config.schema import MetricsConfig
+from lge_sweep.data import frame_spacing
+from lge_sweep.errors import ConfigError
+from lge_sweep.metrics import METRICS, aggregate, evaluate
+from lge_sweep.metrics.surface import NSD_TOLERANCE, SurfaceScores, surface_scores
 
 Labels = NDArray[np.integer[Any]]
 
@@ -107,3 +112,60 @@ def test_a_class_that_is_nowhere_has_no_value_and_no_warning() -> None:
         got = surface_scores(labels, labels, 2, spacing=np.ones((1, 2)), tolerance=2.0)
     assert all(np.isnan(scores[0, 1]) for scores in got)
     assert [scores[0, 0] for scores in got] == [0, 0, 1]
+
+
+# ------------------------------------------------------------------------------------------------- in the table
+
+
+def test_mm_where_the_spacing_is_known_and_pixels_where_it_is_not_are_never_mixed() -> None:
+    truth, prediction = np.zeros((2, 2, 9, 9), dtype=np.uint8)
+    truth[:, 2, 2] = prediction[:, 4, 2] = 1
+    spacing = [(1.5, 0.5), (np.nan, np.nan)]
+    table = evaluate(prediction, truth, ("background", "cavity"), spacing=spacing, nsd_tolerance=3)
+    known, unknown = (table[(table["class"] == "cavity") & (table["image"] == image)].iloc[0] for image in (0, 1))
+    assert (known["hd95_mm"], known["assd_mm"], known["nsd"]) == (3, 3, 1)
+    assert known[["hd95_px", "assd_px"]].isna().all()
+    assert (unknown["hd95_px"], unknown["assd_px"]) == (2, 2)
+    assert unknown[["hd95_mm", "assd_mm", "nsd"]].isna().all()
+    means = aggregate(table).image_mean
+    assert (means["hd95_mm"]["cavity"], means["hd95_px"]["cavity"]) == (3, 2)
+
+
+@pytest.mark.parametrize(("empty", "nsd"), [("nan", math.nan), ("zero", 0.0), ("one", 1.0)])
+def test_the_empty_policy_is_about_nsd_and_not_about_distances(empty: str, nsd: float) -> None:
+    nothing = np.zeros((1, 4, 4), dtype=np.uint8)
+    table = evaluate(nothing, nothing, ("background", "cavity"), spacing=[(1, 1)], empty=empty)
+    assert table["nsd"].tolist() == pytest.approx([1.0, nsd], nan_ok=True)
+    assert table["hd95_mm"].tolist() == pytest.approx([0.0, math.nan], nan_ok=True)
+
+
+def test_a_spacing_or_a_tolerance_that_cannot_be_is_refused() -> None:
+    labels = np.zeros((2, 4, 4), dtype=np.uint8)
+    for spacing in ([(1, 1)], [(1, 0), (1, 1)], [(1, np.inf), (1, 1)]):
+        with pytest.raises(ValueError, match=r"two numbers above 0 \(or NaN\) for each of 2 images"):
+            evaluate(labels, labels, ("background",), spacing=spacing)
+    with pytest.raises(ConfigError, match="nsd_tolerance must be a number of mm >= 0, got -1"):
+        evaluate(labels, labels, ("background",), nsd_tolerance=-1)
+    assert MetricsConfig().nsd_tolerance_mm == NSD_TOLERANCE
+
+
+def test_the_spacing_of_a_resized_slice_is_that_of_its_own_rows_and_columns() -> None:
+    manifest = pd.DataFrame(
+        {"height": [200, 160], "width": [160, 160], "spacing_row_mm": [1.5, np.nan], "spacing_column_mm": [1.2, 1.0]}
+    )
+    got = frame_spacing(manifest, 320)
+    np.testing.assert_allclose(got[0], [1.5 * 200 / 320, 1.2 * 160 / 320])
+    assert np.isnan(got[1, 0])
+
+
+def test_the_rows_of_the_table_of_metrics_say_what_their_values_are() -> None:
+    prediction, truth = blobs(3)
+    table = evaluate(prediction, truth, ("a", "b", "c"), spacing=[(1.4, 1.4)] * 4 + [(np.nan, np.nan)])
+    same = evaluate(truth, truth, ("a", "b", "c"), spacing=[(1.4, 1.4)] * 4 + [(np.nan, np.nan)])
+    assert list(table.columns[7:]) == list(METRICS)
+    for name, metric in METRICS.items():
+        assert table[name].dropna().between(0, metric.high).all()
+        best = 1 if metric.higher_is_better else 0
+        assert (same[name].dropna() == best).all()
+        assert name.endswith(f"_{metric.unit}") == bool(metric.unit)
+        assert table[name].notna().sum() == {"any": 15, "known": 12, "unknown": 3}[metric.spacing]

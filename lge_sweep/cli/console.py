@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 from lge_sweep.scoring import Ranked, Score, Selection
 from lge_sweep.terminal import TaskText, Terminal, styled
 from lge_sweep.terminal_table import Cell, Column, print_table
@@ -70,7 +70,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
         selection: the outcome.
         names: cell name -> the name to print.
     """
-    _print_ranking(console, title, selection, names, ("foreground", *METRICS))
+    _print_ranking(console, title, selection, names, ("foreground", *SCORED))
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
     console.print(f"Scored on the {selection.subset} subset ({how}; foreground: without background).", soft_wrap=True)

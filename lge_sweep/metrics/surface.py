@@ -36,6 +36,10 @@ from lge_sweep.metrics.boundary import perimeter
 PERCENTILE = 95
 """Share of a boundary, in percent, that lies within hd95 of the other one."""
 
+NSD_TOLERANCE = 2.0
+"""Default tolerance of nsd, mm: about one pixel of an LGE exam (1.25 to 2 mm in EMIDEC), by which outlines may differ
+that nobody would draw anew."""
+
 ROUNDING = 1e-9
 """A distance that exceeds the tolerance by so small a share equals it: a product of spacings is not exact."""
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lge_sweep.errors import ConfigError
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 from lge_sweep.scoring.paired import DECIMALS, Array, class_weights
 from lge_sweep.scoring.score import global_metrics, score
 
@@ -46,7 +46,7 @@ class CaseSums:
             [B]; NaN where a class that counts lacks a metric in the resample that the whole table has.
         """
         means = resampled_means(draws, self.sums, self.counts)
-        by_class = means.reshape(len(draws), len(METRICS), len(self.weights))
+        by_class = means.reshape(len(draws), len(SCORED), len(self.weights))
         counted, present = self.weights > 0, self.shares > 0
         overall = by_class[:, :, counted] @ (self.weights[counted] / self.weights.sum())
         scores: Array = overall[:, present] @ self.shares[present]
@@ -154,7 +154,7 @@ def case_sums(spread: pd.DataFrame, rule: str, emphasis: Mapping[str, float] | N
     means = spread.mean()
     by_class = {
         metric: {name: None if np.isnan(means[metric, name]) else float(means[metric, name]) for name in classes}
-        for metric in METRICS
+        for metric in SCORED
     }
     points = score(global_metrics(by_class, emphasis), rule)
     by_case = spread.groupby(level="case")
@@ -162,7 +162,7 @@ def case_sums(spread: pd.DataFrame, rule: str, emphasis: Mapping[str, float] | N
         sums=by_case.sum().to_numpy(float),
         counts=by_case.count().to_numpy(float),
         weights=class_weights(classes, emphasis),
-        shares=np.array([points.weights.get(metric, 0.0) for metric in METRICS]),
+        shares=np.array([points.weights.get(metric, 0.0) for metric in SCORED]),
         score=points.value,
     )
 
