@@ -16,7 +16,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.labels import SCORED
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.scoring import RULES, global_metrics, score
-from lge_sweep.scoring.bootstrap import case_sums, coverage
+from lge_sweep.scoring.bootstrap import case_sums, coverage, rank_chances
 from lge_sweep.scoring.paired import (
     compare_tables,
     compare_with_others,
@@ -127,8 +127,10 @@ def test_intervals_and_chances_are_those_of_the_enumerated_distribution() -> Non
     result = assess_uncertainty(
         [Candidate("a", [simple(*a)]), Candidate("b", [simple(*b)])], "a", "mean", resamples=20000
     )
-    assert standing(result, "a").best == pytest.approx((means[0] >= means[1]).mean(), abs=0.015)
-    assert standing(result, "b").best == pytest.approx((means[0] < means[1]).mean(), abs=0.015)
+    tied = (means[0] == means[1]).mean()
+    assert tied > 0
+    assert standing(result, "a").best == pytest.approx((means[0] > means[1]).mean() + tied / 2, abs=0.015)
+    assert standing(result, "b").best == pytest.approx((means[0] < means[1]).mean() + tied / 2, abs=0.015)
     low, high = np.quantile(means[0], [0.025, 0.975], method="inverted_cdf")
     assert (standing(result, "a").low, standing(result, "a").high) == pytest.approx((low, high), abs=1e-9)
     low, high = np.quantile(means[1] - means[0], [0.025, 0.975], method="inverted_cdf")
@@ -211,15 +213,17 @@ def test_a_collapsed_candidate_has_no_chance_and_no_rank() -> None:
 def test_when_all_collapsed_all_are_ranked_and_it_is_said() -> None:
     tables = [simple(0.5, 0.6, 0.7), simple(0.1, 0.2, 0.3)]
     result = assess_uncertainty([Candidate(n, [t], ("scar",)) for n, t in zip("ab", tables, strict=True)], "a", "mean")
-    assert [entry.best for entry in result.standings] == [1.0, 0.0]
+    assert [entry.best for entry in result.standings] == [0.875, 0.125]  # what 3 cases can show
     assert result.sentence.startswith("Every configuration collapsed, so the choice is moot; a is best with")
 
 
-def test_identical_candidates_are_ranked_in_the_order_given() -> None:
+def test_identical_candidates_share_the_ranks_and_are_listed_in_the_order_given() -> None:
     found = noisy(4)
     result = assess_uncertainty([Candidate(name, [found.copy()]) for name in "bca"], "b", "weighted", resamples=300)
     assert [entry.name for entry in result.standings] == ["b", "c", "a"]
-    assert [entry.ranks for entry in result.standings] == [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    assert [entry.ranks for entry in result.standings] == [pytest.approx((1 / 3, 1 / 3, 1 / 3))] * 3
+    assert [entry.expected_rank for entry in result.standings] == [pytest.approx(2)] * 3
+    assert result.sentence == "b is best with probability .33; 2 other configurations cannot be told apart from it"
     assert len({entry.score for entry in result.standings}) == 1
     assert all(entry.alike and entry.difference_low == entry.difference_high == 0 for entry in result.standings)
     assert {comparison.p for comparison in result.comparisons} == {1.0}
@@ -234,7 +238,8 @@ def test_a_clearly_better_candidate_is_certain() -> None:
     result = assess_uncertainty(
         [Candidate("bad", [simple(*values)]), Candidate("good", [simple(*(values + 0.1 + wiggle))])], "good", "mean"
     )
-    assert [(entry.name, entry.best) for entry in result.standings] == [("good", 1.0), ("bad", 0.0)]
+    assert [entry.name for entry in result.standings] == ["good", "bad"]
+    assert [entry.best for entry in result.standings] == pytest.approx([1 - 2**-12, 2**-12])
     assert standing(result, "bad").alike is False
     assert standing(result, "bad").difference_high < 0
     assert standing(result, "good").low < standing(result, "bad").high  # only the paired interval can tell
@@ -332,6 +337,53 @@ def test_one_candidate_has_an_interval_and_nothing_to_compare() -> None:
     assert result.standings[0].low < result.standings[0].score < result.standings[0].high
     assert (result.standings[0].best, result.comparisons, result.friedman) == (1.0, (), ())
     assert result.sentence == "a is the only configuration: there is nothing to compare it with"
+
+
+@pytest.mark.parametrize(("cases", "shown"), [(2, ".75"), (3, ".88"), (5, ".97"), (6, ".98"), (7, "above .99")])
+def test_no_probability_is_above_what_so_many_cases_can_show(cases: int, shown: str) -> None:
+    # Reference: the sign test. Its smallest one-sided p, with all cases on one side, is 2^-cases.
+    least = stats.binomtest(cases, cases, alternative="greater").pvalue
+    base = np.linspace(0.3, 0.6, cases)
+    pair = [Candidate("a", [simple(*(base + 0.1 + 0.01 * base))]), Candidate("b", [simple(*base)])]
+    result = assess_uncertainty(pair, "a", "mean", resamples=400)
+    assert [entry.best for entry in result.standings] == pytest.approx([1 - least, least])
+    difference = score_difference(pair[0], pair[1], "mean", resamples=400)
+    assert difference.best == pytest.approx(1 - least)
+    tells = cases >= 6  # two-sided p below .05, as for Wilcoxon's test
+    assert bool(2 * least < 0.05) is tells
+    assert [entry.alike for entry in result.standings] == [True, not tells]
+    ending = "the other configuration can" if tells else "1 other configuration cannot"
+    assert result.sentence == (
+        f"a is best with probability {shown}; {ending} be told apart from it (from {cases} cases: no proof)"
+    )
+    note = f"{cases} cases tell no two configurations apart at 95 %: it takes 6"
+    assert (note in result.notes) is not tells
+
+
+def test_what_few_cases_cannot_show_is_spread_over_all_ranks() -> None:
+    # c is last in every resample; 1 may only be .75, so the whole is drawn towards 1/3 by w with 1 - w + w/3 = .75.
+    scores = np.array([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]])
+    w = 0.375
+    want = [[0.5 * (1 - w) + w / 3] * 2 + [w / 3]] * 2 + [[w / 3] * 2 + [0.75]]
+    np.testing.assert_allclose(rank_chances(scores, 2), want, atol=1e-12)
+    np.testing.assert_allclose(rank_chances(scores, 60), [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]], atol=1e-12)
+
+
+def test_equal_scores_share_the_ranks_that_they_take() -> None:
+    scores = np.array([[0.5, 0.5, 0.5, 0.1], [0.9, 0.5, 0.5, 0.5 + 1e-15]])  # the last: rounding noise is no lead
+    want = [[1 / 3 + 1, 1 / 3, 1 / 3, 0], *[[1 / 3, 2 / 3, 2 / 3, 1 / 3]] * 2, [0, 1 / 3, 1 / 3, 4 / 3]]
+    np.testing.assert_allclose(rank_chances(scores, 60), np.array(want) / 2, atol=1e-12)
+
+
+def test_a_tie_of_the_best_is_never_called_certain_and_no_other_is_called_better() -> None:
+    base = np.linspace(0.3, 0.6, 12)
+    worse = Candidate("c", [simple(*(base - 0.1))])
+    result = assess_uncertainty(
+        [*(Candidate(name, [simple(*base)]) for name in "ab"), worse], "b", "mean", resamples=300
+    )
+    assert [entry.best for entry in result.standings] == pytest.approx([0.5, 0.5, 0], abs=2**-11)
+    assert result.sentence == "b is best with probability .50; 1 other configuration cannot be told apart from it"
+    assert "in 300 of 300 resamples the best had equal scores and share their ranks" in result.notes
 
 
 def level_case(count: int) -> list[float]:
