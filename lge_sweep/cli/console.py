@@ -78,7 +78,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
     margin = ""
     if selection.margin is not None:
         place = "behind the top" if selection.margin < 0 else "ahead of the next"
-        margin = f", {abs(selection.margin):.4f} {place}"
+        margin = f", {abs(selection.margin):.4f} {place}" if selection.margin else ", level with the next"
     console.print(f"Selected: {chosen}{margin}.", soft_wrap=True)
     for note in selection.notes:
         console.print(f"Note: {note}.", soft_wrap=True)
