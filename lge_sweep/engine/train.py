@@ -160,7 +160,8 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
     truth = stage_target(load_arrays(task.arrays).labels[task.subsets[task.subset]], task.cell.stage)
     table = evaluate(
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
-        bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
+        spacing=task.spacing, bf_tolerance=task.metrics.bf_tolerance, nsd_tolerance=task.metrics.nsd_tolerance_mm,
+        empty=task.metrics.empty,
     )  # fmt: skip
     write_text(task.folder / PER_IMAGE, frame_text(table))
     buffer = io.BytesIO()
