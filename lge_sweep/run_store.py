@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from lge_sweep.atomic import set_aside
 from lge_sweep.errors import RunsError
@@ -369,5 +369,15 @@ def _address(variable: str, kinds: tuple[str, ...], example: str) -> str | None:
         raise RunsError(
             f"{variable}: expected an address that begins with {', '.join(kinds[:-1])} or {kinds[-1]}, such as "
             f"{example}, got '{shorten(hide_credentials(given))}'"
+        )
+    try:
+        parts = urlsplit(given)
+        sound = found["kind"] == "sqlite" or (bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise RunsError(
+            f"{variable}: the address has no host, or a port that is no number, such as {example}; in a password "
+            "write / as %2F, @ as %40, # as %23 and ? as %3F"
         )
     return given
