@@ -31,7 +31,7 @@ from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.scoring import Result, all_scores
-from lge_sweep.study.plan import load_plan
+from lge_sweep.study.plan_files import load_plan
 from lge_sweep.tracking import EXPERIMENT, Tracker, database_uri
 
 ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
