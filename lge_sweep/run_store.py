@@ -314,6 +314,11 @@ class RunStore:
         return None if self.tracking else self.root / "mlflow.db"
 
     @property
+    def is_tracked(self) -> bool:
+        """Whether there is something of MLflow's to look at, or may be, on a server."""
+        return self.database is None or self.database.is_file()
+
+    @property
     def tracking_uri(self) -> str:
         """Where MLflow keeps runs."""
         return self.tracking or sqlite_uri(str(self.root.resolve() / "mlflow.db"))

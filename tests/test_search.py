@@ -21,10 +21,10 @@ from lge_sweep.engine.cell_queue import FAILURES, SearchQueue
 from lge_sweep.engine.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import RUNS_VARIABLE
+from lge_sweep.run_store import RunStore
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan
-from lge_sweep.tracking import database_uri
 
 MODELS = "grid.model=[unet, segnet]"
 
@@ -164,7 +164,7 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     plan = load_plan(tmp_path / name)
     assert [cell.trial for cell in plan.cells] == [0, 2]
     assert not (plan.folder / "cells" / "trial0001" / "resume.ckpt").exists()
-    client = MlflowClient(tracking_uri=database_uri(tmp_path))
+    client = MlflowClient(tracking_uri=RunStore(tmp_path).tracking_uri)
     (pruned,) = client.search_runs(["1"], "tags.pruned = 'yes'")
     assert pruned.data.tags["cell"] == "trial0001"
     dashboard_answers(tmp_path)

@@ -18,6 +18,7 @@ from lge_sweep.labels import class_names
 from lge_sweep.pipeline.compare import COMPARISON, read_comparison
 from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, mean_of_all
 from lge_sweep.scoring.paired import compare_tables
 from lge_sweep.scoring.uncertainty import Candidate, chance, interval, score_difference
@@ -76,7 +77,7 @@ def select_again(
             )
         if name is not None:  # a cell stands for its configuration
             name = next((cell.configuration for cell in plan.cells if cell.name == name), name)
-        tracker = Tracker(runs)
+        tracker = Tracker(RunStore.open(runs))
         run = open_sweep(tracker, plan)
         with finishing(run):
             entries = read_sweep(runs, plan.name)
@@ -204,9 +205,9 @@ def find_sweep(sweep: str, runs: Path) -> Path:
         RunsError: there is none.
     """
     folder = next((folder for folder in (Path(sweep), runs / sweep) if (folder / SETTINGS).is_file()), None)
-    if folder is None and (runs / "mlflow.db").is_file():
+    if folder is None and RunStore.open(runs).is_tracked:
         with suppress(KeyError):
-            folder = runs / Tracker(runs).tags_of(sweep)["sweep"]
+            folder = runs / Tracker(RunStore.open(runs)).tags_of(sweep)["sweep"]
     if folder is None or not (folder / SETTINGS).is_file():
         known = [folder.name for folder in _sweeps(runs)]
         near = suggest(sweep, known) if known else "there is none yet"

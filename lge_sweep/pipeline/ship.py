@@ -16,7 +16,8 @@ from lge_sweep.pipeline.records import MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import TABLES
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, Say, shipped_name, shipped_variant, shipped_words
-from lge_sweep.segmenter.load import NAME, read_settings
+from lge_sweep.segmenter.folder import read_settings
+from lge_sweep.segmenter.load import NAME
 from lge_sweep.segmenter.save import write_segmenter
 from lge_sweep.study.files import BEST, slug
 from lge_sweep.study.plan import Plan
