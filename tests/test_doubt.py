@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -316,7 +317,7 @@ def test_one_case_gives_scores_but_no_intervals() -> None:
     assert (second.difference_low, second.alike, first.alike, result.resamples) == (None, None, True, 0)
     assert result.sentence == "a is selected, but how sure that is cannot be said: there is only 1 case"
     assert "only 1 case: no interval and no probability can be had from it" in result.notes
-    json.dumps(result.to_dict(), allow_nan=False)
+    json.dumps(asdict(result), allow_nan=False)
 
 
 def test_images_without_a_case_are_one_case() -> None:
@@ -616,7 +617,7 @@ def test_the_same_seed_gives_the_same_doubt_whatever_the_order_of_rows() -> None
     assert assess_uncertainty([Candidate("a", tables[:1]), seeds], "a", "mean", resamples=200, seed=1) != first
     again = assess_uncertainty([Candidate("a", [shuffled]), seeds], "a", "mean", resamples=200)
     assert again.standings[0].low == pytest.approx(first.standings[0].low, abs=1e-12)
-    assert json.loads(json.dumps(first.to_dict(), allow_nan=False))["standings"][0]["name"] in "ab"
+    assert json.loads(json.dumps(asdict(first), allow_nan=False))["standings"][0]["name"] in "ab"
 
 
 def test_the_difference_of_two_scores_is_that_of_their_doubt() -> None:

@@ -6,13 +6,14 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import confusion_matrix, jaccard_score, precision_recall_fscore_support
 
@@ -402,9 +403,10 @@ def test_summary_survives_json_and_csv_and_cannot_be_changed() -> None:
     prediction, truth = random_labels(1)
     table = evaluate(prediction, truth, THREE, images=[f"s{index}" for index in range(7)])
     summary = aggregate(table)
-    assert json.loads(json.dumps(summary.to_dict(), allow_nan=False)) == summary.to_dict()
+    plain = json.dumps(asdict(summary), allow_nan=False)
+    assert TypeAdapter(Summary).validate_json(plain) == summary
     again = aggregate(pd.read_csv(io.StringIO(table.to_csv(index=False))))  # cases missing, nan as empty fields
-    assert json.dumps(again.to_dict()) == json.dumps(summary.to_dict())
+    assert json.dumps(asdict(again)) == plain
     with pytest.raises(FrozenInstanceError):
         summary.global_accuracy = 1.0  # type: ignore[misc]
 

@@ -107,7 +107,7 @@ def test_the_best_two_are_selected_with_their_margin() -> None:
     assert selection.selected == ("b", "c")
     assert [entry.rank for entry in selection.ranking] == [1, 2, 3]
     assert selection.margin == pytest.approx(0.1)
-    assert selection.to_dict()["weights"]["dice"] == pytest.approx(1 / 6)
+    assert selection.weights["dice"] == pytest.approx(1 / 6)
 
 
 def test_a_collapsed_cell_is_not_selected_while_another_stands() -> None:

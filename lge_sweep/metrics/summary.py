@@ -5,8 +5,7 @@ recall of the class, here ``pooled["sensitivity"]`` (and its "Mean Accuracy" is 
 `global_accuracy`). Our metric called accuracy is (TP + TN) / all, which the paper does not report.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -44,10 +43,6 @@ class Summary:
     """Mean over classes of the pooled recall, TP / (TP + FN)."""
     collapsed: tuple[str, ...]
     """Foreground classes that are in the truth of some image and predicted on no image whose truth has them."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as plain dicts, lists and numbers, ready for ``json.dumps``."""
-        return {**asdict(self), "collapsed": list(self.collapsed)}
 
 
 def aggregate(table: pd.DataFrame) -> Summary:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
-from lge_sweep.config.schema import Fit, Shipped
+from lge_sweep.config.schema import Fit
 from lge_sweep.curate import check_classes
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
@@ -29,21 +29,17 @@ from lge_sweep.errors import DataError, InheritError, SelectionError
 from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
+from lge_sweep.pipeline.records import ShippedRecord
 from lge_sweep.segmenter.segment import PixelSize, seen_box
 from lge_sweep.study import Plan
-from lge_sweep.study.plan import CellInputs, PreparedData, plan_sweep, prepare_data, write_plan
-from lge_sweep.study.records import Record, read_record
+from lge_sweep.study.plan import CellInputs, CellSet, plan_sweep
+from lge_sweep.study.plan_files import write_plan
+from lge_sweep.study.prepare import PreparedData, prepare_data
+from lge_sweep.study.records import read_record
 from lge_sweep.tracking import finishing
 
 SHIPPED_RECORD = "shipped.json"
 """In the folder of the fits: which pipeline was shipped last."""
-
-
-class ShippedRecord(Record):
-    """What was shipped, and its key in the registry."""
-
-    key: str
-    shipped: Shipped
 
 
 @dataclass(frozen=True)
@@ -192,8 +188,8 @@ def plan_fits(
     notes = [f"stage 1 is {champions[1].cell.name} of {champions[1].plan.name}; stage 2 {champions[2].cell.name}"]
     notes += [f"of the selection for stage {stage}: {note}" for stage in (1, 2) for note in champions[stage].notes]
     notes += [f"stage 1 finds no cavity on {lost} training and validation slice(s): no guidance there"] * (lost > 0)
-    more = [champions[1].digest, inputs[PREDICTED].arrays.name]
-    return plan_sweep(config, data, runs, chosen, inputs, notes, more)
+    builds_on = (champions[1].digest, inputs[PREDICTED].arrays.name)
+    return plan_sweep(config, data, runs, CellSet(tuple(chosen), inputs, tuple(notes), builds_on))
 
 
 def _arrays(

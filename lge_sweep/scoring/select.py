@@ -1,8 +1,7 @@
 """Rank configurations and choose which go on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, SelectionError
@@ -88,10 +87,6 @@ class Selection:
     notes: tuple[str, ...] = field(default=())
     tied: tuple[str, ...] = ()
     override: Override | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
 
 
 def merge_seeds(name: str, repeats: Sequence[Result]) -> Result:

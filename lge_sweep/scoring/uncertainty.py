@@ -5,8 +5,7 @@ standings, one sentence and notes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -115,10 +114,6 @@ class Uncertainty:
     resamples: int
     left_out: int
     notes: tuple[str, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; a missing value is None."""
-        return asdict(self)
 
 
 def assess_uncertainty(
