@@ -2,7 +2,7 @@
 
 import itertools
 from collections import ChainMap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +34,7 @@ class Cell:
     seed: int
     variant: str = ""
     trial: int | None = None
-    drawn: tuple[tuple[str, float], ...] = ()
+    drawn: tuple[tuple[str, int | float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -75,11 +75,6 @@ class Cell:
             place = "training.loss" if name in SEARCHED else "training"
             axes += [f"{place}.{option}={number!r}" for option, number in options.items()]
         return axes
-
-    @classmethod
-    def read(cls, plain: Mapping[str, Any]) -> "Cell":
-        """Make a cell from what `dataclasses.asdict` and JSON made of one."""
-        return cls(**{**plain, "drawn": tuple((str(name), value) for name, value in plain["drawn"])})
 
 
 def cells(config: SweepConfig) -> list[Cell]:
