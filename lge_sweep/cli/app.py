@@ -3,6 +3,7 @@
 import enum
 import json
 import os
+import webbrowser
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -263,11 +264,19 @@ def ui(
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
-    from lge_sweep.paths import runs_folder
-    from lge_sweep.tracking.ui import serve
+    from lge_sweep.run_store import RunStore
+    from lge_sweep.tracking.mlflow import EXPERIMENT
+    from lge_sweep.tracking.ui import serve, server_page
 
     with reporting():
-        serve(runs_folder(runs), port, browser)
+        store = RunStore.open(runs)
+        page = server_page(store)
+        if page is None:
+            serve(store, port, browser)
+            return
+        say(f"The MLflow UI is the server's, experiment {EXPERIMENT}:", page)
+        if browser:
+            webbrowser.open(page)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,13 +16,15 @@ import pandas as pd
 from lge_sweep.arrays import LabelImage, Mask, Pixels, Pixels8
 from lge_sweep.atomic import atomic_folder, read_json
 from lge_sweep.config.data import Intensity
-from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import Label
 from lge_sweep.text import error_text
+
+if TYPE_CHECKING:
+    from lge_sweep.curate import Curated  # a registered model carries this module, and none that reads exams
 
 ARRAYS = ("images", "labels", "refined")
 DIGESTS = "digests.json"
@@ -57,7 +60,7 @@ def content_digest(manifest: pd.DataFrame) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> Path:
+def prepare(curated: "Curated", size: int, intensity: Intensity, cache: Path) -> Path:
     """Write the arrays of a data set, unless they are there already.
 
     Args:

@@ -16,7 +16,8 @@ from lge_sweep.errors import DataError, ModelError
 from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import SERIES_PATTERN, FolderLayout, read_exams
-from lge_sweep.segmenter.load import NAME, SETTINGS, find_segmenter, is_registered, load_segmenter, read_settings
+from lge_sweep.segmenter.folder import SETTINGS, read_settings
+from lge_sweep.segmenter.load import NAME, find_segmenter, is_registered, load_segmenter
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 
 
