@@ -21,7 +21,7 @@ from lge_sweep.ingest.export import (
 from lge_sweep.text import safe_file_name, shorten
 
 PairFormat = Literal["bmp", "png"]
-SPACING_LOST = "spacing is in manifest.csv only: image pairs hold none"
+_SPACING_LOST = "spacing is in manifest.csv only: image pairs hold none"
 
 
 def convert(
@@ -74,7 +74,7 @@ def convert(
     comments = DataFileHeader(
         title=f"{cases} case(s), {len(names)} slices, converted to 8-bit image pairs.",
         source=f"kind {settings.source.kind}; intensities clipped at percentiles {low:g} and {high:g} of a slice",
-        expected=f"the same slices as the source's data file gives; {SPACING_LOST}",
+        expected=f"the same slices as the source's data file gives; {_SPACING_LOST}",
     )
     with new_dataset(output, converted, comments) as folder:
         write_pairs(folder, slices, kind, masks)

@@ -31,11 +31,11 @@ from lge_sweep.split import SUBSETS, Split, split_cases
 from lge_sweep.text import shorten
 
 CaseProgress = Callable[[str, int, int], None]
-MAX_FILE_NAME_BYTES = 255
+_MAX_FILE_NAME_BYTES = 255
 """Bytes of a file's name."""
 PADDING_FILLED = "pixels that are no part of the image (padding) have its lowest intensity"
-NOT_SPLIT = "{} case(s) cannot be split into train, val and test (at least 3 can): all are in imagesTr"
-NOT_SPLIT_NNUNET = ", without splits_final.json; nnU-Net trains on all of them with fold `all` instead of 0"
+_NOT_SPLIT = "{} case(s) cannot be split into train, val and test (at least 3 can): all are in imagesTr"
+_NOT_SPLIT_NNUNET = ", without splits_final.json; nnU-Net trains on all of them with fold `all` instead of 0"
 EMPTY_SLOTS = "slices that it lacks between others are written empty: its lowest intensity, labelled background"
 NO_REFLOW = "no-reflow is label 4, no-reflow, apart from scar; read back it counts as scar again, and is told apart"
 
@@ -101,7 +101,7 @@ def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, s
                 [{subset: cases_in_subset(subsets, subset) for subset in ("train", "val")}],
             )
     counts = {subset: len(cases_in_subset(subsets, subset)) for subset in SUBSETS}
-    split_notes = split.notes if split else [NOT_SPLIT.format(len(subsets)) + NOT_SPLIT_NNUNET * (kind == "nnunet")]
+    split_notes = split.notes if split else [_NOT_SPLIT.format(len(subsets)) + _NOT_SPLIT_NNUNET * (kind == "nnunet")]
     made = [
         f"{output.absolute()}: {len(dataset.volumes)} case(s) for {form.title}: {counts['train']} train and "
         f"{counts['val']} val in imagesTr, {counts['test']} test in imagesTs",
@@ -137,14 +137,14 @@ def _check_ids(subsets: Subsets, form: ExchangeFormat, output: Path) -> None:
     wrong = [
         case
         for case in subsets
-        if case.startswith(".") or len(os.fsencode(f"{case}{form.image}")) > MAX_FILE_NAME_BYTES
+        if case.startswith(".") or len(os.fsencode(f"{case}{form.image}")) > _MAX_FILE_NAME_BYTES
     ]
     if wrong:
         raise DataError(
             str(output),
             [
                 f"case {shorten(case)}: its id cannot be a file's name (at most "
-                f"{MAX_FILE_NAME_BYTES - len(form.image)} "
+                f"{_MAX_FILE_NAME_BYTES - len(form.image)} "
                 "bytes, no dot before it); set source.case_ids: hash"
                 for case in wrong
             ],

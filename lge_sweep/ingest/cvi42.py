@@ -27,11 +27,11 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
-WORKSPACE_NAME = re.compile(r"\.cvi42wsx(\.xml)?$", re.IGNORECASE)
-CONTOUR_NUMBER_SUFFIX = re.compile(r"(?<=Contour)\d{4}$")
+_WORKSPACE_NAME = re.compile(r"\.cvi42wsx(\.xml)?$", re.IGNORECASE)
+_CONTOUR_NUMBER_SUFFIX = re.compile(r"(?<=Contour)\d{4}$")
 """What further contours of a kind on one image have at the end of their names."""
-MAX_WORKSPACE_BYTES = 256 * MIB
-MAX_XML_DEPTH = 64
+_MAX_WORKSPACE_BYTES = 256 * MIB
+_MAX_XML_DEPTH = 64
 """Elements inside of each other; a workspace has about ten."""
 OPEN_CONTOUR_CLOSED = "an open contour is closed by a straight line"
 CONTOURS_ON_OTHER_IMAGES = (
@@ -104,11 +104,11 @@ def read_cvi42(
 def _find_workspace(folder: Path, images: Collection[str], findings: list[str]) -> tuple[Path, Workspace] | None:
     """Return the one workspace in a folder that has contours on some images."""
     files = list_files(folder, deep=True)
-    paths = [path for path in files if WORKSPACE_NAME.search(path.name)]
+    paths = [path for path in files if _WORKSPACE_NAME.search(path.name)]
     read: dict[Path, Workspace] = {}
     for path in paths:
         try:
-            check_file(path, MAX_WORKSPACE_BYTES)
+            check_file(path, _MAX_WORKSPACE_BYTES)
             read[path] = read_safely(_read_workspace, path, frozenset(images))
         except UnusableError as error:
             findings.append(f"{path.name}: {error}")
@@ -144,7 +144,7 @@ def _place_contours(
     findings: list[str],
     notes: list[str],
 ) -> list[Contour]:
-    kind = CONTOUR_NUMBER_SUFFIX.sub("", drawn.name)
+    kind = _CONTOUR_NUMBER_SUFFIX.sub("", drawn.name)
     name = f"{file}: contour '{shorten(drawn.name, 60)}'"
     classes = {key.casefold(): found for key, found in mask.contours.items()}
     found = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
@@ -212,8 +212,10 @@ class _WorkspaceParser:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         key = attributes.get("Hash:key") or tag.rpartition(":")[2]
         self._keys.append(key)
-        if len(self._keys) > MAX_XML_DEPTH:
-            raise UnusableError(f"broken XML: more than {MAX_XML_DEPTH} elements inside of each other; export it again")
+        if len(self._keys) > _MAX_XML_DEPTH:
+            raise UnusableError(
+                f"broken XML: more than {_MAX_XML_DEPTH} elements inside of each other; export it again"
+            )
         if key == "ImageStates":
             self._states.append(len(self._keys))
         self._text.clear()

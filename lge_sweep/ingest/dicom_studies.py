@@ -20,7 +20,7 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.text import natural_key
 
 SAME_STUDY = "has the StudyInstanceUID of another patient's exam (an anonymiser's?); taken for an exam of its own"
-UNREAD_SUFFIXES = (*ARCHIVE_SUFFIXES, *PICTURE_SUFFIXES, *VOLUME_SUFFIXES)
+_UNREAD_SUFFIXES = (*ARCHIVE_SUFFIXES, *PICTURE_SUFFIXES, *VOLUME_SUFFIXES)
 """Endings of files beside DICOM files that could hold what is missing among them."""
 
 
@@ -111,7 +111,7 @@ def _unread_note(folder: Path, skip: Collection[Path]) -> tuple[str, ...]:
     passed = [
         path
         for path in list_files(folder, deep=True)
-        if _has_suffix(path, UNREAD_SUFFIXES) and not is_below(path, skip)
+        if _has_suffix(path, _UNREAD_SUFFIXES) and not is_below(path, skip)
     ]
     return (f"files in its folder were not read: {count_by_kind(passed, examples=False)}",) if passed else ()
 

@@ -17,7 +17,7 @@ SHEARED_STACK = (
     "a sheared stack: the NIfTI file has an sform only, as no qform can hold shear; SimpleITK and other programs that "
     "use ITK refuse such a file, nibabel reads it"
 )
-SHEAR_TOLERANCE = 1e-3
+_SHEAR_TOLERANCE = 1e-3
 """Cosine between two axes from which on they count as not at right angles; 0.01 mm a slice of 10 mm. ITK refuses a
 matrix from 1e-4 on, unless a qform, which has right angles, stands beside it."""
 
@@ -63,7 +63,7 @@ def make_nifti(voxels: Pixels, affine: Matrix, code: str = "scanner") -> nib.Nif
 def is_sheared(affine: Matrix) -> bool:
     """Whether the axes of a matrix [4, 4] are not at right angles to each other."""
     steps = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    return bool(np.abs(steps.T @ steps - np.eye(3)).max() > SHEAR_TOLERANCE)
+    return bool(np.abs(steps.T @ steps - np.eye(3)).max() > _SHEAR_TOLERANCE)
 
 
 def fill_slots(exam: Exam, slices: Pixels, empty: float = 0) -> Pixels:

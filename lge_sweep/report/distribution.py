@@ -22,7 +22,7 @@ from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, best_cells, by_class, foreground
 
 NO_CELL = "no cell of this sweep has results"
-MIN_COLUMN_INCHES = 0.13
+_MIN_COLUMN_INCHES = 0.13
 """Inches; where a heat map's columns are narrower, its panels stand one below the other."""
 
 
@@ -117,7 +117,7 @@ def figure_dice_heatmap(
     height = float(np.clip(max(0.05 * len(cases), min(0.17 * len(cases), 4.0)), 1.4, 9.5))
     width = float(np.clip(2.5 + 0.9 * len(cells) * len(shown), 5.6, style.WIDTH))
     column = (width - 2.2) / (len(cells) * len(shown))
-    stacked = column < MIN_COLUMN_INCHES and len(shown) > 1
+    stacked = column < _MIN_COLUMN_INCHES and len(shown) > 1
     if stacked:
         height, column = min(height, 9.5 / len(shown)), column * len(shown)
     upright = max(len(cell.title) for cell in cells) > 14 * column

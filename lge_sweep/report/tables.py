@@ -15,7 +15,7 @@ from lge_sweep.labels import SCORED, Label
 from lge_sweep.metrics import aggregate
 
 BACKGROUND = Label.BACKGROUND.title
-MAX_TITLE = 24
+_MAX_TITLE = 24
 """Titles of more letters have their models' names shortened in figures of many cells."""
 
 
@@ -209,7 +209,7 @@ def short_models(cells: Sequence[CellTables]) -> dict[str, str]:
     """
     models = {cell.model for cell in cells if cell.model}
     short = {model: model.partition("_")[2] or model for model in models}
-    crowded = any(len(cell.title) > MAX_TITLE for cell in cells)
+    crowded = any(len(cell.title) > _MAX_TITLE for cell in cells)
     return short if crowded and len(set(short.values())) == len(models) else {}
 
 
