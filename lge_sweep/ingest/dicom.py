@@ -21,7 +21,7 @@ from lge_sweep.ingest.file_kinds import count_by_kind
 from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.limits import padding_notes, unusable_slices
 from lge_sweep.ingest.nifti import is_nifti
-from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
+from lge_sweep.ingest.pseudonym import name_cases
 from lge_sweep.ingest.volume import Exam, SourceFrame, UnusableError, Volume, slice_ids
 
 _ExamT = TypeVar("_ExamT", bound=Exam)
@@ -105,18 +105,18 @@ def read_cases(
     Raises:
         DataError: the salt of case ids cannot be had.
     """
-    salt = read_salt() if source.case_ids == "hash" else b""
+    naming = name_cases(source.case_ids)
     cases: list[_ExamT] = []
     owners: dict[str, str] = {}
     for study in studies:
         problems: list[str] = []
         identity = _patient_identity(study, problems)
-        case = pseudonym(identity, salt) if source.case_ids == "hash" else printable_id(study.name)
-        if follow_ups and source.case_ids == "hash":
+        case = naming.case_id(study.name, identity)
+        if follow_ups and naming.hides_names:
             exam_of = "+".join(sorted({header.study for header in study.headers if header.kind == "image"}))
-            case = identity = f"{case}_{pseudonym(exam_of, salt)[-6:]}"
+            case = identity = f"{case}_{naming.case_id(exam_of)[-6:]}"
         shared = owners.setdefault(identity, study.name) != study.name
-        if shared and source.case_ids == "hash":
+        if shared and naming.hides_names:
             same, one = (
                 ("PatientID and StudyInstanceUID", _ONE_FOLDER_ADVICE)
                 if follow_ups

@@ -16,7 +16,7 @@ from lge_sweep.ingest.limits import unusable_slices
 from lge_sweep.ingest.mask_alignment import align_mask
 from lge_sweep.ingest.masks import map_values
 from lge_sweep.ingest.nifti_grid import NiftiGrid, orient_for_display, read_nifti_grid, read_nifti_voxels
-from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
+from lge_sweep.ingest.pseudonym import name_cases
 from lge_sweep.ingest.volume import Exam, UnusableError, Volume, slice_ids
 
 _T = TypeVar("_T")
@@ -46,11 +46,11 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
         loose := count_by_kind(path for path in list_files(root) if not is_known_non_image(path))
     ):
         findings.append(f"files beside the folders of cases are not read: {loose}; {_ONE_FOLDER_PER_CASE}")
-    salt = read_salt() if source.case_ids == "hash" else b""
+    naming = name_cases(source.case_ids)
     volumes = []
     for folder in folders:
         name = folder.resolve().name
-        case = pseudonym(name, salt) if source.case_ids == "hash" else printable_id(name)
+        case = naming.case_id(name)
         volume = _read_case(source, folder, case, findings)
         volumes += [volume] if volume else []
     return sorted(volumes, key=lambda volume: volume.case)

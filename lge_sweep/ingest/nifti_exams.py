@@ -11,7 +11,7 @@ from lge_sweep.ingest.label_maps import describe_label_map, is_named_as_label_ma
 from lge_sweep.ingest.limits import unusable_slices
 from lge_sweep.ingest.nifti import exam_from_grid, read_or_report
 from lge_sweep.ingest.nifti_grid import NiftiGrid, read_nifti_grid
-from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
+from lge_sweep.ingest.pseudonym import name_cases
 from lge_sweep.ingest.volume import Exam
 from lge_sweep.text import list_names
 
@@ -145,13 +145,15 @@ def _share_a_grid(one: _CandidateGrid, other: _CandidateGrid) -> bool:
 
 
 def _name_exams(images: Sequence[_CandidateGrid], case_ids: CaseIds, findings: list[str]) -> list[Exam]:
-    salt = read_salt() if case_ids == "hash" and images else b""
+    if not images:
+        return []
+    naming = name_cases(case_ids)
     exams: dict[str, Exam] = {}
     for item in images:
         path = item.candidate.path
         alone = sum(other.candidate.path.parent == path.parent for other in images) == 1
         name = item.candidate.name or (path.resolve().parent.name if alone else nifti_stem(path))
-        case = pseudonym(name, salt) if case_ids == "hash" else printable_id(name)
+        case = naming.case_id(name)
         problems = unusable_slices(item.grid.array)
         if case in exams:
             problems.append(f"there is another exam of the name {name}; rename one of them")

@@ -11,7 +11,7 @@ from lge_sweep.ingest.dataset_json import label_names, read_description
 from lge_sweep.ingest.limits import unusable_slices
 from lge_sweep.ingest.nifti import read_pair
 from lge_sweep.ingest.nnunet_files import CaseFiles, list_case_files
-from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
+from lge_sweep.ingest.pseudonym import name_cases
 from lge_sweep.ingest.volume import UnusableError, Volume, slice_ids
 
 POSITION_NOT_STORED = "its dataset.json says that where the slices lie in the patient is not known"
@@ -42,10 +42,10 @@ def read_nnunet(source: NnunetDataset, root: Path, findings: list[str]) -> list[
     except UnusableError as error:
         findings.append(str(error))
         return []
-    salt = read_salt() if source.case_ids == "hash" else b""
+    naming = name_cases(source.case_ids)
     volumes: dict[str, Volume] = {}
     for entry in entries:
-        case = pseudonym(entry.name, salt) if source.case_ids == "hash" else printable_id(entry.name)
+        case = naming.case_id(entry.name)
         if case in volumes:
             findings.append(f"{entry.image}: there is another case of this name; rename one of them")
         elif volume := _read_case(entry, case, root, settings, findings):

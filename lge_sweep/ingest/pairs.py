@@ -16,7 +16,7 @@ from lge_sweep.ingest.image_files import IMAGE_SUFFIXES
 from lge_sweep.ingest.intensity_files import read_intensities
 from lge_sweep.ingest.limits import intensity_problem, padding_notes
 from lge_sweep.ingest.masks import read_mask_file
-from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
+from lge_sweep.ingest.pseudonym import CaseNaming, name_cases, printable_id
 from lge_sweep.ingest.volume import Exam, Volume, slice_ids
 from lge_sweep.patterns import search_pattern
 from lge_sweep.text import list_names, natural_key
@@ -55,7 +55,7 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
     Raises:
         DataError: the salt of case ids cannot be had.
     """
-    salt = read_salt() if source.case_ids == "hash" else None
+    naming = name_cases(source.case_ids)
     images = _files_by_stem(root, source, "images", findings)
     masks = _files_by_stem(root, source, "labels", findings)
     if images and masks:
@@ -72,7 +72,7 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
     for item in slices:
         if item is not None:
             cases[item.case].append(item)
-    volumes = [_stack_case(case, members, salt, source.mask.tells_mvo, findings) for case, members in cases.items()]
+    volumes = [_stack_case(case, members, naming, source.mask.tells_mvo, findings) for case, members in cases.items()]
     return sorted((volume for volume in volumes if volume is not None), key=lambda volume: volume.case)
 
 
@@ -144,7 +144,7 @@ def _read_or_report(path: Path, name: str, reader: Callable[[Path], _T], finding
 
 
 def _stack_case(
-    case: str, members: list[_Slice], salt: bytes | None, tells_mvo: bool, findings: list[str]
+    case: str, members: list[_Slice], naming: CaseNaming, tells_mvo: bool, findings: list[str]
 ) -> Volume | None:
     problems, notes = _check_numbers(members)
     members = sorted(members, key=_slice_key)
@@ -156,8 +156,8 @@ def _stack_case(
     if len(sizes) > 1 or problems:
         return None
     names = tuple(printable_id(item.name) for item in members)
-    case = printable_id(case) if salt is None else pseudonym(case, salt)
-    if salt is not None:
+    case = naming.case_id(case)
+    if naming.hides_names:
         names = slice_ids(case, len(members))
     pixels = np.stack([item.pixels for item in members])
     exam = Exam(case, names, pixels, notes=(*notes, *padding_notes(pixels)))
