@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,15 +58,6 @@ class CaseNaming:
         return printable_id(name) if self.salt is None else pseudonym(identity or name, self.salt)
 
 
-def name_cases(case_ids: CaseIds) -> CaseNaming:
-    """Return how cases are called where a source says `hash` or `keep`.
-
-    Raises:
-        DataError: the salt of case ids can be neither read nor made.
-    """
-    return CaseNaming({"hash": read_salt, "keep": lambda: None}[case_ids]())
-
-
 def read_salt() -> bytes:
     """Return the secret behind case ids: `LGE_SWEEP_SALT`, else a file in the user's own configuration folder.
 
@@ -101,3 +93,15 @@ def _make_salt(path: Path) -> bytes:
     finally:
         draft.unlink()
     return path.read_bytes()
+
+
+_SALTS: dict[CaseIds, Callable[[], bytes | None]] = {"hash": read_salt, "keep": lambda: None}
+
+
+def name_cases(case_ids: CaseIds) -> CaseNaming:
+    """Return how cases are called where a source says `hash` or `keep`.
+
+    Raises:
+        DataError: the salt of case ids can be neither read nor made.
+    """
+    return CaseNaming(_SALTS[case_ids]())
