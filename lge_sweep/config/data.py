@@ -248,7 +248,7 @@ class SplitConfig(Settings):
     """Slices of different subsets whose 64-bit perceptual hashes are at most so many bits apart are near-duplicates."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check_split(self) -> Self:
         if abs(sum(self.fractions) - 1) > 1e-6:
             raise ValueError(f"fractions must sum to 1, got {sum(self.fractions):g}")
         if self.counts is not None and set(self.counts) != {"train", "val", "test"}:

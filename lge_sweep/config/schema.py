@@ -109,7 +109,7 @@ class Fit(CropMargin):
     shipped: Annotated[Shipped, DECIDES_NOTHING] = Shipped()
     """The pipeline that is shipped."""
 
-    def seen(self, fit: str, size: int) -> Options:
+    def segmenter_options(self, fit: str, size: int) -> Options:
         """Return the options of a segmenter that shows stage 2 what a fit was fitted on.
 
         Args:
@@ -124,7 +124,7 @@ class Fit(CropMargin):
             margin = size // 8
         return Options(guided=guided, crop_margin=margin, crop_margin_mm=self.crop_margin_mm)
 
-    def train(self, training: Training) -> Training:
+    def stage2_training(self, training: Training) -> Training:
         """Return how stage 2 is trained: as everything is, but for what is said here."""
         own = {"max_epochs": self.max_epochs, "patience": self.patience, "ema": self.ema}
         return training.model_copy(update={name: value for name, value in own.items() if value is not None})

@@ -46,7 +46,7 @@ def load_encoder(network: nn.Module, model: str, weights: str, width: float) -> 
     pattern, replacement = encoder.rename or ("", "")
     state = {
         re.sub(pattern, replacement, key): value
-        for key, value in _read(source).items()
+        for key, value in _read_weights(source).items()
         if not key.startswith(CLASSIFIER)
     }
     try:
@@ -75,7 +75,7 @@ def check_weights(models: Iterable[str], weights: str, width: float = 1.0) -> No
         return
     problems = _too_narrow(models, width)
     if Path(weights).is_file():
-        _read(Path(weights))
+        _read_weights(Path(weights))
         if len(needed) > 1:
             problems.append(f"{weights} is one file, for {len(needed)} encoders ({', '.join(needed)}); give a folder")
         needed = []
@@ -114,7 +114,7 @@ def find_weights(encoder: str, weights: str) -> Path:
         path_or_flag = huggingface_hub.try_to_load_from_cache(repository, "model.safetensors", revision=revision)
         if isinstance(path_or_flag, str):
             return Path(path_or_flag)
-        _reach(huggingface_hub.constants.ENDPOINT)
+        _check_reachable(huggingface_hub.constants.ENDPOINT)
         return Path(huggingface_hub.hf_hub_download(repository, "model.safetensors", revision=revision))
     except (OSError, huggingface_hub.errors.HfHubHTTPError) as error:
         reason = getattr(error, "reason", None) or type(error).__name__
@@ -137,7 +137,7 @@ def _hub_address(encoder: str) -> tuple[str, str | None]:
     ), None
 
 
-def _reach(endpoint: str) -> None:
+def _check_reachable(endpoint: str) -> None:
     """Ask once, with a short timeout: the hub's client would try for 20 s a file before it gives up."""
     try:
         urllib.request.urlopen(urllib.request.Request(endpoint, method="HEAD"), timeout=10).close()
@@ -145,7 +145,7 @@ def _reach(endpoint: str) -> None:
         return  # it answered
 
 
-def _read(path: Path) -> State:
+def _read_weights(path: Path) -> State:
     try:
         state = (
             load_file(path)

@@ -173,7 +173,7 @@ def plan_fits(
         guidance: [N, S, S], as `gather_guidance` gives it.
     """
     assert config.fit is not None
-    whole, training = load_arrays(data.arrays), config.fit.train(config.training)
+    whole, training = load_arrays(data.arrays), config.fit.stage2_training(config.training)
     rows = {subset: data.rows(subset) for subset in ("train", "val")}
     inputs, chosen = {}, []
     for variant in (PREDICTED, *config.fit.controls):
@@ -203,7 +203,7 @@ def _arrays(
         return replace(whole, refined=seen), None
     assert config.fit is not None
     size = config.training.image_size
-    options, shapes = config.fit.seen(variant, size), [image.shape for image in data.images]
+    options, shapes = config.fit.segmenter_options(variant, size), [image.shape for image in data.images]
     boxes = [
         seen_box(mask, shape, pixel_mm, options)
         for mask, shape, pixel_mm in zip(guidance, shapes, pixel_sizes(data.manifest), strict=True)

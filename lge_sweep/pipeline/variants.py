@@ -83,7 +83,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
     for fit in two_stage.fit.controls:
         if fit not in (TRUE, SINGLE_FIT):
             meaning = "; ".join(MEANINGS[modifier] for modifier in modifiers(fit))
-            variants[fit.replace("_", " ").replace("+", ", ")] = Variant(meaning, fit, options=_seen(two_stage, fit))
+            variants[fit.replace("_", " ").replace("+", ", ")] = Variant(
+                meaning, fit, options=_options_of(two_stage, fit)
+            )
     shipped = shipped_variant(two_stage)
     if not any(variant.alike(shipped) for variant in variants.values()):
         variants[SHIPPED] = shipped
@@ -93,7 +95,7 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     shipped = two_stage.fit.shipped
-    options = _seen(two_stage, shipped.stage2).model_copy(update=shipped.model_dump(exclude={"stage2"}))
+    options = _options_of(two_stage, shipped.stage2).model_copy(update=shipped.model_dump(exclude={"stage2"}))
     return Variant(f"what is shipped: {shipped_words(two_stage)}", shipped.stage2, options=options)
 
 
@@ -103,8 +105,8 @@ def shipped_words(two_stage: TwoStage) -> str:
     return ", ".join([f"fit {shipped.stage2}", *(name for name, value in shipped if value is True)])
 
 
-def _seen(two_stage: TwoStage, fit: str) -> Options:
-    return two_stage.fit.seen(fit, two_stage.config.training.image_size)
+def _options_of(two_stage: TwoStage, fit: str) -> Options:
+    return two_stage.fit.segmenter_options(fit, two_stage.config.training.image_size)
 
 
 def shipped_name(two_stage: TwoStage) -> str:
