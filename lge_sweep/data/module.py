@@ -53,12 +53,19 @@ assert AUGMENTATIONS.keys() == set(get_args(Augmentation))
 class SliceDataset(Dataset[Batch]):
     """Slices of one subset as tensors.
 
-    An item is `image`, uint8 [3, S, S]: grey three times (stage 1) or Fig. 4's composite with the true, refined cavity
-    (stage 2); and `target`, int64 [S, S]: channel indices of the stage.
+    An item is `image`, uint8 [3, S, S]: what the stage's network sees (`network_input`), with the true, refined cavity as
+    guidance; and `target`, int64 [S, S]: channel indices of the stage.
     """
 
     def __init__(self, folder: Path, rows: Sequence[int], stage: int, augment: str) -> None:
-        """Read the arrays (once per process) and note which rows are used."""
+        """Read the arrays (once per process) and note which rows are used.
+
+        Args:
+            folder: prepared arrays.
+            rows: rows of the arrays, one an item.
+            stage: 1, 2 or `SINGLE_STAGE`.
+            augment: a key of `AUGMENTATIONS`.
+        """
         arrays = load_arrays(folder)
         self.images, self.refined = arrays.images, arrays.refined
         self.targets = stage_target(arrays.labels, stage)
@@ -97,7 +104,15 @@ class IntervalSampler(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(self, slices: int, batch: int, schedule: Schedule, interval: int, seed: int) -> None:
-        """Note the interval; draw nothing yet."""
+        """Note the interval; draw nothing yet.
+
+        Args:
+            slices: size of the training subset.
+            batch: slices of a batch.
+            schedule: of the training.
+            interval: its number, from 0.
+            seed: of order and augmentation.
+        """
         self.slices, self.batch, self.schedule, self.seed = slices, batch, schedule, seed
         self.steps = schedule.steps(interval)
 
