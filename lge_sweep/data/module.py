@@ -53,8 +53,8 @@ assert AUGMENTATIONS.keys() == set(get_args(Augmentation))
 class SliceDataset(Dataset[Batch]):
     """Slices of one subset as tensors.
 
-    An item is `image`, uint8 [3, S, S]: what the stage's network sees (`network_input`), with the true, refined cavity as
-    guidance; and `target`, int64 [S, S]: channel indices of the stage.
+    An item is `image`, uint8 [3, S, S]: what the stage's network sees (`network_input`), guided by the true, refined
+    cavity; and `target`, int64 [S, S]: channel indices of the stage.
     """
 
     def __init__(self, folder: Path, rows: Sequence[int], stage: int, augment: str) -> None:
