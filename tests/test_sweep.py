@@ -28,7 +28,7 @@ from lge_sweep.engine.ledger import hold_runs, read_ledger
 from lge_sweep.engine.progress import SweepProgress
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, all_scores
@@ -126,7 +126,7 @@ def test_every_child_has_the_metrics_of_its_per_image_table(finished: tuple[Path
                 for name, value in by_class.items():
                     assert logged.get(f"{prefix}/{metric}/{name}") == (None if value is None else pytest.approx(value))
         by_class = {
-            metric: {name: summary.image_mean[metric][name] for name in class_names(stage)} for metric in METRICS
+            metric: {name: summary.image_mean[metric][name] for name in class_names(stage)} for metric in SCORED
         }
         for rule, value in all_scores(Result(cell.name, by_class)).items():
             assert value is not None

@@ -247,6 +247,8 @@ class MetricsConfig(Settings):
 
     bf_tolerance: float | None = Field(None, ge=0)
     """Pixels within which boundaries agree; None is MATLAB's 0.75 % of the image diagonal, 0 the paper's Eq. (5)."""
+    nsd_tolerance_mm: float = Field(2.0, ge=0)
+    """Distance of boundaries that nsd, the surface Dice, lets pass: about one pixel of an LGE exam, in mm."""
     empty: Literal["nan", "zero", "one"] = "nan"
     """Value of a class that is in neither truth nor prediction; `nan` leaves the image out of that class's means."""
 

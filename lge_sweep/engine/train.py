@@ -13,7 +13,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 
-from lge_sweep.atomic import sync, write_bytes, write_text
+from lge_sweep.atomic import fsync_path, write_bytes, write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import frame_text
@@ -61,7 +61,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     summary = aggregate(read_per_image(task.folder / PER_IMAGE))
     figures = _draw(task, prediction, summary.collapsed)
     for name in FILES:
-        sync(task.folder / name)
+        fsync_path(task.folder / name)
     outcome = CellRecord(
         format=2,
         sweep=task.sweep,
@@ -160,7 +160,8 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
     truth = stage_target(load_arrays(task.arrays).labels[task.subsets[task.subset]], task.cell.stage)
     table = evaluate(
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
-        bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
+        spacing=task.spacing, bf_tolerance=task.metrics.bf_tolerance, nsd_tolerance=task.metrics.nsd_tolerance_mm,
+        empty=task.metrics.empty,
     )  # fmt: skip
     write_text(task.folder / PER_IMAGE, frame_text(table))
     buffer = io.BytesIO()

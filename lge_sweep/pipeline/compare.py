@@ -10,11 +10,10 @@ from numpy.typing import NDArray
 
 from lge_sweep.atomic import write_text
 from lge_sweep.csv_files import frame_text
-from lge_sweep.data import load_arrays
+from lge_sweep.data import frame_spacing, load_arrays
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
-from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.metrics.summary import Summary
+from lge_sweep.metrics import Summary, aggregate, evaluate
 from lge_sweep.pipeline.records import ComparisonRecord, MeasuredSubset, PipelineScore
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
 from lge_sweep.scoring.uncertainty import Candidate, Standing, assess_uncertainty
@@ -97,7 +96,8 @@ def measure_subset(plan: Plan, subset: str, labels: NDArray[np.uint8], stage: in
     truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
     return evaluate(
         stage_target(labels, stage), stage_target(truth, stage), class_names(stage), images=measured["slice"].tolist(),
-        cases=measured["case"].tolist(), bf_tolerance=metrics.bf_tolerance, empty=metrics.empty,
+        cases=measured["case"].tolist(), spacing=frame_spacing(measured, truth.shape[1]),
+        bf_tolerance=metrics.bf_tolerance, nsd_tolerance=metrics.nsd_tolerance_mm, empty=metrics.empty,
     )  # fmt: skip
 
 

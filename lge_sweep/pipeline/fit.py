@@ -177,12 +177,12 @@ def plan_fits(
     rows = {subset: data.rows(subset) for subset in ("train", "val")}
     inputs, chosen = {}, []
     for variant in (PREDICTED, *config.fit.controls):
-        arrays = _arrays(variant, whole, config, data, guidance)
+        arrays, shares = _arrays(variant, whole, config, data, guidance)
         folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
         cell = replace(champions[2].cell, variant=variant, stage=SINGLE_STAGE if variant == SINGLE_FIT else 2)
         weights = class_weights(arrays.labels[rows["train"]], cell.stage)
         trained = training.model_copy(update={"augment": "rich"}) if AUGMENTED in modifiers(variant) else training
-        inputs[cell.name] = CellInputs(folder, rows, "val", weights, trained)
+        inputs[cell.name] = CellInputs(folder, rows, "val", weights, trained, shares)
         chosen.append(cell)
     lost = int((~guidance[[*rows["train"], *rows["val"]]].any(axis=(1, 2))).sum())
     notes = [f"stage 1 is {champions[1].cell.name} of {champions[1].plan.name}; stage 2 {champions[2].cell.name}"]
@@ -194,13 +194,13 @@ def plan_fits(
 
 def _arrays(
     variant: str, whole: Arrays, config: SweepConfig, data: PreparedData, guidance: NDArray[np.bool_]
-) -> Arrays:
-    """What a fit sees."""
+) -> tuple[Arrays, list[float] | None]:
+    """What a fit sees; of crops, too, which share of a slice's side each is."""
     if variant in (TRUE, SINGLE_FIT):
-        return whole
+        return whole, None
     seen = np.zeros_like(guidance) if UNGUIDED in modifiers(variant) else guidance
     if CROPPED not in modifiers(variant):
-        return replace(whole, refined=seen)
+        return replace(whole, refined=seen), None
     assert config.fit is not None
     size = config.training.image_size
     options, shapes = config.fit.seen(variant, size), [image.shape for image in data.images]
@@ -209,11 +209,12 @@ def _arrays(
         for mask, shape, pixel_mm in zip(guidance, shapes, pixel_sizes(data.manifest), strict=True)
     ]
     images = (to_8_bit(image, config.intensity) for image in data.images)
-    return Arrays(
+    arrays = Arrays(
         np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
         np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
         np.stack([crop_mask(mask, box, size) for mask, box in zip(seen, boxes, strict=True)]),
     )
+    return arrays, [box.side / size for box in boxes]
 
 
 def check_spacing(config: SweepConfig, data: PreparedData) -> None:

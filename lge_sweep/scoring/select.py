@@ -172,7 +172,8 @@ def select(
     if not results:
         raise SelectionError("no cell has a result; nothing can be selected")
     entries = sorted(
-        ((result, score_result(result, rule, emphasis)) for result in results), key=lambda entry: -entry[1].value
+        ((result, score_result(result, rule, emphasis)) for result in results),
+        key=lambda entry: -round(entry[1].value / ROUNDING),
     )
     chosen, tied, notes = _pick(entries, keep, tie_margin)
     ranking = tuple(
@@ -186,6 +187,8 @@ def select(
     # what collapsed is no rival of what stands
     others = [entry.score for entry in ranking if not entry.selected and (last.collapsed or not entry.collapsed)]
     margin = last.score - max(others) if others else None
+    if margin is not None and abs(margin) <= ROUNDING:
+        margin = 0.0
     by_order = ["a tie at the border of the selection was decided by the order of the grid"]
     notes = [
         *notes,

@@ -31,6 +31,7 @@ class CellInputs:
         subset: name of the subset that is measured.
         class_weights: a weight a class of the cell's stage.
         training: how it is trained.
+        shares: share of a slice's side that each row of the arrays shows, of crops; None: all of it.
     """
 
     arrays: Path
@@ -38,6 +39,7 @@ class CellInputs:
     subset: str
     class_weights: tuple[float, ...]
     training: Training
+    shares: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)

@@ -253,5 +253,6 @@ def _reason(error: BaseException) -> str:
     """Say in a line what a library took a page for: the innermost cause's first line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    text = hide_credentials(str(error)).rpartition("Caused by ")[2]  # urllib3's, of a server that does not answer
+    before, _, text = hide_credentials(str(error)).rpartition("(Caused by ")
+    text = text.removesuffix(")") if before else text  # urllib3's, of a server that does not answer
     return f"{type(error).__name__}: {(text.splitlines() or [''])[0][:160]}"

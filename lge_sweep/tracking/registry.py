@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import mlflow.artifacts
 import mlflow.pytorch
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
@@ -220,7 +219,7 @@ def locate(tracker: Tracker, model: str) -> Path:
                 place = str(repositories.get_underlying_uri(place))
             if place.startswith("file:"):
                 return _on_disk(path_of(place))
-            return _fetched(place, tracker.store.tracking_shown)
+            return _fetched(place, tracker)
     except (OSError, MlflowException) as error:
         reason = hide_credentials(str(error))
         raise ModelError(f"{model}: not to be had from {tracker.store.tracking_shown}: {reason}") from error
@@ -233,14 +232,15 @@ def _on_disk(folder: Path) -> Path:
     return folder
 
 
-def _fetched(place: str, server: str) -> Path:
+def _fetched(place: str, tracker: Tracker) -> Path:
     """Return the user's own copy of what a server keeps at a place; it is fetched once, as no model ever changes."""
-    digest = hashlib.sha256(f"{server} {place}".encode()).hexdigest()[:32]
+    digest = hashlib.sha256(f"{tracker.store.tracking_shown} {place}".encode()).hexdigest()[:32]
     folder = cache_folder() / "models" / digest
     if not folder.is_dir():
         try:
             with atomic_folder(folder) as unfinished:
-                mlflow.artifacts.download_artifacts(place, dst_path=str(unfinished))
+                server: Any = get_artifact_repository(place, tracker.uri)
+                server.download_artifacts("", str(unfinished))
         except OSError:
             if not folder.is_dir():  # another process was faster
                 raise
@@ -310,6 +310,7 @@ def _pointing_to(tracker: Tracker) -> Iterator[None]:
         mlflow.set_experiment(experiment_id=tracker.experiment)
         # MLflow tries a model on the GPU where there is one, but exported graphs stay where their weights are
         os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
+        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         yield
     finally:
         sys.path = path

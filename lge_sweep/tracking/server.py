@@ -54,8 +54,9 @@ class Server:
 
     def failure(self, reason: str) -> RunsError:
         """Say what to do where it cannot be used."""
+        access = "" if self.is_database else " (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD)"
         return RunsError(
-            f"{self.address}: MLflow cannot use it ({reason}). Does it run, is the address in {TRACKING_VARIABLE} right, "
-            "and may you use it (MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN)? It is "
-            "only a view: results are in the runs directory, and the same command sends what is missing"
+            f"{self.address}: MLflow cannot use it ({reason}). Does it run, is the address in {TRACKING_VARIABLE} "
+            f"right, and may you use it{access}? It is only a view: results are in the runs directory, and a sweep's "
+            "command, given again, sends what is missing"
         )

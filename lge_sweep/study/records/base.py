@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lge_sweep.atomic import read_json, set_aside, write_json
+from lge_sweep.atomic import quarantine, read_json, write_json
 from lge_sweep.errors import DamagedError, NewerFormatError
 from lge_sweep.text import shorten
 
@@ -83,6 +83,6 @@ def set_damaged_aside(path: Path, read: Callable[[Path], T]) -> T | None:
     try:
         return read(path) if path.exists() else None
     except DamagedError as error:
-        aside = set_aside(path, path.parent.parent)
+        aside = quarantine(path, path.parent.parent)
         _log.warning("%s was damaged (%s) and is now %s; it is made again", path, error.reason, aside)
         return None

@@ -6,8 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lge_sweep.config import Cell
-from lge_sweep.labels import METRICS, class_names
-from lge_sweep.metrics.summary import Summary
+from lge_sweep.labels import SCORED, class_names
+from lge_sweep.metrics import POOLED, Summary
 from lge_sweep.study.records.base import Record
 
 
@@ -65,7 +65,8 @@ class CellRecord(Record):
             for metric, by_class in (found := getattr(self.summary, form)).items():
                 if missing := names - by_class.keys():
                     raise ValueError(f"summary.{form}.{metric} has no {min(missing)}")
-            if missing := set(METRICS) - {"bf"} - found.keys():
+            needed = set(SCORED if form != "pooled" else POOLED) & set(SCORED)
+            if missing := needed - found.keys():
                 raise ValueError(f"summary.{form} has no {min(missing)}")
         return self
 
