@@ -102,15 +102,16 @@ def _converted(
     from lge_sweep.cli.console import progress
     from lge_sweep.curate import curate
     from lge_sweep.data.convert import convert as convert_slices
-    from lge_sweep.data.exchange import ExchangeDataset, export_dataset
+    from lge_sweep.data.curated_dataset import CuratedDataset
+    from lge_sweep.data.exchange import export_dataset
     from lge_sweep.terminal import make_console
 
-    curated = curate(volumes, settings.curate)
+    dataset = CuratedDataset(volumes, curate(volumes, settings.curate), settings)
     if image_format == "bmp" or image_format == "png":
-        made = convert_slices(volumes, curated, settings, output, image_format, masks)
-        return made + [f"note: {note}" for note in curated.notes]
+        made = convert_slices(dataset, output, image_format, masks)
+        return made + [f"note: {note}" for note in dataset.curated.notes]
     with progress(make_console(), "writing") as tell:
-        return export_dataset(ExchangeDataset(volumes, curated, settings), output, image_format, tell)
+        return export_dataset(dataset, output, image_format, tell)
 
 
 def _settings(data: str) -> "DataFile":

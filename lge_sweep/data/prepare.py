@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 ARRAYS = ("images", "labels", "refined")
 DIGESTS = "digests.json"
 """SHA-256 of each array's file."""
-FORMAT = 1
+_FORMAT = 1
 """Raise when the same slices and settings would give other arrays than before."""
 
 
@@ -72,7 +72,7 @@ def prepare(curated: "Curated", size: int, intensity: Intensity, cache: Path) ->
     Returns:
         The folder of this one; read it with `load_arrays`.
     """
-    key = json.dumps([FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
+    key = json.dumps([_FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     if not _is_intact(folder):
         _write_arrays(folder, to_arrays(curated.images, curated.labels, size, intensity))

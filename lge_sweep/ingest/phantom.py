@@ -18,7 +18,7 @@ from lge_sweep.ingest.volume import Volume, slice_ids
 
 SUPERSAMPLE = 4
 """Samples along each side of a pixel."""
-BREATH_MM = 2.0
+_BREATH_MM = 2.0
 """Standard deviation of a slice's shift in each direction: every slice is taken in a breath-hold of its own."""
 
 
@@ -71,7 +71,7 @@ def simulate_case(settings: Phantom, case: int) -> Volume:
     for t in positions:
         section = heart.section(t)
         along_mm = heart.length * (t - sum(positions) / len(positions))
-        breath = detail.normal(0, BREATH_MM, 2)
+        breath = detail.normal(0, _BREATH_MM, 2)
         moved = view.shifted(*(np.array(heart.drift) * along_mm + breath))
         tissue = body.paint(moved, along_mm, section, detail)
         paint_ventricle(tissue, moved, section)
