@@ -9,7 +9,7 @@ from lge_sweep.csv_files import columns_text
 from lge_sweep.engine.publish import log_selection, ranking_columns
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
-from lge_sweep.report import CellTables, RankLine, write_sweep_figures
+from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
 from lge_sweep.scoring.paired import WinnerTest
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
@@ -231,5 +231,6 @@ def _draw(
         for standing in uncertainty.standings
     ]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.subset} subset"
-    paths = write_sweep_figures(plan.folder, title, list(tables.values()), best, class_names(stage), stage, lines)
+    shown = SweepTables(title, list(tables.values()), best, class_names(stage), stage, lines)
+    paths = write_sweep_figures(plan.folder, shown)
     return [path.name for path in paths]

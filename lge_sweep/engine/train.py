@@ -27,7 +27,7 @@ from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
 from lge_sweep.models.probabilities import Segmenter
-from lge_sweep.report import write_cell_figures
+from lge_sweep.report import CellImages, write_cell_figures
 from lge_sweep.study.cell_files import FILES, check_file, read_per_image
 from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.plan import Plan
@@ -173,7 +173,6 @@ def _draw(task: CellTask, prediction: NDArray[np.uint8], collapsed: tuple[str, .
     arrays, rows = load_arrays(task.arrays), list(task.subsets[task.subset])
     truth = stage_target(arrays.labels[rows], task.cell.stage)
     tables = read_tables(task.folder, task.cell, task.cell.name, collapsed)
-    paths = write_cell_figures(
-        task.folder, tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage)
-    )
+    shown = CellImages(tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage))
+    paths = write_cell_figures(task.folder, shown)
     return [path.name for path in paths]

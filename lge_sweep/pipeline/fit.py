@@ -213,6 +213,7 @@ def _arrays(
         np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
         np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
         np.stack([crop_mask(mask, box, size) for mask, box in zip(seen, boxes, strict=True)]),
+        whole.cases,
     )
     return arrays, [box.side / size for box in boxes]
 
