@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit
 
-from lge_sweep.atomic import set_aside
+from lge_sweep.atomic import quarantine
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import runs_folder
 from lge_sweep.text import hide_credentials, shorten, slug
@@ -167,9 +167,9 @@ class SweepFolder:
         """Return the folders of all finished cells, in the order of their names."""
         return [CellFolder(path.parent) for path in sorted(self.path.glob("cells/*/outcome.json"))]
 
-    def set_aside(self, path: Path) -> Path:
+    def quarantine(self, path: Path) -> Path:
         """Move a damaged file or folder of the sweep to the runs directory's `damaged`; returns where it is."""
-        return set_aside(path, self.runs)
+        return quarantine(path, self.runs)
 
 
 @dataclass(frozen=True)
@@ -289,9 +289,9 @@ class RunStore:
         """Folder of what was found damaged."""
         return self.root / "damaged"
 
-    def set_aside(self, path: Path) -> Path:
+    def quarantine(self, path: Path) -> Path:
         """Move a damaged file or folder of the runs directory to `damaged`; returns where it is now."""
-        return set_aside(path, self.root)
+        return quarantine(path, self.root)
 
     @property
     def journal(self) -> Path | None:

@@ -197,7 +197,7 @@ def test_a_bad_name_in_a_report_is_one_line_of_it(tmp_path: Path) -> None:
 
 
 def test_a_pattern_that_would_search_for_ever_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lge_sweep.patterns.SECONDS", 0.05)
+    monkeypatch.setattr("lge_sweep.patterns.MAX_SECONDS", 0.05)
     pairs(tmp_path, ["a" * 60])
     mask = IndexMask(values={0: "background", 1: "cavity"})
     source = ImagePairs(kind="image_pairs", case_ids="keep", case_pattern="^(?P<case>(a+)+)$", mask=mask)

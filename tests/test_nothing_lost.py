@@ -400,8 +400,8 @@ def test_status_names_sweeps_that_the_ledger_does_not_know(plan: Plan) -> None:
 
 def test_a_file_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    sync, move = whole.sync, Path.replace
-    monkeypatch.setattr(whole, "sync", lambda path: (done.append(f"sync {path.name[:9]}"), sync(path)))
+    sync, move = whole.fsync_path, Path.replace
+    monkeypatch.setattr(whole, "fsync_path", lambda path: (done.append(f"sync {path.name[:9]}"), sync(path)))
     monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("rename"), move(self, target))[1])
     whole.write_json(tmp_path / "outcome.json", {"a": 1})
     assert done == ["sync .outcome.", "rename", f"sync {tmp_path.name[:9]}"]

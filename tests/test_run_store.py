@@ -80,5 +80,5 @@ def test_sweeps_and_finished_cells_are_found_in_order(tmp_path: Path) -> None:
     assert [sweep.name for sweep in store.sweeps()] == ["phase1-a", "phase1-b", "phase2-b"]
     assert [sweep.name for sweep in store.sweeps("phase1")] == ["phase1-a", "phase1-b"]
     assert [cell.name for cell in store.sweep("phase1-a").finished()] == ["x", "y"]
-    aside = store.sweep("phase1-a").set_aside(store.sweep("phase1-a").cell("x").path)
+    aside = store.sweep("phase1-a").quarantine(store.sweep("phase1-a").cell("x").path)
     assert aside == store.damaged / "phase1-a" / "cells" / "x.1"

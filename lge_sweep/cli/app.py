@@ -15,7 +15,7 @@ from lge_sweep.cli.data import data_app
 from lge_sweep.cli.options import A_PATH, MOST_WORKERS, Commands, DataOption, RootOption, RunsOption, reporting
 from lge_sweep.cli.predict import predict
 from lge_sweep.errors import RunsError
-from lge_sweep.private import MASKS, SHARE_VARIABLE, Share
+from lge_sweep.permissions import SHARE_VARIABLE, UMASKS, Share
 from lge_sweep.terminal import print_any_letter, say
 
 app = typer.Typer(
@@ -63,7 +63,7 @@ def main(
 ) -> None:
     """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
     os.environ["MPLBACKEND"] = "agg"  # a notebook's, inherited, would be looked for and not found
-    context.call_on_close(partial(os.umask, os.umask(MASKS[share])))
+    context.call_on_close(partial(os.umask, os.umask(UMASKS[share])))
     print_any_letter()
 
 

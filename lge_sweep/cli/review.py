@@ -29,7 +29,7 @@ from lge_sweep.study.records import REMEDY, CellRecord, OverrideRecord, read_rec
 from lge_sweep.study.results import read_result
 from lge_sweep.terminal import make_console
 from lge_sweep.terminal_table import print_markdown
-from lge_sweep.text import in_markdown, shorten, visible
+from lge_sweep.text import escape_markdown, shorten, visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
 
 FORMS = ("image_mean", "pooled", "present_only")
@@ -178,9 +178,9 @@ def print_table(sweep: str, runs: Path) -> None:
         bounds, best = interval(standing.low, standing.high), chance(standing.best)
         collapsed = [f"collapsed: {', '.join(entry.collapsed)}"] * bool(entry.collapsed)
         remarks = ", ".join(["**selected**"] * entry.selected + collapsed)
-        row = [str(entry.rank), in_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
+        row = [str(entry.rank), escape_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
         lines.append(f"| {' | '.join(row)} |")
-    lines += ["", *(f"- {in_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
+    lines += ["", *(f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
     print_markdown(make_console(), "\n".join(lines), command)
 
 

@@ -1,15 +1,15 @@
 """Resize images and masks; the one place that says where pixels come from."""
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.uint8]
+from lge_sweep.arrays import LabelImage, Pixels8
+
 Rectangle = tuple[float, float, float, float]
 """Part of an image: top, left, bottom, right, in its pixels; the image itself is 0, 0, H, W."""
 
 
-def resize_image(image: Pixels, rows: int, columns: int, part: Rectangle | None = None) -> Pixels:
+def resize_image(image: Pixels8, rows: int, columns: int, part: Rectangle | None = None) -> Pixels8:
     """Resize intensities, bilinear.
 
     Shrinking widens the bilinear kernel (no aliasing), as MATLAB's `imresize` and Pillow do.
@@ -26,7 +26,7 @@ def resize_image(image: Pixels, rows: int, columns: int, part: Rectangle | None 
     return _resize(image, rows, columns, part, Image.Resampling.BILINEAR)
 
 
-def resize_labels(labels: Pixels, rows: int, columns: int, part: Rectangle | None = None) -> Pixels:
+def resize_labels(labels: LabelImage, rows: int, columns: int, part: Rectangle | None = None) -> LabelImage:
     """Resize a mask or label image, nearest neighbour: no value arises that was not there.
 
     Both images cover the same rectangle. Pixel (i, j) of the result takes the value of the pixel that its centre lies
@@ -47,7 +47,7 @@ def resize_labels(labels: Pixels, rows: int, columns: int, part: Rectangle | Non
     return _resize(labels, rows, columns, part, Image.Resampling.NEAREST)
 
 
-def _resize(image: Pixels, rows: int, columns: int, part: Rectangle | None, method: Image.Resampling) -> Pixels:
+def _resize(image: Pixels8, rows: int, columns: int, part: Rectangle | None, method: Image.Resampling) -> Pixels8:
     if part is None and image.shape == (rows, columns):
         return image
     top, left, bottom, right = part or (0, 0, *image.shape)

@@ -13,7 +13,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 
-from lge_sweep.atomic import sync, write_bytes, write_json, write_text
+from lge_sweep.atomic import fsync_path, write_bytes, write_json, write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import frame_text
@@ -61,7 +61,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     summary = aggregate(read_per_image(task.folder / PER_IMAGE))
     figures = _draw(task, prediction, summary.collapsed)
     for name in FILES:
-        sync(task.folder / name)
+        fsync_path(task.folder / name)
     outcome = CellRecord(
         format=2,
         sweep=task.sweep,

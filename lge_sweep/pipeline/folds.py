@@ -11,7 +11,7 @@ from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
 from lge_sweep.pipeline.champions import Champion
-from lge_sweep.seeding import derive
+from lge_sweep.seeding import derive_seed
 from lge_sweep.segmenter.segment import refine
 from lge_sweep.study.cell_files import read_predictions
 from lge_sweep.study.plan import CellInputs, Plan, PreparedData, plan_sweep
@@ -44,7 +44,7 @@ def assign_folds(manifest: pd.DataFrame, folds: int, seed: int) -> dict[str, int
             "training subset",
             [f"has {len(has_scar)} cases, which cannot be dealt to {folds} folds; set fit.folds to at most that many"],
         )
-    rng = np.random.default_rng(derive(seed, "folds"))
+    rng = np.random.default_rng(derive_seed(seed, "folds"))
     order = [
         str(case) for flag in (True, False) for case in rng.permutation(has_scar.index[has_scar == flag].to_numpy())
     ]

@@ -45,7 +45,7 @@ def figure_class_bars(
     heading = f"{title}: metrics per class, stage {stage}"
     chosen = best_cells(cells, best)[:2] or list(cells[:2])
     if not chosen:
-        return style.blank(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, "no cell of this sweep has results")
     figure = style.new_figure(heading, 4.2)
     panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False).ravel()
     tables = [image_means(cell.per_image, classes) for cell in chosen]
@@ -54,7 +54,7 @@ def figure_class_bars(
         style.cell_title(ax, cell, bold=False, inches=style.WIDTH / len(chosen) - 0.5)
     panels[0].set_ylabel("mean over images (0 to 1)", fontsize=style.NORMAL, color=style.INK)
     handles = [
-        Patch(facecolor=style.class_colour(name), edgecolor=style.INK, linewidth=0.6, label=style.safe(name))
+        Patch(facecolor=style.class_colour(name), edgecolor=style.INK, linewidth=0.6, label=style.drawable(name))
         for name in classes
     ]
     notes = [] if best_cells(cells, best) else ["no best cell has results: the first of the sweep are shown"]
@@ -71,7 +71,7 @@ def _draw_bars(ax: Axes, means: pd.DataFrame) -> None:
         ax: the axes.
         means: a row a class, a column a metric.
     """
-    style.tidy(ax, grid="y")
+    style.style_axes(ax, grid="y")
     width = 0.84 / len(means)
     for row, name in enumerate(means.index):
         places = np.arange(len(METRICS)) + (row - (len(means) - 1) / 2) * width

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lge_sweep.csv_files import read_rows, restore
+from lge_sweep.csv_files import read_rows, unescape_formula
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import METRICS
 from lge_sweep.scoring.score import Score, Value, score
@@ -34,7 +34,7 @@ def score_table(path: Path, rule: str) -> list[tuple[str, Score]]:
     named = next((index for index, title in enumerate(header) if _metric(title) not in METRICS), None)
     ranked = []
     for line, row in rows:
-        name = restore(row[named]) if named is not None else f"line {line}"
+        name = unescape_formula(row[named]) if named is not None else f"line {line}"
         where = f"{path}, line {line}"
         metrics = {metric: _value(row[columns[metric]], metric, where) for metric in METRICS}
         ranked.append((name, _score(metrics, rule, where)))

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from lge_sweep.atomic import read_json, set_aside
+from lge_sweep.atomic import quarantine, read_json
 from lge_sweep.config import Cell
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import METRICS, class_names
@@ -211,7 +211,7 @@ def set_damaged_aside(path: Path, read: Callable[[], T]) -> T | None:
     try:
         return read() if path.exists() else None
     except DamagedError as error:
-        aside = set_aside(path, path.parent.parent)
+        aside = quarantine(path, path.parent.parent)
         _log.warning("%s was damaged (%s) and is now %s; it is made again", path, error.reason, aside)
         return None
 

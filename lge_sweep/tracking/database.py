@@ -82,7 +82,7 @@ class DatabaseFile:
         """Set the file aside if it is damaged, with its journals, and say so; the next opening makes a new one."""
         if not is_damaged(self.path):
             return
-        aside = self.store.set_aside(self.path)
+        aside = self.store.quarantine(self.path)
         drop_journals(self.path)
         _log.warning(
             "%s was damaged and is now %s; MLflow's view is made again from the ledger and the sweeps' folders, the "
