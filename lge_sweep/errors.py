@@ -110,6 +110,24 @@ class DamagedError(RunsError):
         self.path, self.reason = path, reason
 
 
+class NewerFormatError(RunsError):
+    """A file was written by a newer version of this program, which this one cannot read."""
+
+    def __init__(self, path: Path, found: int, readable: tuple[int, int]) -> None:
+        """Say which format it has, and which ones can be read.
+
+        Args:
+            path: the file.
+            found: the number of its format.
+            readable: the lowest and the highest number that can be read.
+        """
+        known = " to ".join(map(str, dict.fromkeys(readable)))
+        super().__init__(
+            f"{path} was written by a newer version of lge_sweep: it has format {found}, and this program reads "
+            f"{known}. Use that version, or another runs directory (--runs)"
+        )
+
+
 class InheritError(LgeSweepError):
     """An earlier phase has not left what this one builds on."""
 

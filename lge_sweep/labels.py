@@ -54,8 +54,9 @@ COLOURS: dict[Label, tuple[int, int, int]] = {
 MVO_COLOUR = (204, 121, 167)
 """RGB of no-reflow in colour masks, where the truth tells it from other scar; Okabe-Ito, too."""
 
-METRICS: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity", "specificity")
-"""The six metrics that scores are made of (paper Table III), in the order of its columns."""
+SCORED: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity", "specificity")
+"""The six metrics that scores are made of (paper Table III), in the order of its columns; all metrics:
+`lge_sweep.metrics.METRICS`."""
 
 
 def split_mvo(codes: ClassCodes) -> tuple[LabelImage, Mask]:

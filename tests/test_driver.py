@@ -24,7 +24,8 @@ from lge_sweep.engine.publish import open_sweep
 from lge_sweep.engine.task import CellTask, Done
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
 from lge_sweep.tracking import Tracker, database, mlflow
 
 Run = Callable[..., dict[str, str]]

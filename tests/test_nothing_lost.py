@@ -34,7 +34,9 @@ from lge_sweep.ingest import read
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.study.files import BEST, CHECKPOINT, FACTS, HISTORY, MANIFEST, OUTCOME, PER_IMAGE, PREDICTIONS, SETTINGS
 from lge_sweep.study.inherit import sweeps_of
-from lge_sweep.study.plan import Plan, load_plan, make_plans, write_plan
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan, write_plan
 
 SETTINGS_OF_GRID = ["grid.model=[unet, segnet]"]
 SETTINGS_OF_SEARCH = ["grid.model=[unet, segnet]", "search.trials=4"]

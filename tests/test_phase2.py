@@ -21,7 +21,8 @@ from lge_sweep.data.prepare import load_arrays
 from lge_sweep.engine.train import load_best
 from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.run_store import RunStore
-from lge_sweep.study.plan import Plan, load_plan
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan
 from lge_sweep.tracking import EXPERIMENT
 
 TINY = ["--stage", "1", "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.width=0.25"]

@@ -14,7 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.transforms import Bbox
 
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import class_names
+from lge_sweep.metrics import METRICS
 from lge_sweep.report import CellTables, write_cell_figures, write_sweep_figures
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves, loss_limits
@@ -45,11 +46,11 @@ def make_table(dice: Sequence[Sequence[float]], classes: Sequence[str] = STAGE2,
     rows = [
         {"image": f"secret{number}", "case": f"C{number // per_case}", "class": name}
         | dict.fromkeys(("tp", "fp", "fn", "tn"), 1)
-        | dict.fromkeys((*METRICS, "accuracy"), value)
+        | dict.fromkeys(METRICS, value)
         for number, values in enumerate(dice)
         for name, value in zip(classes, values, strict=True)
     ]
-    return pd.DataFrame(rows, columns=["image", "case", "class", "tp", "fp", "fn", "tn", *METRICS, "accuracy"])
+    return pd.DataFrame(rows, columns=["image", "case", "class", "tp", "fp", "fn", "tn", *METRICS])
 
 
 def make_cell(

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from test_report import STAGE2, assert_legible, assert_tidy, make_history, make_table, words
 
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics.summary import aggregate
 from lge_sweep.report import CellTables, RankLine, write_sweep_figures
 from lge_sweep.report.distribution import figure_dice_heatmap
@@ -112,8 +112,8 @@ def test_spread_is_that_of_the_metrics_summary() -> None:
     table["bf"] = NAN
     expected = aggregate(table.assign(image="same", case=table["image"])).std
     found = metric_spread(table)
-    assert list(found.index) == list(METRICS)
-    for metric in METRICS:
+    assert list(found.index) == list(SCORED)
+    for metric in SCORED:
         assert found[metric] == pytest.approx(NAN if expected[metric] is None else expected[metric], nan_ok=True)
     assert found["dice"] == pytest.approx(np.std([0.6, 0.6, 0.4], ddof=1))
     assert metric_spread(table.iloc[:3]).isna().all()

@@ -16,7 +16,7 @@ from lge_sweep.cli import console as printing
 from lge_sweep.cli import status
 from lge_sweep.cli.data import _print_table
 from lge_sweep.engine.ledger import CellState
-from lge_sweep.labels import METRICS, Label, class_names
+from lge_sweep.labels import SCORED, Label, class_names
 from lge_sweep.quantify.burden import Burden
 from lge_sweep.quantify.describe import Description
 from lge_sweep.scoring import Result, select
@@ -40,7 +40,7 @@ def standing(name: str) -> Standing:
 
 
 def ranking(console: Terminal) -> None:
-    metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(METRICS)}
+    metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(SCORED)}
     results = [Result(name, metrics, ("scar",) if k % 2 else ()) for k, name in enumerate(NAMES)]
     uncertainty = Uncertainty(
         "one is best", NAMES[0], 0.95, tuple(map(standing, NAMES)),

@@ -22,7 +22,8 @@ from lge_sweep.engine.callbacks import MovingAverage
 from lge_sweep.engine.ledger import is_held, read_ledger
 from lge_sweep.engine.task import CellTask, Progress, TrialPrunedError, make_task
 from lge_sweep.engine.train import execute, load_best
-from lge_sweep.study.plan import Plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
 
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",

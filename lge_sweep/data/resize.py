@@ -1,6 +1,8 @@
 """Resize images and masks; the one place that says where pixels come from."""
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 from PIL import Image
 
 from lge_sweep.arrays import LabelImage, Pixels8
@@ -45,6 +47,22 @@ def resize_labels(labels: LabelImage, rows: int, columns: int, part: Rectangle |
         [rows, columns]; `labels` itself if it has that size.
     """
     return _resize(labels, rows, columns, part, Image.Resampling.NEAREST)
+
+
+def frame_spacing(manifest: pd.DataFrame, size: int) -> NDArray[np.float64]:
+    """Return the spacing of slices after they were resized to squares.
+
+    Args:
+        manifest: a row a slice: height and width in pixels, spacing_row_mm, spacing_column_mm (NaN: not known).
+        size: rows and columns S of the squares.
+
+    Returns:
+        [N, 2], distance of the rows and of the columns, mm: the native ones times height / S and width / S.
+    """
+    native = manifest[["spacing_row_mm", "spacing_column_mm"]].to_numpy(dtype=np.float64)
+    sides = manifest[["height", "width"]].to_numpy(dtype=np.float64)
+    spacing: NDArray[np.float64] = native * sides / size
+    return spacing
 
 
 def _resize(image: Pixels8, rows: int, columns: int, part: Rectangle | None, method: Image.Resampling) -> Pixels8:

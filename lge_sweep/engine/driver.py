@@ -19,7 +19,8 @@ from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import make_writable, stall_limit
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan, subset_counts
+from lge_sweep.study.manifest import subset_counts
+from lge_sweep.study.plan import Plan
 from lge_sweep.terminal import Terminal, styled
 
 if TYPE_CHECKING:

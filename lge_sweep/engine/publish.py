@@ -16,7 +16,8 @@ from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
 from lge_sweep.study.cell_files import read_history
 from lge_sweep.study.files import HISTORY, OUTCOME, PER_IMAGE
-from lge_sweep.study.plan import Plan, subset_counts
+from lge_sweep.study.manifest import subset_counts
+from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, read_record
 from lge_sweep.study.results import read_result
 from lge_sweep.text import escape_markdown

@@ -14,7 +14,8 @@ from lge_sweep.pipeline.champions import Champion
 from lge_sweep.seeding import derive_seed
 from lge_sweep.segmenter.segment import refine
 from lge_sweep.study.cell_files import read_predictions
-from lge_sweep.study.plan import CellInputs, Plan, PreparedData, plan_sweep
+from lge_sweep.study.plan import CellInputs, CellSet, Plan, plan_sweep
+from lge_sweep.study.prepare import PreparedData
 
 OUT_OF_FOLD = "out_of_fold"
 """The subset that the network of a fold is measured on."""
@@ -79,7 +80,7 @@ def plan_folds(config: SweepConfig, data: PreparedData, runs: Path, champion: Ce
         weights = class_weights(labels[others], 1)
         inputs[cell.name] = CellInputs(data.arrays, rows, OUT_OF_FOLD, weights, config.training)
         chosen.append(cell)
-    return plan_sweep(config, data, runs, chosen, inputs)
+    return plan_sweep(config, data, runs, CellSet(tuple(chosen), inputs))
 
 
 def gather_guidance(folds: Plan, champion: Champion) -> NDArray[np.bool_]:

@@ -11,18 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
+from lge_sweep.metrics import METRICS
 from lge_sweep.report import style
 from lge_sweep.report.tables import CellTables, best_cells, image_means
 
-SHORT = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "f1": "F1",
-    "bf": "BF",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-}
 MISSING = "n/a"
 
 
@@ -74,8 +67,8 @@ def _draw_bars(ax: Axes, means: pd.DataFrame) -> None:
     style.style_axes(ax, grid="y")
     width = 0.84 / len(means)
     for row, name in enumerate(means.index):
-        places = np.arange(len(METRICS)) + (row - (len(means) - 1) / 2) * width
-        values = means.loc[name, list(METRICS)].to_numpy(dtype=float)
+        places = np.arange(len(SCORED)) + (row - (len(means) - 1) / 2) * width
+        values = means.loc[name, list(SCORED)].to_numpy(dtype=float)
         present = np.isfinite(values)
         ax.bar(
             places[present],
@@ -98,7 +91,7 @@ def _draw_bars(ax: Axes, means: pd.DataFrame) -> None:
                 fontsize=style.SMALL,
                 color=style.INK,
             )
-    ax.set_xticks(np.arange(len(METRICS)), labels=[SHORT[name] for name in METRICS])
-    ax.set_xlim(-0.5, len(METRICS) - 0.5)
+    ax.set_xticks(np.arange(len(SCORED)), labels=[METRICS[name].title for name in SCORED])
+    ax.set_xlim(-0.5, len(SCORED) - 0.5)
     ax.set_ylim(0, 1.14)
     ax.set_yticks(np.linspace(0, 1, 6))

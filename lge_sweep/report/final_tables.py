@@ -9,6 +9,7 @@ import pandas as pd
 
 from lge_sweep.choices import look_up
 from lge_sweep.labels import Label
+from lge_sweep.metrics import POOLED
 from lge_sweep.report.paper import PAPER_COLUMNS, PAPER_TABLES
 from lge_sweep.scoring.bootstrap import in_hundred
 from lge_sweep.scoring.intervals import GLOBAL, Estimate, Intervals
@@ -73,7 +74,7 @@ def stage_frame(stage: int, found: Intervals, form: str) -> pd.DataFrame:
         for column, metric in PAPER_COLUMNS.items():
             of = "pooled" if column == "Accuracy" else form
             heading = "Mean Accuracy" if (row, column) == (GLOBAL, "Accuracy") else column
-            estimate = None if (of, metric) == ("pooled", "bf") else found.find(of, metric, row)
+            estimate = None if of == "pooled" and metric not in POOLED else found.find(of, metric, row)
             same_form = form == "image_mean" or column == "Accuracy"
             rows.append((row, heading, *_numbers(estimate), PAPER_TABLES[stage][row][heading] if same_form else None))
     overall = found.find("pooled", "global_accuracy", GLOBAL)

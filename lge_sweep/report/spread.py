@@ -10,9 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
+from lge_sweep.metrics import METRICS
 from lge_sweep.report import style
-from lge_sweep.report.bars import MISSING, SHORT
+from lge_sweep.report.bars import MISSING
 from lge_sweep.report.distribution import NO_CELL
 from lge_sweep.report.tables import CellTables, metric_spread
 
@@ -27,10 +28,8 @@ def spread_table(cells: Sequence[CellTables]) -> pd.DataFrame:
     Returns:
         The index is the cells' places in `cells`.
     """
-    table = pd.DataFrame([metric_spread(cell.per_image) for cell in cells], columns=list(METRICS)).reset_index(
-        drop=True
-    )
-    table[MEAN] = table[list(METRICS)].mean(axis="columns", skipna=False)
+    table = pd.DataFrame([metric_spread(cell.per_image) for cell in cells], columns=list(SCORED)).reset_index(drop=True)
+    table[MEAN] = table[list(SCORED)].mean(axis="columns", skipna=False)
     return table.sort_values(MEAN, kind="stable", na_position="last")
 
 
@@ -55,7 +54,7 @@ def figure_metric_spread(title: str, cells: Sequence[CellTables], best: Sequence
     for ax, column in zip(panels, table.columns, strict=True):
         _draw_bars(ax, table[column].to_numpy(dtype=float), ordered, best)
         ax.set_title(
-            SHORT.get(column, column), fontsize=style.SMALL + 0.5, color=style.INK,
+            column if column == MEAN else METRICS[column].title, fontsize=style.SMALL + 0.5, color=style.INK,
             fontweight="bold" if column == MEAN else "normal",
         )  # fmt: skip
     panels[0].set_yticks(range(len(cells)), labels=[style.drawable(cell.title, 40) for cell in ordered])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lge_sweep.arrays import Vector
-from lge_sweep.labels import METRICS, Label
+from lge_sweep.labels import SCORED, Label
 from lge_sweep.metrics import aggregate
 
 BACKGROUND = Label.BACKGROUND.title
@@ -153,8 +153,8 @@ def by_class(per_image: pd.DataFrame, classes: Sequence[str], column: str = "dic
 def image_means(per_image: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Mean over images of the six metrics: a row a class, a column a metric; NaN where no image has a value."""
     if per_image.empty:
-        return pd.DataFrame(np.nan, index=list(classes), columns=list(METRICS))
-    means = per_image.groupby("class", sort=False)[list(METRICS)].mean()
+        return pd.DataFrame(np.nan, index=list(classes), columns=list(SCORED))
+    means = per_image.groupby("class", sort=False)[list(SCORED)].mean()
     return means.reindex(list(classes)).astype(float)
 
 
@@ -167,9 +167,9 @@ def metric_spread(per_image: pd.DataFrame) -> pd.Series:
     Source: paper Figs. 10 and 17.
     """
     if per_image.empty:
-        return pd.Series(np.nan, index=list(METRICS))
+        return pd.Series(np.nan, index=list(SCORED))
     found = aggregate(per_image).std
-    return pd.Series({metric: found[metric] for metric in METRICS}, dtype=float)
+    return pd.Series({metric: found[metric] for metric in SCORED}, dtype=float)
 
 
 def foreground(classes: Sequence[str]) -> list[str]:
