@@ -282,8 +282,8 @@ def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
     console.print(f"Test subset: {evaluation.test_access}.", soft_wrap=True)
     if evaluation.again:
         console.print("This pipeline was evaluated before; shown again, not evaluated again.", soft_wrap=True)
-    console.print(f"Tables VI and VII, cases, agreement: {evaluation.folder / 'tables.md'}", soft_wrap=True)
-    console.print(f"Table VIII and figures: {evaluation.folder}", soft_wrap=True)
+    console.print(f"Tables VI and VII, cases, agreement: {evaluation.files.tables}", soft_wrap=True)
+    console.print(f"Table VIII and figures: {evaluation.files.path}", soft_wrap=True)
 
 
 def print_scores(console: Terminal, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:

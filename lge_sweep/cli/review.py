@@ -15,7 +15,7 @@ from lge_sweep.engine.ledger import CellState, hold_runs, read_sweep
 from lge_sweep.engine.publish import log_outcome, open_sweep, open_trial, trial_key
 from lge_sweep.errors import ConfigError, DamagedError, RunsError
 from lge_sweep.labels import class_names
-from lge_sweep.pipeline.compare import COMPARISON, read_comparison
+from lge_sweep.pipeline.compare import read_comparison
 from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.run_store import RunStore
@@ -158,15 +158,15 @@ def print_table(sweep: str, runs: Path) -> None:
     """
     folder = find_sweep(sweep, runs)
     plan, command = load_plan(folder), shlex.join(["lge-sweep", "table", sweep, "--runs", str(runs)])
-    wanted = COMPARISON if plan.config.fit else SELECTION
-    if not (folder / wanted).is_file():
-        raise RunsError(f"{folder}: has no {wanted} yet; repeat the sweep's command to complete it")
+    wanted = plan.files.comparison if plan.config.fit else plan.files.selection
+    if not wanted.is_file():
+        raise RunsError(f"{folder}: has no {wanted.name} yet; repeat the sweep's command to complete it")
     if plan.config.fit:
-        record = read_record(ComparisonRecord, folder / COMPARISON)
-        table = side_by_side(read_comparison(plan, folder, record)).markdown
+        record = read_record(ComparisonRecord, wanted)
+        table = side_by_side(read_comparison(plan, plan.files, record)).markdown
         print_markdown(make_console(), table, command)
         return
-    selection = read_selection(folder / SELECTION)
+    selection = read_selection(wanted)
     classes = class_names(plan.config.stage)[1:]
     standings = {standing.name: standing for standing in selection.uncertainty.standings}
     groups = configurations(plan.cells)

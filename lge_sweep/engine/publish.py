@@ -96,7 +96,7 @@ def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
             "hardware": f"{outcome.hardware.accelerator} {outcome.hardware.precision}",
         }
     )
-    run.log_files(folder, [PER_IMAGE, HISTORY, OUTCOME, *outcome.figures])
+    run.log_files(folder / name for name in (PER_IMAGE, HISTORY, OUTCOME, *outcome.figures))
     run.finish()
     return result
 
@@ -123,7 +123,7 @@ def log_selection(
         }
     )
     run.describe(describe_selection(selection, uncertainty))
-    run.log_files(plan.folder, files)
+    run.log_files(plan.folder / name for name in files)
     run.untag("failed")
     run.finish()
 

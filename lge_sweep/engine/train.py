@@ -28,7 +28,8 @@ from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
 from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.report import CellImages, write_cell_figures
-from lge_sweep.study.cell_files import FILES, check_file, read_per_image
+from lge_sweep.run_store import CellFolder
+from lge_sweep.study.cell_files import check_file, read_per_image
 from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record, write_record
@@ -60,8 +61,9 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.folder / PER_IMAGE))
     figures = _draw(task, prediction, summary.collapsed)
-    for name in FILES:
-        fsync_path(task.folder / name)
+    results = CellFolder(task.folder).results
+    for path in results:
+        fsync_path(path)
     outcome = CellRecord(
         format=2,
         sweep=task.sweep,
@@ -74,7 +76,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         figures=tuple(figures),
         hardware=HardwareFacts(**asdict(hardware)),
         versions={name: version(name) for name in LIBRARIES},
-        files={name: file_digest(task.folder / name) for name in FILES},
+        files={path.name: file_digest(path) for path in results},
     )
     write_record(task.folder / OUTCOME, outcome)
     (task.folder / CHECKPOINT).unlink(missing_ok=True)
