@@ -16,9 +16,9 @@ import pytest
 from rich.progress import Progress
 
 from lge_sweep.cli.console import progress
+from lge_sweep.cli.progress import SweepProgress
 from lge_sweep.csv_files import columns_text, csv_text, defuse, frame_text, join_texts, read_frame, restore
 from lge_sweep.deliver.tables import write_csv
-from lge_sweep.engine.progress import SweepProgress
 from lge_sweep.errors import ConfigError, DataError, IncompleteError, LgeSweepError, RunsError
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym
 from lge_sweep.report.final_tables import markdown

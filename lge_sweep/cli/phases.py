@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lge_sweep.cli.console import print_evaluation, print_outcome, print_pipelines, progress
+from lge_sweep.cli.progress import TerminalObserver
 from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.engine import Driver, drive, run_sweep
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
@@ -162,7 +163,7 @@ def _session(
     console.print(f"results go to {folder.resolve()}", soft_wrap=True)
     for note in filter(None, (describe_openness(folder), describe_name(folder))):
         console.print(f"note: {note}", style="yellow", soft_wrap=True)
-    with drive(folder, request.workers, console) as driver:
+    with drive(folder, request.workers, TerminalObserver(console)) as driver:
         console.print(f"reading {configs[0].data}")
         try:
             yield console, driver, configs

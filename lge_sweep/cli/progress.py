@@ -1,4 +1,4 @@
-"""What a person sees while a sweep runs: cells done, the current step, its loss, the time left."""
+"""What a person sees of sweeps: what comes next; and while one runs, cells done, the current step, the time left."""
 
 import time
 from collections.abc import Mapping
@@ -7,13 +7,49 @@ from typing import Self
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
 
-from lge_sweep.terminal import TaskText, Terminal
+from lge_sweep.study.plan import Plan, subset_counts
+from lge_sweep.terminal import TaskText, Terminal, styled
 from lge_sweep.text import format_seconds
 
 LINE_EVERY = 30.0
 """Seconds between two lines about one cell where the output is not a terminal."""
 SOME = 0.02
 """Share of a cell's steps after which its pace is known."""
+
+
+class TerminalObserver:
+    """Prints what a driver does.
+
+    Args:
+        console: where to print.
+    """
+
+    def __init__(self, console: Terminal) -> None:
+        """Print nothing yet."""
+        self.console = console
+
+    def introduce(self, plan: Plan) -> None:
+        """Print what comes next: the cells, how the data is split, what to know about it, where results go."""
+        config, search = plan.config, plan.config.search
+        stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
+        amount = f"{len(plan.cells)} cells" if search is None else f"a search of {search.trials} trials"
+        self.console.print()
+        self.console.print(
+            styled(f"{config.phase} stage {config.stage} ({stage}):", "bold"),
+            f"{amount} on {config.data}, profile {config.profile}",
+        )
+        print_subsets(self.console, subset_counts(plan.manifest))
+        for note in plan.notes:
+            self.console.print(f"note: {note}", style="yellow", soft_wrap=True)
+        self.console.print(f"folder: {plan.folder}", soft_wrap=True)
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(text)
+
+    def sweep(self, title: str, total: int, done: int) -> "SweepProgress":
+        """Show the progress of a sweep."""
+        return SweepProgress(self.console, title, total, done)
 
 
 class SweepProgress:
