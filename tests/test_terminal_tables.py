@@ -9,12 +9,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from lge_sweep.cli.data import _print_table
 from rich.text import Text
 
-import lge_sweep.terminal_table
+import lge_sweep.cli.terminal_table
 from lge_sweep.cli import console as printing
 from lge_sweep.cli import status
-from lge_sweep.cli.data import _print_table
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.cli.terminal_table import Column, print_markdown, print_table
 from lge_sweep.engine.ledger import CellState
 from lge_sweep.labels import METRICS, Label, class_names
 from lge_sweep.quantify.burden import Burden
@@ -23,8 +25,6 @@ from lge_sweep.scoring import Result, select
 from lge_sweep.scoring.paired import Paired, WinnerTest
 from lge_sweep.scoring.score import Score
 from lge_sweep.scoring.uncertainty import Standing, Uncertainty
-from lge_sweep.terminal import Terminal
-from lge_sweep.terminal_table import Column, print_markdown, print_table
 from lge_sweep.text import in_markdown, visible
 
 WIDTHS = (20, 40, 60, 80, 100, 140)
@@ -42,13 +42,13 @@ def standing(name: str) -> Standing:
 def ranking(console: Terminal) -> None:
     metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(METRICS)}
     results = [Result(name, metrics, ("scar",) if k % 2 else ()) for k, name in enumerate(NAMES)]
-    assess_uncertainty = Uncertainty(
+    uncertainty = Uncertainty(
         "one is best", NAMES[0], 0.95, tuple(map(standing, NAMES)),
         tuple(WinnerTest(name, "dice", 41, 0.1, 0.001, 0.012345) for name in NAMES[1:]),
         (), 41, 358, 2000, 0, (),
     )  # fmt: skip
     outcome = SimpleNamespace(
-        assess_uncertainty=assess_uncertainty,
+        uncertainty=uncertainty,
         names={n: n for n in NAMES},
         selection=select(results, "weighted", keep=1),
         registered=None,
@@ -67,7 +67,7 @@ def comparison(console: Terminal) -> None:
 
 def pipelines(console: Terminal) -> None:
     dice = {"dice": {"cavity": 0.9123, "myocardium": 0.8123, "scar": 0.7123}}
-    summary = SimpleNamespace(image_mean=dice, pooled=dice, positive=dice)
+    summary = SimpleNamespace(image_mean=dice, pooled=dice, present_only=dice)
     names = ("two-stage", *NAMES)
     compared = SimpleNamespace(
         subset="val", failed={}, summaries=dict.fromkeys(names, summary), meanings=dict.fromkeys(names, "what it is"),
@@ -125,7 +125,7 @@ def printed(table: Callable[[Terminal], None], width: int, monkeypatch: pytest.M
         tables.append((columns, rows))
         print_table(console, columns, rows, *title)
 
-    for module in (printing, status, lge_sweep.terminal_table):
+    for module in (printing, status, lge_sweep.cli.terminal_table):
         monkeypatch.setattr(module, "print_table", record)
     out = StringIO()
     table(Terminal(file=out, width=width, force_terminal=True, color_system=None))

@@ -13,17 +13,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from lge_sweep.cli.console import progress
 from rich.progress import Progress
 
-from lge_sweep.cli.console import progress
 from lge_sweep.cli.progress import SweepProgress
+from lge_sweep.cli.terminal import TaskText, Terminal, say, styled
+from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.csv_files import columns_text, csv_text, defuse, frame_text, join_texts, read_frame, restore
 from lge_sweep.deliver.tables import write_csv
 from lge_sweep.errors import ConfigError, DataError, IncompleteError, LgeSweepError, RunsError
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym
 from lge_sweep.report.final_tables import markdown
-from lge_sweep.terminal import TaskText, Terminal, say, styled
-from lge_sweep.terminal_table import Column, print_table
 from lge_sweep.text import LONGEST, error_text, in_markdown, shorten, visible
 
 HOSTILE = (

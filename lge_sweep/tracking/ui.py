@@ -3,16 +3,15 @@
 import os
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lge_sweep.errors import RunsError
-from lge_sweep.loopback import NAMES, READING, PageServer, refuse
+from lge_sweep.loopback import NAMES, READING, Page, PageServer, refuse
 from lge_sweep.paths import first_command
-from lge_sweep.terminal import say
 from lge_sweep.tracking.database import DATABASE, database_uri
-from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
+from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.moved import artifacts_uri
 
 NOT_INHERITED = ("MLFLOW_SERVER_", "_MLFLOW_SERVER_", "MLFLOW_DEPLOYMENTS_", "MLFLOW_GATEWAY_")
@@ -31,7 +30,7 @@ VERBS = re.compile(
 NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases; it makes, removes and runs nothing."
 
 
-def serve(runs: Path, port: int, browser: bool) -> None:
+def serve(runs: Path, port: int, announce: Callable[[str], object]) -> None:
     """Run MLflow's server until interrupted.
 
     It is the part of MLflow's server that the UI of runs and models needs, in this process. `mlflow server` would also
@@ -40,7 +39,7 @@ def serve(runs: Path, port: int, browser: bool) -> None:
     Args:
         runs: the runs directory.
         port: port on the loopback address.
-        browser: open a browser on the experiment.
+        announce: told the address of the experiment's page.
 
     Raises:
         RunsError: there is nothing to show, or the port is taken.
@@ -55,8 +54,8 @@ def serve(runs: Path, port: int, browser: bool) -> None:
         warnings.simplefilter("ignore")  # MLflow's own deprecations are no help to a user
         from mlflow.server import app  # reads its settings when it is imported
 
-        say(f"MLflow UI of {runs}, experiment {EXPERIMENT}:")
-        server.run(shows_runs(app), f"#/experiments/{experiment}/runs?workflowType=machine_learning", browser)
+        shown = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
+        server.run(Page(shows_runs(app), shown), announce)
 
 
 def shows_runs(application: WSGIApplication) -> WSGIApplication:
