@@ -3,8 +3,8 @@
 from io import StringIO
 
 import pytest
-from lge_sweep.cli.console import print_selection
 
+from lge_sweep.cli.tables.selection import print_selection
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, select

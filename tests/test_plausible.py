@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lge_sweep.cli.console import print_predicted
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -17,6 +16,7 @@ from skimage.measure import label, regionprops
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
+from lge_sweep.cli.tables.predictions import print_predicted
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config.data import NiftiFolders, Phantom
 from lge_sweep.config.masks import IndexMask

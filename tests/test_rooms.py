@@ -17,7 +17,7 @@ ROOMS = [
 ]  # fmt: skip
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "atomic", "hashing", "gpu", "interrupts", "config",
-    "text", "csv_files", "plain_data", "patterns", "private",
+    "text", "progress", "run_store", "csv_files", "plain_data", "patterns", "private",
 }  # fmt: skip
 HEAVY = {
     "mlflow": {"tracking"}, "optuna": {"engine"}, "pytorch_lightning": {"data", "models", "engine"},

@@ -17,12 +17,12 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
-from rich.console import Console
 from synthetic_dicom import SECRETS, series
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.cli.progress import SweepProgress
+from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.config.data import DicomFolders, Phantom
 from lge_sweep.engine.ledger import hold_runs, read_ledger
@@ -209,7 +209,7 @@ def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyP
     clock = 0.0
     monkeypatch.setattr("lge_sweep.cli.progress.time.monotonic", lambda: clock)
     out = io.StringIO()
-    progress = SweepProgress(Console(file=out, width=200), "phase1 stage 1", total=4, done=0)
+    progress = SweepProgress(Terminal(file=out, width=200), "phase1 stage 1", total=4, done=0)
 
     def said() -> str:
         return out.getvalue().splitlines()[-1]

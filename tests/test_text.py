@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from lge_sweep.cli.console import progress
 from rich.progress import Progress
 
 from lge_sweep.cli.progress import SweepProgress
-from lge_sweep.cli.terminal import TaskText, Terminal, say, styled
+from lge_sweep.cli.progress_bar import progress_bar
+from lge_sweep.cli.terminal import TaskText, Terminal, print_lines, styled
 from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.csv_files import columns_text, csv_text, defuse, frame_text, join_texts, read_frame, restore
 from lge_sweep.deliver.tables import write_csv
@@ -125,7 +125,7 @@ def test_progress_bars_show_a_name_as_it_is(name: str) -> None:
     for terminal in (True, False):
         out = StringIO()
         console = Terminal(file=out, width=400, force_terminal=terminal, color_system=None)
-        with progress(console, "segmenting") as tell:
+        with progress_bar(console, "segmenting") as tell:
             tell(name, 0, 1)
             tell(name, 1, 1)
         with SweepProgress(console, name, 1, 0) as bars:
@@ -140,7 +140,7 @@ def test_progress_bars_show_a_name_as_it_is(name: str) -> None:
 
 
 def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    say(*HOSTILE)
+    print_lines(*HOSTILE)
     assert capsys.readouterr().out.split("\n")[:-1] == [visible(name) for name in HOSTILE]
 
 

@@ -26,7 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    predict, phase1, phase2, phase3, phase4, search, select, table, compare, score, status, ui, dashboard, schema, phantom,
+    predict, phase1, phase2, phase3, phase4, search, select, table, compare, score, status, ui, dashboard, schema,
+    phantom,
 )  # fmt: skip
 """In the order of the help."""
 for command in COMMANDS:
@@ -46,7 +47,12 @@ ShareOption = Annotated[
 VerboseOption = Annotated[
     int,
     typer.Option(
-        "--verbose", "-v", count=True, max=2, help="Say on stderr what is being done; -vv: in detail.", metavar=""
+        "--verbose",
+        "-v",
+        count=True,
+        show_default=False,
+        metavar="<bool>",
+        help="Say on stderr what is being done; -vv: in detail.",
     ),
 ]
 QuietOption = Annotated[

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperGroup, TyperOption
 
 from lge_sweep.cli.terminal import Terminal, print_error
 from lge_sweep.cli.verbosity import make_console, showing_log
@@ -59,6 +59,14 @@ class Commands(TyperGroup):
             if any("\0" in argument for argument in args):
                 raise typer.BadParameter("an argument holds a NUL, which no name and no setting does")
             return super().parse_args(ctx, args)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Return the options before the command, typer's own two under a heading of their own in the help."""
+        params = super().get_params(ctx)
+        for param in params:
+            if isinstance(param, TyperOption) and param.name in ("install_completion", "show_completion"):
+                param.rich_help_panel = "Shell completion"
+        return params
 
 
 @contextmanager
