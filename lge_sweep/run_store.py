@@ -9,9 +9,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from lge_sweep.atomic import set_aside
+from lge_sweep.atomic import quarantine
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import runs_folder
 from lge_sweep.text import hide_credentials, shorten, slug
@@ -167,9 +167,9 @@ class SweepFolder:
         """Return the folders of all finished cells, in the order of their names."""
         return [CellFolder(path.parent) for path in sorted(self.path.glob("cells/*/outcome.json"))]
 
-    def set_aside(self, path: Path) -> Path:
+    def quarantine(self, path: Path) -> Path:
         """Move a damaged file or folder of the sweep to the runs directory's `damaged`; returns where it is."""
-        return set_aside(path, self.runs)
+        return quarantine(path, self.runs)
 
 
 @dataclass(frozen=True)
@@ -289,9 +289,9 @@ class RunStore:
         """Folder of what was found damaged."""
         return self.root / "damaged"
 
-    def set_aside(self, path: Path) -> Path:
+    def quarantine(self, path: Path) -> Path:
         """Move a damaged file or folder of the runs directory to `damaged`; returns where it is now."""
-        return set_aside(path, self.root)
+        return quarantine(path, self.root)
 
     @property
     def journal(self) -> Path | None:
@@ -312,6 +312,11 @@ class RunStore:
     def database(self) -> Path | None:
         """File of MLflow's database; None where it is not ours."""
         return None if self.tracking else self.root / "mlflow.db"
+
+    @property
+    def is_tracked(self) -> bool:
+        """Whether there is something of MLflow's to look at, or may be, on a server."""
+        return self.database is None or self.database.is_file()
 
     @property
     def tracking_uri(self) -> str:
@@ -364,5 +369,15 @@ def _address(variable: str, kinds: tuple[str, ...], example: str) -> str | None:
         raise RunsError(
             f"{variable}: expected an address that begins with {', '.join(kinds[:-1])} or {kinds[-1]}, such as "
             f"{example}, got '{shorten(hide_credentials(given))}'"
+        )
+    try:
+        parts = urlsplit(given)
+        sound = found["kind"] == "sqlite" or (bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise RunsError(
+            f"{variable}: the address has no host, or a port that is no number, such as {example}; in a password "
+            "write / as %2F, @ as %40, # as %23 and ? as %3F"
         )
     return given

@@ -17,7 +17,7 @@ ROOMS = [
 ]  # fmt: skip
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "atomic", "hashing", "gpu", "interrupts", "config",
-    "text", "progress", "run_store", "csv_files", "plain_data", "patterns", "private",
+    "text", "progress", "csv_files", "safe_yaml", "patterns", "permissions", "arrays", "run_store",
 }  # fmt: skip
 HEAVY = {
     "mlflow": {"tracking"}, "optuna": {"engine"}, "pytorch_lightning": {"data", "models", "engine"},

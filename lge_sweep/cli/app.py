@@ -17,7 +17,7 @@ from lge_sweep.cli.commands.review import compare, score, select, status, table
 from lge_sweep.cli.reporting import Commands
 from lge_sweep.cli.terminal import print_any_letter, print_lines
 from lge_sweep.cli.verbosity import Verbosity, printing_at
-from lge_sweep.private import MASKS, SHARE_VARIABLE, Share
+from lge_sweep.permissions import SHARE_VARIABLE, UMASKS, Share
 
 app = typer.Typer(
     cls=Commands,
@@ -75,6 +75,6 @@ def main(
     if verbose and quiet:
         raise typer.BadParameter("--verbose and --quiet contradict each other; give one of them")
     os.environ["MPLBACKEND"] = "agg"  # a notebook's, inherited, would be looked for and not found
-    context.call_on_close(partial(os.umask, os.umask(MASKS[share])))
+    context.call_on_close(partial(os.umask, os.umask(UMASKS[share])))
     context.with_resource(printing_at(Verbosity.QUIET if quiet else Verbosity(min(verbose, Verbosity.DEBUG))))
     print_any_letter()

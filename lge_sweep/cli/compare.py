@@ -10,7 +10,7 @@ from lge_sweep.scoring.paired import compare_tables
 from lge_sweep.scoring.uncertainty import Candidate, score_difference
 from lge_sweep.study.cell_files import read_per_image
 from lge_sweep.study.files import PER_IMAGE
-from lge_sweep.study.plan import load_plan
+from lge_sweep.study.plan_files import load_plan
 
 
 def compare_cells(console: Terminal, first: str, second: str, runs: Path) -> None:

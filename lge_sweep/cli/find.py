@@ -6,6 +6,7 @@ from pathlib import Path
 
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, RunsError
+from lge_sweep.run_store import RunStore
 from lge_sweep.study.files import OUTCOME, SETTINGS
 from lge_sweep.text import shorten
 from lge_sweep.tracking import Tracker
@@ -18,9 +19,9 @@ def find_sweep(sweep: str, runs: Path) -> Path:
         RunsError: there is none.
     """
     folder = next((folder for folder in (Path(sweep), runs / sweep) if (folder / SETTINGS).is_file()), None)
-    if folder is None and (runs / "mlflow.db").is_file():
+    if folder is None and RunStore.open(runs).is_tracked:
         with suppress(KeyError):
-            folder = runs / Tracker(runs).tags_of(sweep)["sweep"]
+            folder = runs / Tracker(RunStore.open(runs)).tags_of(sweep)["sweep"]
     if folder is None or not (folder / SETTINGS).is_file():
         known = [folder.name for folder in _sweeps(runs)]
         near = suggest(sweep, known) if known else "there is none yet"

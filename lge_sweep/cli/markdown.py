@@ -11,14 +11,16 @@ from lge_sweep.config import Cell, configurations
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.labels import class_names
 from lge_sweep.metrics.summary import Summary
-from lge_sweep.pipeline.compare import COMPARISON, ComparisonRecord, read_comparison
+from lge_sweep.pipeline.compare import COMPARISON, read_comparison
+from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
-from lge_sweep.scoring import mean_of_all
-from lge_sweep.scoring.uncertainty import chance, interval
+from lge_sweep.scoring import Ranked, mean_of_all
+from lge_sweep.scoring.uncertainty import Standing, chance, interval
 from lge_sweep.study.files import OUTCOME, SELECTION
-from lge_sweep.study.plan import Plan, load_plan
-from lge_sweep.study.records import REMEDY, CellRecord, RankedRecord, StandingRecord, read_record, read_selection
-from lge_sweep.text import in_markdown, shorten
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan
+from lge_sweep.study.records import REMEDY, CellRecord, read_record, read_selection
+from lge_sweep.text import escape_markdown, shorten
 
 FORMS = ("image_mean", "pooled", "present_only")
 
@@ -52,7 +54,7 @@ def print_sweep(console: Terminal, sweep: str, runs: Path) -> None:
 
 def _selection_table(plan: Plan, folder: Path) -> str:
     """Return the ranking of phases 1 and 2 as Markdown, between what it comes to and its notes."""
-    selection = read_selection(folder, SELECTION)
+    selection = read_selection(folder / SELECTION)
     classes = class_names(plan.config.stage)[1:]
     standings = {standing.name: standing for standing in selection.uncertainty.standings}
     groups = configurations(plan.cells)
@@ -62,18 +64,18 @@ def _selection_table(plan: Plan, folder: Path) -> str:
     for entry in selection.ranking:
         standing = standings.get(entry.name)
         if standing is None:
-            raise DamagedError(folder / SELECTION, f"doubt.standings: there is no {shorten(entry.name)}", REMEDY)
+            raise DamagedError(folder / SELECTION, f"uncertainty.standings: there is no {shorten(entry.name)}", REMEDY)
         summaries = _summaries(plan, groups.get(entry.name, []))
         lines.append(f"| {' | '.join(_row(entry, standing, _dice(summaries, classes)))} |")
-    lines += ["", *(f"- {in_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
+    lines += ["", *(f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
     return "\n".join(lines)
 
 
-def _row(entry: RankedRecord, standing: StandingRecord, dice: Sequence[str]) -> list[str]:
+def _row(entry: Ranked, standing: Standing, dice: Sequence[str]) -> list[str]:
     collapsed = [f"collapsed: {', '.join(entry.collapsed)}"] * bool(entry.collapsed)
     remarks = ", ".join(["**selected**"] * entry.selected + collapsed)
     bounds, best = interval(standing.low, standing.high), chance(standing.best)
-    return [str(entry.rank), in_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
+    return [str(entry.rank), escape_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
 
 
 def _summaries(plan: Plan, cells: Sequence[Cell]) -> list[Summary]:

@@ -17,7 +17,7 @@ from lge_sweep.engine import Driver, drive, run_sweep
 from lge_sweep.engine.conclude import Outcome
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.paths import describe_name, runs_folder
-from lge_sweep.private import describe_openness
+from lge_sweep.permissions import describe_open_folder
 from lge_sweep.study import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.text import format_seconds
@@ -129,7 +129,7 @@ def _session(
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
     console.explain(f"profile {profile}: {reason}")
     console.explain(f"results go to {folder.resolve()}")
-    for note in filter(None, (describe_openness(folder), describe_name(folder))):
+    for note in filter(None, (describe_open_folder(folder), describe_name(folder))):
         console.note(note)
     with drive(folder, request.workers, TerminalObserver(console)) as driver:
         console.explain(f"reading {configs[0].data}")

@@ -1,11 +1,10 @@
 """Select again in a finished sweep, by its rule or a person's choice."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lge_sweep.atomic import write_json
 from lge_sweep.cli.find import find_sweep
 from lge_sweep.cli.request import SelectRequest
 from lge_sweep.cli.tables.selection import print_outcome
@@ -14,11 +13,13 @@ from lge_sweep.engine.conclude import Decree, choose, conclude
 from lge_sweep.engine.ledger import CellState, hold_runs, read_sweep
 from lge_sweep.engine.publish import log_outcome, open_sweep, open_trial, trial_key
 from lge_sweep.errors import ConfigError
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
 from lge_sweep.study.cell_files import read_cell
 from lge_sweep.study.files import OUTCOME, OVERRIDE
-from lge_sweep.study.plan import Plan, load_plan
-from lge_sweep.study.records import OverrideRecord, read_record, set_damaged_aside
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan
+from lge_sweep.study.records import OverrideRecord, read_record, set_damaged_aside, write_record
 from lge_sweep.study.results import read_result
 from lge_sweep.text import visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
@@ -51,7 +52,7 @@ def select_again(console: Terminal, sweep: str, runs: Path, request: SelectReque
                 f"{plan.name}: phase 3 selects nothing, it compares pipelines (lge-sweep table {plan.name}); to ship "
                 "another one: lge-sweep phase3 --set fit.shipped.stage2=cropped (see sweeps/phase3.yaml)"
             )
-        tracker = Tracker(runs)
+        tracker = Tracker(RunStore.open(runs))
         run = open_sweep(tracker, plan)
         with finishing(run):
             entries = read_sweep(runs, plan.name)
@@ -76,10 +77,10 @@ def _override(plan: Plan, request: SelectRequest) -> Decree:
 def _write_override(folder: Path, override: Decree) -> None:
     """Keep a person's choice, or forget it where there is none any more."""
     path = folder / OVERRIDE
-    set_damaged_aside(path, partial(read_record, OverrideRecord, path))
+    set_damaged_aside(path, partial(read_record, OverrideRecord))
     path.unlink(missing_ok=True)
     if override.name is not None:
-        write_json(path, asdict(override))
+        write_record(path, OverrideRecord(name=override.name, reason=override.reason))
 
 
 def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run: TrackedRun) -> dict[str, Result]:

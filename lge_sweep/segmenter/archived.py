@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from lge_sweep.archive import Archive, Wanted, fetch_study, read_address, read_credentials, read_uid, store
-from lge_sweep.atomic import DAY
+from lge_sweep.archive import Archive, SeriesQuery, fetch_study, read_address, read_credentials, read_uid, store
+from lge_sweep.atomic import DAY_SECONDS
 from lge_sweep.choices import look_up
 from lge_sweep.deliver import FORMATS, Delivery
-from lge_sweep.deliver.exam_files import REPORT, SEG
+from lge_sweep.deliver.exam_files import REPORT_FILE, SEG_FILE
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
 from lge_sweep.ingest.exams import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
@@ -134,7 +134,7 @@ class _Session:
 
     def _segment(self, study: str, on_step: Callable[[str], None]) -> list[Delivery]:
         """Fetch a study and segment its exam."""
-        wanted = Wanted(self.reading.series, self.reading.series_pattern or SERIES_PATTERN)
+        wanted = SeriesQuery(self.reading.series, self.reading.series_pattern or SERIES_PATTERN)
         with _private_folder() as folder:
             on_step("fetching")
             fetch_study(self.archive, study, wanted, folder / study, on_step)
@@ -145,7 +145,7 @@ class _Session:
     def _store(self, study: str, deliveries: Sequence[Delivery], on_step: Callable[[str], None]) -> None:
         """Give SEG and SR of a study's exam back."""
         for delivery in deliveries:
-            files = [file for file in delivery.files if file.name in (SEG, REPORT)]
+            files = [file for file in delivery.files if file.name in (SEG_FILE, REPORT_FILE)]
             if not files:
                 why = next((note for note in delivery.notes if note.startswith("no seg: ")), "it has no SEG")
                 self.remarks.problems.append(f"study {study}: nothing to store ({why})")
@@ -161,7 +161,7 @@ def _private_folder() -> Iterator[Path]:
     """Give a folder that nobody else can look into, gone at the end; what a killed process left is cleared away."""
     for left_over in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if time.time() - left_over.lstat().st_mtime > DAY and not left_over.is_symlink():
+            if time.time() - left_over.lstat().st_mtime > DAY_SECONDS and not left_over.is_symlink():
                 shutil.rmtree(left_over)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         yield Path(folder)

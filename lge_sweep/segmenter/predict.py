@@ -10,13 +10,14 @@ from lge_sweep.choices import look_up
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.csv_files import join_texts
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
-from lge_sweep.deliver.exam_files import ABOUT, BURDEN
+from lge_sweep.deliver.exam_files import ABOUT_FILE, BURDEN_FILE
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.segmenter.load import NAME, SETTINGS, find_segmenter, is_registered, load_segmenter, read_settings
+from lge_sweep.segmenter.folder import SETTINGS, read_settings
+from lge_sweep.segmenter.load import NAME, find_segmenter, is_registered, load_segmenter
 from lge_sweep.segmenter.request import PredictRequest, PredictResult, ReadOptions
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 
@@ -135,9 +136,9 @@ class Predictor:
 
     def write_table(self) -> list[str]:
         """Write the table of all exams in the output folder; return what was wrong."""
-        table = self.output / BURDEN
+        table = self.output / BURDEN_FILE
         try:
-            tables = [folder / BURDEN for folder in _delivered(self.output) if (folder / BURDEN).is_file()]
+            tables = [folder / BURDEN_FILE for folder in _delivered(self.output) if (folder / BURDEN_FILE).is_file()]
             if tables:
                 write_text(table, join_texts(tables))
         except (OSError, ValueError) as error:
@@ -147,7 +148,7 @@ class Predictor:
 
 def _delivered(output: Path) -> list[Path]:
     """Return the folders of exams in an output folder."""
-    return [about.parent for about in sorted(output.glob(f"*/{ABOUT}"))]
+    return [about.parent for about in sorted(output.glob(f"*/{ABOUT_FILE}"))]
 
 
 def _facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:

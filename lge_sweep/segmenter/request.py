@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lge_sweep.config.data import CaseIds
     from lge_sweep.deliver import Delivery
-    from lge_sweep.ingest.exams import Folders
+    from lge_sweep.ingest.exams import FolderLayout
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class ReadOptions:
     case_ids: "CaseIds" = "hash"
     series: tuple[str, ...] = ()
     series_pattern: str | None = None
-    folders: "Folders" = "auto"
+    folders: "FolderLayout" = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)

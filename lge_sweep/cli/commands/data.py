@@ -53,9 +53,9 @@ def describe(data: DataOption = "phantom", root: RootOption = None, sheet: Sheet
         absent, notes = absent_classes(counts) if descriptions and problem is None else ([], [])
         closing = print_descriptions(console, descriptions, notes)
         if sheet is not None and volumes:
-            from lge_sweep.ingest.sheet import write_sheet
+            from lge_sweep.ingest.contact_sheet import write_contact_sheet
 
-            console.print_line(write_sheet(volumes, sheet))
+            console.print_line(write_contact_sheet(volumes, sheet))
         if problem is not None or absent:
             where, findings = (problem.where, problem.findings) if problem else (data, ())
             raise DataError(where, [*findings, *absent])
@@ -74,15 +74,15 @@ def convert(
     with reporting() as console:
         from lge_sweep.curate import curate
         from lge_sweep.data.convert import convert as convert_slices
-        from lge_sweep.data.exchange import Dataset, exchange
-        from lge_sweep.data.forms import check_folder
+        from lge_sweep.data.exchange import ExchangeDataset, export_dataset
+        from lge_sweep.data.exchange_formats import check_dataset_folder
         from lge_sweep.ingest import read
 
         settings = _settings(data)
         if image_format == "nnunet" or image_format == "msd":
             if masks != "index":
                 raise ConfigError(f"--masks {masks} is for bmp and png; {image_format} has class values; leave it out")
-            check_folder(output, image_format)
+            check_dataset_folder(output, image_format)
         volumes = read(settings.source, root)
         curated = curate(volumes, settings.curate)
         if image_format == "bmp" or image_format == "png":
@@ -91,7 +91,7 @@ def convert(
                 console.lines(f"note: {note}" for note in curated.notes)
         else:
             with progress_bar(console, "writing") as on_progress:
-                written = exchange(Dataset(volumes, curated, settings), output, image_format, on_progress)
+                written = export_dataset(ExchangeDataset(volumes, curated, settings), output, image_format, on_progress)
             console.lines(written)
 
 

@@ -8,16 +8,24 @@ from lge_sweep.cli.options import BrowserOption, PortOption, RunsOption
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.paths import runs_folder
+from lge_sweep.run_store import RunStore
 
 
 def ui(runs: RunsOption = None, port: PortOption = 5000, browser: BrowserOption = True) -> None:
     """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
     with reporting() as console:
         from lge_sweep.tracking.mlflow import EXPERIMENT
-        from lge_sweep.tracking.ui import serve
+        from lge_sweep.tracking.ui import serve, server_page
 
-        folder = runs_folder(runs)
-        serve(folder, port, _announcer(console, f"MLflow UI of {folder}, experiment {EXPERIMENT}:", browser))
+        store = RunStore.open(runs)
+        page = server_page(store)
+        if page is None:
+            title = f"MLflow UI of {store.root}, experiment {EXPERIMENT}:"
+            serve(store, port, _announcer(console, title, browser))
+            return
+        console.lines([f"The MLflow UI is the server's, experiment {EXPERIMENT}:", page])
+        if browser:
+            webbrowser.open(page)
 
 
 def dashboard(runs: RunsOption = None, port: PortOption = 8080, browser: BrowserOption = True) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.labels import Label
-from lge_sweep.text import named, noted
+from lge_sweep.text import cases_by_note, list_names
 
 if TYPE_CHECKING:
     from lge_sweep.quantify.describe import Description
@@ -83,8 +83,8 @@ def _summary(descriptions: Sequence["Description"]) -> list[str]:
 
 def _notes(descriptions: Sequence["Description"]) -> list[str]:
     """Return every note once, with the cases that it is about."""
-    notes = noted((item.case, note) for item in descriptions for note in item.notes)
-    return [f"{note}: {named(cases, 8)}" for note, cases in notes.items()]
+    notes = cases_by_note((item.case, note) for item in descriptions for note in item.notes)
+    return [f"{note}: {list_names(cases, 8)}" for note, cases in notes.items()]
 
 
 def _findings(descriptions: Sequence["Description"]) -> list[str]:

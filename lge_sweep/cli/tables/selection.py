@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from lge_sweep.cli.tables.numbers import number
 from lge_sweep.cli.terminal import Terminal, styled
 from lge_sweep.cli.terminal_table import Cell, Column, print_table
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 from lge_sweep.scoring import Ranked, Selection
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
         selection: the outcome.
         names: cell name -> the name to print.
     """
-    _print_ranking(console, title, selection, names, ("foreground", *METRICS))
+    _print_ranking(console, title, selection, names, ("foreground", *SCORED))
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
     console.explain(f"Scored on the {selection.subset} subset ({how}; foreground: without background).")
@@ -53,7 +53,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
     margin = ""
     if selection.margin is not None:
         place = "behind the top" if selection.margin < 0 else "ahead of the next"
-        margin = f", {abs(selection.margin):.4f} {place}"
+        margin = f", {abs(selection.margin):.4f} {place}" if selection.margin else ", level with the next"
     console.print_line(f"Selected: {chosen}{margin}.")
     for note in selection.notes:
         console.explain(f"Note: {note}.")
