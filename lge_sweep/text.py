@@ -15,6 +15,8 @@ LONGEST_FILE = 180
 """Bytes of a name that becomes that of a file; 255 is what disks take, and endings and unfinished files need some."""
 FEW = 60
 """Bytes of a name that are left where a digest stands for it."""
+_USER = re.compile(r"(\w://)[^\s/]\S*@")
+_SECRET = re.compile(r"([?&](?:user|username|password|passwd|token|sslpassword)=)[^&\s]*", re.IGNORECASE)
 _FILE_NAME = re.compile(r"[^-./][^/]*(?<![. ])")
 _MARKDOWN = re.compile(r"[\\`*\[\]<|~]")
 
@@ -122,3 +124,23 @@ def format_seconds(seconds: float) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def slug(name: str) -> str:
+    """Return a name as part of a file's.
+
+    >>> slug("fitted on truth")
+    'fitted_on_truth'
+    """
+    return re.sub(r"[^\w.-]+", "_", name)
+
+
+def hide_credentials(text: str) -> str:
+    """Return text with the user, the password and the token of every address in it replaced by stars.
+
+    >>> hide_credentials("no answer from http://me:se/cr@t@mlflow.clinic:5000/api; is it on?")
+    'no answer from http://***@mlflow.clinic:5000/api; is it on?'
+    >>> hide_credentials("postgresql://db/lge?user=me&password=secret&sslmode=require")
+    'postgresql://db/lge?user=***&password=***&sslmode=require'
+    """
+    return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text))
