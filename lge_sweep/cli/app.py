@@ -198,9 +198,9 @@ def select(
     """Select again in a finished sweep, by its rule or a person's choice; mend MLflow; make the winner the champion."""
     with reporting():
         from lge_sweep.cli.review import select_again
-        from lge_sweep.paths import runs_folder
+        from lge_sweep.run_store import RunStore
 
-        select_again(sweep, runs_folder(runs), override, reason, withdraw, allow_incomplete)
+        select_again(sweep, RunStore.open(runs), override, reason, withdraw, allow_incomplete)
 
 
 @app.command()
@@ -250,10 +250,10 @@ def score(
 def status(runs: RunsOption = None) -> None:
     """Show every sweep: cells done, running, failed, waiting, and the best so far."""
     from lge_sweep.cli.status import print_status
-    from lge_sweep.paths import runs_folder
+    from lge_sweep.run_store import RunStore
 
     with reporting():
-        print_status(runs_folder(runs))
+        print_status(RunStore.open(runs))
 
 
 @app.command()
@@ -278,10 +278,10 @@ def dashboard(
 ) -> None:
     """Serve the Optuna dashboard on 127.0.0.1: the trials of every sweep and search."""
     from lge_sweep.engine.dashboard import serve
-    from lge_sweep.paths import runs_folder
+    from lge_sweep.run_store import RunStore
 
     with reporting():
-        serve(runs_folder(runs), port, browser)
+        serve(RunStore.open(runs), port, browser)
 
 
 @app.command()

@@ -13,7 +13,7 @@ from lge_sweep.terminal import TaskText, Terminal, styled
 from lge_sweep.terminal_table import Cell, Column, print_table
 
 if TYPE_CHECKING:
-    from lge_sweep.engine.conclude import Outcome
+    from lge_sweep.engine.conclude import SweepOutcome
     from lge_sweep.pipeline.compare import PipelineComparison
     from lge_sweep.pipeline.evaluate import Evaluation
     from lge_sweep.scoring.paired import Paired
@@ -84,7 +84,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
         console.print(f"Note: {note}.", soft_wrap=True)
 
 
-def print_outcome(console: Terminal, title: str, outcome: "Outcome") -> None:
+def print_outcome(console: Terminal, title: str, outcome: "SweepOutcome") -> None:
     """Print the outcome of a sweep: in one sentence, as a ranking, and how sure it is.
 
     Args:

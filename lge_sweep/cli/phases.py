@@ -12,8 +12,9 @@ from lge_sweep.cli.progress import TerminalObserver
 from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.engine import Driver, drive, run_sweep
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
-from lge_sweep.paths import describe_name, runs_folder
+from lge_sweep.paths import describe_name
 from lge_sweep.private import describe_openness
+from lge_sweep.run_store import RunStore
 from lge_sweep.study import make_plans
 from lge_sweep.terminal import Terminal, make_console
 from lge_sweep.text import format_seconds
@@ -76,7 +77,7 @@ def run_phase(phase: str, stages: Sequence[int], request: Request) -> None:
     """
     refused: list[SelectionError] = []
     with _session(phase, stages, request) as (console, driver, configs):
-        for plan in make_plans(configs, request.root, driver.runs):
+        for plan in make_plans(configs, request.root, driver.store.root):
             try:
                 outcome = run_sweep(driver, plan, request.allow_incomplete)
             except SelectionError as error:
@@ -110,7 +111,7 @@ def run_phase3(request: Request, anew: bool) -> None:
         from lge_sweep.pipeline.ship import compare_on_validation, ship
 
         fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
-        driver.dismiss()  # they hold the GPU, which may be there for one process alone
+        driver.executor.close()  # they hold the GPU, which may be there for one process alone
         console.print()
         with progress(console, "labelling the validation subset") as say:
             comparison = compare_on_validation(driver.tracker, fitted, say)
@@ -135,13 +136,13 @@ def run_phase4(request: Request) -> None:
         from lge_sweep.pipeline.variants import shipped_words
 
         stages = _by_stage(configs)
-        fitted = find_two_stage(driver.runs, stages, request.root, request.allow_incomplete)
+        fitted = find_two_stage(driver.store.root, stages, request.root, request.allow_incomplete)
         asked, shipped = stages[2].fit, shipped_words(fitted)
         if asked and asked.shipped != fitted.fit.shipped and any(s.startswith("fit.shipped") for s in request.settings):
             raise InheritError(f"phase 3 has shipped another pipeline than fit.shipped asks for: {shipped}", "phase3")
         console.print(f"shipped: {shipped}", soft_wrap=True)
         with progress(console, "labelling the test subset") as say:
-            evaluation = evaluate_once(driver.runs, fitted, say)
+            evaluation = evaluate_once(driver.store.root, fitted, say)
         show_evaluation(driver.tracker, fitted, evaluation)
         print_evaluation(console, evaluation)
 
@@ -155,7 +156,8 @@ def _session(
     phase: str, stages: Sequence[int], request: Request
 ) -> Iterator[tuple[Terminal, Driver, list[SweepConfig]]]:
     """Say what is done and where results go, hold the runs directory, and name the command that an error asks for."""
-    console, folder, began = make_console(), runs_folder(request.runs), time.monotonic()
+    console, store, began = make_console(), RunStore.open(request.runs), time.monotonic()
+    folder = store.root
     profile, reason = choose_profile(request.profile)
     file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
@@ -163,7 +165,7 @@ def _session(
     console.print(f"results go to {folder.resolve()}", soft_wrap=True)
     for note in filter(None, (describe_openness(folder), describe_name(folder))):
         console.print(f"note: {note}", style="yellow", soft_wrap=True)
-    with drive(folder, request.workers, TerminalObserver(console)) as driver:
+    with drive(store, request.workers, TerminalObserver(console)) as driver:
         console.print(f"reading {configs[0].data}")
         try:
             yield console, driver, configs

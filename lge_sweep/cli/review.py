@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +11,16 @@ from lge_sweep.atomic import write_json
 from lge_sweep.choices import suggest
 from lge_sweep.cli.console import print_comparison, print_outcome
 from lge_sweep.config import configurations
-from lge_sweep.engine.conclude import Decree, choose, conclude
-from lge_sweep.engine.ledger import CellState, hold_runs, read_sweep
+from lge_sweep.engine.conclude import choose, conclude
+from lge_sweep.engine.finished import FinishedSweep
+from lge_sweep.engine.ledger import CellState, read_sweep
+from lge_sweep.engine.lock import hold_runs
 from lge_sweep.engine.publish import log_outcome, open_sweep, open_trial, trial_key
 from lge_sweep.errors import ConfigError, DamagedError, RunsError
 from lge_sweep.labels import class_names
 from lge_sweep.pipeline.compare import COMPARISON, ComparisonRecord, read_comparison
 from lge_sweep.pipeline.results import side_by_side
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, mean_of_all
 from lge_sweep.scoring.paired import compare_tables
 from lge_sweep.scoring.uncertainty import Candidate, chance, interval, score_difference
@@ -35,13 +38,13 @@ FORMS = ("image_mean", "pooled", "present_only")
 
 
 def select_again(
-    sweep: str, runs: Path, name: str | None, reason: str, withdraw: bool = False, allow_incomplete: bool = False
+    sweep: str, store: RunStore, name: str | None, reason: str, withdraw: bool = False, allow_incomplete: bool = False
 ) -> None:
     """Select in a finished sweep again, perhaps by a person's choice, and print the outcome.
 
     Args:
         sweep: folder or name of the sweep, or the id of its MLflow run.
-        runs: the runs directory.
+        store: the runs directory.
         name: configuration (or cell) to select whatever the rule says; kept until withdrawn.
         reason: why.
         withdraw: go back to the rule's choice.
@@ -56,9 +59,9 @@ def select_again(
         raise ConfigError("--withdraw goes back to the rule's choice, --override away from it: give one of them")
     if reason and name is None:
         raise ConfigError("--reason is the reason of an override: give --override too")
-    folder, reason = find_sweep(sweep, runs), visible(reason)
-    runs = folder.parent
-    with hold_runs(runs):
+    folder, reason = find_sweep(sweep, store.root), visible(reason)
+    store = replace(store, root=folder.parent)
+    with hold_runs(store):
         plan = load_plan(folder)
         if plan.config.fit:
             raise ConfigError(
@@ -67,20 +70,23 @@ def select_again(
             )
         if name is not None:  # a cell stands for its configuration
             name = next((cell.configuration for cell in plan.cells if cell.name == name), name)
-        tracker = Tracker(runs)
+        tracker = Tracker(store.root)
         run = open_sweep(tracker, plan)
         with finishing(run):
-            entries = read_sweep(runs, plan.name)
+            entries = read_sweep(store, plan.name)
             results = _results(tracker, plan, entries, run)
             failed = {cell: why for cell, why in _reasons(plan, entries).items() if cell not in results}
             plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results))
-            if withdraw or name is not None:
-                choose(plan, results, failed, allow_incomplete, Decree(name, reason))  # a wrong one changes nothing
+            trials = {cell: entry.trial for cell, entry in entries.items() if entry.trial is not None}
+            finished = FinishedSweep(plan, results, failed, trials)
+            choice = None if name is None else OverrideRecord(name=name, reason=reason)
+            if withdraw or choice:
+                choose(finished, allow_incomplete, choice)  # a wrong one changes nothing
                 set_damaged_aside(folder / OVERRIDE, partial(read_record, OverrideRecord, folder / OVERRIDE))
                 (folder / OVERRIDE).unlink(missing_ok=True)
-            if name is not None:
-                write_json(folder / OVERRIDE, asdict(Decree(name, reason)))
-            outcome = conclude(tracker, plan, results, failed, run, allow_incomplete, promote=True)
+            if choice:
+                write_json(folder / OVERRIDE, choice.model_dump(mode="json"))
+            outcome = conclude(tracker, run, finished, allow_incomplete, promote=True)
     print_outcome(make_console(), plan.title, outcome)
 
 

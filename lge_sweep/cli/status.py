@@ -5,8 +5,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lge_sweep.cli.console import number
-from lge_sweep.engine.ledger import CellState, is_held, read_ledger
+from lge_sweep.engine.ledger import CellState, read_ledger
+from lge_sweep.engine.lock import is_held
 from lge_sweep.paths import first_command
+from lge_sweep.run_store import RunStore
 from lge_sweep.study.files import OUTCOME, SETTINGS
 from lge_sweep.terminal import make_console
 from lge_sweep.terminal_table import Column, print_table
@@ -22,10 +24,11 @@ def _unknown(runs: Path, known: Collection[str]) -> dict[str, int]:
     return {folder.name: done for folder in folders if (done := len(list(folder.glob(f"cells/*/{OUTCOME}"))))}
 
 
-def print_status(runs: Path) -> None:
+def print_status(store: RunStore) -> None:
     """Print every sweep of a runs directory, and why cells failed."""
     console = make_console()
-    sweeps = read_ledger(runs)
+    runs = store.root
+    sweeps = read_ledger(store)
     unknown = _unknown(runs, {name for name, _, _ in sweeps})
     for name, finished in unknown.items():
         line = f"{name}: {finished} finished, not in the ledger; repeat its command to take them up"
@@ -35,7 +38,7 @@ def print_status(runs: Path) -> None:
     if not sweeps:
         console.print(f"{runs}: no sweep yet; {first_command(runs)}", soft_wrap=True)
         return
-    held = is_held(runs)
+    held = is_held(store)
     columns = [
         Column("sweep", "text", key=True),
         *map(Column, ("done", "running" if held else "stopped", "failed", "waiting")),
