@@ -129,7 +129,13 @@ def _instances(archive: Archive, study: str, series: str) -> list[str]:
 
 
 def list_instances(archive: Archive, study: str, series: str) -> list[str]:
-    """Return the SOPInstanceUIDs in a series."""
+    """Return the SOPInstanceUIDs in a series.
+
+    Args:
+        archive: where it is.
+        study: its StudyInstanceUID.
+        series: its SeriesInstanceUID.
+    """
     found = _collect_pages(
         lambda offset: archive.client.search_for_instances(study, series, offset=offset or None), "00080018"
     )

@@ -3,16 +3,16 @@
 import json
 import os
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
-from lge_sweep.config.data import DataFile, NnunetDataset
-from lge_sweep.curate import Curated, notes_by_case
+from lge_sweep.config.data import NnunetDataset
+from lge_sweep.curate import notes_by_case
+from lge_sweep.data.curated_dataset import CuratedDataset
 from lge_sweep.data.exchange_formats import (
     EXCHANGE_FORMATS,
     ExchangeFormat,
@@ -31,6 +31,7 @@ from lge_sweep.split import SUBSETS, Split, split_cases
 from lge_sweep.text import shorten
 
 CaseProgress = Callable[[str, int, int], None]
+"""Told what is written next, how many cases are written, and how many there are."""
 _MAX_FILE_NAME_BYTES = 255
 """Bytes of a file's name."""
 PADDING_FILLED = "pixels that are no part of the image (padding) have its lowest intensity"
@@ -40,22 +41,7 @@ EMPTY_SLOTS = "slices that it lacks between others are written empty: its lowest
 NO_REFLOW = "no-reflow is label 4, no-reflow, apart from scar; read back it counts as scar again, and is told apart"
 
 
-@dataclass(frozen=True)
-class ExchangeDataset:
-    """What is to be written.
-
-    Attributes:
-        volumes: whole exams.
-        curated: the slices of them that a study would use, from which the split is made.
-        settings: the data file that they came from.
-    """
-
-    volumes: Sequence[Volume]
-    curated: Curated
-    settings: DataFile
-
-
-def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, say: CaseProgress) -> list[str]:
+def export_dataset(dataset: CuratedDataset, output: Path, kind: ExchangeKind, progress: CaseProgress) -> list[str]:
     """Write images, labels, `dataset.json`, the split, and a data file that reads them back; all of it or nothing.
 
     Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs; fewer than three
@@ -67,7 +53,7 @@ def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, s
         dataset: exams and settings.
         output: a folder that is new or empty, and named as the format demands.
         kind: the format.
-        say: is told what is written next, how many are, and how many there are.
+        progress: told of each case before it is written, and at the end.
 
     Returns:
         What was written, the commands to run next, and notes, a line each.
@@ -91,9 +77,9 @@ def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, s
     )
     with new_dataset(output, converted, comments) as folder:
         for index, volume in enumerate(dataset.volumes):
-            say(volume.case, index, len(dataset.volumes))
+            progress(volume.case, index, len(dataset.volumes))
             _write_case(volume, folder, form, "Ts" if subsets.get(volume.case) == "test" else "Tr")
-        say("done", len(dataset.volumes), len(dataset.volumes))
+        progress("done", len(dataset.volumes), len(dataset.volumes))
         _write_json(folder / DATASET_JSON, form.describe(output.name, dataset.volumes, subsets))
         if kind == "nnunet" and split:
             _write_json(
@@ -114,7 +100,7 @@ def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, s
     return made + [f"note: {note}" for note in (*dataset.curated.notes, *split_notes, *_notes(dataset, subsets))]
 
 
-def _assign_subsets(dataset: ExchangeDataset) -> tuple[Subsets, Split | None]:
+def _assign_subsets(dataset: CuratedDataset) -> tuple[Subsets, Split | None]:
     """Return case -> subset, and the split; cases that explicit counts leave out are missing.
 
     Where there are too few cases for any split, all of them are for training, and there is no split.
@@ -176,7 +162,7 @@ def _is_padded(exam: Exam) -> bool:
     return exam.pixels.dtype.kind == "f" and bool(np.isnan(exam.pixels).any())
 
 
-def _notes(dataset: ExchangeDataset, subsets: Subsets) -> list[str]:
+def _notes(dataset: CuratedDataset, subsets: Subsets) -> list[str]:
     noted: list[tuple[str, str]] = []
     used = dataset.curated.manifest["case"].value_counts()
     for volume in dataset.volumes:

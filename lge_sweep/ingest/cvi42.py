@@ -77,23 +77,15 @@ def read_cvi42(
     if any(frame.number for frame in stack.frames):
         findings.append("a multi-frame file cannot have contours of cvi42, which name no frame; give another mask")
         return None, ()
-    indices = {frame.instance: index for index, frame in enumerate(stack.frames)}
     before = len(findings)
-    found = _find_workspace(folder, indices, findings)
+    found = _find_workspace(folder, {frame.instance for frame in stack.frames}, findings)
     if found is None:
         return None, ()
     path, workspace = found
-    size = stack.frames[0].size
-    notes: list[str] = []
-    contours = [
-        contour
-        for image, drawings in workspace.contours.items()
-        for drawn in drawings
-        for contour in _place_contours(drawn, mask, indices[image], size, path.name, findings, notes)
-    ]
+    contours, notes = _place_contours(workspace, mask, stack, path.name, findings)
     if len(findings) > before:
         return None, ()
-    codes, more = fill_contours(contours, (len(indices), *size))
+    codes, more = fill_contours(contours, (len(stack.frames), *stack.frames[0].size))
     if not codes.any():
         findings.append(f"{path.name}: no contour of source.mask.contours holds a pixel of the LGE series")
         return None, ()
@@ -136,37 +128,39 @@ def _find_workspace(folder: Path, images: Collection[str], findings: list[str]) 
 
 
 def _place_contours(
-    drawn: Cvi42Contour,
-    mask: Cvi42Mask,
-    index: int,
-    size: tuple[int, int],
-    file: str,
-    findings: list[str],
-    notes: list[str],
-) -> list[Contour]:
-    kind = _CONTOUR_NUMBER_SUFFIX.sub("", drawn.name)
-    name = f"{file}: contour '{shorten(drawn.name, 60)}'"
-    classes = {key.casefold(): found for key, found in mask.contours.items()}
-    found = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
-    if found is None:
-        said = f"{file}: {unlisted_message('contour', [drawn.name], 'source.mask.contours', mask.contours)}"
-        findings += [said] if said not in findings else []  # once, not once a slice
-    elif found != "background":
-        points = drawn.points[:, ::-1]
-        if len(points) < MIN_CONTOUR_POINTS:
-            findings.append(
-                f"{name} has {len(points)} points; expected at least {MIN_CONTOUR_POINTS}; draw or remove it"
-            )
-        elif (points < -1).any() or (points > size).any():
-            most = points.max(axis=0)
-            findings.append(
-                f"{name} reaches to row {most[0]:.0f}, column {most[1]:.0f} of images of {size[0]}x{size[1]}; it was "
-                "drawn on images of another size; give those"
-            )
-        else:
+    workspace: Workspace, mask: Cvi42Mask, stack: Stack, file: str, findings: list[str]
+) -> tuple[list[Contour], list[str]]:
+    """Return a workspace's contours on the slices of a stack, and what a user should know."""
+    classes = {name.casefold(): label for name, label in mask.contours.items()}
+    slices = {frame.instance: index for index, frame in enumerate(stack.frames)}
+    contours: list[Contour] = []
+    notes: list[str] = []
+    for image, drawn in ((image, drawn) for image, several in workspace.contours.items() for drawn in several):
+        kind = _CONTOUR_NUMBER_SUFFIX.sub("", drawn.name)
+        label = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
+        if label is None:
+            told = f"{file}: {unlisted_message('contour', [drawn.name], 'source.mask.contours', mask.contours)}"
+            findings += [told] if told not in findings else []  # once, not once a slice
+        elif label != "background" and (problem := _contour_problem(drawn, stack.frames[0].size)):
+            findings.append(f"{file}: contour '{shorten(drawn.name, 60)}' {problem}")
+        elif label != "background":
             notes += [OPEN_CONTOUR_CLOSED] * ("open" in kind.casefold())
-            return [Contour(kind.casefold(), CLASS_CODES[found], index, points)]
-    return []
+            contours.append(Contour(kind.casefold(), CLASS_CODES[label], slices[image], drawn.points[:, ::-1]))
+    return contours, notes
+
+
+def _contour_problem(drawn: Cvi42Contour, size: tuple[int, int]) -> str | None:
+    """Say why a contour cannot be laid on images of a size (rows, columns), or return None."""
+    points = drawn.points[:, ::-1]
+    if len(points) < MIN_CONTOUR_POINTS:
+        return f"has {len(points)} points; expected at least {MIN_CONTOUR_POINTS}; draw or remove it"
+    if (points < -1).any() or (points > size).any():
+        row, column = points.max(axis=0)
+        return (
+            f"reaches to row {row:.0f}, column {column:.0f} of images of {size[0]}x{size[1]}; it was drawn on images "
+            "of another size; give those"
+        )
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------------- XML

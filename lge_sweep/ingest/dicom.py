@@ -246,7 +246,13 @@ def _missing_mask_folder(source: DicomFolders, folder: Path) -> str | None:
 
 
 def exam_from_stack(case: str, stack: Stack, pixels: Pixels) -> Exam:
-    """Return an ordered series and its intensities [S, H, W] as an exam."""
+    """Return an ordered series and its intensities [S, H, W] as an exam.
+
+    Args:
+        case: its id.
+        stack: the ordered series.
+        pixels: [S, H, W] intensities of its images.
+    """
     return Exam(
         case,
         slice_ids(case, len(pixels)),

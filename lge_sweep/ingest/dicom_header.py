@@ -223,7 +223,13 @@ def read_numbers(dataset: Dataset, keyword: str, count: int, frame: int = 0) -> 
 
 
 def read_element(dataset: Dataset, keyword: str, frame: int) -> Any:
-    """Return the raw value of an attribute: the frame's own, else that shared by all frames, else the file's."""
+    """Return the raw value of an attribute: the frame's own, else that shared by all frames, else the file's.
+
+    Args:
+        dataset: the file's header.
+        keyword: the attribute.
+        frame: index of the frame.
+    """
     group = _FUNCTIONAL_GROUPS.get(keyword)
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     shared = dataset.get("SharedFunctionalGroupsSequence")

@@ -64,31 +64,17 @@ def order_series(files: Sequence[Header], findings: list[str]) -> Stack | None:
         return make_stack(frames, distance, [*notes, *said], [0])
     along = normal_positions(frames)
     order = np.argsort(along, kind="stable")
-    frames, along = [frames[k] for k in order], along[order]
-    steps = np.diff(along)
+    frames, steps = [frames[k] for k in order], np.diff(along[order])
     if (steps < _SAME_POSITION_MM).any():
         findings.append(_same_position_problem(frames, steps))
         return None
     usual = _typical_step(steps, frames[0])
     if steps.min() < _OVERLAP_FACTOR * usual:
-        k = int(np.argmin(steps))
-        findings.append(
-            f"{_frame_name(frames[k])} and {_frame_name(frames[k + 1])} are {steps[k]:.3g} mm apart, other slices "
-            f"{usual:.4g} "
-            "mm (a slice taken twice?); slices that overlap have no volume; keep one of them"
-        )
+        findings.append(_overlap_problem(frames, steps, usual))
         return None
     strides, distance = _slot_steps(steps, usual)
     slots = [0, *np.cumsum(strides).tolist()]
-    if np.ptp(steps) > _STEP_TOLERANCE * distance:
-        missing = slots[-1] - len(steps)
-        apart = f"slices are {steps.min():.3g} to {steps.max():.3g} mm apart"
-        notes.append(
-            f"{apart} ({missing} missing?); volumes take {distance:.4g} mm a slice, nothing where one is missing"
-            if missing
-            else f"{apart}; volumes take the mean, {distance:.4g} mm"
-        )
-    notes += _spacing_notes(frames[0], distance)
+    notes += _step_notes(steps, distance, slots[-1] - len(steps)) + _spacing_notes(frames[0], distance)
     try:
         SLICE_MM.check("slice spacing by their ImagePositionPatient", (distance,))
         check_size(*frames[0].size, slots[-1] + 1)
@@ -117,6 +103,31 @@ def _single_slice_spacing(frame: Frame) -> tuple[float | None, list[str]]:
     why = "less than the slice is thick, perhaps a gap" if less else "more than twice as much"
     said = f"SpacingBetweenSlices {between:.4g} mm of a single slice of {thickness:.4g} mm is {why}"
     return thickness, [f"{said}; the thickness is taken"]
+
+
+def _step_notes(steps: Vector, distance: float, missing: int) -> list[str]:
+    """Return a note where slices are not evenly spaced.
+
+    Args:
+        steps: [S - 1] mm between slices that follow each other.
+        distance: the slice spacing that volumes take, mm.
+        missing: how many slices are missing between others.
+    """
+    if np.ptp(steps) <= _STEP_TOLERANCE * distance:
+        return []
+    apart = f"slices are {steps.min():.3g} to {steps.max():.3g} mm apart"
+    if missing:
+        return [f"{apart} ({missing} missing?); volumes take {distance:.4g} mm a slice, nothing where one is missing"]
+    return [f"{apart}; volumes take the mean, {distance:.4g} mm"]
+
+
+def _overlap_problem(frames: Sequence[Frame], steps: Vector, usual: float) -> str:
+    """Say which two slices are nearest to each other, and how far apart others are (mm)."""
+    k = int(np.argmin(steps))
+    return (
+        f"{_frame_name(frames[k])} and {_frame_name(frames[k + 1])} are {steps[k]:.3g} mm apart, other slices "
+        f"{usual:.4g} mm (a slice taken twice?); slices that overlap have no volume; keep one of them"
+    )
 
 
 def _spacing_notes(frame: Frame, distance: float) -> list[str]:

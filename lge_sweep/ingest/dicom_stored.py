@@ -142,6 +142,11 @@ def _integer_padding(dataset: Dataset, cells: Pixels, values: Pixels, bits: int)
 def as_signed(value: int, bits: int, signed: bool) -> int:
     """Read the bits of a number with the sign that they are meant to have.
 
+    Args:
+        value: the number as it was read.
+        bits: how many bits it has.
+        signed: whether the top bit is its sign.
+
     >>> as_signed(63536, 16, True), as_signed(-2000, 16, False), as_signed(255, 8, True)
     (-2000, 63536, -1)
     """

@@ -91,7 +91,14 @@ def find_studies(root: Path, source: DicomFolders, findings: list[str], skip: Co
 
 
 def paths_without_study(root: Path, masks: str, studies: Sequence[Study], skip: Collection[Path] = ()) -> list[Path]:
-    """Return the folders in the root, and the files in it that could hold exams, of which no study was read."""
+    """Return the folders in the root, and the files in it that could hold exams, of which no study was read.
+
+    Args:
+        root: the folder.
+        masks: name of the folders with masks, which are no exams.
+        studies: what was read of it.
+        skip: folders, resolved, that are left out.
+    """
     if any(study.folder == root and study.name == root.resolve().name for study in studies):
         return []  # the root is the exam's own folder
     folders = [folder for folder in subfolders(root) if folder.resolve() not in skip and folder.name != masks]

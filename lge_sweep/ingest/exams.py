@@ -84,13 +84,22 @@ def read_exams(
     path = path.expanduser()
     if not path.exists():
         raise DataError(str(path), ["no such file or folder; give an exam, or a folder of exams"])
+    options = {"series_pattern": series_pattern, "series": tuple(series), "folders": folders, "window": window}
+    fixed = {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}}
+    source = validate(DicomFolders, {**fixed, **options, "case_ids": case_ids}, "options")
     findings: list[str] = []
-    said: list[str] = [] if notes is None else notes
-    asked = {"series_pattern": series_pattern, "series": tuple(series), "window": window, "case_ids": case_ids}
-    asked["folders"] = folders
-    source = validate(DicomFolders, {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}, **asked}, "options")
+    exams = _read_all(path, source, skip, findings, [] if notes is None else notes)
+    return sorted(exams, key=lambda exam: natural_key(exam.case)), [
+        _settings_as_options(finding) for finding in findings
+    ]
+
+
+def _read_all(
+    path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str], notes: list[str]
+) -> list[Exam]:
+    """Read the exams below a path; findings name settings of `source`."""
     try:
-        candidates, studies = _find_exams(path, source, skip, findings, said)
+        candidates, studies = _find_exams(path, source, skip, findings, notes)
     except OSError as error:
         raise DataError(str(path), [f"cannot be read ({error.strerror})"]) from error
     if absent := unknown_series(source, studies):
@@ -98,18 +107,16 @@ def read_exams(
     if not candidates and not studies and not findings:
         findings.append(_NO_EXAM.format(describe_content(path)))
     root = path if path.is_dir() else path.parent
-    exams = read_nifti_exams(candidates, root, case_ids, findings, said, given=not path.is_dir())
-    if window:
+    exams = read_nifti_exams(candidates, root, source.case_ids, findings, notes, given=not path.is_dir())
+    if source.window:
         exams = [replace(exam, notes=(*exam.notes, WINDOW_UNAVAILABLE)) for exam in exams]
     exams += read_cases(source, studies, lambda *of: _read_dicom_exam(source, *of), findings, follow_ups=True)
     if path.is_dir():
-        report_skipped_nifti(_nifti_beside(studies, candidates, skip), root, findings, said)
+        report_skipped_nifti(_nifti_beside(studies, candidates, skip), root, findings, notes)
         findings += find_hidden_exams(path, [path], skip=skip)
     if not exams and not findings:
-        findings.append(f"holds no image: {'; '.join(said)}")
-    return sorted(exams, key=lambda exam: natural_key(exam.case)), [
-        _settings_as_options(finding) for finding in findings
-    ]
+        findings.append(f"holds no image: {'; '.join(notes)}")
+    return exams
 
 
 def _find_exams(

@@ -148,6 +148,12 @@ def _others_phrase(unknown: Sequence[float], noun: str) -> str:
 def unlisted_message(noun: str, names: Sequence[str], setting: str, known: Iterable[str]) -> str:
     """Say that a file's parts are not in the setting that gives parts their classes.
 
+    Args:
+        noun: what the parts are, such as "structure".
+        names: the parts that are not listed.
+        setting: key of the setting.
+        known: the parts that it lists.
+
     >>> unlisted_message("structure", ["RV"], "source.mask.structures", ["LV"])
     "structure 'RV' is not in source.mask.structures (known: LV); give its class there, background if it is of no use"
     """

@@ -84,6 +84,13 @@ def read_pair(
     """Read an image and its mask; where something is wrong, add findings and return None.
 
     Slices in which nothing can be seen are for the caller to find.
+
+    Args:
+        case: id of the case.
+        image: the image.
+        mask: its mask.
+        settings: the mask's values, and whether its grid is trusted.
+        findings: what is wrong; appended to.
     """
     before = len(findings)
     voxels, truth = (read_or_report(read_nifti_voxels, *named, findings) for named in (image, mask))
@@ -118,6 +125,11 @@ def find_only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None
     """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding.
 
     In the case's own folder, `.`, files of other kinds lie beside it; in one for it alone they are a finding.
+
+    Args:
+        folder: the case's folder.
+        name: that of its inner folder; `.`: its own.
+        findings: what is wrong; appended to.
     """
     inner, where = folder / name, f"{folder.name}/{name}"
     if problem := unreadable_reason(folder) or (unreadable_reason(inner) if inner.is_dir() else None):
@@ -151,7 +163,14 @@ def _present_instead(folder: Path) -> str:
 
 
 def read_or_report(reader: Callable[[Path], _T], path: Path, where: str, findings: list[str]) -> _T | None:
-    """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None."""
+    """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None.
+
+    Args:
+        reader: takes the file.
+        path: the file.
+        where: what the file is called in findings.
+        findings: what is wrong; appended to.
+    """
     try:
         return reader(path)
     except UnusableError as error:

@@ -52,7 +52,13 @@ def nifti_as_stored(exam: Exam, slices: Pixels) -> nib.Nifti1Image:
 
 
 def make_nifti(voxels: Pixels, affine: Matrix, code: str = "scanner") -> nib.Nifti1Image:
-    """Return an image whose sform, and qform where it can hold it, is an affine in mm."""
+    """Return an image whose sform, and qform where it can hold it, is an affine in mm.
+
+    Args:
+        voxels: [I, J, K] values.
+        affine: [4, 4] voxel -> mm; right, front, head are positive.
+        code: what the place refers to, one of nibabel's names: "scanner", "aligned".
+    """
     image = nib.Nifti1Image(voxels, affine)
     image.set_sform(affine, code)
     image.set_qform(affine, "unknown" if is_sheared(affine) else code, strip_shears=True)
@@ -67,7 +73,13 @@ def is_sheared(affine: Matrix) -> bool:
 
 
 def fill_slots(exam: Exam, slices: Pixels, empty: float = 0) -> Pixels:
-    """Return [slots, H, W]: slices in their places of the evenly spaced stack, with `empty` where the exam has none."""
+    """Return [slots, H, W]: slices in their places of the evenly spaced stack, with `empty` where the exam has none.
+
+    Args:
+        exam: whose slices they are.
+        slices: [S, H, W] values.
+        empty: value of the slices that the exam lacks.
+    """
     if not exam.slots:
         return slices
     stack = np.full((exam.slots[-1] + 1, *slices.shape[1:]), empty, dtype=slices.dtype)

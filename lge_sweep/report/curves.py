@@ -147,6 +147,12 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
     All panels share their axes, and each shows the other cells' validation loss in grey. Cells trained with different
     losses (`CellTables.loss`) share only the iterations: their losses are not comparable.
 
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells; theirs are bold.
+        stage: 1 or 2.
+
     Source: paper Figs. 5 and 12.
     """
     heading = f"{title}: training curves, stage {stage}"

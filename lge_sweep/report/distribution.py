@@ -31,6 +31,13 @@ def figure_dice_boxplot(
 ) -> Figure:
     """Dice per class: a panel a class, a box a cell, the single images as points; the best cells stand out.
 
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells.
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
+
     Source: paper Figs. 7a and 14a.
     """
     heading = f"{title}: Dice over images, stage {stage}"
@@ -95,7 +102,13 @@ def heat_rows(cells: Sequence[CellTables]) -> pd.Series:
 
 
 def heat_values(cells: Sequence[CellTables], cases: pd.Series, name: str) -> Matrix:
-    """One class's Dice [images, cells], in the order of `cases`; NaN where there is none."""
+    """One class's Dice [images, cells], in the order of `cases`; NaN where there is none.
+
+    Args:
+        cells: the cells, each a column.
+        cases: images in the order of the rows, as `heat_rows` gives them.
+        name: the class.
+    """
     columns = [by_class(cell.per_image, [name])[name].reindex(cases.index) for cell in cells]
     return np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
 
@@ -107,6 +120,13 @@ def figure_dice_heatmap(
 
     Panels stand side by side, or one below the other where there are too many cells for that.
     Grey: the class is neither in the truth nor in the prediction. White: the cell has no result for that image.
+
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells.
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
 
     Source: paper Figs. 7b and 14b.
     """

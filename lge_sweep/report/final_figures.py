@@ -54,8 +54,7 @@ def figure_qualitative(
     title: str,
     per_image: pd.DataFrame,
     images: Pixels8,
-    truth: LabelImage,
-    prediction: LabelImage,
+    labels: tuple[LabelImage, LabelImage],
     classes: Sequence[str],
 ) -> Figure:
     """Draw Table VIII: a row an image of `pick_qualitative`, with its truth and the prediction.
@@ -64,14 +63,13 @@ def figure_qualitative(
         title: the heading, such as the pipeline's name.
         per_image: table of the images, of all four classes; gives the order of the arrays' rows and the Dice values.
         images: [N, H, W], grey, 0 to 255.
-        truth: [N, H, W], channel indices into `classes`.
-        prediction: as `truth`.
+        labels: truth and prediction, each [N, H, W], channel indices into `classes`.
         classes: names, background first.
 
     Source: paper Table VIII.
     """
     order = {image: place for place, image in enumerate(per_image["image"].unique())}
-    for name, array in (("images", images), ("truth", truth), ("prediction", prediction)):
+    for name, array in zip(("images", "truth", "prediction"), (images, *labels), strict=True):
         assert len(array) == len(order), f"{name}: {len(array)} slices, but per_image has {len(order)} images"
     shown = pick_qualitative(per_image)
     if not shown:
@@ -81,7 +79,7 @@ def figure_qualitative(
     axes = figure.subplots(len(shown), 3, squeeze=False)
     for row, (role, image) in zip(axes, shown, strict=True):
         place = order[image]
-        draw_row(row, images[place], (truth[place], prediction[place]), classes)
+        draw_row(row, images[place], (labels[0][place], labels[1][place]), classes)
         row[0].set_ylabel(f"{role}\n{style.drawable(image, 30)}", fontsize=style.NORMAL, color=style.INK)
         values = dict(zip(classes, dice.loc[image, list(classes)].to_numpy(float), strict=True))
         row[2].set_xlabel(f"Dice: {dice_text(values, classes)}", fontsize=style.SMALL, color=style.INK)

@@ -46,6 +46,11 @@ def draw_contours(ax: Axes, labels: LabelImage, classes: Sequence[str]) -> None:
     """Outline each foreground class of a label image [H, W] in its colour; the image's edge closes an outline.
 
     Where two classes touch one line hides the other: the cavity's that of the myocardium, the scar's both.
+
+    Args:
+        ax: the axes, which show the image.
+        labels: [H, W] channel indices into `classes`.
+        classes: names of the classes.
     """
     rows, columns = labels.shape
     for name in sorted(classes, key=lambda name: _OUTLINES.index(name) if name in _OUTLINES else -1):

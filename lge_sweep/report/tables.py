@@ -143,7 +143,13 @@ def best_validation(history: pd.DataFrame) -> BestValidation | None:
 
 
 def by_class(per_image: pd.DataFrame, classes: Sequence[str], column: str = "dice") -> pd.DataFrame:
-    """Spread one metric: a row an image (in the table's order), a column a class; missing stays NaN."""
+    """Spread one metric: a row an image (in the table's order), a column a class; missing stays NaN.
+
+    Args:
+        per_image: one row an image and class.
+        classes: the columns.
+        column: the metric.
+    """
     if per_image.empty:
         return pd.DataFrame(columns=list(classes), dtype=float)
     wide = per_image.pivot(index="image", columns="class", values=column)

@@ -95,6 +95,11 @@ class Plan:
     inputs: Mapping[str, CellInputs] = field(default_factory=dict)
 
     @property
+    def files(self) -> SweepFolder:
+        """What is in its folder."""
+        return SweepFolder(self.folder)
+
+    @property
     def title(self) -> str:
         """What to call the sweep above a table."""
         return f"{self.config.phase} stage {self.config.stage}: {self.config.data}, {self.config.profile}"
@@ -131,7 +136,7 @@ class Plan:
 
     def cell_folder(self, cell: Cell) -> Path:
         """Return the folder of a cell."""
-        return SweepFolder(self.folder).cell(cell.name).path
+        return self.files.cell(cell.name).path
 
 
 def plan_sweep(config: SweepConfig, data: PreparedData, runs: Path, cell_set: CellSet) -> Plan:

@@ -21,7 +21,7 @@ from lge_sweep.text import error_text, shorten
 
 def write_plan(plan: Plan) -> None:
     """Make the sweep's folder and write its settings, its manifest and its plan there; set aside what is damaged."""
-    files = SweepFolder(plan.folder)
+    files = plan.files
     plan.folder.mkdir(parents=True, exist_ok=True)
     set_damaged_aside(files.settings, read_settings)
     set_damaged_aside(files.manifest, read_manifest)
