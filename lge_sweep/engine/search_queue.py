@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lge_sweep.config import Cell
 from lge_sweep.config.grid import AXES
+from lge_sweep.config.losses import SEARCHED, searched
 from lge_sweep.config.schema import Interval
 from lge_sweep.engine.cell_check import check_result, check_result_in, set_cell_aside
 from lge_sweep.engine.cell_queue import Assignment
@@ -81,7 +82,7 @@ class SearchQueue:
         axes = {axis: values for axis, values in self.plan.config.grid.model_dump().items() if len(values) > 1}
         if self.search.batch_size is not None:
             axes["batch_size"] = self.search.batch_size
-        numbers = ("learning_rate", "weight_decay", "dice_share", "gamma")
+        numbers = ("learning_rate", "weight_decay", *SEARCHED)
         intervals = {name: bounds for name in numbers if (bounds := getattr(self.search, name)) is not None}
         return {name: CategoricalDistribution(list(values)) for name, values in axes.items()} | {
             name: FloatDistribution(bounds.low, bounds.high, log=bounds.log) for name, bounds in intervals.items()
@@ -154,10 +155,8 @@ class SearchQueue:
         self._number(trial, "weight_decay", search.weight_decay)
         if search.batch_size is not None:
             trial.suggest_categorical("batch_size", list(search.batch_size))
-        if loss in {"dice_ce", "dice_focal"}:
-            self._number(trial, "dice_share", search.dice_share)
-        if loss in {"focal", "dice_focal"}:
-            self._number(trial, "gamma", search.gamma)
+        for name in searched(loss):
+            self._number(trial, name, getattr(search, name))
 
     @staticmethod
     def _number(trial: Trial, name: str, bounds: Interval | None) -> None:
