@@ -74,6 +74,12 @@ def test_what_cannot_be_put_off_says_what_to_do(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_model_of_a_server_is_not_ones_own(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TRACKING_VARIABLE, away)
+    with pytest.raises(ModelError, match="add --trust"):  # before anybody is asked
+        load_segmenter(MODEL, "torch", tmp_path)
+
+
 def test_the_page_of_a_server_is_the_servers(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRACKING_VARIABLE, f"{away}/lge")
     told = CliRunner().invoke(app, ["ui", "--no-browser"])

@@ -17,7 +17,7 @@ from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import SERIES_PATTERN, FolderLayout, read_exams
 from lge_sweep.segmenter.folder import SETTINGS, read_settings
-from lge_sweep.segmenter.load import NAME, find_segmenter, is_registered, load_segmenter
+from lge_sweep.segmenter.load import NAME, find_segmenter, is_own, load_segmenter
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 
 
@@ -113,7 +113,7 @@ def prepare(shipped: ModelChoice, output: Path, formats: Sequence[str]) -> "Pred
     for name in formats:
         look_up("format", name, FORMATS)
     folder = find_segmenter(shipped.model, shipped.runs)
-    trust = shipped.trust or is_registered(shipped.model)
+    trust = shipped.trust or is_own(shipped.model, shipped.runs)
     segmenter, settings = load_segmenter(folder, shipped.runtime, trust=trust), read_settings(folder)
     return Predictor(segmenter, settings, _facts(folder, settings), output.expanduser(), tuple(formats))
 
