@@ -1,7 +1,6 @@
 """Phase 4: the one evaluation on the test subset. The only module that reads it."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,17 +28,13 @@ class Evaluation:
     Attributes:
         folder: tables, figures and everything they were made of.
         comparison: the pipeline beside its controls.
-        test_access: a sentence on how untouched the test subset was.
-        brief: Tables VI and VII, means over images, as Markdown; the other forms and tables are in the folder.
-        values: name -> number, for MLflow.
+        record: what is kept of it.
         again: whether this is an evaluation of before, read back.
     """
 
     folder: Path
     comparison: PipelineComparison
-    test_access: str
-    brief: str
-    values: Mapping[str, float]
+    record: EvaluationRecord
     again: bool
 
     @property
@@ -84,7 +79,7 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     )
     write_record(folder / EVALUATION, record)
     finish_access(runs, folder.name)
-    return Evaluation(folder, comparison, test_access, brief, values, again=False)
+    return Evaluation(folder, comparison, record, again=False)
 
 
 def _set_aside(folder: Path) -> None:
@@ -114,4 +109,4 @@ def _read(folder: Path, two_stage: TwoStage) -> Evaluation | None:
     except DamagedError as error:
         _log.warning("%s. It is set aside, and the test subset evaluated again, which is another look", error)
         return None
-    return Evaluation(folder, comparison, record.test_access, record.brief, record.values, again=True)
+    return Evaluation(folder, comparison, record, again=True)
