@@ -288,6 +288,11 @@ class RunStore:
         return self.root / "test_access.json"
 
     @property
+    def earlier_test_access(self) -> Path:
+        """What that file was called before it had a format; it is carried over."""
+        return self.root / "test_looks.json"
+
+    @property
     def damaged(self) -> Path:
         """Folder of what was found damaged."""
         return self.root / "damaged"
@@ -345,6 +350,10 @@ class RunStore:
         prefix = f"{phase}-" if phase else ""
         found = sorted(self.root.glob(f"{prefix}*/sweep.yaml"))
         return [SweepFolder(settings.parent) for settings in found]
+
+    def selections(self) -> list[SweepFolder]:
+        """Return the folders of all that has a selection, whatever else is left of them, in the order of their names."""
+        return [SweepFolder(path.parent) for path in sorted(self.root.glob("*/selection.json"))]
 
     def evaluation(self, name: str) -> EvaluationFolder:
         """Return the folder of an evaluation on the test subset."""

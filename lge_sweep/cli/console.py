@@ -279,7 +279,7 @@ def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
         evaluation: what it says.
     """
     print_pipelines(console, evaluation.comparison)
-    console.print(f"Test subset: {evaluation.test_access}.", soft_wrap=True)
+    console.print(f"Test subset: {evaluation.record.test_access}.", soft_wrap=True)
     if evaluation.again:
         console.print("This pipeline was evaluated before; shown again, not evaluated again.", soft_wrap=True)
     console.print(f"Tables VI and VII, cases, agreement: {evaluation.files.tables}", soft_wrap=True)
