@@ -13,13 +13,13 @@ from types import SimpleNamespace
 import pytest
 from finished_cell import write_result
 from mlflow.entities import Run as MlflowRun
-from rich.console import Console
 from test_nothing_lost import SETTINGS_OF_GRID, moved
 
 from lge_sweep.config import load_sweep
 from lge_sweep.engine import loop as sweep_round
 from lge_sweep.engine.driver import Driver
 from lge_sweep.engine.ledger import read_ledger
+from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.publish import open_sweep
 from lge_sweep.engine.task import CellTask, Done
 from lge_sweep.run_store import RunStore
@@ -98,13 +98,13 @@ def run(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     def start(*deeds: Deed, places: int = 1) -> dict[str, str]:
         nonlocal driver
         left = list(deeds)
-        driver = Driver(plan.folder.parent, places, Console(quiet=True))
+        driver = Driver(plan.folder.parent, places, SilentObserver())
         driver.stall = 0.1
 
         def hire(number: int) -> StubWorker:
             return StubWorker(number, plan, left.pop(0) if len(left) > 1 else left[0])
 
-        monkeypatch.setattr(driver, "_hire", hire)
+        monkeypatch.setattr(driver, "_start_worker", hire)
         _, results, failed = driver.run(plan, open_sweep(driver.tracker, plan))
         assert all(isinstance(result, Result) for result in results.values())
         assert set(results) | set(failed) == {cell.name for cell in plan.cells}

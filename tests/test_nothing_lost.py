@@ -449,7 +449,7 @@ def test_a_new_driver_waits_for_the_workers_of_an_earlier_one(tmp_path: Path, mo
 
 
 def test_notes_are_shown_between_the_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    from lge_sweep.cli.options import reporting
+    from lge_sweep.cli.reporting import reporting
 
     with reporting():
         logging.getLogger("lge_sweep.engine.cell_queue").warning("a [b] is gone")

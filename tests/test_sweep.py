@@ -17,15 +17,15 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
-from rich.console import Console
 from synthetic_dicom import SECRETS, series
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
+from lge_sweep.cli.progress import SweepProgress
+from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.config.data import DicomFolders, Phantom
 from lge_sweep.engine.ledger import hold_runs, read_ledger
-from lge_sweep.engine.progress import SweepProgress
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import SCORED, class_names
@@ -208,9 +208,9 @@ def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tupl
 
 def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 0.0
-    monkeypatch.setattr("lge_sweep.engine.progress.time.monotonic", lambda: clock)
+    monkeypatch.setattr("lge_sweep.cli.progress.time.monotonic", lambda: clock)
     out = io.StringIO()
-    progress = SweepProgress(Console(file=out, width=200), "phase1 stage 1", total=4, done=0)
+    progress = SweepProgress(Terminal(file=out, width=200), "phase1 stage 1", total=4, done=0)
 
     def said() -> str:
         return out.getvalue().splitlines()[-1]

@@ -12,16 +12,14 @@ from lge_sweep.engine.cell_queue import CellQueue, make_queue
 from lge_sweep.engine.executors.local import NO_SPACE, Worker, await_earlier_workers, log_of
 from lge_sweep.engine.ledger import Ledger, hold_runs
 from lge_sweep.engine.loop import SweepLoop
-from lge_sweep.engine.progress import SweepProgress, print_subsets
+from lge_sweep.engine.observer import Observer
 from lge_sweep.engine.task import Failed
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import make_writable, stall_limit
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.manifest import subset_counts
 from lge_sweep.study.plan import Plan
-from lge_sweep.terminal import Terminal, styled
 
 if TYPE_CHECKING:
     from lge_sweep.tracking import TrackedRun, Tracker
@@ -37,9 +35,9 @@ class Driver:
     Use `drive` to get one.
     """
 
-    def __init__(self, runs: Path, workers: int, console: Terminal) -> None:
+    def __init__(self, runs: Path, workers: int, observer: Observer) -> None:
         """Take the directory; workers are hired when there is something to do."""
-        self.runs, self.console = runs, console
+        self.runs, self.observer = runs, observer
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         self.threads = max(1, cores // workers)
         self.places = workers
@@ -61,17 +59,8 @@ class Driver:
         return self._tracker
 
     def introduce(self, plan: Plan) -> None:
-        """Print what comes next: the cells, how the data is split, what to know about it, where results go."""
-        config = plan.config
-        stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
-        title = f"{config.phase} stage {config.stage} ({stage})"
-        self.console.print()
-        amount = f"{_amount(plan)} on {config.data}, profile {config.profile}"
-        self.console.print(styled(f"{title}:", "bold"), amount)
-        print_subsets(self.console, subset_counts(plan.manifest))
-        for note in plan.notes:
-            self.console.print(f"note: {note}", style="yellow", soft_wrap=True)
-        self.console.print(f"folder: {plan.folder}", soft_wrap=True)
+        """Say what comes next."""
+        self.observer.introduce(plan)
 
     def open_run(self, plan: Plan) -> "TrackedRun":
         """Open the sweep's MLflow run; if there is something to do, workers load their libraries meanwhile.
@@ -107,7 +96,7 @@ class Driver:
         if source.done() < source.total:
             self._start_workers()
         title = f"{plan.config.phase} stage {plan.config.stage}"
-        with SweepProgress(self.console, title, source.total, source.done()) as progress:
+        with self.observer.sweep(title, source.total, source.done()) as progress:
             SweepLoop(self, plan, study, parent, progress, source, results, failed).complete()
         plan = replace(plan, cells=tuple(source.cells()))
         self._complete_view(plan, source, parent)
@@ -132,7 +121,7 @@ class Driver:
         """Send MLflow what it has missed while it could not be reached."""
         if self.tracker.behind is None:
             return
-        self.console.print(f"completing MLflow's view, which is behind: {self.tracker.behind}")
+        self.observer.line(f"completing MLflow's view, which is behind: {self.tracker.behind}")
         if self.tracker.catch_up(CATCH_UP):
             parent.open()
             self._show(plan, source, parent)
@@ -166,7 +155,7 @@ class Driver:
         key = (weights, str(plan.config.training.width), *models)
         if weights == "none" or key in self._checked:
             return
-        self.console.print(f"looking for pretrained weights ({weights})")
+        self.observer.line(f"looking for pretrained weights ({weights})")
         worker = self.workers[0]
         try:
             worker.send((list(models), weights, plan.config.training.width))
@@ -181,13 +170,13 @@ class Driver:
 
 
 @contextmanager
-def drive(runs: Path, workers: int, console: Terminal) -> Iterator[Driver]:
+def drive(runs: Path, workers: int, observer: Observer) -> Iterator[Driver]:
     """Hold a runs directory and its workers while sweeps run.
 
     Args:
         runs: the runs directory; made if it does not exist.
         workers: number of worker processes.
-        console: where to print.
+        observer: is told what happens.
 
     Raises:
         RunsError: the directory cannot be written, is full, or is held by another driver.
@@ -195,7 +184,7 @@ def drive(runs: Path, workers: int, console: Terminal) -> Iterator[Driver]:
     make_writable(runs)
     with hold_runs(runs), signals_as_interrupt():
         await_earlier_workers(runs)
-        driver = Driver(runs, workers, console)
+        driver = Driver(runs, workers, observer)
         try:
             yield driver
         except LgeSweepError:
@@ -222,11 +211,6 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _amount(plan: Plan) -> str:
-    search = plan.config.search
-    return f"{len(plan.cells)} cells" if search is None else f"a search of {search.trials} trials"
 
 
 def _about(plan: Plan) -> dict[str, object]:

@@ -12,7 +12,7 @@ from lge_sweep.config import Cell
 from lge_sweep.engine.cell_queue import Assignment, CellQueue, prepare_cell_folder
 from lge_sweep.engine.executors.local import Worker, log_of
 from lge_sweep.engine.ledger import SweepLedger
-from lge_sweep.engine.progress import SweepProgress
+from lge_sweep.engine.observer import SweepObserver
 from lge_sweep.engine.task import Done, Failed, Progress, Pruned, make_task
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.scoring import Result, score_result
@@ -56,7 +56,7 @@ class SweepLoop:
     plan: Plan
     study: SweepLedger
     parent: "TrackedRun"
-    progress: SweepProgress
+    progress: SweepObserver
     source: CellQueue
     results: dict[str, Result]
     failed: dict[str, str]

@@ -23,10 +23,10 @@ from typing import Any
 
 import filelock
 
+from lge_sweep.cli.terminal import print_lines as say
 from lge_sweep.engine.task import CellTask, Done, Failed, Progress, Pruned, TrialPrunedError
 from lge_sweep.errors import LgeSweepError, RunsError
 from lge_sweep.study.files import LOG
-from lge_sweep.terminal import say
 from lge_sweep.text import shorten, visible
 
 OUT_OF_MEMORY = (
