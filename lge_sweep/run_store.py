@@ -124,6 +124,11 @@ class RunStore:
         return self.ledger or (self.root.resolve() / "study.log").as_uri()
 
     @property
+    def ledger_id(self) -> Path:
+        """What tells this directory's sweeps from those of others in a database that keeps the ledger of several."""
+        return self.root / ".ledger-id"
+
+    @property
     def ledger_shown(self) -> str:
         """Where the ledger is, as messages say it."""
         return hide_credentials(self.ledger) if self.ledger else str(self.journal)

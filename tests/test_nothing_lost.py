@@ -25,18 +25,21 @@ from lge_sweep.config.data import Intensity
 from lge_sweep.curate import curate
 from lge_sweep.data import load_arrays, prepare
 from lge_sweep.data.prepare import ARRAYS, DIGESTS
-from lge_sweep.engine.cell_queue import GridQueue, SearchQueue, prepare_cell_folder
-from lge_sweep.engine.executors import local as worker
-from lge_sweep.engine.journal import JOURNAL
+from lge_sweep.engine import lock
+from lge_sweep.engine.cell_check import prepare_cell_folder
+from lge_sweep.engine.grid_queue import GridQueue
 from lge_sweep.engine.ledger import Ledger, SweepLedger, read_ledger
+from lge_sweep.engine.search_queue import SearchQueue
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.interrupts import signals_as_interrupt
+from lge_sweep.run_store import RunStore
 from lge_sweep.study.inherit import sweeps_of
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan, write_plan
 
+JOURNAL = "study.log"
 SETTINGS_OF_GRID = ["grid.model=[unet, segnet]"]
 SETTINGS_OF_SEARCH = ["grid.model=[unet, segnet]", "search.trials=4"]
 
@@ -65,7 +68,7 @@ def plan(made: tuple[Plan, Plan], tmp_path: Path) -> Plan:
 
 def ledger_of(plan: Plan) -> SweepLedger:
     about = {"cells": [cell.name for cell in plan.cells]}
-    return Ledger(plan.folder.parent).open(plan.name, about, plan.config.search)
+    return Ledger(RunStore(plan.folder.parent)).open(plan.name, about, plan.config.search)
 
 
 def finish_all(plan: Plan) -> None:
@@ -96,7 +99,7 @@ def test_finished_cells_outlive_their_ledger(plan: Plan, loss: str, caplog: pyte
     assert source.take() is None
     assert {path: path.read_bytes() for path in before} == before
     assert "finished cells that the ledger did not know are kept (" in caplog.text
-    ((_, _, entries),) = read_ledger(plan.folder.parent)
+    ((_, _, entries),) = read_ledger(RunStore(plan.folder.parent))
     assert [entry.state for entry in entries] == ["complete"] * 2
     assert all(entry.value is not None and entry.value > 0.5 for entry in entries)
 
@@ -432,19 +435,19 @@ def test_a_sweep_is_stopped_cleanly_by(name: str) -> None:
 
 
 def test_a_new_driver_waits_for_the_workers_of_an_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker.await_earlier_workers(tmp_path)
-    lock = str(tmp_path / ".worker0.lock")
-    code = f"import filelock, time; held = filelock.FileLock({lock!r}); held.acquire(); print(1, flush=True)"
+    lock.await_earlier_workers(RunStore(tmp_path))
+    held = tmp_path / ".worker0.lock"
+    code = f"import filelock, time; held = filelock.FileLock({str(held)!r}); held.acquire(); print(1, flush=True)"
     code += "; time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as earlier:
         assert earlier.stdout is not None
         earlier.stdout.readline()
-        monkeypatch.setattr(worker, "PATIENCE", 0.2)
+        monkeypatch.setattr(lock, "PATIENCE", 0.2)
         with pytest.raises(RunsError, match="a worker process of an earlier command still runs"):
-            worker.await_earlier_workers(tmp_path)
+            lock.await_earlier_workers(RunStore(tmp_path))
         earlier.kill()
-    worker.await_earlier_workers(tmp_path)
-    with filelock.FileLock(tmp_path / ".worker0.lock", timeout=0):
+    lock.await_earlier_workers(RunStore(tmp_path))
+    with filelock.FileLock(held, timeout=0):
         pass
 
 
@@ -452,7 +455,7 @@ def test_notes_are_shown_between_the_other_lines(capsys: pytest.CaptureFixture[s
     from lge_sweep.cli.reporting import reporting
 
     with reporting():
-        logging.getLogger("lge_sweep.engine.cell_queue").warning("a [b] is gone")
+        logging.getLogger("lge_sweep.engine.cell_check").warning("a [b] is gone")
     assert capsys.readouterr().out == "note: a [b] is gone\n"
 
 

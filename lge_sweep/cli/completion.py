@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import get_args
 
 import typer
 
@@ -23,10 +22,10 @@ def complete_profile(incomplete: str) -> list[str]:
 
 def complete_models(incomplete: str) -> list[str]:
     """Complete the last of several architectures."""
-    from lge_sweep.config.schema import MODELS  # loads pydantic
+    from lge_sweep.config.architectures import ARCHITECTURES  # loads pydantic
 
     before, comma, last = incomplete.rpartition(",")
-    names = [name for name in get_args(MODELS) if name not in before.split(",")]
+    names = [name for name in ARCHITECTURES if name not in before.split(",")]
     return [f"{before}{comma}{name}" for name in _beginning(last, names)]
 
 

@@ -87,10 +87,10 @@ def fit_two_stage(
         SelectionError: a training failed; the same command tries it again.
         LgeSweepError: the data or the runs directory cannot be used.
     """
-    data, champions, settled = _prepare(driver.runs, configs, root)
-    folds = plan_folds(settled[1], data, driver.runs, champions[1].cell)
+    data, champions, settled = _prepare(driver.store.root, configs, root)
+    folds = plan_folds(settled[1], data, driver.store.root, champions[1].cell)
     _complete(driver, folds, {cell.name for cell in folds.cells})
-    fits = plan_fits(settled[2], data, driver.runs, champions, gather_guidance(folds, champions[1]))
+    fits = plan_fits(settled[2], data, driver.store.root, champions, gather_guidance(folds, champions[1]))
     fit = settled[2].fit
     assert fit is not None
     failed = _complete(driver, fits, {PREDICTED, fit.shipped.stage2}, allow_incomplete)
@@ -211,6 +211,7 @@ def _arrays(
         np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
         np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
         np.stack([crop_mask(mask, box, size) for mask, box in zip(seen, boxes, strict=True)]),
+        whole.cases,
     )
     return arrays, [box.side / size for box in boxes]
 
@@ -252,10 +253,10 @@ def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incompl
         SelectionError: some failed that are needed.
     """
     write_plan(plan)
-    driver.introduce(plan)
+    driver.observer.introduce(plan)
     run = driver.open_run(plan)
     with finishing(run):
-        _, _, failed = driver.run(plan, run)
+        failed = driver.run(plan, run).failed
         lost = set(failed) & set(needed)
         if lost or (failed and not allow_incomplete):
             listed = [f"  - {name}: {reason}" for name, reason in failed.items()]

@@ -188,7 +188,7 @@ def _draw(
 ) -> None:
     shipped, classes = shipped_name(subset.two_stage), class_names(SINGLE_STAGE)
     title, per_image = f"{subset.name} subset", comparison.tables[shipped]
-    page = figure_qualitative(title, per_image, subset.images, subset.truth, final, classes)
+    page = figure_qualitative(title, per_image, subset.images, (subset.truth, final), classes)
     save_png(page, files.figure("table_8_overlays"))
     for name in classes[1:]:
         save_png(figure_pipelines(title, results, name), files.figure(f"pipelines_{name}"))

@@ -77,8 +77,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
             "profile": config.profile,
         }
         settings = SegmenterSettings(
-            size=config.training.image_size, intensity=config.intensity, options=variant.options,
-            window=getattr(config.source, "window", False), facts=facts,
+            **dict(config.frame), options=variant.options, window=config.source.uses_display_window, facts=facts,
         )  # fmt: skip
         write_segmenter(folder, best_network(stage1.plan, stage1.cell), best_network(fits, cell), settings)
     collapsed = comparison.summaries[shipped_name(two_stage)].collapsed

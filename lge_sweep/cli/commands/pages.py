@@ -32,8 +32,8 @@ def dashboard(runs: RunsOption = None, port: PortOption = 8080, browser: Browser
     with reporting() as console:
         from lge_sweep.engine.dashboard import serve
 
-        folder = RunStore.open(runs).root
-        serve(folder, port, _announcer(console, f"Optuna dashboard of {folder}, to look at:", browser))
+        store = RunStore.open(runs)
+        serve(store, port, _announcer(console, f"Optuna dashboard of {store.root}, to look at:", browser))
 
 
 def _announcer(console: Terminal, title: str, browser: bool) -> Callable[[str], None]:
