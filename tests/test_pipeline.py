@@ -30,7 +30,6 @@ from lge_sweep.errors import DataError, InheritError, RunsError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.access import (
-    TEST_ACCESSES,
     begin_access,
     describe_accesses,
     finish_access,
@@ -133,7 +132,7 @@ def test_an_evaluation_that_was_stopped_goes_on_as_the_same_look(tmp_path: Path)
 
 
 def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> None:
-    (tmp_path / TEST_ACCESSES).write_text("[{]", encoding="utf-8")
+    (tmp_path / "test_access.json").write_text("[{]", encoding="utf-8")
     with pytest.raises(RunsError, match="the record of who looked at the test subset cannot be read"):
         read_accesses(tmp_path)
 
@@ -302,7 +301,7 @@ def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> No
     assert again.exit_code == 0, again.output
     assert "was evaluated before; shown again, not evaluated again" in again.output
     assert (folder / "evaluation.json").read_bytes() == before
-    assert len(json.loads((through.runs / TEST_ACCESSES).read_text())["accesses"]) == 1
+    assert len(json.loads((through.runs / "test_access.json").read_text())["accesses"]) == 1
     table = [line for line in through.phase4.splitlines() if " two-stage " in line]
     assert table
     assert table == [line for line in again.output.splitlines() if " two-stage " in line]

@@ -18,6 +18,7 @@ ROOMS = [
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "atomic", "hashing", "gpu", "interrupts", "config",
     "text", "progress", "csv_files", "safe_yaml", "patterns", "permissions", "arrays", "run_store",
+    "run_folders",
 }  # fmt: skip
 HEAVY = {
     "mlflow": {"tracking"}, "optuna": {"engine"}, "pytorch_lightning": {"data", "models", "engine"},

@@ -22,7 +22,8 @@ from lge_sweep.run_store import TRACKING_VARIABLE, RunStore
 from lge_sweep.segmenter.load import NAME, load_segmenter
 from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.code import PACKAGE, copy_code, needed_files
-from lge_sweep.tracking.registry import find_champion, find_version, locate, promote
+from lge_sweep.tracking.locate import locate
+from lge_sweep.tracking.registry import find_champion, find_version, promote
 
 SLOW = pytest.mark.skipif(
     "LGE_SWEEP_SLOW_TESTS" not in os.environ,
@@ -72,6 +73,12 @@ def test_what_cannot_be_put_off_says_what_to_do(
     assert away.replace("me:s3cret", "***") in output
     assert "s3cret" not in output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_a_server_is_not_ones_own(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TRACKING_VARIABLE, away)
+    with pytest.raises(ModelError, match="add --trust"):  # before anybody is asked
+        load_segmenter(MODEL, "torch", tmp_path)
 
 
 def test_the_page_of_a_server_is_the_servers(away: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from lge_sweep.cli.find import find_sweep
 from lge_sweep.cli.terminal import Terminal
@@ -14,9 +13,9 @@ from lge_sweep.metrics.summary import Summary
 from lge_sweep.pipeline.compare import read_comparison
 from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Ranked, mean_of_all
 from lge_sweep.scoring.uncertainty import Standing, chance, interval
-from lge_sweep.study.files import OUTCOME
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan
 from lge_sweep.study.records import REMEDY, CellRecord, read_record, read_selection
@@ -25,7 +24,7 @@ from lge_sweep.text import escape_markdown, shorten
 FORMS = ("image_mean", "pooled", "present_only")
 
 
-def print_sweep(console: Terminal, sweep: str, runs: Path) -> None:
+def print_sweep(console: Terminal, sweep: str, store: RunStore) -> None:
     """Print a finished sweep as a Markdown table: scores with their doubt, and each foreground class's Dice three ways.
 
     Dice is given as image mean / pooled / present_only (see `lge_sweep.metrics.summary`), averaged over seeds. Of
@@ -34,22 +33,21 @@ def print_sweep(console: Terminal, sweep: str, runs: Path) -> None:
     Args:
         console: where to print.
         sweep: folder or name of the sweep, or the id of its MLflow run.
-        runs: the runs directory.
+        store: the runs directory.
 
     Raises:
         RunsError: there is no such sweep, or it has no selection yet.
     """
-    folder = find_sweep(sweep, runs)
-    plan = load_plan(folder)
+    plan = load_plan(find_sweep(sweep, store))
     wanted = plan.files.comparison if plan.config.fit else plan.files.selection
     if not wanted.is_file():
-        raise RunsError(f"{folder}: has no {wanted.name} yet; repeat the sweep's command to complete it")
+        raise RunsError(f"{plan.folder}: has no {wanted.name} yet; repeat the sweep's command to complete it")
     if plan.config.fit:
         record = read_record(ComparisonRecord, wanted)
         text = side_by_side(read_comparison(plan, plan.files, record)).markdown
     else:
         text = _selection_table(plan)
-    print_markdown(console, text, shlex.join(["lge-sweep", "table", sweep, "--runs", str(runs)]))
+    print_markdown(console, text, shlex.join(["lge-sweep", "table", sweep, "--runs", str(store.root)]))
 
 
 def _selection_table(plan: Plan) -> str:
@@ -64,9 +62,8 @@ def _selection_table(plan: Plan) -> str:
     for entry in selection.ranking:
         standing = standings.get(entry.name)
         if standing is None:
-            raise DamagedError(
-                plan.files.selection, f"uncertainty.standings: there is no {shorten(entry.name)}", REMEDY
-            )
+            reason = f"uncertainty.standings: there is no {shorten(entry.name)}"
+            raise DamagedError(plan.files.selection, reason, REMEDY)
         summaries = _summaries(plan, groups.get(entry.name, []))
         lines.append(f"| {' | '.join(_row(entry, standing, _dice(summaries, classes)))} |")
     lines += ["", *(f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
@@ -82,7 +79,7 @@ def _row(entry: Ranked, standing: Standing, dice: Sequence[str]) -> list[str]:
 
 def _summaries(plan: Plan, cells: Sequence[Cell]) -> list[Summary]:
     """Return what was measured of a configuration's cells; a removed folder of a search's trial has nothing."""
-    outcomes = [plan.cell_folder(cell) / OUTCOME for cell in cells]
+    outcomes = [plan.files.cell(cell.name).outcome for cell in cells]
     return [read_record(CellRecord, path).summary for path in outcomes if path.is_file()]
 
 

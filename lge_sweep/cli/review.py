@@ -18,7 +18,6 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
 from lge_sweep.study.cell_files import read_cell
-from lge_sweep.study.files import OUTCOME, OVERRIDE
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan
 from lge_sweep.study.records import OverrideRecord, read_record, set_damaged_aside, write_record
@@ -27,13 +26,13 @@ from lge_sweep.text import visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
 
 
-def select_again(console: Terminal, sweep: str, runs: Path, request: SelectRequest) -> None:
+def select_again(console: Terminal, sweep: str, store: RunStore, request: SelectRequest) -> None:
     """Select in a finished sweep again, perhaps by a person's choice, and print the outcome.
 
     Args:
         console: where to print.
         sweep: folder or name of the sweep, or the id of its MLflow run.
-        runs: the runs directory.
+        store: the runs directory.
         request: by the rule or by a person's choice.
 
     Raises:
@@ -45,8 +44,8 @@ def select_again(console: Terminal, sweep: str, runs: Path, request: SelectReque
         raise ConfigError("--withdraw goes back to the rule's choice, --override away from it: give one of them")
     if request.reason and request.override is None:
         raise ConfigError("--reason is the reason of an override: give --override too")
-    folder = find_sweep(sweep, runs)
-    store = RunStore.open(folder.parent)
+    folder = find_sweep(sweep, store)
+    store = replace(store, root=folder.parent)
     with hold_runs(store):
         plan = load_plan(folder)
         if plan.config.fit:
@@ -61,7 +60,7 @@ def select_again(console: Terminal, sweep: str, runs: Path, request: SelectReque
             if request.withdraw or request.override is not None:
                 choice = _choice(plan, request)
                 choose(finished, request.allow_incomplete, choice)  # a wrong one changes nothing
-                _write_override(folder, choice)
+                _write_override(plan.files.override, choice)
             outcome = conclude(tracker, run, finished, request.allow_incomplete, promote=True)
     print_outcome(console, plan.title, outcome)
 
@@ -83,9 +82,8 @@ def _choice(plan: Plan, request: SelectRequest) -> OverrideRecord | None:
     return OverrideRecord(name=next(of_cell, request.override), reason=visible(request.reason))
 
 
-def _write_override(folder: Path, choice: OverrideRecord | None) -> None:
+def _write_override(path: Path, choice: OverrideRecord | None) -> None:
     """Keep a person's choice, or forget it where there is none any more."""
-    path = folder / OVERRIDE
     set_damaged_aside(path, partial(read_record, OverrideRecord))
     path.unlink(missing_ok=True)
     if choice is not None:
@@ -97,7 +95,7 @@ def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run
     trials = {name: entry.trial or 0 for name, entry in entries.items() if entry.state == "complete"}
     results = {}
     for cell in plan.cells:
-        if not (plan.cell_folder(cell) / OUTCOME).is_file() or (cell.trial is not None and cell.name not in trials):
+        if not plan.files.cell(cell.name).outcome.is_file() or (cell.trial is not None and cell.name not in trials):
             continue
         trial = trials.get(cell.name, 0)
         if tracker.find(trial_key(plan, cell, trial)) is None:

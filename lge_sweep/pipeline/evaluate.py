@@ -1,7 +1,6 @@
 """Phase 4: the one evaluation on the test subset. The only module that reads it."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,17 +25,13 @@ class Evaluation:
     Attributes:
         files: tables, figures and everything they were made of.
         comparison: the pipeline beside its controls.
-        test_access: a sentence on how untouched the test subset was.
-        brief: Tables VI and VII, means over images, as Markdown; the other forms and tables are in the folder.
-        values: name -> number, for MLflow.
+        record: what is kept of it.
         again: whether this is an evaluation of before, read back.
     """
 
     files: EvaluationFolder
     comparison: PipelineComparison
-    test_access: str
-    brief: str
-    values: Mapping[str, float]
+    record: EvaluationRecord
     again: bool
 
     @property
@@ -82,7 +77,7 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     )
     write_record(files.record, record)
     finish_access(runs, name)
-    return Evaluation(files, comparison, test_access, brief, values, again=False)
+    return Evaluation(files, comparison, record, again=False)
 
 
 def _set_aside(files: EvaluationFolder) -> None:
@@ -107,4 +102,4 @@ def _read(files: EvaluationFolder, two_stage: TwoStage) -> Evaluation | None:
     except DamagedError as error:
         _log.warning("%s. It is set aside, and the test subset evaluated again, which is another look", error)
         return None
-    return Evaluation(files, comparison, record.test_access, record.brief, record.values, again=True)
+    return Evaluation(files, comparison, record, again=True)

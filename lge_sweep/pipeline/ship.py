@@ -109,13 +109,13 @@ def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluatio
         two_stage: the fitted pipeline.
         evaluation: what the test subset said.
     """
-    fits, files = two_stage.fits, evaluation.files
-    tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_access": evaluation.test_access}
+    fits, files, record = two_stage.fits, evaluation.files, evaluation.record
+    tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_access": record.test_access}
     name = f"phase4 {fits.config.data} {fits.config.profile}"
     run = tracker.open_run(evaluation.key, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
     with finishing(run):
-        run.set(evaluation.values)
-        run.describe(f"Test subset: {evaluation.test_access}.\n\n{evaluation.brief}")
+        run.set(record.values)
+        run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}")
         run.log_files([files.tables, *sorted(files.path.glob("*.png")), *sorted(files.path.glob("*.csv"))])
         run.finish()
 

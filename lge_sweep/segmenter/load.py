@@ -22,7 +22,8 @@ def load_segmenter(
             or one that `write_segmenter` wrote.
         runtime: `onnx`, which needs no torch, or `torch`.
         runs: the runs directory, for a model of the registry; see `RunStore.open`.
-        trust: whether a folder may run any command, which `torch` lets it. What is in the user's own registry may.
+        trust: whether a model may run any command, which `torch` lets it. What is in the registry of the user's own
+            runs directory may.
 
     Raises:
         ConfigError: there is no such runtime.
@@ -30,7 +31,7 @@ def load_segmenter(
             asked for.
         RunsError: the registry cannot be opened.
     """
-    loader, trusted = find_loader(runtime), trust or is_registered(model)
+    loader, trusted = find_loader(runtime), trust or is_own(model, runs)
     if loader.runs_anything and not trusted:
         suffix = loader.suffix
         raise ModelError(
@@ -49,6 +50,16 @@ def load_segmenter(
 def is_registered(model: str | Path) -> bool:
     """Whether a model is named by its place in the registry, and not by its folder."""
     return str(model).startswith(REGISTRY)
+
+
+def is_own(model: str | Path, runs: Path | None = None) -> bool:
+    """Whether a model is of the registry in the user's own runs directory; to that of a server others may write.
+
+    Args:
+        model: as for `load_segmenter`.
+        runs: the runs directory.
+    """
+    return is_registered(model) and RunStore.open(runs).database is not None
 
 
 def find_segmenter(model: str | Path, runs: Path | None = None) -> Path:
@@ -72,7 +83,7 @@ def _fetch(model: str, store: RunStore) -> Path:
             f"{model}: there is no registry in {store.root}; run phase 3 first (make phase3), name its runs directory "
             "with --runs, or give the folder of a segmenter with --model"
         )
-    from lge_sweep.tracking.mlflow import Tracker
-    from lge_sweep.tracking.registry import locate  # MLflow takes seconds to import
+    from lge_sweep.tracking.locate import locate
+    from lge_sweep.tracking.mlflow import Tracker  # MLflow takes seconds to import
 
     return locate(Tracker(store), model)

@@ -17,7 +17,7 @@ from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.segmenter.folder import SETTINGS, read_settings
-from lge_sweep.segmenter.load import NAME, find_segmenter, is_registered, load_segmenter
+from lge_sweep.segmenter.load import NAME, find_segmenter, is_own, load_segmenter
 from lge_sweep.segmenter.request import PredictRequest, PredictResult, ReadOptions
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 
@@ -54,7 +54,7 @@ def prepare(request: PredictRequest) -> "Predictor":
         look_up("format", name, FORMATS)
     model = request.model
     folder = find_segmenter(model.model, model.runs)
-    trust = model.trust or is_registered(model.model)
+    trust = model.trust or is_own(model.model, model.runs)
     segmenter, settings = load_segmenter(folder, model.runtime, trust=trust), read_settings(folder)
     return Predictor(segmenter, settings, _facts(folder, settings), request.output.expanduser(), request.formats)
 

@@ -1,10 +1,7 @@
 """The model registry: one champion a stage and one of both stages, without pickled code."""
 
-import hashlib
 import io
 import logging
-import os
-import sys
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,17 +18,15 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
-from lge_sweep.atomic import atomic_folder
-from lge_sweep.errors import ModelError, RunsError
-from lge_sweep.paths import cache_folder
+from lge_sweep.errors import RunsError
 from lge_sweep.text import hide_credentials
+from lge_sweep.tracking.active import pointing_to
 from lge_sweep.tracking.code import copy_code
+from lge_sweep.tracking.locate import REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
-from lge_sweep.tracking.moved import path_of
 from lge_sweep.tracking.run import KEY
 
 ALIAS = "champion"
@@ -40,7 +35,6 @@ PACKAGE_NEEDS = (
     "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml", "sqlalchemy"
 )  # fmt: skip
 """What loading needs, at the versions installed here."""
-REGISTRY = "models:/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,55 +192,6 @@ def register_package(tracker: Tracker, package: PackageEntry) -> Version:
         )
 
 
-def locate(tracker: Tracker, model: str) -> Path:
-    """Return the folder of a model of the registry.
-
-    Args:
-        tracker: MLflow.
-        model: such as `models:/lge-two-stage@champion` or `models:/lge-two-stage/3`.
-
-    Returns:
-        Where its files are on this machine; of a server's, a copy in the user's cache.
-
-    Raises:
-        ModelError: there is none, or its files are gone.
-    """
-    repositories: Any = ModelsArtifactRepository  # which has no types
-    try:
-        with _pointing_to(tracker):
-            place = model
-            while place.startswith(REGISTRY):
-                place = str(repositories.get_underlying_uri(place))
-            if place.startswith("file:"):
-                return _on_disk(path_of(place))
-            return _fetched(place, tracker)
-    except (OSError, MlflowException) as error:
-        reason = hide_credentials(str(error))
-        raise ModelError(f"{model}: not to be had from {tracker.store.tracking_shown}: {reason}") from error
-
-
-def _on_disk(folder: Path) -> Path:
-    """Return a folder of this machine, if it is there."""
-    if not folder.is_dir():
-        raise FileNotFoundError(f"its files are gone: there is no folder {folder}")
-    return folder
-
-
-def _fetched(place: str, tracker: Tracker) -> Path:
-    """Return the user's own copy of what a server keeps at a place; it is fetched once, as no model ever changes."""
-    digest = hashlib.sha256(f"{tracker.store.tracking_shown} {place}".encode()).hexdigest()[:32]
-    folder = cache_folder() / "models" / digest
-    if not folder.is_dir():
-        try:
-            with atomic_folder(folder) as unfinished:
-                server: Any = get_artifact_repository(place, tracker.uri)
-                server.download_artifacts("", str(unfinished))
-        except OSError:
-            if not folder.is_dir():  # another process was faster
-                raise
-    return folder
-
-
 def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model: Any) -> Version:
     """Log a model and register it; `model` goes to MLflow."""
     run = tracker.find(entry.run_key)
@@ -254,7 +199,7 @@ def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model
         raise RunsError(f"MLflow has no run of {entry.run_key}; repeat the command that makes it to send it again")
     try:
         with (
-            _pointing_to(tracker),
+            pointing_to(tracker),
             warnings.catch_warnings(),
             _quiet("mlflow", "torch"),
             redirect_stderr(io.StringIO()),
@@ -293,30 +238,6 @@ def _is_there(tracker: Tracker, version: ModelVersion) -> bool:
             raise
         return False
     return bool(get_artifact_repository(place, tracker.uri).list_artifacts())
-
-
-@contextmanager
-def _pointing_to(tracker: Tracker) -> Iterator[None]:
-    """Let MLflow's global functions use a store and an experiment; leave no trace of it.
-
-    Without an experiment a logged model goes to the experiment 0 and a folder `mlruns` here; MLflow's setters also set
-    environment variables, which processes started later would inherit, and trying a model adds its code to `sys.path`.
-    """
-    path = sys.path
-    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
-    try:
-        mlflow.set_tracking_uri(tracker.uri)
-        mlflow.set_registry_uri(tracker.uri)
-        mlflow.set_experiment(experiment_id=tracker.experiment)
-        # MLflow tries a model on the GPU where there is one, but exported graphs stay where their weights are
-        os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
-        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
-        yield
-    finally:
-        sys.path = path
-        for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in before]:
-            del os.environ[name]
-        os.environ.update(before)
 
 
 @contextmanager

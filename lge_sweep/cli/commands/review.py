@@ -9,7 +9,7 @@ from lge_sweep.cli.completion import complete_configuration
 from lge_sweep.cli.options import A_PATH, CellArgument, IncompleteOption, OtherCellArgument, RunsOption, SweepArgument
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.cli.request import SelectRequest
-from lge_sweep.paths import runs_folder
+from lge_sweep.run_store import RunStore
 
 OverrideOption = Annotated[
     str | None, typer.Option(help="Configuration to select; needs --reason.", autocompletion=complete_configuration)
@@ -37,7 +37,7 @@ def select(
     with reporting() as console:
         from lge_sweep.cli.review import select_again
 
-        select_again(console, sweep, runs_folder(runs), request)
+        select_again(console, sweep, RunStore.open(runs), request)
 
 
 def table(sweep: SweepArgument, runs: RunsOption = None) -> None:
@@ -45,7 +45,7 @@ def table(sweep: SweepArgument, runs: RunsOption = None) -> None:
     with reporting() as console:
         from lge_sweep.cli.markdown import print_sweep
 
-        print_sweep(console, sweep, runs_folder(runs))
+        print_sweep(console, sweep, RunStore.open(runs))
 
 
 def compare(first: CellArgument, second: OtherCellArgument, runs: RunsOption = None) -> None:
@@ -53,7 +53,7 @@ def compare(first: CellArgument, second: OtherCellArgument, runs: RunsOption = N
     with reporting() as console:
         from lge_sweep.cli.compare import compare_cells
 
-        compare_cells(console, first, second, runs_folder(runs))
+        compare_cells(console, first, second, RunStore.open(runs))
 
 
 def score(table: TableArgument, rule: RuleOption = "mean") -> None:

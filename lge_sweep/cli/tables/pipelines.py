@@ -60,7 +60,7 @@ def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
         evaluation: what it says.
     """
     print_pipelines(console, evaluation.comparison)
-    console.print_line(f"Test subset: {evaluation.test_access}.")
+    console.print_line(f"Test subset: {evaluation.record.test_access}.")
     if evaluation.again:
         console.print_line("This pipeline was evaluated before; shown again, not evaluated again.")
     console.print_line(f"Tables VI and VII, cases, agreement: {evaluation.files.tables}")
