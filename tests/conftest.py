@@ -25,6 +25,7 @@ from pathlib import Path
 import guard
 import pytest
 
+from lge_sweep.engine.executors import EXECUTOR_VARIABLE
 from lge_sweep.paths import cache_folder, configuration_folder
 
 
@@ -35,6 +36,12 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("LGE_SWEEP_TEST_DATA does not name a folder of real slices")
     return Path(folder)
+
+
+@pytest.fixture
+def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train cells in this process, which has loaded its libraries: for tests of what a sweep comes to."""
+    monkeypatch.setenv(EXECUTOR_VARIABLE, "inline")
 
 
 GUARD = pytest.StashKey[Path]()

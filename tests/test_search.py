@@ -144,6 +144,7 @@ def test_more_trials_go_on_with_the_same_search(plan: Plan, tmp_path: Path) -> N
     assert make_plans([load_sweep("search", 2, "phantom", "smoke", settings)], None, tmp_path)[0].name != plan.name
 
 
+@pytest.mark.usefixtures("inline")
 def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -199,8 +199,6 @@ def interrupted_execute(task: CellTask, stop_after: int) -> None:
     execute(task, lambda progress: False)
 
 
-@pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
-@pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
 def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Path) -> None:
     task = make_task(plan, cells(plan.config)[0]).model_copy(update={"folder": tmp_path})
     with pytest.raises(TrialPrunedError):
@@ -221,9 +219,6 @@ def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Pa
         ),
     ],
 )
-@pytest.mark.filterwarnings("ignore:Checkpoint directory")  # Lightning remarks that a cell's folder is not empty
-@pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
-@pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
 def test_a_resumed_training_gives_the_very_same_weights(
     plan: Plan, tmp_path: Path, model: str, ema: float | None
 ) -> None:
@@ -242,8 +237,6 @@ def test_a_resumed_training_gives_the_very_same_weights(
     assert (whole.folder / "per_image.csv").read_bytes() == (broken.folder / "per_image.csv").read_bytes()
 
 
-@pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
-@pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
 def test_the_average_is_what_is_validated_and_kept(plan: Plan, tmp_path: Path) -> None:
     (cell,) = [cell for cell in cells(plan.config) if cell.model == "unet"]
     training = plan.config.training.model_copy(update={"ema": 0.8, "max_steps": 4})

@@ -33,7 +33,7 @@ class CellTask(Message):
     """The cell's folder; if it has a checkpoint, training goes on from there."""
     arrays: Path
     """Prepared arrays."""
-    subsets: dict[str, tuple[int, ...]]
+    subsets: dict[str, list[int]]
     """Subset -> rows of the arrays, for training, validation and the subset that is measured."""
     names: tuple[str, ...]
     """Slice id of each row of the measured subset."""
@@ -81,7 +81,7 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
         subset=inputs.subset,
         folder=plan.cell_folder(cell),
         arrays=inputs.arrays,
-        subsets={name: tuple(rows) for name, rows in inputs.rows.items()},
+        subsets={name: list(rows) for name, rows in inputs.rows.items()},
         names=tuple(measured["slice"]),
         cases=tuple(measured["case"]),
         spacing=tuple(None if np.isnan(pair).any() else (float(pair[0]), float(pair[1])) for pair in spacing),

@@ -1,6 +1,7 @@
 """Execute one cell in a worker: train, predict, measure, and leave everything in the cell's folder."""
 
 import io
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -36,6 +37,7 @@ from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record, write_record
 from lge_sweep.study.tables import read_tables
 
+logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # else it says at every cell what hardware there is
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
 
 
@@ -54,6 +56,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     """
     if (task.folder / OUTCOME).is_file():
         return
+    task.folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     hardware = find_hardware(task.training, worker)
     data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed)

@@ -98,7 +98,6 @@ def _load_libraries(threads: int) -> None:
 
     import lge_sweep.engine.train  # noqa: F401  # to have it loaded when the first task comes
 
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     torch.set_num_threads(threads)
 
 
