@@ -37,7 +37,7 @@ class TerminalObserver:
 
     def introduce(self, plan: Plan) -> None:
         """Print what comes next: the cells, how the data is split, what to know about it, where results go."""
-        if self.console.quiet:
+        if self.console.brief:
             return
         config, search = plan.config, plan.config.search
         stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
@@ -90,7 +90,7 @@ class SweepProgress:
             TimeElapsedColumn(),
             console=console,
             transient=True,
-            disable=console.quiet or not console.is_terminal,
+            disable=console.brief or not console.is_terminal,
         )
         self.sweep = self.bars.add_task(title, total=total, completed=done, info="cells", bold=True)
 

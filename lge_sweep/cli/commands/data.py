@@ -87,7 +87,7 @@ def convert(
         curated = curate(volumes, settings.curate)
         if image_format == "bmp" or image_format == "png":
             console.lines(convert_slices(volumes, curated, settings, output, image_format, masks))
-            if not console.quiet:
+            if not console.brief:
                 console.lines(f"note: {note}" for note in curated.notes)
         else:
             with progress_bar(console, "writing") as on_progress:
