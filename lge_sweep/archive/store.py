@@ -14,7 +14,7 @@ from lge_sweep.archive.fetch import list_instances
 from lge_sweep.errors import StudyError
 from lge_sweep.progress import StepCallback
 
-FAILURE_REASONS: dict[int, str] = {
+_FAILURE_REASONS: dict[int, str] = {
     0x0110: "processing failure",
     0x0111: "an object of that UID is there already",
     0x0117: "invalid UID",
@@ -131,4 +131,4 @@ def _instance_uid(item: Any) -> str:
 
 
 def _failure_phrase(reason: int) -> str:
-    return f"{FAILURE_REASONS.get(reason, 'it does not say why')} ({reason:04X})"
+    return f"{_FAILURE_REASONS.get(reason, 'it does not say why')} ({reason:04X})"

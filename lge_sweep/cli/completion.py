@@ -1,7 +1,6 @@
 """What a shell completes: names of files and folders alone are read, so that TAB is quick; where it cannot, nothing."""
 
 from collections.abc import Iterable
-from typing import get_args
 
 import typer
 
@@ -22,10 +21,10 @@ def complete_profile(incomplete: str) -> list[str]:
 
 def complete_models(incomplete: str) -> list[str]:
     """Complete the last of several architectures."""
-    from lge_sweep.config.schema import MODELS  # loads pydantic
+    from lge_sweep.config.architectures import ARCHITECTURES  # loads pydantic
 
     before, comma, last = incomplete.rpartition(",")
-    names = [name for name in get_args(MODELS) if name not in before.split(",")]
+    names = [name for name in ARCHITECTURES if name not in before.split(",")]
     return [f"{before}{comma}{name}" for name in _beginning(last, names)]
 
 

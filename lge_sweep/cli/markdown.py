@@ -11,12 +11,12 @@ from lge_sweep.config import Cell, configurations
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.labels import class_names
 from lge_sweep.metrics.summary import Summary
-from lge_sweep.pipeline.compare import COMPARISON, read_comparison
+from lge_sweep.pipeline.compare import read_comparison
 from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.scoring import Ranked, mean_of_all
 from lge_sweep.scoring.uncertainty import Standing, chance, interval
-from lge_sweep.study.files import OUTCOME, SELECTION
+from lge_sweep.study.files import OUTCOME
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan
 from lge_sweep.study.records import REMEDY, CellRecord, read_record, read_selection
@@ -41,20 +41,20 @@ def print_sweep(console: Terminal, sweep: str, runs: Path) -> None:
     """
     folder = find_sweep(sweep, runs)
     plan = load_plan(folder)
-    wanted = COMPARISON if plan.config.fit else SELECTION
-    if not (folder / wanted).is_file():
-        raise RunsError(f"{folder}: has no {wanted} yet; repeat the sweep's command to complete it")
+    wanted = plan.files.comparison if plan.config.fit else plan.files.selection
+    if not wanted.is_file():
+        raise RunsError(f"{folder}: has no {wanted.name} yet; repeat the sweep's command to complete it")
     if plan.config.fit:
-        record = read_record(ComparisonRecord, folder / COMPARISON)
-        text = side_by_side(read_comparison(plan, folder, record)).markdown
+        record = read_record(ComparisonRecord, wanted)
+        text = side_by_side(read_comparison(plan, plan.files, record)).markdown
     else:
-        text = _selection_table(plan, folder)
+        text = _selection_table(plan)
     print_markdown(console, text, shlex.join(["lge-sweep", "table", sweep, "--runs", str(runs)]))
 
 
-def _selection_table(plan: Plan, folder: Path) -> str:
+def _selection_table(plan: Plan) -> str:
     """Return the ranking of phases 1 and 2 as Markdown, between what it comes to and its notes."""
-    selection = read_selection(folder / SELECTION)
+    selection = read_selection(plan.files.selection)
     classes = class_names(plan.config.stage)[1:]
     standings = {standing.name: standing for standing in selection.uncertainty.standings}
     groups = configurations(plan.cells)
@@ -64,7 +64,9 @@ def _selection_table(plan: Plan, folder: Path) -> str:
     for entry in selection.ranking:
         standing = standings.get(entry.name)
         if standing is None:
-            raise DamagedError(folder / SELECTION, f"uncertainty.standings: there is no {shorten(entry.name)}", REMEDY)
+            raise DamagedError(
+                plan.files.selection, f"uncertainty.standings: there is no {shorten(entry.name)}", REMEDY
+            )
         summaries = _summaries(plan, groups.get(entry.name, []))
         lines.append(f"| {' | '.join(_row(entry, standing, _dice(summaries, classes)))} |")
     lines += ["", *(f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]

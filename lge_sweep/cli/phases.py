@@ -14,10 +14,11 @@ from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.engine import Driver, drive, run_sweep
-from lge_sweep.engine.conclude import Outcome
+from lge_sweep.engine.conclude import SweepOutcome
 from lge_sweep.errors import InheritError, SelectionError
-from lge_sweep.paths import describe_name, runs_folder
+from lge_sweep.paths import describe_name
 from lge_sweep.permissions import describe_open_folder
+from lge_sweep.run_store import RunStore
 from lge_sweep.study import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.text import format_seconds
@@ -37,7 +38,7 @@ def run_phase(console: Terminal, phase: str, stages: Sequence[int], request: Pha
     """
     refused: list[SelectionError] = []
     with _session(console, phase, stages, request) as (driver, configs):
-        for plan in make_plans(configs, request.root, driver.runs):
+        for plan in make_plans(configs, request.root, driver.store.root):
             try:
                 outcome = run_sweep(driver, plan, request.allow_incomplete)
             except SelectionError as error:
@@ -51,7 +52,7 @@ def run_phase(console: Terminal, phase: str, stages: Sequence[int], request: Pha
             raise SelectionError(*(line for error in refused for line in str(error).split("\n")))
 
 
-def _print_next_commands(console: Terminal, plan: Plan, outcome: Outcome, request: PhaseRequest) -> None:
+def _print_next_commands(console: Terminal, plan: Plan, outcome: SweepOutcome, request: PhaseRequest) -> None:
     """Say how the winner of a search becomes part of the pipeline."""
     if not outcome.settings:
         return
@@ -77,7 +78,7 @@ def run_phase3(console: Terminal, request: PhaseRequest, anew: bool) -> None:
         from lge_sweep.pipeline.ship import compare_on_validation, ship
 
         fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
-        driver.dismiss()  # they hold the GPU, which may be there for one process alone
+        driver.executor.close()  # they hold the GPU, which may be there for one process alone
         console.print_line()
         with progress_bar(console, "labelling the validation subset") as on_progress:
             comparison = compare_on_validation(driver.tracker, fitted, on_progress)
@@ -103,13 +104,13 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         from lge_sweep.pipeline.variants import shipped_words
 
         stages = _by_stage(configs)
-        fitted = find_two_stage(driver.runs, stages, request.root, request.allow_incomplete)
+        fitted = find_two_stage(driver.store.root, stages, request.root, request.allow_incomplete)
         asked, shipped = stages[2].fit, shipped_words(fitted)
         if asked and asked.shipped != fitted.fit.shipped and any(s.startswith("fit.shipped") for s in request.settings):
             raise InheritError(f"phase 3 has shipped another pipeline than fit.shipped asks for: {shipped}", "phase3")
         console.print_line(f"shipped: {shipped}")
         with progress_bar(console, "labelling the test subset") as on_progress:
-            evaluation = evaluate_once(driver.runs, fitted, on_progress)
+            evaluation = evaluate_once(driver.store.root, fitted, on_progress)
         show_evaluation(driver.tracker, fitted, evaluation)
         print_evaluation(console, evaluation)
 
@@ -123,15 +124,15 @@ def _session(
     console: Terminal, phase: str, stages: Sequence[int], request: PhaseRequest
 ) -> Iterator[tuple[Driver, list[SweepConfig]]]:
     """Say what is done and where results go, hold the runs directory, and name the command that an error asks for."""
-    folder, began = runs_folder(request.runs), time.monotonic()
+    store, began = RunStore.open(request.runs), time.monotonic()
     profile, reason = choose_profile(request.profile)
     file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
     console.explain(f"profile {profile}: {reason}")
-    console.explain(f"results go to {folder.resolve()}")
-    for note in filter(None, (describe_open_folder(folder), describe_name(folder))):
+    console.explain(f"results go to {store.root.resolve()}")
+    for note in filter(None, (describe_open_folder(store.root), describe_name(store.root))):
         console.note(note)
-    with drive(folder, request.workers, TerminalObserver(console)) as driver:
+    with drive(store, request.workers, TerminalObserver(console)) as driver:
         console.explain(f"reading {configs[0].data}")
         try:
             yield driver, configs

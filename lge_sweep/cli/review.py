@@ -9,8 +9,10 @@ from lge_sweep.cli.find import find_sweep
 from lge_sweep.cli.request import SelectRequest
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
-from lge_sweep.engine.conclude import Decree, choose, conclude
-from lge_sweep.engine.ledger import CellState, hold_runs, read_sweep
+from lge_sweep.engine.conclude import choose, conclude
+from lge_sweep.engine.finished import FinishedSweep
+from lge_sweep.engine.ledger import CellState, read_sweep
+from lge_sweep.engine.lock import hold_runs
 from lge_sweep.engine.publish import log_outcome, open_sweep, open_trial, trial_key
 from lge_sweep.errors import ConfigError
 from lge_sweep.run_store import RunStore
@@ -44,43 +46,50 @@ def select_again(console: Terminal, sweep: str, runs: Path, request: SelectReque
     if request.reason and request.override is None:
         raise ConfigError("--reason is the reason of an override: give --override too")
     folder = find_sweep(sweep, runs)
-    runs = folder.parent
-    with hold_runs(runs):
+    store = RunStore.open(folder.parent)
+    with hold_runs(store):
         plan = load_plan(folder)
         if plan.config.fit:
             raise ConfigError(
                 f"{plan.name}: phase 3 selects nothing, it compares pipelines (lge-sweep table {plan.name}); to ship "
                 "another one: lge-sweep phase3 --set fit.shipped.stage2=cropped (see sweeps/phase3.yaml)"
             )
-        tracker = Tracker(RunStore.open(runs))
+        tracker = Tracker(store)
         run = open_sweep(tracker, plan)
         with finishing(run):
-            entries = read_sweep(runs, plan.name)
-            results = _results(tracker, plan, entries, run)
-            failed = {cell: why for cell, why in _reasons(plan, entries).items() if cell not in results}
-            plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results))
+            finished = _finished(tracker, plan, read_sweep(store, plan.name), run)
             if request.withdraw or request.override is not None:
-                override = _override(plan, request)
-                choose(plan, results, failed, request.allow_incomplete, override)  # a wrong one changes nothing
-                _write_override(folder, override)
-            outcome = conclude(tracker, plan, results, failed, run, request.allow_incomplete, promote=True)
+                choice = _choice(plan, request)
+                choose(finished, request.allow_incomplete, choice)  # a wrong one changes nothing
+                _write_override(folder, choice)
+            outcome = conclude(tracker, run, finished, request.allow_incomplete, promote=True)
     print_outcome(console, plan.title, outcome)
 
 
-def _override(plan: Plan, request: SelectRequest) -> Decree:
-    """Return a person's choice; a cell stands for its configuration."""
-    asked = request.override
-    of_cell = (cell.configuration for cell in plan.cells if cell.name == asked)
-    return Decree(next(of_cell, asked), visible(request.reason))
+def _finished(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run: TrackedRun) -> FinishedSweep:
+    """Return what a sweep's cells have come to."""
+    results = _results(tracker, plan, entries, run)
+    failed = {cell: why for cell, why in _reasons(plan, entries).items() if cell not in results}
+    cells = tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results)
+    trials = {cell: entry.trial for cell, entry in entries.items() if entry.trial is not None}
+    return FinishedSweep(replace(plan, cells=cells), results, failed, trials)
 
 
-def _write_override(folder: Path, override: Decree) -> None:
+def _choice(plan: Plan, request: SelectRequest) -> OverrideRecord | None:
+    """Return a person's choice, None for the rule's; a cell stands for its configuration."""
+    if request.override is None:
+        return None
+    of_cell = (cell.configuration for cell in plan.cells if cell.name == request.override)
+    return OverrideRecord(name=next(of_cell, request.override), reason=visible(request.reason))
+
+
+def _write_override(folder: Path, choice: OverrideRecord | None) -> None:
     """Keep a person's choice, or forget it where there is none any more."""
     path = folder / OVERRIDE
     set_damaged_aside(path, partial(read_record, OverrideRecord))
     path.unlink(missing_ok=True)
-    if override.name is not None:
-        write_record(path, OverrideRecord(name=override.name, reason=override.reason))
+    if choice is not None:
+        write_record(path, choice)
 
 
 def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run: TrackedRun) -> dict[str, Result]:

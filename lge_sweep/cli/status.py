@@ -7,8 +7,10 @@ from pathlib import Path
 from lge_sweep.cli.tables.numbers import number
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_table
-from lge_sweep.engine.ledger import CellState, is_held, read_ledger
+from lge_sweep.engine.ledger import CellState, read_ledger
+from lge_sweep.engine.lock import is_held
 from lge_sweep.paths import first_command
+from lge_sweep.run_store import RunStore
 from lge_sweep.study.files import OUTCOME, SETTINGS
 
 
@@ -22,9 +24,9 @@ def _unknown(runs: Path, known: Collection[str]) -> dict[str, int]:
     return {folder.name: done for folder in folders if (done := len(list(folder.glob(f"cells/*/{OUTCOME}"))))}
 
 
-def print_status(console: Terminal, runs: Path) -> None:
+def print_status(console: Terminal, store: RunStore) -> None:
     """Print every sweep of a runs directory, and why cells failed."""
-    sweeps = read_ledger(runs)
+    runs, sweeps = store.root, read_ledger(store)
     unknown = _unknown(runs, {name for name, _, _ in sweeps})
     for name, finished in unknown.items():
         console.print_line(f"{name}: {finished} finished, not in the ledger; repeat its command to take them up")
@@ -33,7 +35,7 @@ def print_status(console: Terminal, runs: Path) -> None:
     if not sweeps:
         console.print_line(f"{runs}: no sweep yet; {first_command(runs)}")
         return
-    held = is_held(runs)
+    held = is_held(store)
     columns = [
         Column("sweep", "text", key=True),
         *map(Column, ("done", "running" if held else "stopped", "failed", "waiting")),

@@ -74,7 +74,8 @@ def convert(
     with reporting() as console:
         from lge_sweep.curate import curate
         from lge_sweep.data.convert import convert as convert_slices
-        from lge_sweep.data.exchange import ExchangeDataset, export_dataset
+        from lge_sweep.data.curated_dataset import CuratedDataset
+        from lge_sweep.data.exchange import export_dataset
         from lge_sweep.data.exchange_formats import check_dataset_folder
         from lge_sweep.ingest import read
 
@@ -84,14 +85,14 @@ def convert(
                 raise ConfigError(f"--masks {masks} is for bmp and png; {image_format} has class values; leave it out")
             check_dataset_folder(output, image_format)
         volumes = read(settings.source, root)
-        curated = curate(volumes, settings.curate)
+        dataset = CuratedDataset(volumes, curate(volumes, settings.curate), settings)
         if image_format == "bmp" or image_format == "png":
-            console.lines(convert_slices(volumes, curated, settings, output, image_format, masks))
+            console.lines(convert_slices(dataset, output, image_format, masks))
             if not console.brief:
-                console.lines(f"note: {note}" for note in curated.notes)
+                console.lines(f"note: {note}" for note in dataset.curated.notes)
         else:
             with progress_bar(console, "writing") as on_progress:
-                written = export_dataset(ExchangeDataset(volumes, curated, settings), output, image_format, on_progress)
+                written = export_dataset(dataset, output, image_format, on_progress)
             console.lines(written)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from lge_sweep.cli.options import BrowserOption, PortOption, RunsOption
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.cli.terminal import Terminal
-from lge_sweep.paths import runs_folder
 from lge_sweep.run_store import RunStore
 
 
@@ -33,8 +32,8 @@ def dashboard(runs: RunsOption = None, port: PortOption = 8080, browser: Browser
     with reporting() as console:
         from lge_sweep.engine.dashboard import serve
 
-        folder = runs_folder(runs)
-        serve(folder, port, _announcer(console, f"Optuna dashboard of {folder}, to look at:", browser))
+        store = RunStore.open(runs)
+        serve(store, port, _announcer(console, f"Optuna dashboard of {store.root}, to look at:", browser))
 
 
 def _announcer(console: Terminal, title: str, browser: bool) -> Callable[[str], None]:

@@ -63,5 +63,5 @@ def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
     console.print_line(f"Test subset: {evaluation.test_access}.")
     if evaluation.again:
         console.print_line("This pipeline was evaluated before; shown again, not evaluated again.")
-    console.print_line(f"Tables VI and VII, cases, agreement: {evaluation.folder / 'tables.md'}")
-    console.print_line(f"Table VIII and figures: {evaluation.folder}")
+    console.print_line(f"Tables VI and VII, cases, agreement: {evaluation.files.tables}")
+    console.print_line(f"Table VIII and figures: {evaluation.files.path}")

@@ -10,14 +10,14 @@ from lge_sweep.labels import SCORED
 from lge_sweep.scoring import Ranked, Selection
 
 if TYPE_CHECKING:
-    from lge_sweep.engine.conclude import Outcome
+    from lge_sweep.engine.conclude import SweepOutcome
     from lge_sweep.scoring.uncertainty import Uncertainty
 
 SHORT = {"sensitivity": "sens.", "specificity": "spec."}
 """Column headers that must fit a terminal."""
 
 
-def print_outcome(console: Terminal, title: str, outcome: "Outcome") -> None:
+def print_outcome(console: Terminal, title: str, outcome: "SweepOutcome") -> None:
     """Print the outcome of a sweep: in one sentence, as a ranking, and how sure it is.
 
     Args:
