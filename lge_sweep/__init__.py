@@ -1,5 +1,6 @@
 """lge_sweep: compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
 
+import logging
 import os
 from contextlib import suppress
 
@@ -26,3 +27,6 @@ from lge_sweep.paths import cache_folder
 # In the user's home we have our own two folders; what matplotlib keeps there (its list of fonts) goes to ours.
 with suppress(RuntimeError):  # the user has no home: matplotlib takes a temporary folder
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+
+# A program that uses the library decides whether and where its log is shown.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -5,6 +5,7 @@ What is written here is on disk before it takes its name: a file that has its na
 
 import glob
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -18,6 +19,7 @@ from typing import Any
 from lge_sweep.errors import DamagedError
 from lge_sweep.text import error_text
 
+_log = logging.getLogger(__name__)
 DAY_SECONDS = 24 * 3600
 _DAMAGED_FOLDER = "damaged"
 """Folder, in a runs directory, of what was found damaged."""
@@ -51,6 +53,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
             fsync_path(path)
         fsync_path(unfinished)
         unfinished.rename(folder)
+        _log.debug("wrote %s", folder)
         fsync_path(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -74,6 +77,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
         yield unfinished
         fsync_path(unfinished)
         unfinished.replace(path)
+        _log.debug("wrote %s", path)
         fsync_path(path.parent)
     finally:
         with suppress(OSError):

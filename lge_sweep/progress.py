@@ -4,3 +4,5 @@ from collections.abc import Callable
 
 ProgressCallback = Callable[[str, int, int], None]
 """Told what is done next, how many are done, and how many there are."""
+StepCallback = Callable[[str], None]
+"""Told what is done next."""

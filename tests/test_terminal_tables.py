@@ -24,6 +24,7 @@ from lge_sweep.engine.ledger import CellState
 from lge_sweep.labels import SCORED, Label, class_names
 from lge_sweep.quantify.burden import Burden
 from lge_sweep.quantify.describe import Description
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, select
 from lge_sweep.scoring.paired import Paired, WinnerTest
 from lge_sweep.scoring.score import Score
@@ -96,7 +97,7 @@ def sweeps(console: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [CellState(NAMES[1], "complete", 0, 0.1234567)]
     monkeypatch.setattr(status, "read_ledger", lambda runs: [(name, {}, entries) for name in NAMES])
     monkeypatch.setattr(status, "is_held", lambda runs: False)
-    status.print_status(console, Path("runs"))
+    status.print_status(console, RunStore(Path("runs")))
 
 
 def markdown(console: Terminal) -> None:

@@ -14,6 +14,7 @@ from lge_sweep.ingest.dicom_header import read_header
 from lge_sweep.ingest.limits import FRAMES, MAX_FILE_BYTES, MIB
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.patterns import search_pattern
+from lge_sweep.progress import StepCallback
 from lge_sweep.text import shorten
 
 _ACCEPT_AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
@@ -22,7 +23,6 @@ MAX_STUDY_BYTES = 4 * MAX_FILE_BYTES
 """Most bytes of the series of a study."""
 _PREAMBLE = 128
 """Bytes before DICM in a DICOM file."""
-Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class SeriesQuery:
     pattern: str
 
 
-def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path, say: Progress) -> None:
+def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path, on_step: StepCallback) -> None:
     """Fetch the series of a study that may be the LGE one, a file an instance, `<folder>/<series>/<instance>.dcm`.
 
     Which of several is the LGE series is for the reader of the folder to tell; here only what it would never take is
@@ -63,7 +63,7 @@ def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path,
         study: its StudyInstanceUID.
         wanted: which series.
         folder: a new folder; it will hold images of a patient.
-        say: told from time to time how far it is.
+        on_step: told from time to time how far it is.
 
     Raises:
         StudyError: there is no such study or series, it is larger than any, or what comes is not it.
@@ -81,7 +81,7 @@ def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path,
             f"study {study}: its series hold {len(files)} images; expected 1 to {FRAMES.high}; name another with "
             "--series"
         )
-    progress = _FetchProgress(say, len(files))
+    progress = _FetchProgress(on_step, len(files))
     with archive.session.files(progress.received):
         for series, instance in files:
             path = folder / series / f"{instance}.dcm"
@@ -213,8 +213,8 @@ def _check_file(path: Path, study: str, series: str) -> None:
 class _FetchProgress:
     """Tells once in a second how many files and bytes have come, and stops where they are too many."""
 
-    def __init__(self, say: Progress, count: int) -> None:
-        self._say, self._count, self._files, self._bytes, self._last = say, count, 0, 0, time.monotonic()
+    def __init__(self, on_step: StepCallback, count: int) -> None:
+        self._on_step, self._count, self._files, self._bytes, self._last = on_step, count, 0, 0, time.monotonic()
 
     def received(self, count: int) -> None:
         self._bytes += count
@@ -230,4 +230,4 @@ class _FetchProgress:
         now = time.monotonic()
         if last or now - self._last > 1:
             self._last = now
-            self._say(f"{self._files} of {self._count} images fetched, {self._bytes / 1e6:.1f} MB")
+            self._on_step(f"{self._files} of {self._count} images fetched, {self._bytes / 1e6:.1f} MB")

@@ -10,8 +10,9 @@ import requests
 from pydicom.dataset import Dataset
 
 from lge_sweep.archive.connection import Archive, status_of
-from lge_sweep.archive.fetch import Progress, list_instances
+from lge_sweep.archive.fetch import list_instances
 from lge_sweep.errors import StudyError
+from lge_sweep.progress import StepCallback
 
 _FAILURE_REASONS: dict[int, str] = {
     0x0110: "processing failure",
@@ -54,26 +55,26 @@ class StoreOutcome:
         return "; ".join(told)
 
 
-def store(archive: Archive, study: str, files: Sequence[Path], say: Progress) -> StoreOutcome:
+def store(archive: Archive, study: str, files: Sequence[Path], on_step: StepCallback) -> StoreOutcome:
     """Give DICOM files to an archive; those that it has, by their UIDs, are not sent.
 
     Args:
         archive: where to.
         study: StudyInstanceUID of all of them.
         files: the files; ours, so that they can be read here.
-        say: told what is done next.
+        on_step: told what is done next.
 
     Raises:
         StudyError: the archive does not take one of them, or does not confirm it; the others may be stored.
         ArchiveError: the archive cannot be asked.
     """
     objects = {path.name: pydicom.dcmread(path) for path in files}
-    say(f"asking whether it has {', '.join(objects)}")
+    on_step(f"asking whether it has {', '.join(objects)}")
     there = tuple(name for name, one in objects.items() if _is_stored(archive, one))
     new = {name: one for name, one in objects.items() if name not in there}
     if not new:
         return StoreOutcome(there=there)
-    say(f"storing {', '.join(new)}")
+    on_step(f"storing {', '.join(new)}")
     failed, taken = _send(archive, study, list(new.values()))
     refused, changed = [], []
     for name, one in new.items():

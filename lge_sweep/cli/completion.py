@@ -1,7 +1,6 @@
 """What a shell completes: names of files and folders alone are read, so that TAB is quick; where it cannot, nothing."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 import typer
 
@@ -40,10 +39,8 @@ def complete_cell(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def complete_configuration(ctx: typer.Context, incomplete: str) -> list[str]:
-    """Complete a cell of the sweep that was named before; it stands for its configuration."""
-    named = Path(ctx.params.get("sweep") or "")
-    found = [sweep for sweep in (*_sweeps(ctx), SweepFolder(named)) if sweep.name == named.name]
-    return _beginning(incomplete, (cell.name for cell in found[0].finished()))
+    """Complete a finished cell of any sweep, which stands for its configuration: the sweep's name is not parsed yet."""
+    return _beginning(incomplete, sorted({cell.name for sweep in _sweeps(ctx) for cell in sweep.finished()}))
 
 
 def _names(kind: str) -> list[str]:

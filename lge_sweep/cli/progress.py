@@ -37,7 +37,7 @@ class TerminalObserver:
 
     def introduce(self, plan: Plan) -> None:
         """Print what comes next: the cells, how the data is split, what to know about it, where results go."""
-        if self.console.quiet:
+        if self.console.brief:
             return
         config, search = plan.config, plan.config.search
         stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
@@ -57,7 +57,7 @@ class TerminalObserver:
         self.console.explain(text)
 
     def sweep(self, title: str, total: int, done: int) -> "SweepProgress":
-        """Show the progress of a sweep."""
+        """Show the progress of a sweep; arguments as of `Observer`."""
         return SweepProgress(self.console, title, total, done)
 
 
@@ -90,7 +90,7 @@ class SweepProgress:
             TimeElapsedColumn(),
             console=console,
             transient=True,
-            disable=console.quiet or not console.is_terminal,
+            disable=console.brief or not console.is_terminal,
         )
         self.sweep = self.bars.add_task(title, total=total, completed=done, info="cells", bold=True)
 
@@ -115,7 +115,7 @@ class SweepProgress:
         self.console.explain(f"{self.names[cell]}: {'resumed' if resumed else 'started'}")
 
     def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
-        """A cell has done some steps."""
+        """A cell has done some steps; arguments as of `SweepObserver`."""
         self.fractions[cell] = step / total
         self.first.setdefault(cell, (time.monotonic(), step / total))
         validation = f", validation {val_loss:.4f}" if val_loss is not None else ""
@@ -127,7 +127,7 @@ class SweepProgress:
             self.console.explain(f"{self.names[cell]}: step {step}/{total}, loss {loss:.4f}{validation}{self._left()}")
 
     def end(self, cell: str, outcome: str, finished: bool) -> None:
-        """A cell has ended."""
+        """A cell has ended; arguments as of `SweepObserver`."""
         self.bars.remove_task(self.tasks.pop(cell))
         self.fractions.pop(cell)
         _, resumed_at = self.first.pop(cell, (0.0, 0.0))

@@ -21,7 +21,7 @@ def progress_bar(console: Terminal, what: str) -> Iterator[ProgressCallback]:
         Tell it what is next, how many are done, and how many there are.
     """
     columns = (TaskText(), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    hidden = console.quiet or not console.is_terminal
+    hidden = console.brief or not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
         task = bar.add_task(what, total=None)
 

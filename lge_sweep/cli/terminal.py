@@ -25,13 +25,13 @@ class Terminal(Console):
     """A console that shows text and obeys none.
 
     Args:
-        quiet: whether it is asked for results and errors alone.
+        brief: whether it is asked for results and errors alone.
         options: those of rich's console.
     """
 
-    def __init__(self, *, quiet: bool = False, **options: Any) -> None:
+    def __init__(self, *, brief: bool = False, **options: Any) -> None:
         """Read nothing in a text: markup, emoji codes, numbers to colour."""
-        self.quiet = quiet
+        self.brief = brief
         super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -39,24 +39,24 @@ class Terminal(Console):
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
 
     @classmethod
-    def fitting(cls, *, quiet: bool = False) -> Self:
+    def fitting(cls, *, brief: bool = False) -> Self:
         """Return one as wide as the terminal, or as COLUMNS says; wide enough for tables where there is neither."""
-        console = cls(quiet=quiet)
+        console = cls(brief=brief)
         known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
-        return console if known else cls(quiet=quiet, width=max(console.width, WIDE))
+        return console if known else cls(brief=brief, width=max(console.width, WIDE))
 
     def print_line(self, text: str | Text = "", style: str = "") -> None:
         """Print a line, however long."""
         self.print(text, style=style or None, soft_wrap=True)
 
     def explain(self, text: str = "") -> None:
-        """Print a line that explains, or says what is being done; not if quiet."""
-        if not self.quiet:
+        """Print a line that explains, or says what is being done; not if brief."""
+        if not self.brief:
             self.print_line(text)
 
     def note(self, text: str, indent: str = "") -> None:
-        """Print a note; not if quiet."""
-        if not self.quiet:
+        """Print a note; not if brief."""
+        if not self.brief:
             self.print_line(f"{indent}note: {text}", style="yellow")
 
     def lines(self, texts: Iterable[str]) -> None:
@@ -75,6 +75,11 @@ def print_error(message: str, colour: str = "red") -> None:
     console = Terminal(stderr=True)
     for line in message.split("\n"):
         console.print_line(line, style=colour)
+
+
+def print_log(text: str) -> None:
+    """Write a plain line to stderr, above progress bars: while there are any, `sys.stderr` is rich's."""
+    sys.stderr.write(f"{visible(text)}\n")
 
 
 def styled(text: str, style: str = "") -> Text:

@@ -2,13 +2,11 @@
 
 import enum
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from lge_sweep.cli.terminal import Terminal
-from lge_sweep.text import visible
+from lge_sweep.cli.terminal import Terminal, print_log
 
 LINE = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """Of the log on stderr."""
@@ -38,7 +36,7 @@ def printing_at(verbosity: Verbosity) -> Iterator[None]:
 
 def make_console() -> Terminal:
     """Return where a command prints: as wide as the terminal, and quiet if that was asked for."""
-    return Terminal.fitting(quiet=_verbosity.get() is Verbosity.QUIET)
+    return Terminal.fitting(brief=_verbosity.get() is Verbosity.QUIET)
 
 
 @contextmanager
@@ -89,5 +87,5 @@ class _Log(logging.Handler):
         self.setFormatter(logging.Formatter(LINE, datefmt="%H:%M:%S"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line; while there are bars, `sys.stderr` is rich's, which writes above them."""
-        print(visible(self.format(record)), file=sys.stderr)
+        """Write one line."""
+        print_log(self.format(record))

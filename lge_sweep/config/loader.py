@@ -1,5 +1,6 @@
 """Read `sweeps/*.yaml`, put a sweep's configuration together, and explain what is wrong with it."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ from lge_sweep.text import error_text, shorten
 File = TypeVar("File", PhaseFile, DataFile, ProfileFile)
 KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
 """Of a setting: names joined by dots."""
+_log = logging.getLogger(__name__)
 OPTIONS = {"phase", "stage", "data", "profile"}
 """Settings that the command line has options of its own for; they name a sweep's folder."""
 LONGEST_NAME = 80
@@ -103,6 +105,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, is not YAML, or is something else than a mapping.
     """
+    _log.info("reading settings: %s", path)
     try:
         content = read_yaml_file(path)
     except (OSError, ValueError) as error:

@@ -3,7 +3,6 @@
 import json
 import os
 import shlex
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,10 @@ from lge_sweep.ingest import Exam, Volume
 from lge_sweep.ingest.dataset_json import DATASET_JSON
 from lge_sweep.ingest.export import DataFileHeader, new_dataset, next_command
 from lge_sweep.ingest.nifti_write import grid_notes, nifti_on_grid
+from lge_sweep.progress import ProgressCallback
 from lge_sweep.split import SUBSETS, Split, split_cases
 from lge_sweep.text import shorten
 
-CaseProgress = Callable[[str, int, int], None]
-"""Told what is written next, how many cases are written, and how many there are."""
 _MAX_FILE_NAME_BYTES = 255
 """Bytes of a file's name."""
 PADDING_FILLED = "pixels that are no part of the image (padding) have its lowest intensity"
@@ -41,7 +39,9 @@ EMPTY_SLOTS = "slices that it lacks between others are written empty: its lowest
 NO_REFLOW = "no-reflow is label 4, no-reflow, apart from scar; read back it counts as scar again, and is told apart"
 
 
-def export_dataset(dataset: CuratedDataset, output: Path, kind: ExchangeKind, progress: CaseProgress) -> list[str]:
+def export_dataset(
+    dataset: CuratedDataset, output: Path, kind: ExchangeKind, on_progress: ProgressCallback
+) -> list[str]:
     """Write images, labels, `dataset.json`, the split, and a data file that reads them back; all of it or nothing.
 
     Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs; fewer than three
@@ -53,7 +53,7 @@ def export_dataset(dataset: CuratedDataset, output: Path, kind: ExchangeKind, pr
         dataset: exams and settings.
         output: a folder that is new or empty, and named as the format demands.
         kind: the format.
-        progress: told of each case before it is written, and at the end.
+        on_progress: told of each case before it is written, and at the end.
 
     Returns:
         What was written, the commands to run next, and notes, a line each.
@@ -77,9 +77,9 @@ def export_dataset(dataset: CuratedDataset, output: Path, kind: ExchangeKind, pr
     )
     with new_dataset(output, converted, comments) as folder:
         for index, volume in enumerate(dataset.volumes):
-            progress(volume.case, index, len(dataset.volumes))
+            on_progress(volume.case, index, len(dataset.volumes))
             _write_case(volume, folder, form, "Ts" if subsets.get(volume.case) == "test" else "Tr")
-        progress("done", len(dataset.volumes), len(dataset.volumes))
+        on_progress("done", len(dataset.volumes), len(dataset.volumes))
         _write_json(folder / DATASET_JSON, form.describe(output.name, dataset.volumes, subsets))
         if kind == "nnunet" and split:
             _write_json(

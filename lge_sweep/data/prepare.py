@@ -77,6 +77,7 @@ def prepare(curated: "Curated", size: int, intensity: Intensity, cache: Path) ->
     key = json.dumps([_FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     if not _is_intact(folder):
+        _log.info("preparing %d slices at %d x %d pixels: %s", len(curated.images), size, size, folder)
         _write_arrays(
             folder, to_arrays(curated.images, curated.labels, size, intensity, curated.manifest["case"].tolist())
         )

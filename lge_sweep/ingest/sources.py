@@ -1,5 +1,7 @@
 """Read every exam of a source, whatever its kind."""
 
+import logging
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from lge_sweep.ingest.truth_alignment import with_alignment_warnings
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.paths import data_root
 
+_log = logging.getLogger(__name__)
 Reader = Callable[[SourceSettings, Path | None, list[str]], list[Volume]]
 
 
@@ -47,7 +50,9 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
     Raises:
         DataError: there is no such root.
     """
+    began = time.monotonic()
     volumes, problem = _survey(source, root)
+    _log.info("%d exams of kind %s read in %.1f s", len(volumes), source.kind, time.monotonic() - began)
     return flag_duplicate_slices(with_alignment_warnings(volumes)), problem
 
 

@@ -10,7 +10,8 @@ from lge_sweep.pipeline.compare import PipelineComparison, compare, read_compari
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import EvaluationRecord, MeasuredSubset
 from lge_sweep.pipeline.results import write_results
-from lge_sweep.pipeline.variants import EvaluatedSubset, Say, two_stage_variants
+from lge_sweep.pipeline.variants import EvaluatedSubset, two_stage_variants
+from lge_sweep.progress import ProgressCallback
 from lge_sweep.run_store import EvaluationFolder, RunStore
 from lge_sweep.study.records import read_record, write_record
 
@@ -41,13 +42,13 @@ class Evaluation:
         return f"{self.files.name}/{earlier + 1}" if earlier else self.files.name
 
 
-def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
+def evaluate_once(runs: Path, two_stage: TwoStage, on_progress: ProgressCallback) -> Evaluation:
     """Evaluate a fitted pipeline and everything it is compared with on the test subset, or read back that it was.
 
     Args:
         runs: the runs directory.
         two_stage: the fitted pipeline.
-        say: told what labels the subset next, how many have, and how many there are.
+        on_progress: told what labels the subset next, how many have, and how many there are.
 
     Raises:
         RunsError: the record of earlier looks cannot be read.
@@ -64,7 +65,7 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     files.path.mkdir(parents=True, exist_ok=True)
     test_access = describe_accesses(name, begin_access(runs, name, fits.manifest))
     subset = EvaluatedSubset(two_stage, TEST)
-    labelled = subset.label(say)
+    labelled = subset.label(on_progress)
     comparison = compare(fits, TEST, labelled, two_stage.failed, files)
     brief, values = write_results(files, subset, comparison, labelled, test_access)
     record = EvaluationRecord(

@@ -14,7 +14,8 @@ from lge_sweep.pipeline.evaluate import Evaluation
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
-from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, Say, shipped_name, shipped_variant, shipped_words
+from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, shipped_name, shipped_variant, shipped_words
+from lge_sweep.progress import ProgressCallback
 from lge_sweep.segmenter.folder import read_settings
 from lge_sweep.segmenter.load import NAME
 from lge_sweep.segmenter.save import write_segmenter
@@ -27,16 +28,16 @@ from lge_sweep.tracking.registry import promote
 VAL: MeasuredSubset = "val"
 
 
-def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> PipelineComparison:
+def compare_on_validation(tracker: Tracker, two_stage: TwoStage, on_progress: ProgressCallback) -> PipelineComparison:
     """Measure the pipeline and everything it is compared with on the validation subset, and show it in the fits' run.
 
     Args:
         tracker: MLflow.
         two_stage: the fitted pipeline.
-        say: told what labels the subset next, how many have, and how many there are.
+        on_progress: told what labels the subset next, how many have, and how many there are.
     """
     fits = two_stage.fits
-    comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(say), two_stage.failed, fits.files)
+    comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(on_progress), two_stage.failed, fits.files)
     write_record(fits.files.comparison, comparison.record())
     run = open_sweep(tracker, fits)
     with finishing(run):

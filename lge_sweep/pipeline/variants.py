@@ -1,6 +1,6 @@
 """The paper's pipeline, and what it is compared with: each a way to final labels from the same slices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from lge_sweep.engine.train import best_network
 from lge_sweep.labels import SINGLE_STAGE, WALL, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
+from lge_sweep.progress import ProgressCallback
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
 from lge_sweep.segmenter.runtime import torch_network
 from lge_sweep.segmenter.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
@@ -27,7 +28,6 @@ from lge_sweep.study.plan import Plan
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-Say = Callable[[str, int, int], None]
 """Told what is done next, how many are done, and how many there are."""
 
 PIPELINE = "two-stage"
@@ -184,11 +184,11 @@ class EvaluatedSubset:
             self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self._slices, guidance, self._pixel_mm)
         return self._walls[key]
 
-    def label(self, say: Say) -> dict[str, Labelled]:
+    def label(self, on_progress: ProgressCallback) -> dict[str, Labelled]:
         """Label the slices by the pipeline and everything it is compared with.
 
         Args:
-            say: told what labels the subset next, how many have, and how many there are.
+            on_progress: told what labels the subset next, how many have, and how many there are.
 
         Returns:
             Name -> final labels; the paper's pipeline first.
@@ -197,12 +197,12 @@ class EvaluatedSubset:
         total = len(variants) + bool(single)
         labelled = {}
         for number, (name, variant) in enumerate(variants.items()):
-            say(name, number, total)
+            on_progress(name, number, total)
             labels = join(self.cavity(variant), self.wall(variant), variant.options)
             labels = without_padding(labels, self._padding)
             labelled[name] = Labelled(variant.meaning, labels)
         if single:
-            say(SINGLE_NETWORK, len(variants), total)
+            on_progress(SINGLE_NETWORK, len(variants), total)
             inputs = network_inputs(self.images, channel_rows(self._cases), SINGLE_STAGE)
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE_STAGE)
             labels = without_padding(labels, self._padding)
@@ -218,7 +218,7 @@ class EvaluatedSubset:
             for name, method in METHODS.items():
                 labels = _classical(self._native, whole, base, name)
                 labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels)
-        say("measuring", total, total)
+        on_progress("measuring", total, total)
         return labelled
 
 

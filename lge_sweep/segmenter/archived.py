@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +17,7 @@ from lge_sweep.deliver.exam_files import REPORT_FILE, SEG_FILE
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
 from lge_sweep.ingest.exams import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
-from lge_sweep.progress import ProgressCallback
+from lge_sweep.progress import ProgressCallback, StepCallback
 from lge_sweep.segmenter.predict import Predictor, Remarks, prepare
 from lge_sweep.segmenter.request import ArchiveRequest, PredictRequest, PredictResult, ReadOptions
 
@@ -111,7 +111,7 @@ class _Session:
     deliveries: list[Delivery] = field(default_factory=list)
     stored: dict[Path, str] = field(default_factory=dict)
 
-    def predict(self, study: str, give_back: bool, on_step: Callable[[str], None]) -> None:
+    def predict(self, study: str, give_back: bool, on_step: StepCallback) -> None:
         """Fetch a study, segment its exam, and store the result if asked; what is wrong with it is remarked.
 
         Args:
@@ -132,7 +132,7 @@ class _Session:
         except DataError as error:
             self.remarks.problems += [f"study {study}: {finding}" for finding in error.findings]
 
-    def _segment(self, study: str, on_step: Callable[[str], None]) -> list[Delivery]:
+    def _segment(self, study: str, on_step: StepCallback) -> list[Delivery]:
         """Fetch a study and segment its exam."""
         wanted = SeriesQuery(self.reading.series, self.reading.series_pattern or SERIES_PATTERN)
         with _private_folder() as folder:
@@ -142,7 +142,7 @@ class _Session:
             exams = self.predictor.read(folder, replace(self.reading, series=series), self.remarks)
             return self.predictor.segment(exams, self.remarks, lambda case, done, count: on_step(case))
 
-    def _store(self, study: str, deliveries: Sequence[Delivery], on_step: Callable[[str], None]) -> None:
+    def _store(self, study: str, deliveries: Sequence[Delivery], on_step: StepCallback) -> None:
         """Give SEG and SR of a study's exam back."""
         for delivery in deliveries:
             files = [file for file in delivery.files if file.name in (SEG_FILE, REPORT_FILE)]

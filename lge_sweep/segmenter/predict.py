@@ -1,5 +1,7 @@
 """Segment exams with a shipped model and deliver the results."""
 
+import logging
+import time
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ from lge_sweep.segmenter.folder import SETTINGS, read_settings
 from lge_sweep.segmenter.load import NAME, find_segmenter, is_own, load_segmenter
 from lge_sweep.segmenter.request import PredictRequest, PredictResult, ReadOptions
 from lge_sweep.segmenter.segment import TwoStageSegmenter
+
+_log = logging.getLogger(__name__)
 
 
 def predict_exams(path: Path, request: PredictRequest, on_progress: ProgressCallback) -> PredictResult:
@@ -55,6 +59,7 @@ def prepare(request: PredictRequest) -> "Predictor":
     model = request.model
     folder = find_segmenter(model.model, model.runs)
     trust = model.trust or is_own(model.model, model.runs)
+    _log.info("the segmenter is in %s", folder)
     segmenter, settings = load_segmenter(folder, model.runtime, trust=trust), read_settings(folder)
     return Predictor(segmenter, settings, _facts(folder, settings), request.output.expanduser(), request.formats)
 
@@ -130,8 +135,11 @@ class Predictor:
     def _deliver(self, exam: Exam) -> Delivery:
         made = read_delivery(self.output, exam, self.formats, self.facts)
         if made:
+            _log.info("%s: segmented before by the same model, in %s", exam.case, made.folder)
             return made
+        began = time.monotonic()
         labels = self.segmenter.segment(exam.pixels, exam.spacing_mm and exam.spacing_mm[:2]).labels
+        _log.info("%s: %d slices segmented in %.1f s", exam.case, len(exam.pixels), time.monotonic() - began)
         return deliver(exam, labels, self.output, self.formats, self.facts)
 
     def write_table(self) -> list[str]:

@@ -77,6 +77,7 @@ class Tracker:
         self._said: set[str] = set()
         self._client: MlflowClient | None = None
         self.experiment = ""
+        _log.info("MLflow is at %s", store.tracking_shown)
         self.attempt(lambda client: None)
 
     @property

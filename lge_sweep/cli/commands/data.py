@@ -88,7 +88,7 @@ def convert(
         dataset = CuratedDataset(volumes, curate(volumes, settings.curate), settings)
         if image_format == "bmp" or image_format == "png":
             console.lines(convert_slices(dataset, output, image_format, masks))
-            if not console.quiet:
+            if not console.brief:
                 console.lines(f"note: {note}" for note in dataset.curated.notes)
         else:
             with progress_bar(console, "writing") as on_progress:
