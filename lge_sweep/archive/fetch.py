@@ -52,7 +52,7 @@ class SeriesQuery:
     pattern: str
 
 
-def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path, say: Progress) -> None:
+def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path, progress: Progress) -> None:
     """Fetch the series of a study that may be the LGE one, a file an instance, `<folder>/<series>/<instance>.dcm`.
 
     Which of several is the LGE series is for the reader of the folder to tell; here only what it would never take is
@@ -63,7 +63,7 @@ def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path,
         study: its StudyInstanceUID.
         wanted: which series.
         folder: a new folder; it will hold images of a patient.
-        say: told from time to time how far it is.
+        progress: told from time to time how far it is.
 
     Raises:
         StudyError: there is no such study or series, it is larger than any, or what comes is not it.
@@ -81,20 +81,20 @@ def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path,
             f"study {study}: its series hold {len(files)} images; expected 1 to {FRAMES.high}; name another with "
             "--series"
         )
-    progress = _FetchProgress(say, len(files))
-    with archive.session.files(progress.received):
+    counter = _FetchProgress(progress, len(files))
+    with archive.session.files(counter.received):
         for series, instance in files:
             path = folder / series / f"{instance}.dcm"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(_fetch_file(archive, study, series, instance))
             _check_file(path, study, series)
-            progress.done()
+            counter.done()
 
 
 def _choose_series(archive: Archive, study: str, wanted: SeriesQuery) -> list[ArchivedSeries]:
     """Return the series that are wanted."""
     fields = ("Modality", "SeriesDescription")
-    with archive.asking(f"study {study}"):
+    with archive.translated_errors(f"study {study}"):
         there = [
             ArchivedSeries(_json_text(item, "0020000E"), _json_text(item, "00080060"), _json_text(item, "0008103E"))
             for item in _collect_pages(
@@ -124,7 +124,7 @@ def _choose_series(archive: Archive, study: str, wanted: SeriesQuery) -> list[Ar
 
 
 def _instances(archive: Archive, study: str, series: str) -> list[str]:
-    with archive.asking(f"study {study}, series {series}"):
+    with archive.translated_errors(f"study {study}, series {series}"):
         return list_instances(archive, study, series)
 
 
@@ -167,7 +167,7 @@ def _json_text(item: Mapping[str, Any], tag: str) -> str:
 def _fetch_file(archive: Archive, study: str, series: str, instance: str) -> bytes | memoryview:
     """Return a DICOM file as it is stored; the client would read it and write it anew."""
     address = f"{archive.address}/studies/{study}/series/{series}/instances/{instance}"
-    with archive.asking(f"study {study}, image {instance}"):
+    with archive.translated_errors(f"study {study}, image {instance}"):
         answer = archive.session.get(address, headers={"Accept": _ACCEPT_AS_STORED}, timeout=archive.seconds)
         answer.raise_for_status()
         content = single_part(answer.content, answer.headers.get("Content-Type", ""))
@@ -213,8 +213,8 @@ def _check_file(path: Path, study: str, series: str) -> None:
 class _FetchProgress:
     """Tells once in a second how many files and bytes have come, and stops where they are too many."""
 
-    def __init__(self, say: Progress, count: int) -> None:
-        self._say, self._count, self._files, self._bytes, self._last = say, count, 0, 0, time.monotonic()
+    def __init__(self, progress: Progress, count: int) -> None:
+        self._progress, self._count, self._files, self._bytes, self._last = progress, count, 0, 0, time.monotonic()
 
     def received(self, count: int) -> None:
         self._bytes += count
@@ -230,4 +230,4 @@ class _FetchProgress:
         now = time.monotonic()
         if last or now - self._last > 1:
             self._last = now
-            self._say(f"{self._files} of {self._count} images fetched, {self._bytes / 1e6:.1f} MB")
+            self._progress(f"{self._files} of {self._count} images fetched, {self._bytes / 1e6:.1f} MB")

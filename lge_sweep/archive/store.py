@@ -54,26 +54,26 @@ class StoreOutcome:
         return "; ".join(told)
 
 
-def store(archive: Archive, study: str, files: Sequence[Path], say: Progress) -> StoreOutcome:
+def store(archive: Archive, study: str, files: Sequence[Path], progress: Progress) -> StoreOutcome:
     """Give DICOM files to an archive; those that it has, by their UIDs, are not sent.
 
     Args:
         archive: where to.
         study: StudyInstanceUID of all of them.
         files: the files; ours, so that they can be read here.
-        say: told what is done next.
+        progress: told what is done next.
 
     Raises:
         StudyError: the archive does not take one of them, or does not confirm it; the others may be stored.
         ArchiveError: the archive cannot be asked.
     """
     objects = {path.name: pydicom.dcmread(path) for path in files}
-    say(f"asking whether it has {', '.join(objects)}")
+    progress(f"asking whether it has {', '.join(objects)}")
     there = tuple(name for name, one in objects.items() if _is_stored(archive, one))
     new = {name: one for name, one in objects.items() if name not in there}
     if not new:
         return StoreOutcome(there=there)
-    say(f"storing {', '.join(new)}")
+    progress(f"storing {', '.join(new)}")
     failed, taken = _send(archive, study, list(new.values()))
     refused, changed = [], []
     for name, one in new.items():
@@ -90,7 +90,7 @@ def store(archive: Archive, study: str, files: Sequence[Path], say: Progress) ->
 
 
 def _is_stored(archive: Archive, one: Dataset) -> bool:
-    with archive.asking(f"study {one.StudyInstanceUID}"):
+    with archive.translated_errors(f"study {one.StudyInstanceUID}"):
         try:
             return str(one.SOPInstanceUID) in list_instances(archive, one.StudyInstanceUID, one.SeriesInstanceUID)
         except requests.HTTPError as error:
@@ -101,7 +101,7 @@ def _is_stored(archive: Archive, one: Dataset) -> bool:
 
 def _send(archive: Archive, study: str, objects: Sequence[Dataset]) -> tuple[dict[str, int], dict[str, int]]:
     """Send objects; return by UID why some are refused, and what was changed in those that are taken (0: nothing)."""
-    with archive.asking(f"study {study}, storing"):
+    with archive.translated_errors(f"study {study}, storing"):
         try:
             answer = archive.client.store_instances(objects, study)
         except requests.HTTPError as error:  # it may say why

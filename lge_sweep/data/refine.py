@@ -116,7 +116,7 @@ def network_input(image: Pixels8, refined: Mask, stage: int) -> Pixels8:
         stage: 1, 2 or `SINGLE_STAGE`.
 
     Returns:
-        [3, S, S]: grey three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
+        [3, S, S]: the image three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
     """
     return composite(image, refined) if stage == 2 else np.repeat(image[np.newaxis], 3, axis=0)
 

@@ -49,7 +49,7 @@ def write_cell_figures(
     Args:
         folder: where to write; created if needed.
         cell: the cell's tables.
-        images: [N, H, W], grey, 0 to 255, in the order of ``cell.per_image["image"].unique()``.
+        images: [N, H, W], intensities 0 to 255, in the order of ``cell.per_image["image"].unique()``.
         truth: [N, H, W], channel indices into `classes`.
         prediction: as `truth`.
         classes: names of the stage's classes, background first.
