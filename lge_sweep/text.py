@@ -1,7 +1,7 @@
 r"""Text that others wrote (names of files and cases, settings, what libraries say) as part of ours.
 
 Every sink has its own danger and its own place: here what makes a text printable, Markdown and short; the terminal is
-`lge_sweep.terminal`, tables are `lge_sweep.csv_files`, the page of an exam escapes by itself.
+`lge_sweep.cli.terminal`, tables are `lge_sweep.csv_files`, the page of an exam escapes by itself.
 """
 
 import hashlib
