@@ -130,7 +130,15 @@ def _foreign(environ: WSGIEnvironment, hosts: Collection[str], port: int) -> str
 def refuse(
     environ: WSGIEnvironment, start: StartResponse, status: str, why: str, *headers: tuple[str, str]
 ) -> Iterable[bytes]:
-    """Answer a request with a status and the sentence that says why."""
+    """Answer a request with a status and the sentence that says why.
+
+    Args:
+        environ: the request.
+        start: begins the response.
+        status: of HTTP, number and words.
+        why: the sentence.
+        *headers: further ones, name and value.
+    """
     length = environ.get("CONTENT_LENGTH", "")
     if length.isdecimal():  # a connection closed before what was sent is read (here up to 10 MB) loses the answer
         environ["wsgi.input"].read(int(length[:7]))

@@ -13,7 +13,14 @@ LONGEST_TABLE = 1000
 
 
 def print_scores(console: Terminal, path: Path, rule: str, ranked: Sequence[tuple[str, Score]]) -> None:
-    """Print the ranking of a CSV table; a long one as plain lines."""
+    """Print the ranking of a CSV table; a long one as plain lines.
+
+    Args:
+        console: where to.
+        path: the CSV file that was scored.
+        rule: name of the rule that scores are by.
+        ranked: name and score of each cell, best first.
+    """
     rows = [
         (str(rank), name, number(points.value), ", ".join(points.missing))
         for rank, (name, points) in enumerate(ranked, start=1)
