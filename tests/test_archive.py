@@ -401,7 +401,7 @@ def test_no_certificate(archive: FakeArchive, predict: Callable[..., Result], mo
     assert "REQUESTS_CA_BUNDLE" not in done.output
     refused = requests.exceptions.SSLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
     trusted = pytest.raises(ArchiveError, match="REQUESTS_CA_BUNDLE")
-    with Archive(archive.address, read_credentials()) as asked, trusted, asked.asking("study 1"):
+    with Archive(archive.address, read_credentials()) as asked, trusted, asked.translated_errors("study 1"):
         raise refused
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     done = predict(url="https://127.0.0.1:9/dicom-web")

@@ -64,7 +64,7 @@ def test_classes_are_counted_and_measured() -> None:
     assert burden.ml is not None
     assert burden.ml[Label.CAVITY] == pytest.approx(3 * 0.03)
     assert (burden.wall_pixels, burden.wall_ml) == (7, pytest.approx(0.21))
-    assert (found.size, found.grey, found.gap_mm) == ((4, 5), (-4.0, 15.0), 2.0)
+    assert (found.size, found.intensity_range, found.gap_mm) == ((4, 5), (-4.0, 15.0), 2.0)
 
 
 @pytest.mark.parametrize("spacing", [None, (1.0, 1.0, float("nan"))])

@@ -229,7 +229,7 @@ def test_padding_is_told_and_takes_part_in_nothing(tmp_path: Path) -> None:
     labels = np.zeros(signed.shape, np.uint8)
     labels[:, 1] = 2
     volume = found.with_labels(labels)
-    assert describe(volume).grey == (signed[:, 2:].min(), signed[:, 2:].max())
+    assert describe(volume).intensity_range == (signed[:, 2:].min(), signed[:, 2:].max())
     assert volume.notes[1:] == ("24 labelled pixels of its masks lie on padding, where there is no anatomy",)
 
 

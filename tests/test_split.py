@@ -1,4 +1,4 @@
-"""Cases are dealt by exact sizes, reproducibly, and nothing stands on two sides unless the user asked for it."""
+"""Cases are assigned by exact sizes, reproducibly, and nothing stands on two sides unless the user asked for it."""
 
 import re
 from collections import Counter
@@ -89,7 +89,7 @@ def test_largest_remainder_by_hand(total: int, sizes: list[int]) -> None:
     assert largest_remainder(total, (0.60, 0.15, 0.25)) == sizes
 
 
-def test_each_stratum_is_dealt_by_largest_remainder() -> None:
+def test_each_stratum_is_assigned_by_largest_remainder() -> None:
     split = split_cases(cohort(normal=23, scar=47), SplitConfig())
     assigned = Counter((subset, case[0]) for subset in SUBSETS for case in cases_of(split, subset))
     assert [assigned[subset, "n"] for subset in SUBSETS] == [14, 3, 6]
@@ -102,7 +102,7 @@ def test_a_case_has_scar_if_one_of_its_slices_has() -> None:
     assert [len(cases_of(split, subset) & set("abcd")) for subset in SUBSETS] == [2, 1, 1]
 
 
-def test_every_slice_is_dealt_and_no_case_stands_in_two_parts() -> None:
+def test_every_slice_is_assigned_and_no_case_stands_in_two_subsets() -> None:
     frame = cohort()
     split = split_cases(frame, SplitConfig())
     assert set(split.subsets) == set(frame["slice"])

@@ -101,7 +101,7 @@ class Archive:
         self.session.close()
 
     @contextmanager
-    def asking(self, what: str) -> Iterator[None]:
+    def translated_errors(self, what: str) -> Iterator[None]:
         """Turn whatever fails into one line for the user; nothing of a server's own words is in it.
 
         Args:

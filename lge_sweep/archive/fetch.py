@@ -94,7 +94,7 @@ def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path,
 def _choose_series(archive: Archive, study: str, wanted: SeriesQuery) -> list[ArchivedSeries]:
     """Return the series that are wanted."""
     fields = ("Modality", "SeriesDescription")
-    with archive.asking(f"study {study}"):
+    with archive.translated_errors(f"study {study}"):
         there = [
             ArchivedSeries(_json_text(item, "0020000E"), _json_text(item, "00080060"), _json_text(item, "0008103E"))
             for item in _collect_pages(
@@ -124,7 +124,7 @@ def _choose_series(archive: Archive, study: str, wanted: SeriesQuery) -> list[Ar
 
 
 def _instances(archive: Archive, study: str, series: str) -> list[str]:
-    with archive.asking(f"study {study}, series {series}"):
+    with archive.translated_errors(f"study {study}, series {series}"):
         return list_instances(archive, study, series)
 
 
@@ -167,7 +167,7 @@ def _json_text(item: Mapping[str, Any], tag: str) -> str:
 def _fetch_file(archive: Archive, study: str, series: str, instance: str) -> bytes | memoryview:
     """Return a DICOM file as it is stored; the client would read it and write it anew."""
     address = f"{archive.address}/studies/{study}/series/{series}/instances/{instance}"
-    with archive.asking(f"study {study}, image {instance}"):
+    with archive.translated_errors(f"study {study}, image {instance}"):
         answer = archive.session.get(address, headers={"Accept": _ACCEPT_AS_STORED}, timeout=archive.seconds)
         answer.raise_for_status()
         content = single_part(answer.content, answer.headers.get("Content-Type", ""))

@@ -91,7 +91,7 @@ def store(archive: Archive, study: str, files: Sequence[Path], on_step: StepCall
 
 
 def _is_stored(archive: Archive, one: Dataset) -> bool:
-    with archive.asking(f"study {one.StudyInstanceUID}"):
+    with archive.translated_errors(f"study {one.StudyInstanceUID}"):
         try:
             return str(one.SOPInstanceUID) in list_instances(archive, one.StudyInstanceUID, one.SeriesInstanceUID)
         except requests.HTTPError as error:
@@ -102,7 +102,7 @@ def _is_stored(archive: Archive, one: Dataset) -> bool:
 
 def _send(archive: Archive, study: str, objects: Sequence[Dataset]) -> tuple[dict[str, int], dict[str, int]]:
     """Send objects; return by UID why some are refused, and what was changed in those that are taken (0: nothing)."""
-    with archive.asking(f"study {study}, storing"):
+    with archive.translated_errors(f"study {study}, storing"):
         try:
             answer = archive.client.store_instances(objects, study)
         except requests.HTTPError as error:  # it may say why

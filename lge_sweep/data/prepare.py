@@ -154,10 +154,10 @@ def to_arrays(
     intensity: Intensity,
     cases: Sequence[str] = (),
 ) -> Arrays:
-    """Prepare slices: grey to 8 bit, then resize, image bilinear and mask nearest.
+    """Prepare slices: intensities to 8 bit, then resize, image bilinear and mask nearest.
 
     Args:
-        images: N grey images [H, W].
+        images: N images [H, W].
         labels: N label images [H, W], class values.
         size: rows and columns S of the result.
         intensity: clipping percentiles.
@@ -184,16 +184,16 @@ def to_8_bit(image: Pixels, intensity: Intensity) -> Pixels8:
         [H, W] uint8; 0 where there is no anatomy. A slice whose two percentiles coincide is clipped at its minimum and
         maximum instead; one of a single intensity becomes 0.
     """
-    grey = image.astype(np.float64)
-    padding = np.isnan(grey)
-    anatomy = grey[~padding]
+    intensities = image.astype(np.float64)
+    padding = np.isnan(intensities)
+    anatomy = intensities[~padding]
     if not anatomy.size:
-        return np.zeros(grey.shape, dtype=np.uint8)
+        return np.zeros(intensities.shape, dtype=np.uint8)
     low, high = np.percentile(anatomy, intensity.clip_percentiles)
     if low == high:
         low, high = anatomy.min(), anatomy.max()
     if low == high:
-        return np.zeros(grey.shape, dtype=np.uint8)
-    scaled = (np.clip(np.where(padding, low, grey), low, high) - low) * (255.0 / (high - low))
+        return np.zeros(intensities.shape, dtype=np.uint8)
+    scaled = (np.clip(np.where(padding, low, intensities), low, high) - low) * (255.0 / (high - low))
     levels: Pixels8 = np.rint(scaled).astype(np.uint8)
     return levels

@@ -87,7 +87,13 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Save whole or not at all; a full disk is an OSError."""
+        """Save whole or not at all; a full disk is an OSError.
+
+        Args:
+            checkpoint: Lightning's.
+            path: the file.
+            storage_options: not used.
+        """
         save_atomically(checkpoint, Path(path))
 
 

@@ -63,7 +63,13 @@ def check_result_in(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
 
 
 def set_cell_aside(plan: Plan, folder: Path, why: str | DamagedError) -> None:
-    """Move a cell's folder out of the way, and say why; the cell is done again."""
+    """Move a cell's folder out of the way, and say why; the cell is done again.
+
+    Args:
+        plan: the sweep.
+        folder: the cell's.
+        why: what is wrong with it.
+    """
     aside = quarantine(folder, plan.folder.parent)
     said = f"{why.path.name} was damaged: {why.reason}" if isinstance(why, DamagedError) else why
     _log.warning("%s: %s. Its folder is now %s, and it is done again", folder.name, said, aside)

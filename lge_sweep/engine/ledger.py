@@ -149,7 +149,13 @@ class SweepLedger:
         return self.study.get_trials(deepcopy=False)
 
     def report(self, trial: int, step: int, value: float) -> bool:
-        """Note an intermediate value, once a step, and return whether the pruner would stop the trial here."""
+        """Note an intermediate value, once a step, and return whether the pruner would stop the trial here.
+
+        Args:
+            trial: number of the trial.
+            step: of the value; one that was noted before is left as it is.
+            value: the value.
+        """
         live = optuna.Trial(self.study, self._id(trial))
         if step not in self._get(trial).intermediate_values:
             live.report(value, step)
@@ -160,7 +166,13 @@ class SweepLedger:
         self._end(trial, TrialState.PRUNED)
 
     def complete(self, trial: int, value: float, collapsed: Sequence[str]) -> None:
-        """Record a finished trial, its score and the classes it never predicted."""
+        """Record a finished trial, its score and the classes it never predicted.
+
+        Args:
+            trial: number of the trial.
+            value: its score.
+            collapsed: names of the classes that it never predicted.
+        """
         self._note(trial, "collapsed", list(collapsed))
         self._end(trial, TrialState.COMPLETE, value)
 

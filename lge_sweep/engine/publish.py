@@ -50,7 +50,15 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
 
 
 def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun) -> TrackedRun:
-    """Open the child run of a trial."""
+    """Open the child run of a trial.
+
+    Args:
+        tracker: where runs are.
+        plan: the sweep.
+        cell: the cell.
+        trial: number of the trial.
+        parent: the sweep's run.
+    """
     params = {**_training_params(plan.inputs_of(cell).training), **cell.parameters, "stage": cell.stage}
     tags = {**plan_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
     key = trial_key(plan, cell, trial)
@@ -61,7 +69,13 @@ def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: Tra
 
 
 def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
-    """Return the key of a trial's run."""
+    """Return the key of a trial's run.
+
+    Args:
+        plan: the sweep.
+        cell: the cell.
+        trial: number of the trial.
+    """
     return f"{plan.name}/{cell.name}/trial{trial}"
 
 
@@ -72,7 +86,13 @@ def log_curves(run: TrackedRun, folder: Path) -> None:
 
 
 def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
-    """Log all that a finished cell left in its folder, and return what scoring needs of it."""
+    """Log all that a finished cell left in its folder, and return what scoring needs of it.
+
+    Args:
+        run: the trial's run.
+        plan: the sweep.
+        cell: the cell.
+    """
     record = read_record(CellRecord, plan.cell_folder(cell) / OUTCOME)
     result = read_result(record, plan, cell)
     TrackedTrial(run, plan, cell).complete(record, result)
@@ -172,7 +192,15 @@ class TrackedSweep:
 def log_selection(
     run: TrackedRun, plan: Plan, selection: Selection, uncertainty: Uncertainty, files: Iterable[str]
 ) -> None:
-    """Log a sweep's ranking, selection, doubt and figures."""
+    """Log a sweep's ranking, selection, uncertainty and figures.
+
+    Args:
+        run: the sweep's run.
+        plan: the sweep.
+        selection: what was selected.
+        uncertainty: how sure that is.
+        files: names of files in the sweep's folder that are logged too.
+    """
     winner = next(standing for standing in uncertainty.standings if standing.name == uncertainty.winner)
     values = {
         "selected/score": winner.score,

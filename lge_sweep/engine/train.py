@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import fsync_path, write_bytes, write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
@@ -131,7 +131,7 @@ def _train(
 
 def predict(
     task: CellTask, data: LgeDataModule, hardware: Hardware, heartbeat: Callable[[], None] = lambda: None
-) -> NDArray[np.uint8]:
+) -> LabelImage:
     """Predict the measured subset with the best weights, in single precision.
 
     Args:
@@ -152,7 +152,13 @@ def predict(
 
 
 def load_best(path: Path, cell: Cell, training: Training) -> SegmentationModule:
-    """Load a cell's network with its best weights, ready to predict."""
+    """Load a cell's network with its best weights, ready to predict.
+
+    Args:
+        path: the checkpoint.
+        cell: the cell.
+        training: its training options.
+    """
     module = build_module(cell, training, pretrained=False)
     module.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return module.eval()
@@ -169,7 +175,7 @@ def best_network(plan: Plan, cell: Cell) -> Segmenter:
     return Segmenter(load_best(path, cell, plan.config.training))
 
 
-def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
+def _measure(task: CellTask, prediction: LabelImage) -> None:
     truth = stage_target(load_arrays(task.arrays).labels[task.subsets[task.subset]], task.cell.stage)
     spacing = [pair or (np.nan, np.nan) for pair in task.spacing]
     table = evaluate(
@@ -183,7 +189,7 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
     write_bytes(task.folder / PREDICTIONS, buffer.getvalue())
 
 
-def _draw(task: CellTask, prediction: NDArray[np.uint8], collapsed: tuple[str, ...]) -> list[str]:
+def _draw(task: CellTask, prediction: LabelImage, collapsed: tuple[str, ...]) -> list[str]:
     arrays, rows = load_arrays(task.arrays), list(task.subsets[task.subset])
     truth = stage_target(arrays.labels[rows], task.cell.stage)
     tables = read_tables(task.folder, task.cell, task.cell.name, collapsed)

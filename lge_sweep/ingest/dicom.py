@@ -88,7 +88,7 @@ def read_cases(
 ) -> list[_ExamT]:
     """Read studies one by one, each under its case id.
 
-    Two exams of one patient would leak between the parts of a split, so that only one is taken, or, if ids are kept,
+    Two exams of one patient would leak between the subsets of a split, so that only one is taken, or, if ids are kept,
     both with a note.
 
     Args:

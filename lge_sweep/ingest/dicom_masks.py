@@ -153,7 +153,7 @@ def align_to_stack(voxels: NiftiVoxels, stack: Stack, *, trust: bool = False) ->
     if sorted(voxels.array.shape) not in (sorted(shape), sorted(in_order)):
         raise UnusableError(_wrong_size(voxels.array.shape, (width, height, shape[2])) + " (columns, rows, slices)")
     steps = np.linalg.norm(voxels.matrix[:3, :3], axis=0)
-    placed = stack.affine(alone_mm=float(steps[np.argmin(voxels.array.shape)]))
+    placed = stack.affine(single_slice_mm=float(steps[np.argmin(voxels.array.shape)]))
     turn: AxisTransform | GridMismatch = GridMismatch("one of them has no position")
     if placed is not None and voxels.placed and not trust:
         turn = grid_transform(placed, shape, voxels.matrix, voxels.array.shape)

@@ -33,14 +33,14 @@ class Stack:
     notes: tuple[str, ...]
     slots: tuple[int, ...]
 
-    def affine(self, alone_mm: float | None = None) -> Matrix | None:
+    def affine(self, single_slice_mm: float | None = None) -> Matrix | None:
         """Return where the stack lies: [4, 4] index (row, column, slot) -> mm; right, front, head are positive.
 
         The step from slot to slot is the distance along the normal and, within the planes, the mean drift of the
         positions, that of (last - first) / the last slot.
 
         Args:
-            alone_mm: the distance to give to a single slice of which none is known.
+            single_slice_mm: the distance to give to a single slice of which none is known.
 
         Returns:
             None where position, orientation, spacing or the slice spacing is unknown.
@@ -52,8 +52,8 @@ class Stack:
         if first.orientation is None or first.position is None or last.position is None or self.spacing_mm is None:
             return None
         rows_mm, columns_mm, distance = self.spacing_mm
-        if steps == 0 and alone_mm is not None:
-            distance = alone_mm
+        if steps == 0 and single_slice_mm is not None:
+            distance = single_slice_mm
         if not np.isfinite(distance):
             return None
         row, column, normal = plane_directions(first)

@@ -10,7 +10,7 @@ from lge_sweep.text import list_names
 
 _DUPLICATE_SLICES = (
     "{} of the same pixels in {} (an exam that was copied?); keep one of these cases, as one picture must not be in "
-    "two parts of a split"
+    "two subsets of a split"
 )
 
 

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import write_text
 from lge_sweep.csv_files import frame_text
 from lge_sweep.data import frame_spacing, load_arrays
@@ -80,7 +79,7 @@ def compare(
     return _conclude(plan, subset, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 
-def measure_subset(plan: Plan, subset: str, labels: NDArray[np.uint8], stage: int) -> pd.DataFrame:
+def measure_subset(plan: Plan, subset: str, labels: LabelImage, stage: int) -> pd.DataFrame:
     """Measure labels of a subset as the classes of a stage; returns the table of `lge_sweep.metrics.evaluate`.
 
     Args:

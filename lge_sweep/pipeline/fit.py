@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.schema import Fit
@@ -57,8 +57,8 @@ class TwoStage:
     stage1: Champion
     fits: Plan
     failed: Mapping[str, str]
-    images: tuple[NDArray[np.number], ...]
-    labels: tuple[NDArray[np.uint8], ...]
+    images: tuple[Pixels, ...]
+    labels: tuple[LabelImage, ...]
 
     @property
     def fit(self) -> Fit:
@@ -159,7 +159,7 @@ def _prepare(
 
 
 def plan_fits(
-    config: SweepConfig, data: PreparedData, runs: Path, champions: Mapping[int, Champion], guidance: NDArray[np.bool_]
+    config: SweepConfig, data: PreparedData, runs: Path, champions: Mapping[int, Champion], guidance: Mask
 ) -> Plan:
     """Plan the fit of stage 2 and of its controls.
 
@@ -191,7 +191,7 @@ def plan_fits(
 
 
 def _arrays(
-    variant: str, whole: Arrays, config: SweepConfig, data: PreparedData, guidance: NDArray[np.bool_]
+    variant: str, whole: Arrays, config: SweepConfig, data: PreparedData, guidance: Mask
 ) -> tuple[Arrays, list[float] | None]:
     """What a fit sees; of crops, too, which share of a slice's side each is."""
     if variant in (TRUE, SINGLE_FIT):

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Mask
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
@@ -83,7 +83,7 @@ def plan_folds(config: SweepConfig, data: PreparedData, runs: Path, champion: Ce
     return plan_sweep(config, data, runs, CellSet(tuple(chosen), inputs))
 
 
-def gather_guidance(folds: Plan, champion: Champion) -> NDArray[np.bool_]:
+def gather_guidance(folds: Plan, champion: Champion) -> Mask:
     """Put the guidance of training and validation slices together, refined.
 
     For a training slice it is what the network of its fold predicted, for a validation slice what the champion did.

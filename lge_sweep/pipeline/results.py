@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import write_text
 from lge_sweep.config.fits import PREDICTED, TRUE
 from lge_sweep.csv_files import frame_text
@@ -184,7 +184,7 @@ def _draw(
     comparison: PipelineComparison,
     results: Mapping[str, Intervals],
     cases: pd.DataFrame,
-    final: NDArray[np.uint8],
+    final: LabelImage,
 ) -> None:
     shipped, classes = shipped_name(subset.two_stage), class_names(SINGLE_STAGE)
     title, per_image = f"{subset.name} subset", comparison.tables[shipped]

@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lge_sweep.arrays import CaseNumbers
+from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels
 from lge_sweep.config import Cell
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.segmenter import Options
@@ -24,9 +23,6 @@ from lge_sweep.quantify.thresholds import METHODS, classical_scar
 from lge_sweep.segmenter.runtime import torch_network
 from lge_sweep.segmenter.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
 from lge_sweep.study.plan import Plan
-
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 
 """Told what is done next, how many are done, and how many there are."""
 
@@ -139,7 +135,7 @@ class Labelled(NamedTuple):
 
     meaning: str
     """What it is, and what it is good to know for."""
-    labels: Pixels
+    labels: LabelImage
     """[N, S, S], values of `Label`, in the order of the subset's rows."""
 
 
@@ -165,7 +161,7 @@ class EvaluatedSubset:
         padding = [resize_labels(np.isnan(image).astype(np.uint8), *size) > 0 for image in self._native]
         self._padding: Mask = np.stack(padding)
         self._cavities: dict[bool, Mask] = {}
-        self._walls: dict[tuple[object, ...], Pixels] = {}
+        self._walls: dict[tuple[object, ...], LabelImage] = {}
 
     def cavity(self, variant: Variant) -> Mask:
         """Return the cavity [N, S, S] of a variant, not refined: stage 1's, or the true one."""
@@ -176,7 +172,7 @@ class EvaluatedSubset:
             self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self._slices, self._cases)
         return self._cavities[rotations]
 
-    def wall(self, variant: Variant) -> Pixels:
+    def wall(self, variant: Variant) -> LabelImage:
         """Return what stage 2 finds: values of `Label`, [N, S, S]."""
         key = (variant.fit, variant.guidance, variant.options.rotations)
         if key not in self._walls:  # all else that decides it depends on the fit
@@ -222,7 +218,7 @@ class EvaluatedSubset:
         return labelled
 
 
-def _classical(images: Sequence[NDArray[np.number]], native: Sequence[Pixels], base: Pixels, method: str) -> Pixels:
+def _classical(images: Sequence[Pixels], native: Sequence[LabelImage], base: LabelImage, method: str) -> LabelImage:
     """Replace the scar of some labels by what a threshold finds inside their wall.
 
     Thresholds are those of the slices' own pixels: shrinking averages noise and mixes blood into the wall, which moves

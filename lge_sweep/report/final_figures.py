@@ -62,7 +62,7 @@ def figure_qualitative(
     Args:
         title: the heading, such as the pipeline's name.
         per_image: table of the images, of all four classes; gives the order of the arrays' rows and the Dice values.
-        images: [N, H, W], grey, 0 to 255.
+        images: [N, H, W], intensities 0 to 255.
         labels: truth and prediction, each [N, H, W], channel indices into `classes`.
         classes: names, background first.
 

@@ -77,7 +77,7 @@ def figure_overlays(
 
     Args:
         cell: its per_image table gives the order of the arrays' rows and the Dice values.
-        images: [N, H, W], grey, 0 to 255.
+        images: [N, H, W], intensities 0 to 255.
         truth: [N, H, W], channel indices into `classes`.
         prediction: as `truth`.
         classes: names of the stage's classes, background first.
@@ -145,7 +145,7 @@ def draw_row(
 
     Args:
         row: axes for image, truth and prediction.
-        image: [H, W], grey, 0 to 255.
+        image: [H, W], intensities 0 to 255.
         labels: truth and prediction, each [H, W], channel indices into `classes`.
         classes: names, background first.
     """

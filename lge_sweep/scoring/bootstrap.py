@@ -126,6 +126,11 @@ def check_range(resamples: int, level: float) -> None:
 def draw_cases(cases: int, resamples: int, random: np.random.Generator) -> Array:
     """Draw as many cases as there are, with replacement, again and again.
 
+    Args:
+        cases: how many there are.
+        resamples: how many draws.
+        random: the generator.
+
     Returns:
         [resamples, cases], how often each case was drawn; every row sums to `cases`.
     """
@@ -149,7 +154,13 @@ def resampled_means(draws: Array, sums: Array, counts: Array) -> Array:
 
 
 def case_sums(spread: pd.DataFrame, rule: str, emphasis: Mapping[str, float] | None) -> CaseSums:
-    """Sums and counts per case of a table as `lge_sweep.scoring.paired.wide` gives it, and its score."""
+    """Sums and counts per case of a table as `lge_sweep.scoring.paired.wide` gives it, and its score.
+
+    Args:
+        spread: the table.
+        rule: name of the rule that scores are by.
+        emphasis: class -> weight; None: all alike.
+    """
     classes = list(spread["dice"].columns)
     means = spread.mean()
     by_class = {

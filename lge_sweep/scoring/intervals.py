@@ -64,7 +64,13 @@ class Intervals:
     resamples: int
 
     def find(self, aggregate: str, metric: str, name: str) -> Estimate:
-        """Return the one estimate; KeyError where there is none of that name."""
+        """Return the one estimate; KeyError where there is none of that name.
+
+        Args:
+            aggregate: "image_mean", "pooled" or "present_only".
+            metric: name of the metric.
+            name: of the class, or "global".
+        """
         for estimate in self.estimates:
             if (estimate.aggregate, estimate.metric, estimate.name) == (aggregate, metric, name):
                 return estimate

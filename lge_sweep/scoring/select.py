@@ -111,6 +111,11 @@ def merge_seeds(name: str, repeats: Sequence[Result]) -> Result:
 def score_result(result: Result, rule: str, emphasis: Mapping[str, float] | None = None) -> Score:
     """Score a configuration by one rule, over all classes.
 
+    Args:
+        result: its results.
+        rule: name of the rule.
+        emphasis: class -> weight; None: all alike.
+
     Raises:
         SelectionError: none of its metrics has a value.
     """

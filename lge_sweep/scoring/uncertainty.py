@@ -189,6 +189,15 @@ def score_difference(
 ) -> Standing:
     """Compare the scores of two configurations by the paired bootstrap of `assess_uncertainty`, collapsed or not.
 
+    Args:
+        a: one configuration.
+        b: the other.
+        rule: name of the rule that scores are by.
+        emphasis: class -> weight; None: all alike.
+        resamples: number of resamples of the cases.
+        seed: of the resamples.
+        level: of the interval, 0 to 1.
+
     Returns:
         The standing of `a` against `b`: `difference` is a - b, `best` the probability that a scores higher,
         a tie half counted.
@@ -301,7 +310,13 @@ def _told_apart(others: Sequence[Standing], winner: str) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """Write an interval; a dash where there is none."""
+    """Write an interval; a dash where there is none.
+
+    Args:
+        low: lower end; None: no interval.
+        high: upper end.
+        digits: after the point.
+    """
     return "-" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
 
 

@@ -1,4 +1,4 @@
-"""Deal cases (or slices) to training, validation and test, stratified by scar."""
+"""Assign cases (or slices) to training, validation and test, stratified by scar."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,11 +33,11 @@ class Split:
 
 
 def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
-    """Deal the slices of a manifest to the three subsets and audit the result.
+    """Assign the slices of a manifest to the three subsets and audit the result.
 
-    The unit dealt is the case, or the slice; a case has scar if one of its slices has. Each stratum (with scar,
-    without) is dealt by itself: by largest remainder of the fractions, or by explicit counts. Where the settings name
-    the cases of each subset, nothing is drawn.
+    The unit is the case, or the slice; a case has scar if one of its slices has. Each stratum (with scar,
+    without) is assigned by itself: by largest remainder of the fractions, or by explicit counts. Where the settings
+    name the cases of each subset, nothing is drawn.
 
     Args:
         manifest: one row a slice, as `curate` gives it.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.config import Cell
 from lge_sweep.csv_files import read_frame
 from lge_sweep.errors import DamagedError
@@ -72,7 +72,7 @@ def _digest(path: Path, changed: int, size: int) -> str:
     return file_digest(path)
 
 
-def read_predictions(folder: Path) -> NDArray[np.uint8]:
+def read_predictions(folder: Path) -> LabelImage:
     """Read what a finished cell predicted for the subset that it was measured on.
 
     Returns:
@@ -91,7 +91,7 @@ def read_predictions(folder: Path) -> NDArray[np.uint8]:
         raise DamagedError(path, f"not predictions ({error_text(error)})", REMEDY) from error
     if predicted.dtype != np.uint8 or predicted.ndim != 3:
         raise DamagedError(path, f"predictions are [N, S, S] uint8, got {predicted.shape} {predicted.dtype}", REMEDY)
-    found: NDArray[np.uint8] = predicted
+    found: LabelImage = predicted
     return found
 
 

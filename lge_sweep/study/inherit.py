@@ -81,7 +81,13 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
 
 
 def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[Path]:
-    """Return the folders of a phase's sweeps of the same stage, data and profile."""
+    """Return the folders of a phase's sweeps of the same stage, data and profile.
+
+    Args:
+        phase: the phase.
+        config: the settings of the sweep that asks.
+        runs: the runs directory.
+    """
     return [sweep.path for sweep in RunStore(runs).sweeps(phase) if _is_alike(sweep, config)]
 
 

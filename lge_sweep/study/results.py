@@ -14,6 +14,11 @@ from lge_sweep.study.records import REMEDY, CellRecord
 def read_result(record: CellRecord, plan: Plan, cell: Cell) -> Result:
     """Return what scoring needs of a finished cell: the image means by class, and how much they vary.
 
+    Args:
+        record: the cell's record.
+        plan: the sweep.
+        cell: the cell.
+
     Raises:
         DamagedError: the record lacks a metric or a class, or the table that it was made of is damaged.
     """
@@ -37,6 +42,11 @@ def read_result(record: CellRecord, plan: Plan, cell: Cell) -> Result:
 
 def score_record(record: CellRecord, plan: Plan, cell: Cell) -> float:
     """Return a finished cell's score by the sweep's rule.
+
+    Args:
+        record: the cell's record.
+        plan: the sweep.
+        cell: the cell.
 
     Raises:
         DamagedError: as `read_result`.

@@ -94,7 +94,13 @@ class Version:
 
 
 def find_version(tracker: Tracker, name: str, key: str) -> Version | None:
-    """Return the newest version of a registered model with a key whose files are still there, None if there is none."""
+    """Return the newest version of a registered model with a key whose files are still there, None if there is none.
+
+    Args:
+        tracker: where the registry is.
+        name: the registered model's name.
+        key: the key.
+    """
     found = tracker.client.search_model_versions(f"name = '{name}' AND tag.`{KEY}` = '{key}'")
     whole = [version for version in found if _is_there(tracker, version)]
     return _read(max(whole, key=lambda version: int(version.version))) if whole else None

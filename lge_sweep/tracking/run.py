@@ -195,7 +195,13 @@ class TrackedRun:
 
 
 def find_run(client: MlflowClient, experiment: str, key: str) -> Run | None:
-    """Return the run of an experiment with a key, if there is one."""
+    """Return the run of an experiment with a key, if there is one.
+
+    Args:
+        client: of the tracking server.
+        experiment: id of the experiment.
+        key: the key.
+    """
     found = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
     return found[0] if found else None
 

@@ -52,7 +52,7 @@ def print_cases(console: Terminal, descriptions: Sequence["Description"]) -> Non
                 f"{item.size[0]}x{item.size[1]}",
                 "unknown" if item.spacing_mm is None else "x".join(f"{mm:.4g}" for mm in item.spacing_mm),
                 "-" if item.gap_mm is None else f"{item.gap_mm:.3g}",
-                f"{item.grey[0]:g}-{item.grey[1]:g}",
+                f"{item.intensity_range[0]:g}-{item.intensity_range[1]:g}",
                 *(_amount(item.burden.pixels[label], ml.get(label)) for label in tissues),
                 _amount(item.burden.wall_pixels, item.burden.wall_ml),
                 *([_amount(item.burden.mvo_pixels, item.burden.mvo_ml)] if "mvo" in amounts else []),
