@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from lge_sweep.sweep.ledger import read_ledger
+from lge_sweep.engine.ledger import read_ledger
 
 SETTINGS = ("grid.model=[unet, segnet, deeplabv3plus_mobilenetv2]", "training.max_steps=40", "training.patience=100")
 RESULTS = ("best.pt", "per_image.csv", "predictions.npz")

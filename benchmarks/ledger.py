@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from lge_sweep.config import Cell
-from lge_sweep.sweep.ledger import Ledger, read_ledger
+from lge_sweep.engine.ledger import Ledger, read_ledger
 
 MODELS = ("unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception")
 LOSSES = ("weighted_ce", "dice", "focal", "dice_ce", "dice_focal")

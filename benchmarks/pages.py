@@ -42,7 +42,7 @@ def memory(pid: int, kind: str) -> float:
     return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1000
 
 
-def alive(pid: int) -> bool:
+def heartbeat(pid: int) -> bool:
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
@@ -73,7 +73,7 @@ def attempt(runs: str, page: str, ending: signal.Signals) -> None:
         with suppress(subprocess.TimeoutExpired):
             server.wait(timeout=20)
         time.sleep(3)
-        left = [pid for pid in tree if alive(pid)]
+        left = [pid for pid in tree if heartbeat(pid)]
         with socket.socket() as client:
             taken = client.connect_ex(("127.0.0.1", port)) == 0
         for pid in left:

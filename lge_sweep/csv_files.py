@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lge_sweep.errors import DamagedError
-from lge_sweep.text import shorten, told, visible
+from lge_sweep.text import error_text, shorten, visible
 
 if TYPE_CHECKING:
     import pandas as pd  # takes half a second to import
@@ -98,7 +98,7 @@ def read_frame(
             name: [*map(restore, cells[name])] if name in text else _numbers(name, cells[name]) for name in names
         }
     except (OSError, ValueError) as error:
-        raise DamagedError(path, f"cannot be read as a table ({told(error)})", remedy) from error
+        raise DamagedError(path, f"cannot be read as a table ({error_text(error)})", remedy) from error
     return pd.DataFrame(columns).astype(dict.fromkeys(text, str))
 
 

@@ -32,11 +32,11 @@ CLASS_CODES: dict[str, int] = {**{label.title: int(label) for label in Label}, "
 WALL = (Label.MYOCARDIUM, Label.SCAR)
 """The classes that the wall of the left ventricle is made of."""
 
-SINGLE = 0
+SINGLE_STAGE = 0
 """The single-stage control: one network for all classes, without guidance."""
 
 STAGES: dict[int, tuple[Label, ...]] = {
-    SINGLE: tuple(Label),
+    SINGLE_STAGE: tuple(Label),
     1: (Label.BACKGROUND, Label.CAVITY),
     2: (Label.BACKGROUND, Label.MYOCARDIUM, Label.SCAR),
 }
@@ -73,7 +73,7 @@ def stage_target(labels: NDArray[np.uint8], stage: int) -> NDArray[np.uint8]:
 
     Args:
         labels: any shape, values of `Label`.
-        stage: 1, 2 or `SINGLE`.
+        stage: 1, 2 or `SINGLE_STAGE`.
 
     Returns:
         Same shape, values 0 .. number of classes - 1, an index into ``STAGES[stage]``.

@@ -10,7 +10,7 @@ import warnings
 
 from lge_sweep.errors import ConfigError
 from lge_sweep.interrupts import TimeLimitError, time_limit
-from lge_sweep.text import shorten, told
+from lge_sweep.text import error_text, shorten
 
 LONGEST_PATTERN = 500
 LONGEST_NAME = 4096
@@ -31,7 +31,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
             warnings.simplefilter("ignore")  # such as: a set may mean something else in years to come
             return re.compile(pattern)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
-        raise ValueError(f"not a regular expression: {told(error)}") from error
+        raise ValueError(f"not a regular expression: {error_text(error)}") from error
     except TimeLimitError:
         raise ValueError("a regular expression that takes more than a second to be read; make it simpler") from None
 

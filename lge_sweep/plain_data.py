@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from lge_sweep.text import shorten, told, visible
+from lge_sweep.text import error_text, shorten, visible
 
 MOST_BYTES = 256 * 1024
 TOO_LARGE = f"it is larger than {MOST_BYTES // 1024} KiB, which settings are not"
@@ -62,7 +62,7 @@ def parse_yaml(text: str) -> Any:
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise ValueError(f"{where}{shorten(error.problem or error.context or 'not YAML')}") from error
     except yaml.YAMLError as error:
-        raise ValueError(told(error)) from error
+        raise ValueError(error_text(error)) from error
 
 
 class _Loader(yaml.SafeLoader):

@@ -54,7 +54,7 @@ def say(*texts: str) -> None:
     Terminal().lines(texts)
 
 
-def complain(message: str, colour: str = "red") -> None:
+def print_error(message: str, colour: str = "red") -> None:
     """Print the lines of a message to stderr, in colour where that is a terminal."""
     console = Terminal(stderr=True)
     for line in message.split("\n"):

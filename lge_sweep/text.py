@@ -97,7 +97,7 @@ def noted(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {note: list(of) for note, of in cases.items()}
 
 
-def told(error: BaseException) -> str:
+def error_text(error: BaseException) -> str:
     """Return what a library says of a failure, in one short line."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return shorten(" ".join(said.split()) or type(error).__name__, 2 * LONGEST)
@@ -110,3 +110,15 @@ def in_markdown(text: str) -> str:
     'a\\|b \\`c\\` \\<d>'
     """
     return _MARKDOWN.sub(r"\\\g<0>", visible(text))
+
+
+def format_seconds(seconds: float) -> str:
+    """Write a duration as a person would: `45 s`, `12 min`, `3 h 20 min`.
+
+    >>> format_seconds(44.6), format_seconds(740), format_seconds(12_000)
+    ('45 s', '12 min', '3 h 20 min')
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"

@@ -5,15 +5,16 @@ import io
 import numpy as np
 import torch
 
+from lge_sweep.atomic import write_json
 from lge_sweep.config import Cell
 from lge_sweep.data import load_arrays
+from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.sweep.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
-from lge_sweep.sweep.folder import FILES
-from lge_sweep.sweep.plan import Plan
-from lge_sweep.sweep.records import CellRecord, HardwareFacts, Seconds, TrainingFacts
-from lge_sweep.whole import file_digest, write_json
+from lge_sweep.study.cell_files import FILES
+from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, TrainingFacts
 
 HISTORY_CSV = "step,epoch,train_loss,val_loss,val_dice,seconds\n1,1,0.9,,,0.1\n2,1,0.8,0.7,0.5,0.2\n"
 
@@ -22,7 +23,7 @@ def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
     """Write the folder of a finished cell."""
     inputs, folder, names = plan.inputs_of(cell), plan.cell_folder(cell), class_names(cell.stage)
     folder.mkdir(parents=True, exist_ok=True)
-    rows = list(inputs.rows[inputs.part])
+    rows = list(inputs.rows[inputs.subset])
     truth = stage_target(load_arrays(inputs.arrays).labels[rows], cell.stage)
     wrong = np.random.default_rng(seed).random(truth.shape) < 0.1
     prediction = np.where(wrong, 0, truth).astype(np.uint8)
@@ -38,7 +39,7 @@ def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
         format=2,
         sweep=plan.name,
         cell=cell,
-        part=inputs.part,
+        subset=inputs.subset,
         summary=aggregate(table),
         training=TrainingFacts(steps=2, epochs=1, best_step=2, best_val_loss=0.7),
         class_weights=dict(zip(names, inputs.class_weights, strict=True)),

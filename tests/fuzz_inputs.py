@@ -113,7 +113,7 @@ def special(random: Random, path: Path) -> None:
 
 @cache
 def heart() -> tuple[np.ndarray, np.ndarray]:
-    """Grey levels uint16 and labels uint8 of an exam [S, H, W]."""
+    """Intensities uint16 and labels uint8 of an exam [S, H, W]."""
     y, x = np.mgrid[: SHAPE[1], : SHAPE[2]]
     radius = np.hypot(y - 11.5, x - 9.5)
     labels = np.zeros(SHAPE, dtype=np.uint8)
@@ -179,7 +179,7 @@ def coded(syntax: str, folder: Path) -> bytes:
 
 
 def network(stage: int, output: Any = None, kind: int = TensorProto.FLOAT, inputs: int = 1) -> bytes:
-    """Return a network that labels by grey level; `output` gives its last nodes and the shape it promises instead."""
+    """Return a network that labels by intensity; `output` gives its last nodes and the shape it promises instead."""
     classes = stage + 1
     bounds = [numpy_helper.from_array(np.array([[[[level]]] for level in range(classes)], np.float32).reshape(
         1, classes, 1, 1) * 80, "levels")]  # fmt: skip

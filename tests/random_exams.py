@@ -1,6 +1,6 @@
 """Exams of random geometry whose truth is known, as files: every class's places in mm and volume, by construction.
 
-Grey levels tell the class (1,000 a class, and noise), so that `by_level` is a segmenter without fault.
+Intensities tell the class (1,000 a class, and noise), so that `by_level` is a segmenter without fault.
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Truth:
 
 
 def by_level(pixels: NDArray[np.number]) -> Labels:
-    """Segment by grey level; NaN, padding, is background."""
+    """Segment by intensity; NaN, padding, is background."""
     return np.clip(np.nan_to_num(pixels.astype(float)) // 1000, 0, None).astype(np.uint8)
 
 

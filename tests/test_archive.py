@@ -29,7 +29,7 @@ from lge_sweep.archive.fetch import only_part
 from lge_sweep.cli import app
 from lge_sweep.errors import ArchiveError, ConfigError
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
-from lge_sweep.pipeline import archived
+from lge_sweep.segmenter import archived
 
 STUDY, LGE, CINE, OTHER = "1.2.20240506", "1.2.3.1", "1.2.3.2", "1.2.99"
 SECRET = "kept:to/them?selves"

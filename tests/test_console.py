@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 
-from lge_sweep.console import print_selection
+from lge_sweep.cli.console import print_selection
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.scoring import Result, Selection, select
 from lge_sweep.terminal import Terminal

@@ -60,7 +60,7 @@ def test_percentiles_are_clipped_and_what_lies_between_is_spread() -> None:
     assert levels.dtype == np.uint8
     assert (levels[0, :11] == 0).all()
     assert (levels[0, 90:] == 255).all()
-    assert levels[0, [11, 26, 51, 89]].tolist() == [3, 51, 131, 252]  # 255/80 = 3.1875 a grey level
+    assert levels[0, [11, 26, 51, 89]].tolist() == [3, 51, 131, 252]  # 255/80 = 3.1875 an intensity
 
 
 def test_percentiles_fall_between_grey_levels() -> None:
@@ -263,7 +263,7 @@ def test_max_steps_ends_a_training_early_but_never_late(
 
 
 def test_a_training_part_smaller_than_a_batch_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"training\.batch_size: the training part has 7 slices, fewer than"):
+    with pytest.raises(ConfigError, match=r"training\.batch_size: the training subset has 7 slices, fewer than"):
         make_schedule(7, Training())
 
 
@@ -407,9 +407,9 @@ def test_items_do_not_share_memory_with_the_cached_arrays(folder: Path) -> None:
 
 @pytest.fixture
 def module(folder: Path) -> LgeDataModule:
-    parts = {"train": [0, 2, 3, 5, 7], "val": [6, 1, 4]}
+    subsets = {"train": [0, 2, 3, 5, 7], "val": [6, 1, 4]}
     training = Training(batch_size=2, max_epochs=4, validation_every=3)
-    return LgeDataModule(folder, parts, stage=1, training=training, seed=9)
+    return LgeDataModule(folder, subsets, stage=1, training=training, seed=9)
 
 
 def at_interval(module: LgeDataModule, interval: int) -> Iterator[Batch]:
@@ -450,5 +450,5 @@ def test_validation_is_in_order_whole_and_not_turned(module: LgeDataModule, fold
 
 
 def test_a_training_part_smaller_than_a_batch_is_refused_before_any_training(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="the training part has 2 slices"):
+    with pytest.raises(ConfigError, match="the training subset has 2 slices"):
         LgeDataModule(folder, {"train": [0, 1], "val": [2]}, stage=1, training=Training(), seed=0)

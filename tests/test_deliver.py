@@ -30,9 +30,9 @@ from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, wr
 
 from lge_sweep.config.data import DicomFolders, Phantom
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver, read_delivery
+from lge_sweep.deliver.exam_files import ABOUT
 from lge_sweep.deliver.pictures import bullseye_png
 from lge_sweep.deliver.result import seg_obstacle
-from lge_sweep.deliver.write import ABOUT
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.dicom_header import quiet
@@ -56,7 +56,7 @@ def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def phantom() -> tuple[NDArray[np.uint16], Labels]:
-    """Grey levels and classes of an exam with scar, from the apex up; the lowest slice was not segmented."""
+    """Intensities and classes of an exam with scar, from the apex up; the lowest slice was not segmented."""
     settings = Phantom(kind="phantom", cases=1, slices=6, size=96, pixel_mm=MM[0], scar_free=0, seed=3)
     (volume,) = simulate(settings)
     labels = volume.labels[::-1].copy()
@@ -444,7 +444,7 @@ def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
         deliver(exam, classes(), tmp_path / "out", ["csv", "seg"], MODEL)
     assert list((tmp_path / "out").iterdir()) == []
     (unplaced,), _ = read_exams(series(tmp_path / "a", PixelSpacing=None)[0].parent)
-    assert "needs position, orientation, PixelSpacing and slice distance" in str(seg_obstacle(unplaced))
+    assert "needs position, orientation, PixelSpacing and slice spacing" in str(seg_obstacle(unplaced))
     for k in range(2):
         write(enhanced(grey(2), [2 * k, 2 * k + 1]), tmp_path / "b" / f"{k}")
     (several,), _ = read_exams(tmp_path / "b")
@@ -591,7 +591,7 @@ def test_the_page_tells_the_exam_and_shows_the_heart_where_it_is(tmp_path: Path)
         ("source", "DICOM"),
         ("slices", "3 of 60 x 90 pixels"),
         ("pixel (row x column)", "1.5 x 1 mm"),
-        ("distance of slices", "8 mm"),
+        ("slice spacing", "8 mm"),
         ("thickness of a slice", "6.4 mm"),
         ("position in the patient", "known"),
     } <= set(cells)

@@ -1,4 +1,4 @@
-"""DICOM studies become volumes: order, grey levels, spacing, masks; nothing tells who the patient is."""
+"""DICOM studies become volumes: order, intensities, spacing, masks; nothing tells who the patient is."""
 
 import io
 import shutil
@@ -355,7 +355,7 @@ def _inside(path: Path, folder: str) -> Path:
     return path.parent / folder / f"{path.stem}.png"
 
 
-# --------------------------------------------------------------------------------------------------------- grey levels
+# --------------------------------------------------------------------------------------------------------- intensities
 
 
 @pytest.mark.parametrize(
@@ -763,7 +763,7 @@ def test_a_slice_that_shows_nothing(tmp_path: Path) -> None:
     pixels = grey()
     pixels[1] = 7
     case(tmp_path, pixels=pixels)
-    assert "exam: slice 1: every pixel has the same grey level, 7" in the_finding(tmp_path)
+    assert "exam: slice 1: every pixel has the same intensity, 7" in the_finding(tmp_path)
 
 
 def test_image_masks_that_do_not_fit(tmp_path: Path) -> None:

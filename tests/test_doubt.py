@@ -17,7 +17,6 @@ from lge_sweep.labels import METRICS
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.scoring import RULES, global_metrics, score
 from lge_sweep.scoring.bootstrap import case_sums, coverage
-from lge_sweep.scoring.doubt import Candidate, Doubt, doubt, score_difference
 from lge_sweep.scoring.paired import (
     compare_tables,
     compare_with_others,
@@ -28,6 +27,7 @@ from lge_sweep.scoring.paired import (
     wide,
     wilcoxon,
 )
+from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty, score_difference
 
 CLASSES = ("background", "myocardium", "scar")
 
@@ -72,7 +72,7 @@ def repeated(found: pd.DataFrame, draw: Sequence[str]) -> pd.DataFrame:
     return pd.concat([found[found["case"] == case] for case in draw])
 
 
-def standing(result: Doubt, name: str) -> Any:
+def standing(result: Uncertainty, name: str) -> Any:
     return next(entry for entry in result.standings if entry.name == name)
 
 
@@ -80,7 +80,7 @@ def standing(result: Doubt, name: str) -> Any:
 @pytest.mark.parametrize("emphasis", [None, {"background": 0.0, "scar": 2.0}])
 def test_the_score_of_all_cases_is_that_of_selection(rule: str, emphasis: dict[str, float] | None) -> None:
     found = noisy(1).sample(frac=1, random_state=0)
-    result = doubt([Candidate("a", [found])], "a", rule, emphasis, resamples=2)
+    result = assess_uncertainty([Candidate("a", [found])], "a", rule, emphasis, resamples=2)
     assert result.standings[0].score == pytest.approx(direct(found, rule, emphasis), abs=1e-12)
 
 
@@ -90,7 +90,7 @@ def test_the_score_agrees_with_evaluate_and_aggregate() -> None:
     truth[4:] = 0
     measured = evaluate(prediction, truth, CLASSES, cases=[1, 1, 1, 2, 2, 3])
     expected = score(global_metrics(_without_global(measured)), "weighted").value
-    result = doubt([Candidate("a", [measured])], "a", "weighted", resamples=5)
+    result = assess_uncertainty([Candidate("a", [measured])], "a", "weighted", resamples=5)
     assert result.standings[0].score == pytest.approx(expected, abs=1e-12)
     assert (result.cases, result.images) == (3, 6)
     spread = over_classes(wide(measured)).std(ddof=1)
@@ -124,7 +124,9 @@ def test_intervals_and_chances_are_those_of_the_enumerated_distribution() -> Non
     a, b = [0.1, 0.5, 0.9], [0.4, 0.5, 0.5]
     draws = np.array(list(itertools.product(range(3), repeat=3)))
     means = np.stack([np.array(a)[draws].mean(1), np.array(b)[draws].mean(1)]).round(12)
-    result = doubt([Candidate("a", [simple(*a)]), Candidate("b", [simple(*b)])], "a", "mean", resamples=20000)
+    result = assess_uncertainty(
+        [Candidate("a", [simple(*a)]), Candidate("b", [simple(*b)])], "a", "mean", resamples=20000
+    )
     assert standing(result, "a").best == pytest.approx((means[0] >= means[1]).mean(), abs=0.015)
     assert standing(result, "b").best == pytest.approx((means[0] < means[1]).mean(), abs=0.015)
     low, high = np.quantile(means[0], [0.025, 0.975], method="inverted_cdf")
@@ -150,7 +152,7 @@ def test_the_intervals_agree_with_scipys_bootstrap_over_cases() -> None:
 
         return of
 
-    result = doubt([Candidate("a", [a]), Candidate("b", [b])], "a", "weighted", resamples=4000)
+    result = assess_uncertainty([Candidate("a", [a]), Candidate("b", [b])], "a", "weighted", resamples=4000)
     b_standing = standing(result, "b")
     expected = {
         (standing(result, "a").low, standing(result, "a").high): lambda scores: scores[0],
@@ -169,7 +171,9 @@ def test_the_intervals_agree_with_scipys_bootstrap_over_cases() -> None:
 def test_cases_are_drawn_whole() -> None:
     one_each = table({f"c{case:02}": [[0.01 * case]] for case in range(12)}, ("background",))
     ten_each = table({f"c{case:02}": [[0.01 * case]] * 10 for case in range(12)}, ("background",))
-    first, second = (doubt([Candidate("a", [found])], "a", "mean").standings[0] for found in (one_each, ten_each))
+    first, second = (
+        assess_uncertainty([Candidate("a", [found])], "a", "mean").standings[0] for found in (one_each, ten_each)
+    )
     assert (first.low, first.high) == pytest.approx((second.low, second.high))
 
 
@@ -177,7 +181,7 @@ def test_cases_are_drawn_whole() -> None:
 def test_rank_chances_sum_to_one_over_ranks_and_over_candidates(collapsed: tuple[str, ...]) -> None:
     candidates = [Candidate(f"m{seed}", [noisy(seed)]) for seed in range(5)]
     candidates.append(Candidate("last", [noisy(9, shift=0.2)], collapsed))
-    result = doubt(candidates, "m0", "mean", resamples=500)
+    result = assess_uncertainty(candidates, "m0", "mean", resamples=500)
     ranks = np.array([entry.ranks for entry in result.standings if entry.ranks])
     assert ranks.shape == ((5, 5) if collapsed else (6, 6))
     assert ranks.sum(axis=0) == pytest.approx(np.ones(len(ranks)))
@@ -193,7 +197,7 @@ def test_rank_chances_sum_to_one_over_ranks_and_over_candidates(collapsed: tuple
 def test_a_collapsed_candidate_has_no_chance_and_no_rank() -> None:
     values = [0.5, 0.6, 0.4, 0.7]
     better = simple(*(value + 0.2 for value in values))
-    result = doubt([Candidate("a", [simple(*values)]), Candidate("b", [better], ("cavity",))], "a", "mean")
+    result = assess_uncertainty([Candidate("a", [simple(*values)]), Candidate("b", [better], ("cavity",))], "a", "mean")
     assert (standing(result, "b").best, standing(result, "b").expected_rank, standing(result, "b").ranks) == (
         0.0, None, (),
     )  # fmt: skip
@@ -201,19 +205,19 @@ def test_a_collapsed_candidate_has_no_chance_and_no_rank() -> None:
     assert standing(result, "b").difference == pytest.approx(0.2)
     assert result.sentence == "a is the only one of 2 configurations that did not collapse"
     with pytest.raises(ConfigError, match="must not have collapsed while another configuration stands, got b"):
-        doubt([Candidate("a", [simple(*values)]), Candidate("b", [better], ("cavity",))], "b", "mean")
+        assess_uncertainty([Candidate("a", [simple(*values)]), Candidate("b", [better], ("cavity",))], "b", "mean")
 
 
 def test_when_all_collapsed_all_are_ranked_and_it_is_said() -> None:
     tables = [simple(0.5, 0.6, 0.7), simple(0.1, 0.2, 0.3)]
-    result = doubt([Candidate(n, [t], ("scar",)) for n, t in zip("ab", tables, strict=True)], "a", "mean")
+    result = assess_uncertainty([Candidate(n, [t], ("scar",)) for n, t in zip("ab", tables, strict=True)], "a", "mean")
     assert [entry.best for entry in result.standings] == [1.0, 0.0]
     assert result.sentence.startswith("Every configuration collapsed, so the choice is moot; a is best with")
 
 
 def test_identical_candidates_are_ranked_in_the_order_given() -> None:
     found = noisy(4)
-    result = doubt([Candidate(name, [found.copy()]) for name in "bca"], "b", "weighted", resamples=300)
+    result = assess_uncertainty([Candidate(name, [found.copy()]) for name in "bca"], "b", "weighted", resamples=300)
     assert [entry.name for entry in result.standings] == ["b", "c", "a"]
     assert [entry.ranks for entry in result.standings] == [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
     assert len({entry.score for entry in result.standings}) == 1
@@ -227,7 +231,7 @@ def test_identical_candidates_are_ranked_in_the_order_given() -> None:
 def test_a_clearly_better_candidate_is_certain() -> None:
     values = np.linspace(0.2, 0.6, 12)
     wiggle = 0.01 * np.cos(np.arange(12))
-    result = doubt(
+    result = assess_uncertainty(
         [Candidate("bad", [simple(*values)]), Candidate("good", [simple(*(values + 0.1 + wiggle))])], "good", "mean"
     )
     assert [(entry.name, entry.best) for entry in result.standings] == [("good", 1.0), ("bad", 0.0)]
@@ -243,18 +247,18 @@ def test_a_clearly_better_candidate_is_certain() -> None:
 def test_seeds_enter_the_score_and_widen_the_interval() -> None:
     values = np.linspace(0.4, 0.6, 12)
     seeds = [simple(*(values + shift)) for shift in (-0.2, 0.0, 0.2)]
-    one = doubt([Candidate("a", [simple(*values)])], "a", "mean").standings[0]
-    three = doubt([Candidate("a", seeds)], "a", "mean").standings[0]
+    one = assess_uncertainty([Candidate("a", [simple(*values)])], "a", "mean").standings[0]
+    three = assess_uncertainty([Candidate("a", seeds)], "a", "mean").standings[0]
     assert three.score == pytest.approx(one.score)
     assert three.high - three.low > 3 * (one.high - one.low)
-    same = doubt([Candidate("a", [simple(*values)] * 3)], "a", "mean").standings[0]
+    same = assess_uncertainty([Candidate("a", [simple(*values)] * 3)], "a", "mean").standings[0]
     assert (same.low, same.high) == pytest.approx((one.low, one.high))
 
 
 def test_two_seeds_of_constant_cases_give_the_binomial() -> None:
     seeds = [simple(0.4, 0.4, 0.4), simple(0.6, 0.6, 0.6)]
     fixed = Candidate("b", [simple(0.5001, 0.5001, 0.5001)])
-    result = doubt([Candidate("a", seeds), fixed], "b", "mean", resamples=8000)
+    result = assess_uncertainty([Candidate("a", seeds), fixed], "b", "mean", resamples=8000)
     assert standing(result, "a").best == pytest.approx(0.25, abs=0.02)
     assert standing(result, "b").best == pytest.approx(0.75, abs=0.02)
     assert any(note.startswith("some configurations were trained once") for note in result.notes)
@@ -263,8 +267,10 @@ def test_two_seeds_of_constant_cases_give_the_binomial() -> None:
 def test_tests_on_seeds_use_their_mean_per_case() -> None:
     a, low, high = [0.5, 0.6, 0.7, 0.55], [0.1, 0.2, 0.5, 0.3], [0.3, 0.6, 0.7, 0.5]
     middle = [(x + y) / 2 for x, y in zip(low, high, strict=True)]
-    seeds = doubt([Candidate("a", [simple(*a)]), Candidate("b", [simple(*low), simple(*high)])], "a", "mean", None, 2)
-    mean = doubt([Candidate("a", [simple(*a)]), Candidate("b", [simple(*middle)])], "a", "mean", None, 2)
+    seeds = assess_uncertainty(
+        [Candidate("a", [simple(*a)]), Candidate("b", [simple(*low), simple(*high)])], "a", "mean", None, 2
+    )
+    mean = assess_uncertainty([Candidate("a", [simple(*a)]), Candidate("b", [simple(*middle)])], "a", "mean", None, 2)
     assert seeds.comparisons == mean.comparisons
     assert seeds.comparisons[0].median_difference == pytest.approx(0.175)  # of .3, .2, .1 and .15
 
@@ -273,7 +279,9 @@ def test_resamples_without_a_class_are_left_out_for_all_and_counted() -> None:
     nan = np.nan
     with_scar = {"c1": [[0.9, 0.5, 0.1]], "c2": [[0.8, 0.4, nan]], "c3": [[0.7, 0.6, nan]]}
     full = {"c1": [[0.9, 0.5, 0.1]], "c2": [[0.8, 0.4, 0.0]], "c3": [[0.7, 0.6, 0.0]]}
-    result = doubt([Candidate("a", [table(with_scar)]), Candidate("b", [table(full)])], "a", "mean", resamples=9000)
+    result = assess_uncertainty(
+        [Candidate("a", [table(with_scar)]), Candidate("b", [table(full)])], "a", "mean", resamples=9000
+    )
     assert result.left_out + result.resamples == 9000
     assert result.left_out / 9000 == pytest.approx((2 / 3) ** 3, abs=0.02)
     assert f"{result.left_out} of 9000 resamples left some class without a value and were not used" in result.notes
@@ -281,7 +289,7 @@ def test_resamples_without_a_class_are_left_out_for_all_and_counted() -> None:
 
 def test_a_class_that_does_not_count_costs_no_resample() -> None:
     found = noisy(6, cases=5)
-    result = doubt([Candidate("a", [found])], "a", "weighted", {"scar": 0.0}, resamples=200)
+    result = assess_uncertainty([Candidate("a", [found])], "a", "weighted", {"scar": 0.0}, resamples=200)
     assert (result.left_out, result.resamples) == (0, 200)
     assert result.standings[0].score == pytest.approx(direct(found, "weighted", {"scar": 0.0}), abs=1e-12)
 
@@ -289,14 +297,14 @@ def test_a_class_that_does_not_count_costs_no_resample() -> None:
 def test_a_metric_missing_on_the_whole_table_gives_its_weight_away_and_costs_no_resample() -> None:
     found = noisy(5, scarless=0)
     found.loc[found["class"] == "scar", "bf"] = np.nan
-    result = doubt([Candidate("a", [found])], "a", "weighted", resamples=50)
+    result = assess_uncertainty([Candidate("a", [found])], "a", "weighted", resamples=50)
     assert result.left_out == 0
     assert result.standings[0].score == pytest.approx(direct(found, "weighted"), abs=1e-12)
 
 
 def test_one_case_gives_scores_but_no_intervals() -> None:
     found = [table({"c1": [[0.9, 0.5, 0.1], [0.8, 0.4, 0.2]]}), table({"c1": [[0.9, 0.4, 0.1], [0.8, 0.4, 0.1]]})]
-    result = doubt([Candidate(n, [t]) for n, t in zip("ab", found, strict=True)], "a", "mean")
+    result = assess_uncertainty([Candidate(n, [t]) for n, t in zip("ab", found, strict=True)], "a", "mean")
     first, second = result.standings
     assert first.score > second.score
     assert (second.low, second.high, second.best, second.expected_rank, second.ranks) == (None, None, None, None, ())
@@ -308,17 +316,19 @@ def test_one_case_gives_scores_but_no_intervals() -> None:
 
 def test_images_without_a_case_are_one_case() -> None:
     found = table({"x": [[0.9, 0.5, 0.1], [0.8, 0.4, 0.2]]}).assign(case=None)
-    assert doubt([Candidate("a", [found])], "a", "mean").cases == 1
+    assert assess_uncertainty([Candidate("a", [found])], "a", "mean").cases == 1
 
 
 @pytest.mark.parametrize(("names", "times"), [("a", 0), ("ab", 1), ("abc", 1)])
 def test_the_winners_score_is_called_optimistic_once_where_there_was_a_choice(names: str, times: int) -> None:
-    result = doubt([Candidate(name, [noisy(seed)]) for seed, name in enumerate(names)], "a", "mean", resamples=20)
+    result = assess_uncertainty(
+        [Candidate(name, [noisy(seed)]) for seed, name in enumerate(names)], "a", "mean", resamples=20
+    )
     assert sum("optimistic" in note for note in result.notes) == times
 
 
 def test_one_candidate_has_an_interval_and_nothing_to_compare() -> None:
-    result = doubt([Candidate("a", [noisy(1)])], "a", "mean")
+    result = assess_uncertainty([Candidate("a", [noisy(1)])], "a", "mean")
     assert result.standings[0].low < result.standings[0].score < result.standings[0].high
     assert (result.standings[0].best, result.comparisons, result.friedman) == (1.0, (), ())
     assert result.sentence == "a is the only configuration: there is nothing to compare it with"
@@ -346,7 +356,9 @@ def test_the_sentence_counts_those_that_cannot_be_told_apart(others: list[str], 
         "far": base - 0.2,
         "farther": base - 0.3,
     }
-    result = doubt([Candidate(name, [simple(*tables[name])]) for name in ("a", *others)], "a", "mean", names={"a": "A"})
+    result = assess_uncertainty(
+        [Candidate(name, [simple(*tables[name])]) for name in ("a", *others)], "a", "mean", names={"a": "A"}
+    )
     chance = standing(result, "a").best
     assert chance == max(entry.best for entry in result.standings)
     shown = f"{chance:.2f}"[1:] if chance < 0.99 else "above .99"
@@ -356,7 +368,7 @@ def test_the_sentence_counts_those_that_cannot_be_told_apart(others: list[str], 
 def test_the_sentence_says_when_another_is_more_often_best() -> None:
     base = level_case(12)
     better = Candidate("b", [simple(*(value + 0.1 for value in base))])
-    result = doubt([Candidate("a", [simple(*base)]), better], "a", "mean", names={"b": "B"})
+    result = assess_uncertainty([Candidate("a", [simple(*base)]), better], "a", "mean", names={"b": "B"})
     assert result.sentence == (
         "a is best with probability below .01 only, B with above .99; "
         "the other configuration can be told apart from a (1 clearly scores higher)"
@@ -369,7 +381,7 @@ def test_the_sentence_says_when_another_is_more_often_best() -> None:
 def test_it_is_said_when_no_wilcoxon_test_can_be_significant(cases: int, others: int, warned: bool) -> None:
     base = np.linspace(0.3, 0.5, cases)
     worse = [Candidate(f"w{i}", [simple(*(base - 0.1 - 0.01 * base))]) for i in range(others)]
-    result = doubt([Candidate("a", [simple(*base)]), *worse], "a", "mean", resamples=2)
+    result = assess_uncertainty([Candidate("a", [simple(*base)]), *worse], "a", "mean", resamples=2)
     assert any("no Wilcoxon test can reach .05" in note for note in result.notes) is warned
     assert (min(comparison.p_holm for comparison in result.comparisons) >= 0.05) is warned
     limit, student = 1.959964 * (1 - 1 / cases) ** 0.5, stats.t(cases - 1)
@@ -509,7 +521,7 @@ def test_other_images_or_classes_are_refused_by_name() -> None:
     with pytest.raises(ConfigError, match=r"x and y were not .*: y lacks 1 image \(c02/c02-0\)\. Compare"):
         compare_tables(a, b, names=("x", "y"))
     with pytest.raises(ConfigError, match=r"b and a \(table 2\) were not .*: b lacks 1 image"):
-        doubt([Candidate("b", [b]), Candidate("a", [b, a])], "a", "mean")
+        assess_uncertainty([Candidate("b", [b]), Candidate("a", [b, a])], "a", "mean")
     with pytest.raises(ConfigError, match="b lacks class scar"):
         compare_tables(table({"c": [[0.1, 0.2, 0.3]]}), table({"c": [[0.1, 0.2]]}, CLASSES[:2]))
 
@@ -538,17 +550,19 @@ def test_a_table_that_is_not_one_of_evaluate_is_refused() -> None:
 )
 def test_bad_arguments(arguments: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
-        doubt(**{"candidates": [Candidate("a", [simple(1, 0)])], "winner": "a", "rule": "mean", **arguments})
+        assess_uncertainty(
+            **{"candidates": [Candidate("a", [simple(1, 0)])], "winner": "a", "rule": "mean", **arguments}
+        )
 
 
 def test_the_same_seed_gives_the_same_doubt_whatever_the_order_of_rows() -> None:
     tables = [noisy(1), noisy(2), noisy(3)]
     seeds = Candidate("b", tables[1:])
-    first = doubt([Candidate("a", tables[:1]), seeds], "a", "mean", resamples=200)
+    first = assess_uncertainty([Candidate("a", tables[:1]), seeds], "a", "mean", resamples=200)
     shuffled = tables[0].sample(frac=1, random_state=3)
-    assert doubt([Candidate("a", tables[:1]), seeds], "a", "mean", resamples=200) == first
-    assert doubt([Candidate("a", tables[:1]), seeds], "a", "mean", resamples=200, seed=1) != first
-    again = doubt([Candidate("a", [shuffled]), seeds], "a", "mean", resamples=200)
+    assert assess_uncertainty([Candidate("a", tables[:1]), seeds], "a", "mean", resamples=200) == first
+    assert assess_uncertainty([Candidate("a", tables[:1]), seeds], "a", "mean", resamples=200, seed=1) != first
+    again = assess_uncertainty([Candidate("a", [shuffled]), seeds], "a", "mean", resamples=200)
     assert again.standings[0].low == pytest.approx(first.standings[0].low, abs=1e-12)
     assert json.loads(json.dumps(first.to_dict(), allow_nan=False))["standings"][0]["name"] in "ab"
 
@@ -556,7 +570,7 @@ def test_the_same_seed_gives_the_same_doubt_whatever_the_order_of_rows() -> None
 def test_the_difference_of_two_scores_is_that_of_their_doubt() -> None:
     a, b = Candidate("a", [noisy(1)], ("scar",)), Candidate("b", [noisy(2)])
     pair = score_difference(a, b, "mean", resamples=300)
-    whole = standing(doubt([Candidate("a", a.tables), b], "b", "mean", resamples=300), "a")
+    whole = standing(assess_uncertainty([Candidate("a", a.tables), b], "b", "mean", resamples=300), "a")
     assert pair == whole
     assert pair.difference == pytest.approx(direct(a.tables[0], "mean") - direct(b.tables[0], "mean"), abs=1e-11)
     assert pair.difference_low < pair.difference < pair.difference_high

@@ -17,13 +17,13 @@ from rich.console import Console
 from test_nothing_lost import SETTINGS_OF_GRID, moved
 
 from lge_sweep.config import load_sweep
+from lge_sweep.engine import loop as sweep_round
+from lge_sweep.engine.driver import Driver
+from lge_sweep.engine.ledger import read_ledger
+from lge_sweep.engine.publish import open_sweep
+from lge_sweep.engine.task import CellTask, Done
 from lge_sweep.scoring import Result
-from lge_sweep.sweep import round as sweep_round
-from lge_sweep.sweep.driver import Driver
-from lge_sweep.sweep.ledger import read_ledger
-from lge_sweep.sweep.plan import Plan, make_plans
-from lge_sweep.sweep.publish import open_sweep
-from lge_sweep.sweep.task import CellTask, Done
+from lge_sweep.study.plan import Plan, make_plans
 from lge_sweep.tracking import Tracker, database, mlflow
 
 Run = Callable[..., dict[str, str]]
@@ -37,14 +37,14 @@ class StubWorker:
     number: int
     plan: Plan
     deed: Deed
-    alive: bool = True
+    heartbeat: bool = True
     connection: Connection = field(init=False)
     remote: Connection = field(init=False)
 
     def __post_init__(self) -> None:
         self.connection, self.remote = Pipe()
         self.process = SimpleNamespace(
-            is_alive=lambda: self.alive, join=lambda timeout=None: None, exitcode=-9, kill=lambda: None
+            is_alive=lambda: self.heartbeat, join=lambda timeout=None: None, exitcode=-9, kill=lambda: None
         )
 
     def send(self, task: CellTask) -> None:
@@ -135,7 +135,7 @@ def test_a_worker_that_dies_takes_no_cell_with_it(plan: Plan, run: Run, places: 
 def test_a_worker_found_dead_is_replaced_before_it_is_given_anything(plan: Plan, run: Run) -> None:
     def die_after(worker: StubWorker, task: CellTask) -> None:
         work(worker, task)
-        worker.alive = False
+        worker.heartbeat = False
 
     assert run(die_after, work) == {}
     assert states(plan) == ["complete", "complete"]
@@ -260,7 +260,7 @@ def test_each_result_is_shown_once(plan: Plan, run: Run) -> None:
 def test_what_mlflow_has_missed_is_completed_by_the_same_command(
     plan: Plan, run: Run, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lge_sweep.sweep.driver.CATCH_UP", 0.0)
+    monkeypatch.setattr("lge_sweep.engine.driver.CATCH_UP", 0.0)
     runs = plan.folder.parent
     with closing(lock(runs)):
         assert run(work) == {}  # from the first moment on

@@ -208,7 +208,7 @@ def test_one_bad_nifti_does_not_keep_the_others_from_being_read(tmp_path: Path) 
     assert "holds 4-D data [5, 4, 3, 20]; expected one volume" in by_file["cine.nii"]
     assert "expected one number a voxel" in by_file["colour.nii"]
     assert "broken NIfTI file" in by_file["cut.nii"]
-    assert "every pixel has the same grey level" in by_file["dark.nii"]
+    assert "every pixel has the same intensity" in by_file["dark.nii"]
 
 
 def test_two_nifti_files_of_one_name(tmp_path: Path) -> None:

@@ -128,7 +128,7 @@ def test_what_is_converted_reads_back_with_the_same_digest_and_split(tmp_path: P
     first, second = (curate(v, settings.curate).manifest for v in (volumes, back))
     assert content_digest(first) == content_digest(second)
     again = settings_of(output / f"{output.name}.yaml")
-    assert split_cases(first, settings.split).parts == split_cases(second, again.split).parts
+    assert split_cases(first, settings.split).subsets == split_cases(second, again.split).subsets
 
 
 def with_mvo() -> list[Volume]:
@@ -192,9 +192,9 @@ def test_the_split_file_is_our_split(tmp_path: Path) -> None:
     assert call(output, "--format", "nnunet", "--data", data).exit_code == 0
     settings = settings_of(data)
     manifest = curate(read(settings.source), settings.curate).manifest
-    parts = split_cases(manifest, settings.split).parts
+    subsets = split_cases(manifest, settings.split).subsets
     expected = {
-        name: sorted({row.case for row in manifest.itertuples() if parts[row.slice] == name})
+        name: sorted({row.case for row in manifest.itertuples() if subsets[row.slice] == name})
         for name in ("train", "val", "test")
     }
     assert all(expected.values())
@@ -218,7 +218,7 @@ def test_the_folds_of_a_split_file_can_be_pasted_into_a_data_file(tmp_path: Path
     text = f"source: {{kind: nnunet, case_ids: keep}}\nsplit: {{cases: {json.dumps({**fold, 'test': tests})}}}\n"
     manifest = curate(read_back(output), own.curate).manifest
     pasted = settings_of(data_file(tmp_path, text)).split
-    assert split_cases(manifest, pasted).parts == split_cases(manifest, own.split).parts
+    assert split_cases(manifest, pasted).subsets == split_cases(manifest, own.split).subsets
 
 
 def test_monai_reads_what_is_written_for_the_decathlon(tmp_path: Path) -> None:
@@ -241,10 +241,10 @@ def test_monai_reads_what_is_written_for_the_decathlon(tmp_path: Path) -> None:
     train, val = datafold_read(str(output / "dataset.json"), str(output), fold=0)
     settings = DataFile.model_validate({"source": {"kind": "phantom"}, "split": {"fractions": [0.4, 0.3, 0.3]}})
     manifest = curate(volumes, settings.curate).manifest
-    parts = split_cases(manifest, settings.split).parts
-    for part, items in (("train", train), ("val", val)):
+    subsets = split_cases(manifest, settings.split).subsets
+    for subset, items in (("train", train), ("val", val)):
         assert {f"{Path(item['label']).name.removesuffix('.nii.gz')}_slice000" for item in items} == {
-            name for name, of in parts.items() if of == part and name.endswith("000")
+            name for name, of in subsets.items() if of == subset and name.endswith("000")
         }
 
 
@@ -401,16 +401,16 @@ def test_whole_exams_are_written_where_curate_would_use_fewer(tmp_path: Path) ->
 
 
 def test_cases_that_counts_leave_out_stay_in_the_draw(tmp_path: Path) -> None:
-    counts = {part: {"normal": 0, "scar": 1} for part in ("train", "val", "test")}
+    counts = {subset: {"normal": 0, "scar": 1} for subset in ("train", "val", "test")}
     output = tmp_path / KINDS["nnunet"]
     volumes = exams()
     said = written(output, volumes, split={"counts": counts})
     assert any("in no subset (split.counts, split.cases)" in line for line in said)
     again = settings_of(output / f"{output.name}.yaml")
     first, second = (curate(v, again.curate).manifest for v in (volumes, read_back(output)))
-    parts = split_cases(first, again.split).parts
-    assert parts == split_cases(second, again.split).parts
-    assert len(parts) == 3 * 4
+    subsets = split_cases(first, again.split).subsets
+    assert subsets == split_cases(second, again.split).subsets
+    assert len(subsets) == 3 * 4
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -63,7 +63,7 @@ def labels(values: tuple[int, ...] = (1, 2), kind: Any = np.uint8) -> Array:
     return array
 
 
-def look(root: Path, **options: Any) -> tuple[list[Exam], list[str], list[str]]:
+def access(root: Path, **options: Any) -> tuple[list[Exam], list[str], list[str]]:
     notes: list[str] = []
     exams, findings = read_exams(root, "keep", notes=notes, **options)
     return exams, findings, notes
@@ -98,7 +98,7 @@ def test_an_exam_behind_a_link_is_read(tmp_path: Path) -> None:
     series(tmp_path / "elsewhere")
     series(tmp_path / "exams" / "A", StudyInstanceUID="1.1", PatientID="A")
     (tmp_path / "exams" / "B").symlink_to(tmp_path / "elsewhere")
-    exams, findings, _ = look(tmp_path / "exams")
+    exams, findings, _ = access(tmp_path / "exams")
     assert ([exam.case for exam in exams], findings) == (["A", "B"], [])
 
 
@@ -135,7 +135,7 @@ def test_kinds_beside_nifti_exams_are_a_finding_where_they_could_be_exams_else_a
     nifti(tmp_path / "P1.nii.gz")
     for name in ("P2.mha", "P3.nii.bz2", "P4.nii.gz.part", "P5.zip", "shot.png", "notes.txt", "desktop.ini"):
         (tmp_path / name).touch()
-    exams, (finding,), notes = look(tmp_path)
+    exams, (finding,), notes = access(tmp_path)
     assert [exam.case for exam in exams] == ["P1"]
     for name in ("P2.mha", "P3.nii.bz2", "P4.nii.gz.part", "P5.zip"):
         assert name in finding
@@ -151,7 +151,7 @@ def test_what_lies_beside_dicom_files_is_noted_without_names(tmp_path: Path) -> 
     (tmp_path / "D").mkdir()
     (tmp_path / "D" / "IM0.dcm.gz").touch()
     (tmp_path / "shot.jpg").touch()
-    exams, findings, notes = look(tmp_path)
+    exams, findings, notes = access(tmp_path)
     assert [exam.case for exam in exams] == ["A", "B"]
     assert notes == ["files of kinds that are not read: 1 .jpg (shot.jpg)"]
     assert exams[0].notes == ("files in its folder were not read: 1 .zip, 1 .jpg",)
@@ -165,7 +165,7 @@ def test_what_was_written_beside_an_exam_is_not_noted(tmp_path: Path) -> None:
     series(tmp_path / "A")
     nifti(tmp_path / "A" / "out" / "labels.nii.gz")
     (tmp_path / "A" / "out" / "x.zip").touch()
-    (exam,), findings, notes = look(tmp_path / "A", skip={(tmp_path / "A" / "out").resolve()})
+    (exam,), findings, notes = access(tmp_path / "A", skip={(tmp_path / "A" / "out").resolve()})
     assert (exam.notes, findings, notes) == ((), [], [])
 
 
@@ -175,19 +175,19 @@ def test_nifti_files_beside_dicom_files_are_named_and_images_among_them_are_a_fi
     series(tmp_path / "B", StudyInstanceUID="1.2", PatientID="B")
     for name in ("A", "B"):
         nifti(tmp_path / name / "masks" / "m.nii.gz", labels())
-    exams, findings, notes = look(tmp_path)
+    exams, findings, notes = access(tmp_path)
     assert ([exam.case for exam in exams], [exam.notes for exam in exams], findings) == (["A", "B"], [(), ()], [])
     assert notes == [
         "2 files left out as label maps, such as A/masks/m.nii.gz (3 different whole numbers, 99% of it 0, beside "
         "DICOM files); if it is an image, give the file itself"
     ]
     other = nifti(tmp_path / "A" / "other.nii.gz")
-    exams, (finding,), _ = look(tmp_path)
+    exams, (finding,), _ = access(tmp_path)
     assert len(exams) == 2
     assert finding.startswith("A/other.nii.gz: looks like an image, and was not read")
     (tmp_path / "C").mkdir()
     other.rename(tmp_path / "C" / "other.nii.gz")
-    exams, findings, _ = look(tmp_path)
+    exams, findings, _ = access(tmp_path)
     assert ([exam.case for exam in exams], findings) == (["A", "B", "C"], [])
 
 
@@ -216,12 +216,12 @@ def test_nifti_files_beside_dicom_files_are_named_and_images_among_them_are_a_fi
 )
 def test_a_file_of_another_kind_that_is_given_is_told_what_to_give(tmp_path: Path, name: str, told: str) -> None:
     (tmp_path / name).write_bytes(b"PK" * 200)
-    assert look(tmp_path / name)[1] == [f"{name}: {told}"]
+    assert access(tmp_path / name)[1] == [f"{name}: {told}"]
 
 
 def test_a_dicom_file_of_another_ending_is_read(tmp_path: Path) -> None:
     write(classic(grey()[0]), tmp_path / "P1.jpg")
-    assert len(look(tmp_path / "P1.jpg")[0]) == 1
+    assert len(access(tmp_path / "P1.jpg")[0]) == 1
 
 
 def test_hidden_exams_are_named_and_what_systems_hide_is_not(tmp_path: Path) -> None:
@@ -229,16 +229,16 @@ def test_hidden_exams_are_named_and_what_systems_hide_is_not(tmp_path: Path) -> 
     for name in (".git/x.png", ".ipynb_checkpoints/x.png", ".cache/P1.nii", "._P1.nii.gz", ".DS_Store", ".notes/x.txt"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert look(tmp_path)[1:] == ([], [])
+    assert access(tmp_path)[1:] == ([], [])
     hidden = series(tmp_path / ".P2" / "deep", StudyInstanceUID="1.2")
     for path in hidden:
         path.rename(path.with_suffix(""))
     nifti(tmp_path / ".P3.nii.gz")
-    (finding,) = look(tmp_path)[1]
+    (finding,) = access(tmp_path)[1]
     assert finding.startswith(
         "1 folder and 1 file that could hold exams are passed over, as their names begin with a dot: .P2, .P3.nii.gz; "
     )
-    assert look(tmp_path, skip={(tmp_path / name).resolve() for name in (".P2", ".P3.nii.gz")})[1] == []
+    assert access(tmp_path, skip={(tmp_path / name).resolve() for name in (".P2", ".P3.nii.gz")})[1] == []
     pair(tmp_path / "pairs", "P1_slice0")
     (tmp_path / "pairs" / "images" / ".P2_slice0.png").touch()
     (finding,) = pairs(tmp_path / "pairs")[1]
@@ -254,7 +254,7 @@ def test_a_link_to_itself_is_named(tmp_path: Path) -> None:
     assert finding.startswith("P2_slice0.png: has no mask in labels/")
     series(tmp_path / "A")
     (tmp_path / "A" / "IM9.dcm").symlink_to("IM9.dcm")
-    _, findings, _ = look(tmp_path / "A", skip={tmp_path / "out"})
+    _, findings, _ = access(tmp_path / "A", skip={tmp_path / "out"})
     assert findings[0].startswith("IM9.dcm: cannot be opened")
 
 
@@ -271,7 +271,7 @@ def test_a_folder_that_may_not_be_entered_does_not_keep_others_from_being_read(
         return real(path)
 
     monkeypatch.setattr("os.scandir", scandir)
-    exams, findings, _ = look(tmp_path)
+    exams, findings, _ = access(tmp_path)
     assert [exam.case for exam in exams] == ["A"]
     assert findings == ["B/Images: cannot be looked into (Permission denied); get the right to read it, or remove it"]
 
@@ -280,7 +280,7 @@ def test_an_image_object_without_pixels_is_named(tmp_path: Path) -> None:
     dataset = classic(grey()[0])
     del dataset.PixelData
     write(dataset, tmp_path / "A" / "a.dcm")
-    assert look(tmp_path)[1] == ["A: a.dcm: has no pixel data (cut off?)"]
+    assert access(tmp_path)[1] == ["A: a.dcm: has no pixel data (cut off?)"]
 
 
 # ----------------------------------------------------------------------------------------------------------- label maps
@@ -302,7 +302,7 @@ def test_an_image_object_without_pixels_is_named(tmp_path: Path) -> None:
 def test_a_label_map_beside_its_image_is_left_out_with_a_note(tmp_path: Path, name: str, array: Array) -> None:
     nifti(tmp_path / "P1.nii.gz")
     nifti(tmp_path / f"{name}.nii.gz", array)
-    exams, findings, (note,) = look(tmp_path)
+    exams, findings, (note,) = access(tmp_path)
     assert ([exam.case for exam in exams], findings) == (["P1"], [])
     assert note.startswith(f"{name}.nii.gz: left out as a label map (")
     assert note.endswith(", on the grid of P1.nii.gz); if it is an image, give the file itself")
@@ -313,16 +313,16 @@ def test_what_looks_like_a_label_map_and_is_not_called_one_is_a_finding_unless_i
     array = labels()
     array[0, 2] = (1, 2) * 4  # something in each slice
     odd = nifti(tmp_path / "P2.nii.gz", array, step=9.0)
-    exams, (finding,), notes = look(tmp_path)
+    exams, (finding,), notes = access(tmp_path)
     assert ([exam.case for exam in exams], notes) == (["P1"], [])
     assert finding.startswith("P2.nii.gz: looks like a label map (3 different whole numbers, 94% of it 0), not like an")
-    (exam,), findings, notes = look(odd)
+    (exam,), findings, notes = access(odd)
     assert (findings, notes, exam.notes) == ([], [], (ASKED.format("3 different whole numbers, 94% of it 0"),))
 
 
 def test_label_maps_alone_are_a_finding(tmp_path: Path) -> None:
     nifti(tmp_path / "labelsTr" / "P1.nii.gz", labels())
-    exams, (finding,), _ = look(tmp_path)
+    exams, (finding,), _ = access(tmp_path)
     assert (exams, finding[:50]) == ([], "holds no image: labelsTr/P1.nii.gz: left out as a ")
 
 
@@ -338,13 +338,13 @@ def test_label_maps_alone_are_a_finding(tmp_path: Path) -> None:
 )
 def test_images_are_no_label_maps(tmp_path: Path, array: Array) -> None:
     assert as_label_map(array) is None
-    exams, findings, notes = look(nifti(tmp_path / "P1.nii.gz", array.astype(np.float32)).parent)
+    exams, findings, notes = access(nifti(tmp_path / "P1.nii.gz", array.astype(np.float32)).parent)
     assert (len(exams), findings, notes) == (1, [], [])
 
 
 def test_an_image_that_is_called_a_label_map_is_segmented_with_a_note(tmp_path: Path) -> None:
     nifti(tmp_path / "P1_seg.nii.gz")
-    (exam,), findings, _ = look(tmp_path)
+    (exam,), findings, _ = access(tmp_path)
     assert (exam.notes, findings) == ((NAMED,), [])
 
 
@@ -356,7 +356,7 @@ def test_layouts_of_nnunet_and_acdc(tmp_path: Path) -> None:
         nifti(tmp_path / "acdc" / f"patient{k}" / f"patient{k}_frame01_gt.nii.gz", labels())
         (tmp_path / "acdc" / f"patient{k}" / "Info.cfg").touch()
     for name, cases in (("nnunet", ["P0_0000", "P1_0000"]), ("acdc", ["patient0", "patient1"])):
-        exams, findings, notes = look(tmp_path / name)
+        exams, findings, notes = access(tmp_path / name)
         assert ([exam.case for exam in exams], findings, len(notes)) == (cases, [], 1)
     assert notes[0].startswith(
         "2 files left out as label maps, such as patient0/patient0_frame01_gt.nii.gz (3 different"
@@ -382,7 +382,7 @@ def slices(root: Path, count: int = 4, **more: Any) -> list[Path]:
 @pytest.mark.parametrize("name", ["", "P1"])
 def test_a_series_a_slice_is_one_stack(tmp_path: Path, options: dict[str, Any], name: str) -> None:
     slices(tmp_path / name)
-    (exam,), findings, _ = look(tmp_path, **options)
+    (exam,), findings, _ = access(tmp_path, **options)
     assert findings == []
     assert np.array_equal(exam.pixels, grey(6)[[1, 3, 0, 2]])
     assert exam.notes == (
@@ -393,7 +393,7 @@ def test_a_series_a_slice_is_one_stack(tmp_path: Path, options: dict[str, Any], 
 
 def test_a_segmentation_of_a_joined_stack_lists_its_series(tmp_path: Path) -> None:
     files = slices(tmp_path / "in")
-    (exam,), _, _ = look(tmp_path / "in")
+    (exam,), _, _ = access(tmp_path / "in")
     labels = np.ones(exam.pixels.shape, np.uint8)
     deliver(exam, labels, tmp_path / "out", ["seg"], ModelFacts("m", "1", "0" * 64, "a study"))
     seg = pydicom.dcmread(next((tmp_path / "out").glob("*/labels.dcm")))
@@ -426,7 +426,7 @@ def test_series_that_are_no_stack_name_the_tag_that_clashes(tmp_path: Path, more
         grey(1, shape)[0], index, **({"series": "1.8", "SeriesDescription": "LGE x", "SeriesNumber": 7} | more)
     )
     write(other, tmp_path / "P1" / "x" / "1.dcm")
-    exams, findings, _ = look(tmp_path)
+    exams, findings, _ = access(tmp_path)
     assert exams == []
     assert len(findings) == 1
     assert findings[0].startswith("P1: 5 series look like LGE: 'LGE SA 0' (1 image, S0/1.dcm), ")
@@ -439,23 +439,23 @@ def test_spacing_and_orientation_that_differ_in_the_last_digits_are_the_same(tmp
         dataset = pydicom.dcmread(path)
         dataset.ImageOrientationPatient = [0.6 + 1e-6 * k, 0.8 - 0.75e-6 * k, 0, 0, 0, -1]
         dataset.save_as(path)
-    assert len(look(tmp_path)[0]) == 1
+    assert len(access(tmp_path)[0]) == 1
 
 
 def test_stacks_that_look_like_lge_are_not_joined_unless_they_are_named(tmp_path: Path) -> None:
     for k in range(2):
         series(tmp_path / f"S{k}", grey(2), order=[2 * k, 2 * k + 1], series=f"1.{k}", SeriesDescription="LGE SA")
-    _, (finding,), _ = look(tmp_path)
+    _, (finding,), _ = access(tmp_path)
     assert "they agree and could be one stack; name one of them, or all of one stack, in --series by" in finding
     assert "stricter" not in finding  # of one description no pattern makes two
-    (exam,), _, _ = look(tmp_path, series=["1.0", "1.1"])
+    (exam,), _, _ = access(tmp_path, series=["1.0", "1.1"])
     assert len(exam.slices) == 4
 
 
 def test_many_series_are_listed_in_short(tmp_path: Path) -> None:
     for k in range(12):
         write(classic(grey(1)[0], 0, series=f"1.9.{k}", SeriesDescription=f"LGE {k}"), tmp_path / f"S{k}" / "1.dcm")
-    _, (finding,), _ = look(tmp_path)
+    _, (finding,), _ = access(tmp_path)
     assert "'LGE 2' (1 image, S2/1.dcm), 'LGE 3'" in finding
     assert " and 4 more; their images are at the same positions" in finding
 
@@ -466,7 +466,7 @@ def test_many_series_are_listed_in_short(tmp_path: Path) -> None:
 def test_folders_of_different_patients_with_one_study_are_exams(tmp_path: Path) -> None:
     for name in "AB":
         series(tmp_path / name, PatientID=name, series=f"1.{ord(name)}")
-    exams, findings, _ = look(tmp_path)
+    exams, findings, _ = access(tmp_path)
     assert ([exam.case for exam in exams], findings) == (["A", "B"], [])
     assert exams[0].notes == exams[1].notes == (SAME_STUDY,)
 
@@ -477,21 +477,21 @@ def test_folders_of_one_study_with_frames_of_reference_of_their_own_are_unclear(
 ) -> None:
     for k, name in enumerate(("P1", "P10", "P2")):
         series(tmp_path / name, PatientID=patient, series=f"1.{k}", FrameOfReferenceUID=f"2.{k}")
-    exams, (finding,), _ = look(tmp_path)
+    exams, (finding,), _ = access(tmp_path)
     tags = "StudyInstanceUID (0020,000D)" + " and PatientID (0010,0020)" * bool(patient)
     assert exams == []
     assert finding.startswith(
         f"folders P1, P2 and P10: their files have the same {tags}, as those of one exam, but each"
     )
-    assert len(look(tmp_path, folders="cases")[0]) == 3
+    assert len(access(tmp_path, folders="cases")[0]) == 3
 
 
 def test_series_folders_of_a_study_stay_one_exam(tmp_path: Path) -> None:
     series(tmp_path / "LGE", series="1.1")
     series(tmp_path / "cine", series="1.2", SeriesDescription="cine", FrameOfReferenceUID="2.2")
-    assert len(look(tmp_path)[0]) == 1
-    assert len(look(tmp_path, folders="series")[0]) == 1
-    exams, findings, _ = look(tmp_path, folders="cases")
+    assert len(access(tmp_path)[0]) == 1
+    assert len(access(tmp_path, folders="series")[0]) == 1
+    exams, findings, _ = access(tmp_path, folders="cases")
     assert [exam.case for exam in exams] == ["LGE"]
     assert findings[0].startswith("cine: no SeriesDescription matches --series-pattern")
 
@@ -505,7 +505,7 @@ def test_the_setting_is_left_out_where_it_is_the_default() -> None:
 def test_a_file_that_was_copied_is_read_once(tmp_path: Path) -> None:
     files = series(tmp_path / "A")
     shutil.copy(files[1], tmp_path / "A" / "copy.dcm")
-    (exam,), findings, _ = look(tmp_path)
+    (exam,), findings, _ = access(tmp_path)
     assert (len(exam.slices), exam.notes, findings) == (3, (COPIES,), [])
 
 
@@ -515,7 +515,7 @@ def test_a_file_that_was_copied_is_read_once(tmp_path: Path) -> None:
 def test_exams_are_in_natural_order(tmp_path: Path) -> None:
     for number in (10, 9, 1):
         nifti(tmp_path / f"P{number}.nii.gz")
-    assert [exam.case for exam in look(tmp_path)[0]] == ["P1", "P9", "P10"]
+    assert [exam.case for exam in access(tmp_path)[0]] == ["P1", "P9", "P10"]
 
 
 def test_numbers_in_names_are_ordered_by_value() -> None:

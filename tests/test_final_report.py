@@ -31,6 +31,7 @@ from lge_sweep.report.clinical_tables import (
     clinical_markdown,
     one_digit,
 )
+from lge_sweep.report.files import save_png
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative, pick_qualitative
 from lge_sweep.report.final_tables import (
     FORMS,
@@ -44,7 +45,6 @@ from lge_sweep.report.final_tables import (
 from lge_sweep.report.overlays import draw_contours
 from lge_sweep.report.paper import PAPER_TABLES
 from lge_sweep.report.style import class_colour
-from lge_sweep.report.write import save_png
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
 from lge_sweep.text import in_markdown
 
@@ -226,7 +226,7 @@ def test_the_markdown_of_pipelines(pipelines: tuple[dict[str, Intervals], dict[s
     assert header[-1] == "scar dice positive, minus two-stage"
     assert [row[0] for row in rows] == ["two-stage", "true cavity", "no scar", "paper, its own patients"]
     assert rows[0][-1] == "-"
-    gain = differences["true cavity"].find("positive", "dice", "scar")
+    gain = differences["true cavity"].find("present_only", "dice", "scar")
     assert rows[1][-1] == f"+{gain.value:.4f}<br>+{gain.low:.3f} to +{gain.high:.3f}"
     assert [rows[2][column] for column in (1, 3, 4)] == ["0.0000<br>0.000 to 0.000"] * 3
     for row, found in zip(rows, results.values(), strict=False):
@@ -406,7 +406,7 @@ def test_the_figure_of_pipelines_shows_values_and_intervals(
     pipelines: tuple[dict[str, Intervals], dict[str, Intervals]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results, _ = pipelines
-    figure = figure_pipelines("test part", results)
+    figure = figure_pipelines("test subset", results)
     assert_legible(figure, monkeypatch)
     (ax,) = figure.axes
     lines = [np.asarray(line.get_xdata(), dtype=float) for line in ax.lines]
@@ -418,4 +418,4 @@ def test_the_figure_of_pipelines_shows_values_and_intervals(
     first = results["two-stage"].find("image_mean", "dice", "scar")
     assert any(np.allclose(line, [first.low, first.high]) for line in whiskers)
     assert "18 images of 6 cases; whiskers: 95 % bootstrap intervals over cases" in words(figure)
-    assert "no pipeline" in words(figure_pipelines("test part", {}))
+    assert "no pipeline" in words(figure_pipelines("test subset", {}))

@@ -34,10 +34,10 @@ from lge_sweep.ingest.geometry import (
 )
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import Label
-from lge_sweep.pipeline import predict
-from lge_sweep.pipeline.predict import Job, Reading, Shipped, predict_exams
-from lge_sweep.pipeline.segment import Segmentation
 from lge_sweep.quantify.describe import describe
+from lge_sweep.segmenter import predict
+from lge_sweep.segmenter.predict import ModelChoice, Predictor, ReadOptions, predict_exams
+from lge_sweep.segmenter.segment import Segmentation
 
 Floats = NDArray[np.float64]
 MODEL = ModelFacts("test", "1", "0", "none")
@@ -49,11 +49,11 @@ VALUES = {label.value: label.title for label in Label}
 
 @pytest.fixture(autouse=True)
 def _by_level(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give `predict` a model that labels by grey level."""
+    """Give `predict` a model that labels by intensity."""
     monkeypatch.setenv(SALT_VARIABLE, "test")
 
-    def prepare(shipped: Shipped, output: Path, formats: Sequence[str]) -> Job:
-        return Job(ByLevel(), SegmenterSettings(size=64, intensity=Intensity()), MODEL, output, tuple(formats))  # type: ignore[arg-type]
+    def prepare(shipped: ModelChoice, output: Path, formats: Sequence[str]) -> Predictor:
+        return Predictor(ByLevel(), SegmenterSettings(size=64, intensity=Intensity()), MODEL, output, tuple(formats))  # type: ignore[arg-type]
 
     monkeypatch.setattr(predict, "prepare", prepare)
 
@@ -95,8 +95,10 @@ class ByLevel:
 
 
 def check_delivery(exam: Path, truth: Truth, output: Path, formats: tuple[str, ...]) -> None:
-    """Let `predict` segment an exam by its grey levels, and compare every file that is written with the truth."""
-    predicted = predict_exams(exam, output, Shipped("by level"), formats, Reading(), lambda text, done, count: None)
+    """Let `predict` segment an exam by its intensities, and compare every file that is written with the truth."""
+    predicted = predict_exams(
+        exam, output, ModelChoice("by level"), formats, ReadOptions(), lambda text, done, count: None
+    )
     assert predicted.problems == ()
     (made,) = predicted.deliveries
     (row,) = csv.DictReader((made.folder / "burden.csv").read_text().splitlines())

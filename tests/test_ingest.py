@@ -453,9 +453,7 @@ def test_broken_mask_is_found_like_a_broken_image(tmp_path: Path) -> None:
 @pytest.mark.parametrize("level", [0, 77])
 def test_image_of_a_single_grey_level(tmp_path: Path, level: int) -> None:
     pair(tmp_path, "p1_slice0", np.full((6, 8), level, dtype=np.uint8))
-    assert the_finding(tmp_path) == (
-        f"p1_slice0.png: every pixel has the same grey level, {level}; nothing can be seen"
-    )
+    assert the_finding(tmp_path) == (f"p1_slice0.png: every pixel has the same intensity, {level}; nothing can be seen")
 
 
 def test_pixels_that_are_not_finite(tmp_path: Path) -> None:
@@ -528,7 +526,7 @@ def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
         "p5_slice0.png: has no image",
         "p1_slice0.png: mask value 9",
         "p1_slice1.png: image is 6x8, its mask 6x7",
-        "p1_slice1.png: every pixel has the same grey level, 0",
+        "p1_slice1.png: every pixel has the same intensity, 0",
         "p2_slice0.png: not an image",
         "scan17.png: the name does not match",
         "scan17.png: not an image",

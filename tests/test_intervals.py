@@ -35,7 +35,7 @@ def flat(summary: Summary) -> dict[tuple[str, str, str], float]:
     """Every aggregate as (form, metric, class) -> value, NaN where there is none."""
     found = {
         (form, metric, name): value
-        for form in ("image_mean", "pooled", "positive")
+        for form in ("image_mean", "pooled", "present_only")
         for metric, by_class in getattr(summary, form).items()
         for name, value in by_class.items()
     }
@@ -85,10 +85,10 @@ def test_every_interval_is_that_of_a_loop_over_the_same_resamples(empty: str) ->
 
 def test_resamples_without_a_class_are_left_out_of_its_intervals_only() -> None:
     found = intervals(measured(1), resamples=400)
-    positive = found.find("positive", "dice", "scar")
+    positive = found.find("present_only", "dice", "scar")
     assert 0 < positive.left_out < 50  # (4/7)^7, the three scarred cases not drawn: .02
-    assert found.find("positive", "dice", "global").left_out == positive.left_out
-    assert found.find("positive", "dice", "cavity").left_out == 0
+    assert found.find("present_only", "dice", "global").left_out == positive.left_out
+    assert found.find("present_only", "dice", "cavity").left_out == 0
     assert found.find("pooled", "dice", "cavity").left_out == 0
 
 
@@ -96,7 +96,7 @@ def test_a_class_that_is_nowhere_has_no_value_and_no_interval() -> None:
     labels = np.zeros((3, 4, 4), dtype=int)
     labels[:, 0] = 1
     found = intervals(evaluate(labels, labels, ("background", "cavity", "scar"), cases=[1, 2, 3]), resamples=10)
-    for form, name in (("image_mean", "scar"), ("pooled", "scar"), ("positive", "scar"), ("image_mean", "global")):
+    for form, name in (("image_mean", "scar"), ("pooled", "scar"), ("present_only", "scar"), ("image_mean", "global")):
         estimate = found.find(form, "dice", name)
         assert (estimate.value, estimate.low, estimate.high, estimate.left_out) == (None, None, None, 10)
     assert found.find("pooled", "dice", "cavity").low == 1
@@ -176,12 +176,12 @@ def test_a_mean_says_over_how_many_images_it_is() -> None:
     found = intervals(evaluate(prediction, truth, ("background", "scar"), cases=[1, 2, 3, 4]), resamples=10)
     counts = {
         (form, metric): found.find(form, metric, "scar").images
-        for form in ("image_mean", "positive", "pooled")
+        for form in ("image_mean", "present_only", "pooled")
         for metric in ("dice", "sensitivity", "specificity")
     }
     assert counts == {
         ("image_mean", "dice"): 3, ("image_mean", "sensitivity"): 2, ("image_mean", "specificity"): 4,
-        ("positive", "dice"): 2, ("positive", "sensitivity"): 2, ("positive", "specificity"): 2,
+        ("present_only", "dice"): 2, ("present_only", "sensitivity"): 2, ("present_only", "specificity"): 2,
         ("pooled", "dice"): None, ("pooled", "sensitivity"): None, ("pooled", "specificity"): None,
     }  # fmt: skip
     assert found.find("image_mean", "dice", "global").images is None

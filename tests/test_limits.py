@@ -93,7 +93,7 @@ def test_a_header_of_no_patient(tmp_path: Path, field: str, value: Any) -> None:
 
 def test_slices_that_are_too_far_apart_to_be_an_exam(tmp_path: Path) -> None:
     series(tmp_path / "exam", order=[0, 20, 40])  # 200 mm
-    assert "distance of slices by their ImagePositionPatient is 200; expected 0.01 to 100 mm" in the_finding(tmp_path)
+    assert "slice spacing by their ImagePositionPatient is 200; expected 0.01 to 100 mm" in the_finding(tmp_path)
 
 
 def test_a_gap_that_would_be_filled_with_a_million_slices(tmp_path: Path) -> None:
@@ -113,13 +113,13 @@ def test_what_is_wrong_with_slices_is_told_once_for_an_exam() -> None:
     pixels[5:] = 3
     range_of, flat = blank_slices(pixels)
     assert range_of.startswith(
-        "slices 0-2, 4: grey level is 1 to 1.5e+33; expected -1e+12 to 1e+12; write the file again"
+        "slices 0-2, 4: intensity is 1 to 1.5e+33; expected -1e+12 to 1e+12; write the file again"
     )
-    assert flat == "slices 5-6: every pixel has the same grey level, 3; nothing can be seen"
+    assert flat == "slices 5-6: every pixel has the same intensity, 3; nothing can be seen"
     pixels[3, 0, 0], pixels[6] = np.nan, 4
     assert [text.split(";")[0] for text in blank_slices(pixels)][1:] == [
         "slice 3: 1 pixel is not a finite number (but NaN or infinite)",
-        "slices 5-6: every pixel has the same grey level in each of them",
+        "slices 5-6: every pixel has the same intensity in each of them",
     ]
 
 
@@ -134,9 +134,9 @@ def test_grey_levels_beyond_any_scanner(tmp_path: Path, more: dict[str, float]) 
     ("at", "value", "told"),
     [
         (80, 1e30, "distance of pixels is 1e+30x"), (84, 0.0, "distance of pixels is 1.5x0"),
-        (88, float("nan"), "distance of slices is nan"), (88, 1e30, "distance of slices is 1e+30"),
-        (88, -8.0, "distance of slices is -8"), (292, 1e30, "its affine is 1e+30"),
-        (112, 1e38, "are not finite numbers"), (112, 1e20, "grey level is"), (108, 1e9, "vox_offset is 1000000000"),
+        (88, float("nan"), "slice spacing is nan"), (88, 1e30, "slice spacing is 1e+30"),
+        (88, -8.0, "slice spacing is -8"), (292, 1e30, "its affine is 1e+30"),
+        (112, 1e38, "are not finite numbers"), (112, 1e20, "intensity is"), (108, 1e9, "vox_offset is 1000000000"),
     ],
 )  # fmt: skip
 def test_a_nifti_header_of_no_patient(tmp_path: Path, at: int, value: float, told: str) -> None:

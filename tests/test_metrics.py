@@ -316,13 +316,13 @@ def test_image_mean_leaves_out_images_without_a_value(three_images: Summary) -> 
     assert three_images.image_mean["accuracy"]["cavity"] == pytest.approx((6 / 8 + 7 / 8 + 1) / 3)
 
 
-def test_positive_takes_the_images_whose_truth_has_the_class(three_images: Summary) -> None:
-    assert three_images.positive["dice"]["cavity"] == pytest.approx(2 / 3)
-    assert three_images.positive["specificity"]["cavity"] == 1
+def test_present_takes_the_images_whose_truth_has_the_class(three_images: Summary) -> None:
+    assert three_images.present_only["dice"]["cavity"] == pytest.approx(2 / 3)
+    assert three_images.present_only["specificity"]["cavity"] == 1
     background = three_images.image_mean["dice"]["background"]
     assert background is not None
-    assert three_images.positive["dice"]["background"] == background
-    assert three_images.positive["dice"]["global"] == pytest.approx((2 / 3 + background) / 2)
+    assert three_images.present_only["dice"]["background"] == background
+    assert three_images.present_only["dice"]["global"] == pytest.approx((2 / 3 + background) / 2)
 
 
 def test_pooled_sums_the_counts_first(three_images: Summary) -> None:
@@ -367,8 +367,8 @@ def test_a_global_is_missing_when_a_class_is() -> None:
         assert sensitivity["myocardium"] == 1
     assert summary.mean_accuracy is None
     assert summary.global_accuracy == pytest.approx(7 / 8)
-    assert summary.positive["dice"]["scar"] is None
-    assert summary.positive["dice"]["global"] is None
+    assert summary.present_only["dice"]["scar"] is None
+    assert summary.present_only["dice"]["global"] is None
 
 
 @pytest.mark.parametrize("empty", list(POLICY))
@@ -414,7 +414,7 @@ def test_the_order_of_rows_changes_nothing_but_the_order_of_classes() -> None:
     want, got = aggregate(table), aggregate(table.sample(frac=1, random_state=0))
     for metric in METRICS:
         assert got.image_mean[metric] == pytest.approx(want.image_mean[metric])
-        assert got.positive[metric] == pytest.approx(want.positive[metric])
+        assert got.present_only[metric] == pytest.approx(want.present_only[metric])
     assert got.std == pytest.approx(want.std)
     assert got.pooled["iou"] == pytest.approx(want.pooled["iou"])
 

@@ -14,8 +14,8 @@ from lge_sweep.config.data import Phantom
 from lge_sweep.curate import absent_classes, check_classes
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.labels import SINGLE, Label
-from lge_sweep.sweep import make_plans
+from lge_sweep.labels import SINGLE_STAGE, Label
+from lge_sweep.study import make_plans
 
 SMALL = ["source.size=64", "source.pixel_mm=4", "source.slices=2"]
 VALUES = "{0: background, 1: cavity, 2: myocardium, 3: scar}"
@@ -68,19 +68,19 @@ def test_stage_1_does_without_scar(tmp_path: Path) -> None:
 
 def manifest(**pixels: list[int]) -> pd.DataFrame:
     counts = {f"{label.title}_pixels": pixels.get(label.title, [9, 9, 9]) for label in Label}
-    return pd.DataFrame({"case": ["a", "b", "c"], "part": ["train", "val", "test"], **counts})
+    return pd.DataFrame({"case": ["a", "b", "c"], "subset": ["train", "val", "test"], **counts})
 
 
 @pytest.mark.parametrize(
     ("pixels", "stages", "measured", "findings"),
     [
         ({"scar": [9, 9, 0]}, (1, 2), "val", []),
-        ({"scar": [0, 9, 9]}, (1, 2), "val", ["no slice of the train part has scar, which stage 2 needs to learn"]),
-        ({"scar": [9, 0, 9]}, (2,), "val", ["no slice of the val part has scar, which stage 2 needs to be sel"]),
+        ({"scar": [0, 9, 9]}, (1, 2), "val", ["no slice of the train subset has scar, which stage 2 needs to learn"]),
+        ({"scar": [9, 0, 9]}, (2,), "val", ["no slice of the val subset has scar, which stage 2 needs to be sel"]),
         ({"scar": [9, 0, 9]}, (2,), "test", []),
         ({"scar": [0, 0, 0], "myocardium": [0, 0, 0]}, (1,), "val", []),
-        ({"cavity": [0, 9, 9]}, (1, 2), "val", ["no slice of the train part has a cavity, which stage 1 and"]),
-        ({"scar": [0, 0, 0]}, (SINGLE,), "val", ["no slice that is used (3 of 3 cases) has scar, which the"]),
+        ({"cavity": [0, 9, 9]}, (1, 2), "val", ["no slice of the train subset has a cavity, which stage 1 and"]),
+        ({"scar": [0, 0, 0]}, (SINGLE_STAGE,), "val", ["no slice that is used (3 of 3 cases) has scar, which the"]),
     ],
 )  # fmt: skip
 def test_a_part_must_have_what_is_learnt_or_measured_in_it(

@@ -10,6 +10,8 @@ from torchvision.models import vgg16_bn
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
+from lge_sweep.engine.callbacks import save_weights
+from lge_sweep.engine.train import load_best
 from lge_sweep.errors import ConfigError, TrialError, WeightsError
 from lge_sweep.gpu import gpu_obstacle
 from lge_sweep.labels import STAGES
@@ -19,8 +21,6 @@ from lge_sweep.models.architectures import ARCHITECTURES
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.models.segnet import SegNet
 from lge_sweep.models.weights import check_weights
-from lge_sweep.sweep.callbacks import save_weights
-from lge_sweep.sweep.execute import load_best
 
 MODELS = list(ARCHITECTURES)
 SCRATCH = Training(encoder_weights="none")

@@ -21,13 +21,13 @@ from lge_sweep.cli import app
 from lge_sweep.config.data import ImagePairs
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.csv_files import frame_text, read_frame
+from lge_sweep.engine.executors.local import _attempt
 from lge_sweep.errors import ConfigError, DataError, RunsError, TrialError
 from lge_sweep.ingest import read
 from lge_sweep.ingest.pseudonym import pseudonym
 from lge_sweep.metrics.overlap import ALL_METRICS, Counts
 from lge_sweep.paths import runs_folder
-from lge_sweep.sweep.folder import read_per_image
-from lge_sweep.sweep.worker import _attempt
+from lge_sweep.study.cell_files import read_per_image
 from lge_sweep.text import visible
 
 LATIN = os.fsdecode(b"caf\xe9")

@@ -249,8 +249,8 @@ def test_pixels_that_show_nothing(tmp_path: Path) -> None:
     case(tmp_path, image=image)
     assert findings(tmp_path) == [
         "Case_P001/Images/Case_P001.nii.gz: slice 0: 1 pixel is not a finite number (but NaN or infinite); write the "
-        "file again with finite grey levels, or leave it out",
-        "Case_P001/Images/Case_P001.nii.gz: slice 2: every pixel has the same grey level, 5; nothing can be seen",
+        "file again with finite intensities, or leave it out",
+        "Case_P001/Images/Case_P001.nii.gz: slice 2: every pixel has the same intensity, 5; nothing can be seen",
     ]
 
 

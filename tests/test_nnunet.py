@@ -137,11 +137,11 @@ def test_empty_slices_are_left_out_unless_something_is_labelled(root: Path) -> N
         save(root / f"{folder}.nii.gz", array)
     first = read(SOURCE, root)[0]
     assert (first.slots, first.slices) == ((0, 2), ("la_1_slice000", "la_1_slice001"))
-    assert first.notes == ("1 empty slices (one grey level, no label) are left out",)
+    assert first.notes == ("1 empty slices (one intensity, no label) are left out",)
     assert np.array_equal(first.pixels, grey().transpose(2, 1, 0)[[0, 2]])
     save(root / "labelsTr" / "la_1.nii.gz", classes())
     assert the_finding(root) == (
-        "imagesTr/la_1_0000.nii.gz: slice 1: every pixel has the same grey level, 0; nothing can be seen"
+        "imagesTr/la_1_0000.nii.gz: slice 1: every pixel has the same intensity, 0; nothing can be seen"
     )
 
 

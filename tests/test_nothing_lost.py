@@ -18,23 +18,23 @@ import pytest
 from finished_cell import write_interrupted, write_result
 from typer.testing import CliRunner
 
-from lge_sweep import whole
+from lge_sweep import atomic as whole
 from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import curate
 from lge_sweep.data import load_arrays, prepare
 from lge_sweep.data.prepare import ARRAYS, DIGESTS
+from lge_sweep.engine.cell_queue import GridQueue, SearchQueue, prepare_cell_folder
+from lge_sweep.engine.executors import local as worker
+from lge_sweep.engine.journal import JOURNAL
+from lge_sweep.engine.ledger import Ledger, SweepLedger, read_ledger
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.interrupts import signals_as_interrupt
-from lge_sweep.sweep import worker
-from lge_sweep.sweep.files import BEST, CHECKPOINT, FACTS, HISTORY, MANIFEST, OUTCOME, PER_IMAGE, PREDICTIONS, SETTINGS
-from lge_sweep.sweep.inherit import sweeps_of
-from lge_sweep.sweep.journal import JOURNAL
-from lge_sweep.sweep.ledger import Ledger, SweepLedger, read_ledger
-from lge_sweep.sweep.plan import Plan, load_plan, make_plans, write_plan
-from lge_sweep.sweep.source import GridSource, SearchSource, take_up
+from lge_sweep.study.files import BEST, CHECKPOINT, FACTS, HISTORY, MANIFEST, OUTCOME, PER_IMAGE, PREDICTIONS, SETTINGS
+from lge_sweep.study.inherit import sweeps_of
+from lge_sweep.study.plan import Plan, load_plan, make_plans, write_plan
 
 SETTINGS_OF_GRID = ["grid.model=[unet, segnet]"]
 SETTINGS_OF_SEARCH = ["grid.model=[unet, segnet]", "search.trials=4"]
@@ -70,7 +70,7 @@ def ledger_of(plan: Plan) -> SweepLedger:
 def finish_all(plan: Plan) -> None:
     """Finish every cell, and let the ledger know."""
     study = ledger_of(plan)
-    source = GridSource(plan, study)
+    source = GridQueue(plan, study)
     while (assignment := source.take()) is not None:
         cell, trial = assignment
         write_result(plan, cell)
@@ -90,7 +90,7 @@ def test_finished_cells_outlive_their_ledger(plan: Plan, loss: str, caplog: pyte
         journal.unlink()
     else:
         journal.write_bytes({"emptied": b"", "cut": content[: len(content) // 2], "text": b"hello\n" * 40}[loss])
-    source = GridSource(plan, ledger_of(plan))
+    source = GridQueue(plan, ledger_of(plan))
     assert [cell.name for cell, _ in source.finished()] == [cell.name for cell in plan.cells]
     assert source.take() is None
     assert {path: path.read_bytes() for path in before} == before
@@ -103,11 +103,11 @@ def test_finished_cells_outlive_their_ledger(plan: Plan, loss: str, caplog: pyte
 def test_an_interrupted_training_outlives_its_ledger(plan: Plan) -> None:
     cell = plan.cells[0]
     write_interrupted(plan, cell)
-    source = GridSource(plan, ledger_of(plan))
+    source = GridQueue(plan, ledger_of(plan))
     assignment = source.take()
     assert assignment is not None
     assert assignment[0] == cell
-    assert take_up(plan, cell)
+    assert prepare_cell_folder(plan, cell)
     assert (plan.cell_folder(cell) / CHECKPOINT).is_file()
 
 
@@ -115,22 +115,22 @@ def test_a_finished_cell_keeps_no_checkpoint(plan: Plan) -> None:
     for cell in plan.cells:
         write_interrupted(plan, cell)
         write_result(plan, cell)  # and killed before the checkpoint was removed
-    assert len(GridSource(plan, ledger_of(plan)).finished()) == 2
+    assert len(GridQueue(plan, ledger_of(plan)).finished()) == 2
     assert not list(plan.folder.rglob(CHECKPOINT))
 
 
 def test_a_failed_training_is_not_resumed(plan: Plan) -> None:
     cell, study = plan.cells[0], ledger_of(plan)
-    study.fail(study.start(cell, GridSource(plan, study).axes), "loss became nan")
+    study.fail(study.start(cell, GridQueue(plan, study).axes), "loss became nan")
     write_interrupted(plan, cell)  # killed before it was cleared away
-    assert GridSource(plan, study).take() == (cell, 1)
+    assert GridQueue(plan, study).take() == (cell, 1)
     assert not plan.cell_folder(cell).exists()
 
 
 def test_finished_trials_of_a_search_outlive_their_ledger(made: tuple[Plan, Plan], tmp_path: Path) -> None:
     plan = moved(made[1], tmp_path)
     study = ledger_of(plan)
-    source, drawn = SearchSource(plan, study), []
+    source, drawn = SearchQueue(plan, study), []
     for number in range(3):
         cell, trial = source.take() or pytest.fail("nothing drawn")
         drawn.append(cell)
@@ -141,7 +141,7 @@ def test_finished_trials_of_a_search_outlive_their_ledger(made: tuple[Plan, Plan
             study.complete(trial, 0.5, [])
     (tmp_path / JOURNAL).unlink()
     study = ledger_of(plan)
-    source = SearchSource(plan, study)
+    source = SearchQueue(plan, study)
     assert [cell for cell, _ in source.finished()] == [drawn[0], drawn[2]]
     assert [trial.params for trial in study.trials()][2]["learning_rate"] == dict(drawn[2].drawn)["learning_rate"]
     following, number = source.take() or pytest.fail("nothing drawn")
@@ -152,7 +152,7 @@ def test_finished_trials_of_a_search_outlive_their_ledger(made: tuple[Plan, Plan
 def test_a_sweep_is_complete_when_the_ledger_and_the_folders_say_so(plan: Plan) -> None:
     first, second = plan.cells
     study = ledger_of(plan)
-    source = GridSource(plan, study)
+    source = GridQueue(plan, study)
     cell, trial = source.take() or pytest.fail("nothing to do")
     write_result(plan, cell)
     study.complete(trial, 0.5, [])
@@ -164,7 +164,7 @@ def test_a_sweep_is_complete_when_the_ledger_and_the_folders_say_so(plan: Plan) 
 
 def test_no_step_of_the_ledger_reads_all_trials(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
     study = ledger_of(plan)
-    axes = GridSource(plan, study).axes
+    axes = GridQueue(plan, study).axes
 
     def refuse(*_: object, **__: object) -> None:
         raise AssertionError("this takes longer the more trials there are")
@@ -209,7 +209,7 @@ def test_a_damaged_result_is_named_set_aside_and_made_again(
     HARMS[harm](path)
     if (harm, name) == ("garbled", OUTCOME):  # any flip inside a number would pass: one that does not
         path.write_text(path.read_text(encoding="utf-8").replace('"cell"', '"cel"'), encoding="utf-8")
-    source = GridSource(plan, ledger_of(plan))
+    source = GridQueue(plan, ledger_of(plan))
     assert [cell for cell, _ in source.finished()] == [whole_one]
     assert (source.take() or pytest.fail("nothing to do"))[0] == damaged
     if (harm, name) == ("gone", OUTCOME):  # never finished, as far as anybody can tell
@@ -230,7 +230,7 @@ def test_a_result_of_another_sweep_or_cell_is_no_result(plan: Plan, caplog: pyte
     shutil.copytree(plan.cell_folder(first), plan.cell_folder(second))
     outcome = plan.cell_folder(first) / OUTCOME
     outcome.write_text(outcome.read_text(encoding="utf-8").replace(plan.name, "phase1-other"), encoding="utf-8")
-    assert GridSource(plan, ledger_of(plan)).finished() == []
+    assert GridQueue(plan, ledger_of(plan)).finished() == []
     assert "it is of another sweep, phase1-other" in caplog.text
     assert f"it is of another cell, {first.name}" in caplog.text
 
@@ -242,7 +242,7 @@ def test_a_result_without_all_its_numbers_is_damaged(plan: Plan, harm: dict[str,
     record = json.loads(path.read_text(encoding="utf-8"))
     record["summary"]["image_mean"] = harm
     path.write_text(json.dumps(record), encoding="utf-8")
-    assert [cell for cell, _ in GridSource(plan, ledger_of(plan)).finished()] == [plan.cells[1]]
+    assert [cell for cell, _ in GridQueue(plan, ledger_of(plan)).finished()] == [plan.cells[1]]
 
 
 def test_a_damaged_plan_of_another_sweep_stands_in_nobodys_way(plan: Plan, caplog: pytest.LogCaptureFixture) -> None:
@@ -261,7 +261,7 @@ def test_a_result_of_before_there_were_digests_counts(plan: Plan) -> None:
         for key in ("format", "sweep", "files"):
             del record[key]
         path.write_text(json.dumps(record), encoding="utf-8")
-    assert len(GridSource(plan, ledger_of(plan)).finished()) == 2
+    assert len(GridQueue(plan, ledger_of(plan)).finished()) == 2
 
 
 @pytest.mark.parametrize("name", [BEST, HISTORY, CHECKPOINT])
@@ -269,13 +269,13 @@ def test_a_result_of_before_there_were_digests_counts(plan: Plan) -> None:
 def test_a_damaged_checkpoint_is_set_aside_and_its_training_begins_anew(plan: Plan, name: str, harm: str) -> None:
     cell = plan.cells[0]
     write_interrupted(plan, cell)
-    assert take_up(plan, cell)
+    assert prepare_cell_folder(plan, cell)
     path = plan.cell_folder(cell) / name
     if (name, harm) == (HISTORY, "garbled"):
         path.write_bytes(b"step,epoch\n1,x\n")
     else:
         HARMS[harm](path)
-    assert not take_up(plan, cell)
+    assert not prepare_cell_folder(plan, cell)
     assert not plan.cell_folder(cell).exists()
     assert len(list((plan.folder.parent / "damaged").rglob(CHECKPOINT))) == 1
 
@@ -298,7 +298,7 @@ def test_a_damaged_plan_is_named_and_the_sweeps_command_mends_it(plan: Plan, nam
 
 
 @pytest.mark.parametrize("command", ["table", "select", "compare"])
-@pytest.mark.parametrize("content", [b"", b"[" * 3000, b'{"part": 3}', b"\xff\xfe", b"null", b'{"notes": NaN}'])
+@pytest.mark.parametrize("content", [b"", b"[" * 3000, b'{"subset": 3}', b"\xff\xfe", b"null", b'{"notes": NaN}'])
 def test_damaged_records_end_in_one_message(plan: Plan, command: str, content: bytes) -> None:
     finish_all(plan)
     for name in ("selection.json", FACTS):
@@ -369,7 +369,7 @@ def test_a_journal_in_pieces_keeps_what_can_be_read(plan: Plan, caplog: pytest.L
         assert shown.exit_code in (0, 2), shown.output
         assert shown.exit_code == 0 or "study.log is damaged" in shown.output
         assert "no sweep yet" not in shown.output
-        source = GridSource(plan, ledger_of(plan))  # what the advice leads to
+        source = GridQueue(plan, ledger_of(plan))  # what the advice leads to
         assert source.take() is None
         assert len(source.finished()) == 2
         assert CliRunner().invoke(app, ["status", "--runs", str(runs)]).exit_code == 0
@@ -406,7 +406,7 @@ def test_a_file_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: p
     whole.write_json(tmp_path / "outcome.json", {"a": 1})
     assert done == ["sync .outcome.", "rename", f"sync {tmp_path.name[:9]}"]
     done.clear()
-    with whole.whole_folder(tmp_path / "folder") as unfinished:
+    with whole.atomic_folder(tmp_path / "folder") as unfinished:
         (unfinished / "inner").mkdir()
         (unfinished / "inner" / "file").write_bytes(b"1")
     assert sorted(done[:2]) == ["sync file", "sync inner"]
@@ -448,10 +448,10 @@ def test_a_new_driver_waits_for_the_workers_of_an_earlier_one(tmp_path: Path, mo
 
 
 def test_notes_are_shown_between_the_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    from lge_sweep.options import reporting
+    from lge_sweep.cli.options import reporting
 
     with reporting():
-        logging.getLogger("lge_sweep.sweep.source").warning("a [b] is gone")
+        logging.getLogger("lge_sweep.engine.cell_queue").warning("a [b] is gone")
     assert capsys.readouterr().out == "note: a [b] is gone\n"
 
 

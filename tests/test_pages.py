@@ -20,8 +20,8 @@ from optuna_dashboard import wsgi
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
+from lge_sweep.engine.dashboard import READ_ONLY
 from lge_sweep.loopback import PageServer
-from lge_sweep.sweep.dashboard import READ_ONLY
 from lge_sweep.tracking import EXPERIMENT, Tracker
 from lge_sweep.tracking.ui import NOT_SHOWN
 

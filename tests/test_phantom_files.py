@@ -259,7 +259,7 @@ def test_what_the_reader_finds_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_sweep_on_the_plain_phantom_keeps_its_digest() -> None:
-    from lge_sweep.sweep.digest import sweep_digest
+    from lge_sweep.study.digest import sweep_digest
 
     before = ["training.patience=5", "training.ema=null"]
     digests = [
@@ -273,7 +273,7 @@ def test_a_sweep_on_the_plain_phantom_keeps_its_digest() -> None:
 
 
 def test_a_sweep_on_emidec_keeps_its_digest() -> None:
-    from lge_sweep.sweep.digest import sweep_digest
+    from lge_sweep.study.digest import sweep_digest
 
     kept, hashed = (
         sweep_digest(load_sweep("phase1", 1, "emidec_png", "laptop", [f"source.case_ids={ids}"]), "content")[:10]

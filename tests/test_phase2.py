@@ -18,9 +18,9 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.data.module import network_input
 from lge_sweep.data.prepare import load_arrays
-from lge_sweep.models.segmenter import Segmenter
-from lge_sweep.sweep.execute import load_best
-from lge_sweep.sweep.plan import Plan, load_plan
+from lge_sweep.engine.train import load_best
+from lge_sweep.models.probabilities import Segmenter
+from lge_sweep.study.plan import Plan, load_plan
 from lge_sweep.tracking import EXPERIMENT, database_uri
 
 TINY = ["--stage", "1", "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.width=0.25"]
@@ -105,19 +105,22 @@ def test_every_cell_is_a_child_with_its_loss_weights_and_both_scores(swept: tupl
     frequency = np.array([(labels != 1).mean(), cavity])
     assert plan.class_weights == pytest.approx(tuple(np.median(frequency) / frequency))
     assert float(parent.data.params["class_weight_cavity"]) == pytest.approx(plan.class_weights[1], rel=1e-3)
-    assert parent.data.tags["doubt"] == json.loads((plan.folder / "selection.json").read_text())["doubt"]["sentence"]
+    assert (
+        parent.data.tags["uncertainty"]
+        == json.loads((plan.folder / "selection.json").read_text())["uncertainty"]["sentence"]
+    )
 
 
 def test_the_selection_carries_its_doubt(swept: tuple[Path, str], plan: Plan) -> None:
     selection = json.loads((plan.folder / "selection.json").read_text())
-    doubt = selection["doubt"]
-    ranked = [standing for standing in doubt["standings"] if standing["ranks"]]
-    assert len(doubt["standings"]) == 4
+    assess_uncertainty = selection["uncertainty"]
+    ranked = [standing for standing in assess_uncertainty["standings"] if standing["ranks"]]
+    assert len(assess_uncertainty["standings"]) == 4
     assert sum(standing["best"] for standing in ranked) == pytest.approx(1)
     assert np.array([standing["ranks"] for standing in ranked]).sum(axis=0) == pytest.approx(np.ones(len(ranked)))
     assert selection["rule"] == "weighted"
     assert selection["selected"] == [selection["champion"]]
-    sentence = doubt["sentence"]
+    sentence = assess_uncertainty["sentence"]
     printed = swept[1]
     assert sentence in printed
     assert printed.index(sentence) < printed.index("rank  configuration")

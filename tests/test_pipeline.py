@@ -1,4 +1,4 @@
-"""Phases 3 and 4: folds, fits, what the pipeline is compared with, the one look at the test part."""
+"""Phases 3 and 4: folds, fits, what the pipeline is compared with, the one look at the test subset."""
 
 import json
 import os
@@ -28,99 +28,110 @@ from lge_sweep.deliver import Delivery, deliver
 from lge_sweep.errors import DataError, InheritError, RunsError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
+from lge_sweep.pipeline.access import (
+    TEST_ACCESSES,
+    Access,
+    begin_access,
+    describe_accesses,
+    finish_access,
+    read_accesses,
+)
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
-from lge_sweep.pipeline.folds import deal_folds, plan_folds
-from lge_sweep.pipeline.load import load_segmenter
-from lge_sweep.pipeline.looks import LOOKS, Look, begin_look, describe_looks, finish_look, read_looks
-from lge_sweep.pipeline.segment import TwoStageSegmenter
-from lge_sweep.pipeline.variants import PIPELINE, Part, two_stage_variants
-from lge_sweep.sweep.folder import read_predictions
-from lge_sweep.sweep.plan import load_plan, plan_sweep, prepare_data, write_plan
+from lge_sweep.pipeline.folds import assign_folds, plan_folds
+from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, two_stage_variants
+from lge_sweep.segmenter.load import load_segmenter
+from lge_sweep.segmenter.segment import TwoStageSegmenter
+from lge_sweep.study.cell_files import read_predictions
+from lge_sweep.study.plan import load_plan, plan_sweep, prepare_data, write_plan
 from lge_sweep.tracking import EXPERIMENT, database_uri
 
 
 def cases(scar: int, normal: int) -> pd.DataFrame:
     """A manifest of three slices a case, the middle one with scar; and a validation case that no fold may get."""
     rows = [
-        {"case": f"{kind}{number}", "part": "train", "has_scar": kind == "scar" and place == 1}
+        {"case": f"{kind}{number}", "subset": "train", "has_scar": kind == "scar" and place == 1}
         for kind, count in (("scar", scar), ("normal", normal))
         for number in range(count)
         for place in range(3)
     ]
-    return pd.DataFrame([*rows, {"case": "other", "part": "val", "has_scar": True}])
+    return pd.DataFrame([*rows, {"case": "other", "subset": "val", "has_scar": True}])
 
 
 @pytest.mark.parametrize(("scar", "normal", "folds"), [(7, 4, 5), (2, 3, 5), (0, 6, 3), (6, 0, 4), (20, 10, 2)])
 def test_every_training_case_is_in_one_fold_and_the_folds_are_alike(scar: int, normal: int, folds: int) -> None:
     manifest = cases(scar, normal)
-    dealt = deal_folds(manifest, folds, seed=3)
-    assert set(dealt) == set(manifest["case"]) - {"other"}
-    for of_kind in (dealt, {case: fold for case, fold in dealt.items() if case.startswith("scar")}):
+    assigned = assign_folds(manifest, folds, seed=3)
+    assert set(assigned) == set(manifest["case"]) - {"other"}
+    for of_kind in (assigned, {case: fold for case, fold in assigned.items() if case.startswith("scar")}):
         sizes = np.bincount(list(of_kind.values()), minlength=folds)
         assert sizes.max() - sizes.min() <= 1
 
 
 def test_folds_follow_from_the_seed_and_not_from_the_order_of_rows() -> None:
     manifest = cases(9, 6)
-    assert deal_folds(manifest, 5, 1) == deal_folds(manifest.sample(frac=1, random_state=0), 5, 1)
-    assert deal_folds(manifest, 5, 1) != deal_folds(manifest, 5, 2)
+    assert assign_folds(manifest, 5, 1) == assign_folds(manifest.sample(frac=1, random_state=0), 5, 1)
+    assert assign_folds(manifest, 5, 1) != assign_folds(manifest, 5, 2)
 
 
 def test_more_folds_than_training_cases_are_refused() -> None:
     with pytest.raises(
         DataError, match=r"has 3 cases, which cannot be dealt to 5 folds; set fit\.folds to at most that"
     ):
-        deal_folds(cases(2, 1), 5, 0)
+        assign_folds(cases(2, 1), 5, 0)
 
 
 def test_each_look_at_the_test_part_is_counted_whoever_looks(tmp_path: Path) -> None:
-    manifest = pd.DataFrame({"part": ["train", "test", "test"], "content_hash": ["a" * 64, "b" * 64, "c" * 64]})
+    manifest = pd.DataFrame({"subset": ["train", "test", "test"], "content_hash": ["a" * 64, "b" * 64, "c" * 64]})
 
-    def look(pipeline: str, seen: pd.DataFrame = manifest) -> list[Look]:
-        earlier = begin_look(tmp_path, pipeline, seen)
-        finish_look(tmp_path, pipeline)
+    def access(pipeline: str, seen: pd.DataFrame = manifest) -> list[Access]:
+        earlier = begin_access(tmp_path, pipeline, seen)
+        finish_access(tmp_path, pipeline)
         return earlier
 
-    assert look("phase4-one") == []
-    (first,) = look("phase4-two", manifest.assign(content_hash=["x" * 64, "y" * 64, "c" * 64]))
+    assert access("phase4-one") == []
+    (first,) = access("phase4-two", manifest.assign(content_hash=["x" * 64, "y" * 64, "c" * 64]))
     assert (first.pipeline, first.slices, first.finished) == ("phase4-one", ("b" * 16, "c" * 16), True)
-    earlier = look("phase4-one")
-    assert [look.pipeline for look in earlier] == ["phase4-one", "phase4-two"]
-    assert "look 3 at this test part, which is no longer untouched; before: the same pipeline on" in describe_looks(
-        "phase4-one", earlier
+    earlier = access("phase4-one")
+    assert [access.pipeline for access in earlier] == ["phase4-one", "phase4-two"]
+    assert (
+        "look 3 at this test subset, which is no longer untouched; before: the same pipeline on"
+        in describe_accesses("phase4-one", earlier)
     )
     untouched = manifest.assign(content_hash=["b" * 64, "d" * 64, "e" * 64])  # a training slice of others is not a look
-    assert look("phase4-three", untouched) == []
-    assert len(read_looks(tmp_path)) == 4
+    assert access("phase4-three", untouched) == []
+    assert len(read_accesses(tmp_path)) == 4
 
 
 def test_a_sweep_that_selected_on_the_test_part_was_a_look(tmp_path: Path) -> None:
     texts = dict.fromkeys(("slice", "case", "image_hash", "perceptual_hash"), "1e5")
-    manifest = pd.DataFrame({"part": ["val", "test"], "content_hash": ["a" * 64, "b" * 64], **texts})
-    for name, part in (("phase1-x", "val"), ("phase2-y", "test")):
+    manifest = pd.DataFrame({"subset": ["val", "test"], "content_hash": ["a" * 64, "b" * 64], **texts})
+    for name, subset in (("phase1-x", "val"), ("phase2-y", "test")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "selection.json").write_text(json.dumps({"part": part}))
+        (tmp_path / name / "selection.json").write_text(json.dumps({"subset": subset}))
         manifest.to_csv(tmp_path / name / "manifest.csv", index=False)
-    assert [look.pipeline for look in begin_look(tmp_path, "phase4-one", manifest)] == ["phase2-y"]
+    assert [access.pipeline for access in begin_access(tmp_path, "phase4-one", manifest)] == ["phase2-y"]
     other = manifest.assign(content_hash=["b" * 64, "a" * 64])
-    assert begin_look(tmp_path, "phase4-two", other) == []
+    assert begin_access(tmp_path, "phase4-two", other) == []
 
 
 def test_an_evaluation_that_was_stopped_goes_on_as_the_same_look(tmp_path: Path) -> None:
-    manifest = pd.DataFrame({"part": ["test"], "content_hash": ["a" * 64]})
+    manifest = pd.DataFrame({"subset": ["test"], "content_hash": ["a" * 64]})
     for _ in range(3):
-        assert begin_look(tmp_path, "phase4-one", manifest) == []
-    (stopped,) = begin_look(tmp_path, "phase4-two", manifest)  # it had begun: it counts for others
+        assert begin_access(tmp_path, "phase4-one", manifest) == []
+    (stopped,) = begin_access(tmp_path, "phase4-two", manifest)  # it had begun: it counts for others
     assert (stopped.pipeline, stopped.finished) == ("phase4-one", False)
-    finish_look(tmp_path, "phase4-one")
-    assert [look.pipeline for look in begin_look(tmp_path, "phase4-one", manifest)] == ["phase4-one", "phase4-two"]
+    finish_access(tmp_path, "phase4-one")
+    assert [access.pipeline for access in begin_access(tmp_path, "phase4-one", manifest)] == [
+        "phase4-one",
+        "phase4-two",
+    ]
 
 
 def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> None:
-    (tmp_path / LOOKS).write_text("[{]", encoding="utf-8")
-    with pytest.raises(RunsError, match="the record of who looked at the test part cannot be read"):
-        read_looks(tmp_path)
+    (tmp_path / TEST_ACCESSES).write_text("[{]", encoding="utf-8")
+    with pytest.raises(RunsError, match="the record of who looked at the test subset cannot be read"):
+        read_accesses(tmp_path)
 
 
 # ------------------------------------------------------------------------------------------ phases 3 and 4, run through
@@ -225,9 +236,9 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
 
 
 def test_what_is_shipped_is_what_was_compared(through: Through, two_stage: TwoStage) -> None:
-    """The registered model, run by ONNX and by torch, labels the validation part as the networks of the fits do."""
+    """The registered model, run by ONNX and by torch, labels the validation subset as the networks of the fits do."""
     rows = two_stage.fits.rows("val")
-    compared = Part(two_stage, "val").label(lambda *_: None)[PIPELINE].labels
+    compared = EvaluatedSubset(two_stage, "val").label(lambda *_: None)[PIPELINE].labels
     exam = np.stack([two_stage.images[row] for row in rows])
     for runtime in ("onnx", "torch"):
         segmenter = load_segmenter("models:/lge-two-stage@champion", runtime, through.runs)
@@ -248,7 +259,7 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
     fits = two_stage.fits
     rows = fits.rows("val")
     truth, cavity = (getattr(load_arrays(fits.arrays), name)[rows] for name in ("labels", "refined"))
-    found = {name: made.labels for name, made in Part(two_stage, "val").label(lambda *_: None).items()}
+    found = {name: made.labels for name, made in EvaluatedSubset(two_stage, "val").label(lambda *_: None).items()}
     assert list(found)[:2] == [PIPELINE, "true guidance"]
     np.testing.assert_array_equal(found["true guidance"] == Label.CAVITY, cavity)
     inner = np.stack([smooth_cavity(mask == 1) for mask in read_predictions(two_stage.stage1.folder)])
@@ -280,14 +291,14 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
 
 
 def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> None:
-    assert "Test part: first look at this test part." in through.phase4
+    assert "Test subset: first look at this test subset." in through.phase4
     (folder,) = through.runs.glob("phase4-*")
     before = (folder / "evaluation.json").read_bytes()
     again = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))
     assert again.exit_code == 0, again.output
     assert "was evaluated before; shown again, not evaluated again" in again.output
     assert (folder / "evaluation.json").read_bytes() == before
-    assert len(json.loads((through.runs / LOOKS).read_text())) == 1
+    assert len(json.loads((through.runs / TEST_ACCESSES).read_text())) == 1
     table = [line for line in through.phase4.splitlines() if " two-stage " in line]
     assert table
     assert table == [line for line in again.output.splitlines() if " two-stage " in line]
@@ -302,9 +313,9 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
     }  # fmt: skip
     markdown = (folder / "tables.md").read_text()
     alone = pd.read_csv(folder / "stage1_two-stage.csv").query("`class` == 'cavity'")
-    part = Part(two_stage, "test")
-    masks = part.cavity(two_stage_variants(two_stage)[PIPELINE])
-    truth = part.truth == Label.CAVITY
+    subset = EvaluatedSubset(two_stage, "test")
+    masks = subset.cavity(two_stage_variants(two_stage)[PIPELINE])
+    truth = subset.truth == Label.CAVITY
     dice = 2 * (masks & truth).sum(axis=(1, 2)) / (masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2)))
     np.testing.assert_allclose(alone["dice"], dice)
     assert all(text in markdown for text in ("Table VI, mean over images", "Table VII", "Bland", "paper"))
@@ -316,9 +327,9 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
     assert shown.data.metrics["test/dice/cavity"] == pytest.approx(cavity["dice"].mean())
     pooled = 2 * cavity["tp"].sum() / (2 * cavity["tp"] + cavity["fp"] + cavity["fn"]).sum()
     assert shown.data.metrics["test_pooled/dice/cavity"] == pytest.approx(pooled)
-    assert shown.data.tags["test_looks"] == "first look at this test part"
+    assert shown.data.tags["test_access"] == "first look at this test subset"
     assert "Table VI" in shown.data.tags["mlflow.note.content"]
-    assert set(table["image"]) == set(two_stage.fits.manifest.query("part == 'test'")["slice"])
+    assert set(table["image"]) == set(two_stage.fits.manifest.query("subset == 'test'")["slice"])
 
 
 def test_the_clinical_table_is_voxels_times_their_volume(through: Through, two_stage: TwoStage) -> None:
@@ -329,8 +340,8 @@ def test_the_clinical_table_is_voxels_times_their_volume(through: Through, two_s
     simulated = {
         name: volume.labels[index] for volume in read(fits.config.source) for index, name in enumerate(volume.slices)
     }
-    found = Part(two_stage, "test").label(lambda *_: None)[PIPELINE].labels
-    rows = fits.manifest[fits.manifest["part"] == "test"].reset_index(drop=True)
+    found = EvaluatedSubset(two_stage, "test").label(lambda *_: None)[PIPELINE].labels
+    rows = fits.manifest[fits.manifest["subset"] == "test"].reset_index(drop=True)
     for case, exam in rows.groupby("case"):
         counts = sum(np.bincount(simulated[name].ravel(), minlength=4) for name in exam["slice"])
         assert cases.loc[case, "cavity_ml_predicted"] == pytest.approx((found[exam.index] == 1).sum() * 9 * ml)
@@ -344,7 +355,7 @@ def test_a_margin_in_mm_needs_a_spacing_before_anything_is_trained(through: Thro
     data = prepare_data(config, None, through.runs)
     check_spacing(config, data)
     manifest = data.manifest.copy()
-    first = manifest.loc[manifest["part"] == "test", "case"].min()
+    first = manifest.loc[manifest["subset"] == "test", "case"].min()
     manifest.loc[manifest["case"] == first, "spacing_row_mm"] = np.nan
     with pytest.raises(DataError, match=rf"fit\.crop_margin_mm needs .* not known of 1 case\(s\), such as {first}"):
         check_spacing(config, replace(data, manifest=manifest))
@@ -361,10 +372,10 @@ def test_a_selection_on_the_test_part_is_no_base_for_an_evaluation_on_it(through
     shutil.copytree(through.runs, tmp_path / "runs", ignore=shutil.ignore_patterns("artifacts", "phase3*", "phase4*"))
     (folder,) = (tmp_path / "runs").glob("phase2-stage1-*")
     settings = (folder / "sweep.yaml").read_text()
-    (folder / "sweep.yaml").write_text(settings.replace("  part: val", "  part: test"))
+    (folder / "sweep.yaml").write_text(settings.replace("  subset: val", "  subset: test"))
     done = invoke("phase3", *TINY, *SMALL, "--runs", str(tmp_path / "runs"))
     assert done.exit_code == 2
-    assert "selected on the test part, on which the pipeline is to be evaluated" in done.output
+    assert "selected on the test subset, on which the pipeline is to be evaluated" in done.output
 
 
 def test_a_phase_3_that_is_not_complete_is_said(through: Through) -> None:
@@ -385,7 +396,7 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert segmenter.options == Options(rotations=True, crop_margin_mm=MARGIN_MM)
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # what is shipped is evaluated, too
     assert "as shipped" in evaluated.output
-    assert "look 2 at this test part, which is no longer untouched; before: the same pipeline" in evaluated.output
+    assert "look 2 at this test subset, which is no longer untouched; before: the same pipeline" in evaluated.output
     (folder,) = through.runs.glob("phase4-*")
     assert "## Tables VI and VII, as shipped" in (folder / "tables.md").read_text()
     assert set(pd.read_csv(folder / "tables_6_and_7.csv")["pipeline"]) == {"two-stage", "as shipped"}
@@ -402,9 +413,9 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     content = json.loads((folder / "evaluation.json").read_text())
     (folder / "evaluation.json").write_text(json.dumps(content | {"failed": {"single": "out of memory"}}))
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # there is a network that was missing then
-    assert "look 3 at this test part" in evaluated.output
+    assert "look 3 at this test subset" in evaluated.output
     assert {path.name for path in (folder / "earlier").iterdir()} == {"1", "2"}  # no look is lost
-    assert all((folder / "earlier" / look / "evaluation.json").is_file() for look in "12")
+    assert all((folder / "earlier" / access / "evaluation.json").is_file() for access in "12")
     (outcome,) = through.runs.glob("phase3-stage2-*/cells/cropped/outcome.json")
     outcome.rename(outcome.with_suffix(".away"))
     without = invoke("phase4", *TINY, *SMALL, "--allow-incomplete", "--runs", str(through.runs))
@@ -427,7 +438,7 @@ def test_a_fit_that_is_added_is_trained_alone_and_can_be_shipped(through: Throug
     assert segmenter.options == Options(guided=False, wall_first=True, crop_margin_mm=MARGIN_MM)
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # does not name the fit that is shipped
     assert evaluated.exit_code == 0, evaluated.output
-    assert "look 4 at this test part" in evaluated.output
+    assert "look 4 at this test subset" in evaluated.output
     assert "shipped: fit no_guidance+cropped, wall_first" in evaluated.output
     other = invoke("phase4", *TINY, *SMALL, "--set", "fit.shipped.stage2=cropped", "--runs", str(through.runs))
     assert other.exit_code == 2
@@ -547,7 +558,7 @@ def test_an_exam_that_nobody_thought_of_does_not_keep_the_others_from_being_done
             raise KeyError("Doe^Jane")
         return deliver(exam, *args)
 
-    monkeypatch.setattr("lge_sweep.pipeline.predict.deliver", fragile)
+    monkeypatch.setattr("lge_sweep.segmenter.predict.deliver", fragile)
     (tmp_path / "out" / "burden.csv").mkdir(parents=True)
     done = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep",
                   "--format", "csv")  # fmt: skip

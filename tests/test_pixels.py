@@ -243,7 +243,7 @@ def test_padding_matches_whatever_sign_it_is_written_with(tmp_path: Path, value:
 
 
 def test_padding_that_no_stored_value_can_have_is_looked_for_in_whole_cells(tmp_path: Path) -> None:
-    """12 bits are stored, and the pad is a 16-bit pattern whose lower 12 bits are a common grey level."""
+    """12 bits are stored, and the pad is a 16-bit pattern whose lower 12 bits are a common intensity."""
     pixels = grey(1, top=4096)[0]
     pixels[3, 3] = 0xF830 & 0xFFF
     cells = pixels.copy()
@@ -288,7 +288,7 @@ def test_a_slice_of_padding_alone_is_a_finding(tmp_path: Path) -> None:
     pixels[1, 0] = 7
     series(tmp_path, pixels, PixelPaddingValue=0)
     (finding,) = read_exams(tmp_path, "keep")[1]
-    assert finding.endswith("every pixel that is not padding has the same grey level, 7; nothing can be seen")
+    assert finding.endswith("every pixel that is not padding has the same intensity, 7; nothing can be seen")
     (tmp_path / "IM1.dcm").unlink()  # the advice, followed
     assert len(exam(tmp_path).slices) == 2
 
@@ -305,7 +305,7 @@ def test_padding_is_no_part_of_a_window(tmp_path: Path) -> None:
 def test_nan_that_nobody_declared_is_refused_as_before() -> None:
     image = np.full(SHAPE, 3.0)
     image[0, 0], image[0, 1] = np.nan, np.inf
-    finite = "(but NaN or infinite); write the file again with finite grey levels, or leave it out"
+    finite = "(but NaN or infinite); write the file again with finite intensities, or leave it out"
     assert grey_problem(image) == f"2 pixels are not finite numbers {finite}"
     assert grey_problem(image, padded=True) == f"1 pixel is not a finite number {finite}"
 

@@ -325,6 +325,6 @@ def test_a_file_that_the_system_does_not_give_is_one_message(tmp_path: Path, mon
     def refuse(*arguments: object) -> None:
         raise PermissionError(13, "Permission denied", "/x/caf\udce9")
 
-    monkeypatch.setattr("lge_sweep.status.read_ledger", refuse)
+    monkeypatch.setattr("lge_sweep.cli.status.read_ledger", refuse)
     done = CliRunner().invoke(app, ["status", "--runs", str(tmp_path)])
     assert (done.exit_code, done.output) == (2, "error: /x/caf\\xe9: Permission denied\n")

@@ -16,19 +16,19 @@ from skimage.measure import label, regionprops
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
+from lge_sweep.cli.console import print_predicted
 from lge_sweep.config.data import NiftiFolders, Phantom
 from lge_sweep.config.masks import IndexMask
-from lge_sweep.console import print_predicted
 from lge_sweep.deliver import Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label
-from lge_sweep.pipeline.predict import Predicted
 from lge_sweep.quantify import Finding, case_sentences, implausible, sentences, unchecked
 from lge_sweep.quantify.body import body_mask
 from lge_sweep.quantify.findings import CHECKS
 from lge_sweep.quantify.plausible import pieces, thickest, wall_around
 from lge_sweep.report.clinical_tables import findings_frame, findings_markdown
+from lge_sweep.segmenter.predict import PredictResult
 from lge_sweep.terminal import Terminal
 
 Labels = NDArray[np.uint8]
@@ -434,11 +434,11 @@ def test_a_sound_exam_is_plausible_and_what_was_not_looked_at_is_said(tmp_path: 
 def test_the_terminal_lists_findings_and_counts_exams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, delivery = faulty(tmp_path)
     sound = replace(delivery, findings=())
-    print_predicted(Terminal(width=80), Predicted((delivery, sound), ()))
+    print_predicted(Terminal(width=80), PredictResult((delivery, sound), ()))
     said = capsys.readouterr().out
     assert "  finding: pieces of the cavity: 2 in slice003 (expected at most 1)\n" in said
     assert "1 of 2 exam(s) have findings: labels that no heart has; look at them before any number is used.\n" in said
-    print_predicted(Terminal(width=80), Predicted((sound,), ()))
+    print_predicted(Terminal(width=80), PredictResult((sound,), ()))
     assert "finding" not in capsys.readouterr().out
 
 

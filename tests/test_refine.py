@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.data import refine
 from lge_sweep.data.refine import composite, network_input, refine_cavity, smooth_cavity
-from lge_sweep.labels import SINGLE
+from lge_sweep.labels import SINGLE_STAGE
 
 FIXTURES = Path(__file__).parent / "fixtures" / "refine" / "masks.npz"
 Masks = dict[str, NDArray[np.bool_]]
@@ -58,7 +58,7 @@ def test_smoothed_is_octaves_before_the_edge_is_added(octave: dict[str, Masks]) 
     assert different == []
 
 
-@pytest.mark.parametrize("stage", [1, SINGLE])
+@pytest.mark.parametrize("stage", [1, SINGLE_STAGE])
 def test_only_stage_2_sees_the_cavity(stage: int) -> None:
     image = np.arange(48, dtype=np.uint8).reshape(6, 8)
     refined = image % 3 == 0

@@ -19,10 +19,10 @@ from lge_sweep.report import CellTables, write_cell_figures, write_sweep_figures
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves, loss_limits
 from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap, heat_rows
+from lge_sweep.report.files import save_png
 from lge_sweep.report.overlays import figure_overlays, zoom_box
 from lge_sweep.report.style import safe
 from lge_sweep.report.tables import best_validation, by_class, image_means, pick_slices, smooth
-from lge_sweep.report.write import save_png
 
 pytestmark = pytest.mark.filterwarnings("error")
 STAGE2 = class_names(2)

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 NAN = float("nan")
 MODELS = ("deeplabv3plus_xception", "deeplabv3plus_resnet50")
 LOSSES = ("weighted_ce", "dice", "focal", "dice_ce", "dice_focal")
-TITLE = "phase 2, emidec, laptop, val part"
+TITLE = "phase 2, emidec, laptop, val subset"
 
 
 def scaled(factor: float, **settings: int) -> pd.DataFrame:

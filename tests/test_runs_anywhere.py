@@ -15,14 +15,14 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.errors import RunsError
+from lge_sweep.hashing import file_digest
 from lge_sweep.paths import LONGEST_RUNS, describe_name, runs_folder
-from lge_sweep.pipeline.load import NAME, load_segmenter
 from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.segmenter.load import NAME, load_segmenter
 from lge_sweep.tracking import Tracker, database_uri
 from lge_sweep.tracking.database import fresh_uri, new_database
 from lge_sweep.tracking.moved import PLACES, path_of
 from lge_sweep.tracking.registry import find_champion, find_version, locate, promote
-from lge_sweep.whole import file_digest
 
 MODEL = f"models:/{NAME}@champion"
 NAMES = (

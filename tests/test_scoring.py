@@ -26,7 +26,7 @@ from lge_sweep.scoring import (
     score_table,
     select,
 )
-from lge_sweep.sweep.results import read_result
+from lge_sweep.study.results import read_result
 from lge_sweep.text import visible
 
 PAPER = Path(__file__).parents[1] / "docs" / "paper"
@@ -268,7 +268,7 @@ def test_nothing_finished_cannot_be_selected() -> None:
 
 
 def test_selection_on_the_test_part_is_marked() -> None:
-    assert any("test part" in note for note in select([result("a", 0.5)], "mean", 1, part="test").notes)
+    assert any("test subset" in note for note in select([result("a", 0.5)], "mean", 1, subset="test").notes)
 
 
 HEAD = "Model,Dice,IoU,F1,BF,Sensitivity,Specificity"

@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config import Cell, load_sweep, short_names
+from lge_sweep.engine.cell_queue import FAILURES, SearchQueue
+from lge_sweep.engine.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import RUNS_VARIABLE
-from lge_sweep.sweep.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
-from lge_sweep.sweep.plan import Plan, load_plan, make_plans
-from lge_sweep.sweep.source import FAILURES, SearchSource
+from lge_sweep.study.plan import Plan, load_plan, make_plans
 from lge_sweep.tracking import database_uri
 
 MODELS = "grid.model=[unet, segnet]"
@@ -45,7 +45,7 @@ def open_study(plan: Plan, runs: Path) -> SweepLedger:
 
 def test_what_is_drawn_lies_within_bounds_and_matters_to_the_loss(plan: Plan, tmp_path: Path) -> None:
     study, drawn = open_study(plan, tmp_path), []
-    source = SearchSource(plan, study)
+    source = SearchQueue(plan, study)
     while (assignment := source.take()) is not None:
         cell, trial = assignment
         drawn.append(cell)
@@ -75,7 +75,7 @@ def test_what_is_drawn_lies_within_bounds_and_matters_to_the_loss(plan: Plan, tm
 
 def test_the_draw_follows_from_the_seed(plan: Plan, tmp_path: Path) -> None:
     first, again = (
-        SearchSource(plan, open_study(plan, tmp_path / name)) for name in ("a", "b") if make(tmp_path / name)
+        SearchQueue(plan, open_study(plan, tmp_path / name)) for name in ("a", "b") if make(tmp_path / name)
     )
     assert first.take() == again.take()
 
@@ -87,23 +87,23 @@ def make(folder: Path) -> bool:
 
 def test_an_interrupted_trial_is_taken_up_again_and_a_half_drawn_one_is_not(plan: Plan, tmp_path: Path) -> None:
     study = open_study(plan, tmp_path)
-    cell, trial = SearchSource(plan, study).take() or pytest.fail("nothing drawn")
+    cell, trial = SearchQueue(plan, study).take() or pytest.fail("nothing drawn")
     study.study.ask()  # the driver was killed right here
     later = open_study(plan, tmp_path)
-    source = SearchSource(plan, later)
+    source = SearchQueue(plan, later)
     assert source.take() == (cell, trial)
     assert [entry.state for entry in later.trials()] == [TrialState.RUNNING, TrialState.FAIL]
     following = source.take()
     assert following is not None
     assert following[1] == 2
     assert following[0].drawn != cell.drawn
-    source.put_back((cell, trial))
+    source.requeue((cell, trial))
     assert source.take() == (cell, trial)
 
 
 def test_a_trial_worse_than_the_median_of_the_others_is_given_up(plan: Plan, tmp_path: Path) -> None:
     study = open_study(plan, tmp_path)
-    source = SearchSource(plan, study)
+    source = SearchQueue(plan, study)
     for dice in (0.2, 0.4, 0.6):
         _, trial = source.take() or pytest.fail("nothing drawn")
         for validation in (1, 2):
@@ -145,7 +145,7 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The second of three trials is given up; the command printed for the winner is run, word for word."""
-    monkeypatch.setattr(SearchSource, "stops", lambda self, trial, validation, dice: trial == 1)
+    monkeypatch.setattr(SearchQueue, "stops", lambda self, trial, validation, dice: trial == 1)
     arguments = ["search", "--stage", "1", "--profile", "smoke", "--models", "unet", "--runs", str(tmp_path)]
     arguments += ["--trials", "3", "--set", "training.max_steps=2", "--set", "training.width=0.25"]
     printed = [CliRunner().invoke(app, arguments) for _ in range(2)]
@@ -190,7 +190,7 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
 
 def test_a_failed_trial_is_replaced_but_not_for_ever(plan: Plan, tmp_path: Path) -> None:
     study = open_study(plan, tmp_path)
-    source, taken = SearchSource(plan, study), 0
+    source, taken = SearchQueue(plan, study), 0
     while (assignment := source.take()) is not None:
         taken += 1
         if taken % 2:
@@ -202,13 +202,13 @@ def test_a_failed_trial_is_replaced_but_not_for_ever(plan: Plan, tmp_path: Path)
     lost = source.missing({})
     assert lost[f"{30 - source.done()} of 30 trials"] == "were not completed"
     assert lost["trial0000"] == "out of memory"
-    assert SearchSource(plan, study).take() is not None  # a rerun tries again
+    assert SearchQueue(plan, study).take() is not None  # a rerun tries again
 
 
 def test_a_half_drawn_trial_is_shown_as_failed(plan: Plan, tmp_path: Path) -> None:
     study = open_study(plan, tmp_path)
     study.study.ask()
-    SearchSource(plan, open_study(plan, tmp_path))
+    SearchQueue(plan, open_study(plan, tmp_path))
     ((_, _, entries),) = read_ledger(tmp_path)
     assert (entries[0].state, entries[0].reason) == ("failed", "interrupted while it was drawn")
     assert {entry.state for entry in entries[1:]} == {"waiting"}

@@ -17,14 +17,14 @@ from lge_sweep.data.prepare import to_arrays
 from lge_sweep.data.refine import composite, refine_cavity
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
-from lge_sweep.pipeline import Network, TwoStageSegmenter
-from lge_sweep.pipeline.segment import confine_scar, join, seen_box
+from lge_sweep.segmenter import Network, TwoStageSegmenter
+from lge_sweep.segmenter.segment import confine_scar, join, seen_box
 
 S = 64
 PLAIN = Intensity(clip_percentiles=(0, 100))
 Pixels = NDArray[np.uint8]
 GREY = {Label.BACKGROUND: 0, Label.CAVITY: 100, Label.MYOCARDIUM: 50, Label.SCAR: 255}
-"""A heart painted so that the grey level is the class."""
+"""A heart painted so that the intensity is the class."""
 
 
 def heart(rows: int = S, columns: int = S) -> Pixels:
@@ -143,7 +143,7 @@ def test_an_empty_cavity_stays_empty_and_is_reported() -> None:
 
 @pytest.mark.parametrize("intensity", [PLAIN, Intensity()])
 def test_padding_changes_no_label_of_the_anatomy_and_has_none(intensity: Intensity) -> None:
-    """As -2000, which it is in the file, it took the whole range of grey levels; as NaN it is nothing."""
+    """As -2000, which it is in the file, it took the whole range of intensities; as NaN it is nothing."""
     labels = np.stack([heart(80, 60), np.rot90(heart(60, 80))])
     plain = painted(labels) * np.float32(7)
     padding = np.zeros(labels.shape, dtype=np.bool_)

@@ -27,8 +27,8 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Options, SegmenterSettings
-from lge_sweep.pipeline.write import write_segmenter
 from lge_sweep.private import MASKS, SHARE_VARIABLE, describe_openness
+from lge_sweep.segmenter.save import write_segmenter
 from lge_sweep.tracking.database import new_database
 
 ROOT = Path(__file__).parents[1]

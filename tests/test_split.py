@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lge_sweep.config.data import COUNTS, Part, PartCounts, SplitConfig
+from lge_sweep.config.data import COUNTS, SplitConfig, Subset, SubsetCounts
 from lge_sweep.config.loader import validate
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.plain_data import parse_yaml
-from lge_sweep.split import PARTS, Split, split_cases
-from lge_sweep.split.deal import largest_remainder
+from lge_sweep.split import SUBSETS, Split, split_cases
+from lge_sweep.split.assign import largest_remainder
 from lge_sweep.split.leaks import audit
 
-TABLE_1: Mapping[Part, PartCounts] = {
-    "train": PartCounts(normal=40, scar=100),
-    "val": PartCounts(normal=20, scar=18),
-    "test": PartCounts(normal=20, scar=38),
+TABLE_1: Mapping[Subset, SubsetCounts] = {
+    "train": SubsetCounts(normal=40, scar=100),
+    "val": SubsetCounts(normal=20, scar=18),
+    "test": SubsetCounts(normal=20, scar=38),
 }
 
 
@@ -61,12 +61,12 @@ def with_same(frame: pd.DataFrame, column: str, first: str, second: str, flip: i
     return frame.reset_index()
 
 
-def cases_of(split: Split, part: str) -> set[str]:
-    return {name.split("_")[0] for name, p in split.parts.items() if p == part}
+def cases_of(split: Split, subset: str) -> set[str]:
+    return {name.split("_")[0] for name, p in split.subsets.items() if p == subset}
 
 
-def pick(split: Split, part: str, nth: int = 0) -> str:
-    return sorted(name for name, p in split.parts.items() if p == part)[nth]
+def pick(split: Split, subset: str, nth: int = 0) -> str:
+    return sorted(name for name, p in split.subsets.items() if p == subset)[nth]
 
 
 # --------------------------------------------------------------------------------------------------------------- sizes
@@ -79,7 +79,7 @@ def pick(split: Split, part: str, nth: int = 0) -> str:
         (20, [12, 3, 5]),
         (23, [14, 3, 6]),  # 13.8, 3.45, 5.75: the last goes to train, the one before to test
         (47, [28, 7, 12]),  # 28.2, 7.05, 11.75
-        (10, [6, 2, 2]),  # 6, 1.5, 2.5: of equal remainders the earlier part's
+        (10, [6, 2, 2]),  # 6, 1.5, 2.5: of equal remainders the earlier subset's
         (3, [2, 0, 1]),  # 1.8, 0.45, 0.75
         (1, [1, 0, 0]),
         (0, [0, 0, 0]),
@@ -91,29 +91,29 @@ def test_largest_remainder_by_hand(total: int, sizes: list[int]) -> None:
 
 def test_each_stratum_is_dealt_by_largest_remainder() -> None:
     split = split_cases(cohort(normal=23, scar=47), SplitConfig())
-    dealt = Counter((part, case[0]) for part in PARTS for case in cases_of(split, part))
-    assert [dealt[part, "n"] for part in PARTS] == [14, 3, 6]
-    assert [dealt[part, "s"] for part in PARTS] == [28, 7, 12]
+    assigned = Counter((subset, case[0]) for subset in SUBSETS for case in cases_of(split, subset))
+    assert [assigned[subset, "n"] for subset in SUBSETS] == [14, 3, 6]
+    assert [assigned[subset, "s"] for subset in SUBSETS] == [28, 7, 12]
 
 
 def test_a_case_has_scar_if_one_of_its_slices_has() -> None:
     frame = manifest(dict.fromkeys("abcdefgh", 3), {"a": 1, "b": 1, "c": 1, "d": 1})
     split = split_cases(frame, SplitConfig(fractions=(0.5, 0.25, 0.25)))
-    assert [len(cases_of(split, part) & set("abcd")) for part in PARTS] == [2, 1, 1]
+    assert [len(cases_of(split, subset) & set("abcd")) for subset in SUBSETS] == [2, 1, 1]
 
 
 def test_every_slice_is_dealt_and_no_case_stands_in_two_parts() -> None:
     frame = cohort()
     split = split_cases(frame, SplitConfig())
-    assert set(split.parts) == set(frame["slice"])
-    train, val, test = (cases_of(split, part) for part in PARTS)
+    assert set(split.subsets) == set(frame["slice"])
+    train, val, test = (cases_of(split, subset) for subset in SUBSETS)
     assert len(train) + len(val) + len(test) == len(train | val | test) == 50
     assert (split.leaky, split.leak_share, split.notes) == (False, 0.0, ())
 
 
 def test_fractions_are_settings() -> None:
     split = split_cases(cohort(20, 20), SplitConfig(fractions=(0.5, 0.3, 0.2)))
-    assert [len(cases_of(split, part)) for part in PARTS] == [20, 12, 8]
+    assert [len(cases_of(split, subset)) for subset in SUBSETS] == [20, 12, 8]
 
 
 # --------------------------------------------------------------------------------------------------------- reproducible
@@ -121,16 +121,16 @@ def test_fractions_are_settings() -> None:
 
 def test_the_same_seed_gives_the_same_split_and_another_seed_another() -> None:
     first, again, other = (split_cases(cohort(), SplitConfig(seed=seed)) for seed in (3, 3, 4))
-    assert first.parts == again.parts
-    assert first.parts != other.parts
-    assert [len(cases_of(first, part)) for part in PARTS] == [len(cases_of(other, part)) for part in PARTS]
+    assert first.subsets == again.subsets
+    assert first.subsets != other.subsets
+    assert [len(cases_of(first, subset)) for subset in SUBSETS] == [len(cases_of(other, subset)) for subset in SUBSETS]
 
 
 @pytest.mark.parametrize("unit", ["case", "slice"])
 def test_the_order_of_rows_does_not_matter(unit: str) -> None:
     settings = SplitConfig.model_validate({"unit": unit})
     frame = cohort()
-    assert split_cases(frame, settings).parts == split_cases(frame.sample(frac=1, random_state=0), settings).parts
+    assert split_cases(frame, settings).subsets == split_cases(frame.sample(frac=1, random_state=0), settings).subsets
 
 
 # ---------------------------------------------------------------------------------------------------- slices as units
@@ -140,7 +140,7 @@ def test_unit_slice_is_marked_leaky_with_the_share_of_test_slices() -> None:
     frame = cohort(normal=4, scar=6, slices=4)
     split = split_cases(frame, SplitConfig(unit="slice"))
     train_cases = cases_of(split, "train")
-    test = [name for name, part in split.parts.items() if part == "test"]
+    test = [name for name, subset in split.subsets.items() if subset == "test"]
     share = sum(name.split("_")[0] in train_cases for name in test) / len(test)
     assert split.leaky
     assert split.leak_share == share > 0
@@ -152,23 +152,23 @@ def test_unit_slice_is_marked_leaky_with_the_share_of_test_slices() -> None:
 def test_table_1_of_the_paper() -> None:
     frame = table_1_cohort()
     split = split_cases(frame, SplitConfig(unit="slice", counts=dict(TABLE_1)))
-    part = frame["slice"].map(dict(split.parts))
-    assert part.value_counts().to_dict() == {"train": 140, "test": 58, "val": 38}
-    assert frame["has_scar"].groupby(part).sum().to_dict() == {"train": 100, "val": 18, "test": 38}
+    subset = frame["slice"].map(dict(split.subsets))
+    assert subset.value_counts().to_dict() == {"train": 140, "test": 58, "val": 38}
+    assert frame["has_scar"].groupby(subset).sum().to_dict() == {"train": 100, "val": 18, "test": 38}
     assert split.leaky
     assert split.leak_share > 0.9  # 98.7 % on average over seeds
 
 
 def test_leak_share_by_hand() -> None:
-    frame = manifest({"a": 3, "b": 2, "c": 1}, {}).assign(part=["train", "test", "test", "val", "test", "test"])
+    frame = manifest({"a": 3, "b": 2, "c": 1}, {}).assign(subset=["train", "test", "test", "val", "test", "test"])
     assert audit(frame, SplitConfig(unit="slice")).share == 0.5  # a's two of four; b and c have no training slice
 
 
 def test_counts_leave_the_rest_out() -> None:
-    counts: dict[Part, PartCounts] = {part: PartCounts(normal=1, scar=2) for part in PARTS}
+    counts: dict[Subset, SubsetCounts] = {subset: SubsetCounts(normal=1, scar=2) for subset in SUBSETS}
     split = split_cases(cohort(), SplitConfig(counts=counts))
-    assert len(split.parts) == 3 * 3 * 3
-    assert [len(cases_of(split, part)) for part in PARTS] == [3, 3, 3]
+    assert len(split.subsets) == 3 * 3 * 3
+    assert [len(cases_of(split, subset)) for subset in SUBSETS] == [3, 3, 3]
 
 
 # ------------------------------------------------------------------------------------------------------------- refused
@@ -182,7 +182,9 @@ def test_counts_leave_the_rest_out() -> None:
     ],
 )
 def test_counts_beyond_the_data_are_refused(unit: str, scar: int, message: str) -> None:
-    counts = {"train": {"normal": 1, "scar": scar - 2}} | {part: {"normal": 1, "scar": 1} for part in ("val", "test")}
+    counts = {"train": {"normal": 1, "scar": scar - 2}} | {
+        subset: {"normal": 1, "scar": 1} for subset in ("val", "test")
+    }
     with pytest.raises(DataError, match=message):
         split_cases(cohort(), SplitConfig.model_validate({"unit": unit, "counts": counts}))
 
@@ -190,21 +192,21 @@ def test_counts_beyond_the_data_are_refused(unit: str, scar: int, message: str) 
 @pytest.mark.parametrize("unit", ["case", "slice"])
 @pytest.mark.parametrize("empty", [["train"], ["val"], ["test"], ["train", "val"], ["train", "val", "test"]])
 def test_counts_of_0_for_a_whole_part_are_refused_by_the_name_of_the_setting(unit: str, empty: list[str]) -> None:
-    counts = {part: {"normal": 0, "scar": 0} if part in empty else {"normal": 1, "scar": 1} for part in PARTS}
+    counts = {subset: {"normal": 0, "scar": 0} if subset in empty else {"normal": 1, "scar": 1} for subset in SUBSETS}
     with pytest.raises(ConfigError) as caught:
         split_cases(cohort(), SplitConfig.model_validate({"unit": unit, "counts": counts}))
     assert str(caught.value) == (
-        f"{' and '.join(f'split.counts.{part}' for part in empty)}: normal and scar are both 0, which leaves no {unit} "
-        f"for {' and '.join(empty)}; each part needs at least 1 of either"
+        f"{' and '.join(f'split.counts.{subset}' for subset in empty)}: normal and scar are both 0, which leaves no "
+        f"{unit} for {' and '.join(empty)}; each subset needs at least 1 of either"
     )
 
 
 @pytest.mark.parametrize("stratum", ["normal", "scar"])
 def test_counts_of_0_in_one_stratum_are_legitimate(stratum: str) -> None:
-    counts = {part: {"normal": 0, "scar": 0} | {stratum: 2} for part in PARTS}
+    counts = {subset: {"normal": 0, "scar": 0} | {stratum: 2} for subset in SUBSETS}
     data = cohort(normal=0) if stratum == "scar" else cohort(scar=0)
     split = split_cases(data, SplitConfig.model_validate({"counts": counts}))
-    assert [len(cases_of(split, part)) for part in PARTS] == [2, 2, 2]
+    assert [len(cases_of(split, subset)) for subset in SUBSETS] == [2, 2, 2]
 
 
 def test_too_few_cases_are_refused_with_the_parts_that_stay_empty() -> None:
@@ -222,8 +224,8 @@ def test_the_counts_that_are_advised_for_too_few_cases_work(normal: int, scar: i
         split_cases(frame, unfit)
     advised = parse_yaml(str(caught.value).partition("a copy of the data file: ")[2])
     split = split_cases(frame, SplitConfig.model_validate(advised))
-    assert all(cases_of(split, part) for part in PARTS)
-    assert sum(len(cases_of(split, part)) for part in PARTS) == normal + scar  # none is left out
+    assert all(cases_of(split, subset) for subset in SUBSETS)
+    assert sum(len(cases_of(split, subset)) for subset in SUBSETS) == normal + scar  # none is left out
 
 
 @pytest.mark.parametrize("counts", [{"train": 4, "val": 1, "test": 1}, {"train": {"normal": 1, "scar": 1}}])
@@ -232,7 +234,7 @@ def test_counts_of_another_form_are_refused_with_one_that_works(counts: object) 
     with pytest.raises(ConfigError, match=form):
         validate(SplitConfig, {"counts": counts}, "mine.yaml")
     split = validate(SplitConfig, {"counts": parse_yaml(COUNTS)}, "mine.yaml")
-    assert [len(cases_of(split_cases(cohort(), split), part)) for part in PARTS] == [6, 2, 2]
+    assert [len(cases_of(split_cases(cohort(), split), subset)) for subset in SUBSETS] == [6, 2, 2]
 
 
 @pytest.mark.parametrize("unit", ["case", "slice"])
@@ -243,7 +245,7 @@ def test_an_identical_picture_in_two_parts_is_an_error_whatever_the_ids_say(unit
     with pytest.raises(DataError) as caught:
         split_cases(with_same(cohort(), "image_hash", one, two), settings)
     (finding,) = caught.value.findings
-    assert finding.startswith("identical pictures in two parts: ")
+    assert finding.startswith("identical pictures in two subsets: ")
     assert f"{one} (train)" in finding
     assert f"{two} (test)" in finding
 
@@ -251,7 +253,7 @@ def test_an_identical_picture_in_two_parts_is_an_error_whatever_the_ids_say(unit
 def test_an_identical_picture_within_a_part_is_allowed() -> None:
     clean = split_cases(cohort(), SplitConfig())
     frame = with_same(cohort(), "image_hash", pick(clean, "train"), pick(clean, "train", 50))
-    assert split_cases(frame, SplitConfig()).parts == clean.parts
+    assert split_cases(frame, SplitConfig()).subsets == clean.subsets
 
 
 def test_near_duplicates_of_two_cases_are_an_error_with_unit_case() -> None:
@@ -261,7 +263,7 @@ def test_near_duplicates_of_two_cases_are_an_error_with_unit_case() -> None:
         split_cases(with_same(cohort(), "perceptual_hash", one, two, flip=0b101), SplitConfig())
     (finding,) = caught.value.findings
     assert finding.startswith(
-        f"nearly the same picture in two parts: {one} ({clean.parts[one]}) and {two} ({clean.parts[two]}), "
+        f"nearly the same picture in two subsets: {one} ({clean.subsets[one]}) and {two} ({clean.subsets[two]}), "
         "2 of 64 bits apart; give both the same case, remove one, or lower split.near_duplicate_bits (now 2)"
     )
 
@@ -270,9 +272,11 @@ def test_near_duplicates_of_two_cases_are_a_note_with_unit_slice() -> None:
     settings = SplitConfig(unit="slice")
     clean = split_cases(cohort(), settings)
     one = pick(clean, "train")
-    two = next(name for name, part in sorted(clean.parts.items()) if part == "test" and name.split("_")[0] not in one)
+    two = next(
+        name for name, subset in sorted(clean.subsets.items()) if subset == "test" and name.split("_")[0] not in one
+    )
     split = split_cases(with_same(cohort(), "perceptual_hash", one, two, flip=1), settings)
-    assert split.notes[1] == "leaky split: 1 near-duplicate pairs of different cases across parts"
+    assert split.notes[1] == "leaky split: 1 near-duplicate pairs of different cases across subsets"
 
 
 def test_near_duplicates_within_a_case_are_not_noted() -> None:
@@ -281,7 +285,7 @@ def test_near_duplicates_within_a_case_are_not_noted() -> None:
     one, two = next(
         (f"{case}_slice0", f"{case}_slice1")
         for case in sorted(cases_of(clean, "train"))
-        if clean.parts[f"{case}_slice0"] != clean.parts[f"{case}_slice1"]
+        if clean.subsets[f"{case}_slice0"] != clean.subsets[f"{case}_slice1"]
     )
     split = split_cases(with_same(cohort(), "perceptual_hash", one, two), settings)
     assert split.notes == clean.notes
@@ -298,32 +302,32 @@ def test_near_duplicate_bits_is_the_threshold_and_minus_one_looks_for_none(flip:
         with pytest.raises(DataError, match=r"1 problem\n.*nearly the same picture"):
             split_cases(frame, settings)
     else:
-        assert split_cases(frame, settings).parts == clean.parts
+        assert split_cases(frame, settings).subsets == clean.subsets
 
 
 def test_near_duplicates_within_a_case_or_a_part_are_allowed() -> None:
     clean = split_cases(cohort(), SplitConfig())
     frame = with_same(cohort(), "perceptual_hash", pick(clean, "train"), pick(clean, "train", 1))
     frame = with_same(frame, "perceptual_hash", pick(clean, "train"), pick(clean, "train", 50))
-    assert split_cases(frame, SplitConfig()).parts == clean.parts
+    assert split_cases(frame, SplitConfig()).subsets == clean.subsets
 
 
 def test_all_leaks_come_in_one_report() -> None:
     clean = split_cases(cohort(), SplitConfig())
-    train, val, test = (pick(clean, part) for part in PARTS)
+    train, val, test = (pick(clean, subset) for subset in SUBSETS)
     frame = with_same(cohort(), "image_hash", train, val)
     frame = with_same(frame, "perceptual_hash", val, test)
     with pytest.raises(DataError) as caught:
         split_cases(frame, SplitConfig())
     assert [finding.split(":")[0] for finding in caught.value.findings] == [
-        "identical pictures in two parts",
-        "nearly the same picture in two parts",
+        "identical pictures in two subsets",
+        "nearly the same picture in two subsets",
     ]
 
 
 def test_the_audit_finds_a_case_that_stands_in_two_parts() -> None:
-    frame = cohort(normal=1, scar=2).assign(part=["train"] * 3 + ["train", "train", "test"] + ["val"] * 3)
-    with pytest.raises(DataError, match="1 problem\n  - case s00: stands in more than one part"):
+    frame = cohort(normal=1, scar=2).assign(subset=["train"] * 3 + ["train", "train", "test"] + ["val"] * 3)
+    with pytest.raises(DataError, match="1 problem\n  - case s00: stands in more than one subset"):
         audit(frame, SplitConfig())
     assert audit(frame, SplitConfig(unit="slice")).share == 1.0
 
@@ -334,15 +338,17 @@ def test_the_audit_finds_a_case_that_stands_in_two_parts() -> None:
 def test_a_part_without_scar_is_noted() -> None:
     split = split_cases(cohort(normal=20, scar=1), SplitConfig())
     assert split.notes == (
-        "no slice of the val part has scar: stage 2 cannot be scored on it",
-        "no slice of the test part has scar: stage 2 cannot be scored on it",
+        "no slice of the val subset has scar: stage 2 cannot be scored on it",
+        "no slice of the test subset has scar: stage 2 cannot be scored on it",
     )
 
 
 def test_training_without_scar_is_noted() -> None:
-    counts: dict[Part, PartCounts] = {part: PartCounts(normal=2, scar=int(part != "train")) for part in PARTS}
+    counts: dict[Subset, SubsetCounts] = {
+        subset: SubsetCounts(normal=2, scar=int(subset != "train")) for subset in SUBSETS
+    }
     split = split_cases(cohort(), SplitConfig(counts=counts))
-    assert split.notes == ("no slice of the train part has scar: stage 2 cannot learn it",)
+    assert split.notes == ("no slice of the train subset has scar: stage 2 cannot learn it",)
 
 
 # --------------------------------------------------------------------------------------------------------- named cases
@@ -352,8 +358,10 @@ NAMED = {"train": ["n00", "s00", "s01"], "val": ["n01"], "test": ["s02"]}
 
 def test_named_cases_are_the_split_and_others_are_not_used() -> None:
     split = split_cases(cohort(), SplitConfig.model_validate({"cases": NAMED}))
-    assert {part: cases_of(split, part) for part in PARTS} == {part: set(names) for part, names in NAMED.items()}
-    assert len(split.parts) == 5 * 3
+    assert {subset: cases_of(split, subset) for subset in SUBSETS} == {
+        subset: set(names) for subset, names in NAMED.items()
+    }
+    assert len(split.subsets) == 5 * 3
     assert not split.leaky
 
 

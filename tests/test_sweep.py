@@ -24,14 +24,14 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.config.data import DicomFolders, Phantom
+from lge_sweep.engine.ledger import hold_runs, read_ledger
+from lge_sweep.engine.progress import SweepProgress
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import METRICS, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.scoring import Result, all_scores
-from lge_sweep.sweep.ledger import hold_runs, read_ledger
-from lge_sweep.sweep.plan import load_plan
-from lge_sweep.sweep.progress import SweepProgress
+from lge_sweep.study.plan import load_plan
 from lge_sweep.tracking import EXPERIMENT, Tracker, database_uri
 
 ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
@@ -119,7 +119,7 @@ def test_every_child_has_the_metrics_of_its_per_image_table(finished: tuple[Path
         for prefix, values in (
             ("val", summary.image_mean),
             ("val_pooled", summary.pooled),
-            ("val_positive", summary.positive),
+            ("val_present", summary.present_only),
         ):
             for metric, by_class in values.items():
                 for name, value in by_class.items():
@@ -207,7 +207,7 @@ def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tupl
 
 def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 0.0
-    monkeypatch.setattr("lge_sweep.sweep.progress.time.monotonic", lambda: clock)
+    monkeypatch.setattr("lge_sweep.engine.progress.time.monotonic", lambda: clock)
     out = io.StringIO()
     progress = SweepProgress(Console(file=out, width=200), "phase1 stage 1", total=4, done=0)
 
@@ -243,7 +243,7 @@ def test_status_lists_the_sweeps(finished: tuple[Path, str]) -> None:
 
 
 def test_a_changed_setting_or_image_never_meets_an_old_result(finished: tuple[Path, str]) -> None:
-    from lge_sweep.sweep.plan import sweep_digest
+    from lge_sweep.study.plan import sweep_digest
 
     base = load_sweep("phase1", 1, "phantom", "smoke")
     digests = {sweep_digest(base, "content"), sweep_digest(base, "other content")}
@@ -262,7 +262,7 @@ def test_a_changed_setting_or_image_never_meets_an_old_result(finished: tuple[Pa
 
 
 def test_folds_are_not_trained_again_for_another_fit_and_phases_still_meet() -> None:
-    from lge_sweep.sweep.digest import STAGE2_ONLY, basis_digest, sweep_digest
+    from lge_sweep.study.digest import STAGE2_ONLY, basis_digest, sweep_digest
 
     values = {"crop_margin": "9", "crop_margin_mm": "9", "ema": "0.9"}
     for stage, same in ((1, True), (2, False)):
@@ -371,7 +371,7 @@ def test_a_damaged_mlflow_database_is_set_aside_and_made_anew(tmp_path: Path) ->
 def test_a_full_disk_is_recognised_through_what_it_caused() -> None:
     import errno
 
-    from lge_sweep.sweep.driver import is_full
+    from lge_sweep.engine.driver import is_full
 
     error = RuntimeError("could not write")
     error.__cause__ = OSError(errno.ENOSPC, "No space left on device")
@@ -381,7 +381,7 @@ def test_a_full_disk_is_recognised_through_what_it_caused() -> None:
 
 
 def test_a_torn_last_line_of_the_journal_is_mended(tmp_path: Path) -> None:
-    from lge_sweep.sweep.ledger import Ledger
+    from lge_sweep.engine.ledger import Ledger
 
     Ledger(tmp_path).open("sweep", {"cells": ["a"]})
     with (tmp_path / "study.log").open("ab") as file:

@@ -12,17 +12,17 @@ import pytest
 from rich.text import Text
 
 import lge_sweep.terminal_table
-from lge_sweep import console as printing
-from lge_sweep import status
-from lge_sweep.data_commands import _print_table
+from lge_sweep.cli import console as printing
+from lge_sweep.cli import status
+from lge_sweep.cli.data import _print_table
+from lge_sweep.engine.ledger import CellState
 from lge_sweep.labels import METRICS, Label, class_names
 from lge_sweep.quantify.burden import Burden
 from lge_sweep.quantify.describe import Description
 from lge_sweep.scoring import Result, select
-from lge_sweep.scoring.doubt import Doubt, Standing
-from lge_sweep.scoring.paired import Comparison, Paired
+from lge_sweep.scoring.paired import Paired, WinnerTest
 from lge_sweep.scoring.score import Score
-from lge_sweep.sweep.ledger import Entry
+from lge_sweep.scoring.uncertainty import Standing, Uncertainty
 from lge_sweep.terminal import Terminal
 from lge_sweep.terminal_table import Column, print_markdown, print_table
 from lge_sweep.text import in_markdown, visible
@@ -42,13 +42,16 @@ def standing(name: str) -> Standing:
 def ranking(console: Terminal) -> None:
     metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(METRICS)}
     results = [Result(name, metrics, ("scar",) if k % 2 else ()) for k, name in enumerate(NAMES)]
-    doubt = Doubt(
+    assess_uncertainty = Uncertainty(
         "one is best", NAMES[0], 0.95, tuple(map(standing, NAMES)),
-        tuple(Comparison(name, "dice", 41, 0.1, 0.001, 0.012345) for name in NAMES[1:]),
+        tuple(WinnerTest(name, "dice", 41, 0.1, 0.001, 0.012345) for name in NAMES[1:]),
         (), 41, 358, 2000, 0, (),
     )  # fmt: skip
     outcome = SimpleNamespace(
-        doubt=doubt, names={n: n for n in NAMES}, selection=select(results, "weighted", keep=1), registered=None
+        assess_uncertainty=assess_uncertainty,
+        names={n: n for n in NAMES},
+        selection=select(results, "weighted", keep=1),
+        registered=None,
     )
     printing.print_outcome(console, "phase2", outcome)  # type: ignore[arg-type]  # as far as it is printed
 
@@ -67,7 +70,7 @@ def pipelines(console: Terminal) -> None:
     summary = SimpleNamespace(image_mean=dice, pooled=dice, positive=dice)
     names = ("two-stage", *NAMES)
     compared = SimpleNamespace(
-        part="val", failed={}, summaries=dict.fromkeys(names, summary), meanings=dict.fromkeys(names, "what it is"),
+        subset="val", failed={}, summaries=dict.fromkeys(names, summary), meanings=dict.fromkeys(names, "what it is"),
         standings={name: standing(name) for name in names},
     )  # fmt: skip
     printing.print_pipelines(console, compared)  # type: ignore[arg-type]  # as far as it is printed
@@ -87,7 +90,7 @@ def scores(console: Terminal) -> None:
 
 
 def sweeps(console: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
-    entries = [Entry(NAMES[1], "complete", 0, 0.1234567)]
+    entries = [CellState(NAMES[1], "complete", 0, 0.1234567)]
     monkeypatch.setattr(status, "make_console", lambda: console)
     monkeypatch.setattr(status, "read_ledger", lambda runs: [(name, {}, entries) for name in NAMES])
     monkeypatch.setattr(status, "is_held", lambda runs: False)

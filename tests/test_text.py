@@ -15,16 +15,16 @@ import pandas as pd
 import pytest
 from rich.progress import Progress
 
-from lge_sweep.console import progress
+from lge_sweep.cli.console import progress
 from lge_sweep.csv_files import columns_text, csv_text, defuse, frame_text, join_texts, read_frame, restore
 from lge_sweep.deliver.tables import write_csv
+from lge_sweep.engine.progress import SweepProgress
 from lge_sweep.errors import ConfigError, DataError, IncompleteError, LgeSweepError, RunsError
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym
 from lge_sweep.report.final_tables import markdown
-from lge_sweep.sweep.progress import SweepProgress
 from lge_sweep.terminal import TaskText, Terminal, say, styled
 from lge_sweep.terminal_table import Column, print_table
-from lge_sweep.text import LONGEST, in_markdown, shorten, told, visible
+from lge_sweep.text import LONGEST, error_text, in_markdown, shorten, visible
 
 HOSTILE = (
     "P[red]1", "[/nope]", "[link=http://x]y[/link]", ":smile:", "a\x1b[31mb", "a\x1b]0;title\x07b", "a\x9b31mb", "a\rb",
@@ -76,9 +76,9 @@ def test_a_value_in_a_message_is_short_and_one_line() -> None:
     for text in (*texts(1, 500), "\x1b" * 10**6, "a" * 10**6):
         assert len(shorten(text)) <= LONGEST
         assert safe(shorten(text))
-    assert len(told(OSError("x" * 10**6))) <= 2 * LONGEST
-    assert told(FileNotFoundError(2, "No such file", "caf\udce9")) == "No such file"
-    assert told(ValueError()) == "ValueError"
+    assert len(error_text(OSError("x" * 10**6))) <= 2 * LONGEST
+    assert error_text(FileNotFoundError(2, "No such file", "caf\udce9")) == "No such file"
+    assert error_text(ValueError()) == "ValueError"
 
 
 def test_lines_of_a_message_are_its_arguments() -> None:

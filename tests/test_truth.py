@@ -63,7 +63,7 @@ def problem(root: Path, mask: Mapping[str, object]) -> str:
 
 
 def said(exam: Volume) -> set[str]:
-    """Return the notes, but for those on grey levels, which are random here, and on the stack's drift."""
+    """Return the notes, but for those on intensities, which are random here, and on the stack's drift."""
     others = ("its masks would fit", "the cavity of its masks", "each slice lies 0.7 mm aside")
     return {note for note in exam.notes if not note.startswith(others)}
 

@@ -24,18 +24,18 @@ from lge_sweep.config.data import Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.config.segmenter import Options, SegmenterSettings
 from lge_sweep.errors import ConfigError, ModelError, RunsError
+from lge_sweep.hashing import file_digest
 from lge_sweep.labels import STAGES
 from lge_sweep.models import build_module
 from lge_sweep.models.architectures import ARCHITECTURES
 from lge_sweep.models.export import export
-from lge_sweep.models.segmenter import Segmenter
-from lge_sweep.pipeline import TwoStageSegmenter, load_segmenter
+from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.pipeline.register import NAME, register_segmenter
-from lge_sweep.pipeline.runtime import load_onnx, load_pt2, torch_network
-from lge_sweep.pipeline.write import write_segmenter
+from lge_sweep.segmenter import TwoStageSegmenter, load_segmenter
+from lge_sweep.segmenter.runtime import load_onnx, load_pt2, torch_network
+from lge_sweep.segmenter.save import write_segmenter
 from lge_sweep.tracking import Tracker, database_uri
 from lge_sweep.tracking.registry import find_champion, promote
-from lge_sweep.whole import file_digest
 
 S = 64
 OPTIONS = Options(confine_scar=True, rotations=True, crop_margin=8)
@@ -149,7 +149,7 @@ def test_a_folder_gives_what_the_networks_give(folder: Path, expected: NDArray[n
 
 def test_a_margin_in_mm_is_served(folder: Path, expected: NDArray[np.uint8], tmp_path: Path) -> None:
     """Pixels of 1 mm: those of the frame have 50/64 by 128/64 mm, so that 6.2 mm are 8 of them."""
-    from lge_sweep.pipeline.served import load  # tells MLflow about itself
+    from lge_sweep.segmenter.served import load  # tells MLflow about itself
 
     shutil.copytree(folder, tmp_path / "mm")
     settings = json.loads((folder / "settings.json").read_text())
@@ -174,7 +174,7 @@ def test_a_folder_is_plain_data_and_whole(
         Path(str(arguments[-1])).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lge_sweep.pipeline.write.export", full)
+    monkeypatch.setattr("lge_sweep.segmenter.save.export", full)
     with pytest.raises(ModelError, match="No space left on device"):
         write_segmenter(tmp_path / "new", *networks, SETTINGS)
     assert not list(tmp_path.iterdir())

@@ -18,11 +18,11 @@ from test_sweep import child_runs, command
 
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.data.module import LgeDataModule
-from lge_sweep.sweep.callbacks import MovingAverage
-from lge_sweep.sweep.execute import execute, load_best
-from lge_sweep.sweep.ledger import is_held, read_ledger
-from lge_sweep.sweep.plan import Plan, make_plans
-from lge_sweep.sweep.task import CellTask, GivenUpError, Progress, make_task
+from lge_sweep.engine.callbacks import MovingAverage
+from lge_sweep.engine.ledger import is_held, read_ledger
+from lge_sweep.engine.task import CellTask, Progress, TrialPrunedError, make_task
+from lge_sweep.engine.train import execute, load_best
+from lge_sweep.study.plan import Plan, make_plans
 
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",
@@ -202,7 +202,7 @@ def interrupted_execute(task: CellTask, stop_after: int) -> None:
 @pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
 def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Path) -> None:
     task = replace(make_task(plan, cells(plan.config)[0]), folder=tmp_path)
-    with pytest.raises(GivenUpError):
+    with pytest.raises(TrialPrunedError):
         execute(task, lambda progress: progress.val_dice is not None)
     assert len(pd.read_csv(tmp_path / "history.csv")) == 4
     assert not (tmp_path / "outcome.json").exists()
@@ -250,7 +250,7 @@ def test_the_average_is_what_is_validated_and_kept(plan: Plan, tmp_path: Path) -
     execute(task, lambda progress: None)
     (validated,) = pd.read_csv(tmp_path / "history.csv")["val_loss"].dropna()
     kept = load_best(tmp_path / "best.pt", cell, training)
-    data = LgeDataModule(task.arrays, task.parts, cell.stage, training, cell.seed)
+    data = LgeDataModule(task.arrays, task.subsets, cell.stage, training, cell.seed)
     with torch.inference_mode():
         losses = [
             (len(batch["image"]), float(kept.loss(kept(batch["image"]), batch["target"])))

@@ -6,7 +6,7 @@ import onnx
 
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import SegmenterSettings
-from lge_sweep.whole import file_digest
+from lge_sweep.hashing import file_digest
 
 
 def write_segmenter(folder: Path) -> Path:

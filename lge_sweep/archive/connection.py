@@ -168,7 +168,7 @@ class _Session(requests.Session):
         self.auth = auth
         self.headers["Accept"] = "application/dicom+json"  # where the client asks for nothing: how storing went
         self.most = LIST_BYTES
-        self.told: Callable[[int], None] = lambda count: None
+        self.on_bytes: Callable[[int], None] = lambda count: None
         for scheme in ("http://", "https://"):
             self.mount(scheme, HTTPAdapter(max_retries=TRIES))
 
@@ -198,19 +198,19 @@ class _Session(requests.Session):
                     raise StudyError(
                         f"the archive sends more than {self.most // MI} MiB at once; no exam is that large"
                     )
-                self.told(len(piece))
+                self.on_bytes(len(piece))
                 yield piece
 
         return pieces
 
     @contextmanager
-    def files(self, told: Callable[[int], None]) -> Iterator[None]:
+    def files(self, on_bytes: Callable[[int], None]) -> Iterator[None]:
         """Allow answers as large as a file of images may be, and tell how many bytes come."""
-        self.most, self.told = FILE_BYTES + MI, told
+        self.most, self.on_bytes = FILE_BYTES + MI, on_bytes
         try:
             yield
         finally:
-            self.most, self.told = LIST_BYTES, lambda count: None
+            self.most, self.on_bytes = LIST_BYTES, lambda count: None
 
 
 def status_of(error: requests.HTTPError) -> int:
@@ -232,5 +232,5 @@ def _reason(error: BaseException) -> str:
         seen.append(inner)
         causes = [getattr(inner, "reason", None), inner.__cause__, inner.__context__, *inner.args]
         inner = next((cause for cause in causes if isinstance(cause, BaseException) and cause not in seen), None)
-    told = [cause.strerror for cause in seen if isinstance(cause, OSError) and cause.strerror]
-    return shorten(told[-1]) if told else type(seen[-1]).__name__
+    reasons = [cause.strerror for cause in seen if isinstance(cause, OSError) and cause.strerror]
+    return shorten(reasons[-1]) if reasons else type(seen[-1]).__name__

@@ -20,7 +20,7 @@ from lge_sweep.text import shorten
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Percentile = Annotated[float, Field(ge=0, le=100)]
-Part = Literal["train", "val", "test"]
+Subset = Literal["train", "val", "test"]
 CaseIds = Literal["hash", "keep"]
 
 
@@ -76,7 +76,7 @@ class DicomFolders(Settings):
     """SeriesInstanceUIDs; a case that has one of them uses it, whatever the descriptions are; one that has several has
     them joined to a stack. They may hold a date, so that only hashes of them are written to results."""
     window: bool = False
-    """Whether the grey levels are those of the window that the file asks to be shown with (of its VOI LUT, where it has
+    """Whether the intensities are those of the window that the file asks to be shown with (of its VOI LUT, where it has
     no window), as 8 bit."""
     case_ids: CaseIds = "hash"
     """`hash`: a salted hash of the PatientID (of the folder's name if there is none); `keep`: the folder's name."""
@@ -157,8 +157,8 @@ COUNTS = "{train: {normal: 2, scar: 4}, val: {normal: 1, scar: 1}, test: {normal
 """An example of split.counts."""
 
 
-class PartCounts(Settings):
-    """An explicit number of units in one part, by stratum (paper Table I)."""
+class SubsetCounts(Settings):
+    """An explicit number of units in one subset, by stratum (paper Table I)."""
 
     normal: int = Field(ge=0)
     """Units without scar."""
@@ -168,7 +168,7 @@ class PartCounts(Settings):
     @model_validator(mode="before")
     @classmethod
     def _two_numbers(cls, given: Any) -> Any:
-        if not isinstance(given, (dict, PartCounts)):
+        if not isinstance(given, (dict, SubsetCounts)):
             raise ValueError(f"needs two numbers, of units without and with scar, as in counts: {COUNTS}")
         return given
 
@@ -180,16 +180,16 @@ class SplitConfig(Settings):
     """`case` keeps a patient's slices together; `slice` is the paper's split, and leaks."""
     fractions: tuple[Fraction, Fraction, Fraction] = (0.60, 0.15, 0.25)
     """Shares of training, validation and test units; they sum to 1."""
-    counts: dict[Part, PartCounts] | None = None
+    counts: dict[Subset, SubsetCounts] | None = None
     """Explicit numbers of units instead of fractions (paper Table I); what is left over is not used."""
     # Left out where there is none, so that a sweep keeps the digest it had before there was this setting.
-    cases: dict[Part, tuple[str, ...]] | None = Field(None, exclude_if=lambda cases: cases is None)
+    cases: dict[Subset, tuple[str, ...]] | None = Field(None, exclude_if=lambda cases: cases is None)
     """The case ids of each subset, instead of a draw, such as those of nnU-Net's `splits_final.json`; other cases are
     not used."""
     seed: int = Field(0, ge=0)
     """The draw of the split."""
     near_duplicate_bits: int = Field(2, ge=-1, le=16)
-    """Slices of different parts whose 64-bit perceptual hashes are at most so many bits apart are near-duplicates."""
+    """Slices of different subsets whose 64-bit perceptual hashes are at most so many bits apart are near-duplicates."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
@@ -201,21 +201,21 @@ class SplitConfig(Settings):
             self._check_cases(self.cases)
         return self
 
-    def _check_cases(self, cases: dict[Part, tuple[str, ...]]) -> None:
+    def _check_cases(self, cases: dict[Subset, tuple[str, ...]]) -> None:
         if set(cases) != {"train", "val", "test"} or not all(cases.values()):
             raise ValueError("cases needs train, val and test, with at least one case each")
         if self.counts is not None or self.unit == "slice":
             raise ValueError("cases says where each case belongs; leave counts and unit: slice out")
-        named = [case for part in cases.values() for case in part]
+        named = [case for subset in cases.values() for case in subset]
         if twice := sorted({case for case in named if named.count(case) > 1}):
             raise ValueError(f"cases has {shorten(twice[0])} twice; a case belongs to one subset")
 
 
 class Intensity(Settings):
-    """How grey levels become 8 bit."""
+    """How intensities become 8 bit."""
 
     clip_percentiles: tuple[Percentile, Percentile] = (0.5, 99.5)
-    """Grey levels outside these percentiles of the slice are clipped; what lies between is spread over 0-255."""
+    """Intensities outside these percentiles of the slice are clipped; what lies between is spread over 0-255."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
@@ -235,4 +235,4 @@ class DataFile(Settings):
     split: SplitConfig = SplitConfig()
     """How slices are dealt to training, validation and test."""
     intensity: Intensity = Intensity()
-    """How grey levels become 8 bit."""
+    """How intensities become 8 bit."""

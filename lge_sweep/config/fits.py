@@ -6,18 +6,18 @@ from lge_sweep.text import shorten
 PREDICTED = "predicted"
 """The fit that the paper's pipeline is made of."""
 TRUE = "true_guidance"
-SINGLE = "single"
+SINGLE_FIT = "single"
 UNGUIDED = "no_guidance"
 CROPPED = "cropped"
 AUGMENTED = "augmented"
-TRAITS = (UNGUIDED, CROPPED, AUGMENTED)
+MODIFIERS = (UNGUIDED, CROPPED, AUGMENTED)
 """What a fit that can be shipped may have otherwise than the paper's: one of these, or several joined by `+`."""
 
 
-def traits(fit: str) -> tuple[str, ...]:
+def modifiers(fit: str) -> tuple[str, ...]:
     """Return in what a fit differs from the paper's.
 
-    >>> traits("no_guidance+cropped"), traits("predicted")
+    >>> modifiers("no_guidance+cropped"), modifiers("predicted")
     (('no_guidance', 'cropped'), ())
     """
     return () if fit == PREDICTED else tuple(fit.split("+"))
@@ -40,7 +40,7 @@ def check_control(fit: str) -> str:
     """
     if fit == PREDICTED:
         raise ValueError(f"{PREDICTED} is always fitted, and is no control")
-    return _check(fit, "control", (TRUE, SINGLE))
+    return _check(fit, "control", (TRUE, SINGLE_FIT))
 
 
 def _check(fit: str, kind: str, alone: tuple[str, ...]) -> str:
@@ -49,10 +49,10 @@ def _check(fit: str, kind: str, alone: tuple[str, ...]) -> str:
         return fit
     found = fit.split("+")
     for name in found:
-        if name not in TRAITS:
-            hint = f"; {name} stands alone" if name in alone else f": {suggest(name, (*alone, *TRAITS))}"
+        if name not in MODIFIERS:
+            hint = f"; {name} stands alone" if name in alone else f": {suggest(name, (*alone, *MODIFIERS))}"
             raise ValueError(f"unknown {kind} '{shorten(fit)}'{hint}")
-    ordered = "+".join(name for name in TRAITS if name in found)
+    ordered = "+".join(name for name in MODIFIERS if name in found)
     if fit != ordered:
         raise ValueError(f"write {shorten(fit)} as {ordered}")
     return fit

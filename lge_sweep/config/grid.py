@@ -15,7 +15,7 @@ class Cell:
     """One point of a sweep's grid, or of a search.
 
     Attributes:
-        stage: 1, 2 or `lge_sweep.labels.SINGLE`.
+        stage: 1, 2 or `lge_sweep.labels.SINGLE_STAGE`.
         model: name of the architecture.
         loss: name of the loss.
         optimizer: name of the optimizer.

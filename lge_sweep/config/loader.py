@@ -14,7 +14,7 @@ from lge_sweep.config.schema import PhaseFile, ProfileFile, SweepConfig
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
 from lge_sweep.plain_data import DEEPEST, parse_yaml, read_yaml_file
-from lge_sweep.text import shorten, told
+from lge_sweep.text import error_text, shorten
 
 File = TypeVar("File", PhaseFile, DataFile, ProfileFile)
 KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
@@ -106,7 +106,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         content = read_yaml_file(path)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read as YAML: {told(error)}") from error
+        raise ConfigError(f"{path}: cannot be read as YAML: {error_text(error)}") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ConfigError(f"{path}: expected settings as 'key: value' lines, got {type(content).__name__}")
     return content
@@ -148,7 +148,7 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     try:
         value = parse_yaml(text)
     except ValueError as error:
-        raise ConfigError(f"--set {shown}: the value is not YAML: {told(error)}") from error
+        raise ConfigError(f"--set {shown}: the value is not YAML: {error_text(error)}") from error
     target = settings
     for part in path[:-1]:
         inner = target.get(part)

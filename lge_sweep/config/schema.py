@@ -14,16 +14,16 @@ from lge_sweep.config.base import Settings
 from lge_sweep.config.data import DataFile
 from lge_sweep.config.fits import (
     CROPPED,
+    MODIFIERS,
     PREDICTED,
-    SINGLE,
-    TRAITS,
+    SINGLE_FIT,
     TRUE,
     UNGUIDED,
     check_control,
     check_shippable,
-    traits,
+    modifiers,
 )
-from lge_sweep.config.segmenter import CropMargin, Options, Past
+from lge_sweep.config.segmenter import CropMargin, Options, PostprocessOptions
 from lge_sweep.labels import Label
 from lge_sweep.text import shorten
 
@@ -72,7 +72,7 @@ class Training(Settings):
     loss: LossOptions = LossOptions()
     """Numbers inside the losses."""
     max_epochs: int = Field(30, ge=1)
-    """Most passes over the training part."""
+    """Most passes over the training subset."""
     max_steps: int | None = Field(None, ge=1)
     """Most optimizer steps, whatever the epochs; none by default."""
     validation_every: int = Field(50, ge=1)
@@ -93,7 +93,7 @@ class Training(Settings):
     """Number format of forward and backward passes; `auto` takes what the hardware is fast at."""
 
 
-class Shipped(Past):
+class Shipped(PostprocessOptions):
     """The pipeline that is shipped. Its defaults are the paper's; everything else is an option past it."""
 
     stage2: Annotated[str, AfterValidator(check_shippable)] = PREDICTED
@@ -108,13 +108,13 @@ class Fit(CropMargin):
     """
 
     folds: int = Field(5, ge=2, le=20)
-    """Parts that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
-    controls: tuple[Annotated[str, AfterValidator(check_control)], ...] = (TRUE, SINGLE, *TRAITS)
+    """Subsets that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
+    controls: tuple[Annotated[str, AfterValidator(check_control)], ...] = (TRUE, SINGLE_FIT, *MODIFIERS)
     """What stage 2 is fitted on besides predicted guidance, to compare: `true_guidance`; `no_guidance`; `cropped` (to
     the heart); `augmented` (richly); several of these three, as `no_guidance+cropped`; and `single`, one network for
     all classes."""
     max_epochs: int | None = Field(None, ge=1)
-    """Most passes over the training part when stage 2 is fitted; `training.max_epochs` if not given."""
+    """Most passes over the training subset when stage 2 is fitted; `training.max_epochs` if not given."""
     patience: int | None = Field(None, ge=1)
     """When its training stops; `training.patience` if not given."""
     ema: float | None = Field(None, gt=0, lt=1)
@@ -129,8 +129,8 @@ class Fit(CropMargin):
             fit: its name.
             size: rows and columns of the frame.
         """
-        guided = UNGUIDED not in traits(fit)
-        if CROPPED not in traits(fit):
+        guided = UNGUIDED not in modifiers(fit)
+        if CROPPED not in modifiers(fit):
             return Options(guided=guided)
         margin = self.crop_margin
         if margin is None and self.crop_margin_mm is None:
@@ -257,8 +257,8 @@ class SelectionConfig(Settings):
     tie_margin: float = Field(0.01, ge=0, le=1)
     """Where one configuration is kept: those within so much of the top score are tied, and the one whose global metrics
     spread least over the images wins."""
-    part: Literal["val", "test"] = "val"
-    """The part that is scored. `test` reproduces the paper and marks every result."""
+    subset: Literal["val", "test"] = "val"
+    """The subset that is scored. `test` reproduces the paper and marks every result."""
     emphasis: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """Weight of a class in the global metrics; 1 where not named."""
 

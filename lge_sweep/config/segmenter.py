@@ -8,7 +8,7 @@ from lge_sweep.config.base import Settings
 from lge_sweep.config.data import Intensity
 
 
-class Past(Settings):
+class PostprocessOptions(Settings):
     """What can be done beyond the paper with the networks as they are; all of it is off unless asked for."""
 
     inner_cavity: bool = False
@@ -37,7 +37,7 @@ class CropMargin(Settings):
         return self
 
 
-class Options(Past, CropMargin):
+class Options(PostprocessOptions, CropMargin):
     """What a two-stage segmenter does beyond the paper; without a crop margin stage 2 sees the whole slice."""
 
     guided: bool = True
@@ -52,11 +52,11 @@ class SegmenterSettings(Settings):
     size: int = Field(ge=32, le=1024, multiple_of=32)
     """Rows and columns S of the frame that the networks see."""
     intensity: Intensity
-    """How grey levels become 8 bit."""
+    """How intensities become 8 bit."""
     options: Options = Options()
     """What it does beyond the paper."""
     window: bool = False
-    """Whether it was trained on grey levels of the DICOM files' display window (`source.window`)."""
+    """Whether it was trained on intensities of the DICOM files' display window (`source.window`)."""
     facts: dict[str, str] = Field(default_factory=dict)
     """Where it comes from: sweeps, cells, data."""
     files: dict[str, str] = Field(default_factory=dict)

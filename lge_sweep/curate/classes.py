@@ -36,9 +36,9 @@ def check_classes(manifest: pd.DataFrame, stages: Collection[int], measured: str
     """Refuse to train a stage on slices that lack what it is to learn, or to be selected by.
 
     Args:
-        manifest: one row a slice, with its `part` ("" where it is not used).
+        manifest: one row a slice, with its `subset` ("" where it is not used).
         stages: what is to be trained.
-        measured: the part that configurations are selected on.
+        measured: the subset that configurations are selected on.
         data: name of the data set.
 
     Raises:
@@ -59,10 +59,10 @@ def check_classes(manifest: pd.DataFrame, stages: Collection[int], measured: str
             )
             continue
         findings += [
-            f"no slice of the {part} part has {_a(label)}, which {which} {needed} {use}; change split.seed, or "
+            f"no slice of the {subset} subset has {_a(label)}, which {which} {needed} {use}; change split.seed, or "
             f"split.counts if it is given, or add cases with {_a(label)}"
-            for part, use in {"train": "to learn", measured: "to be selected by"}.items()
-            if not (has & (manifest["part"] == part)).any()
+            for subset, use in {"train": "to learn", measured: "to be selected by"}.items()
+            if not (has & (manifest["subset"] == subset)).any()
         ]
     if findings:
         raise DataError(data, findings)

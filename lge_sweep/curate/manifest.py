@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.data import Curate
 from lge_sweep.errors import DataError
+from lge_sweep.hashing import array_digest
 from lge_sweep.ingest import Volume
 from lge_sweep.labels import Label
 from lge_sweep.text import named, noted
-from lge_sweep.whole import array_digest
 
 LISTED = 8
 """Cases that a note names."""
@@ -27,10 +27,10 @@ class Curated:
         manifest: one row a slice, in order: `slice`, `case`, `position` (index in its exam), `height`, `width`,
             `spacing_row_mm`, `spacing_column_mm`, `spacing_slice_mm` (NaN if unknown; their product is the volume of a
             voxel, also where rows and columns are not at right angles), `image_hash` (SHA-256 of the
-            grey levels), `content_hash` (of grey levels and labels), `perceptual_hash` (64 bit, hexadecimal),
+            intensities), `content_hash` (of intensities and labels), `perceptual_hash` (64 bit, hexadecimal),
             `has_scar`, and the number of pixels of each class; `mvo_pixels`, those of scar that are no-reflow, where
             the truth tells.
-        images: grey levels [H, W] of each row.
+        images: intensities [H, W] of each row.
         labels: class values [H, W] of each row.
         notes: what a user should know about the choice, one sentence each.
     """
@@ -85,7 +85,7 @@ def perceptual_hash(image: NDArray[np.number]) -> str:
     """Return a 64-bit hash that near-identical pictures share: the signs of the low frequencies of a 32x32 thumbnail.
 
     Args:
-        image: [H, W] grey levels in any unit; scale and offset do not matter. NaN, no anatomy, is the darkest of them.
+        image: [H, W] intensities in any unit; scale and offset do not matter. NaN, no anatomy, is the darkest of them.
 
     Returns:
         16 hexadecimal digits.

@@ -1,4 +1,4 @@
-"""How rare each class is in the training part."""
+"""How rare each class is in the training subset."""
 
 import numpy as np
 from numpy.typing import NDArray

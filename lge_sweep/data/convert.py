@@ -21,7 +21,7 @@ def convert(
 ) -> list[str]:
     """Write `images/`, `labels/`, the manifest and a data file of the folder's name; all of it or nothing.
 
-    Grey levels become 8 bit by the data file's own percentiles, slice by slice; the new data file clips nothing more,
+    Intensities become 8 bit by the data file's own percentiles, slice by slice; the new data file clips nothing more,
     so that it gives the same 8-bit slices as the old one. Files are called ``<case>_slice<position>``.
 
     Args:
@@ -30,7 +30,7 @@ def convert(
         settings: the data file they came from; its split is kept.
         output: a folder that is new or empty.
         kind: format of images and masks.
-        masks: `index`: grey levels 0-3 are the classes of `Label`, and 4 no-reflow, where the truth tells it; `colour`:
+        masks: `index`: intensities 0-3 are the classes of `Label`, and 4 no-reflow, where the truth tells it; `colour`:
             RGB, see `write_pairs`.
 
     Returns:
@@ -65,7 +65,7 @@ def convert(
     )
     comments = Comments(
         title=f"{cases} case(s), {len(names)} slices, converted to 8-bit image pairs.",
-        source=f"kind {settings.source.kind}; grey levels clipped at percentiles {low:g} and {high:g} of a slice",
+        source=f"kind {settings.source.kind}; intensities clipped at percentiles {low:g} and {high:g} of a slice",
         expected=f"the same slices as the source's data file gives; {LOST}",
     )
     with new_data_set(output, converted, comments) as folder:

@@ -67,7 +67,7 @@ def find_box(mask: Mask, margin: int) -> Box:
 
 
 def crop_image(image: Pixels, box: Box, frame: int, size: int) -> Pixels:
-    """Return the grey levels of a square, bilinear.
+    """Return the intensities of a square, bilinear.
 
     Args:
         image: [H, W], of any size; it covers the same rectangle as the frame.

@@ -19,7 +19,7 @@ from lge_sweep.ingest import Exam, Volume
 from lge_sweep.ingest.dataset_json import NAME
 from lge_sweep.ingest.export import Comments, new_data_set, next_command
 from lge_sweep.ingest.nifti_write import grid_notes, on_grid
-from lge_sweep.split import PARTS, Split, split_cases
+from lge_sweep.split import SUBSETS, Split, split_cases
 from lge_sweep.text import shorten
 
 Say = Callable[[str, int, int], None]
@@ -88,8 +88,10 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
         say("done", len(dataset.volumes), len(dataset.volumes))
         _write_json(folder / NAME, form.describe(output.name, dataset.volumes, subsets))
         if kind == "nnunet" and split:
-            _write_json(folder / "splits_final.json", [{part: cases_of(subsets, part) for part in ("train", "val")}])
-    counts = {part: len(cases_of(subsets, part)) for part in PARTS}
+            _write_json(
+                folder / "splits_final.json", [{subset: cases_of(subsets, subset) for subset in ("train", "val")}]
+            )
+    counts = {subset: len(cases_of(subsets, subset)) for subset in SUBSETS}
     split_notes = split.notes if split else [UNSPLIT.format(len(subsets)) + UNSPLIT_NNUNET * (kind == "nnunet")]
     made = [
         f"{output.absolute()}: {len(dataset.volumes)} case(s) for {form.title}: {counts['train']} train and "
@@ -115,11 +117,11 @@ def _subsets(dataset: Dataset) -> tuple[Subsets, Split | None]:
         )
     manifest = dataset.curated.manifest
     ids = list(dict.fromkeys(manifest["case"].astype(str)))
-    if len(ids) < len(PARTS):
+    if len(ids) < len(SUBSETS):
         return dict.fromkeys(ids, "train"), None
     split = split_cases(manifest, dataset.settings.split)
     cases = dict(zip(manifest["slice"].astype(str), manifest["case"].astype(str), strict=True))
-    return {cases[name]: part for name, part in split.parts.items()}, split
+    return {cases[name]: subset for name, subset in split.subsets.items()}, split
 
 
 def _check_ids(subsets: Subsets, form: Form, output: Path) -> None:

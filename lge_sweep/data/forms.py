@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from lge_sweep import __version__
-from lge_sweep.config.data import Part
+from lge_sweep.config.data import Subset
 from lge_sweep.config.masks import CLASS_NAMES, ClassName
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume
@@ -17,7 +17,7 @@ from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
 Kind = Literal["nnunet", "msd"]
-Subsets = Mapping[str, Part]
+Subsets = Mapping[str, Subset]
 """Case -> its subset; cases that explicit counts leave out are missing."""
 
 

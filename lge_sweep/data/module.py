@@ -45,11 +45,11 @@ AUGMENTATIONS: dict[str, Callable[[], list[albumentations.BasicTransform]]] = {
     "rotate90": lambda: [albumentations.RandomRotate90(p=1.0)],
     "rich": _rich,
 }
-"""What is done to a training slice. Grey levels and masks are changed together, before the composite is made."""
+"""What is done to a training slice. Intensities and masks are changed together, before the composite is made."""
 
 
 class SliceDataset(Dataset[Batch]):
-    """Slices of one part as tensors.
+    """Slices of one subset as tensors.
 
     An item is `image`, uint8 [3, S, S]: grey three times (stage 1) or Fig. 4's composite with the true, refined cavity
     (stage 2); and `target`, int64 [S, S]: channel indices of the stage.
@@ -115,22 +115,22 @@ class LgeDataModule(LightningDataModule):
     where the study validates.
     """
 
-    def __init__(self, folder: Path, parts: Mapping[str, Sequence[int]], stage: int, training: Training, seed: int):
+    def __init__(self, folder: Path, subsets: Mapping[str, Sequence[int]], stage: int, training: Training, seed: int):
         """Note where the arrays are.
 
         Args:
             folder: prepared arrays.
-            parts: part -> rows of the arrays.
+            subsets: subset -> rows of the arrays.
             stage: 1 or 2.
             training: batch size, augmentation, schedule.
             seed: order of batches and augmentation.
         """
         super().__init__()
         self.training, self.seed = training, seed
-        self.schedule = make_schedule(len(parts["train"]), training)
+        self.schedule = make_schedule(len(subsets["train"]), training)
         self.datasets = {
-            part: SliceDataset(folder, rows, stage, training.augment if part == "train" else "none")
-            for part, rows in parts.items()
+            subset: SliceDataset(folder, rows, stage, training.augment if subset == "train" else "none")
+            for subset, rows in subsets.items()
         }
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -141,9 +141,9 @@ class LgeDataModule(LightningDataModule):
         return DataLoader(dataset, batch_sampler=batches)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Return the validation part in order."""
+        """Return the validation subset in order."""
         return self.in_order("val")
 
-    def in_order(self, part: str) -> DataLoader[Batch]:
-        """Return a part in manifest order, not augmented."""
-        return DataLoader(self.datasets[part], batch_size=self.training.batch_size)
+    def in_order(self, subset: str) -> DataLoader[Batch]:
+        """Return a subset in manifest order, not augmented."""
+        return DataLoader(self.datasets[subset], batch_size=self.training.batch_size)

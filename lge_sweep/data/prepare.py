@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.atomic import atomic_folder, read_json
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DamagedError
+from lge_sweep.hashing import file_digest
 from lge_sweep.labels import Label
-from lge_sweep.text import told
-from lge_sweep.whole import file_digest, read_json, whole_folder
+from lge_sweep.text import error_text
 
 ARRAYS = ("images", "labels", "refined")
 DIGESTS = "digests.json"
@@ -37,7 +38,7 @@ class Arrays:
     """All slices of a data set, ready for a network; N slices in the order of the manifest.
 
     Attributes:
-        images: [N, S, S] uint8 grey levels.
+        images: [N, S, S] uint8 intensities.
         labels: [N, S, S] uint8 class values.
         refined: [N, S, S] bool, the true cavity after Fig. 4's refinement.
     """
@@ -48,7 +49,7 @@ class Arrays:
 
 
 def content_digest(manifest: pd.DataFrame) -> str:
-    """Return a SHA-256 of the slices' ids, cases, grey levels, labels and, where it is known, spacing, in order."""
+    """Return a SHA-256 of the slices' ids, cases, intensities, labels and, where it is known, spacing, in order."""
     content = manifest[["slice", "case", "content_hash"]].astype(str).to_numpy().tolist()
     spacing = manifest[["spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"]].astype(float)
     if spacing.notna().any(axis=None):
@@ -62,7 +63,7 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     Args:
         curated: the slices.
         size: rows and columns S of the arrays.
-        intensity: how grey levels become 8 bit.
+        intensity: how intensities become 8 bit.
         cache: folder of all prepared data sets.
 
     Returns:
@@ -96,7 +97,7 @@ def _write(folder: Path, arrays: Arrays) -> None:
     # of a driver that was killed here; one driver at a time comes this way
     for left_over in folder.parent.glob(".*-*"):
         shutil.rmtree(left_over, ignore_errors=True)
-    with whole_folder(folder) as unfinished:
+    with atomic_folder(folder) as unfinished:
         for name in ARRAYS:
             np.save(unfinished / f"{name}.npy", getattr(arrays, name), allow_pickle=False)
         digests = {name: file_digest(unfinished / f"{name}.npy") for name in ARRAYS}
@@ -133,7 +134,9 @@ def load_arrays(folder: Path) -> Arrays:
     try:
         return Arrays(**{name: np.load(folder / f"{name}.npy", allow_pickle=False) for name in ARRAYS})
     except (OSError, ValueError, EOFError) as error:
-        raise DamagedError(folder, told(error), "Run the command of the sweep again: it makes them again") from error
+        raise DamagedError(
+            folder, error_text(error), "Run the command of the sweep again: it makes them again"
+        ) from error
 
 
 def to_arrays(
@@ -157,15 +160,15 @@ def to_arrays(
 
 
 def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint8]:
-    """Clip grey levels at percentiles of the slice and spread what lies between over 0-255.
+    """Clip intensities at percentiles of the slice and spread what lies between over 0-255.
 
     Args:
-        image: [H, W] finite grey levels in any unit, or NaN where there is no anatomy.
+        image: [H, W] finite intensities in any unit, or NaN where there is no anatomy.
         intensity: the two percentiles, of the anatomy.
 
     Returns:
         [H, W] uint8; 0 where there is no anatomy. A slice whose two percentiles coincide is clipped at its minimum and
-        maximum instead; one of a single grey level becomes 0.
+        maximum instead; one of a single intensity becomes 0.
     """
     grey = image.astype(np.float64)
     padding = np.isnan(grey)

@@ -86,7 +86,7 @@ def composite(image: Pixels, refined: Mask) -> Pixels:
     ``I_m`` is the image with the cavity set to 0. With an empty cavity this is ``(I, 0, I)``.
 
     Args:
-        image: [H, W] uint8, grey level 0 .. 255.
+        image: [H, W] uint8, intensity 0 .. 255.
         refined: [H, W] bool, the output of `refine_cavity`.
 
     Returns:
@@ -113,9 +113,9 @@ def network_input(image: NDArray[np.uint8], refined: NDArray[np.bool_], stage: i
     """Return what a stage's network sees.
 
     Args:
-        image: [S, S] grey levels.
+        image: [S, S] intensities.
         refined: [S, S] refined cavity; seen in stage 2 alone.
-        stage: 1, 2 or `SINGLE`.
+        stage: 1, 2 or `SINGLE_STAGE`.
 
     Returns:
         [3, S, S]: grey three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.

@@ -10,7 +10,7 @@ Rectangle = tuple[float, float, float, float]
 
 
 def resize_image(image: Pixels, rows: int, columns: int, part: Rectangle | None = None) -> Pixels:
-    """Resize grey levels, bilinear.
+    """Resize intensities, bilinear.
 
     Shrinking widens the bilinear kernel (no aliasing), as MATLAB's `imresize` and Pillow do.
 

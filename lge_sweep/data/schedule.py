@@ -12,7 +12,7 @@ class Schedule:
     """How many optimizer steps a training has, and when it validates.
 
     Attributes:
-        steps_per_epoch: whole batches in the training part.
+        steps_per_epoch: whole batches in the training subset.
         total_steps: optimizer steps if nothing stops training early.
         interval: steps between two validations; the last interval may be shorter.
     """
@@ -35,16 +35,16 @@ def make_schedule(slices: int, training: Training) -> Schedule:
     """Work out the schedule of a training.
 
     Args:
-        slices: size of the training part.
+        slices: size of the training subset.
         training: batch size, epochs, validation interval.
 
     Raises:
-        ConfigError: the training part does not fill one batch.
+        ConfigError: the training subset does not fill one batch.
     """
     per_epoch = slices // training.batch_size
     if per_epoch == 0:
         raise ConfigError(
-            f"training.batch_size: the training part has {slices} slices, fewer than one batch of "
+            f"training.batch_size: the training subset has {slices} slices, fewer than one batch of "
             f"{training.batch_size}; lower the batch size or add data"
         )
     total = min(training.max_epochs * per_epoch, training.max_steps or math.inf)

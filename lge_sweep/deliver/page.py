@@ -77,7 +77,7 @@ def exam_facts(exam: Exam) -> list[tuple[str, str]]:
         ("source", "DICOM" if exam.sources else "NIfTI"),
         ("slices", f"{len(exam.slices)} of {rows} x {columns} pixels"),
         ("pixel (row x column)", UNKNOWN if math.isnan(row_mm) else f"{row_mm:.4g} x {column_mm:.4g} mm"),
-        ("distance of slices", _mm(slice_mm)),
+        ("slice spacing", _mm(slice_mm)),
         ("thickness of a slice", _mm(exam.thickness_mm)),
         ("position in the patient", "unknown" if exam.affine is None else "known"),
     ]

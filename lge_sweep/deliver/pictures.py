@@ -70,7 +70,7 @@ def bullseye_png(extent: ScarExtent) -> bytes:
 
 
 def _panels(result: Result, index: int, box: tuple[int, int, int, int], longest: int, beside: bool) -> bytes:
-    """Draw a part (first row, first column, rows, columns) of a slice, its grey levels spread over what is shown.
+    """Draw a part (first row, first column, rows, columns) of a slice, its intensities spread over what is shown.
 
     With `beside`, it is drawn twice, without outlines and with them.
     """

@@ -122,7 +122,7 @@ def seg_obstacle(exam: Exam) -> str | None:
     if not exam.sources:
         return "a DICOM SEG refers to DICOM images, but the exam is not DICOM"
     if exam.affine is None:
-        return "a DICOM SEG needs position, orientation, PixelSpacing and slice distance of its images"
+        return "a DICOM SEG needs position, orientation, PixelSpacing and slice spacing of its images"
     files = {source.path for source in exam.sources}
     if 1 < len(files) < len(exam.sources):
         return SEVERAL_FILES

@@ -8,7 +8,7 @@ from lge_sweep.ingest.copies import with_copies
 from lge_sweep.ingest.hidden import hidden_exams
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.plausible_truth import with_doubts
+from lge_sweep.ingest.plausible_truth import with_alignment_warnings
 from lge_sweep.ingest.volume import Exam, Volume
 from lge_sweep.paths import data_root
 
@@ -48,7 +48,7 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
         DataError: there is no such root.
     """
     volumes, problem = _survey(source, root)
-    return with_copies(with_doubts(volumes)), problem
+    return with_copies(with_alignment_warnings(volumes)), problem
 
 
 def _survey(source: Source, root: Path | None) -> tuple[list[Volume], DataError | None]:

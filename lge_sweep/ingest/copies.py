@@ -4,9 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from lge_sweep.hashing import array_digest
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.text import named
-from lge_sweep.whole import array_digest
 
 COPIES = (
     "{} of the same pixels in {} (an exam that was copied?); keep one of these cases, as one picture must not be in "
@@ -15,7 +15,7 @@ COPIES = (
 
 
 def with_copies(volumes: Sequence[Volume]) -> list[Volume]:
-    """Add a note to cases that have slices of the very same grey levels; padding is equal to padding."""
+    """Add a note to cases that have slices of the very same intensities; padding is equal to padding."""
     cases: dict[str, dict[str, None]] = defaultdict(dict)
     for volume in volumes:
         for image in volume.pixels:

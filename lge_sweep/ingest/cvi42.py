@@ -88,7 +88,7 @@ def read_cvi42(
         contour
         for image, drawings in workspace.contours.items()
         for drawn in drawings
-        for contour in _lay(drawn, mask, indices[image], size, path.name, findings, notes)
+        for contour in _place_contours(drawn, mask, indices[image], size, path.name, findings, notes)
     ]
     if len(findings) > before:
         return None, ()
@@ -134,7 +134,7 @@ def _find(folder: Path, images: Collection[str], findings: list[str]) -> tuple[P
     return None
 
 
-def _lay(
+def _place_contours(
     drawn: Drawn, mask: Cvi42Mask, index: int, size: tuple[int, int], file: str, findings: list[str], notes: list[str]
 ) -> list[Contour]:
     kind = NUMBERED.sub("", drawn.name)

@@ -17,7 +17,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.limits import MI, PIXEL_MM, SLICE_MM
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.text import named, shorten, told
+from lge_sweep.text import error_text, named, shorten
 
 NAME = "dataset.json"
 MOST_BYTES = 16 * MI
@@ -132,7 +132,7 @@ def read_description(root: Path) -> NnunetFile | DecathlonFile:
         check_file(path, MOST_BYTES)
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UnusableError(f"{NAME}: cannot be read as JSON: {told(error)}") from error
+        raise UnusableError(f"{NAME}: cannot be read as JSON: {error_text(error)}") from error
     if not isinstance(content, dict):
         raise UnusableError(f"{NAME}: expected names and values in braces, got {type(content).__name__}")
     return _validated(content)

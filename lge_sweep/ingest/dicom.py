@@ -137,7 +137,7 @@ def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tupl
         findings: what is wrong; appended to.
 
     Returns:
-        The ordered series and its grey levels [S, H, W], or None where something is wrong.
+        The ordered series and its intensities [S, H, W], or None where something is wrong.
     """
     images = [header for header in study.headers if header.kind == "image"]
     if not images:
@@ -238,7 +238,7 @@ def _no_masks(source: DicomFolders, folder: Path) -> str | None:
 
 
 def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:
-    """Return an ordered series and its grey levels [S, H, W] as an exam."""
+    """Return an ordered series and its intensities [S, H, W] as an exam."""
     return Exam(
         case,
         slice_ids(case, len(pixels)),

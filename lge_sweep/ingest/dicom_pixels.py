@@ -1,4 +1,4 @@
-"""Decode the pixels of DICOM files into the scanner's grey levels."""
+"""Decode the pixels of DICOM files into the scanner's intensities."""
 
 import math
 from collections.abc import Sequence
@@ -32,15 +32,15 @@ TWO_POLARITIES = (
     "its PhotometricInterpretation and PresentationLUTShape contradict each other on whether small values are bright; "
     "the first is taken: see that blood and scar are bright"
 )
-COLOURED = "some of its values are meant to be shown in colour (PixelPresentation); they are taken as grey levels"
-PALETTE = "its grey levels are those that its palette shows"
+COLOURED = "some of its values are meant to be shown in colour (PixelPresentation); they are taken as intensities"
+PALETTE = "its intensities are those that its palette shows"
 
 
 class Decoded(NamedTuple):
     """Frames of a file."""
 
     images: list[Pixels]
-    """[H, W] grey levels of each frame, NaN where the file declares its pixels to be no anatomy."""
+    """[H, W] intensities of each frame, NaN where the file declares its pixels to be no anatomy."""
     notes: tuple[str, ...]
     """What a user should know."""
 
@@ -48,7 +48,7 @@ class Decoded(NamedTuple):
 def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
     """Decode frames of one file.
 
-    Grey levels are what the file's Modality LUT gives, or, where there is none, stored value x RescaleSlope +
+    Intensities are what the file's Modality LUT gives, or, where there is none, stored value x RescaleSlope +
     RescaleIntercept; or what a palette of greys shows. MONOCHROME1, where small values are bright, is turned over.
     Padding becomes NaN; it is found among the stored values (`read_stored`). The file's number type is kept where
     nothing changes it, else it is float32, as it is with padding.
@@ -59,7 +59,7 @@ def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
         window: give what the file's first window shows, 0-255, instead; or its first VOI LUT, where it has no window.
 
     Returns:
-        The grey levels, and what a user should know.
+        The intensities, and what a user should know.
 
     Raises:
         UnusableError: the pixels are missing, cut off, or cannot be decoded; or a window is wanted and not there.
@@ -69,7 +69,7 @@ def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
 
 
 def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
-    # what overflows is infinite, and found as such where grey levels are looked at
+    # what overflows is infinite, and found as such where intensities are looked at
     with decoding("DICOM file"), np.errstate(over="ignore", invalid="ignore"):
         dataset = pydicom.dcmread(path, specific_tags=list(TAGS))
         stored = read_stored(dataset)
@@ -78,15 +78,15 @@ def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
 
 
 def apply_window(pixels: Pixels, centre: float, width: float, function: str = "LINEAR") -> NDArray[np.uint8]:
-    """Map grey levels to what a viewer shows.
+    """Map intensities to what a viewer shows.
 
     LINEAR: ``((x - (c - 0.5)) / (w - 1) + 0.5) * 255``; LINEAR_EXACT: ``((x - c) / w + 0.5) * 255``; both clipped.
     SIGMOID: ``255 / (1 + exp(-4 (x - c) / w))``.
 
     Args:
-        pixels: any shape, grey levels after rescale.
-        centre: c, the grey level shown as the middle grey.
-        width: w, the range of grey levels shown, above 0 (at least 1 for LINEAR).
+        pixels: any shape, intensities after rescale.
+        centre: c, the intensity shown as the middle grey.
+        width: w, the range of intensities shown, above 0 (at least 1 for LINEAR).
         function: name of the mapping.
 
     Returns:
@@ -113,7 +113,7 @@ def apply_window(pixels: Pixels, centre: float, width: float, function: str = "L
 
 
 def _grey(dataset: Dataset, stored: Stored, frame: int, window: bool) -> Pixels:
-    """Return the grey levels of a frame, NaN where it is padding."""
+    """Return the intensities of a frame, NaN where it is padding."""
     values, padding = stored.values[frame], stored.padding[frame]
     if strange := int(np.count_nonzero(np.isnan(values) & ~padding)) if values.dtype.kind == "f" else 0:
         raise UnusableError(f"{strange} pixels are NaN, which the file does not declare to be padding")
@@ -183,9 +183,9 @@ def _shown(dataset: Dataset, levels: Pixels, frame: int, signed: bool) -> NDArra
 
     Args:
         dataset: the file.
-        levels: [H, W] grey levels of the frame.
+        levels: [H, W] intensities of the frame.
         frame: its index.
-        signed: whether grey levels may be negative.
+        signed: whether intensities may be negative.
     """
     values = [_first_number(element(dataset, keyword, frame)) for keyword in ("WindowCenter", "WindowWidth")]
     if all(math.isfinite(value) for value in values):

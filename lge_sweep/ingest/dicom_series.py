@@ -23,11 +23,11 @@ PHYSICAL: dict[str, tuple[str, Range]] = {
 ROUNDED = 1e-4
 """Share by which pixel spacings of one series may differ, by how they were rounded; their mean is taken."""
 UNEVEN = 0.1
-"""Share of the slice distance by which steps between slices may differ and count as equal."""
+"""Share of the slice spacing by which steps between slices may differ and count as equal."""
 GAP = 1.75
 """Times the usual step from which on slices are missing."""
 OVERLAPPING = 0.6
-"""Share of the slice distance; slices nearer to each other than this are not of one even stack."""
+"""Share of the slice spacing; slices nearer to each other than this are not of one even stack."""
 NO_DESCRIPTION = "its series has no description; taken for LGE because it is the only one"
 
 
@@ -88,7 +88,7 @@ def arrange(files: Sequence[Header], findings: list[str]) -> Stack | None:
         )
     notes += _told_otherwise(frames[0], distance)
     try:
-        SLICE_MM.check("distance of slices by their ImagePositionPatient", (distance,))
+        SLICE_MM.check("slice spacing by their ImagePositionPatient", (distance,))
         check_size(*frames[0].size, slots[-1] + 1)
     except UnusableError as error:
         findings.append(str(error))
@@ -150,7 +150,7 @@ def _usual(steps: NDArray[np.float64], frame: Frame) -> float:
 
 
 def _strides(steps: NDArray[np.float64], usual: float) -> tuple[NDArray[np.intp], float]:
-    """Return how often the distance of slices goes into each step, and that distance, mm.
+    """Return how often the slice spacing goes into each step, and that distance, mm.
 
     Where it goes into all of them, it is their mean. Else steps from `GAP` times the usual one on are gaps, and it is
     the mean of the others: what is not imaged makes no slice thicker.

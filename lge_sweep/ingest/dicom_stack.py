@@ -45,7 +45,7 @@ class Stack:
             alone_mm: the distance to give to a single slice of which none is known.
 
         Returns:
-            None where position, orientation, spacing or the distance of slices is unknown.
+            None where position, orientation, spacing or the slice spacing is unknown.
 
         Source:
             DICOM PS3.3 C.7.6.2.1.1, whose left and back are turned into nibabel's right and front.

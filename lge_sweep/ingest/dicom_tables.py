@@ -38,7 +38,7 @@ class Table:
 
 
 def modality_table(dataset: Dataset, signed: bool) -> Table | None:
-    """Return the table that gives grey levels for stored values, or None where there is none.
+    """Return the table that gives intensities for stored values, or None where there is none.
 
     Args:
         dataset: the file.
@@ -48,18 +48,18 @@ def modality_table(dataset: Dataset, signed: bool) -> Table | None:
 
 
 def voi_table(dataset: Dataset, frame: int, signed: bool) -> Table | None:
-    """Return the first table that says how a frame's grey levels are shown, or None where there is none.
+    """Return the first table that says how a frame's intensities are shown, or None where there is none.
 
     Args:
         dataset: the file.
         frame: index of the frame.
-        signed: whether grey levels may be negative.
+        signed: whether intensities may be negative.
     """
     return _of_sequence(dataset, "VOILUTSequence", frame, signed)
 
 
 def grey_palette(dataset: Dataset, values: Pixels, signed: bool) -> tuple[Pixels, int]:
-    """Give the grey levels that a palette shows for stored values [H, W], and the largest that it can show.
+    """Give the intensities that a palette shows for stored values [H, W], and the largest that it can show.
 
     Raises:
         UnusableError: some pixels have a colour, or the palette cannot be read.

@@ -27,7 +27,7 @@ Folders = Literal["auto", "cases", "series"]
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
 IMAGES = str(NiftiFolders.model_fields["images"].default)
 """The folder with the image in a case's folder of EMIDEC's layout."""
-NO_WINDOW = "the model was trained on grey levels of DICOM windows, which a NIfTI file does not hold"
+NO_WINDOW = "the model was trained on intensities of DICOM windows, which a NIfTI file does not hold"
 NOTHING = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
 GIVE = "give a DICOM or NIfTI file, or a folder of exams"
 UNPACK = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
@@ -60,7 +60,7 @@ def read_exams(
         series: SeriesInstanceUIDs; a DICOM exam that has one of them uses it, whatever the descriptions are.
         series_pattern: regular expression that finds the LGE series of a DICOM exam by its description.
         folders: what the folders in `path` are, see `DicomFolders.folders`.
-        window: whether grey levels are those of the DICOM file's window, as `DicomFolders.window` in training.
+        window: whether intensities are those of the DICOM file's window, as `DicomFolders.window` in training.
         skip: folders that are passed over, resolved.
         notes: what was left out and is no problem, a sentence each; appended to.
 

@@ -12,12 +12,12 @@ import yaml
 from numpy.typing import NDArray
 from PIL import Image
 
+from lge_sweep.atomic import atomic_folder
 from lge_sweep.config.data import DataFile, ImagePairs
 from lge_sweep.config.masks import ColourMask, IndexMask
 from lge_sweep.errors import DataError
 from lge_sweep.labels import CLASS_CODES, COLOURS, MVO, MVO_COLOUR, Label
 from lge_sweep.text import visible
-from lge_sweep.whole import whole_folder
 
 Masks = Literal["index", "colour"]
 PALETTE = np.array([*(COLOURS[label] for label in Label), MVO_COLOUR], dtype=np.uint8)
@@ -30,7 +30,7 @@ class Slice(NamedTuple):
     name: str
     """Stem of both files, ``<case>_slice<number>``."""
     image: NDArray[np.uint8] | NDArray[np.uint16]
-    """[H, W] grey levels."""
+    """[H, W] intensities."""
     codes: NDArray[np.uint8]
     """[H, W] values of `CLASS_CODES`."""
 
@@ -62,7 +62,7 @@ def new_data_set(output: Path, settings: DataFile, comments: Comments) -> Iterat
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise DataError(str(output), ["is not an empty folder; nothing is overwritten"])
-        with whole_folder(output) as unfinished:
+        with atomic_folder(output) as unfinished:
             yield unfinished
             (unfinished / _name(output)).write_text(_data_file(output, settings, comments), encoding="utf-8")
     except OSError as error:
@@ -84,7 +84,7 @@ def write_pairs(folder: Path, slices: Iterable[Slice], ending: str, masks: Masks
         folder: where; it exists.
         slices: images of 8 or 16 bit, and masks.
         ending: kind of file, such as ``png``; it must hold the images' bits.
-        masks: `index`: grey levels are the values of `CLASS_CODES`; `colour`: RGB as in `PALETTE`.
+        masks: `index`: intensities are the values of `CLASS_CODES`; `colour`: RGB as in `PALETTE`.
 
     Raises:
         OSError: a file cannot be written.

@@ -1,4 +1,4 @@
-"""Grey levels of an image file."""
+"""Intensities of an image file."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ CONVERTED = {"P": "RGBA", "PA": "RGBA", "RGBa": "RGBA", "1": "L", "LA": "L", "La
 
 
 def open_grey(path: Path) -> Pixels:
-    """Read the grey levels of an image file.
+    """Read the intensities of an image file.
 
     A palette is applied: greys are those that it shows. Transparent pixels, by an alpha channel or by PNG's tRNS, are
     declared to be no anatomy.
@@ -34,7 +34,7 @@ def open_grey(path: Path) -> Pixels:
         raise UnusableError(not_finite(strange))
     if half := int(((alpha > 0) & (alpha < 255)).sum()):
         raise UnusableError(
-            f"{half} pixels are half transparent, so that their grey level is not known; save it without alpha"
+            f"{half} pixels are half transparent, so that their intensity is not known; save it without alpha"
         )
     padding = alpha == 0
     if (grey[~padding] != grey[~padding][:, :1]).any():

@@ -53,7 +53,7 @@ MATRIX = Range(1, 4096, "pixels")
 FRAMES = Range(1, 10_000, "")
 """Images in a file, and slices in an exam, with those that are missing."""
 GREY = Range(-1e12, 1e12, "")
-"""Grey levels."""
+"""Intensities."""
 PIXELS = 64 * MI
 """Most pixels that an exam has: 3-D LGE of 160 slices of 640x640."""
 FILE_BYTES = 1024 * MI
@@ -72,7 +72,7 @@ def check_size(rows: int, columns: int, slices: int = 1) -> None:
 
 
 def grey_problem(image: NDArray[np.number], *, padded: bool = False) -> str | None:
-    """Say why an image cannot be used: grey levels that are none, or nothing to see in it.
+    """Say why an image cannot be used: intensities that are none, or nothing to see in it.
 
     Args:
         image: [H, W].
@@ -97,7 +97,7 @@ def blank_slices(pixels: NDArray[np.number], *, padded: bool = False) -> list[st
 def not_finite(count: int) -> str:
     """Say that so many pixels are NaN or infinite."""
     are = "pixel is not a finite number" if count == 1 else "pixels are not finite numbers"
-    return f"{count} {are} (but NaN or infinite); write the file again with finite grey levels, or leave it out"
+    return f"{count} {are} (but NaN or infinite); write the file again with finite intensities, or leave it out"
 
 
 _Fault = Literal["padding", "not finite", "range", "flat"]
@@ -110,7 +110,7 @@ def _fault(image: NDArray[np.number], padded: bool) -> _Fault | None:
     if not np.isfinite(anatomy).all():
         return "not finite"
     low, high = float(anatomy.min()), float(anatomy.max())
-    if GREY.problem("grey level", (low, high)):
+    if GREY.problem("intensity", (low, high)):
         return "range"
     return "flat" if low == high else None
 
@@ -125,10 +125,10 @@ def _told(fault: _Fault, images: NDArray[np.number], padded: bool) -> str:
         return not_finite(int(np.count_nonzero(~np.isfinite(anatomy))))
     low, high = float(anatomy.min()), float(anatomy.max())
     if fault == "range":
-        return str(GREY.problem("grey level", (low, high), between=" to "))
+        return str(GREY.problem("intensity", (low, high), between=" to "))
     which = "every pixel that is not padding" if padding.any() else "every pixel"
     level = f", {low:g}" if low == high else " in each of them"
-    return f"{which} has the same grey level{level}; nothing can be seen"
+    return f"{which} has the same intensity{level}; nothing can be seen"
 
 
 def _listed(indices: Sequence[int]) -> str:

@@ -12,7 +12,7 @@ TRUSTED = "its mask is taken voxel by voxel, whatever its affine says (source.tr
 TURNED_MASK = "its mask is stored with its axes in another order or direction; laid on the image by its affine"
 
 
-class Laid(NamedTuple):
+class PlacedMask(NamedTuple):
     """A mask on the grid of its image."""
 
     array: Pixels
@@ -21,7 +21,7 @@ class Laid(NamedTuple):
     """What a user should know."""
 
 
-def lay_mask(mask: Voxels, image: Voxels, *, trust: bool = False) -> Laid:
+def place_mask(mask: Voxels, image: Voxels, *, trust: bool = False) -> PlacedMask:
     """Bring a mask onto the grid of its image by the positions of both.
 
     A mask that is stored with its axes permuted or reversed is turned; one that lies elsewhere is refused. With `trust`
@@ -31,12 +31,12 @@ def lay_mask(mask: Voxels, image: Voxels, *, trust: bool = False) -> Laid:
         UnusableError: it has another shape, or lies elsewhere.
     """
     if trust and mask.array.shape == image.array.shape:
-        return Laid(mask.array, (TRUSTED,))
+        return PlacedMask(mask.array, (TRUSTED,))
     turn = turn_between(image.matrix, image.array.shape, mask.matrix, mask.array.shape)
     if turn == AS_STORED:
-        return Laid(mask.array, ())
+        return PlacedMask(mask.array, ())
     if isinstance(turn, Turn) and mask.placed and image.placed:
-        return Laid(turn.apply(mask.array), (TURNED_MASK,))
+        return PlacedMask(turn.apply(mask.array), (TURNED_MASK,))
     if sorted(mask.array.shape) != sorted(image.array.shape):
         sizes = [f"{s} slices of {h}x{w}" for w, h, s in (mask.array.shape, image.array.shape)]
         raise UnusableError(f"mask is {sizes[0]}, its image {sizes[1]}; they must be equal")

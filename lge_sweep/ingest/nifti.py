@@ -14,7 +14,7 @@ from lge_sweep.config.data import NiftiFolders
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.ingest.files import closed, list_files, subfolders
 from lge_sweep.ingest.limits import blank_slices
-from lge_sweep.ingest.mask_place import lay_mask
+from lge_sweep.ingest.mask_place import place_mask
 from lge_sweep.ingest.masks import from_values
 from lge_sweep.ingest.nifti_grid import Grid, read_grid, read_voxels, turned
 from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
@@ -36,7 +36,7 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
         findings: everything that is wrong with the folder; appended to.
 
     Returns:
-        One `Volume` a sound case, in the order of case ids. Grey levels are as in the files.
+        One `Volume` a sound case, in the order of case ids. Intensities are as in the files.
 
     Raises:
         DataError: the salt of case ids cannot be had.
@@ -88,7 +88,7 @@ def read_pair(case: str, image: Named, mask: Named, settings: NiftiFolders, find
     grid = attempt(lambda _: turned(voxels), *image, findings) if voxels else None
     if voxels is None or grid is None or truth is None:
         return None
-    laid = attempt(lambda _: lay_mask(truth, voxels, trust=settings.trust_grid), *mask, findings)
+    laid = attempt(lambda _: place_mask(truth, voxels, trust=settings.trust_grid), *mask, findings)
     if laid is None:
         return None
     labels = _labels(grid.stored.to_display(laid.array), settings.mask, mask[1], findings)

@@ -108,9 +108,9 @@ def pass_over(files: Iterable[Path], root: Path, findings: list[str], notes: lis
         else:
             images.append(item.where)
     if images:
-        look = "looks like an image, and was" if len(images) == 1 else "look like images, and were"
+        access = "looks like an image, and was" if len(images) == 1 else "look like images, and were"
         findings.append(
-            f"{named(images)}: {look} not read, as NIfTI files beside DICOM files are taken for masks; {OUT_OF_IT}"
+            f"{named(images)}: {access} not read, as NIfTI files beside DICOM files are taken for masks; {OUT_OF_IT}"
         )
     notes += _left_out(label_maps)
 

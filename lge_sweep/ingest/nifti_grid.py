@@ -10,16 +10,7 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from lge_sweep.ingest.geometry import (
-    Matrix,
-    Steps,
-    agree,
-    is_bare,
-    is_lost,
-    shape_notes,
-    slices_along,
-    spacing,
-)
+from lge_sweep.ingest.geometry import Matrix, Steps, agree, is_bare, is_lost, shape_notes, slices_along, spacing
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM
 from lge_sweep.ingest.nifti_file import read_image
 from lge_sweep.ingest.volume import Pixels, StoredGrid, UnusableError
@@ -39,7 +30,7 @@ BLANK = (
 UNORIENTED = "its NIfTI header holds no orientation; slices may be mirrored"
 APART_MM = 1.0
 """Distance between two statements of a position from which on it is told."""
-FLAT = "its NIfTI header holds no slice distance: no volume is valid"
+FLAT = "its NIfTI header holds no slice spacing: no volume is valid"
 GEOMETRY = (
     "xyzt_units", "pixdim", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
     "sform_code", "srow_x", "srow_y", "srow_z",
@@ -110,7 +101,7 @@ def turned(voxels: Voxels) -> Grid:
     matrix = voxels.matrix @ stored.turning(shape)
     rows_mm, columns_mm, slices_mm = spacing(matrix)
     PIXEL_MM.check("distance of pixels", (rows_mm, columns_mm))
-    SLICE_MM.check("distance of slices", (slices_mm,))
+    SLICE_MM.check("slice spacing", (slices_mm,))
     return Grid(
         np.ascontiguousarray(stored.to_display(voxels.array)),
         matrix,
@@ -189,7 +180,7 @@ def _affine(image: nib.Nifti1Image) -> Matrix:
 def _zooms(raw: nib.Nifti1Header) -> Steps:
     columns, rows, *others = (float(zoom) * _unit_mm(raw) for zoom in raw.get_zooms()[:3])
     PIXEL_MM.check("its header's zooms: distance of pixels", (columns, rows))
-    SLICE_MM.check("its header's zooms: distance of slices", others)
+    SLICE_MM.check("its header's zooms: slice spacing", others)
     return columns, rows, (*others, float("nan"))[0]
 
 

@@ -20,7 +20,7 @@ UNPLACED = "its dataset.json says that where the slices lie in the patient is no
 def read_nnunet(source: NnunetDataset, root: Path, findings: list[str]) -> list[Volume]:
     """Read every case that has labels, of imagesTr and, where there is a labelsTs, of imagesTs.
 
-    Slices of one grey level without any label stand for slices that the exam lacks: they are left out, with a note.
+    Slices of one intensity without any label stand for slices that the exam lacks: they are left out, with a note.
 
     Args:
         source: which channel, what labels mean, and how case ids are made.
@@ -28,7 +28,7 @@ def read_nnunet(source: NnunetDataset, root: Path, findings: list[str]) -> list[
         findings: everything that is wrong with the data set; appended to.
 
     Returns:
-        One `Volume` a sound case, in the order of case ids. Grey levels are as in the files.
+        One `Volume` a sound case, in the order of case ids. Intensities are as in the files.
 
     Raises:
         DataError: the salt of case ids cannot be had.
@@ -66,7 +66,7 @@ def _read_case(entry: Entry, case: str, root: Path, settings: NiftiFolders, find
 
 
 def _without_empty(volume: Volume) -> Volume:
-    """Leave out slices of one grey level in which nothing is labelled; a volume of nothing else stays as it is."""
+    """Leave out slices of one intensity in which nothing is labelled; a volume of nothing else stays as it is."""
     flat = np.array([image.min() == image.max() for image in volume.pixels]) & ~volume.labels.any(axis=(1, 2))
     kept = np.flatnonzero(~flat)
     if not flat.any() or not len(kept):
@@ -79,7 +79,7 @@ def _without_empty(volume: Volume) -> Volume:
         mvo=None if volume.mvo is None else volume.mvo[kept],
         slots=tuple(kept.tolist()),
         stored=None,  # a file's grid has no place for what is left out
-        notes=(*volume.notes, f"{int(flat.sum())} empty slices (one grey level, no label) are left out"),
+        notes=(*volume.notes, f"{int(flat.sum())} empty slices (one intensity, no label) are left out"),
     )
 
 

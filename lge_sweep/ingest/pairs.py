@@ -48,7 +48,7 @@ def read_pairs(source: ImagePairs, root: Path, findings: list[str]) -> list[Volu
         findings: everything that is wrong with the folder; appended to.
 
     Returns:
-        One `Volume` a case, in the order of case ids. Grey levels are as in the files; spacing is unknown.
+        One `Volume` a case, in the order of case ids. Intensities are as in the files; spacing is unknown.
 
     Raises:
         DataError: the salt of case ids cannot be had.

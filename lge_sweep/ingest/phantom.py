@@ -33,7 +33,7 @@ def simulate(settings: Phantom) -> list[Volume]:
         settings: how many exams, slices and pixels, the share without scar, and the noise.
 
     Returns:
-        One `Volume` an exam: 12-bit grey levels (uint16), slices from base to apex. A pixel's label is the class at
+        One `Volume` an exam: 12-bit intensities (uint16), slices from base to apex. A pixel's label is the class at
         its centre, from the geometry itself; papillary muscles count as cavity, no-reflow as scar.
     """
     return [simulate_case(settings, case) for case in range(settings.cases)]

@@ -72,7 +72,7 @@ def write_study(volume: Volume, folder: Path) -> None:
     called as `SegMask` reads them by default. PatientID is the case id, PatientName begins with PHANTOM.
 
     Args:
-        volume: a simulated exam: uint16 grey levels, spacing known.
+        volume: a simulated exam: uint16 intensities, spacing known.
         folder: where the case's folder is made.
 
     Raises:

@@ -20,9 +20,9 @@ Format = Literal["png", "nifti", "dicom"]
 DICOM = DicomFolders(kind="dicom", case_ids="keep", mask=SegMask(kind="seg"))
 """Reads what `phantom_dicom` writes."""
 EXPECTED: dict[Format, str] = {
-    "png": "grey levels and masks as simulated, slices from base to apex; image pairs hold no spacing",
-    "nifti": "grey levels, masks and spacing as simulated, slices from base to apex",
-    "dicom": "grey levels, masks and spacing as simulated, slices from apex to base, as the planes' normal runs",
+    "png": "intensities and masks as simulated, slices from base to apex; image pairs hold no spacing",
+    "nifti": "intensities, masks and spacing as simulated, slices from base to apex",
+    "dicom": "intensities, masks and spacing as simulated, slices from apex to base, as the planes' normal runs",
 }
 
 

@@ -1,4 +1,4 @@
-"""What the scanner makes of the phantom's tissues: contrast, coil shading, noise and 12-bit grey levels."""
+"""What the scanner makes of the phantom's tissues: contrast, coil shading, noise and 12-bit intensities."""
 
 from enum import IntEnum
 
@@ -133,7 +133,7 @@ def quantise(magnitude: Floats, gain: float) -> NDArray[np.uint16]:
 
     Args:
         magnitude: non-negative signal, 1 is the blood pool.
-        gain: grey level of the blood pool, about 600-1000.
+        gain: intensity of the blood pool, about 600-1000.
 
     Returns:
         Same shape, 0-4095.

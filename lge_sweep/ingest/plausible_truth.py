@@ -1,7 +1,7 @@
 """Whether the truth can belong to its images: the cavity is bright, the wall dark around it, and so they lie.
 
 In LGE the blood is bright and healthy myocardium is nulled. Two things are measured of a whole case, each by comparing
-pixels, so that scale and offset of grey levels do not matter:
+pixels, so that scale and offset of intensities do not matter:
 
 - brighter: how often a pixel of the cavity is brighter than one of the healthy myocardium of the same slice (the area
   under the ROC curve; ties count half), over slices, weighted by the smaller of the two numbers of pixels;
@@ -85,16 +85,18 @@ class Orientation(NamedTuple):
 AS_IT_IS = Orientation(0, mirrored=False, backwards=False)
 
 
-def with_doubts(volumes: Sequence[Volume]) -> list[Volume]:
+def with_alignment_warnings(volumes: Sequence[Volume]) -> list[Volume]:
     """Add a note to each exam whose truth does not look like that of its images."""
-    return [replace(volume, notes=(*volume.notes, *doubts(volume.pixels, volume.labels))) for volume in volumes]
+    return [
+        replace(volume, notes=(*volume.notes, *alignment_warnings(volume.pixels, volume.labels))) for volume in volumes
+    ]
 
 
-def doubts(pixels: Pixels, labels: Labels) -> list[str]:
+def alignment_warnings(pixels: Pixels, labels: Labels) -> list[str]:
     """Return what makes a truth doubtful, a sentence each.
 
     Args:
-        pixels: [S, H, W] grey levels; NaN where there is none.
+        pixels: [S, H, W] intensities; NaN where there is none.
         labels: [S, H, W] values of `Label`.
     """
     inner, outer = _border(labels)
@@ -127,7 +129,7 @@ def _fit(pixels: Pixels, places: Sequence[tuple[Places, Places]], way: Orientati
     """Measure how well labels fit in some orientation.
 
     Args:
-        pixels: [S, H, W] grey levels.
+        pixels: [S, H, W] intensities.
         places: pixels of cavity and healthy myocardium of each slice, and last those on both sides of their border.
         way: the orientation.
     """

@@ -23,7 +23,7 @@ from lge_sweep.text import shorten
 Codes = NDArray[np.uint8]
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 OFF_PLANE = 0.1
-"""Share of the slice distance by which a contour's points may lie off the plane of their slice."""
+"""Share of the slice spacing by which a contour's points may lie off the plane of their slice."""
 OFF_PLANE_MM = 1.0
 """Most mm of it, and all of it where the distance is unknown."""
 FILE_BYTES = 256 * MI
@@ -55,7 +55,7 @@ def read_rtstruct(
     """Lay the contours of a case's structure set on its series.
 
     Each closed contour is laid on the slice whose plane it lies in: no point may be further from it than `OFF_PLANE` of
-    the slice distance, and `OFF_PLANE_MM`. It must refer to that slice's image, or to images with the same frame of
+    the slice spacing, and `OFF_PLANE_MM`. It must refer to that slice's image, or to images with the same frame of
     reference.
 
     Args:
@@ -76,7 +76,9 @@ def read_rtstruct(
         structures = _used(read_safely(_read, path), mask)
         notes = _check_reference(structures, stack, headers)
         contours = [
-            contour for structure in structures for contour in _lay(structure, mask, stack, path.name, findings)
+            contour
+            for structure in structures
+            for contour in _place_contours(structure, mask, stack, path.name, findings)
         ]
     except UnusableError as error:
         findings.append(f"{path.name}: {error}")
@@ -151,7 +153,9 @@ def _check_reference(structures: Sequence[Structure], stack: Stack, headers: Seq
     return list(dict.fromkeys(notes))
 
 
-def _lay(structure: Structure, mask: RtstructMask, stack: Stack, file: str, findings: list[str]) -> list[Contour]:
+def _place_contours(
+    structure: Structure, mask: RtstructMask, stack: Stack, file: str, findings: list[str]
+) -> list[Contour]:
     """Return a structure's contours in pixels of the slices that they lie in."""
     name = f"{file}: structure '{shorten(structure.name, 40)}'"
     classes = {key.strip().casefold(): CLASS_CODES[found] for key, found in mask.structures.items()}

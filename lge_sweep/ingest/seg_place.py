@@ -16,7 +16,7 @@ from lge_sweep.ingest.geometry import AS_STORED, Matrix, Mismatch, Turn, turn_be
 from lge_sweep.ingest.volume import UnusableError
 
 ALONE_MM = 1.0
-"""Slice distance where neither distance nor thickness is known: `SHIFTED` of it is the tolerance."""
+"""Slice spacing where neither distance nor thickness is known: `SHIFTED` of it is the tolerance."""
 NO_GEOMETRY = "its SEG, or its images, do not say where they lie; laid pixel by pixel on the images that it refers to"
 TURNED_SEG = (
     "its SEG is stored with rows or columns in another order or direction; laid on its images by the positions of both"

@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from lge_sweep.atomic import atomic_file
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.volume import Pixels, Volume
 from lge_sweep.labels import COLOURS, Label
-from lge_sweep.whole import whole_file
 
 TILE = 128
 """Longest side of a slice on the sheet, in pixels."""
@@ -46,7 +46,7 @@ def write_sheet(volumes: Sequence[Volume], path: Path) -> str:
             sheet.paste(tile(volume.pixels[column], volume.labels[column]), (column * TILE, top + MARGIN))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path.absolute()) as unfinished:
+        with atomic_file(path.absolute()) as unfinished:
             sheet.save(unfinished, format="PNG")
     except OSError as error:
         raise DataError(str(path), [f"cannot be written ({error.strerror})"]) from error
@@ -58,7 +58,7 @@ def tile(image: Pixels, labels: NDArray[np.uint8]) -> Image.Image:
     """Draw one slice with the outlines of its classes.
 
     Args:
-        image: [H, W] grey levels; shown from the 0.5th to the 99.5th percentile. NaN, no anatomy, is black.
+        image: [H, W] intensities; shown from the 0.5th to the 99.5th percentile. NaN, no anatomy, is black.
         labels: [H, W] classes.
 
     Returns:

@@ -70,7 +70,7 @@ class Exam:
     Attributes:
         case: pseudonymous id of the patient exam.
         slices: S ids of slices, unique over all cases, ordered from one end of the ventricle to the other.
-        pixels: [S, H, W] grey levels in the scanner's or the file's own units, finite; or NaN, where the file declares
+        pixels: [S, H, W] intensities in the scanner's or the file's own units, finite; or NaN, where the file declares
             a pixel to be no anatomy (padding). The array is float32 where there is padding.
         spacing_mm: (row, column, slice) distance between pixel centres in mm, or None where it is unknown; that of
             slices is along their normal, and NaN where only it is unknown.

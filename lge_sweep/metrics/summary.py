@@ -32,7 +32,7 @@ class Summary:
     pooled: dict[str, ByClass]
     """Metric -> class -> metric of the counts summed over all images. Knows no empty policy: a class without a pixel in
     any truth or prediction has no value. No bf."""
-    positive: dict[str, ByClass]
+    present_only: dict[str, ByClass]
     """Metric -> class -> as `image_mean`, over the images whose truth has the class."""
     std: dict[str, float | None]
     """Metric -> standard deviation (N - 1 in the denominator) over images of the mean over the classes that have a
@@ -68,7 +68,7 @@ def aggregate(table: pd.DataFrame) -> Summary:
     >>> truth = np.array([[[0, 0, 1, 1]], [[0, 0, 0, 0]]])
     >>> prediction = np.array([[[0, 0, 0, 1]], [[0, 0, 0, 1]]])
     >>> summary = aggregate(evaluate(prediction, truth, ("background", "cavity")))
-    >>> summary.image_mean["iou"]["cavity"], summary.positive["iou"]["cavity"]
+    >>> summary.image_mean["iou"]["cavity"], summary.present_only["iou"]["cavity"]
     (0.25, 0.5)
     >>> summary.pooled["sensitivity"], summary.collapsed
     ({'background': 0.8333333333333334, 'cavity': 0.5, 'global': 0.6666666666666667}, ())
@@ -83,7 +83,7 @@ def aggregate(table: pd.DataFrame) -> Summary:
     return Summary(
         image_mean={metric: _by_class(classes, values[metric]) for metric in ALL_METRICS},
         pooled=pooled_by_class,
-        positive={metric: _by_class(classes, np.where(in_truth, values[metric], np.nan)) for metric in ALL_METRICS},
+        present_only={metric: _by_class(classes, np.where(in_truth, values[metric], np.nan)) for metric in ALL_METRICS},
         std={metric: _spread(values[metric]) for metric in ALL_METRICS},
         global_accuracy=float(total.tp.sum() / sum(pixels[0] for pixels in total)),
         mean_accuracy=pooled_by_class["sensitivity"]["global"],

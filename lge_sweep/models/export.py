@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from lge_sweep.models.segmenter import Segmenter
+from lge_sweep.models.probabilities import Segmenter
 
 logging.getLogger("onnx_ir").setLevel(logging.ERROR)  # it warns of empty lists of attributes; there is nothing to do
 

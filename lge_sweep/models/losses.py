@@ -5,7 +5,7 @@ probabilities over the batch:
 
 =============  ========================================================================================================
 cross_entropy  nothing of its own; pixels given to the class cost as misclassified pixels of the classes that are there
-weighted_ce    the same, and the other classes' weights stay as they are over the whole training part
+weighted_ce    the same, and the other classes' weights stay as they are over the whole training subset
 focal          as cross_entropy, less for pixels that are nearly right
 dice           the class's term is P / (P + s), s = `dice_smooth`: 0 only if the class is predicted nowhere; its
                gradient by a probability is s / (P + s)^2: false pixels are punished, the harder the fewer there are
@@ -102,4 +102,4 @@ LOSSES: dict[str, Callable[[LossOptions, int, Weights], nn.Module]] = {
     "dice_ce": _dice_ce,
     "dice_focal": _dice_focal,
 }
-"""Name -> builder from options, number of classes, and class weights of the training part (`weighted_ce`)."""
+"""Name -> builder from options, number of classes, and class weights of the training subset (`weighted_ce`)."""

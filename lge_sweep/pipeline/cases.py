@@ -12,17 +12,17 @@ from lge_sweep.quantify import Burden, Finding, implausible
 from lge_sweep.report.clinical_tables import clinical_frame
 
 
-def clinical_table(two_stage: TwoStage, part: str, labels: NDArray[np.uint8]) -> pd.DataFrame:
-    """Return `clinical_frame` of a part's cases: the slices that are used, at the exam's own size.
+def clinical_table(two_stage: TwoStage, subset: str, labels: NDArray[np.uint8]) -> pd.DataFrame:
+    """Return `clinical_frame` of a subset's cases: the slices that are used, at the exam's own size.
 
     Where the truth tells no-reflow from other scar, a last column, mvo_ml, has its volume.
 
     Args:
         two_stage: the fitted pipeline.
-        part: "val" or "test".
-        labels: [N, S, S] values of `Label`, in the order of the part's rows.
+        subset: "val" or "test".
+        labels: [N, S, S] values of `Label`, in the order of the subset's rows.
     """
-    manifest = two_stage.fits.manifest.iloc[two_stage.fits.rows(part)]
+    manifest = two_stage.fits.manifest.iloc[two_stage.fits.rows(subset)]
     counted = manifest[["case"]].copy()
     for label in Label:
         counted[f"{label.title}_truth"] = manifest[f"{label.title}_pixels"]
@@ -60,21 +60,21 @@ def _quantities(counts: pd.DataFrame, voxel_ml: pd.Series, side: str) -> pd.Data
 
 
 def case_findings(
-    two_stage: TwoStage, part: str, labels: NDArray[np.uint8]
+    two_stage: TwoStage, subset: str, labels: NDArray[np.uint8]
 ) -> dict[str, dict[str, tuple[Finding, ...]]]:
-    """Look for what no left ventricle has in a part's cases: the slices that are used, at the exam's own size.
+    """Look for what no left ventricle has in a subset's cases: the slices that are used, at the exam's own size.
 
     The slices' orientation is not known here: a stack is taken to be upright.
 
     Args:
         two_stage: the fitted pipeline.
-        part: "val" or "test".
-        labels: [N, S, S] values of `Label`, in the order of the part's rows.
+        subset: "val" or "test".
+        labels: [N, S, S] values of `Label`, in the order of the subset's rows.
 
     Returns:
         "predicted" and "true" -> case -> its findings.
     """
-    rows = two_stage.fits.rows(part)
+    rows = two_stage.fits.rows(subset)
     manifest = two_stage.fits.manifest.iloc[rows].reset_index(drop=True)
     found: dict[str, dict[str, tuple[Finding, ...]]] = {"predicted": {}, "true": {}}
     for case, slices in manifest.groupby("case"):

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.errors import DamagedError, InheritError
-from lge_sweep.sweep.digest import DRAWN, basis_digest
-from lge_sweep.sweep.files import BEST, SELECTION
-from lge_sweep.sweep.folder import read_cell
-from lge_sweep.sweep.inherit import matching_sweeps, sweeps_of
-from lge_sweep.sweep.plan import Plan, load_plan
-from lge_sweep.sweep.records import REMEDY, read_selection
-from lge_sweep.whole import file_digest
+from lge_sweep.hashing import file_digest
+from lge_sweep.study.cell_files import read_cell
+from lge_sweep.study.digest import DRAWN, basis_digest
+from lge_sweep.study.files import BEST, SELECTION
+from lge_sweep.study.inherit import matching_sweeps, sweeps_of
+from lge_sweep.study.plan import Plan, load_plan
+from lge_sweep.study.records import REMEDY, read_selection
 
 
 @dataclass(frozen=True)
@@ -103,10 +103,10 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
     champions = {}
     for folder in found:
         plan, selection = load_plan(folder), read_selection(folder, SELECTION)
-        if plan.config.selection.part != "val":
+        if plan.config.selection.subset != "val":
             raise InheritError(
-                f"{folder.name} selected on the {plan.config.selection.part} part, on which the pipeline is to be "
-                "evaluated; run phase 2 with selection.part=val, and move this folder out of the runs directory"
+                f"{folder.name} selected on the {plan.config.selection.subset} subset, on which the pipeline is to be "
+                "evaluated; run phase 2 with selection.subset=val, and move this folder out of the runs directory"
             )
         cell = next((cell for cell in plan.cells if cell.name == selection.champion), None)
         if cell is None:

@@ -1,4 +1,4 @@
-"""The pipeline beside its controls: final labels of one part, measured alike."""
+"""The pipeline beside its controls: final labels of one subset, measured alike."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,30 +9,30 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.atomic import write_text
 from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
 from lge_sweep.errors import DamagedError
-from lge_sweep.labels import SINGLE, class_names, stage_target
+from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.metrics.summary import Summary
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
-from lge_sweep.scoring.doubt import Candidate, Standing, doubt
-from lge_sweep.sweep.files import slug
-from lge_sweep.sweep.folder import read_per_image
-from lge_sweep.sweep.plan import Plan
-from lge_sweep.sweep.records import REMEDY, Record
-from lge_sweep.whole import write_text
+from lge_sweep.scoring.uncertainty import Candidate, Standing, assess_uncertainty
+from lge_sweep.study.cell_files import read_per_image
+from lge_sweep.study.files import slug
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.records import REMEDY, Record
 
 COMPARISON = "comparison.json"
-"""In the folder of the fits: how the pipelines do on the validation part."""
+"""In the folder of the fits: how the pipelines do on the validation subset."""
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """How the pipeline does beside its controls on one part.
+class PipelineComparison:
+    """How the pipeline does beside its controls on one subset.
 
     Attributes:
-        part: "val" or "test".
+        subset: "val" or "test".
         tables: name -> metrics of each image and class, final labels of all four classes; `PIPELINE` first.
         summaries: name -> their aggregates.
         standings: name -> its score, and that score's difference to the pipeline's, with their intervals.
@@ -40,7 +40,7 @@ class Comparison:
         meanings: name -> what it is.
     """
 
-    part: str
+    subset: str
     tables: Mapping[str, pd.DataFrame]
     summaries: Mapping[str, Summary]
     standings: Mapping[str, Standing]
@@ -50,7 +50,7 @@ class Comparison:
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON; the tables are files of their own."""
         return {
-            "part": self.part,
+            "subset": self.subset,
             "summaries": {name: summary.to_dict() for name, summary in self.summaries.items()},
             "scores": {
                 name: {
@@ -66,40 +66,40 @@ class Comparison:
 
 def compare(
     plan: Plan,
-    part: str,
+    subset: str,
     labelled: Mapping[str, Labelled],
     failed: Mapping[str, str],
     folder: Path,
-) -> Comparison:
-    """Measure the final labels of the pipeline and of its controls on one part.
+) -> PipelineComparison:
+    """Measure the final labels of the pipeline and of its controls on one subset.
 
-    Writes `<part>/<name>.csv`, a row an image and class.
+    Writes `<subset>/<name>.csv`, a row an image and class.
 
     Args:
         plan: the finished fits.
-        part: "val" or "test".
-        labelled: name -> final labels of the part; `PIPELINE` first.
+        subset: "val" or "test".
+        labelled: name -> final labels of the subset; `PIPELINE` first.
         failed: fit -> why it could not be had.
         folder: where to write.
     """
     tables = {}
-    (folder / part).mkdir(parents=True, exist_ok=True)
+    (folder / subset).mkdir(parents=True, exist_ok=True)
     for name, found in labelled.items():
-        tables[name] = measure_part(plan, part, found.labels, SINGLE)
-        write_text(folder / part / f"{slug(name)}.csv", frame_text(tables[name]))
-    return _conclude(plan, part, tables, {name: found.meaning for name, found in labelled.items()}, failed)
+        tables[name] = measure_subset(plan, subset, found.labels, SINGLE_STAGE)
+        write_text(folder / subset / f"{slug(name)}.csv", frame_text(tables[name]))
+    return _conclude(plan, subset, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 
-def measure_part(plan: Plan, part: str, labels: NDArray[np.uint8], stage: int) -> pd.DataFrame:
-    """Measure labels of a part as the classes of a stage; returns the table of `lge_sweep.metrics.evaluate`.
+def measure_subset(plan: Plan, subset: str, labels: NDArray[np.uint8], stage: int) -> pd.DataFrame:
+    """Measure labels of a subset as the classes of a stage; returns the table of `lge_sweep.metrics.evaluate`.
 
     Args:
         plan: the finished fits.
-        part: "val" or "test".
-        labels: [N, S, S], values of `Label`, in the order of the part's rows.
-        stage: 1, 2 or `SINGLE`, all four classes.
+        subset: "val" or "test".
+        labels: [N, S, S], values of `Label`, in the order of the subset's rows.
+        stage: 1, 2 or `SINGLE_STAGE`, all four classes.
     """
-    rows, metrics = plan.rows(part), plan.config.metrics
+    rows, metrics = plan.rows(subset), plan.config.metrics
     truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
     return evaluate(
         stage_target(labels, stage), stage_target(truth, stage), class_names(stage), images=measured["slice"].tolist(),
@@ -108,35 +108,37 @@ def measure_part(plan: Plan, part: str, labels: NDArray[np.uint8], stage: int) -
 
 
 class ComparisonRecord(Record):
-    """What `Comparison.to_dict` leaves on disk, as far as it is read back; the tables are files of their own."""
+    """What `PipelineComparison.to_dict` leaves on disk, as far as it is read back; the tables are files."""
 
-    part: Literal["val", "test"]
+    subset: Literal["val", "test"]
     meanings: dict[str, str]
     failed: dict[str, str]
 
 
-def read_comparison(plan: Plan, folder: Path, record: ComparisonRecord) -> Comparison:
+def read_comparison(plan: Plan, folder: Path, record: ComparisonRecord) -> PipelineComparison:
     """Read back a comparison from its tables.
 
     Args:
         plan: the finished fits.
         folder: where `compare` wrote.
-        record: what `Comparison.to_dict` gave.
+        record: what `PipelineComparison.to_dict` gave.
 
     Raises:
         DamagedError: a table is gone or damaged.
     """
-    tables = {name: read_per_image(folder / record.part / f"{slug(name)}.csv") for name in record.meanings}
+    tables = {name: read_per_image(folder / record.subset / f"{slug(name)}.csv") for name in record.meanings}
     if PIPELINE not in tables:
         raise DamagedError(folder, f"meanings: there is no {PIPELINE}", REMEDY)
-    return _conclude(plan, record.part, tables, record.meanings, record.failed)
+    return _conclude(plan, record.subset, tables, record.meanings, record.failed)
 
 
 def _conclude(
-    plan: Plan, part: str, tables: Mapping[str, pd.DataFrame], meanings: Mapping[str, str], failed: Mapping[str, str]
-) -> Comparison:
+    plan: Plan, subset: str, tables: Mapping[str, pd.DataFrame], meanings: Mapping[str, str], failed: Mapping[str, str]
+) -> PipelineComparison:
     rule = plan.config.selection
-    doubts = doubt([Candidate(name, [table]) for name, table in tables.items()], PIPELINE, rule.rule, rule.emphasis)
+    uncertainty = assess_uncertainty(
+        [Candidate(name, [table]) for name, table in tables.items()], PIPELINE, rule.rule, rule.emphasis
+    )
     summaries = {name: aggregate(table) for name, table in tables.items()}
-    standings = {standing.name: standing for standing in doubts.standings}
-    return Comparison(part, tables, summaries, standings, failed, meanings)
+    standings = {standing.name: standing for standing in uncertainty.standings}
+    return PipelineComparison(subset, tables, summaries, standings, failed, meanings)

@@ -1,4 +1,4 @@
-"""Phase 4: the one evaluation on the test part. The only module that reads it."""
+"""Phase 4: the one evaluation on the test subset. The only module that reads it."""
 
 import logging
 from collections.abc import Mapping
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lge_sweep.atomic import write_json
 from lge_sweep.errors import DamagedError
-from lge_sweep.pipeline.compare import Comparison, ComparisonRecord, compare, read_comparison
+from lge_sweep.pipeline.access import begin_access, describe_accesses, finish_access
+from lge_sweep.pipeline.compare import ComparisonRecord, PipelineComparison, compare, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.looks import begin_look, describe_looks, finish_look
 from lge_sweep.pipeline.results import write_results
-from lge_sweep.pipeline.variants import Part, Say, two_stage_variants
-from lge_sweep.sweep.records import read_record
-from lge_sweep.whole import write_json
+from lge_sweep.pipeline.variants import EvaluatedSubset, Say, two_stage_variants
+from lge_sweep.study.records import read_record
 
 EVALUATION = "evaluation.json"
 """Written last: an evaluation whose folder has it is finished."""
@@ -24,31 +24,31 @@ _log = logging.getLogger(__name__)
 
 
 class EvaluationRecord(ComparisonRecord):
-    """`evaluation.json`: what the test part said."""
+    """`evaluation.json`: what the test subset said."""
 
     fits: str
     shipped: dict[str, Any]
-    looks: str
+    test_access: str
     brief: str
     values: dict[str, float]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the test part says.
+    """What the test subset says.
 
     Attributes:
         folder: tables, figures and everything they were made of.
         comparison: the pipeline beside its controls.
-        looks: a sentence on how untouched the test part was.
+        test_access: a sentence on how untouched the test subset was.
         brief: Tables VI and VII, means over images, as Markdown; the other forms and tables are in the folder.
         values: name -> number, for MLflow.
         again: whether this is an evaluation of before, read back.
     """
 
     folder: Path
-    comparison: Comparison
-    looks: str
+    comparison: PipelineComparison
+    test_access: str
     brief: str
     values: Mapping[str, float]
     again: bool
@@ -61,12 +61,12 @@ class Evaluation:
 
 
 def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
-    """Evaluate a fitted pipeline and everything it is compared with on the test part, or read back that it was.
+    """Evaluate a fitted pipeline and everything it is compared with on the test subset, or read back that it was.
 
     Args:
         runs: the runs directory.
         two_stage: the fitted pipeline.
-        say: told what labels the part next, how many have, and how many there are.
+        say: told what labels the subset next, how many have, and how many there are.
 
     Raises:
         RunsError: the record of earlier looks cannot be read.
@@ -74,27 +74,27 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     fits = two_stage.fits
     folder = runs / fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
     if (folder / EVALUATION).is_file():
-        finish_look(runs, folder.name)
+        finish_access(runs, folder.name)
         found = _read(folder, two_stage)
         if found is not None:
             return found
         _set_aside(folder)  # damaged, or something is compared or shipped that was not then: another look
     folder.mkdir(parents=True, exist_ok=True)
-    looks = describe_looks(folder.name, begin_look(runs, folder.name, fits.manifest))
-    part = Part(two_stage, TEST)
-    labelled = part.label(say)
+    test_access = describe_accesses(folder.name, begin_access(runs, folder.name, fits.manifest))
+    subset = EvaluatedSubset(two_stage, TEST)
+    labelled = subset.label(say)
     comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
-    brief, values = write_results(folder, part, comparison, labelled, looks)
+    brief, values = write_results(folder, subset, comparison, labelled, test_access)
     own = {
         "fits": fits.name,
         "shipped": two_stage.fit.shipped.model_dump(),
-        "looks": looks,
+        "test_access": test_access,
         "brief": brief,
         "values": values,
     }
     write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
-    finish_look(runs, folder.name)
-    return Evaluation(folder, comparison, looks, brief, values, again=False)
+    finish_access(runs, folder.name)
+    return Evaluation(folder, comparison, test_access, brief, values, again=False)
 
 
 def _set_aside(folder: Path) -> None:
@@ -122,6 +122,6 @@ def _read(folder: Path, two_stage: TwoStage) -> Evaluation | None:
             return None
         comparison = read_comparison(two_stage.fits, folder, record)
     except DamagedError as error:
-        _log.warning("%s. It is set aside, and the test part evaluated again, which is another look", error)
+        _log.warning("%s. It is set aside, and the test subset evaluated again, which is another look", error)
         return None
-    return Evaluation(folder, comparison, record.looks, record.brief, record.values, again=True)
+    return Evaluation(folder, comparison, record.test_access, record.brief, record.values, again=True)

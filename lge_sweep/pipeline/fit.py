@@ -2,7 +2,7 @@
 
 Stage 2 was selected with the true cavity as guidance, and will have to work with stage 1's. So it is fitted again, on
 guidance as it will be: for each training case from a stage-1 network that never saw the case (out-of-fold), for the
-validation part from stage 1's champion. Beside it stand controls of the same architecture and budget: true guidance,
+validation subset from stage 1's champion. Beside it stand controls of the same architecture and budget: true guidance,
 no guidance, one network for all classes at once; and two options past the paper: crops around the heart, and richer
 augmentation.
 
@@ -18,20 +18,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.config import Cell, SweepConfig
-from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE, TRUE, UNGUIDED, traits
+from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.schema import Fit, Shipped
 from lge_sweep.curate import check_classes
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
 from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.engine import Driver
 from lge_sweep.errors import DataError, InheritError, SelectionError
-from lge_sweep.labels import SINGLE as SINGLE_STAGE
+from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
-from lge_sweep.pipeline.segment import PixelSize, seen_box
-from lge_sweep.sweep import Driver, Plan
-from lge_sweep.sweep.plan import Inputs, Prepared, plan_sweep, prepare_data, write_plan
-from lge_sweep.sweep.records import Record, read_record
+from lge_sweep.segmenter.segment import PixelSize, seen_box
+from lge_sweep.study import Plan
+from lge_sweep.study.plan import CellInputs, PreparedData, plan_sweep, prepare_data, write_plan
+from lge_sweep.study.records import Record, read_record
 from lge_sweep.tracking import finishing
 
 SHIPPED_RECORD = "shipped.json"
@@ -145,7 +146,7 @@ def find_two_stage(
 
 def _prepare(
     runs: Path, configs: Mapping[int, SweepConfig], root: Path | None
-) -> tuple[Prepared, dict[int, Champion], dict[int, SweepConfig]]:
+) -> tuple[PreparedData, dict[int, Champion], dict[int, SweepConfig]]:
     """Prepare the data, find both champions, and put their architecture, loss, optimizer and seed into the settings."""
     data = prepare_data(configs[1], root, runs)
     check_classes(data.manifest, list(configs), "val", configs[1].data)
@@ -164,7 +165,7 @@ def _prepare(
 
 
 def plan_fits(
-    config: SweepConfig, data: Prepared, runs: Path, champions: Mapping[int, Champion], guidance: NDArray[np.bool_]
+    config: SweepConfig, data: PreparedData, runs: Path, champions: Mapping[int, Champion], guidance: NDArray[np.bool_]
 ) -> Plan:
     """Plan the fit of stage 2 and of its controls.
 
@@ -177,15 +178,15 @@ def plan_fits(
     """
     assert config.fit is not None
     whole, training = load_arrays(data.arrays), config.fit.train(config.training)
-    rows = {part: data.rows(part) for part in ("train", "val")}
+    rows = {subset: data.rows(subset) for subset in ("train", "val")}
     inputs, chosen = {}, []
     for variant in (PREDICTED, *config.fit.controls):
         arrays = _arrays(variant, whole, config, data, guidance)
         folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
-        cell = replace(champions[2].cell, variant=variant, stage=SINGLE_STAGE if variant == SINGLE else 2)
+        cell = replace(champions[2].cell, variant=variant, stage=SINGLE_STAGE if variant == SINGLE_FIT else 2)
         weights = class_weights(arrays.labels[rows["train"]], cell.stage)
-        trained = training.model_copy(update={"augment": "rich"}) if AUGMENTED in traits(variant) else training
-        inputs[cell.name] = Inputs(folder, rows, "val", weights, trained)
+        trained = training.model_copy(update={"augment": "rich"}) if AUGMENTED in modifiers(variant) else training
+        inputs[cell.name] = CellInputs(folder, rows, "val", weights, trained)
         chosen.append(cell)
     lost = int((~guidance[[*rows["train"], *rows["val"]]].any(axis=(1, 2))).sum())
     notes = [f"stage 1 is {champions[1].cell.name} of {champions[1].plan.name}; stage 2 {champions[2].cell.name}"]
@@ -195,12 +196,14 @@ def plan_fits(
     return plan_sweep(config, data, runs, chosen, inputs, notes, more)
 
 
-def _arrays(variant: str, whole: Arrays, config: SweepConfig, data: Prepared, guidance: NDArray[np.bool_]) -> Arrays:
+def _arrays(
+    variant: str, whole: Arrays, config: SweepConfig, data: PreparedData, guidance: NDArray[np.bool_]
+) -> Arrays:
     """What a fit sees."""
-    if variant in (TRUE, SINGLE):
+    if variant in (TRUE, SINGLE_FIT):
         return whole
-    seen = np.zeros_like(guidance) if UNGUIDED in traits(variant) else guidance
-    if CROPPED not in traits(variant):
+    seen = np.zeros_like(guidance) if UNGUIDED in modifiers(variant) else guidance
+    if CROPPED not in modifiers(variant):
         return replace(whole, refined=seen)
     assert config.fit is not None
     size = config.training.image_size
@@ -217,7 +220,7 @@ def _arrays(variant: str, whole: Arrays, config: SweepConfig, data: Prepared, gu
     )
 
 
-def check_spacing(config: SweepConfig, data: Prepared) -> None:
+def check_spacing(config: SweepConfig, data: PreparedData) -> None:
     """Refuse a margin in mm where there is a slice whose spacing is not known.
 
     Args:
@@ -228,9 +231,9 @@ def check_spacing(config: SweepConfig, data: Prepared) -> None:
         DataError: there is one.
     """
     assert config.fit is not None
-    used = data.manifest[data.manifest["part"] != ""]
+    used = data.manifest[data.manifest["subset"] != ""]
     unknown = {case for case, size in zip(used["case"], pixel_sizes(used), strict=True) if size is None}
-    crops = any(CROPPED in traits(fit) for fit in config.fit.controls)
+    crops = any(CROPPED in modifiers(fit) for fit in config.fit.controls)
     if unknown and crops and config.fit.crop_margin_mm is not None:
         raise DataError(
             config.data,

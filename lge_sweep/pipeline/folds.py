@@ -11,20 +11,20 @@ from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
 from lge_sweep.pipeline.champions import Champion
-from lge_sweep.pipeline.segment import refine
 from lge_sweep.seeding import derive
-from lge_sweep.sweep.folder import read_predictions
-from lge_sweep.sweep.plan import Inputs, Plan, Prepared, plan_sweep
+from lge_sweep.segmenter.segment import refine
+from lge_sweep.study.cell_files import read_predictions
+from lge_sweep.study.plan import CellInputs, Plan, PreparedData, plan_sweep
 
 OUT_OF_FOLD = "out_of_fold"
-"""The part that the network of a fold is measured on."""
+"""The subset that the network of a fold is measured on."""
 
 
-def deal_folds(manifest: pd.DataFrame, folds: int, seed: int) -> dict[str, int]:
-    """Deal the cases of the training part to folds of (almost) equal numbers of cases with and without scar.
+def assign_folds(manifest: pd.DataFrame, folds: int, seed: int) -> dict[str, int]:
+    """Deal the cases of the training subset to folds of (almost) equal numbers of cases with and without scar.
 
     Args:
-        manifest: one row a slice: `case`, `part`, `has_scar`.
+        manifest: one row a slice: `case`, `subset`, `has_scar`.
         folds: how many, >= 2.
         seed: the draw.
 
@@ -34,14 +34,14 @@ def deal_folds(manifest: pd.DataFrame, folds: int, seed: int) -> dict[str, int]:
     Raises:
         DataError: there are fewer training cases than folds.
 
-    >>> table = pd.DataFrame({"case": list("abcd"), "part": "train", "has_scar": [True, False, True, False]})
-    >>> sorted(deal_folds(table, 2, seed=0).values())
+    >>> table = pd.DataFrame({"case": list("abcd"), "subset": "train", "has_scar": [True, False, True, False]})
+    >>> sorted(assign_folds(table, 2, seed=0).values())
     [0, 0, 1, 1]
     """
-    has_scar = manifest[manifest["part"] == "train"].groupby("case", sort=True)["has_scar"].any()
+    has_scar = manifest[manifest["subset"] == "train"].groupby("case", sort=True)["has_scar"].any()
     if len(has_scar) < folds:
         raise DataError(
-            "training part",
+            "training subset",
             [f"has {len(has_scar)} cases, which cannot be dealt to {folds} folds; set fit.folds to at most that many"],
         )
     rng = np.random.default_rng(derive(seed, "folds"))
@@ -51,10 +51,10 @@ def deal_folds(manifest: pd.DataFrame, folds: int, seed: int) -> dict[str, int]:
     return {case: place % folds for place, case in enumerate(order)}
 
 
-def plan_folds(config: SweepConfig, data: Prepared, runs: Path, champion: Cell) -> Plan:
+def plan_folds(config: SweepConfig, data: PreparedData, runs: Path, champion: Cell) -> Plan:
     """Plan one training of stage 1 a fold: trained on the other folds' cases, measured on its own.
 
-    All stop by the validation part, as every network of the study does.
+    All stop by the validation subset, as every network of the study does.
 
     Args:
         config: settings of phase 3, stage 1.
@@ -67,17 +67,17 @@ def plan_folds(config: SweepConfig, data: Prepared, runs: Path, champion: Cell) 
         ConfigError: the training cases of some fold do not fill one batch.
     """
     assert config.fit is not None
-    dealt = deal_folds(data.manifest, config.fit.folds, config.split.seed)
+    assigned = assign_folds(data.manifest, config.fit.folds, config.split.seed)
     cases, labels = data.manifest["case"].tolist(), load_arrays(data.arrays).labels
     inputs, chosen = {}, []
     for fold in range(config.fit.folds):
         cell = replace(champion, variant=f"fold{fold + 1}")
-        mine = [row for row in data.rows("train") if dealt[cases[row]] == fold]
-        others = [row for row in data.rows("train") if dealt[cases[row]] != fold]
+        mine = [row for row in data.rows("train") if assigned[cases[row]] == fold]
+        others = [row for row in data.rows("train") if assigned[cases[row]] != fold]
         make_schedule(len(others), config.training)
         rows = {"train": others, "val": data.rows("val"), OUT_OF_FOLD: mine}
         weights = class_weights(labels[others], 1)
-        inputs[cell.name] = Inputs(data.arrays, rows, OUT_OF_FOLD, weights, config.training)
+        inputs[cell.name] = CellInputs(data.arrays, rows, OUT_OF_FOLD, weights, config.training)
         chosen.append(cell)
     return plan_sweep(config, data, runs, chosen, inputs)
 
@@ -88,7 +88,7 @@ def gather_guidance(folds: Plan, champion: Champion) -> NDArray[np.bool_]:
     For a training slice it is what the network of its fold predicted, for a validation slice what the champion did.
 
     Returns:
-        [N, S, S]; empty for slices of other parts, and where no cavity was found.
+        [N, S, S]; empty for slices of other subsets, and where no cavity was found.
     """
     refined = np.zeros_like(load_arrays(folds.arrays).refined)
     sources = [(folds.inputs_of(cell).rows[OUT_OF_FOLD], folds.cell_folder(cell)) for cell in folds.cells]

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lge_sweep.pipeline.load import NAME, SETTINGS, read_settings
+import lge_sweep.segmenter
+from lge_sweep.hashing import file_digest
+from lge_sweep.segmenter.load import NAME, SETTINGS, read_settings
 from lge_sweep.tracking.mlflow import Tracker
-from lge_sweep.tracking.registry import Package, Version, find_version, register_package
-from lge_sweep.whole import file_digest
+from lge_sweep.tracking.registry import PackageEntry, Version, find_version, register_package
 
 
 def register_segmenter(
@@ -43,12 +44,12 @@ def register_segmenter(
     if settings.options.crop_margin_mm is not None:
         exams = 'with pixels of the size that `model_config={"pixel_mm": [row, column]}` says'
     description = (
-        f"{about}. Input: grey levels float32 [N, H, W] of any unit and size, {exams}; each is "
+        f"{about}. Input: intensities float32 [N, H, W] of any unit and size, {exams}; each is "
         f"clipped, made 8 bit and resized to {settings.size} x {settings.size} inside. Output: labels uint8 [N, H, W], "
         '0 background, 1 cavity, 2 myocardium, 3 scar. It runs on ONNX; `model_config={"runtime": "torch"}` takes '
         "torch. Research use only."
     )
-    package = Package(
+    package = PackageEntry(
         name=NAME,
         key=key,
         run_key=run_key,
@@ -56,7 +57,7 @@ def register_segmenter(
         facts={**facts, **settings.facts},
         description=description,
         folder=folder,
-        code=Path(__file__).with_name("served.py"),
+        code=Path(lge_sweep.segmenter.__file__).with_name("served.py"),
         settings={"runtime": "onnx", "pixel_mm": None},
     )
     return register_package(tracker, package)

@@ -8,12 +8,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from lge_sweep.atomic import write_text
 from lge_sweep.config.fits import PREDICTED, TRUE
 from lge_sweep.csv_files import frame_text
-from lge_sweep.labels import SINGLE, Label, class_names
+from lge_sweep.labels import SINGLE_STAGE, Label, class_names
 from lge_sweep.pipeline.cases import case_findings, clinical_table
-from lge_sweep.pipeline.compare import Comparison, measure_part
-from lge_sweep.pipeline.variants import PIPELINE, Labelled, Part, shipped_name, shipped_words, two_stage_variants
+from lge_sweep.pipeline.compare import PipelineComparison, measure_subset
+from lge_sweep.pipeline.variants import (
+    PIPELINE,
+    EvaluatedSubset,
+    Labelled,
+    shipped_name,
+    shipped_words,
+    two_stage_variants,
+)
 from lge_sweep.quantify.thresholds import METHODS
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import (
@@ -23,12 +31,11 @@ from lge_sweep.report.clinical_tables import (
     findings_frame,
     findings_markdown,
 )
+from lge_sweep.report.files import save_png
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
 from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
-from lge_sweep.report.write import save_png
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
-from lge_sweep.sweep.files import slug
-from lge_sweep.whole import write_text
+from lge_sweep.study.files import slug
 
 TABLES = "tables.md"
 CASES = (
@@ -53,7 +60,7 @@ class SideBySide(NamedTuple):
     """`pipelines_markdown`, and what each pipeline is."""
 
 
-def side_by_side(comparison: Comparison) -> SideBySide:
+def side_by_side(comparison: PipelineComparison) -> SideBySide:
     """Give every pipeline of a comparison, and its difference to the paper's, bootstrap intervals over cases."""
     results = {name: intervals(table) for name, table in comparison.tables.items()}
     differences = {
@@ -67,23 +74,27 @@ def side_by_side(comparison: Comparison) -> SideBySide:
 
 
 def write_results(
-    folder: Path, part: Part, comparison: Comparison, labelled: Mapping[str, Labelled], looks: str
+    folder: Path,
+    subset: EvaluatedSubset,
+    comparison: PipelineComparison,
+    labelled: Mapping[str, Labelled],
+    test_access: str,
 ) -> tuple[str, dict[str, float]]:
     """Write all tables and figures of an evaluation.
 
     Args:
         folder: where to write.
-        part: the slices, and what the networks found in them.
+        subset: the slices, and what the networks found in them.
         comparison: the pipeline beside its controls.
-        labelled: name -> final labels of the part.
-        looks: how untouched the slices were.
+        labelled: name -> final labels of the subset.
+        test_access: how untouched the slices were.
 
     Returns:
         Tables VI and VII, means over images, as Markdown; and every number by its name in MLflow.
     """
-    two_stage = part.two_stage
+    two_stage = subset.two_stage
     shipped = shipped_name(two_stage)
-    by_stage = {name: _stages(folder, part, name) for name in dict.fromkeys((shipped, PIPELINE))}
+    by_stage = {name: _stages(folder, subset, name) for name in dict.fromkeys((shipped, PIPELINE))}
     frames = [
         stage_frame(stage, found, form).assign(pipeline=name)
         for name, stages in by_stage.items()
@@ -95,17 +106,17 @@ def write_results(
     _write_csv(folder / "pipelines.csv", beside.frame)
     every = [found.to_frame().assign(pipeline=name) for name, found in beside.results.items()]
     _write_csv(folder / "intervals.csv", pd.concat(every))
-    cases = clinical_table(two_stage, part.name, labelled[shipped].labels)
+    cases = clinical_table(two_stage, subset.name, labelled[shipped].labels)
     _write_csv(folder / "cases.csv", cases)
     _write_csv(folder / "agreement.csv", agreement_frame(cases))
-    found = case_findings(two_stage, part.name, labelled[shipped].labels)
+    found = case_findings(two_stage, subset.name, labelled[shipped].labels)
     _write_csv(folder / "findings.csv", findings_frame(found))
-    _draw(folder, part, comparison, beside.results, cases, labelled[shipped].labels)
+    _draw(folder, subset, comparison, beside.results, cases, labelled[shipped].labels)
     sections = [
-        _heading(folder, part, comparison, looks),
+        _heading(folder, subset, comparison, test_access),
         *(_tables_6_and_7(name, stages, tuple(FORMS)) for name, stages in by_stage.items()),
         "## The pipeline beside its controls\n\n" + beside.markdown,
-        "Classical thresholds, of unclipped grey levels of the slices' own pixels:",
+        "Classical thresholds, of unclipped intensities of the slices' own pixels:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
         f"## Cases, {shipped}\n\n{CASES}\n\n" + clinical_markdown(cases),
         f"## Labels that no heart has, {shipped}\n\n{FINDINGS}\n\n" + findings_markdown(found),
@@ -116,16 +127,16 @@ def write_results(
     return "\n\n".join(brief), _values(beside.results, shipped)
 
 
-def _stages(folder: Path, part: Part, name: str) -> dict[int, Intervals]:
+def _stages(folder: Path, subset: EvaluatedSubset, name: str) -> dict[int, Intervals]:
     """Measure a pipeline as the paper does, each stage by itself.
 
     That is stage 1's mask before it is refined, and stage 2's classes before they are joined with it.
     """
-    variant = two_stage_variants(part.two_stage)[name]
-    found = {1: np.where(part.cavity(variant), np.uint8(Label.CAVITY), np.uint8(0)), 2: part.wall(variant)}
+    variant = two_stage_variants(subset.two_stage)[name]
+    found = {1: np.where(subset.cavity(variant), np.uint8(Label.CAVITY), np.uint8(0)), 2: subset.wall(variant)}
     stages = {}
     for stage, labels in found.items():
-        table = measure_part(part.two_stage.fits, part.name, labels, stage)
+        table = measure_subset(subset.two_stage.fits, subset.name, labels, stage)
         _write_csv(folder / f"stage{stage}_{slug(name)}.csv", table)
         stages[stage] = intervals(table)
     return stages
@@ -136,16 +147,16 @@ def _tables_6_and_7(name: str, stages: Mapping[int, Intervals], forms: Sequence[
     return "\n\n".join([f"## Tables VI and VII, {name}", *tables])
 
 
-def _heading(folder: Path, part: Part, comparison: Comparison, looks: str) -> str:
+def _heading(folder: Path, subset: EvaluatedSubset, comparison: PipelineComparison, test_access: str) -> str:
     """Say what was evaluated, and what to keep in mind."""
-    two_stage = part.two_stage
+    two_stage = subset.two_stage
     fits, stage1 = two_stage.fits, two_stage.stage1
     stage2 = two_stage.fitted(PREDICTED)
     assert stage2 is not None
     ceiling = comparison.summaries["true guidance"].image_mean["dice"]["cavity"] if two_stage.fitted(TRUE) else None
     lines = [
         f"# {folder.name}",
-        f"Test part: {looks}. Stage 1 is {stage1.cell.name} of {stage1.plan.name}; stage 2 "
+        f"Test subset: {test_access}. Stage 1 is {stage1.cell.name} of {stage1.plan.name}; stage 2 "
         f"{stage2.model}-{stage2.loss}-{stage2.optimizer}, fitted in {fits.name}. Shipped: {shipped_words(two_stage)}.",
         "Table VI is stage 1's mask before it is refined, Table VII stage 2's classes on predicted guidance, of the "
         "paper's pipeline and of what is shipped. Cases and overlays are of what is shipped. All but Tables VI and VII "
@@ -163,15 +174,15 @@ def _heading(folder: Path, part: Part, comparison: Comparison, looks: str) -> st
 
 def _draw(
     folder: Path,
-    part: Part,
-    comparison: Comparison,
+    subset: EvaluatedSubset,
+    comparison: PipelineComparison,
     results: Mapping[str, Intervals],
     cases: pd.DataFrame,
     final: NDArray[np.uint8],
 ) -> None:
-    shipped, classes = shipped_name(part.two_stage), class_names(SINGLE)
-    title, per_image = f"{part.name} part", comparison.tables[shipped]
-    page = figure_qualitative(title, per_image, part.images, part.truth, final, classes)
+    shipped, classes = shipped_name(subset.two_stage), class_names(SINGLE_STAGE)
+    title, per_image = f"{subset.name} subset", comparison.tables[shipped]
+    page = figure_qualitative(title, per_image, subset.images, subset.truth, final, classes)
     save_png(page, folder / "table_8_overlays.png")
     for name in classes[1:]:
         save_png(figure_pipelines(title, results, name), folder / f"pipelines_{name}.png")

@@ -4,38 +4,39 @@ import hashlib
 from collections.abc import Collection
 from contextlib import suppress
 
+from lge_sweep.atomic import write_json
 from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.engine.publish import open_sweep, plan_tags
+from lge_sweep.engine.train import best_network
 from lge_sweep.errors import DamagedError
-from lge_sweep.pipeline.compare import COMPARISON, Comparison, compare
+from lge_sweep.hashing import file_digest
+from lge_sweep.pipeline.compare import COMPARISON, PipelineComparison, compare
 from lge_sweep.pipeline.evaluate import Evaluation
 from lge_sweep.pipeline.fit import SHIPPED_RECORD, ShippedRecord, TwoStage
-from lge_sweep.pipeline.load import NAME, read_settings
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import TABLES
-from lge_sweep.pipeline.variants import PIPELINE, Part, Say, shipped_name, shipped_variant, shipped_words
-from lge_sweep.pipeline.write import write_segmenter
-from lge_sweep.sweep.execute import best_network
-from lge_sweep.sweep.files import BEST, slug
-from lge_sweep.sweep.plan import Plan
-from lge_sweep.sweep.publish import open_sweep, plan_tags
-from lge_sweep.sweep.records import read_record
+from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, Say, shipped_name, shipped_variant, shipped_words
+from lge_sweep.segmenter.load import NAME, read_settings
+from lge_sweep.segmenter.save import write_segmenter
+from lge_sweep.study.files import BEST, slug
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.records import read_record
 from lge_sweep.tracking import Tracker, finishing
 from lge_sweep.tracking.registry import promote
-from lge_sweep.whole import file_digest, write_json
 
 VAL = "val"
 
 
-def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> Comparison:
-    """Measure the pipeline and everything it is compared with on the validation part, and show it in the fits' run.
+def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> PipelineComparison:
+    """Measure the pipeline and everything it is compared with on the validation subset, and show it in the fits' run.
 
     Args:
         tracker: MLflow.
         two_stage: the fitted pipeline.
-        say: told what labels the part next, how many have, and how many there are.
+        say: told what labels the subset next, how many have, and how many there are.
     """
     fits = two_stage.fits
-    comparison = compare(fits, VAL, Part(two_stage, VAL).label(say), two_stage.failed, fits.folder)
+    comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(say), two_stage.failed, fits.folder)
     write_json(fits.folder / COMPARISON, comparison.to_dict())
     run = open_sweep(tracker, fits)
     with finishing(run):
@@ -46,13 +47,13 @@ def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> Co
     return comparison
 
 
-def ship(tracker: Tracker, two_stage: TwoStage, comparison: Comparison, anew: bool) -> str:
+def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, anew: bool) -> str:
     """Write the pipeline that the settings ask for, and register it as the champion.
 
     Args:
         tracker: MLflow.
         two_stage: the fitted pipeline.
-        comparison: how it does on the validation part.
+        comparison: how it does on the validation subset.
         anew: make it the champion although it has been shipped before, and another has taken its place since.
 
     Returns:
@@ -107,21 +108,21 @@ def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluatio
     Args:
         tracker: MLflow.
         two_stage: the fitted pipeline.
-        evaluation: what the test part said.
+        evaluation: what the test subset said.
     """
     fits, folder = two_stage.fits, evaluation.folder
-    tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_looks": evaluation.looks}
+    tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_access": evaluation.test_access}
     name = f"phase4 {fits.config.data} {fits.config.profile}"
     run = tracker.open_run(evaluation.key, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
     with finishing(run):
         run.set(evaluation.values)
-        run.describe(f"Test part: {evaluation.looks}.\n\n{evaluation.brief}")
+        run.describe(f"Test subset: {evaluation.test_access}.\n\n{evaluation.brief}")
         run.log_files(folder, [TABLES, *(path.name for path in sorted(folder.glob("*.png")))])
         run.log_files(folder, [path.name for path in sorted(folder.glob("*.csv"))])
         run.finish()
 
 
-def _values(comparison: Comparison, whole: Collection[str]) -> dict[str, float]:
+def _values(comparison: PipelineComparison, whole: Collection[str]) -> dict[str, float]:
     """Name image means as MLflow keys: `final/<pipeline>/<metric>/<class>`; the Dice alone but for those in `whole`."""
     values = {
         f"final/{slug(name)}/{metric}/{label}": value

@@ -8,21 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.config import Cell
-from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, TRUE, UNGUIDED, traits
-from lge_sweep.config.fits import SINGLE as SINGLE_FIT
+from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_labels
-from lge_sweep.labels import SINGLE, WALL, Label
+from lge_sweep.engine.train import best_network
+from lge_sweep.labels import SINGLE_STAGE, WALL, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
-from lge_sweep.pipeline.runtime import torch_network
-from lge_sweep.pipeline.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
-from lge_sweep.sweep.execute import best_network
-from lge_sweep.sweep.plan import Plan
+from lge_sweep.segmenter.runtime import torch_network
+from lge_sweep.segmenter.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
+from lge_sweep.study.plan import Plan
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -82,7 +81,7 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
     }
     for fit in two_stage.fit.controls:
         if fit not in (TRUE, SINGLE_FIT):
-            meaning = "; ".join(MEANINGS[trait] for trait in traits(fit))
+            meaning = "; ".join(MEANINGS[modifier] for modifier in modifiers(fit))
             variants[fit.replace("_", " ").replace("+", ", ")] = Variant(meaning, fit, options=_seen(two_stage, fit))
     shipped = shipped_variant(two_stage)
     if not any(variant.alike(shipped) for variant in variants.values()):
@@ -134,26 +133,26 @@ def load_network(plan: Plan, cell: Cell) -> Network:
 
 
 class Labelled(NamedTuple):
-    """What a way to final labels has made of a part."""
+    """What a way to final labels has made of a subset."""
 
     meaning: str
     """What it is, and what it is good to know for."""
     labels: Pixels
-    """[N, S, S], values of `Label`, in the order of the part's rows."""
+    """[N, S, S], values of `Label`, in the order of the subset's rows."""
 
 
-class Part:
-    """The slices of a part, and what the networks find in them, each once.
+class EvaluatedSubset:
+    """The slices of a subset, and what the networks find in them, each once.
 
     Args:
         two_stage: the fitted pipeline.
-        part: "val" or "test".
+        subset: "val" or "test".
     """
 
-    def __init__(self, two_stage: TwoStage, part: str) -> None:
+    def __init__(self, two_stage: TwoStage, subset: str) -> None:
         """Take the slices; run nothing yet."""
-        arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(part)
-        self.two_stage, self.name = two_stage, part
+        arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(subset)
+        self.two_stage, self.name = two_stage, subset
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
         self._pixel_mm = pixel_sizes(two_stage.fits.manifest.iloc[rows])
         self._native = [two_stage.images[row] for row in rows]
@@ -186,7 +185,7 @@ class Part:
         """Label the slices by the pipeline and everything it is compared with.
 
         Args:
-            say: told what labels the part next, how many have, and how many there are.
+            say: told what labels the subset next, how many have, and how many there are.
 
         Returns:
             Name -> final labels; the paper's pipeline first.
@@ -202,8 +201,8 @@ class Part:
         if single:
             say(SINGLE_NETWORK, len(variants), total)
             nothing = np.zeros(self.images.shape[1:], dtype=np.bool_)
-            inputs = np.stack([network_input(image, nothing, SINGLE) for image in self.images])
-            labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE)
+            inputs = np.stack([network_input(image, nothing, SINGLE_STAGE) for image in self.images])
+            labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE_STAGE)
             labels = without_padding(labels, self._padding)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
         shipped = shipped_name(self.two_stage)

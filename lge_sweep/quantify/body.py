@@ -1,4 +1,4 @@
-"""Where the body is in a slice, by its grey levels."""
+"""Where the body is in a slice, by its intensities."""
 
 import cv2
 import numpy as np
@@ -13,19 +13,19 @@ def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
     """Find the body: the convex hull of all that is bright.
 
     Bright is above Otsu's threshold, without what a square of 3 pixels does not fit into, and without pieces of less
-    than a thousandth of the image. The hull takes the dark lungs and the nulled heart in. Where grey levels do not tell
+    than a thousandth of the image. The hull takes the dark lungs and the nulled heart in. Where intensities do not tell
     (one level only, nothing but specks), all of the image is body. Air with ghosts counts as body: the mask is rather
     too large than too small.
 
     Args:
-        image: [H, W] grey levels; what is not finite is padding, and outside.
+        image: [H, W] intensities; what is not finite is padding, and outside.
     """
     finite: NDArray[np.bool_] = np.isfinite(image)
     levels = image[finite].astype(np.float64)
     spread = float(np.ptp(levels)) if levels.size else 0.0
     if spread < np.finfo(np.float64).tiny:
         return finite
-    shares = (image - levels.min()) / spread  # grey levels that hardly differ make no histogram
+    shares = (image - levels.min()) / spread  # intensities that hardly differ make no histogram
     bright = (finite & (shares > threshold_otsu(shares[finite]))).astype(np.uint8)
     bright = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(np.uint8)
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)

@@ -70,7 +70,7 @@ def measure(labels: NDArray[np.uint8], voxel_ml: float | None, mvo: NDArray[np.b
 
     Args:
         labels: any shape, values of `Label`.
-        voxel_ml: volume that a pixel stands for, row x column x slice distance, in mL; None where it is unknown.
+        voxel_ml: volume that a pixel stands for, row x column x slice spacing, in mL; None where it is unknown.
         mvo: same shape, where scar is no-reflow; None where nobody told.
     """
     counts = np.bincount(labels.ravel(), minlength=len(Label))

@@ -1,4 +1,4 @@
-"""What an exam holds, in numbers: slices, classes, spacing, grey levels."""
+"""What an exam holds, in numbers: slices, classes, spacing, intensities."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Description:
         size: rows, columns.
         spacing_mm: (row, column, slice), or None where unknown.
         gap_mm: unimaged distance between slices, or None where unknown.
-        grey: lowest and highest grey level of the anatomy.
+        grey: lowest and highest intensity of the anatomy.
         burden: amounts of each class.
         notes: what a user should know.
         findings: what in the labels no left ventricle has.

@@ -30,7 +30,7 @@ AROUND = np.ones((3, 3), np.uint8)
 def implausible(exam: Exam, labels: Labels) -> tuple[Finding, ...]:
     """Look for what labels of a heart cannot have.
 
-    Amounts need the volume of a pixel, thickness the size of pixels, jumps of the centre the distance of slices too;
+    Amounts need the volume of a pixel, thickness the size of pixels, jumps of the centre the slice spacing too;
     all else is counted in pixels. See `unchecked` for what could not be looked at.
 
     Args:

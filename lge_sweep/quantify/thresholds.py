@@ -41,7 +41,7 @@ class ClassicalMethod:
 
     Attributes:
         title: the method's name in print, with the variant that was chosen.
-        threshold: (image [H, W], wall [H, W], cavity [H, W]) -> grey level above which the wall is scar.
+        threshold: (image [H, W], wall [H, W], cavity [H, W]) -> intensity above which the wall is scar.
         source: where the method comes from, and what differs here.
     """
 
@@ -54,7 +54,7 @@ def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
     """Segment the scar of one slice inside a given wall.
 
     Args:
-        image: [H, W], grey level, integers or floats in any linear unit, within the wall finite or NaN (no anatomy).
+        image: [H, W], intensity, integers or floats in any linear unit, within the wall finite or NaN (no anatomy).
         wall: [H, W], the myocardium, scar included.
         cavity: [H, W], the LV cavity; only its centre counts, and only for the n-SD methods. Empty: see
             `remote_region`.
@@ -62,7 +62,7 @@ def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
 
     Returns:
         [H, W], a new array, True only within the wall. All False where the wall has fewer than `FEWEST` pixels or a
-        single grey level.
+        single intensity.
 
     Raises:
         ConfigError: the method is unknown.
@@ -141,7 +141,7 @@ def _half_maximum(image: Image, wall: Mask, cavity: Mask) -> float:
 
 
 def _otsu(image: Image, wall: Mask, cavity: Mask) -> float:
-    """Otsu's threshold of the wall's pixels; a bin a grey level for integers, 256 bins for floats."""
+    """Otsu's threshold of the wall's pixels; a bin an intensity for integers, 256 bins for floats."""
     return float(threshold_otsu(image[wall]))
 
 
@@ -163,7 +163,7 @@ METHODS["fwhm"] = ClassicalMethod(
     _half_maximum,
     "Amado et al., J Am Coll Cardiol 44, 2004: half of the maximum within the infarct, grown from a seed that a person "
     "sets. Here the maximum is that of the whole wall of the slice, and all of the wall above half of it counts, "
-    "connected or not. The baseline is grey level 0, as for magnitude images of nulled myocardium",
+    "connected or not. The baseline is intensity 0, as for magnitude images of nulled myocardium",
 )
 METHODS["otsu"] = ClassicalMethod(
     "Otsu (within the wall)",

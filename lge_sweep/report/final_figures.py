@@ -1,4 +1,4 @@
-"""The pictures of the one evaluation on the test part: the paper's Table VIII, and the pipelines' scar Dice."""
+"""The pictures of the one evaluation on the test subset: the paper's Table VIII, and the pipelines' scar Dice."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -19,7 +19,7 @@ from lge_sweep.scoring.intervals import Intervals
 SCAR = Label.SCAR.title
 MISSED, FALSE_ALARM = "missed scar", "false alarm"
 ROW_INCHES, PAGE_INCHES = 2.5, 7.9
-FORM_COLOURS = {"image_mean": style.BLUE, "pooled": style.ORANGE, "positive": style.PURPLE}
+FORM_COLOURS = {"image_mean": style.BLUE, "pooled": style.ORANGE, "present_only": style.PURPLE}
 
 
 class Shown(NamedTuple):

@@ -1,4 +1,4 @@
-"""The tables of the one evaluation on the test part: the paper's Tables VI and VII, and all pipelines side by side.
+"""The tables of the one evaluation on the test subset: the paper's Tables VI and VII, and all pipelines side by side.
 
 Each table is made twice from the same numbers: a data frame with a row a number, for CSV, and Markdown, for people.
 """
@@ -17,7 +17,7 @@ from lge_sweep.text import in_markdown
 FORMS: dict[str, str] = {
     "image_mean": "mean over images",
     "pooled": "pixels of all images counted together",
-    "positive": "mean over the images whose truth has the class",
+    "present_only": "mean over the images whose truth has the class",
 }
 """Aggregate -> what it is, in words; see `lge_sweep.metrics.Summary`."""
 
@@ -34,7 +34,7 @@ SIDE_BY_SIDE: tuple[tuple[str, str, str], ...] = (
 )
 """Class, metric and aggregate of each column of the table of pipelines."""
 
-HEADLINE = (Label.SCAR.title, "dice", "positive")
+HEADLINE = (Label.SCAR.title, "dice", "present_only")
 """The column whose difference to the reference the table of pipelines prints: one that is over the same images for all
 pipelines."""
 

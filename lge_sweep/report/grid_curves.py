@@ -18,7 +18,9 @@ from lge_sweep.report import style
 from lge_sweep.report.curves import limits_of, scale_loss
 from lge_sweep.report.tables import CellTables, Curve, best_validation, curve, diverged
 
-LOOKS = list(zip((style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK), "os^Dvx", strict=True))
+LINE_STYLES = list(
+    zip((style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK), "os^Dvx", strict=True)
+)
 """Colour and marker of a loss, in the order of the grid."""
 SEED_ALPHA = 0.45
 
@@ -76,14 +78,14 @@ def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[s
     models, optimizers, losses = (
         list(dict.fromkeys(getattr(cell, axis) for cell in cells)) for axis in ("model", "optimizer", "loss")
     )
-    looks = dict(zip(losses, cycle(LOOKS), strict=False))
+    line_styles = dict(zip(losses, cycle(LINE_STYLES), strict=False))
     units = loss_units(cells)
     figure = style.new_figure(heading, 1.5 + 2.9 * len(models))
     panels = figure.subplots(len(models), len(optimizers), sharex=True, sharey=True, squeeze=False)
     limits = limits_of([relative(cell, units).loss for cell in cells], span=20)
     for (row, column), ax in np.ndenumerate(panels):
         here = [cell for cell in cells if (cell.model, cell.optimizer) == (models[row], optimizers[column])]
-        _panel(ax, here, units, looks, best)
+        _panel(ax, here, units, line_styles, best)
         lines = [style.safe(" + ".join(filter(None, (models[row], optimizers[column]))) or "all", 50)]
         lines += [
             style.wrap(note, style.WIDTH / len(optimizers) - 0.8, style.SMALL) for note in gaps(cells, here, units)
@@ -100,7 +102,7 @@ def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[s
         panels[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panels[0, 0].yaxis.set_major_formatter("{x:g}")
         panels[0, 0].yaxis.set_minor_formatter(NullFormatter())
-    style.footer(figure, _legend(cells, looks, best, units), _notes(cells, best, limits[2]))
+    style.footer(figure, _legend(cells, line_styles, best, units), _notes(cells, best, limits[2]))
     return figure
 
 
@@ -136,7 +138,7 @@ def _panel(
     ax: Axes,
     cells: Sequence[CellTables],
     units: dict[str, float],
-    looks: dict[str, tuple[str, str]],
+    line_styles: dict[str, tuple[str, str]],
     best: Sequence[str],
 ) -> None:
     """Draw one model's and optimizer's cells."""
@@ -144,7 +146,7 @@ def _panel(
     if not cells:
         style.say(ax, "no cell with results")
     for loss in dict.fromkeys(cell.loss for cell in cells):
-        colour, marker = looks[loss]
+        colour, marker = line_styles[loss]
         mine = [cell for cell in cells if cell.loss == loss]
         curves = [drawn for cell in mine if len((drawn := relative(cell, units)).step)]
         repeated = len(mine) > 1 and len(_keys(mine)) == len(mine)
@@ -169,12 +171,12 @@ def _panel(
 
 
 def _legend(
-    cells: Sequence[CellTables], looks: dict[str, tuple[str, str]], best: Sequence[str], units: dict[str, float]
+    cells: Sequence[CellTables], line_styles: dict[str, tuple[str, str]], best: Sequence[str], units: dict[str, float]
 ) -> list[Artist]:
     """A line a loss, and the star and dashes where they occur."""
     handles = [
         Line2D([], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=style.safe(loss, 24) or "loss")
-        for loss, (colour, marker) in looks.items()
+        for loss, (colour, marker) in line_styles.items()
     ]
     drawn = [cell for cell in cells if len(relative(cell, units).step)]
     if any(cell.collapsed for cell in drawn):

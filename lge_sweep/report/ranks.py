@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.report import style
 from lge_sweep.report.tables import RankLine
-from lge_sweep.scoring.doubt import chance
+from lge_sweep.scoring.uncertainty import chance
 
 SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
 

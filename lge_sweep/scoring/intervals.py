@@ -19,7 +19,7 @@ GLOBAL = "global"
 """In place of a class: the unweighted mean over all classes, as in `Summary`."""
 
 Key = tuple[str, str, str]
-"""Aggregate (image_mean, pooled or positive), metric, class or `GLOBAL`."""
+"""Aggregate (image_mean, pooled or present_only), metric, class or `GLOBAL`."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Estimate:
     """One aggregate of one class and metric (or its difference between two pipelines) and its interval.
 
     Attributes:
-        aggregate: image_mean, pooled or positive; see `Summary`.
+        aggregate: image_mean, pooled or present_only; see `Summary`.
         metric: one of the seven metrics, global_accuracy or mean_accuracy (the last two: pooled, global).
         name: the class, or "global".
         value: on all cases; None where the aggregate has none. 0 to 1, a difference -1 to 1.
@@ -116,9 +116,9 @@ def interval_differences(
 ) -> Intervals:
     """Give every aggregate's difference a - b between two pipelines its paired bootstrap interval over cases.
 
-    Each resample holds the same cases for both, so what makes a case easy or hard for both cancels; of `positive` and
-    pooled aggregates. Means over images (`image_mean`) are over the images on which each has a value: a pipeline that
-    finds scar where there is none has more of them than another, and the difference is of two sets of images.
+    Each resample holds the same cases for both, so what makes a case easy or hard for both cancels; of `present_only`
+    and pooled aggregates. Means over images (`image_mean`) are over the images on which each has a value: a pipeline
+    that finds scar where there is none has more of them than another, and the difference is of two sets of images.
 
     Args:
         a: the table of one pipeline; see `intervals`.
@@ -158,7 +158,7 @@ class _AggregateSums:
         classes: their names.
         images: how many.
         pixels: [4, cases, C], counts in the order of `Counts`.
-        sums, counts: aggregate (image_mean, positive) -> [cases, M * C], sum of the values and how many are there.
+        sums, counts: aggregate (image_mean, present_only) -> [cases, M * C], sum of the values and how many are there.
     """
 
     classes: tuple[str, ...]
@@ -177,7 +177,7 @@ class _AggregateSums:
         classes = list(dict.fromkeys(table["class"]))
         by_case = [table["case"].map(as_text), table["class"]]
         metrics = table[list(ALL_METRICS)]
-        forms = {"image_mean": metrics, "positive": metrics.where(table["tp"] + table["fn"] > 0)}
+        forms = {"image_mean": metrics, "present_only": metrics.where(table["tp"] + table["fn"] > 0)}
         grouped = {form: values.groupby(by_case) for form, values in forms.items()}
         pixels = table[list(Counts._fields)].groupby(by_case).sum()
         return _AggregateSums(
@@ -239,7 +239,7 @@ def _draw(cases: int, resamples: int, seed: int) -> Array:
 
 def _values(summary: Summary) -> Iterator[tuple[Key, float | None]]:
     """Every aggregate under its key."""
-    for form in ("image_mean", "pooled", "positive"):
+    for form in ("image_mean", "pooled", "present_only"):
         for metric, by_class in getattr(summary, form).items():
             for name, value in by_class.items():
                 yield (form, metric, name), value

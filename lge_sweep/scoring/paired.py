@@ -53,7 +53,7 @@ class Paired:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class WinnerTest:
     """The winner against one other configuration on one metric, over cases.
 
     Attributes:
@@ -164,7 +164,7 @@ def compare_tables(
 
     Returns:
         The metrics of `METRICS`, then "dice/<class>" for each class; first per image, then per case (the independent
-        unit). For the difference in score see `lge_sweep.scoring.doubt.score_difference`.
+        unit). For the difference in score see `lge_sweep.scoring.uncertainty.score_difference`.
 
     Raises:
         ConfigError: the tables are not of the same images and classes; the message says which are missing.
@@ -194,11 +194,11 @@ def check_same_images(tables: Sequence[pd.DataFrame], names: Sequence[str]) -> N
         if findings:
             raise ConfigError(
                 f"{names[0]} and {name} were not measured on the same images and classes: {'; '.join(findings)}. "
-                "Compare configurations of one sweep, or evaluate both on the same part."
+                "Compare configurations of one sweep, or evaluate both on the same subset."
             )
 
 
-def compare_with_others(winner: str, cases: Mapping[str, pd.DataFrame]) -> list[Comparison]:
+def compare_with_others(winner: str, cases: Mapping[str, pd.DataFrame]) -> list[WinnerTest]:
     """Wilcoxon of the winner against each other configuration per metric, with Holm over the others.
 
     Args:
@@ -217,7 +217,7 @@ def compare_with_others(winner: str, cases: Mapping[str, pd.DataFrame]) -> list[
         tests = {name: wilcoxon(differences) for name, differences in pairs.items()}
         corrected = holm(list(tests.values()))
         found += [
-            Comparison(name, metric, len(pairs[name]), _median(pairs[name]), tests[name], p_holm)
+            WinnerTest(name, metric, len(pairs[name]), _median(pairs[name]), tests[name], p_holm)
             for name, p_holm in zip(others, corrected, strict=True)
         ]
     return found

@@ -69,7 +69,7 @@ class Selection:
         ranking: every finished configuration, best first.
         rule: name of the scoring rule.
         weights: metric -> weight of that rule.
-        part: the part that was scored, "val" unless the paper's test-set selection was asked for.
+        subset: the subset that was scored, "val" unless the paper's test-set selection was asked for.
         emphasis: class weights other than 1.
         margin: score of the last selected minus that of the best selectable one left out, None if there is none;
             negative where the tie rule or a person decided.
@@ -82,7 +82,7 @@ class Selection:
     ranking: tuple[Ranked, ...]
     rule: str
     weights: Mapping[str, float]
-    part: str
+    subset: str
     emphasis: Mapping[str, float]
     margin: float | None
     notes: tuple[str, ...] = field(default=())
@@ -141,7 +141,7 @@ def select(
     results: Sequence[Result],
     rule: str,
     keep: int,
-    part: str = "val",
+    subset: str = "val",
     emphasis: Mapping[str, float] | None = None,
     tie_margin: float = 0.0,
     unfinished: Mapping[str, str] | None = None,
@@ -154,7 +154,7 @@ def select(
         rule: "mean" or "weighted".
         keep: how many to select. What collapsed is selected only where nothing else stands, with a note: another loss,
             in the next phase, may mend it.
-        part: the part the results were measured on, for the record.
+        subset: the subset the results were measured on, for the record.
         emphasis: class -> weight in the global metrics.
         tie_margin: where one is kept, configurations within so much of the top score are tied, and the one with the
             smallest spread wins.
@@ -194,10 +194,10 @@ def select(
     by_order = ["a tie at the border of the selection was decided by the order of the grid"]
     notes = [
         *notes,
-        *_notes([points for _, points in entries], ranking, chosen, keep, part, unfinished or {}),
+        *_notes([points for _, points in entries], ranking, chosen, keep, subset, unfinished or {}),
         *by_order * (margin == 0 and not notes),
     ]
-    return Selection(chosen, ranking, rule, RULES[rule], part, dict(emphasis or {}), margin, tuple(notes), tied)
+    return Selection(chosen, ranking, rule, RULES[rule], subset, dict(emphasis or {}), margin, tuple(notes), tied)
 
 
 def _pick(
@@ -268,7 +268,7 @@ def _notes(
     ranking: Sequence[Ranked],
     chosen: Sequence[str],
     keep: int,
-    part: str,
+    subset: str,
     unfinished: Mapping[str, str],
 ) -> list[str]:
     notes = []
@@ -290,8 +290,8 @@ def _notes(
         ]
     if len(chosen) < keep:
         notes.append(f"only {len(chosen)} of the {keep} wanted could be selected")
-    if part == "test":
-        notes.append("selected on the test part, as the paper did: no unbiased test result is left")
+    if subset == "test":
+        notes.append("selected on the test subset, as the paper did: no unbiased test result is left")
     if unfinished:
         notes.append(f"selected without {', '.join(unfinished)}, which did not finish (--allow-incomplete)")
     return notes

@@ -7,7 +7,7 @@ from lge_sweep.csv_files import read_rows, restore
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import METRICS
 from lge_sweep.scoring.score import Score, Value, score
-from lge_sweep.text import shorten, told
+from lge_sweep.text import error_text, shorten
 
 ALIASES = {"f1score": "f1", "bfscore": "bf", "jaccard": "iou", "recall": "sensitivity", "boundaryf1": "bf"}
 MOST_SHOWN = 20
@@ -66,7 +66,7 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     try:
         header, rows = read_rows(path)
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read as CSV: {told(error)}") from error
+        raise ConfigError(f"{path}: cannot be read as CSV: {error_text(error)}") from error
     if not rows:
         raise ConfigError(f"{path}: needs a header line and at least one row")
     return header, rows

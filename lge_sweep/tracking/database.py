@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy.engine import URL
 
-from lge_sweep.whole import set_aside, whole_file
+from lge_sweep.atomic import atomic_file, set_aside
 
 DATABASE = "mlflow.db"
 WAIT = 2.0
@@ -79,7 +79,7 @@ def new_database(folder: Path) -> Iterator[str]:
     drop_journals(folder)
     for left_over in folder.glob(f".{DATABASE}-*"):
         left_over.unlink(missing_ok=True)
-    with whole_file(folder / DATABASE) as unfinished:
+    with atomic_file(folder / DATABASE) as unfinished:
         unfinished.touch()  # SQLite would not let the group write it, whatever the umask allows
         yield _uri(str(unfinished))
 

@@ -31,7 +31,7 @@ from lge_sweep.tracking.database import (
     new_database,
     set_database_aside,
 )
-from lge_sweep.tracking.moved import artifacts_uri, follow_move
+from lge_sweep.tracking.moved import artifacts_uri, relocate
 from lge_sweep.tracking.run import KEY, TrackedRun, find_run
 
 # A database error is raised as well as logged; its traceback of a hundred lines would bury the one message of ours.
@@ -42,8 +42,8 @@ EXPERIMENT = "lge_sweep"
 ABOUT = {
     "mlflow.experimentKind": "custom_model_development",  # opens the UI's "Model training" pages
     MLFLOW_RUN_NOTE: (
-        "A parent run a sweep, a child run a trial. Metrics of the scored part: `val/<metric>/<class>` is the mean "
-        "over images, `val_pooled/...` counts pixels over all images, `val_positive/...` is the mean over images that "
+        "A parent run a sweep, a child run a trial. Metrics of the scored subset: `val/<metric>/<class>` is the mean "
+        "over images, `val_pooled/...` counts pixels over all images, `val_present/...` is the mean over images that "
         "have the class, `val_std/<metric>` the standard deviation over images; `global` is the mean over the classes, "
         "background included. `score/mean` and `score/weighted` are the paper's scores, `..._foreground` leaves the "
         "background out. A metric that is missing has no value; it is never 0 in its place."
@@ -241,7 +241,7 @@ class Tracker:
             with new_database(self.folder) as uri:
                 self._find_experiment(MlflowClient(tracking_uri=uri, registry_uri=uri))
         else:
-            follow_move(self.folder, EXPERIMENT)
+            relocate(self.folder, EXPERIMENT)
         self._file = identify(self.folder / DATABASE)
         self.uri = fresh_uri(self.folder, new)
         client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)

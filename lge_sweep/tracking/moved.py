@@ -32,7 +32,7 @@ def path_of(uri: str) -> Path:
     return Path(url2pathname(urlparse(uri).path))
 
 
-def follow_move(folder: Path, experiment: str) -> None:
+def relocate(folder: Path, experiment: str) -> None:
     """Let the database of a runs directory name this folder, if it names another: all of it or nothing.
 
     The other folder is neither read nor written, whether it is still there or not.

@@ -37,7 +37,7 @@ PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class ModelEntry:
     """What the registry is told of a model.
 
     Attributes:
@@ -58,7 +58,7 @@ class Entry:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Champion(Entry):
+class NetworkEntry(ModelEntry):
     """A network to register; its example is uint8 [2, 3, S, S].
 
     Attributes:
@@ -69,7 +69,7 @@ class Champion(Entry):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Package(Entry):
+class PackageEntry(ModelEntry):
     """A folder and the code that predicts with it, to register; its example is float32 [N, H, W].
 
     Attributes:
@@ -143,7 +143,7 @@ def promote(tracker: Tracker, name: str, version: Version, family: str, new: boo
     return f"{said}, the champion{replaced}: models:/{name}@{ALIAS}."
 
 
-def register(tracker: Tracker, champion: Champion) -> Version:
+def register(tracker: Tracker, champion: NetworkEntry) -> Version:
     """Log a network as a model of its trial's run and register it; `find_version` says whether it is there already.
 
     The model is saved as an exported graph (PyTorch's pt2), so that loading it needs neither this package nor pickle.
@@ -165,11 +165,11 @@ def register(tracker: Tracker, champion: Champion) -> Version:
     )
 
 
-def register_package(tracker: Tracker, package: Package) -> Version:
+def register_package(tracker: Tracker, package: PackageEntry) -> Version:
     """Log a folder and its code as a model of a run and register it; `find_version` says whether it is there already.
 
     The model has a copy of this package, so that loading it needs none installed; nothing is pickled, the code is a
-    file ("models from code"). Its input is float32 [N, H, W], which holds all grey levels of up to 24 bit exactly.
+    file ("models from code"). Its input is float32 [N, H, W], which holds all intensities of up to 24 bit exactly.
 
     Raises:
         RunsError: the run is not there, or the model cannot be saved.
@@ -207,7 +207,7 @@ def locate(tracker: Tracker, model: str) -> Path:
         raise ModelError(f"{model}: not to be had from {tracker.uri}: {error}") from error
 
 
-def _register(tracker: Tracker, entry: Entry, needs: Iterable[str], **model: Any) -> Version:
+def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model: Any) -> Version:
     """Log a model and register it; `model` goes to MLflow."""
     run = tracker.find(entry.run_key)
     if run is None:

@@ -162,9 +162,9 @@ class TrackedRun:
             if self.parent is not None:
                 created[MLFLOW_PARENT_RUN_ID] = self.parent.id
             run = client.create_run(experiment, tags=created, run_name=self.name)
-        self._take_up(client, run)
+        self._resume(client, run)
 
-    def _take_up(self, client: MlflowClient, run: Run) -> None:
+    def _resume(self, client: MlflowClient, run: Run) -> None:
         """Go on with a run: its parameters and tags as they should be, and running unless it is finished."""
         self.id, self.status, self._artifacts = run.info.run_id, run.info.status, run.info.artifact_uri
         self._last, self._known = {}, set(run.data.metrics)

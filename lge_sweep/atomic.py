@@ -1,0 +1,142 @@
+"""Files and folders that are there whole or not at all.
+
+What is written here is on disk before it takes its name: a file that has its name survives a power failure whole.
+"""
+
+import glob
+import json
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from lge_sweep.errors import DamagedError
+from lge_sweep.text import error_text
+
+DAY = 24 * 3600
+DAMAGED = "damaged"
+"""Folder, in a runs directory, of what was found damaged."""
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Give a folder to write to, which becomes `folder` once everything is in it.
+
+    Unfinished ones that a killed process left here are removed once they are a day old.
+
+    Args:
+        folder: a new or an empty one.
+
+    Yields:
+        The unfinished folder, beside it; it is gone where anything failed.
+
+    Raises:
+        OSError: it cannot be made or renamed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for left_over in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
+        with suppress(OSError):
+            if time.time() - left_over.stat().st_mtime > DAY:
+                shutil.rmtree(left_over)
+    unfinished = folder.with_name(_unfinished(folder))
+    unfinished.mkdir()
+    try:
+        yield unfinished
+        for path in unfinished.rglob("*"):
+            sync(path)
+        sync(unfinished)
+        unfinished.rename(folder)
+        sync(folder.parent)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Give a file to write, which takes the place of `path` once it is written.
+
+    Args:
+        path: the file, which may exist; its folder does.
+
+    Yields:
+        The unfinished file, beside it; it is gone where anything failed.
+
+    Raises:
+        OSError: it cannot be renamed.
+    """
+    unfinished = path.with_name(_unfinished(path))
+    try:
+        yield unfinished
+        sync(unfinished)
+        unfinished.replace(path)
+        sync(path.parent)
+    finally:
+        with suppress(OSError):
+            unfinished.unlink()
+
+
+def _unfinished(path: Path) -> str:
+    # by chance, not by process: two containers on one disk have the same process numbers
+    return f".{path.name}-{secrets.token_hex(4)}"
+
+
+def sync(path: Path) -> None:
+    """Wait until a file's content, or a folder's list of names, is on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def set_aside(path: Path, root: Path) -> Path:
+    """Move a damaged file or folder out of the way, to `damaged` under a root folder; nothing is lost.
+
+    Args:
+        path: what is damaged, somewhere under `root`.
+        root: the runs directory.
+
+    Returns:
+        Where it is now: its path under `root`, with a number that makes it new.
+    """
+    place = root / DAMAGED / path.relative_to(root)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    taken = {other.name for other in place.parent.iterdir()}
+    place = place.with_name(next(name for k in count(1) if (name := f"{place.name}.{k}") not in taken))
+    path.rename(place)
+    return place
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file, so that a reader never sees half of it."""
+    with atomic_file(path) as unfinished:
+        unfinished.write_bytes(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, so that a reader never sees half of it."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write plain data as JSON; missing values are null, never NaN."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file of ours.
+
+    Raises:
+        DamagedError: it is not there, cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except OSError as error:
+        raise DamagedError(path, error_text(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(path, f"not JSON ({error_text(error)})") from error

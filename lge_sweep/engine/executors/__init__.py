@@ -1,0 +1,1 @@
+"""Executors: where and how cells are trained."""

@@ -1,0 +1,280 @@
+"""The ledger: which cell was attempted, by which trial, with what outcome. An Optuna study in a journal file.
+
+One driver at a time writes it, under `hold_runs`; anyone may read it at any time.
+"""
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import filelock
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.pruners import MedianPruner
+from optuna.samplers import TPESampler
+from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from lge_sweep.config import Cell
+from lge_sweep.config.schema import Search
+from lge_sweep.engine.journal import JOURNAL, mend_journal, open_journal
+from lge_sweep.errors import RunsError
+from lge_sweep.seeding import derive
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+State = Literal["waiting", "running", "failed", "pruned", "complete"]
+STATES: dict[TrialState, State] = {
+    TrialState.WAITING: "running",
+    TrialState.RUNNING: "running",
+    TrialState.FAIL: "failed",
+    TrialState.PRUNED: "pruned",
+    TrialState.COMPLETE: "complete",
+}
+
+
+@dataclass(frozen=True)
+class CellState:
+    """The latest trial of a cell.
+
+    Attributes:
+        cell: name of the cell.
+        state: "waiting" if it was never attempted; "running" also if its driver was stopped; "pruned" if a search gave
+            it up for being worse than others.
+        trial: number of the trial, None if there is none.
+        value: the score, for a complete trial.
+        reason: why it failed.
+        collapsed: classes that it never predicted, for a complete trial.
+    """
+
+    cell: str
+    state: State
+    trial: int | None = None
+    value: float | None = None
+    reason: str = ""
+    collapsed: tuple[str, ...] = ()
+
+
+@contextmanager
+def hold_runs(runs: Path) -> Iterator[None]:
+    """Hold a runs directory for this driver alone; the lock ends with the process, however it ends.
+
+    Raises:
+        RunsError: another driver holds it; the message says which.
+    """
+    holder = runs / ".driver.json"
+    # `is_held` takes the lock for a moment to find out whether it is free: that is no driver, so wait a little.
+    lock = filelock.FileLock(runs / ".driver.lock", timeout=1)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise RunsError(f"{runs}: another driver is using it: {_describe(holder)}. Wait for it or stop it") from None
+    try:
+        me = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "command": " ".join(["lge-sweep", *sys.argv[1:]]),
+            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
+        }
+        holder.write_text(json.dumps(me), encoding="utf-8")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def _describe(holder: Path) -> str:
+    with suppress(OSError, ValueError, KeyError):
+        who = json.loads(holder.read_text(encoding="utf-8"))
+        return f"process {who['pid']} on {who['host']}, '{who['command']}', since {who['since']}"
+    return "(it did not leave its name)"
+
+
+class Ledger:
+    """The journal of a runs directory, opened for writing; the caller holds the directory."""
+
+    def __init__(self, runs: Path) -> None:
+        """Open the journal, mending what a killed driver or a bad disk may have left."""
+        mend_journal(runs)
+        self.storage = JournalStorage(JournalFileBackend(str(runs / JOURNAL)))
+
+    def open(self, name: str, about: Mapping[str, Any], search: Search | None = None) -> "SweepLedger":
+        """Open the study of a sweep, creating it if needed.
+
+        Args:
+            name: the sweep's name.
+            about: plain facts to keep with a new study (phase, stage, cells, ...).
+            search: how trials are drawn and given up, if they are not enumerated.
+        """
+        study = optuna.create_study(storage=self.storage, study_name=name, direction="maximize", load_if_exists=True)
+        for key, value in about.items():
+            if study.user_attrs.get(key) != value:
+                study.set_user_attr(key, value)
+        ledger = SweepLedger(study)
+        if search is not None:
+            ledger.draw_by(search)
+        return ledger
+
+
+class SweepLedger:
+    """The study of one sweep. Nothing here takes longer as there are more trials, but what a search draws from."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        """Wrap an open study."""
+        self.study = study
+        self._last = {cell_name(trial): trial.number for trial in self.trials()}
+
+    def draw_by(self, search: Search) -> None:
+        """Say how the next trials are drawn and given up; a search that goes on must not draw its first ones again."""
+        seed = derive(search.seed, "search", len(self.trials()))
+        self.study.sampler = TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=True)
+        self.study.pruner = MedianPruner(
+            n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2
+        )
+
+    def entry(self, cell: str) -> CellState:
+        """Return the state of a cell."""
+        number = self._last.get(cell)
+        return latest([] if number is None else [self._get(number)], [cell])[0]
+
+    def start(self, cell: Cell, axes: Mapping[str, Sequence[Any]]) -> int:
+        """Return the number of the cell's open trial: the one that was interrupted, or else a new one.
+
+        Args:
+            cell: the cell to attempt.
+            axes: the grid's axes, each with all its values.
+        """
+        entry = self.entry(cell.name)
+        if entry.state == "running":
+            assert entry.trial is not None
+            return entry.trial
+        template = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params={axis: cell.parameters[axis] for axis in axes},
+            distributions={axis: CategoricalDistribution(list(choices)) for axis, choices in axes.items()},
+            user_attrs={"cell": cell.name},
+        )
+        return self._create(template)
+
+    def adopt(self, trial: FrozenTrial) -> int:
+        """Enter a trial that the ledger has lost; returns its number."""
+        return self._create(trial)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return all trials in order."""
+        return self.study.get_trials(deepcopy=False)
+
+    def report(self, trial: int, step: int, value: float) -> bool:
+        """Note an intermediate value, once a step, and return whether the pruner would stop the trial here."""
+        live = optuna.Trial(self.study, self._id(trial))
+        if step not in self._get(trial).intermediate_values:
+            live.report(value, step)
+        return bool(live.should_prune())
+
+    def prune(self, trial: int) -> None:
+        """Record a trial that was given up."""
+        self._end(trial, TrialState.PRUNED)
+
+    def complete(self, trial: int, value: float, collapsed: Sequence[str]) -> None:
+        """Record a finished trial, its score and the classes it never predicted."""
+        self._note(trial, "collapsed", list(collapsed))
+        self._end(trial, TrialState.COMPLETE, value)
+
+    def fail(self, trial: int, reason: str) -> None:
+        """Record a failed trial and why it failed."""
+        self._note(trial, "reason", reason)
+        self._end(trial, TrialState.FAIL)
+
+    def _end(self, trial: int, state: TrialState, value: float | None = None) -> None:
+        if self._get(trial).state == TrialState.WAITING:  # of a version that queued its trials
+            self.study._storage.set_trial_state_values(self._id(trial), TrialState.RUNNING)
+        self.study.tell(trial, value, state)
+
+    def _create(self, template: FrozenTrial) -> int:
+        storage = self.study._storage
+        number = storage.get_trial_number_from_id(storage.create_new_trial(self.study._study_id, template))
+        if "cell" in template.user_attrs:
+            self._last[template.user_attrs["cell"]] = number
+        return number
+
+    def _note(self, trial: int, key: str, value: Any) -> None:
+        self.study._storage.set_trial_user_attr(self._id(trial), key, value)
+
+    def _id(self, trial: int) -> int:
+        return self.study._storage.get_trial_id_from_study_id_trial_number(self.study._study_id, trial)
+
+    def _get(self, trial: int) -> FrozenTrial:
+        return self.study._storage.get_trial(self._id(trial))
+
+
+def cell_name(trial: FrozenTrial) -> str:
+    """Return the cell of a trial; of one that was interrupted while a search drew it, the name it would have got."""
+    return str(trial.user_attrs.get("cell", f"trial{trial.number:04d}"))
+
+
+def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[CellState]:
+    """Return the latest state of each cell, in the order given."""
+    last: dict[str, FrozenTrial] = {cell_name(trial): trial for trial in trials}
+    return [
+        CellState(
+            name,
+            STATES[trial.state],
+            trial.number,
+            trial.value if trial.state == TrialState.COMPLETE else None,
+            str(trial.user_attrs.get("reason", "")),
+            tuple(trial.user_attrs.get("collapsed", ())),
+        )
+        if (trial := last.get(name))
+        else CellState(name, "waiting")
+        for name in cells
+    ]
+
+
+def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[CellState]]]:
+    """Read every sweep of a runs directory without disturbing a driver.
+
+    Returns:
+        (name, facts given to `Ledger.open`, state of each cell), in the order the sweeps were begun.
+
+    Raises:
+        DamagedError: the journal cannot be read.
+    """
+    if not (runs / JOURNAL).is_file():
+        return []
+    storage = open_journal(runs)
+    result = []
+    for summary in storage.get_all_studies():
+        trials = storage.get_all_trials(summary._study_id, deepcopy=False)
+        about = dict(summary.user_attrs)
+        names = about.get("cells") or [
+            *(cell_name(trial) for trial in trials),
+            *(f"trial{number:04d}" for number in range(len(trials), about.get("trials", 0))),
+        ]
+        result.append((summary.study_name, about, latest(trials, names)))
+    return result
+
+
+def read_sweep(runs: Path, sweep: str) -> dict[str, CellState]:
+    """Read the state of each cell of one sweep; empty if the ledger does not know the sweep."""
+    return {entry.cell: entry for name, _, entries in read_ledger(runs) if name == sweep for entry in entries}
+
+
+def is_held(runs: Path) -> bool:
+    """Whether a driver is using the runs directory now."""
+    path = runs / ".driver.lock"
+    if not path.exists():
+        return False
+    try:
+        with filelock.FileLock(path, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:  # somebody else's runs, read-only: nothing of ours holds them
+        return False

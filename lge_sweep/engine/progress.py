@@ -1,0 +1,125 @@
+"""What a person sees while a sweep runs: cells done, the current step, its loss, the time left."""
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
+
+from lge_sweep.terminal import TaskText, Terminal
+from lge_sweep.text import format_seconds
+
+LINE_EVERY = 30.0
+"""Seconds between two lines about one cell where the output is not a terminal."""
+SOME = 0.02
+"""Share of a cell's steps after which its pace is known."""
+
+
+class SweepProgress:
+    """Progress of one sweep: bars on a terminal, plain lines elsewhere.
+
+    Args:
+        console: where to print.
+        title: what is being done.
+        total: cells in all.
+        done: cells finished in earlier sessions.
+    """
+
+    def __init__(self, console: Terminal, title: str, total: int, done: int) -> None:
+        """Show nothing yet."""
+        self.names: dict[str, str] = {}
+        self.console, self.total, self.done = console, total, done
+        self.fractions: dict[str, float] = {}
+        self.began: dict[str, float] = {}
+        self.first: dict[str, tuple[float, float]] = {}
+        self.took: list[float] = []
+        self.abreast = 1
+        self.tasks: dict[str, TaskID] = {}
+        self.printed: dict[str, float] = {}
+        self.bars = Progress(
+            TaskText(),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TaskText(lambda task: task.fields["info"]),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.sweep = self.bars.add_task(title, total=total, completed=done, info="cells", bold=True)
+
+    def __enter__(self) -> Self:
+        """Start drawing."""
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop drawing; the bars vanish, the lines stay."""
+        self.bars.stop()
+
+    def begin(self, cell: str, name: str, resumed: bool) -> None:
+        """A cell begins, or goes on from its checkpoint; `name` is what to call it from now on."""
+        self.names[cell] = name
+        self.tasks[cell] = self.bars.add_task(f"  {self.names[cell]}", total=None, info="loading")
+        self.fractions[cell] = 0.0
+        self.abreast = max(self.abreast, len(self.fractions))
+        self.began[cell] = self.printed[cell] = time.monotonic()
+        self.line(f"{self.names[cell]}: {'resumed' if resumed else 'started'}")
+
+    def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
+        """A cell has done some steps."""
+        self.fractions[cell] = step / total
+        self.first.setdefault(cell, (time.monotonic(), step / total))
+        validation = f", validation {val_loss:.4f}" if val_loss is not None else ""
+        info = f"steps, loss {loss:.4f}{validation}"
+        self.bars.update(self.tasks[cell], completed=step, total=total, info=info)
+        self._update_total()
+        if not self.console.is_terminal and time.monotonic() - self.printed[cell] >= LINE_EVERY:
+            self.printed[cell] = time.monotonic()
+            self.line(f"{self.names[cell]}: step {step}/{total}, loss {loss:.4f}{validation}{self._left()}")
+
+    def end(self, cell: str, outcome: str, finished: bool) -> None:
+        """A cell has ended."""
+        self.bars.remove_task(self.tasks.pop(cell))
+        self.fractions.pop(cell)
+        _, resumed_at = self.first.pop(cell, (0.0, 0.0))
+        if finished and resumed_at < 1:
+            self.took.append((time.monotonic() - self.began[cell]) / (1 - resumed_at))
+        self.done += finished
+        self._update_total()
+        left = self._left() if self.fractions or self.done < self.total else ""
+        self.line(f"[{self.done}/{self.total}] {self.names[cell]}: {outcome}{left}")
+
+    def line(self, text: str) -> None:
+        """Print a line above the bars."""
+        self.bars.console.print(text, soft_wrap=True)
+
+    def _update_total(self) -> None:
+        self.bars.update(self.sweep, completed=self.done, info=f"cells{self._left()}")
+
+    def _left(self) -> str:
+        """Say how much longer the sweep takes: running cells at their own pace, waiting ones as long as the others."""
+        whole = {}
+        for cell, (since, resumed_at) in self.first.items():
+            if (here := self.fractions[cell] - resumed_at) > SOME:
+                whole[cell] = (time.monotonic() - since) / here
+        known = [*self.took, *whole.values()]
+        if not known:
+            return ""
+        typical = sum(known) / len(known)
+        running = [(1 - fraction) * whole.get(cell, typical) for cell, fraction in self.fractions.items()]
+        waiting = max(self.total - self.done - len(running), 0) * typical
+        seconds = max([(sum(running) + waiting) / self.abreast, *running])
+        return f"; about {format_seconds(seconds)} left"
+
+
+def print_subsets(console: Terminal, counts: Mapping[str, Mapping[str, int]]) -> None:
+    """Print one line on how the data is split."""
+    described = [
+        f"{subset} {n['slices']} slices of {n['cases']} cases ({n['with_scar']} with scar)"
+        for subset, n in counts.items()
+    ]
+    console.print("split: " + ", ".join(described), soft_wrap=True)

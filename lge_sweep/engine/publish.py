@@ -1,0 +1,254 @@
+"""Show a sweep and its trials in MLflow, from the ledger and the sweep's folder; sending again changes nothing."""
+
+import json
+import subprocess
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+import lge_sweep
+from lge_sweep.config import Cell
+from lge_sweep.config.schema import Training
+from lge_sweep.labels import class_names
+from lge_sweep.scoring import Result, Selection, all_scores
+from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
+from lge_sweep.study.cell_files import read_history
+from lge_sweep.study.files import HISTORY, OUTCOME, PER_IMAGE
+from lge_sweep.study.plan import Plan, subset_counts
+from lge_sweep.study.records import CellRecord, read_record
+from lge_sweep.study.results import read_result
+from lge_sweep.text import in_markdown
+from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
+
+AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
+"""Aggregate -> what its MLflow keys have after the name of the subset."""
+
+
+def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
+    """Open the parent run of a sweep."""
+    config = plan.config
+    counts = subset_counts(plan.manifest)
+    params: dict[str, object] = {
+        "cells": len(plan.cells) if config.search is None else "a search",
+        "rule": config.selection.rule,
+        "split_unit": config.split.unit,
+        **{f"{subset}_{what}": number for subset, numbers in counts.items() for what, number in numbers.items()},
+        **{
+            f"class_weight_{name}": f"{weight:.4g}"
+            for name, weight in zip(class_names(config.stage), plan.class_weights, strict=True)
+        },
+        **_training_params(config.training),
+    }
+    name = f"{config.phase} stage {config.stage} {config.data} {config.profile}"
+    run = tracker.open_run(plan.name, name, {**plan_tags(plan), "lge.kind": "sweep"}, params)
+    run.log_data(_data_version(plan), "training")
+    return run
+
+
+def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun) -> TrackedRun:
+    """Open the child run of a trial."""
+    params = {**_training_params(plan.inputs_of(cell).training), **cell.parameters, "stage": cell.stage}
+    tags = {**plan_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
+    key = trial_key(plan, cell, trial)
+    name = f"{plan.short_name(cell)} (stage {cell.stage})"
+    run = tracker.open_run(key, name, tags, params, parent)
+    run.log_data(_data_version(plan), "training")
+    return run
+
+
+def show_ended(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun, reason: str) -> None:
+    """Show a trial that a search gave up, or that failed for a reason, if MLflow does not know it."""
+    known = tracker.find(trial_key(plan, cell, trial))
+    if known is not None and known.info.status != "RUNNING":
+        return
+    run = open_trial(tracker, plan, cell, trial, parent)
+    log_curves(run, plan.cell_folder(cell))
+    run.tag({"failed": reason[:500]} if reason else {"pruned": "yes"})
+    run.finish("FAILED" if reason else "FINISHED")
+
+
+def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
+    """Return the key of a trial's run."""
+    return f"{plan.name}/{cell.name}/trial{trial}"
+
+
+def log_curves(run: TrackedRun, folder: Path) -> None:
+    """Log the training and validation losses recorded so far."""
+    if (folder / HISTORY).is_file():
+        run.log(_curves(read_history(folder / HISTORY)))
+
+
+def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
+    """Log all that a finished cell left in its folder, and return what scoring needs of it."""
+    folder = plan.cell_folder(cell)
+    outcome = read_record(CellRecord, folder / OUTCOME)
+    result = read_result(outcome, plan, cell)
+    log_curves(run, folder)
+    run.untag("pruned")  # of a session that was killed before the ledger knew
+    step = outcome.training.best_step
+    run.log(_final_points(outcome, result, plan, step))
+    run.tag(
+        {
+            "collapsed": ", ".join(result.collapsed) or "no",
+            "hardware": f"{outcome.hardware.accelerator} {outcome.hardware.precision}",
+        }
+    )
+    run.log_files(folder, [PER_IMAGE, HISTORY, OUTCOME, *outcome.figures])
+    run.finish()
+    return result
+
+
+def log_selection(
+    run: TrackedRun, plan: Plan, selection: Selection, uncertainty: Uncertainty, files: Iterable[str]
+) -> None:
+    """Log a sweep's ranking, selection, doubt and figures."""
+    winner = next(standing for standing in uncertainty.standings if standing.name == uncertainty.winner)
+    values = {
+        "selected/score": winner.score,
+        "selected/score_low": winner.low,
+        "selected/score_high": winner.high,
+        "selected/probability_best": winner.best,
+    }
+    run.set({key: value for key, value in values.items() if value is not None})
+    override = selection.override
+    run.tag(
+        {
+            "selected": ", ".join(selection.selected),
+            "selection_subset": selection.subset,
+            "uncertainty": uncertainty.sentence[:500],
+            "override": f"{override.name}, because: {override.reason}"[:500] if override else "no",
+        }
+    )
+    run.describe(describe_selection(selection, uncertainty))
+    run.log_files(plan.folder, files)
+    run.untag("failed")
+    run.finish()
+
+
+def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
+    """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
+    standings = {standing.name: standing for standing in uncertainty.standings}
+    lines = [
+        f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
+        "",
+    ]
+    lines += [in_markdown(uncertainty.sentence) + ".", ""]
+    lines += [
+        "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for entry in selection.ranking:
+        standing = standings[entry.name]
+        bounds, probability = interval(standing.low, standing.high, 4), chance(standing.best)
+        foreground = entry.scores[f"{selection.rule}_foreground"]
+        shown = "-" if foreground is None else f"{foreground:.4f}"
+        remark = "collapsed" if entry.collapsed else ""
+        name = in_markdown(entry.name)
+        lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
+    notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
+    return "\n".join([*lines, "", *(f"- {in_markdown(note)}" for note in notes)])
+
+
+def ranking_columns(selection: Selection, uncertainty: Uncertainty) -> dict[str, list[object]]:
+    """Return a ranking as columns."""
+    standings = {standing.name: standing for standing in uncertainty.standings}
+    rows = [
+        {
+            "rank": entry.rank,
+            "configuration": entry.name,
+            "selected": "yes" if entry.selected else "",
+            "score": entry.score,
+            "score_low": standings[entry.name].low,
+            "score_high": standings[entry.name].high,
+            "probability_best": standings[entry.name].best,
+            "expected_rank": standings[entry.name].expected_rank,
+            "alike": "yes" if standings[entry.name].alike else "",
+            "spread": entry.spread,
+            **{f"score_{name}": value for name, value in entry.scores.items()},
+            **{f"global_{name}": value for name, value in entry.metrics.items()},
+            "missing": " ".join(entry.missing),
+            "collapsed": " ".join(entry.collapsed),
+        }
+        for entry in selection.ranking
+    ]
+    return {key: [row[key] for row in rows] for key in rows[0]}
+
+
+def _curves(history: pd.DataFrame) -> list[Point]:
+    points = [
+        ("train/loss", float(loss), int(step))
+        for step, loss in zip(history["step"], history["train_loss"], strict=True)
+    ]
+    validated = history.dropna(subset="val_loss")
+    for key, column in (("val/loss", "val_loss"), ("val/foreground_dice", "val_dice")):
+        points += [
+            (key, float(value), int(step)) for step, value in zip(validated["step"], validated[column], strict=True)
+        ]
+    return points
+
+
+def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) -> list[Point]:
+    summary, subset = outcome.summary, outcome.subset
+    points: dict[str, float | None] = {}
+    for aggregate, suffix in AGGREGATES.items():
+        for metric, values in getattr(summary, aggregate).items():
+            points |= {f"{subset}{suffix}/{metric}/{name}": value for name, value in values.items()}
+    points |= {f"{subset}_std/{metric}": value for metric, value in summary.std.items()}
+    points |= {f"{subset}/global_accuracy": summary.global_accuracy, f"{subset}/mean_accuracy": summary.mean_accuracy}
+    points |= {f"score/{rule}": value for rule, value in all_scores(result, plan.config.selection.emphasis).items()}
+    points |= {
+        "training/best_val_loss": outcome.training.best_val_loss,
+        "training/steps": outcome.training.steps,
+        "training/epochs": outcome.training.epochs,
+        "training/seconds": outcome.seconds.training,
+    }
+    return [(key, float(value), step) for key, value in points.items() if value is not None]
+
+
+def _training_params(training: Training) -> dict[str, object]:
+    options = training.model_dump(mode="json")
+    numbers = {f"loss_{key}": value for key, value in options.pop("loss").items()}
+    return {key: value for key, value in {**options, **numbers}.items() if value is not None}
+
+
+def plan_tags(plan: Plan) -> dict[str, str]:
+    """Return the tags that every run of a sweep has."""
+    config = plan.config
+    leaky = {"leak_share": f"{plan.leak_share:.4f}"} if plan.leaky else {}
+    return {
+        "phase": config.phase,
+        "stage": str(config.stage),
+        "data": config.data,
+        "data_digest": plan.data_digest[:16],
+        "profile": config.profile,
+        "sweep": plan.name,
+        "leaky_split": str(plan.leaky).lower(),
+        "selection_subset": config.selection.subset,
+        "lge_sweep": lge_sweep.__version__,
+        "git_commit": git_commit(),
+        **leaky,
+    }
+
+
+def _data_version(plan: Plan) -> DataVersion:
+    return DataVersion(plan.config.data, plan.data_digest, json.dumps(subset_counts(plan.manifest)))
+
+
+@lru_cache(maxsize=1)
+def git_commit() -> str:
+    """Return the commit this program runs from, with "+" if its files were changed; "unknown" outside a checkout."""
+    checkout = Path(lge_sweep.__file__).parents[1]
+    if not (checkout / ".git").exists():
+        return "unknown"
+    # describe --dirty would write into .git; this one does not
+    command = ["git", "-C", str(checkout), "--no-optional-locks", "status", "--porcelain=v2", "--branch", "-uno"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    lines = done.stdout.splitlines()
+    commit = next((line.split()[-1] for line in lines if line.startswith("# branch.oid ")), "")
+    changed = any(not line.startswith("# ") for line in lines)
+    return commit + "+" * changed if commit.isalnum() else "unknown"

@@ -1,0 +1,83 @@
+"""Networks that run: a torch module, an exported graph (pt2), an ONNX file. Each loads its library when it is used."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.errors import ModelError
+from lge_sweep.segmenter.segment import Network, Pixels
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def torch_network(module: "nn.Module", device: str = "cpu") -> Network:
+    """Return a torch module such as `Segmenter`, in evaluation mode and on the device named, as a network."""
+    import torch
+
+    def run(inputs: Pixels) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            probabilities: NDArray[np.float32] = module(torch.from_numpy(inputs).to(device)).cpu().numpy()
+        return probabilities
+
+    return run
+
+
+def load_pt2(path: Path) -> Network:
+    """Return an exported graph as a network; needs torch and no code of the network's.
+
+    Load nothing with it that may not run any command: torch unpickles what an archive says is pickled, opens its
+    compiled members, and evaluates its expressions of sizes as Python. There is no way to ask it not to.
+
+    Raises:
+        ModelError: there is no torch.
+    """
+    try:
+        import torch
+    except ModuleNotFoundError as error:
+        raise ModelError(
+            "the runtime 'torch' needs torch, which is not installed; install it or take 'onnx'"
+        ) from error
+
+    return torch_network(torch.export.load(path).module())
+
+
+def load_onnx(path: Path) -> Network:
+    """Return an ONNX file as a network, on the CPU, with at most 8 GiB of memory, or half of the machine's.
+
+    An ONNX file is data: onnxruntime loads no library of operators unless it is told to. Weights that a file keeps
+    outside itself are looked for where there is nothing; ours keep none, and another's could name any file.
+    """
+    import onnxruntime  # `lge_sweep` has switched its telemetry off; its own function does so too late
+
+    _bound_memory()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # what is fatal; errors are raised
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+    (name,) = (argument.name for argument in session.get_inputs())
+
+    def run(inputs: Pixels) -> NDArray[np.float32]:
+        (probabilities,) = session.run(None, {name: inputs})
+        assert isinstance(probabilities, np.ndarray)
+        return probabilities
+
+    return run
+
+
+@cache
+def _bound_memory() -> None:
+    """Let no network of a few bytes that multiplies what it is given take the whole machine."""
+    import onnxruntime
+
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    place = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    bounds = onnxruntime.OrtArenaCfg(min(memory // 2, 8 << 30), -1, -1, -1)  # -1: the library's own choice
+    onnxruntime.create_and_register_allocator(place, bounds)

@@ -1,0 +1,256 @@
+"""Both stages as one thing: grey slices of an exam in, labels out."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.config.data import Intensity
+from lge_sweep.config.segmenter import Options
+from lge_sweep.data.crop import Box, crop_image, crop_mask, find_box, uncrop_labels
+from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.resize import resize_image, resize_labels
+from lge_sweep.errors import DataError, ModelError
+from lge_sweep.labels import STAGES, Label
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+PixelSize = tuple[float, float]
+"""Distance between the centres of neighbouring pixels along a column and along a row, in mm: DICOM's Pixel Spacing."""
+Network = Callable[[Pixels], NDArray[np.float32]]
+"""uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
+
+BATCH = 8
+"""Slices a network is given at once."""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """What was found in N slices.
+
+    Attributes:
+        labels: [N, H, W] uint8, values of `Label`.
+        cavity_found: [N] bool; False where stage 1 found no cavity, or none that outlives Fig. 4's refinement. Such a
+            slice has no cavity, and stage 2 saw it without guidance.
+    """
+
+    labels: Pixels
+    cavity_found: Mask
+
+
+@dataclass(frozen=True)
+class TwoStageSegmenter:
+    """Two networks and how to use them.
+
+    Attributes:
+        stage1: finds the cavity; K = 2.
+        stage2: finds myocardium and scar; K = 3.
+        size: rows and columns S of the frame that both see.
+        intensity: how intensities become 8 bit.
+        options: what is done beyond the paper.
+
+    Source:
+        Paper sections III.B.1 and III.K, Fig. 4.
+    """
+
+    stage1: Network
+    stage2: Network
+    size: int
+    intensity: Intensity
+    options: Options = field(default_factory=Options)
+
+    def segment(self, pixels: NDArray[np.number], pixel_mm: PixelSize | None = None) -> Segmentation:
+        """Segment the slices of an exam.
+
+        Each slice becomes 8 bit and is resized to S x S, as for training. Final labels of that frame are the refined
+        cavity, else stage 2's class; they are brought back to the exam's size by nearest neighbour (`resize_labels`
+        says why that is the inverse).
+
+        Args:
+            pixels: [N, H, W] intensities in any unit and of any real number type: finite, or NaN where there is no
+                anatomy (padding).
+            pixel_mm: their size; needed where `options.crop_margin_mm` is given.
+
+        Returns:
+            Labels [N, H, W]; background where there is no anatomy.
+
+        Raises:
+            DataError: `pixels` is something else, or their size is needed and not known.
+            ModelError: a network gives something else than `Network` says.
+        """
+        check_pixels(pixels)
+        rows, columns = pixels.shape[1:]
+        images = [to_8_bit(image, self.intensity) for image in pixels]
+        found = self.find_cavity(images)
+        guidance = refine(found)
+        frames = join(found, self.find_wall(images, guidance, [pixel_mm] * len(images)), self.options)
+        return Segmentation(
+            without_padding(np.stack([resize_labels(labels, rows, columns) for labels in frames]), np.isnan(pixels)),
+            np.asarray(guidance.any(axis=(1, 2))),
+        )
+
+    def find_cavity(self, images: Sequence[Pixels]) -> Mask:
+        """Run stage 1: N slices of 8 bit and any size -> cavity [N, S, S] as the network finds it, not refined."""
+        nothing = np.zeros((self.size, self.size), dtype=np.bool_)
+        frames = [resize_image(image, self.size, self.size) for image in images]
+        found: Mask = self._classes(np.stack([network_input(frame, nothing, 1) for frame in frames]), 1) == Label.CAVITY
+        return found
+
+    def find_wall(self, images: Sequence[Pixels], cavity: Mask, pixel_mm: Sequence[PixelSize | None]) -> Pixels:
+        """Run stage 2: N slices and their refined cavities [N, S, S] -> myocardium and scar, values of `Label`.
+
+        With a crop margin, slice and cavity are cropped, and the composite is made of the crops.
+
+        Args:
+            images: 8 bit, of any size.
+            cavity: in the frame.
+            pixel_mm: of each slice.
+
+        Returns:
+            [N, S, S], in the frame.
+
+        Raises:
+            DataError: the margin is in mm and the size of a slice's pixels not known.
+        """
+        boxes = [
+            seen_box(mask, image.shape, size, self.options)
+            for image, mask, size in zip(images, cavity, pixel_mm, strict=True)
+        ]
+        guidance = cavity if self.options.guided else np.zeros_like(cavity)
+        inputs = [
+            network_input(crop_image(image, box, self.size, self.size), crop_mask(mask, box, self.size), 2)
+            for image, mask, box in zip(images, guidance, boxes, strict=True)
+        ]
+        found = self._classes(np.stack(inputs), 2)
+        return np.stack([uncrop_labels(labels, box, self.size) for labels, box in zip(found, boxes, strict=True)])
+
+    def _classes(self, inputs: Pixels, stage: int) -> Pixels:
+        return classify(lambda batch: self._probabilities(batch, stage), inputs, stage)
+
+    def _probabilities(self, inputs: Pixels, stage: int) -> NDArray[np.float32]:
+        """Run a network, in four rotations if asked for: [B, 3, S, S] -> [B, K, S, S]."""
+        if not self.options.rotations:
+            return self._run(inputs, stage)
+        turned = [self._run(np.rot90(inputs, turns, axes=(2, 3)), stage) for turns in range(4)]
+        back = [np.rot90(found, -turns, axes=(2, 3)) for turns, found in enumerate(turned)]
+        mean: NDArray[np.float32] = np.mean(back, axis=0, dtype=np.float32)
+        return mean
+
+    def _run(self, inputs: Pixels, stage: int) -> NDArray[np.float32]:
+        network = self.stage1 if stage == 1 else self.stage2
+        probabilities = network(np.ascontiguousarray(inputs))
+        expected = (len(inputs), len(STAGES[stage]), self.size, self.size)
+        if probabilities.shape != expected:
+            raise ModelError(
+                f"stage {stage}'s network must give probabilities [slices, classes, rows, columns] = {expected}; got "
+                f"{probabilities.shape}. Is it the network of this stage and size?"
+            )
+        if probabilities.dtype != np.float32 or not np.isfinite(probabilities).all():
+            got = "NaN or infinity" if probabilities.dtype == np.float32 else f"values of type {probabilities.dtype}"
+            raise ModelError(
+                f"stage {stage}'s network must give finite float32 probabilities; got {got}; train it again"
+            )
+        return probabilities
+
+
+def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, options: Options) -> Box:
+    """Return the square of the frame that stage 2 sees.
+
+    Args:
+        cavity: [S, S], refined, in the frame.
+        shape: rows and columns of the slice.
+        pixel_mm: size of its pixels.
+        options: the margin around the cavity. One in mm becomes whole pixels of the frame, rounded up; where these are
+            not square, by their shorter side.
+
+    Raises:
+        DataError: the margin is in mm and the size of the pixels not known.
+    """
+    size, margin = len(cavity), options.crop_margin
+    if options.crop_margin_mm is not None and cavity.any():
+        if pixel_mm is None:
+            margin_mm = f"the margin around the heart is {options.crop_margin_mm:g} mm"
+            raise DataError("exam", [f"{margin_mm}, and the size of the pixels is not known"])
+        frame_mm = min(mm * length / size for mm, length in zip(pixel_mm, shape, strict=True))
+        margin = math.ceil(round(options.crop_margin_mm / frame_mm, 4))  # NIfTI has the same spacing as a float32
+    return Box(0, 0, size) if margin is None else find_box(cavity, margin)
+
+
+def refine(found: Mask) -> Mask:
+    """Refine the cavity of each slice: [N, S, S] -> [N, S, S], what guides stage 2."""
+    return np.stack([refine_cavity(mask) for mask in found])
+
+
+def join(found: Mask, wall: Pixels, options: Options) -> Pixels:
+    """Return final labels [N, S, S]: the refined cavity, else stage 2's class; the other way round with `wall_first`.
+
+    Args:
+        found: [N, S, S], the cavity as stage 1 (or the truth) has it.
+        wall: [N, S, S], values of `Label`, as `find_wall` returns it.
+        options: what is done beyond the paper.
+    """
+    cavity = np.stack([smooth_cavity(mask) for mask in found]) if options.inner_cavity else refine(found)
+    labels = np.where(cavity, np.uint8(Label.CAVITY), wall)
+    if options.wall_first:
+        labels = np.where(wall == Label.BACKGROUND, labels, wall)
+    return np.stack([confine_scar(slice_) for slice_ in labels]) if options.confine_scar else labels
+
+
+def classify(network: Network, inputs: Pixels, stage: int) -> Pixels:
+    """Return the most probable class of each pixel, as values of `Label`.
+
+    Args:
+        network: of the stage.
+        inputs: [N, 3, S, S], what it sees.
+        stage: a key of `STAGES`.
+
+    Returns:
+        [N, S, S].
+    """
+    values = np.array(STAGES[stage], dtype=np.uint8)
+    batches = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
+    return np.concatenate([values[network(batch).argmax(axis=1)] for batch in batches])
+
+
+def check_pixels(pixels: NDArray[np.number]) -> None:
+    """Raise a DataError unless `pixels` are intensities [N, H, W], finite or NaN."""
+    if pixels.ndim != 3 or 0 in pixels.shape:
+        raise DataError("exam", [f"must be slices, rows and columns [N, H, W], none of them 0; got {pixels.shape}"])
+    if not (np.issubdtype(pixels.dtype, np.integer) or np.issubdtype(pixels.dtype, np.floating)):
+        raise DataError("exam", [f"intensities must be integers or real numbers; got {pixels.dtype}"])
+    if np.isinf(pixels).any():
+        bad = [index for index, image in enumerate(pixels) if np.isinf(image).any()]
+        rule = "intensities must be finite, or nan where there is no anatomy"
+        raise DataError("exam", [f"{rule}; replace inf in slices {bad} (counted from 0)"])
+
+
+def without_padding(labels: Pixels, padding: Mask) -> Pixels:
+    """Return labels that are background wherever the image has no anatomy; both of one shape."""
+    return np.where(padding, np.uint8(Label.BACKGROUND), labels)
+
+
+def confine_scar(labels: Pixels) -> Pixels:
+    """Remove scar that is not part of the wall.
+
+    Scar lies in the wall of the ventricle. An 8-connected component of scar none of whose pixels has a pixel of
+    myocardium or cavity among its eight neighbours becomes background: nothing that was found says that there is wall
+    (right ventricle, valves, pericardial fat, where the intensities alone look like scar). It does not become
+    myocardium, for the same reason. A component that touches either stays whole, so a transmural scar stays, also where
+    it borders on background outside, and also in a slice without a cavity.
+
+    Args:
+        labels: [H, W], values of `Label`.
+
+    Returns:
+        [H, W], a new array.
+    """
+    wall = np.isin(labels, (Label.CAVITY, Label.MYOCARDIUM)).astype(np.uint8)
+    count, components = cv2.connectedComponents((labels == Label.SCAR).astype(np.uint8), connectivity=8)
+    touching = np.unique(components[cv2.dilate(wall, np.ones((3, 3), dtype=np.uint8)) > 0])
+    stray = np.setdiff1d(np.arange(1, count), touching)
+    confined: Pixels = np.where(np.isin(components, stray), np.uint8(Label.BACKGROUND), labels)
+    return confined

@@ -1,0 +1,134 @@
+"""What a cell's folder holds, checked: a finished cell's result, or what a training can be resumed from."""
+
+import zipfile
+import zlib
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lge_sweep.config import Cell
+from lge_sweep.csv_files import read_frame
+from lge_sweep.errors import DamagedError
+from lge_sweep.hashing import file_digest
+from lge_sweep.metrics.overlap import ALL_METRICS, Counts
+from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
+from lge_sweep.study.records import REMEDY, CellRecord, read_record
+from lge_sweep.text import error_text, shorten
+
+FILES = (BEST, HISTORY, PER_IMAGE, PREDICTIONS)
+"""What a finished cell's folder must hold, beside its record and its figures."""
+HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss", "val_dice", "seconds")
+"""As `lge_sweep.engine.callbacks.Row`, which loads torch."""
+
+
+def read_cell(folder: Path, cell: Cell, sweep: str) -> CellRecord:
+    """Read the record of a finished cell, and make sure that the folder holds what it says.
+
+    Args:
+        folder: the cell's.
+        cell: which it must be of.
+        sweep: name of the sweep that it must be of.
+
+    Raises:
+        DamagedError: a file is missing, damaged or of another cell.
+    """
+    record = read_record(CellRecord, folder / OUTCOME)
+    if record.cell != cell:
+        raise DamagedError(folder / OUTCOME, f"it is of another cell, {shorten(record.cell.name)}", REMEDY)
+    if record.sweep not in (None, sweep):
+        raise DamagedError(folder / OUTCOME, f"it is of another sweep, {shorten(record.sweep)}", REMEDY)
+    for name in FILES:
+        check_file(folder / name, record)
+    return record
+
+
+def check_file(path: Path, record: CellRecord) -> None:
+    """Make sure that a file of a finished cell is what was written.
+
+    Args:
+        path: the file.
+        record: the cell's record; one of format 1 knows no digests.
+
+    Raises:
+        DamagedError: it is not.
+    """
+    if not path.is_file():
+        raise DamagedError(path, "it is gone", REMEDY)
+    about, wanted = path.stat(), record.files.get(path.name)
+    if about.st_size == 0:
+        raise DamagedError(path, "it is empty", REMEDY)
+    if wanted is not None and _digest(path, about.st_mtime_ns, about.st_size) != wanted:
+        raise DamagedError(path, "its content is not what was written", REMEDY)
+    if wanted is None and path.suffix in {".pt", ".npz"} and not zipfile.is_zipfile(path):
+        raise DamagedError(path, "it is cut", REMEDY)
+
+
+@lru_cache(maxsize=4096)
+def _digest(path: Path, changed: int, size: int) -> str:
+    """Return a file's digest, read once as long as it stays as it is."""
+    return file_digest(path)
+
+
+def read_predictions(folder: Path) -> NDArray[np.uint8]:
+    """Read what a finished cell predicted for the subset that it was measured on.
+
+    Returns:
+        [N, S, S] uint8 channel indices.
+
+    Raises:
+        DamagedError: they cannot be read.
+    """
+    path = folder / PREDICTIONS
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            predicted = stored["prediction"]
+    except OSError as error:
+        raise DamagedError(path, str(error.strerror), REMEDY) from error
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, TypeError) as error:
+        raise DamagedError(path, f"not predictions ({error_text(error)})", REMEDY) from error
+    if predicted.dtype != np.uint8 or predicted.ndim != 3:
+        raise DamagedError(path, f"predictions are [N, S, S] uint8, got {predicted.shape} {predicted.dtype}", REMEDY)
+    found: NDArray[np.uint8] = predicted
+    return found
+
+
+def read_per_image(path: Path) -> pd.DataFrame:
+    """Read a table of `lge_sweep.metrics.evaluate` back.
+
+    Raises:
+        DamagedError: it is not such a table.
+    """
+    return read_frame(path, ("image", "case", "class"), (*Counts._fields, *ALL_METRICS), REMEDY)
+
+
+def read_history(path: Path) -> pd.DataFrame:
+    """Read the history of a training: a row a step, the columns of `lge_sweep.engine.callbacks.Row`.
+
+    Raises:
+        DamagedError: it is not such a table.
+    """
+    return read_frame(path, (), HISTORY_COLUMNS, REMEDY)
+
+
+def check_resumable(folder: Path) -> None:
+    """Make sure that a training which was interrupted can be resumed from its folder.
+
+    Raises:
+        DamagedError: a file is damaged, or is missing beside a checkpoint.
+    """
+    if not (folder / CHECKPOINT).is_file():
+        return
+    read_history(folder / HISTORY)
+    for path in (folder / CHECKPOINT, folder / BEST):
+        try:
+            with zipfile.ZipFile(path) as archive:  # torch's format
+                bad = archive.testzip()
+        except FileNotFoundError:
+            raise DamagedError(path, "it is gone") from None
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+            raise DamagedError(path, error_text(error)) from error
+        if bad is not None:
+            raise DamagedError(path, f"its part {bad[:40]} is not what was written")

@@ -1,0 +1,97 @@
+"""What phase 2 takes over from phase 1: the models that it selected."""
+
+import logging
+from pathlib import Path
+
+from lge_sweep.config import SweepConfig
+from lge_sweep.config.loader import read_yaml
+from lge_sweep.errors import ConfigError, InheritError
+from lge_sweep.study.files import FACTS, SELECTION, SETTINGS
+from lge_sweep.study.records import PlanRecord, read_record, read_selection
+
+_log = logging.getLogger(__name__)
+SELECTED = ("selected",)
+
+
+def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepConfig, list[str]]:
+    """Put the models that phase 1 selected into a sweep whose grid leaves them open.
+
+    Args:
+        config: every setting; returned as it is if it names its models.
+        basis: digest of data, split and training (`basis_digest`), which phase 1 must share.
+        runs: the runs directory.
+
+    Returns:
+        The settings with the models named, and a sentence on where they are from.
+
+    Raises:
+        InheritError: phase 1 was not run, is not complete, or was run on other data or settings.
+    """
+    if config.grid.model != SELECTED:
+        return config, []
+    what = f"phase 1 of stage {config.stage}"
+    folders = matching_sweeps("phase1", config, basis, runs)
+    selections = {folder.name: read_selection(folder, SELECTION) for folder in folders}
+    if len({frozenset(selection.models) for selection in selections.values()}) > 1:
+        listed = "; ".join(f"{name}: {', '.join(selection.models)}" for name, selection in selections.items())
+        raise InheritError(
+            f"{what} was run several times and selected different models ({listed}); name some with --models"
+        )
+    models = next(iter(selections.values())).models
+    grid = config.grid.model_copy(update={"model": models})
+    notes = [f"models selected by {' and '.join(selections)}: {', '.join(models)}"]
+    notes += [f"of that selection: {note}" for selection in selections.values() for note in selection.notes]
+    return config.model_copy(update={"grid": grid}), list(dict.fromkeys(notes))
+
+
+def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> list[Path]:
+    """Find the finished sweeps of an earlier phase that a configuration can build on.
+
+    Args:
+        phase: "phase1" or "phase2".
+        config: stage, data and profile.
+        basis: digest of data, split and training (`basis_digest`), which the earlier phase must share.
+        runs: the runs directory.
+
+    Returns:
+        Their folders, at least one.
+
+    Raises:
+        InheritError: the phase was not run, is not complete, or was run on other data or settings.
+    """
+    title = f"phase {phase.removeprefix('phase')}"
+    what = f"{title} of stage {config.stage} on {config.data} with profile {config.profile}"
+    folders = sweeps_of(phase, config, runs)
+    if not folders:
+        raise InheritError(f"{what} has not been run in {runs}, so that nothing is selected yet", phase, config.stage)
+    bases = {folder: read_record(PlanRecord, folder / FACTS).basis for folder in folders}
+    alike = [folder for folder in folders if bases[folder] == basis]
+    if not alike:
+        known = ", ".join(f"{bases[folder][:10]} ({folder.name})" for folder in folders)
+        raise InheritError(
+            f"{what} was run on other data, another split or other training settings: digest {known}; this is "
+            f"{basis[:10]}. Give the same settings as then, or run it with these",
+            phase,
+            config.stage,
+        )
+    finished = [folder for folder in alike if (folder / SELECTION).is_file()]
+    if not finished:
+        raise InheritError(f"{what} is not complete: {alike[-1]} has no selection yet", phase, config.stage)
+    return finished
+
+
+def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[Path]:
+    """Return the folders of a phase's sweeps of the same stage, data and profile."""
+    return [folder for folder in sorted(runs.glob(f"{phase}-*")) if _is_of(folder, config)]
+
+
+def _is_of(folder: Path, config: SweepConfig) -> bool:
+    """Whether a folder is a sweep of the same stage, data and profile."""
+    if not all((folder / name).is_file() for name in (FACTS, SETTINGS)):
+        return False
+    try:
+        settings = read_yaml(folder / SETTINGS)
+    except ConfigError as error:  # of a sweep that may have nothing to do with this one
+        _log.warning("%s is left out of the search for an earlier phase: %s", folder.name, error)
+        return False
+    return all(settings.get(key) == getattr(config, key) for key in ("stage", "data", "profile"))

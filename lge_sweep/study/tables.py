@@ -1,0 +1,30 @@
+"""Read a finished cell's tables back."""
+
+from pathlib import Path
+
+from lge_sweep.config import Cell
+from lge_sweep.report import CellTables
+from lge_sweep.study.cell_files import read_history, read_per_image
+from lge_sweep.study.files import HISTORY, PER_IMAGE
+
+
+def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]) -> CellTables:
+    """Read a finished cell's tables for figures and statistics.
+
+    Args:
+        folder: the cell's.
+        cell: which it is.
+        title: what figures call it.
+        collapsed: classes that it never predicted.
+    """
+    return CellTables(
+        name=cell.name,
+        title=title,
+        history=read_history(folder / HISTORY),
+        per_image=read_per_image(folder / PER_IMAGE),
+        collapsed=collapsed,
+        loss=cell.loss,
+        model=cell.model,
+        optimizer=cell.optimizer,
+        seed=cell.seed,
+    )
