@@ -1,5 +1,6 @@
 """The tables of docs/settings.md, from the schema; `python tests/settings_page.py` writes them anew."""
 
+import types
 import typing
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from lge_sweep.config.schema import PhaseFile, ProfileFile
 
 PAGE = Path(__file__).parents[1] / "docs/settings.md"
 BEGIN, END = "<!-- begin: tables -->\n", "<!-- end: tables -->\n"
-FILES = {
+FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "Data file": ("`sweeps/data/*.yaml`: where slices come from and how they are split.", DataFile),
     "Profile": ("`sweeps/profile/*.yaml`: how a network is trained.", ProfileFile),
     "Phase": ("`sweeps/*.yaml`: what is compared and how a winner is chosen.", PhaseFile),
@@ -35,13 +36,15 @@ def groups(model: type[BaseModel], prefix: str = "") -> Iterator[Group]:
     if prefix or any(not _models(field) for field in model.model_fields.values()):
         yield Group(prefix, model)
     for name, field in model.model_fields.items():
+        key = "<key>." if typing.get_origin(_not_none(field.annotation)) is dict else ""
         for held in _models(field):
-            yield from groups(held, f"{prefix}{name}.")
+            yield from groups(held, f"{prefix}{name}.{key}")
 
 
 def tables() -> str:
     """Write everything between the page's marks."""
-    lines, seen = [], set()
+    lines: list[str] = []
+    seen: set[Group] = set()
     for title, (about, model) in FILES.items():
         lines += ["", f"## {title}", "", about]
         for group in groups(model):
@@ -64,6 +67,13 @@ def _table(group: Group) -> list[str]:
     return lines if len(lines) > 7 else lines[:4]
 
 
+def _not_none(annotation: Any) -> Any:
+    """What a setting is where it is given."""
+    if typing.get_origin(annotation) not in (typing.Union, types.UnionType):
+        return annotation
+    return next(one for one in typing.get_args(annotation) if one is not type(None))
+
+
 def _models(field: FieldInfo) -> list[type[BaseModel]]:
     """Models that a setting holds, however they are wrapped."""
     return list(dict.fromkeys(_held(field.annotation)))
@@ -84,7 +94,7 @@ def _default(field: FieldInfo) -> str:
         return "none"
     text = yaml.safe_dump(_plain(value), default_flow_style=True, width=1000, sort_keys=False)
     text = text.removesuffix("...\n").strip()
-    return f"`{text}`" if len(text) <= LONGEST_DEFAULT else "see the schema"
+    return f"`{text}`" if len(text) <= LONGEST_DEFAULT and "|" not in text else "see the schema"
 
 
 def _plain(value: Any) -> Any:
