@@ -63,7 +63,7 @@ def _table(group: Group) -> list[str]:
     for name, field in group.model.model_fields.items():
         if name != "kind" and not _models(field):
             meaning = " ".join((field.description or "").split()).replace("|", "\\|")
-            lines.append(f"| `{group.prefix}{name}` | {_default(field)} | {meaning} |")
+            lines.append(f"| `{name}` | {_default(field)} | {meaning} |")
     return lines if len(lines) > 7 else lines[:4]
 
 
