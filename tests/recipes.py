@@ -68,13 +68,15 @@ def _inserted(text: str, line: int, code: str) -> str:
 
 
 def _lines_of(text: str, name: str) -> tuple[int, int]:
-    """First line of an assignment, from 0, and the one after its last."""
+    """First line of the assignment to a name, from 0, and the one after its last."""
     for node in ast.parse(text).body:
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AnnAssign) else []
-        if any(isinstance(target, ast.Name) and target.id == name for target in targets):
-            assert node.end_lineno is not None
-            return node.lineno - 1, node.end_lineno
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and name in map(ast.unparse, _targets(node)):
+            return node.lineno - 1, node.end_lineno or node.lineno
     raise AssertionError(f"there is no {name}")
+
+
+def _targets(node: ast.Assign | ast.AnnAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
 
 
 PLACES: dict[str, Callable[[str, str, str], str]] = {

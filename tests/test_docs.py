@@ -13,8 +13,7 @@ from lge_sweep.config import load_sweep
 
 PACKAGE = ROOT / "lge_sweep"
 COMMANDS = [command for page in PAGES for command in commands(page)]
-PLACEHOLDER = re.compile(r"^[A-Z][A-Z0-9_]*$")
-SETTINGS = re.compile(r"LGE_SWEEP_[A-Z_]+|MLFLOW_[A-Z_]+")
+VARIABLES = re.compile(r"PATH|LGE_SWEEP_[A-Z_]+")
 TRAINING = ("phase1", "phase2", "phase3", "phase4", "search")
 
 
@@ -39,7 +38,7 @@ def test_every_command_can_be_typed(command: Command) -> None:
     elif program == "lge-sweep":
         check(command.words)
     elif program == "export":
-        assert all(SETTINGS.fullmatch(word.partition("=")[0]) for word in rest)
+        assert all(VARIABLES.fullmatch(word.partition("=")[0]) for word in rest)
     elif program in ("python", "cp"):
         assert (ROOT / rest[0]).is_file()
     else:
@@ -111,3 +110,16 @@ def test_every_room_has_a_page_of_its_reference() -> None:
     rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     described = {path.stem for path in ROOT.glob("docs/api/*.md")} - {"index"}
     assert described == rooms
+
+
+def test_the_map_of_readme_has_every_room_and_base_file() -> None:
+    known = re.findall(r"^  (\w+(?:\.py|/)) ", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    files = {path.name for path in PACKAGE.glob("*.py")} - {"__init__.py"}
+    rooms = {f"{path.parent.name}/" for path in PACKAGE.glob("*/__init__.py")}
+    assert sorted(known) == sorted(files | rooms)
+
+
+def test_every_variable_of_the_environment_is_explained() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
+    used = {name for text in sources for name in re.findall(r'"(LGE_SWEEP_[A-Z_]+)"', text)}
+    assert used <= set(re.findall(r"LGE_SWEEP_[A-Z_]+", settings_page.PAGE.read_text(encoding="utf-8")))
