@@ -223,7 +223,7 @@ def test_the_markdown_of_pipelines(pipelines: tuple[dict[str, Intervals], dict[s
     text = pipelines_markdown(results, differences, "two-stage")
     header, *rows = cells(text)
     assert header[:4] == ["pipeline", "scar dice, image mean", "images in it", "scar dice, pooled"]
-    assert header[-1] == "scar dice positive, minus two-stage"
+    assert header[-1] == "scar dice present_only, minus two-stage"
     assert [row[0] for row in rows] == ["two-stage", "true cavity", "no scar", "paper, its own patients"]
     assert rows[0][-1] == "-"
     gain = differences["true cavity"].find("present_only", "dice", "scar")

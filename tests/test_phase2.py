@@ -113,14 +113,14 @@ def test_every_cell_is_a_child_with_its_loss_weights_and_both_scores(swept: tupl
 
 def test_the_selection_carries_its_doubt(swept: tuple[Path, str], plan: Plan) -> None:
     selection = json.loads((plan.folder / "selection.json").read_text())
-    assess_uncertainty = selection["uncertainty"]
-    ranked = [standing for standing in assess_uncertainty["standings"] if standing["ranks"]]
-    assert len(assess_uncertainty["standings"]) == 4
+    uncertainty = selection["uncertainty"]
+    ranked = [standing for standing in uncertainty["standings"] if standing["ranks"]]
+    assert len(uncertainty["standings"]) == 4
     assert sum(standing["best"] for standing in ranked) == pytest.approx(1)
     assert np.array([standing["ranks"] for standing in ranked]).sum(axis=0) == pytest.approx(np.ones(len(ranked)))
     assert selection["rule"] == "weighted"
     assert selection["selected"] == [selection["champion"]]
-    sentence = assess_uncertainty["sentence"]
+    sentence = uncertainty["sentence"]
     printed = swept[1]
     assert sentence in printed
     assert printed.index(sentence) < printed.index("rank  configuration")

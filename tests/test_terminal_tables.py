@@ -42,13 +42,13 @@ def standing(name: str) -> Standing:
 def ranking(console: Terminal) -> None:
     metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(METRICS)}
     results = [Result(name, metrics, ("scar",) if k % 2 else ()) for k, name in enumerate(NAMES)]
-    assess_uncertainty = Uncertainty(
+    uncertainty = Uncertainty(
         "one is best", NAMES[0], 0.95, tuple(map(standing, NAMES)),
         tuple(WinnerTest(name, "dice", 41, 0.1, 0.001, 0.012345) for name in NAMES[1:]),
         (), 41, 358, 2000, 0, (),
     )  # fmt: skip
     outcome = SimpleNamespace(
-        assess_uncertainty=assess_uncertainty,
+        uncertainty=uncertainty,
         names={n: n for n in NAMES},
         selection=select(results, "weighted", keep=1),
         registered=None,
@@ -67,7 +67,7 @@ def comparison(console: Terminal) -> None:
 
 def pipelines(console: Terminal) -> None:
     dice = {"dice": {"cavity": 0.9123, "myocardium": 0.8123, "scar": 0.7123}}
-    summary = SimpleNamespace(image_mean=dice, pooled=dice, positive=dice)
+    summary = SimpleNamespace(image_mean=dice, pooled=dice, present_only=dice)
     names = ("two-stage", *NAMES)
     compared = SimpleNamespace(
         subset="val", failed={}, summaries=dict.fromkeys(names, summary), meanings=dict.fromkeys(names, "what it is"),
