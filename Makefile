@@ -99,7 +99,7 @@ schema: install  ## Write sweeps/schema.json, which editors use to check sweep f
 	@$(BIN)/lge-sweep schema sweeps/schema.json
 
 docs: install $(VENV)/docs-installed  ## These pages and the reference as a site, in site/; strict, and nothing from elsewhere
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --clean
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean
 	@echo "open site/index.html"
 
 $(VENV)/docs-installed: pyproject.toml constraints.txt
