@@ -6,11 +6,13 @@ from contextlib import suppress
 __version__ = "0.1.0"
 
 # Patient data is at work here: no library may call out. Each reads its variable when it is imported, so all are set
-# before anything else happens. Two more keep libraries from printing what no user of ours can act on.
+# before anything else happens. Others keep libraries from printing what no user of ours can act on, and the password in
+# the address of a server.
 os.environ.update(
     {
         "NO_ALBUMENTATIONS_UPDATE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "DO_NOT_TRACK": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "ORT_DISABLE_TELEMETRY": "1",

@@ -157,7 +157,7 @@ def print_markdown(console: Terminal, text: str, command: str) -> None:
 
     Args:
         console: where to print.
-        text: of ours: what others wrote in it went through `lge_sweep.text.in_markdown`.
+        text: of ours: what others wrote in it went through `lge_sweep.text.escape_markdown`.
         command: what prints it, to be sent to a file for the Markdown.
     """
     lines = text.split("\n")

@@ -5,7 +5,6 @@ import io
 import numpy as np
 import torch
 
-from lge_sweep.atomic import write_json
 from lge_sweep.config import Cell
 from lge_sweep.data import load_arrays
 from lge_sweep.hashing import file_digest
@@ -14,7 +13,7 @@ from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.study.cell_files import FILES
 from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, TrainingFacts
+from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, TrainingFacts, write_record
 
 HISTORY_CSV = "step,epoch,train_loss,val_loss,val_dice,seconds\n1,1,0.9,,,0.1\n2,1,0.8,0.7,0.5,0.2\n"
 
@@ -49,7 +48,7 @@ def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
         versions={},
         files={name: file_digest(folder / name) for name in FILES},
     )
-    write_json(folder / OUTCOME, record.model_dump(mode="json"))
+    write_record(folder / OUTCOME, record)
 
 
 def write_interrupted(plan: Plan, cell: Cell) -> None:

@@ -22,8 +22,10 @@ from lge_sweep.engine.driver import Driver
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.engine.publish import open_sweep
 from lge_sweep.engine.task import CellTask, Done
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
 from lge_sweep.tracking import Tracker, database, mlflow
 
 Run = Callable[..., dict[str, str]]
@@ -77,7 +79,7 @@ def hang(worker: StubWorker, task: CellTask) -> None:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """A grid of two cells, nothing trained, and an empty MLflow database beside it, which takes seconds to make."""
     runs = tmp_path_factory.mktemp("template")
-    Tracker(runs)
+    Tracker(RunStore(runs))
     return make_plans([load_sweep("phase1", 1, "phantom", "smoke", SETTINGS_OF_GRID)], None, runs)[0]
 
 
@@ -119,7 +121,7 @@ def states(plan: Plan) -> list[str]:
 
 
 def children(runs: Path) -> list[MlflowRun]:
-    tracker = Tracker(runs)
+    tracker = Tracker(RunStore(runs))
     found = tracker.client.search_runs([tracker.experiment])
     return [entry for entry in found if entry.data.tags["lge.kind"] == "trial"]
 
@@ -223,7 +225,7 @@ def test_a_database_that_was_being_made_is_made_anew(tmp_path: Path, caplog: pyt
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         connection.execute("CREATE TABLE entity_associations (association_id TEXT)")
     (tmp_path / ".mlflow.db-0123abcd").write_bytes(b"of another killed driver")
-    tracker = Tracker(tmp_path, patient=True)
+    tracker = Tracker(RunStore(tmp_path), patient=True)
     assert tracker.behind is not None
     assert tracker.catch_up(60)  # does not wait: nobody has locked it
     assert tracker.open_run("key", "name", {}, {}).status == "RUNNING"
@@ -238,7 +240,7 @@ def test_a_database_appears_when_it_is_made(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(mlflow.MlflowClient, "create_experiment", killed)
     with pytest.raises(KeyboardInterrupt):
-        Tracker(tmp_path, patient=True)
+        Tracker(RunStore(tmp_path), patient=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -281,7 +283,7 @@ def test_a_failing_view_is_said_once_and_not_tried_at_every_step(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(mlflow, "check_writable", refuse)
-    tracker = Tracker(tmp_path, patient=True)
+    tracker = Tracker(RunStore(tmp_path), patient=True)
     with caplog.at_level(logging.WARNING):
         run = tracker.open_run("key", "name", {}, {})
         for step in range(20):

@@ -34,7 +34,9 @@ from lge_sweep.ingest import read
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.study.files import BEST, CHECKPOINT, FACTS, HISTORY, MANIFEST, OUTCOME, PER_IMAGE, PREDICTIONS, SETTINGS
 from lge_sweep.study.inherit import sweeps_of
-from lge_sweep.study.plan import Plan, load_plan, make_plans, write_plan
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan, write_plan
 
 SETTINGS_OF_GRID = ["grid.model=[unet, segnet]"]
 SETTINGS_OF_SEARCH = ["grid.model=[unet, segnet]", "search.trials=4"]
@@ -400,8 +402,8 @@ def test_status_names_sweeps_that_the_ledger_does_not_know(plan: Plan) -> None:
 
 def test_a_file_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    sync, move = whole.sync, Path.replace
-    monkeypatch.setattr(whole, "sync", lambda path: (done.append(f"sync {path.name[:9]}"), sync(path)))
+    sync, move = whole.fsync_path, Path.replace
+    monkeypatch.setattr(whole, "fsync_path", lambda path: (done.append(f"sync {path.name[:9]}"), sync(path)))
     monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("rename"), move(self, target))[1])
     whole.write_json(tmp_path / "outcome.json", {"a": 1})
     assert done == ["sync .outcome.", "rename", f"sync {tmp_path.name[:9]}"]

@@ -22,6 +22,7 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.engine.dashboard import READ_ONLY
 from lge_sweep.loopback import PageServer
+from lge_sweep.run_store import RunStore
 from lge_sweep.tracking import EXPERIMENT, Tracker
 from lge_sweep.tracking.ui import NOT_SHOWN
 
@@ -157,7 +158,7 @@ def group(leader: int) -> list[int]:
 def test_mlflows_page_is_one_process_that_works_and_leaves_nothing(tmp_path: Path) -> None:
     runs = tmp_path / "q?x=1 p%20q"
     runs.mkdir()
-    tracker = Tracker(runs)
+    tracker = Tracker(RunStore(runs))
     run = tracker.open_run("key", "a run", {}, {}).id
     tracker.client.create_registered_model("lge-stage1")
     (tmp_path / "figure.txt").write_text("as in the figure")

@@ -30,7 +30,6 @@ from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.access import (
     TEST_ACCESSES,
-    Access,
     begin_access,
     describe_accesses,
     finish_access,
@@ -39,12 +38,16 @@ from lge_sweep.pipeline.access import (
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
 from lge_sweep.pipeline.folds import assign_folds, plan_folds
+from lge_sweep.pipeline.records import Access
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, two_stage_variants
+from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.load import load_segmenter
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 from lge_sweep.study.cell_files import read_predictions
-from lge_sweep.study.plan import load_plan, plan_sweep, prepare_data, write_plan
-from lge_sweep.tracking import EXPERIMENT, database_uri
+from lge_sweep.study.plan import CellSet, plan_sweep
+from lge_sweep.study.plan_files import load_plan, write_plan
+from lge_sweep.study.prepare import prepare_data
+from lge_sweep.tracking import EXPERIMENT
 
 
 def cases(scar: int, normal: int) -> pd.DataFrame:
@@ -298,7 +301,7 @@ def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> No
     assert again.exit_code == 0, again.output
     assert "was evaluated before; shown again, not evaluated again" in again.output
     assert (folder / "evaluation.json").read_bytes() == before
-    assert len(json.loads((through.runs / TEST_ACCESSES).read_text())) == 1
+    assert len(json.loads((through.runs / TEST_ACCESSES).read_text())["accesses"]) == 1
     table = [line for line in through.phase4.splitlines() if " two-stage " in line]
     assert table
     assert table == [line for line in again.output.splitlines() if " two-stage " in line]
@@ -319,7 +322,7 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
     dice = 2 * (masks & truth).sum(axis=(1, 2)) / (masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2)))
     np.testing.assert_allclose(alone["dice"], dice)
     assert all(text in markdown for text in ("Table VI, mean over images", "Table VII", "Bland", "paper"))
-    client = MlflowClient(tracking_uri=database_uri(through.runs))
+    client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     (shown,) = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")
     table = pd.read_csv(folder / "test" / "two-stage.csv")
@@ -400,7 +403,7 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     (folder,) = through.runs.glob("phase4-*")
     assert "## Tables VI and VII, as shipped" in (folder / "tables.md").read_text()
     assert set(pd.read_csv(folder / "tables_6_and_7.csv")["pipeline"]) == {"two-stage", "as shipped"}
-    client = MlflowClient(tracking_uri=database_uri(through.runs))
+    client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     shown, before = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")  # the newest first
     assert before.data.metrics["test/dice/myocardium"] == pytest.approx(  # of the paper's pipeline, shipped then
@@ -457,7 +460,7 @@ def test_a_stage_selected_with_what_a_search_draws_meets_the_other(through: Thro
     training = first.config.training.model_copy(update={"learning_rate": 0.002})
     config = first.config.model_copy(update={"training": training, **loss})
     prepared = prepare_data(config, None, tmp_path)
-    other = plan_sweep(config, prepared, tmp_path, [replace(cell, loss="dice")])
+    other = plan_sweep(config, prepared, tmp_path, CellSet((replace(cell, loss="dice"),)))
     write_plan(other)
     shutil.copytree(first.cell_folder(cell), other.cell_folder(other.cells[0]))
     outcome = other.cell_folder(other.cells[0]) / "outcome.json"

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Options
-from lge_sweep.data.crop import find_box
+from lge_sweep.data.crop import find_crop_box
 from lge_sweep.data.prepare import to_arrays
 from lge_sweep.data.refine import composite, refine_cavity
 from lge_sweep.errors import DataError, ModelError
@@ -367,7 +367,7 @@ def test_a_crop_is_made_of_the_exams_own_pixels() -> None:
 )
 def test_a_margin_in_mm(shape: tuple[int, int], pixel_mm: tuple[float, float], mm: float, margin: int) -> None:
     cavity = refine_cavity(heart() == Label.CAVITY)
-    assert seen_box(cavity, shape, pixel_mm, Options(crop_margin_mm=mm)) == find_box(cavity, margin)
+    assert seen_box(cavity, shape, pixel_mm, Options(crop_margin_mm=mm)) == find_crop_box(cavity, margin)
     with pytest.raises(DataError, match=r"size of the pixels is not known"):
         seen_box(cavity, shape, None, Options(crop_margin_mm=mm))
 

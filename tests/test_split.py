@@ -11,10 +11,10 @@ import pytest
 from lge_sweep.config.data import COUNTS, SplitConfig, Subset, SubsetCounts
 from lge_sweep.config.loader import validate
 from lge_sweep.errors import ConfigError, DataError
-from lge_sweep.plain_data import parse_yaml
+from lge_sweep.safe_yaml import parse_yaml
 from lge_sweep.split import SUBSETS, Split, split_cases
 from lge_sweep.split.assign import largest_remainder
-from lge_sweep.split.leaks import audit
+from lge_sweep.split.leaks import audit_leaks
 
 TABLE_1: Mapping[Subset, SubsetCounts] = {
     "train": SubsetCounts(normal=40, scar=100),
@@ -161,7 +161,7 @@ def test_table_1_of_the_paper() -> None:
 
 def test_leak_share_by_hand() -> None:
     frame = manifest({"a": 3, "b": 2, "c": 1}, {}).assign(subset=["train", "test", "test", "val", "test", "test"])
-    assert audit(frame, SplitConfig(unit="slice")).share == 0.5  # a's two of four; b and c have no training slice
+    assert audit_leaks(frame, SplitConfig(unit="slice")).share == 0.5  # a's two of four; b and c have no training slice
 
 
 def test_counts_leave_the_rest_out() -> None:
@@ -328,8 +328,8 @@ def test_all_leaks_come_in_one_report() -> None:
 def test_the_audit_finds_a_case_that_stands_in_two_parts() -> None:
     frame = cohort(normal=1, scar=2).assign(subset=["train"] * 3 + ["train", "train", "test"] + ["val"] * 3)
     with pytest.raises(DataError, match="1 problem\n  - case s00: stands in more than one subset"):
-        audit(frame, SplitConfig())
-    assert audit(frame, SplitConfig(unit="slice")).share == 1.0
+        audit_leaks(frame, SplitConfig())
+    assert audit_leaks(frame, SplitConfig(unit="slice")).share == 1.0
 
 
 # --------------------------------------------------------------------------------------------------------------- noted

@@ -16,7 +16,7 @@ from lge_sweep.cli import console as printing
 from lge_sweep.cli import status
 from lge_sweep.cli.data import _print_table
 from lge_sweep.engine.ledger import CellState
-from lge_sweep.labels import METRICS, Label, class_names
+from lge_sweep.labels import SCORED, Label, class_names
 from lge_sweep.quantify.burden import Burden
 from lge_sweep.quantify.describe import Description
 from lge_sweep.scoring import Result, select
@@ -25,7 +25,7 @@ from lge_sweep.scoring.score import Score
 from lge_sweep.scoring.uncertainty import Standing, Uncertainty
 from lge_sweep.terminal import Terminal
 from lge_sweep.terminal_table import Column, print_markdown, print_table
-from lge_sweep.text import in_markdown, visible
+from lge_sweep.text import escape_markdown, visible
 
 WIDTHS = (20, 40, 60, 80, 100, 140)
 NAMES = (
@@ -40,7 +40,7 @@ def standing(name: str) -> Standing:
 
 
 def ranking(console: Terminal) -> None:
-    metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(METRICS)}
+    metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(SCORED)}
     results = [Result(name, metrics, ("scar",) if k % 2 else ()) for k, name in enumerate(NAMES)]
     uncertainty = Uncertainty(
         "one is best", NAMES[0], 0.95, tuple(map(standing, NAMES)),
@@ -101,7 +101,7 @@ def markdown(console: Terminal) -> None:
     lines = [
         "Unet is best.", "", "| pipeline | scar Dice, image mean | images in it | scar Dice, minus two-stage |",
         "| --- | ---: | ---: | ---: |",
-        *(f"| {in_markdown(n)} | 0.1234<br>0.111 to 0.222 | 123456 | -0.0200<br>-0.031 to +0.004 |" for n in NAMES),
+        *(f"| {escape_markdown(n)} | 0.1234<br>0.111 to 0.222 | 123456 | -0.0200<br>-0.031 to +0.004 |" for n in NAMES),
         "", "- a note",
     ]  # fmt: skip
     print_markdown(console, "\n".join(lines), "lge-sweep table SWEEP")

@@ -22,7 +22,8 @@ from lge_sweep.engine.callbacks import MovingAverage
 from lge_sweep.engine.ledger import is_held, read_ledger
 from lge_sweep.engine.task import CellTask, Progress, TrialPrunedError, make_task
 from lge_sweep.engine.train import execute, load_best
-from lge_sweep.study.plan import Plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
 
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",
@@ -114,9 +115,9 @@ def test_killed_at_several_moments_every_cell_is_complete_once(tmp_path: Path) -
     assert all(entry.info.status == "FINISHED" for entry in parents + children)
     from mlflow.tracking import MlflowClient
 
-    from lge_sweep.tracking import database_uri
+    from lge_sweep.run_store import RunStore
 
-    client = MlflowClient(tracking_uri=database_uri(runs))
+    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
     for entry in children:
         steps = [point.step for point in client.get_metric_history(entry.info.run_id, "train/loss")]
         assert steps == list(range(1, 41)), f"{entry.data.tags['cell']}: each step once, in order"

@@ -3,6 +3,7 @@
 import enum
 import json
 import os
+import webbrowser
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,7 +15,7 @@ from lge_sweep.cli.data import data_app
 from lge_sweep.cli.options import A_PATH, MOST_WORKERS, Commands, DataOption, RootOption, RunsOption, reporting
 from lge_sweep.cli.predict import predict
 from lge_sweep.errors import RunsError
-from lge_sweep.private import MASKS, SHARE_VARIABLE, Share
+from lge_sweep.permissions import SHARE_VARIABLE, UMASKS, Share
 from lge_sweep.terminal import print_any_letter, say
 
 app = typer.Typer(
@@ -62,7 +63,7 @@ def main(
 ) -> None:
     """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
     os.environ["MPLBACKEND"] = "agg"  # a notebook's, inherited, would be looked for and not found
-    context.call_on_close(partial(os.umask, os.umask(MASKS[share])))
+    context.call_on_close(partial(os.umask, os.umask(UMASKS[share])))
     print_any_letter()
 
 
@@ -263,11 +264,19 @@ def ui(
     browser: Annotated[bool, typer.Option(help="Open a browser window.")] = True,
 ) -> None:
     """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
-    from lge_sweep.paths import runs_folder
-    from lge_sweep.tracking.ui import serve
+    from lge_sweep.run_store import RunStore
+    from lge_sweep.tracking.mlflow import EXPERIMENT
+    from lge_sweep.tracking.ui import serve, server_page
 
     with reporting():
-        serve(runs_folder(runs), port, browser)
+        store = RunStore.open(runs)
+        page = server_page(store)
+        if page is None:
+            serve(store, port, browser)
+            return
+        say(f"The MLflow UI is the server's, experiment {EXPERIMENT}:", page)
+        if browser:
+            webbrowser.open(page)
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 from lge_sweep.scoring import Ranked, Score, Selection
 from lge_sweep.terminal import TaskText, Terminal, styled
 from lge_sweep.terminal_table import Cell, Column, print_table
@@ -70,7 +70,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
         selection: the outcome.
         names: cell name -> the name to print.
     """
-    _print_ranking(console, title, selection, names, ("foreground", *METRICS))
+    _print_ranking(console, title, selection, names, ("foreground", *SCORED))
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
     console.print(f"Scored on the {selection.subset} subset ({how}; foreground: without background).", soft_wrap=True)
@@ -78,7 +78,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
     margin = ""
     if selection.margin is not None:
         place = "behind the top" if selection.margin < 0 else "ahead of the next"
-        margin = f", {abs(selection.margin):.4f} {place}"
+        margin = f", {abs(selection.margin):.4f} {place}" if selection.margin else ", level with the next"
     console.print(f"Selected: {chosen}{margin}.", soft_wrap=True)
     for note in selection.notes:
         console.print(f"Note: {note}.", soft_wrap=True)

@@ -49,9 +49,9 @@ def describe(
         for line in (*_summary(descriptions), *(f"note: {note}" for note in notes), *_findings(descriptions)):
             console.print(line, soft_wrap=True)
         if sheet is not None and volumes:
-            from lge_sweep.ingest.sheet import write_sheet
+            from lge_sweep.ingest.contact_sheet import write_contact_sheet
 
-            console.print(write_sheet(volumes, sheet), soft_wrap=True)
+            console.print(write_contact_sheet(volumes, sheet), soft_wrap=True)
         if problem is not None or absent:
             where, findings = (problem.where, problem.findings) if problem else (data, ())
             raise DataError(where, [*findings, *absent])
@@ -78,7 +78,7 @@ def convert(
 ) -> None:
     """Write a data set in another format, with a data file that reads it (image pairs: paper, section III.A)."""
     with reporting():
-        from lge_sweep.data.forms import check_folder
+        from lge_sweep.data.exchange_formats import check_dataset_folder
         from lge_sweep.errors import ConfigError
         from lge_sweep.ingest import read
         from lge_sweep.terminal import say
@@ -87,7 +87,7 @@ def convert(
         if image_format in ("nnunet", "msd"):
             if masks != "index":
                 raise ConfigError(f"--masks {masks} is for bmp and png; {image_format} has class values; leave it out")
-            check_folder(output, image_format)
+            check_dataset_folder(output, image_format)
         volumes = read(settings.source, root)
         say(*_converted(volumes, settings, output, image_format, masks))
 
@@ -102,7 +102,7 @@ def _converted(
     from lge_sweep.cli.console import progress
     from lge_sweep.curate import curate
     from lge_sweep.data.convert import convert as convert_slices
-    from lge_sweep.data.exchange import Dataset, exchange
+    from lge_sweep.data.exchange import ExchangeDataset, export_dataset
     from lge_sweep.terminal import make_console
 
     curated = curate(volumes, settings.curate)
@@ -110,7 +110,7 @@ def _converted(
         made = convert_slices(volumes, curated, settings, output, image_format, masks)
         return made + [f"note: {note}" for note in curated.notes]
     with progress(make_console(), "writing") as tell:
-        return exchange(Dataset(volumes, curated, settings), output, image_format, tell)
+        return export_dataset(ExchangeDataset(volumes, curated, settings), output, image_format, tell)
 
 
 def _settings(data: str) -> "DataFile":
@@ -173,10 +173,10 @@ def _summary(descriptions: Sequence["Description"]) -> list[str]:
 
 def _notes(descriptions: Sequence["Description"]) -> list[str]:
     """Return every note once, with the cases that it is about."""
-    from lge_sweep.text import named, noted
+    from lge_sweep.text import cases_by_note, list_names
 
-    notes = noted((item.case, note) for item in descriptions for note in item.notes)
-    return [f"{note}: {named(cases, 8)}" for note, cases in notes.items()]
+    notes = cases_by_note((item.case, note) for item in descriptions for note in item.notes)
+    return [f"{note}: {list_names(cases, 8)}" for note, cases in notes.items()]
 
 
 def _findings(descriptions: Sequence["Description"]) -> list[str]:

@@ -14,7 +14,7 @@ from lge_sweep.errors import ConfigError, IncompleteError, LgeSweepError, Select
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import user_path
 from lge_sweep.terminal import make_console, print_error
-from lge_sweep.text import LONGEST, error_text, shorten, visible
+from lge_sweep.text import MAX_QUOTED, error_text, shorten, visible
 
 
 def _path(text: str) -> Path:
@@ -63,7 +63,7 @@ def _printable() -> Iterator[None]:
         yield
     except typer.TyperException as error:
         said = visible(error.message)  # it quotes an argument, which may be long, between words of typer's
-        error.message = said if len(said) <= 4 * LONGEST else f"{said[: 2 * LONGEST]}…{said[-2 * LONGEST :]}"
+        error.message = said if len(said) <= 4 * MAX_QUOTED else f"{said[: 2 * MAX_QUOTED]}…{said[-2 * MAX_QUOTED :]}"
         raise
 
 

@@ -12,7 +12,7 @@ from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.engine import Driver, drive, run_sweep
 from lge_sweep.errors import InheritError, LgeSweepError, SelectionError
 from lge_sweep.paths import describe_name, runs_folder
-from lge_sweep.private import describe_openness
+from lge_sweep.permissions import describe_open_folder
 from lge_sweep.study import make_plans
 from lge_sweep.terminal import Terminal, make_console
 from lge_sweep.text import format_seconds
@@ -160,7 +160,7 @@ def _session(
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
     console.print(f"profile {profile}: {reason}", soft_wrap=True)
     console.print(f"results go to {folder.resolve()}", soft_wrap=True)
-    for note in filter(None, (describe_openness(folder), describe_name(folder))):
+    for note in filter(None, (describe_open_folder(folder), describe_name(folder))):
         console.print(f"note: {note}", style="yellow", soft_wrap=True)
     with drive(folder, request.workers, console) as driver:
         console.print(f"reading {configs[0].data}")

@@ -3,11 +3,10 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lge_sweep.atomic import write_json
 from lge_sweep.choices import suggest
 from lge_sweep.cli.console import print_comparison, print_outcome
 from lge_sweep.config import configurations
@@ -16,19 +15,30 @@ from lge_sweep.engine.ledger import CellState, hold_runs, read_sweep
 from lge_sweep.engine.publish import log_outcome, open_sweep, open_trial, trial_key
 from lge_sweep.errors import ConfigError, DamagedError, RunsError
 from lge_sweep.labels import class_names
-from lge_sweep.pipeline.compare import COMPARISON, ComparisonRecord, read_comparison
+from lge_sweep.pipeline.compare import COMPARISON, read_comparison
+from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, mean_of_all
 from lge_sweep.scoring.paired import compare_tables
 from lge_sweep.scoring.uncertainty import Candidate, chance, interval, score_difference
 from lge_sweep.study.cell_files import read_cell, read_per_image
 from lge_sweep.study.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, SETTINGS
-from lge_sweep.study.plan import Plan, load_plan
-from lge_sweep.study.records import REMEDY, CellRecord, OverrideRecord, read_record, read_selection, set_damaged_aside
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan
+from lge_sweep.study.records import (
+    REMEDY,
+    CellRecord,
+    OverrideRecord,
+    read_record,
+    read_selection,
+    set_damaged_aside,
+    write_record,
+)
 from lge_sweep.study.results import read_result
 from lge_sweep.terminal import make_console
 from lge_sweep.terminal_table import print_markdown
-from lge_sweep.text import in_markdown, shorten, visible
+from lge_sweep.text import escape_markdown, shorten, visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
 
 FORMS = ("image_mean", "pooled", "present_only")
@@ -67,7 +77,7 @@ def select_again(
             )
         if name is not None:  # a cell stands for its configuration
             name = next((cell.configuration for cell in plan.cells if cell.name == name), name)
-        tracker = Tracker(runs)
+        tracker = Tracker(RunStore.open(runs))
         run = open_sweep(tracker, plan)
         with finishing(run):
             entries = read_sweep(runs, plan.name)
@@ -76,10 +86,10 @@ def select_again(
             plan = replace(plan, cells=tuple(cell for cell in plan.cells if cell.trial is None or cell.name in results))
             if withdraw or name is not None:
                 choose(plan, results, failed, allow_incomplete, Decree(name, reason))  # a wrong one changes nothing
-                set_damaged_aside(folder / OVERRIDE, partial(read_record, OverrideRecord, folder / OVERRIDE))
+                set_damaged_aside(folder / OVERRIDE, partial(read_record, OverrideRecord))
                 (folder / OVERRIDE).unlink(missing_ok=True)
             if name is not None:
-                write_json(folder / OVERRIDE, asdict(Decree(name, reason)))
+                write_record(folder / OVERRIDE, OverrideRecord(name=name, reason=reason))
             outcome = conclude(tracker, plan, results, failed, run, allow_incomplete, promote=True)
     print_outcome(make_console(), plan.title, outcome)
 
@@ -156,7 +166,7 @@ def print_table(sweep: str, runs: Path) -> None:
         table = side_by_side(read_comparison(plan, folder, record)).markdown
         print_markdown(make_console(), table, command)
         return
-    selection = read_selection(folder, SELECTION)
+    selection = read_selection(folder / SELECTION)
     classes = class_names(plan.config.stage)[1:]
     standings = {standing.name: standing for standing in selection.uncertainty.standings}
     groups = configurations(plan.cells)
@@ -166,7 +176,7 @@ def print_table(sweep: str, runs: Path) -> None:
     for entry in selection.ranking:
         standing = standings.get(entry.name)
         if standing is None:
-            raise DamagedError(folder / SELECTION, f"doubt.standings: there is no {shorten(entry.name)}", REMEDY)
+            raise DamagedError(folder / SELECTION, f"uncertainty.standings: there is no {shorten(entry.name)}", REMEDY)
         summaries = [
             read_record(CellRecord, plan.cell_folder(cell) / OUTCOME).summary
             for cell in groups.get(entry.name, [])  # not there: the folder of a search's trial was removed
@@ -177,9 +187,9 @@ def print_table(sweep: str, runs: Path) -> None:
         bounds, best = interval(standing.low, standing.high), chance(standing.best)
         collapsed = [f"collapsed: {', '.join(entry.collapsed)}"] * bool(entry.collapsed)
         remarks = ", ".join(["**selected**"] * entry.selected + collapsed)
-        row = [str(entry.rank), in_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
+        row = [str(entry.rank), escape_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
         lines.append(f"| {' | '.join(row)} |")
-    lines += ["", *(f"- {in_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
+    lines += ["", *(f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
     print_markdown(make_console(), "\n".join(lines), command)
 
 
@@ -195,9 +205,9 @@ def find_sweep(sweep: str, runs: Path) -> Path:
         RunsError: there is none.
     """
     folder = next((folder for folder in (Path(sweep), runs / sweep) if (folder / SETTINGS).is_file()), None)
-    if folder is None and (runs / "mlflow.db").is_file():
+    if folder is None and RunStore.open(runs).is_tracked:
         with suppress(KeyError):
-            folder = runs / Tracker(runs).tags_of(sweep)["sweep"]
+            folder = runs / Tracker(RunStore.open(runs)).tags_of(sweep)["sweep"]
     if folder is None or not (folder / SETTINGS).is_file():
         known = [folder.name for folder in _sweeps(runs)]
         near = suggest(sweep, known) if known else "there is none yet"

@@ -83,8 +83,7 @@ class DicomFolders(Settings):
     masks: str = "masks"
     """Folder in each case's folder with the mask images (named as their DICOM files) or the NIfTI mask; `.` for the
     case's folder itself. DICOM SEG, RTSTRUCT and cvi42 workspaces are found wherever they are."""
-    # Left out where it is "auto", so that a sweep keeps the digest it had before there was this setting.
-    folders: Literal["auto", "cases", "series"] = Field("auto", exclude_if=lambda folders: folders == "auto")
+    folders: Literal["auto", "cases", "series"] = "auto"
     """What the folders in the root are: `cases`; `series` of the one exam that is the root; `auto`: series where all
     images have one StudyInstanceUID, else cases."""
     mask: IndexMask | ColourMask | NiftiMask | SegMask | RtstructMask | Cvi42Mask = Field(discriminator="kind")
@@ -133,8 +132,7 @@ class Phantom(Settings):
     """Standard deviation of the Gaussian noise in each quadrature channel, as a share of the blood pool's signal."""
     seed: int = Field(0, ge=0)
     """Everything about the phantom follows from this number."""
-    # Left out where it is "memory", so that a sweep keeps the digest it had before there was this setting.
-    through: Literal["memory", "dicom"] = Field("memory", exclude_if=lambda through: through == "memory")
+    through: Literal["memory", "dicom"] = "memory"
     """`memory`: exams are used as simulated; `dicom`: they are written as DICOM studies into a temporary folder and
     read back by what reads those of patients, with the same content."""
 
@@ -182,8 +180,7 @@ class SplitConfig(Settings):
     """Shares of training, validation and test units; they sum to 1."""
     counts: dict[Subset, SubsetCounts] | None = None
     """Explicit numbers of units instead of fractions (paper Table I); what is left over is not used."""
-    # Left out where there is none, so that a sweep keeps the digest it had before there was this setting.
-    cases: dict[Subset, tuple[str, ...]] | None = Field(None, exclude_if=lambda cases: cases is None)
+    cases: dict[Subset, tuple[str, ...]] | None = None
     """The case ids of each subset, instead of a draw, such as those of nnU-Net's `splits_final.json`; other cases are
     not used."""
     seed: int = Field(0, ge=0)

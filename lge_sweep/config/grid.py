@@ -1,7 +1,7 @@
 """The cells of a sweep: every combination of the grid's axes, in order, or what a search draws."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ class Cell:
     seed: int
     variant: str = ""
     trial: int | None = None
-    drawn: tuple[tuple[str, float], ...] = ()
+    drawn: tuple[tuple[str, int | float], ...] = ()
 
     @property
     def name(self) -> str:
@@ -81,11 +81,6 @@ class Cell:
             )
         ]
         return axes + options
-
-    @classmethod
-    def read(cls, plain: Mapping[str, Any]) -> "Cell":
-        """Make a cell from what `dataclasses.asdict` and JSON made of one."""
-        return cls(**{**plain, "drawn": tuple((str(name), value) for name, value in plain["drawn"])})
 
 
 def cells(config: SweepConfig) -> list[Cell]:

@@ -13,7 +13,7 @@ from lge_sweep.config.explain import explain
 from lge_sweep.config.schema import PhaseFile, ProfileFile, SweepConfig
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
-from lge_sweep.plain_data import DEEPEST, parse_yaml, read_yaml_file
+from lge_sweep.safe_yaml import MAX_DEPTH, parse_yaml, read_yaml_file
 from lge_sweep.text import error_text, shorten
 
 File = TypeVar("File", PhaseFile, DataFile, ProfileFile)
@@ -141,7 +141,7 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     key, shown = key.strip(), shorten(override)
     path = key.split(".")
-    if not equals or KEY.fullmatch(key) is None or len(path) > DEEPEST:
+    if not equals or KEY.fullmatch(key) is None or len(path) > MAX_DEPTH:
         raise ConfigError(f"--set {shown}: expected KEY=VALUE, such as training.max_epochs=5")
     if key in OPTIONS:
         raise ConfigError(f"--set {shown}: use --{key} (make: {key}=) for this")

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lge_sweep.choices import suggest
-from lge_sweep.config.base import Settings
+from lge_sweep.config.base import DECIDES_NOTHING, DECIDES_STAGE_2, Settings
 from lge_sweep.config.data import DataFile
 from lge_sweep.config.fits import (
     CROPPED,
@@ -109,17 +109,21 @@ class Fit(CropMargin):
 
     folds: int = Field(5, ge=2, le=20)
     """Subsets that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
-    controls: tuple[Annotated[str, AfterValidator(check_control)], ...] = (TRUE, SINGLE_FIT, *MODIFIERS)
+    controls: Annotated[tuple[Annotated[str, AfterValidator(check_control)], ...], DECIDES_NOTHING] = (
+        TRUE,
+        SINGLE_FIT,
+        *MODIFIERS,
+    )
     """What stage 2 is fitted on besides predicted guidance, to compare: `true_guidance`; `no_guidance`; `cropped` (to
     the heart); `augmented` (richly); several of these three, as `no_guidance+cropped`; and `single`, one network for
     all classes."""
-    max_epochs: int | None = Field(None, ge=1)
+    max_epochs: Annotated[int | None, DECIDES_STAGE_2] = Field(None, ge=1)
     """Most passes over the training subset when stage 2 is fitted; `training.max_epochs` if not given."""
-    patience: int | None = Field(None, ge=1)
+    patience: Annotated[int | None, DECIDES_STAGE_2] = Field(None, ge=1)
     """When its training stops; `training.patience` if not given."""
-    ema: float | None = Field(None, gt=0, lt=1)
+    ema: Annotated[float | None, DECIDES_STAGE_2] = Field(None, gt=0, lt=1)
     """Moving average of its weights; `training.ema` if not given."""
-    shipped: Shipped = Shipped()
+    shipped: Annotated[Shipped, DECIDES_NOTHING] = Shipped()
     """The pipeline that is shipped."""
 
     def seen(self, fit: str, size: int) -> Options:
@@ -210,7 +214,7 @@ class Interval(Settings):
 class Search(Settings):
     """Settings drawn by Optuna's TPE sampler, together with the grid's axes, instead of every combination of them."""
 
-    trials: int = Field(40, ge=1)
+    trials: Annotated[int, DECIDES_NOTHING] = Field(40, ge=1)
     """How many trials in all; more of them go on with the same search."""
     seed: int = Field(0, ge=0)
     """The draw of the trials."""
@@ -243,6 +247,8 @@ class MetricsConfig(Settings):
 
     bf_tolerance: float | None = Field(None, ge=0)
     """Pixels within which boundaries agree; None is MATLAB's 0.75 % of the image diagonal, 0 the paper's Eq. (5)."""
+    nsd_tolerance_mm: float = Field(2.0, ge=0)
+    """Distance of boundaries that nsd, the surface Dice, lets pass: about one pixel of an LGE exam, in mm."""
     empty: Literal["nan", "zero", "one"] = "nan"
     """Value of a class that is in neither truth nor prediction; `nan` leaves the image out of that class's means."""
 

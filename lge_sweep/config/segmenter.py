@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lge_sweep.config.base import Settings
+from lge_sweep.config.base import DECIDES_STAGE_2, Settings
 from lge_sweep.config.data import Intensity
 
 
@@ -25,9 +25,9 @@ class PostprocessOptions(Settings):
 class CropMargin(Settings):
     """How much is left around the cavity where stage 2 sees a crop; in pixels or in mm, not both."""
 
-    crop_margin: Annotated[int, Field(ge=0, le=1024)] | None = None
+    crop_margin: Annotated[int | None, DECIDES_STAGE_2] = Field(None, ge=0, le=1024)
     """Pixels of the frame left around the cavity in a crop."""
-    crop_margin_mm: Annotated[float, Field(ge=0, le=500)] | None = None
+    crop_margin_mm: Annotated[float | None, DECIDES_STAGE_2] = Field(None, ge=0, le=500)
     """The same in mm, at least that much on every side; slices then need a known spacing."""
 
     @model_validator(mode="after")

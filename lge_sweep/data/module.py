@@ -16,7 +16,7 @@ from lge_sweep.data.prepare import load_arrays
 from lge_sweep.data.refine import network_input
 from lge_sweep.data.schedule import Schedule, make_schedule
 from lge_sweep.labels import stage_target
-from lge_sweep.seeding import derive
+from lge_sweep.seeding import derive_seed
 
 Batch = dict[str, Tensor]
 
@@ -103,9 +103,9 @@ class IntervalSampler(Sampler[list[tuple[int, int]]]):
         """Yield the batches."""
         for step in self.steps:
             epoch, position = divmod(step, self.schedule.steps_per_epoch)
-            order = np.random.default_rng(derive(self.seed, "order", epoch)).permutation(self.slices)
+            order = np.random.default_rng(derive_seed(self.seed, "order", epoch)).permutation(self.slices)
             chosen = order[position * self.batch : (position + 1) * self.batch]
-            yield [(int(index), derive(self.seed, "augment", step, place)) for place, index in enumerate(chosen)]
+            yield [(int(index), derive_seed(self.seed, "augment", step, place)) for place, index in enumerate(chosen)]
 
 
 class LgeDataModule(LightningDataModule):

@@ -8,20 +8,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels, Pixels8
 from lge_sweep.atomic import atomic_folder, read_json
 from lge_sweep.config.data import Intensity
-from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import Label
 from lge_sweep.text import error_text
+
+if TYPE_CHECKING:
+    from lge_sweep.curate import Curated  # a registered model carries this module, and none that reads exams
 
 ARRAYS = ("images", "labels", "refined")
 DIGESTS = "digests.json"
@@ -43,9 +46,9 @@ class Arrays:
         refined: [N, S, S] bool, the true cavity after Fig. 4's refinement.
     """
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    refined: NDArray[np.bool_]
+    images: Pixels8
+    labels: LabelImage
+    refined: Mask
 
 
 def content_digest(manifest: pd.DataFrame) -> str:
@@ -57,7 +60,7 @@ def content_digest(manifest: pd.DataFrame) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> Path:
+def prepare(curated: "Curated", size: int, intensity: Intensity, cache: Path) -> Path:
     """Write the arrays of a data set, unless they are there already.
 
     Args:
@@ -71,12 +74,12 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     """
     key = json.dumps([FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
-    if not _is_whole(folder):
-        _write(folder, to_arrays(curated.images, curated.labels, size, intensity))
+    if not _is_intact(folder):
+        _write_arrays(folder, to_arrays(curated.images, curated.labels, size, intensity))
     return folder
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
     """Whether arrays are there as they were written; what is damaged is removed, as it is made again."""
     if not folder.exists():
         return False
@@ -92,7 +95,7 @@ def _is_whole(folder: Path) -> bool:
     return False
 
 
-def _write(folder: Path, arrays: Arrays) -> None:
+def _write_arrays(folder: Path, arrays: Arrays) -> None:
     """Write arrays whole or not at all."""
     # of a driver that was killed here; one driver at a time comes this way
     for left_over in folder.parent.glob(".*-*"):
@@ -119,8 +122,8 @@ def store_arrays(arrays: Arrays, cache: Path) -> Path:
         array = np.ascontiguousarray(getattr(arrays, name))
         digest.update(f"{name}{array.shape}{array.dtype.str}".encode() + array.tobytes())
     folder = cache / digest.hexdigest()[:16]
-    if not _is_whole(folder):
-        _write(folder, arrays)
+    if not _is_intact(folder):
+        _write_arrays(folder, arrays)
     return folder
 
 
@@ -139,9 +142,7 @@ def load_arrays(folder: Path) -> Arrays:
         ) from error
 
 
-def to_arrays(
-    images: Sequence[NDArray[np.number]], labels: Sequence[NDArray[np.uint8]], size: int, intensity: Intensity
-) -> Arrays:
+def to_arrays(images: Sequence[Pixels], labels: Sequence[LabelImage], size: int, intensity: Intensity) -> Arrays:
     """Prepare slices: grey to 8 bit, then resize, image bilinear and mask nearest.
 
     Args:
@@ -159,7 +160,7 @@ def to_arrays(
     return Arrays(small, masks, refined)
 
 
-def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint8]:
+def to_8_bit(image: Pixels, intensity: Intensity) -> Pixels8:
     """Clip intensities at percentiles of the slice and spread what lies between over 0-255.
 
     Args:
@@ -181,5 +182,5 @@ def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint
     if low == high:
         return np.zeros(grey.shape, dtype=np.uint8)
     scaled = (np.clip(np.where(padding, low, grey), low, high) - low) * (255.0 / (high - low))
-    levels: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
+    levels: Pixels8 = np.rint(scaled).astype(np.uint8)
     return levels

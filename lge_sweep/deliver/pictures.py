@@ -15,17 +15,17 @@ from lge_sweep.report import style
 from lge_sweep.report.overlays import draw_contours, zoom_box
 
 DPI = 100
-LONGEST = 640
+SLICE_PIXELS = 640
 """Longer side of a picture of a slice, in pixels."""
-NAMES = tuple(label.title for label in Label)
-DRAWN = (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)
+CLASS_TITLES = tuple(label.title for label in Label)
+DRAWING_ORDER = (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)
 """Outlines in the order in which they are drawn; where two coincide the later one is seen."""
 
 
 def slice_png(result: Result, index: int) -> bytes:
     """Draw a whole slice with the outlines of its classes, as wide and high as it is in mm."""
     rows, columns = result.labels.shape[1:]
-    return _panels(result, index, (0, 0, rows, columns), LONGEST, beside=False)
+    return _draw_panels(result, index, (0, 0, rows, columns), SLICE_PIXELS, beside=False)
 
 
 def heart_png(result: Result, index: int, side: int) -> bytes:
@@ -39,7 +39,7 @@ def heart_png(result: Result, index: int, side: int) -> bytes:
         side: longer side of each of the two pictures, in pixels.
     """
     top, left, length = zoom_box(list(result.labels))
-    return _panels(result, index, (top, left, length, length), side, beside=True)
+    return _draw_panels(result, index, (top, left, length, length), side, beside=True)
 
 
 def bullseye_png(extent: ScarExtent) -> bytes:
@@ -66,10 +66,10 @@ def bullseye_png(extent: ScarExtent) -> bytes:
         ax.text(np.deg2rad(degrees), 1.09, name, ha="center", va="center", rotation=turned, fontsize=style.NORMAL)
     ax.set_ylim(0, 1)
     ax.set_axis_off()
-    return _png(figure)
+    return _encode_png(figure)
 
 
-def _panels(result: Result, index: int, box: tuple[int, int, int, int], longest: int, beside: bool) -> bytes:
+def _draw_panels(result: Result, index: int, box: tuple[int, int, int, int], longest: int, beside: bool) -> bytes:
     """Draw a part (first row, first column, rows, columns) of a slice, its intensities spread over what is shown.
 
     With `beside`, it is drawn twice, without outlines and with them.
@@ -86,15 +86,15 @@ def _panels(result: Result, index: int, box: tuple[int, int, int, int], longest:
         ax = figure.add_axes((panel / panels, 0, 1 / panels, 1))
         ax.imshow(part, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto", extent=edges)
         if panel == panels - 1:
-            for label in DRAWN:
-                draw_contours(ax, np.where(result.labels[index] == label, label, 0).astype(np.uint8), NAMES)
+            for label in DRAWING_ORDER:
+                draw_contours(ax, np.where(result.labels[index] == label, label, 0).astype(np.uint8), CLASS_TITLES)
         ax.set_xlim(edges[:2])
         ax.set_ylim(edges[2:])
         ax.set_axis_off()
-    return _png(figure)
+    return _encode_png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def _encode_png(figure: Figure) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

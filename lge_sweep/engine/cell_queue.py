@@ -14,7 +14,7 @@ from typing import Protocol
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from lge_sweep.atomic import set_aside
+from lge_sweep.atomic import quarantine
 from lge_sweep.config import Cell
 from lge_sweep.config.grid import AXES
 from lge_sweep.config.schema import Interval
@@ -342,7 +342,7 @@ def check_result_in(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
 
 def _set_aside(plan: Plan, folder: Path, why: str | DamagedError) -> None:
     """Move a cell's folder out of the way, and say why; the cell is done again."""
-    aside = set_aside(folder, plan.folder.parent)
+    aside = quarantine(folder, plan.folder.parent)
     said = f"{why.path.name} was damaged: {why.reason}" if isinstance(why, DamagedError) else why
     _log.warning("%s: %s. Its folder is now %s, and it is done again", folder.name, said, aside)
 

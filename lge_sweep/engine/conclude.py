@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import partial
 
-from lge_sweep.atomic import write_json, write_text
+from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.csv_files import columns_text
 from lge_sweep.engine.publish import log_selection, ranking_columns
@@ -16,7 +15,14 @@ from lge_sweep.scoring.paired import WinnerTest
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
 from lge_sweep.study.files import OVERRIDE, SELECTION
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import OverrideRecord, read_record, read_selection, set_damaged_aside
+from lge_sweep.study.records import (
+    OverrideRecord,
+    SelectionRecord,
+    read_record,
+    read_selection,
+    set_damaged_aside,
+    write_record,
+)
 from lge_sweep.study.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
 
@@ -96,26 +102,25 @@ def conclude(
     figures = _draw(plan, results, tables, selection, uncertainty)
     config, groups = plan.config, configurations(plan.cells)
     registered = None
-    record = {
-        "sweep": plan.name,
-        "data_digest": plan.data_digest,
-        "basis": plan.basis,
-        "models": list(dict.fromkeys(groups[name][0].model for name in selection.selected)),
-        "champion": champion.name,
-        **selection.to_dict(),
-        "uncertainty": uncertainty.to_dict(),
-    }
-    before = set_damaged_aside(plan.folder / SELECTION, partial(read_selection, plan.folder, SELECTION))
+    record = SelectionRecord(
+        sweep=plan.name,
+        data_digest=plan.data_digest,
+        basis=plan.basis,
+        models=tuple(dict.fromkeys(groups[name][0].model for name in selection.selected)),
+        champion=champion.name,
+        **vars(selection),
+        uncertainty=uncertainty,
+    )
+    before = set_damaged_aside(plan.folder / SELECTION, read_selection)
     if config.phase == "phase2":
         from lge_sweep.engine.register import register_winner  # loads torch, which other phases' drivers do without
 
         new = promote or before is None or not before.registered or before.champion != champion.name
-        record["registered"] = False
-        write_json(plan.folder / SELECTION, record)  # what was selected is kept, whatever becomes of the registry
+        # what was selected is kept, whatever becomes of the registry
+        write_record(plan.folder / SELECTION, record.model_copy(update={"registered": False}))
         with tracker.required():
             registered = register_winner(tracker, plan, champion, selection, uncertainty, new)
-        record["registered"] = True
-    write_json(plan.folder / SELECTION, record)
+    write_record(plan.folder / SELECTION, record)
     log_selection(run, plan, selection, uncertainty, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
     settings = () if config.search is None else tuple(champion.settings)
     return Outcome(selection, uncertainty, registered, short_configurations(plan.cells), settings)

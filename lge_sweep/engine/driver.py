@@ -17,8 +17,10 @@ from lge_sweep.engine.task import Failed
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import make_writable, stall_limit
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan, subset_counts
+from lge_sweep.study.manifest import subset_counts
+from lge_sweep.study.plan import Plan
 from lge_sweep.terminal import Terminal, styled
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ class Driver:
         if self._tracker is None:
             from lge_sweep.tracking import Tracker
 
-            self._tracker = Tracker(self.runs, patient=True)
+            self._tracker = Tracker(RunStore.open(self.runs), patient=True)
             if self._tracker.behind is not None:
                 self._tracker.catch_up(0)
         return self._tracker

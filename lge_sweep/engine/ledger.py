@@ -26,7 +26,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import Search
 from lge_sweep.engine.journal import JOURNAL, mend_journal, open_journal
 from lge_sweep.errors import RunsError
-from lge_sweep.seeding import derive
+from lge_sweep.seeding import derive_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -133,7 +133,7 @@ class SweepLedger:
 
     def draw_by(self, search: Search) -> None:
         """Say how the next trials are drawn and given up; a search that goes on must not draw its first ones again."""
-        seed = derive(search.seed, "search", len(self.trials()))
+        seed = derive_seed(search.seed, "search", len(self.trials()))
         self.study.sampler = TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=True)
         self.study.pruner = MedianPruner(
             n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2

@@ -16,10 +16,11 @@ from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
 from lge_sweep.study.cell_files import read_history
 from lge_sweep.study.files import HISTORY, OUTCOME, PER_IMAGE
-from lge_sweep.study.plan import Plan, subset_counts
+from lge_sweep.study.manifest import subset_counts
+from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, read_record
 from lge_sweep.study.results import read_result
-from lge_sweep.text import in_markdown
+from lge_sweep.text import escape_markdown
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
@@ -134,7 +135,7 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
         f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
         "",
     ]
-    lines += [in_markdown(uncertainty.sentence) + ".", ""]
+    lines += [escape_markdown(uncertainty.sentence) + ".", ""]
     lines += [
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
@@ -145,10 +146,10 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
         remark = "collapsed" if entry.collapsed else ""
-        name = in_markdown(entry.name)
+        name = escape_markdown(entry.name)
         lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
     notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
-    return "\n".join([*lines, "", *(f"- {in_markdown(note)}" for note in notes)])
+    return "\n".join([*lines, "", *(f"- {escape_markdown(note)}" for note in notes)])
 
 
 def ranking_columns(selection: Selection, uncertainty: Uncertainty) -> dict[str, list[object]]:

@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import MetricsConfig, Training
+from lge_sweep.data import frame_spacing
 from lge_sweep.study.plan import Plan
 
 
@@ -25,6 +28,7 @@ class CellTask:
         subsets: subset -> rows of the arrays, for training, validation and the subset that is measured.
         names: slice id of each row of the measured subset.
         cases: case of each row of the measured subset.
+        spacing: distance of rows and of columns of each, mm; NaN where it is not known.
     """
 
     sweep: str
@@ -38,6 +42,7 @@ class CellTask:
     subsets: Mapping[str, Sequence[int]]
     names: Sequence[str]
     cases: Sequence[str]
+    spacing: Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,11 @@ class Failed:
 def make_task(plan: Plan, cell: Cell) -> CellTask:
     """Return all that a worker needs to execute a cell of a plan."""
     inputs = plan.inputs_of(cell)
-    measured = plan.manifest.iloc[list(inputs.rows[inputs.subset])]
+    rows = list(inputs.rows[inputs.subset])
+    measured = plan.manifest.iloc[rows]
+    spacing = frame_spacing(measured, inputs.training.image_size)
+    if inputs.shares is not None:
+        spacing *= np.array(inputs.shares)[rows, None]
     return CellTask(
         sweep=plan.name,
         cell=cell,
@@ -104,4 +113,5 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
         subsets=inputs.rows,
         names=measured["slice"].tolist(),
         cases=measured["case"].tolist(),
+        spacing=[(row, column) for row, column in spacing.tolist()],
     )

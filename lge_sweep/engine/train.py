@@ -13,7 +13,7 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 
-from lge_sweep.atomic import sync, write_bytes, write_json, write_text
+from lge_sweep.atomic import fsync_path, write_bytes, write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import frame_text
@@ -31,7 +31,7 @@ from lge_sweep.report import write_cell_figures
 from lge_sweep.study.cell_files import FILES, check_file, read_per_image
 from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record
+from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record, write_record
 from lge_sweep.study.tables import read_tables
 
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
@@ -61,7 +61,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     summary = aggregate(read_per_image(task.folder / PER_IMAGE))
     figures = _draw(task, prediction, summary.collapsed)
     for name in FILES:
-        sync(task.folder / name)
+        fsync_path(task.folder / name)
     outcome = CellRecord(
         format=2,
         sweep=task.sweep,
@@ -76,7 +76,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         versions={name: version(name) for name in LIBRARIES},
         files={name: file_digest(task.folder / name) for name in FILES},
     )
-    write_json(task.folder / OUTCOME, outcome.model_dump(mode="json"))
+    write_record(task.folder / OUTCOME, outcome)
     (task.folder / CHECKPOINT).unlink(missing_ok=True)
 
 
@@ -160,7 +160,8 @@ def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
     truth = stage_target(load_arrays(task.arrays).labels[task.subsets[task.subset]], task.cell.stage)
     table = evaluate(
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
-        bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
+        spacing=task.spacing, bf_tolerance=task.metrics.bf_tolerance, nsd_tolerance=task.metrics.nsd_tolerance_mm,
+        empty=task.metrics.empty,
     )  # fmt: skip
     write_text(task.folder / PER_IMAGE, frame_text(table))
     buffer = io.BytesIO()

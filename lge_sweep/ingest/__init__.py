@@ -4,11 +4,11 @@ from pathlib import Path
 
 from lge_sweep.config.data import ImagePairs, NiftiFolders, NnunetDataset, Phantom, Source
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.copies import with_copies
-from lge_sweep.ingest.hidden import hidden_exams
+from lge_sweep.ingest.duplicates import flag_duplicate_slices
+from lge_sweep.ingest.hidden_files import find_hidden_exams
 from lge_sweep.ingest.pairs import read_pairs
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.plausible_truth import with_alignment_warnings
+from lge_sweep.ingest.truth_alignment import with_alignment_warnings
 from lge_sweep.ingest.volume import Exam, Volume
 from lge_sweep.paths import data_root
 
@@ -48,7 +48,7 @@ def survey(source: Source, root: Path | None = None) -> tuple[list[Volume], Data
         DataError: there is no such root.
     """
     volumes, problem = _survey(source, root)
-    return with_copies(with_alignment_warnings(volumes)), problem
+    return flag_duplicate_slices(with_alignment_warnings(volumes)), problem
 
 
 def _survey(source: Source, root: Path | None) -> tuple[list[Volume], DataError | None]:
@@ -78,7 +78,7 @@ def _hidden(source: Source, root: Path) -> list[str]:
     """Say what is hidden where exams are looked for, but for folders that the settings name."""
     names = [str(getattr(source, setting, "")) for setting in ("images", "labels", "masks")]
     places = [root / name for name in names if name] if isinstance(source, ImagePairs) else [root]
-    return hidden_exams(
+    return find_hidden_exams(
         root, list(dict.fromkeys(places)), known={Path(name).parts[-1] for name in names if Path(name).parts}
     )
 
@@ -86,7 +86,7 @@ def _hidden(source: Source, root: Path) -> list[str]:
 def _simulated(source: Phantom) -> tuple[list[Volume], DataError | None]:
     if source.through == "memory":
         return simulate(source), None
-    from lge_sweep.ingest.phantom_files import through_dicom
+    from lge_sweep.ingest.phantom_files import simulate_through_dicom
 
     findings: list[str] = []
-    return through_dicom(source, findings), DataError("phantom", findings) if findings else None
+    return simulate_through_dicom(source, findings), DataError("phantom", findings) if findings else None

@@ -25,7 +25,7 @@ def pseudonym(identity: str, salt: bytes) -> str:
     return "case_" + hmac.new(salt, told, hashlib.sha256).hexdigest()[:12]
 
 
-def kept_id(name: str) -> str:
+def printable_id(name: str) -> str:
     """Return the case id that is a name as it is, but printable: it goes into tables, file names and pages."""
     return visible(name)
 

@@ -17,7 +17,7 @@ from lge_sweep.models.architectures import ARCHITECTURES
 from lge_sweep.models.losses import LOSSES
 from lge_sweep.models.optimizers import OPTIMIZERS
 from lge_sweep.models.weights import load_encoder
-from lge_sweep.seeding import derive
+from lge_sweep.seeding import derive_seed
 
 
 class SegmentationModule(LightningModule):
@@ -43,7 +43,7 @@ class SegmentationModule(LightningModule):
         self.cell, self.options = cell, training
         self.loss = look_up("loss", cell.loss, LOSSES)(training.loss, len(STAGES[cell.stage]), class_weights)
         self.optimizer = look_up("optimizer", cell.optimizer, OPTIMIZERS)
-        torch.manual_seed(derive(cell.seed, "weights"))
+        torch.manual_seed(derive_seed(cell.seed, "weights"))
         self.network = architecture.build(len(STAGES[cell.stage]), training.width)
         self.overlap = DiceScore(
             len(STAGES[cell.stage]), include_background=False, aggregation_level="global", input_format="index"
@@ -69,7 +69,7 @@ class SegmentationModule(LightningModule):
             TrialError: the loss is not a finite number.
         """
         # Dropout is a function of seed and step, so that a resumed training draws what it would have drawn.
-        torch.manual_seed(derive(self.cell.seed, "dropout", self.global_step))
+        torch.manual_seed(derive_seed(self.cell.seed, "dropout", self.global_step))
         loss: Tensor = self.loss(self(batch["image"]), batch["target"])
         if not torch.isfinite(loss):
             value, step = float(loss.detach()), self.global_step + 1

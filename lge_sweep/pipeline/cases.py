@@ -8,7 +8,7 @@ from lge_sweep.data.resize import resize_labels
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.quantify import Burden, Finding, implausible
+from lge_sweep.quantify import Burden, Finding, find_implausible
 from lge_sweep.report.clinical_tables import clinical_frame
 
 
@@ -85,6 +85,6 @@ def case_findings(
         known = None if np.isnan(spacing[:2]).any() else tuple(spacing.tolist())
         slots = tuple((slices["position"] - slices["position"].min()).tolist())
         exam = Exam(str(case), tuple(slices["slice"]), images, spacing_mm=known, slots=slots)
-        found["predicted"][str(case)] = implausible(exam, predicted)
-        found["true"][str(case)] = implausible(exam, truth)
+        found["predicted"][str(case)] = find_implausible(exam, predicted)
+        found["true"][str(case)] = find_implausible(exam, truth)
     return found

@@ -11,7 +11,8 @@ from lge_sweep.study.cell_files import read_cell
 from lge_sweep.study.digest import DRAWN, basis_digest
 from lge_sweep.study.files import BEST, SELECTION
 from lge_sweep.study.inherit import matching_sweeps, sweeps_of
-from lge_sweep.study.plan import Plan, load_plan
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan
 from lge_sweep.study.records import REMEDY, read_selection
 
 
@@ -102,7 +103,7 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
     found = matching_sweeps("phase2", config, basis, runs)
     champions = {}
     for folder in found:
-        plan, selection = load_plan(folder), read_selection(folder, SELECTION)
+        plan, selection = load_plan(folder), read_selection(folder / SELECTION)
         if plan.config.selection.subset != "val":
             raise InheritError(
                 f"{folder.name} selected on the {plan.config.selection.subset} subset, on which the pipeline is to be "

@@ -4,33 +4,22 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from lge_sweep.atomic import write_json
 from lge_sweep.errors import DamagedError
 from lge_sweep.pipeline.access import begin_access, describe_accesses, finish_access
-from lge_sweep.pipeline.compare import ComparisonRecord, PipelineComparison, compare, read_comparison
+from lge_sweep.pipeline.compare import PipelineComparison, compare, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.records import EvaluationRecord, MeasuredSubset
 from lge_sweep.pipeline.results import write_results
 from lge_sweep.pipeline.variants import EvaluatedSubset, Say, two_stage_variants
-from lge_sweep.study.records import read_record
+from lge_sweep.study.records import read_record, write_record
 
 EVALUATION = "evaluation.json"
 """Written last: an evaluation whose folder has it is finished."""
 EARLIER = "earlier"
 """Folder of the evaluations that this one replaced, by their numbers."""
-TEST = "test"
+TEST: MeasuredSubset = "test"
 _log = logging.getLogger(__name__)
-
-
-class EvaluationRecord(ComparisonRecord):
-    """`evaluation.json`: what the test subset said."""
-
-    fits: str
-    shipped: dict[str, Any]
-    test_access: str
-    brief: str
-    values: dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -85,14 +74,15 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
     labelled = subset.label(say)
     comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
     brief, values = write_results(folder, subset, comparison, labelled, test_access)
-    own = {
-        "fits": fits.name,
-        "shipped": two_stage.fit.shipped.model_dump(),
-        "test_access": test_access,
-        "brief": brief,
-        "values": values,
-    }
-    write_json(folder / EVALUATION, {**own, **comparison.to_dict()})
+    record = EvaluationRecord(
+        **dict(comparison.record()),
+        fits=fits.name,
+        shipped=two_stage.fit.shipped,
+        test_access=test_access,
+        brief=brief,
+        values=values,
+    )
+    write_record(folder / EVALUATION, record)
     finish_access(runs, folder.name)
     return Evaluation(folder, comparison, test_access, brief, values, again=False)
 
@@ -116,7 +106,7 @@ def _read(folder: Path, two_stage: TwoStage) -> Evaluation | None:
     """Read an evaluation back; None if it is damaged, or was not of all that is compared and shipped now."""
     try:
         record = read_record(EvaluationRecord, folder / EVALUATION)
-        if record.shipped != two_stage.fit.shipped.model_dump() or record.failed != dict(two_stage.failed):
+        if record.shipped != two_stage.fit.shipped or record.failed != dict(two_stage.failed):
             return None
         if not set(two_stage_variants(two_stage)) <= set(record.meanings):
             return None

@@ -33,7 +33,13 @@ from lge_sweep.report.clinical_tables import (
 )
 from lge_sweep.report.files import save_png
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
-from lge_sweep.report.final_tables import FORMS, pipelines_frame, pipelines_markdown, stage_frame, stage_markdown
+from lge_sweep.report.final_tables import (
+    AGGREGATE_TITLES,
+    pipelines_frame,
+    pipelines_markdown,
+    stage_frame,
+    stage_markdown,
+)
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
 from lge_sweep.study.files import slug
 
@@ -99,7 +105,7 @@ def write_results(
         stage_frame(stage, found, form).assign(pipeline=name)
         for name, stages in by_stage.items()
         for stage, found in stages.items()
-        for form in FORMS
+        for form in AGGREGATE_TITLES
     ]
     _write_csv(folder / "tables_6_and_7.csv", pd.concat(frames))
     beside = side_by_side(comparison)
@@ -114,7 +120,7 @@ def write_results(
     _draw(folder, subset, comparison, beside.results, cases, labelled[shipped].labels)
     sections = [
         _heading(folder, subset, comparison, test_access),
-        *(_tables_6_and_7(name, stages, tuple(FORMS)) for name, stages in by_stage.items()),
+        *(_tables_6_and_7(name, stages, tuple(AGGREGATE_TITLES)) for name, stages in by_stage.items()),
         "## The pipeline beside its controls\n\n" + beside.markdown,
         "Classical thresholds, of unclipped intensities of the slices' own pixels:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),

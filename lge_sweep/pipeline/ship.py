@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Collection
 from contextlib import suppress
 
-from lge_sweep.atomic import write_json
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.engine.publish import open_sweep, plan_tags
 from lge_sweep.engine.train import best_network
@@ -12,19 +11,21 @@ from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.pipeline.compare import COMPARISON, PipelineComparison, compare
 from lge_sweep.pipeline.evaluate import Evaluation
-from lge_sweep.pipeline.fit import SHIPPED_RECORD, ShippedRecord, TwoStage
+from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
+from lge_sweep.pipeline.records import MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import TABLES
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, Say, shipped_name, shipped_variant, shipped_words
-from lge_sweep.segmenter.load import NAME, read_settings
+from lge_sweep.segmenter.folder import read_settings
+from lge_sweep.segmenter.load import NAME
 from lge_sweep.segmenter.save import write_segmenter
 from lge_sweep.study.files import BEST, slug
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import read_record
+from lge_sweep.study.records import read_record, write_record
 from lge_sweep.tracking import Tracker, finishing
 from lge_sweep.tracking.registry import promote
 
-VAL = "val"
+VAL: MeasuredSubset = "val"
 
 
 def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> PipelineComparison:
@@ -37,7 +38,7 @@ def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> Pi
     """
     fits = two_stage.fits
     comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(say), two_stage.failed, fits.folder)
-    write_json(fits.folder / COMPARISON, comparison.to_dict())
+    write_record(fits.folder / COMPARISON, comparison.record())
     run = open_sweep(tracker, fits)
     with finishing(run):
         run.set(_values(comparison, {PIPELINE, shipped_name(two_stage)}))
@@ -91,7 +92,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
         new = anew or _shipped_before(fits) != version.key
         said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
     record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped)
-    write_json(fits.folder / SHIPPED_RECORD, record.model_dump(mode="json"))
+    write_record(fits.folder / SHIPPED_RECORD, record)
     return f"Shipped: {shipped_words(two_stage)}. {said}"
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from lge_sweep.ingest import Volume
 from lge_sweep.quantify.burden import Burden, measure
 from lge_sweep.quantify.findings import Finding
-from lge_sweep.quantify.plausible import implausible, unchecked_note
+from lge_sweep.quantify.plausibility import find_implausible, unchecked_note
 
 
 @dataclass(frozen=True)
@@ -49,5 +49,5 @@ def describe(volume: Volume) -> Description:
         grey=(float(np.nanmin(volume.pixels)), float(np.nanmax(volume.pixels))),
         burden=measure(volume.labels, volume.voxel_ml, volume.mvo),
         notes=(*volume.notes, *unchecked_note(volume)),
-        findings=implausible(volume, volume.labels),
+        findings=find_implausible(volume, volume.labels),
     )

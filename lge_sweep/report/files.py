@@ -4,11 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels8
 from lge_sweep.atomic import atomic_file
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves
@@ -17,7 +16,7 @@ from lge_sweep.report.grid_curves import figure_grid_curves
 from lge_sweep.report.overlays import figure_overlays
 from lge_sweep.report.ranks import figure_rank_probability
 from lge_sweep.report.spread import figure_metric_spread
-from lge_sweep.report.tables import CellTables, RankLine, short_models, shorten
+from lge_sweep.report.tables import CellTables, RankLine, short_models, shorten_title
 from lge_sweep.report.violins import figure_dice_violin
 
 
@@ -40,9 +39,9 @@ def save_png(figure: Figure, path: Path) -> Path:
 def write_cell_figures(
     folder: Path,
     cell: CellTables,
-    images: NDArray[np.uint8],
-    truth: NDArray[np.uint8],
-    prediction: NDArray[np.uint8],
+    images: Pixels8,
+    truth: LabelImage,
+    prediction: LabelImage,
     classes: Sequence[str],
 ) -> list[Path]:
     """Write one cell's figures: ``loss_curve.png`` and ``overlays.png``.
@@ -95,8 +94,8 @@ def write_sweep_figures(
     """
     if len({(cell.loss, cell.optimizer) for cell in cells}) > 1:
         short = short_models(cells)
-        cells = [replace(cell, title=shorten(cell.title, short)) for cell in cells]
-        ranks = [replace(line, title=shorten(line.title, short)) for line in ranks]
+        cells = [replace(cell, title=shorten_title(cell.title, short)) for cell in cells]
+        ranks = [replace(line, title=shorten_title(line.title, short)) for line in ranks]
         figures = {
             "training_curves": figure_grid_curves(title, cells, best, stage),
             "class_bars": figure_class_bars(title, cells, best, classes, stage),

@@ -38,12 +38,12 @@ def class_colour(name: str) -> RGB:
 
 
 @lru_cache(maxsize=1)
-def _glyphs() -> frozenset[int]:
+def _drawable_code_points() -> frozenset[int]:
     """Code points that the font can draw."""
     return frozenset(get_font(findfont(FontProperties())).get_charmap())
 
 
-def safe(text: object, limit: int = 200) -> str:
+def drawable(text: object, limit: int = 200) -> str:
     """Make any text drawable: one line, no formulas, no missing glyphs, shortened in the middle.
 
     Args:
@@ -53,13 +53,13 @@ def safe(text: object, limit: int = 200) -> str:
     line = " ".join(str(text).split())
     if len(line) > limit:
         line = line[: (limit - 1) // 2] + "…" + line[len(line) - limit // 2 :]
-    line = "".join(letter if ord(letter) in _glyphs() else "?" for letter in line)
+    line = "".join(letter if ord(letter) in _drawable_code_points() else "?" for letter in line)
     return line.replace("$", r"\$")
 
 
 def wrap(text: str, inches: float, size: float) -> str:
     """Make a text drawable and break it into lines that fit a width at a font size in points."""
-    return "\n".join(textwrap.wrap(safe(text, 600), max(10, int(inches * 110 / size))))
+    return "\n".join(textwrap.wrap(drawable(text, 600), max(10, int(inches * 110 / size))))
 
 
 def collapse_note(cell: CellTables) -> str:
@@ -69,7 +69,7 @@ def collapse_note(cell: CellTables) -> str:
 
 def cell_title(ax: Axes, cell: CellTables, bold: bool, inches: float) -> None:
     """Put a cell's title over axes of a given width; a collapsed cell's in vermillion, and why below it."""
-    lines = [safe(cell.title, int(inches * 11))]
+    lines = [drawable(cell.title, int(inches * 11))]
     if cell.collapsed:
         lines.append(wrap(collapse_note(cell), inches, SMALL))
     colour, weight = (VERMILLION if cell.collapsed else INK), ("bold" if bold else "normal")
@@ -85,7 +85,7 @@ def new_figure(title: str, height: float, subtitle: str = "", width: float = WID
     return figure
 
 
-def tidy(ax: Axes, grid: str = "both") -> None:
+def style_axes(ax: Axes, grid: str = "both") -> None:
     """Give axes small ticks, a faint grid ('x', 'y', 'both' or 'none') and no box."""
     ax.locator_params(nbins=6)
     ax.tick_params(labelsize=SMALL, color=ABSENT, labelcolor=INK)
@@ -97,17 +97,17 @@ def tidy(ax: Axes, grid: str = "both") -> None:
     ax.set_axisbelow(True)
 
 
-def say(ax: Axes, message: str) -> None:
+def write_message(ax: Axes, message: str) -> None:
     """Write a message in the middle of empty axes."""
-    ax.text(0.5, 0.5, safe(message), transform=ax.transAxes, ha="center", va="center", fontsize=NORMAL, color=INK)
+    ax.text(0.5, 0.5, drawable(message), transform=ax.transAxes, ha="center", va="center", fontsize=NORMAL, color=INK)
 
 
-def blank(title: str, message: str, subtitle: str = "") -> Figure:
+def blank_figure(title: str, message: str, subtitle: str = "") -> Figure:
     """A figure that only says why there is nothing to draw."""
     figure = new_figure(title, 2.6, subtitle)
     ax = figure.add_subplot()
     ax.set_axis_off()
-    say(ax, message)
+    write_message(ax, message)
     return figure
 
 
@@ -140,7 +140,7 @@ def row_inches(rows: int) -> float:
     return min(0.34, max(0.175, 10.5 / max(1, rows)))
 
 
-def listed(names: Sequence[str], most: int = 8) -> str:
+def list_or_count(names: Sequence[str], most: int = 8) -> str:
     """The names, or only their number where there are too many for a note."""
     return ", ".join(names) if len(names) <= most else f"{len(names)} cells"
 
@@ -162,5 +162,5 @@ def sweep_notes(cells: Sequence[CellTables], best: Sequence[str], titled: bool =
     notes = [f"{name}: among the best, but without results here" for name in best if name not in known]
     if not titled:
         kinds = dict.fromkeys(collapse_note(cell) for cell in cells if cell.collapsed)
-        notes += [f"{listed([c.title for c in cells if collapse_note(c) == kind])} {kind}" for kind in kinds]
+        notes += [f"{list_or_count([c.title for c in cells if collapse_note(c) == kind])} {kind}" for kind in kinds]
     return notes

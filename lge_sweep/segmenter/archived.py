@@ -8,11 +8,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lge_sweep.archive import Archive, Wanted, fetch_study, read_address, read_credentials, read_uid, store
-from lge_sweep.atomic import DAY
+from lge_sweep.archive import Archive, SeriesQuery, fetch_study, read_address, read_credentials, read_uid, store
+from lge_sweep.atomic import DAY_SECONDS
 from lge_sweep.choices import look_up
 from lge_sweep.deliver import FORMATS, Delivery
-from lge_sweep.deliver.exam_files import REPORT, SEG
+from lge_sweep.deliver.exam_files import REPORT_FILE, SEG_FILE
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
 from lge_sweep.ingest.exams import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
@@ -128,7 +128,7 @@ def _segment(
     say: Callable[[str], None],
 ) -> list[Delivery]:
     """Fetch a study and segment its exam."""
-    wanted = Wanted(reading.series, reading.series_pattern or SERIES_PATTERN)
+    wanted = SeriesQuery(reading.series, reading.series_pattern or SERIES_PATTERN)
     with _private_folder() as folder:
         say("fetching")
         fetch_study(archive, study, wanted, folder / study, say)
@@ -143,7 +143,7 @@ def _private_folder() -> Iterator[Path]:
     """Give a folder that nobody else can look into, gone at the end; what a killed process left is cleared away."""
     for left_over in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with suppress(OSError):
-            if time.time() - left_over.lstat().st_mtime > DAY and not left_over.is_symlink():
+            if time.time() - left_over.lstat().st_mtime > DAY_SECONDS and not left_over.is_symlink():
                 shutil.rmtree(left_over)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         yield Path(folder)
@@ -155,7 +155,7 @@ def _store(
     """Give SEG and SR of a study's exam back; return what became of each delivery's."""
     stored = {}
     for delivery in deliveries:
-        files = [file for file in delivery.files if file.name in (SEG, REPORT)]
+        files = [file for file in delivery.files if file.name in (SEG_FILE, REPORT_FILE)]
         if not files:
             why = next((note for note in delivery.notes if note.startswith("no seg: ")), "it has no SEG")
             problems.append(f"study {study}: nothing to store ({why})")

@@ -11,12 +11,13 @@ from lge_sweep.config.data import CaseIds
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.csv_files import join_texts
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
-from lge_sweep.deliver.exam_files import ABOUT, BURDEN
+from lge_sweep.deliver.exam_files import ABOUT_FILE, BURDEN_FILE
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam
-from lge_sweep.ingest.exams import SERIES_PATTERN, Folders, read_exams
-from lge_sweep.segmenter.load import NAME, SETTINGS, find_segmenter, is_registered, load_segmenter, read_settings
+from lge_sweep.ingest.exams import SERIES_PATTERN, FolderLayout, read_exams
+from lge_sweep.segmenter.folder import SETTINGS, read_settings
+from lge_sweep.segmenter.load import NAME, find_segmenter, is_registered, load_segmenter
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 
 
@@ -51,7 +52,7 @@ class ReadOptions:
     case_ids: CaseIds = "hash"
     series: tuple[str, ...] = ()
     series_pattern: str | None = None
-    folders: Folders = "auto"
+    folders: FolderLayout = "auto"
 
 
 @dataclass(frozen=True)
@@ -181,9 +182,9 @@ class Predictor:
 
     def write_table(self) -> list[str]:
         """Write the table of all exams in the output folder; return what was wrong."""
-        table = self.output / BURDEN
+        table = self.output / BURDEN_FILE
         try:
-            tables = [folder / BURDEN for folder in _delivered(self.output) if (folder / BURDEN).is_file()]
+            tables = [folder / BURDEN_FILE for folder in _delivered(self.output) if (folder / BURDEN_FILE).is_file()]
             if tables:
                 write_text(table, join_texts(tables))
         except (OSError, ValueError) as error:
@@ -193,7 +194,7 @@ class Predictor:
 
 def _delivered(output: Path) -> list[Path]:
     """Return the folders of exams in an output folder."""
-    return [about.parent for about in sorted(output.glob(f"*/{ABOUT}"))]
+    return [about.parent for about in sorted(output.glob(f"*/{ABOUT_FILE}"))]
 
 
 def _facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:

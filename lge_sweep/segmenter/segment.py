@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Options
-from lge_sweep.data.crop import Box, crop_image, crop_mask, find_box, uncrop_labels
+from lge_sweep.data.crop import CropBox, crop_image, crop_mask, find_crop_box, uncrop_labels
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
@@ -157,7 +157,7 @@ class TwoStageSegmenter:
         return probabilities
 
 
-def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, options: Options) -> Box:
+def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, options: Options) -> CropBox:
     """Return the square of the frame that stage 2 sees.
 
     Args:
@@ -177,7 +177,7 @@ def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, o
             raise DataError("exam", [f"{margin_mm}, and the size of the pixels is not known"])
         frame_mm = min(mm * length / size for mm, length in zip(pixel_mm, shape, strict=True))
         margin = math.ceil(round(options.crop_margin_mm / frame_mm, 4))  # NIfTI has the same spacing as a float32
-    return Box(0, 0, size) if margin is None else find_box(cavity, margin)
+    return CropBox(0, 0, size) if margin is None else find_crop_box(cavity, margin)
 
 
 def refine(found: Mask) -> Mask:

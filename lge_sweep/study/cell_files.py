@@ -13,7 +13,8 @@ from lge_sweep.config import Cell
 from lge_sweep.csv_files import read_frame
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
-from lge_sweep.metrics.overlap import ALL_METRICS, Counts
+from lge_sweep.labels import SCORED
+from lge_sweep.metrics import METRICS, Counts
 from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.records import REMEDY, CellRecord, read_record
 from lge_sweep.text import error_text, shorten
@@ -96,12 +97,13 @@ def read_predictions(folder: Path) -> NDArray[np.uint8]:
 
 
 def read_per_image(path: Path) -> pd.DataFrame:
-    """Read a table of `lge_sweep.metrics.evaluate` back.
+    """Read a table of `lge_sweep.metrics.evaluate` back; a metric that was not yet there when it was written is NaN.
 
     Raises:
-        DamagedError: it is not such a table.
+        DamagedError: it is not such a table, or lacks a metric that scores are made of.
     """
-    return read_frame(path, ("image", "case", "class"), (*Counts._fields, *ALL_METRICS), REMEDY)
+    found = read_frame(path, ("image", "case", "class"), (*Counts._fields, *SCORED), REMEDY)
+    return found.assign(**{name: np.nan for name in METRICS if name not in found})
 
 
 def read_history(path: Path) -> pd.DataFrame:

@@ -4,7 +4,7 @@ import pandas as pd
 
 from lge_sweep.config import Cell
 from lge_sweep.errors import DamagedError
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import SCORED, class_names
 from lge_sweep.scoring import Result, mean_of_all, score_result
 from lge_sweep.study.cell_files import read_per_image
 from lge_sweep.study.files import OUTCOME, PER_IMAGE
@@ -24,7 +24,7 @@ def read_result(record: CellRecord, plan: Plan, cell: Cell) -> Result:
             metric: {name: summary.image_mean[metric][name] for name in class_names(cell.stage)}
             for metric in summary.image_mean
         }
-        spreads = [summary.std[metric] for metric in METRICS]
+        spreads = [summary.std[metric] for metric in SCORED]
     except KeyError as error:
         raise DamagedError(plan.cell_folder(cell) / OUTCOME, f"summary: there is no {error}", REMEDY) from None
     if emphasis:

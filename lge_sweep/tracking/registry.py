@@ -1,9 +1,11 @@
 """The model registry: one champion a stage and one of both stages, without pickled code."""
 
+import hashlib
 import io
 import logging
 import os
 import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -13,16 +15,21 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import mlflow.artifacts
 import mlflow.pytorch
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.store.artifact.models_artifact_repo import ModelsArtifactRepository
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
+from lge_sweep.atomic import atomic_folder
 from lge_sweep.errors import ModelError, RunsError
+from lge_sweep.paths import cache_folder
+from lge_sweep.text import hide_credentials
+from lge_sweep.tracking.code import copy_code
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.moved import path_of
 from lge_sweep.tracking.run import KEY
@@ -33,7 +40,7 @@ PACKAGE_NEEDS = (
     "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml", "sqlalchemy"
 )  # fmt: skip
 """What loading needs, at the versions installed here."""
-PACKAGE = Path(__file__).parents[1]
+REGISTRY = "models:/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,26 +175,27 @@ def register(tracker: Tracker, champion: NetworkEntry) -> Version:
 def register_package(tracker: Tracker, package: PackageEntry) -> Version:
     """Log a folder and its code as a model of a run and register it; `find_version` says whether it is there already.
 
-    The model has a copy of this package, so that loading it needs none installed; nothing is pickled, the code is a
-    file ("models from code"). Its input is float32 [N, H, W], which holds all intensities of up to 24 bit exactly.
+    The model has a copy of what its code needs of this package, so that loading it needs none installed; nothing is
+    pickled, the code is a file ("models from code"). Its input is float32 [N, H, W], which holds all intensities of up
+    to 24 bit exactly.
 
     Raises:
         RunsError: the run is not there, or the model cannot be saved.
     """
     exam, labels = (TensorSpec(np.dtype(kind), (-1, -1, -1)) for kind in (np.float32, np.uint8))
-    return _register(
-        tracker,
-        package,
-        PACKAGE_NEEDS,
-        flavor=mlflow.pyfunc,
-        python_model=str(package.code),
-        artifacts={
-            package.folder.name: package.folder.absolute().as_uri()
-        },  # in a path MLflow would read %20 as a space
-        code_paths=[str(PACKAGE)],
-        model_config=dict(package.settings),
-        signature=ModelSignature(Schema([exam]), Schema([labels])),
-    )
+    with tempfile.TemporaryDirectory(prefix="lge_sweep-code-") as place:
+        return _register(
+            tracker,
+            package,
+            PACKAGE_NEEDS,
+            flavor=mlflow.pyfunc,
+            python_model=str(package.code),
+            # a URI: in a path MLflow would read %20 as a space
+            artifacts={package.folder.name: package.folder.absolute().as_uri()},
+            code_paths=[str(copy_code(package.code, Path(place)))],
+            model_config=dict(package.settings),
+            signature=ModelSignature(Schema([exam]), Schema([labels])),
+        )
 
 
 def locate(tracker: Tracker, model: str) -> Path:
@@ -197,14 +205,46 @@ def locate(tracker: Tracker, model: str) -> Path:
         tracker: MLflow.
         model: such as `models:/lge-two-stage@champion` or `models:/lge-two-stage/3`.
 
+    Returns:
+        Where its files are on this machine; of a server's, a copy in the user's cache.
+
     Raises:
         ModelError: there is none, or its files are gone.
     """
+    repositories: Any = ModelsArtifactRepository  # which has no types
     try:
         with _pointing_to(tracker):
-            return Path(mlflow.artifacts.download_artifacts(model))  # a folder of this machine is not copied
+            place = model
+            while place.startswith(REGISTRY):
+                place = str(repositories.get_underlying_uri(place))
+            if place.startswith("file:"):
+                return _on_disk(path_of(place))
+            return _fetched(place, tracker)
     except (OSError, MlflowException) as error:
-        raise ModelError(f"{model}: not to be had from {tracker.uri}: {error}") from error
+        reason = hide_credentials(str(error))
+        raise ModelError(f"{model}: not to be had from {tracker.store.tracking_shown}: {reason}") from error
+
+
+def _on_disk(folder: Path) -> Path:
+    """Return a folder of this machine, if it is there."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"its files are gone: there is no folder {folder}")
+    return folder
+
+
+def _fetched(place: str, tracker: Tracker) -> Path:
+    """Return the user's own copy of what a server keeps at a place; it is fetched once, as no model ever changes."""
+    digest = hashlib.sha256(f"{tracker.store.tracking_shown} {place}".encode()).hexdigest()[:32]
+    folder = cache_folder() / "models" / digest
+    if not folder.is_dir():
+        try:
+            with atomic_folder(folder) as unfinished:
+                server: Any = get_artifact_repository(place, tracker.uri)
+                server.download_artifacts("", str(unfinished))
+        except OSError:
+            if not folder.is_dir():  # another process was faster
+                raise
+    return folder
 
 
 def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model: Any) -> Version:
@@ -231,7 +271,7 @@ def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model
                 **model,
             )
     except (OSError, MlflowException) as error:
-        raise RunsError(f"the model {entry.name} cannot be saved: {error}") from error
+        raise RunsError(f"the model {entry.name} cannot be saved: {hide_credentials(str(error))}") from error
     number = str(info.registered_model_version)
     tracker.client.update_model_version(entry.name, number, entry.description)
     for key, value in {**entry.facts, KEY: entry.key}.items():  # the key last: a version with it is whole
@@ -244,13 +284,15 @@ def _read(version: ModelVersion) -> Version:
 
 
 def _is_there(tracker: Tracker, version: ModelVersion) -> bool:
-    """Whether the files of a version, which is a model of its run, are on disk."""
-    identifier = str(version.source).removeprefix("models:/")
+    """Whether the files of a version, which is a model of its run, are where they should be."""
+    identifier = str(version.source).removeprefix(REGISTRY)
     try:
         place = tracker.client.get_logged_model(identifier).artifact_location
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         return False
-    return path_of(str(place)).is_dir()
+    return bool(get_artifact_repository(place, tracker.uri).list_artifacts())
 
 
 @contextmanager
@@ -268,6 +310,7 @@ def _pointing_to(tracker: Tracker) -> Iterator[None]:
         mlflow.set_experiment(experiment_id=tracker.experiment)
         # MLflow tries a model on the GPU where there is one, but exported graphs stay where their weights are
         os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
+        os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         yield
     finally:
         sys.path = path

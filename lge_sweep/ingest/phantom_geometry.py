@@ -5,49 +5,47 @@ the diaphragm below. Directions are (left, back, head), of length 1.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Matrix, Vector
 from lge_sweep.ingest.volume import Volume
 
-Vector = NDArray[np.float64]
-
-ROW: Vector = np.array([0.8, 0.6, 0.0])
+ROW_DIRECTION: Vector = np.array([0.8, 0.6, 0.0])
 """From an image's left to its right."""
-COLUMN: Vector = np.array([-0.36, 0.48, -0.8])
+COLUMN_DIRECTION: Vector = np.array([-0.36, 0.48, -0.8])
 """From an image's top to its bottom."""
-APEX: Vector = np.array([0.48, -0.64, -0.6])
+APEX_DIRECTION: Vector = np.array([0.48, -0.64, -0.6])
 """From base to apex: left, to the front and to the feet. The planes' normal, ROW x COLUMN, is its opposite, so that
 what orders slices along the normal, as DICOM does, begins at the apex."""
 
 
-def first_pixel(volume: Volume, index: int) -> Vector:
+def first_pixel_mm(volume: Volume, index: int) -> Vector:
     """Return where the centre of a slice's first pixel is, in mm (left, back, head); the stack's centre is at 0.
 
     Args:
         volume: a simulated exam, slices from base to apex.
         index: of the slice.
     """
-    row_mm, column_mm, slice_mm = spacing(volume)
+    row_mm, column_mm, slice_mm = phantom_spacing(volume)
     slices, rows, columns = volume.pixels.shape
-    along = APEX * slice_mm * (index - (slices - 1) / 2)
-    place = along - ROW * column_mm * (columns - 1) / 2 - COLUMN * row_mm * (rows - 1) / 2
+    along = APEX_DIRECTION * slice_mm * (index - (slices - 1) / 2)
+    place = along - ROW_DIRECTION * column_mm * (columns - 1) / 2 - COLUMN_DIRECTION * row_mm * (rows - 1) / 2
     return np.asarray(place.round(6))
 
 
-def affine(volume: Volume) -> NDArray[np.float64]:
+def nifti_affine(volume: Volume) -> Matrix:
     """Return the [4, 4] matrix from (column, row, slice) to mm as NIfTI has them: right, front, head.
 
     Args:
         volume: a simulated exam, slices from base to apex.
     """
-    row_mm, column_mm, slice_mm = spacing(volume)
+    row_mm, column_mm, slice_mm = phantom_spacing(volume)
     matrix = np.eye(4)
-    steps = (ROW * column_mm, COLUMN * row_mm, APEX * slice_mm, first_pixel(volume, 0))
+    steps = (ROW_DIRECTION * column_mm, COLUMN_DIRECTION * row_mm, APEX_DIRECTION * slice_mm, first_pixel_mm(volume, 0))
     matrix[:3] = np.stack(steps, axis=1) * [[-1], [-1], [1]]
     return matrix
 
 
-def spacing(volume: Volume) -> tuple[float, float, float]:
+def phantom_spacing(volume: Volume) -> tuple[float, float, float]:
     """Return (row, column, slice) distances in mm; a simulated exam has them."""
     assert volume.spacing_mm is not None, volume.case
     return volume.spacing_mm

@@ -7,12 +7,12 @@ from typing import Literal
 
 Share = Literal["nobody", "group"]
 SHARE_VARIABLE = "LGE_SWEEP_SHARE"
-MASKS: dict[str, int] = {"nobody": 0o077, "group": 0o007}
+UMASKS: dict[str, int] = {"nobody": 0o077, "group": 0o007}
 """Whom results are shared with -> the process's umask, which all processes that it starts inherit."""
-READ_OR_ENTER = 0o555
+READ_OR_ENTER_BITS = 0o555
 
 
-def describe_openness(folder: Path) -> str:
+def describe_open_folder(folder: Path) -> str:
     """Say that a folder lets in whom a new one would keep out, and how to close it; "" if it does not.
 
     It is not closed unasked: whoever opened it may have meant to. What is made in it from now on is private anyway.
@@ -20,12 +20,12 @@ def describe_openness(folder: Path) -> str:
     Args:
         folder: the runs directory; it need not exist.
     """
-    mask = os.umask(MASKS["nobody"])  # to read it is to set it
+    mask = os.umask(UMASKS["nobody"])  # to read it is to set it
     os.umask(mask)
-    open_to = folder.stat().st_mode & mask & READ_OR_ENTER if os.name == "posix" and folder.is_dir() else 0
+    open_to = folder.stat().st_mode & mask & READ_OR_ENTER_BITS if os.name == "posix" and folder.is_dir() else 0
     if not open_to:
         return ""
-    closed = "o" if mask == MASKS["group"] else "go"
+    closed = "o" if mask == UMASKS["group"] else "go"
     return (
         "others on this machine can see into this folder; what is made in it from now on is private. To close it, and "
         f"what it holds from before: chmod -R {closed}-rwx {shlex.quote(str(folder))}"

@@ -15,9 +15,9 @@ from lge_sweep.config import load_sweep
 from lge_sweep.config.data import DataFile, DicomFolders, ImagePairs
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.errors import ConfigError
-from lge_sweep.patterns import compile_pattern, search
-from lge_sweep.plain_data import MOST_BYTES, parse_yaml
-from lge_sweep.text import LONGEST
+from lge_sweep.patterns import compile_pattern, search_pattern
+from lge_sweep.safe_yaml import MAX_BYTES, parse_yaml
+from lge_sweep.text import MAX_QUOTED
 
 SWEEPS = Path(__file__).parents[1] / "sweeps"
 BOMB = "a: &a [x, x]\n" + "".join(
@@ -64,7 +64,7 @@ REFUSED = {
     "a: 1\n--- \nb: 2": "but found another document",
     "a: [": "expected",
     "\t": "cannot start any token",
-    "#" * (MOST_BYTES + 1): "larger than 256 KiB",
+    "#" * (MAX_BYTES + 1): "larger than 256 KiB",
 }
 """YAML -> what is said of it."""
 
@@ -124,7 +124,7 @@ def test_any_mixture_is_read_or_refused_in_a_short_line() -> None:
         except ValueError as error:
             refused.append(str(error))
     assert len(refused) > 300
-    assert all(len(line) <= 2 * LONGEST and line.isprintable() for line in refused)
+    assert all(len(line) <= 2 * MAX_QUOTED and line.isprintable() for line in refused)
 
 
 # ------------------------------------------------------------------------------------------------- files and overrides
@@ -193,8 +193,8 @@ def test_an_override_is_refused_without_quoting_all_of_it(override: str) -> None
     assert len(message) < 700
     assert message.replace("\n", "").isprintable()
     longest = max((part for part in override.replace("=", " ").split()), key=len, default="")
-    if len(longest) > LONGEST:
-        assert longest[: LONGEST + 1] not in message
+    if len(longest) > MAX_QUOTED:
+        assert longest[: MAX_QUOTED + 1] not in message
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "x" * 81 + ".yaml", "a b", "caf\udce9", "\x1b[31m", "a\nb", "", "."])
@@ -223,21 +223,21 @@ def test_what_is_no_regular_expression_is_refused(pattern: str) -> None:
 
 
 def test_a_search_that_would_not_end_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lge_sweep.patterns.SECONDS", 0.05)
+    monkeypatch.setattr("lge_sweep.patterns.MAX_SECONDS", 0.05)
     before = signal.getsignal(signal.SIGALRM)
     for pattern in ("(a+)+$", "(a|aa)+$", "a*a*a*a*a*a*a*a*a*a*b"):
         compile_pattern(pattern)
         with pytest.raises(
             ConfigError, match=r"source\.case_pattern: the regular expression .* makes? it simpler|simpler"
         ):
-            search("source.case_pattern", pattern, "a" * 250 + "!")
-    found = search("source.case_pattern", "^(?P<case>.+?)_slice", "p1_slice0")
+            search_pattern("source.case_pattern", pattern, "a" * 250 + "!")
+    found = search_pattern("source.case_pattern", "^(?P<case>.+?)_slice", "p1_slice0")
     assert found is not None
     assert found["case"] == "p1"
     assert signal.getsignal(signal.SIGALRM) is before
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
     answers = []
-    thread = threading.Thread(target=lambda: answers.append(search("x", "a", "ab")))
+    thread = threading.Thread(target=lambda: answers.append(search_pattern("x", "a", "ab")))
     thread.start()
     thread.join()
     assert answers[0] is not None

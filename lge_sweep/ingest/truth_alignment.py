@@ -18,35 +18,32 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lge_sweep.ingest.volume import Pixels, Volume
+from lge_sweep.arrays import LabelImage, PixelIndices, Pixels, Vector
+from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import WALL, Label
 
-Labels = NDArray[np.uint8]
-Places = NDArray[np.intp]
-"""[N, 3] slice, row and column of pixels."""
-FEWEST = 100
+MIN_PIXELS = 100
 """Pixels of cavity, and of healthy myocardium, below which a case tells nothing."""
-BRIGHTER = 0.6
+MIN_BRIGHTER = 0.6
 """`brighter` below this is a doubt; EMIDEC's 70 cases have .80 to .97."""
-LIKE_TRUTH = 0.7
+TRUTH_BRIGHTER = 0.7
 """`brighter` from which on another orientation looks like the truth."""
-BETTER = 0.04
+MIN_GAIN = 0.04
 """By how much `brighter` + `edge` must be better for another orientation to be named; EMIDEC's smallest is .064."""
-ENOUGH = 5
-"""Slices of a case from which on `BETTER` is enough; of S fewer ones it takes `BETTER_OF_ONE` / S."""
-BETTER_OF_ONE = 0.3
-ENCLOSED = 0.6
+MIN_SLICES = 5
+"""Slices of a case from which on `MIN_GAIN` is enough; of S fewer ones it takes `SINGLE_SLICE_GAIN` / S."""
+SINGLE_SLICE_GAIN = 0.3
+MIN_ENCLOSED = 0.6
 """Share of the cavity's border that lies at the wall, below which the cavity is not inside; EMIDEC has 1."""
-DARK = (
+DARK_CAVITY = (
     "the cavity of its masks is hardly brighter than the healthy myocardium: classes that are mixed up, masks of "
     "another exam, or LGE with dark blood? Look at --sheet"
 )
-OUTSIDE = "the cavity of its masks is not inside the wall: are classes mixed up? Look at --sheet"
-TURNED = "its masks would fit its images better {}: were they saved in another orientation? Look at --sheet"
-TURNS = ("", "turned by 90 degrees", "turned by 180 degrees", "turned by 270 degrees")
-MIRRORED = (
+CAVITY_OUTSIDE = "the cavity of its masks is not inside the wall: are classes mixed up? Look at --sheet"
+OTHER_ORIENTATION = "its masks would fit its images better {}: were they saved in another orientation? Look at --sheet"
+ROTATIONS = ("", "turned by 90 degrees", "turned by 180 degrees", "turned by 270 degrees")
+REFLECTIONS = (
     "mirrored left to right",
     "mirrored along the diagonal",
     "mirrored top to bottom",
@@ -68,10 +65,10 @@ class Orientation(NamedTuple):
     @property
     def words(self) -> str:
         """What is done to the labels; "" where nothing is."""
-        how = (MIRRORED if self.mirrored else TURNS)[self.turns]
+        how = (REFLECTIONS if self.mirrored else ROTATIONS)[self.turns]
         return " and ".join(part for part in (how, REVERSED * self.backwards) if part)
 
-    def move(self, places: Places, shape: tuple[int, ...]) -> tuple[Places, Places, Places]:
+    def move(self, places: PixelIndices, shape: tuple[int, ...]) -> tuple[PixelIndices, PixelIndices, PixelIndices]:
         """Return slices, rows and columns that pixels of [S, H, W] come to lie at."""
         count, height, width = shape
         slices, rows, columns = places.T
@@ -82,7 +79,7 @@ class Orientation(NamedTuple):
         return slices, rows, columns
 
 
-AS_IT_IS = Orientation(0, mirrored=False, backwards=False)
+UNCHANGED = Orientation(0, mirrored=False, backwards=False)
 
 
 def with_alignment_warnings(volumes: Sequence[Volume]) -> list[Volume]:
@@ -92,40 +89,40 @@ def with_alignment_warnings(volumes: Sequence[Volume]) -> list[Volume]:
     ]
 
 
-def alignment_warnings(pixels: Pixels, labels: Labels) -> list[str]:
+def alignment_warnings(pixels: Pixels, labels: LabelImage) -> list[str]:
     """Return what makes a truth doubtful, a sentence each.
 
     Args:
         pixels: [S, H, W] intensities; NaN where there is none.
         labels: [S, H, W] values of `Label`.
     """
-    inner, outer = _border(labels)
+    inner, outer = _cavity_border(labels)
     around = labels[tuple(outer.T)]
-    if np.isin(labels, WALL).any() and len(around) and np.isin(around, WALL).mean() < ENCLOSED:
-        return [OUTSIDE]
+    if np.isin(labels, WALL).any() and len(around) and np.isin(around, WALL).mean() < MIN_ENCLOSED:
+        return [CAVITY_OUTSIDE]
     cavity, wall = (np.argwhere(labels == label) for label in (Label.CAVITY, Label.MYOCARDIUM))
-    if min(len(cavity), len(wall)) < FEWEST:
+    if min(len(cavity), len(wall)) < MIN_PIXELS:
         return []
     healthy = around == Label.MYOCARDIUM
-    places = [*_by_slice(cavity, wall), (inner[healthy], outer[healthy])]
+    places = [*_group_by_slice(cavity, wall), (inner[healthy], outer[healthy])]
     square = labels.shape[1] == labels.shape[2]
     ways = product(range(4) if square else (0, 2), (False, True), (False, True) if len(labels) > 1 else (False,))
-    fits = {way: _fit(pixels, places, way) for way in (Orientation(*way) for way in ways)}
+    fits = {way: _measure_fit(pixels, places, way) for way in (Orientation(*way) for way in ways)}
     best = max(fits, key=lambda way: sum(fits[way]))
-    better = BETTER if len(labels) >= ENOUGH else BETTER_OF_ONE / len(labels)
-    if fits[best].brighter >= LIKE_TRUTH and sum(fits[best]) > sum(fits[AS_IT_IS]) + better:
-        return [TURNED.format(best.words)]
-    return [DARK] if fits[AS_IT_IS].brighter < BRIGHTER else []
+    better = MIN_GAIN if len(labels) >= MIN_SLICES else SINGLE_SLICE_GAIN / len(labels)
+    if fits[best].brighter >= TRUTH_BRIGHTER and sum(fits[best]) > sum(fits[UNCHANGED]) + better:
+        return [OTHER_ORIENTATION.format(best.words)]
+    return [DARK_CAVITY] if fits[UNCHANGED].brighter < MIN_BRIGHTER else []
 
 
-class Fit(NamedTuple):
+class AlignmentFit(NamedTuple):
     """How well a truth fits its images."""
 
     brighter: float
     edge: float
 
 
-def _fit(pixels: Pixels, places: Sequence[tuple[Places, Places]], way: Orientation) -> Fit:
+def _measure_fit(pixels: Pixels, places: Sequence[tuple[PixelIndices, PixelIndices]], way: Orientation) -> AlignmentFit:
     """Measure how well labels fit in some orientation.
 
     Args:
@@ -134,7 +131,7 @@ def _fit(pixels: Pixels, places: Sequence[tuple[Places, Places]], way: Orientati
         way: the orientation.
     """
 
-    def grey(where: Places) -> NDArray[np.float64]:
+    def grey(where: PixelIndices) -> Vector:
         return np.asarray(pixels[way.move(where, pixels.shape)], dtype=np.float64)
 
     *slices, (inner, outer) = places
@@ -149,15 +146,15 @@ def _fit(pixels: Pixels, places: Sequence[tuple[Places, Places]], way: Orientati
             weights += weight
     steps = grey(inner) - grey(outer)
     steps = steps[~np.isnan(steps)]
-    return Fit(total / weights if weights else 0.5, float(np.sign(steps).mean()) if len(steps) else 0.0)
+    return AlignmentFit(total / weights if weights else 0.5, float(np.sign(steps).mean()) if len(steps) else 0.0)
 
 
-def _by_slice(cavity: Places, wall: Places) -> list[tuple[Places, Places]]:
+def _group_by_slice(cavity: PixelIndices, wall: PixelIndices) -> list[tuple[PixelIndices, PixelIndices]]:
     both = np.intersect1d(cavity[:, 0], wall[:, 0])
     return [(cavity[cavity[:, 0] == index], wall[wall[:, 0] == index]) for index in both]
 
 
-def _border(labels: Labels) -> tuple[Places, Places]:
+def _cavity_border(labels: LabelImage) -> tuple[PixelIndices, PixelIndices]:
     """Return neighbours in a slice of which the first is in the cavity and the second is not."""
     cavity = labels == Label.CAVITY
     inner, outer = [], []

@@ -23,10 +23,10 @@ from lge_sweep.deliver import Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label
-from lge_sweep.quantify import Finding, case_sentences, implausible, sentences, unchecked
+from lge_sweep.quantify import Finding, case_sentences, find_implausible, finding_sentences, unchecked_titles
 from lge_sweep.quantify.body import body_mask
 from lge_sweep.quantify.findings import CHECKS
-from lge_sweep.quantify.plausible import pieces, thickest, wall_around
+from lge_sweep.quantify.plausibility import count_components, enclosed_share, wall_thickness_mm
 from lge_sweep.report.clinical_tables import findings_frame, findings_markdown
 from lge_sweep.segmenter.predict import PredictResult
 from lge_sweep.terminal import Terminal
@@ -65,11 +65,11 @@ def heart() -> tuple[Exam, Labels]:
 
 
 def found(exam: Exam, labels: Labels) -> list[tuple[str, int | None]]:
-    return [(finding.check, finding.slice) for finding in implausible(exam, labels)]
+    return [(finding.check, finding.slice) for finding in find_implausible(exam, labels)]
 
 
 def the_finding(exam: Exam, labels: Labels) -> Finding:
-    (finding,) = implausible(exam, labels)
+    (finding,) = find_implausible(exam, labels)
     return finding
 
 
@@ -80,7 +80,7 @@ def test_a_made_heart_has_no_finding() -> None:
     exam, labels = heart()
     assert {int(value) for value in np.unique(labels)} == {0, 1, 2, 3}
     assert found(exam, labels) == []
-    assert unchecked(exam) == []
+    assert unchecked_titles(exam) == []
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_each_fault_gives_its_finding_and_no_other(fault: Fault, expected: list[
     exam = replace(exam, pixels=exam.pixels.astype(np.float32))
     fault(exam, labels)
     assert found(exam, labels) == expected
-    for finding in implausible(exam, labels):
+    for finding in find_implausible(exam, labels):
         known = CHECKS[finding.check]
         assert finding.low == known.low
         assert (finding.low or -np.inf) > finding.value or finding.value > (
@@ -205,7 +205,7 @@ def test_each_fault_gives_its_finding_and_no_other(fault: Fault, expected: list[
 def test_labels_at_the_edge_and_every_check_has_its_fault() -> None:
     exam, labels = heart()
     cut = Exam("a", exam.slices, exam.pixels[:, 31:], spacing_mm=MM)
-    findings = implausible(cut, labels[:, 31:])
+    findings = find_implausible(cut, labels[:, 31:])
     assert {(finding.check, finding.value) for finding in findings} == {("image_edge", (labels[0, 31] > 0).sum())}
     tested = {name for _, expected in FAULTS for name, _ in expected}
     assert set(CHECKS) - tested == {"image_edge", "wall_mass", "cavity_volume", "no_wall"}
@@ -226,7 +226,7 @@ def test_nothing_at_all_is_neither_cavity_nor_wall() -> None:
 def test_amounts_are_pixels_times_their_volume() -> None:
     exam, labels = heart()
     large = replace(exam, spacing_mm=(3.5, 3.5, 15.0))
-    by_check = {finding.check: finding for finding in implausible(large, labels)}
+    by_check = {finding.check: finding for finding in find_implausible(large, labels)}
     ml = 3.5 * 3.5 * 15 / 1000
     assert by_check["wall_mass"].value == pytest.approx((labels > 1).sum() * ml * 1.05)
     area_mm2 = np.pi * (OUTER**2 - INNER**2) * (3.5 / 1.5) ** 2
@@ -240,7 +240,7 @@ def test_where_distances_are_unknown_the_rest_is_looked_at() -> None:
     for spacing, missing in ((None, 4), ((1.5, 1.5, float("nan")), 3)):
         partly = replace(exam, spacing_mm=spacing)
         assert found(partly, labels) == [("scar_share", None)]
-        assert len(unchecked(partly)) == missing
+        assert len(unchecked_titles(partly)) == missing
 
 
 # ------------------------------------------------------------------------------------------- each number by another way
@@ -251,20 +251,20 @@ def test_a_band_has_its_thickness_and_a_ring_to_within_a_pixel() -> None:
         for count in range(1, 8):
             band = np.zeros((40, 60), bool)
             band[10 : 10 + count, 3:57] = True
-            assert thickest(band, mm) == pytest.approx(count * mm[0], abs=min(mm) / 2)
-            assert thickest(band.T, mm) == pytest.approx(count * mm[1], abs=min(mm) / 2)
+            assert wall_thickness_mm(band, mm) == pytest.approx(count * mm[0], abs=min(mm) / 2)
+            assert wall_thickness_mm(band.T, mm) == pytest.approx(count * mm[1], abs=min(mm) / 2)
         for inner, outer in ((20, 24), (15, 25), (5, 30)):
             distance = radius(mm=mm)
             wall = (distance >= inner) & (distance < outer)
-            assert thickest(wall, mm) == pytest.approx(outer - inner, abs=1.2 * max(mm))
+            assert wall_thickness_mm(wall, mm) == pytest.approx(outer - inner, abs=1.2 * max(mm))
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_pieces_are_skimages_regions(seed: int) -> None:
     mask = ndimage.gaussian_filter(np.random.default_rng(seed).standard_normal((60, 60)), 2 + seed / 3) > 0.05
     areas = [region.area for region in regionprops(label(mask, connectivity=2))]
-    assert pieces(mask) == sum(area >= 0.05 * max(areas) for area in areas)
-    assert pieces(np.zeros_like(mask)) == 0
+    assert count_components(mask) == sum(area >= 0.05 * max(areas) for area in areas)
+    assert count_components(np.zeros_like(mask)) == 0
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -274,7 +274,7 @@ def test_the_wall_around_is_scipys_border(seed: int) -> None:
     wall = rng.random((60, 60)) < 0.6
     full = ndimage.binary_fill_holes(cavity)
     border = ndimage.binary_dilation(full, np.ones((3, 3))) & ~full
-    assert wall_around(cavity, wall & ~cavity) == pytest.approx((wall & ~cavity)[border].mean())
+    assert enclosed_share(cavity, wall & ~cavity) == pytest.approx((wall & ~cavity)[border].mean())
 
 
 def rotation(rng: np.random.Generator) -> Floats:
@@ -353,15 +353,17 @@ def test_the_body_is_the_hull_of_what_is_bright() -> None:
 
 def test_a_sentence_has_value_place_and_range() -> None:
     names = ["s0", "s1", "s2", "s3", "s4", "s5"]
-    assert sentences([Finding("scar_share", 80.04, None, 75)], names) == [
+    assert finding_sentences([Finding("scar_share", 80.04, None, 75)], names) == [
         "scar, share of the wall: 80 % (expected at most 75 %)"
     ]
     jumps = [Finding("centre_jump", 41.26, None, 25, 3), Finding("centre_jump", 30, None, 25, 4)]
-    assert sentences(jumps, names) == [
+    assert finding_sentences(jumps, names) == [
         "jump of the cavity's centre from the slice before: 30 to 41.3 mm in s3, s4 (expected at most 25 mm)"
     ]
     many = [Finding("wall_pieces", 2, None, 1, k) for k in range(6)]
-    assert sentences(many, names) == ["pieces of the wall: 2 in 6 slices, such as s0, s1, s2, s3 (expected at most 1)"]
+    assert finding_sentences(many, names) == [
+        "pieces of the wall: 2 in 6 slices, such as s0, s1, s2, s3 (expected at most 1)"
+    ]
     assert case_sentences({"p": many, "q": many[:1]}) == ["pieces of the wall: 2 in p, q (expected at most 1)"]
 
 

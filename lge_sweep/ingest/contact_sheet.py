@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels
 from lge_sweep.atomic import atomic_file
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.volume import Pixels, Volume
+from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import COLOURS, Label
 
-TILE = 128
+TILE_PIXELS = 128
 """Longest side of a slice on the sheet, in pixels."""
-MARGIN = 14
+CAPTION_PIXELS = 14
 """Height of the line with the case's id, in pixels."""
-TALLEST = 60_000
+MAX_SHEET_PIXELS = 60_000
 """Most pixels that a sheet is high; viewers and PNG libraries refuse more."""
 
 
-def write_sheet(volumes: Sequence[Volume], path: Path) -> str:
+def write_contact_sheet(volumes: Sequence[Volume], path: Path) -> str:
     """Write a PNG with a row a case; outlines in the classes' colours.
 
     Args:
@@ -35,15 +35,17 @@ def write_sheet(volumes: Sequence[Volume], path: Path) -> str:
     """
     if not volumes:
         raise DataError(str(path), ["there is no exam to draw a contact sheet of"])
-    shown = volumes[: TALLEST // (TILE + MARGIN)]
+    shown = volumes[: MAX_SHEET_PIXELS // (TILE_PIXELS + CAPTION_PIXELS)]
     widest = max(len(volume.slices) for volume in shown)
-    sheet = Image.new("RGB", (widest * TILE, len(shown) * (TILE + MARGIN)))
+    sheet = Image.new("RGB", (widest * TILE_PIXELS, len(shown) * (TILE_PIXELS + CAPTION_PIXELS)))
     draw = ImageDraw.Draw(sheet)
     for row, volume in enumerate(shown):
-        top = row * (TILE + MARGIN)
+        top = row * (TILE_PIXELS + CAPTION_PIXELS)
         draw.text((2, top + 1), volume.case, fill=(255, 255, 255))
         for column in range(len(volume.slices)):
-            sheet.paste(tile(volume.pixels[column], volume.labels[column]), (column * TILE, top + MARGIN))
+            sheet.paste(
+                draw_tile(volume.pixels[column], volume.labels[column]), (column * TILE_PIXELS, top + CAPTION_PIXELS)
+            )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path.absolute()) as unfinished:
@@ -54,7 +56,7 @@ def write_sheet(volumes: Sequence[Volume], path: Path) -> str:
     return f"{path}: contact sheet of {len(shown)} case(s){left_out}"
 
 
-def tile(image: Pixels, labels: NDArray[np.uint8]) -> Image.Image:
+def draw_tile(image: Pixels, labels: LabelImage) -> Image.Image:
     """Draw one slice with the outlines of its classes.
 
     Args:
@@ -62,23 +64,23 @@ def tile(image: Pixels, labels: NDArray[np.uint8]) -> Image.Image:
         labels: [H, W] classes.
 
     Returns:
-        An RGB picture of at most `TILE` pixels a side.
+        An RGB picture of at most `TILE_PIXELS` pixels a side.
     """
     grey = image.astype(np.float64)
     low, high = np.nanpercentile(grey, (0.5, 99.5))
     shown = np.clip((np.nan_to_num(grey, nan=low) - low) / max(high - low, 1e-12), 0, 1) * 255
-    scale = TILE / max(image.shape)
+    scale = TILE_PIXELS / max(image.shape)
     size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
     small = Image.fromarray(np.rint(shown).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
     picture = np.asarray(small.convert("RGB")).copy()
     classes = np.asarray(Image.fromarray(labels).resize(size, Image.Resampling.NEAREST))
     for label in Label:
         if label != Label.BACKGROUND:
-            picture[outline(classes == label)] = COLOURS[label]
+            picture[boundary_pixels(classes == label)] = COLOURS[label]
     return Image.fromarray(picture)
 
 
-def outline(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def boundary_pixels(region: Mask) -> Mask:
     """Return the pixels [H, W] of a region that have a 4-neighbour outside it, or lie on the image's border."""
     padded = np.pad(region, 1)
     inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]

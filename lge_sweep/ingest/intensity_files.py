@@ -3,20 +3,20 @@
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
-from lge_sweep.ingest.image_files import read_image
-from lge_sweep.ingest.limits import not_finite
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.arrays import Pixels, Pixels8
+from lge_sweep.ingest.image_files import read_image_file
+from lge_sweep.ingest.limits import not_finite_message
+from lge_sweep.ingest.volume import UnusableError
 
-PHOTOMETRIC = 262
+TIFF_PHOTOMETRIC = 262
 """TIFF's tag PhotometricInterpretation; 0 is WhiteIsZero."""
-CONVERTED = {"P": "RGBA", "PA": "RGBA", "RGBa": "RGBA", "1": "L", "LA": "L", "La": "L"}
+READ_MODES = {"P": "RGBA", "PA": "RGBA", "RGBa": "RGBA", "1": "L", "LA": "L", "La": "L"}
 """Pillow's mode of a file -> the mode in which its greys are read."""
 
 
-def open_grey(path: Path) -> Pixels:
+def read_intensities(path: Path) -> Pixels:
     """Read the intensities of an image file.
 
     A palette is applied: greys are those that it shows. Transparent pixels, by an alpha channel or by PNG's tRNS, are
@@ -28,10 +28,10 @@ def open_grey(path: Path) -> Pixels:
     Raises:
         ValueError: it cannot be read, is in colour, or has pixels that are half transparent or NaN.
     """
-    image = read_image(path)
-    grey, alpha = _levels(image), opacity(image)
+    image = read_image_file(path)
+    grey, alpha = _channels(image), alpha_channel(image)
     if strange := int((~np.isfinite(grey[..., 0])).sum()):  # NaN is for what is declared
-        raise UnusableError(not_finite(strange))
+        raise UnusableError(not_finite_message(strange))
     if half := int(((alpha > 0) & (alpha < 255)).sum()):
         raise UnusableError(
             f"{half} pixels are half transparent, so that their intensity is not known; save it without alpha"
@@ -45,7 +45,7 @@ def open_grey(path: Path) -> Pixels:
     return np.where(padding, np.float32(np.nan), levels.astype(np.float32)) if padding.any() else levels
 
 
-def opacity(image: Image.Image) -> NDArray[np.uint8]:
+def alpha_channel(image: Image.Image) -> Pixels8:
     """Return how opaque each pixel [H, W] is, from 0 to 255."""
     if "A" in image.mode.upper():
         return np.asarray(image.convert("RGBA"))[..., 3]
@@ -57,13 +57,13 @@ def opacity(image: Image.Image) -> NDArray[np.uint8]:
     return np.asarray(image.convert("RGBA"))[..., 3]
 
 
-def _levels(image: Image.Image) -> Pixels:
+def _channels(image: Image.Image) -> Pixels:
     """Return grey or colour [H, W, 1 or 3], of the file's number type where that is one of ours."""
-    mode = CONVERTED.get(image.mode, image.mode)
+    mode = READ_MODES.get(image.mode, image.mode)
     array = np.asarray(image.convert(mode) if mode != image.mode else image)
     if array.dtype == np.int32:
         array = array.astype(np.float32)
     tags = getattr(image, "tag_v2", {})
-    if tags.get(PHOTOMETRIC) == 0 and array.dtype.itemsize > 1:  # Pillow turns over what has 8 bits or fewer
+    if tags.get(TIFF_PHOTOMETRIC) == 0 and array.dtype.itemsize > 1:  # Pillow turns over what has 8 bits or fewer
         array = np.iinfo(array.dtype).max - array if array.dtype.kind == "u" else -array
     return array[..., np.newaxis] if array.ndim == 2 else array[..., :3]

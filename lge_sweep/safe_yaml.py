@@ -15,17 +15,17 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 
 from lge_sweep.text import error_text, shorten, visible
 
-MOST_BYTES = 256 * 1024
-TOO_LARGE = f"it is larger than {MOST_BYTES // 1024} KiB, which settings are not"
-MOST_NODES = 10_000
+MAX_BYTES = 256 * 1024
+TOO_LARGE = f"it is larger than {MAX_BYTES // 1024} KiB, which settings are not"
+MAX_NODES = 10_000
 """Values, lists and mappings in one document."""
-DEEPEST = 32
+MAX_DEPTH = 32
 """Lists and mappings in each other."""
-LONGEST_TEXT = 1000
+MAX_TEXT = 1000
 """Characters of a text or a number; the longest that are meant are paths and regular expressions."""
-UNUSED = ("timestamp", "merge", "value")
+PLAIN_TEXT_TAGS = ("timestamp", "merge", "value")
 """Kinds of values that are text here."""
-LARGEST = 2**63
+INTEGER_LIMIT = 2**63
 """Whole numbers are smaller, either sign: what files, seeds and databases hold."""
 
 
@@ -37,8 +37,8 @@ def read_yaml_file(path: Path) -> Any:
         ValueError: it is no YAML that settings can be; the message says where and why.
     """
     with path.open("rb") as file:
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
         raise ValueError(TOO_LARGE)
     try:
         text = content.decode("utf-8-sig")
@@ -53,7 +53,7 @@ def parse_yaml(text: str) -> Any:
     Raises:
         ValueError: it is no YAML that settings can be; the message says where and why.
     """
-    if len(text) > MOST_BYTES:
+    if len(text) > MAX_BYTES:
         raise ValueError(TOO_LARGE)
     try:
         return _Loader(text).get_single_data()
@@ -80,13 +80,15 @@ class _Loader(yaml.SafeLoader):
         self.nodes += 1
         self.depth += 1
         if isinstance(event, yaml.AliasEvent) or event.anchor:
-            raise _refused(event, "anchors (&) and aliases (*) are not used in settings: write the value out")
+            raise _error_at(event, "anchors (&) and aliases (*) are not used in settings: write the value out")
         if event.tag and event.tag != "!":
-            raise _refused(event, f"tags are not used in settings, got {shorten(event.tag, 40)}: write the value alone")
-        if self.depth > DEEPEST:
-            raise _refused(event, f"lists and mappings are more than {DEEPEST} deep in each other")
-        if self.nodes > MOST_NODES:
-            raise _refused(event, f"there are more than {MOST_NODES} values")
+            raise _error_at(
+                event, f"tags are not used in settings, got {shorten(event.tag, 40)}: write the value alone"
+            )
+        if self.depth > MAX_DEPTH:
+            raise _error_at(event, f"lists and mappings are more than {MAX_DEPTH} deep in each other")
+        if self.nodes > MAX_NODES:
+            raise _error_at(event, f"there are more than {MAX_NODES} values")
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -95,18 +97,18 @@ class _Loader(yaml.SafeLoader):
         """Return a node's value; one that is no number although it looks like one is refused."""
         if not isinstance(node, ScalarNode):
             return super().construct_object(node, deep)
-        if len(node.value) > LONGEST_TEXT:
-            raise _refused(node, f"a value has {len(node.value)} characters; at most {LONGEST_TEXT} are read")
+        if len(node.value) > MAX_TEXT:
+            raise _error_at(node, f"a value has {len(node.value)} characters; at most {MAX_TEXT} are read")
         try:
             value = super().construct_object(node, deep)
         except (ValueError, ArithmeticError) as error:
-            raise _refused(node, f"'{shorten(node.value, 40)}' cannot be read as a number") from error
-        if isinstance(value, int) and abs(value) >= LARGEST:
-            raise _refused(node, f"the number {shorten(node.value, 40)} is too large")
+            raise _error_at(node, f"'{shorten(node.value, 40)}' cannot be read as a number") from error
+        if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
+            raise _error_at(node, f"the number {shorten(node.value, 40)} is too large")
         if isinstance(value, float) and not math.isfinite(value):
-            raise _refused(node, f"'{shorten(node.value, 40)}' is not a finite number")
+            raise _error_at(node, f"'{shorten(node.value, 40)}' is not a finite number")
         if isinstance(value, str) and visible(value) != value:
-            raise _refused(node, f"'{shorten(value, 40)}' holds a character that cannot be seen")
+            raise _error_at(node, f"'{shorten(value, 40)}' holds a character that cannot be seen")
         return value
 
     def construct_mapping(self, node: MappingNode, deep: bool = False) -> dict[Hashable, Any]:
@@ -114,20 +116,20 @@ class _Loader(yaml.SafeLoader):
         known: set[Any] = set()
         for key_node, _ in node.value:
             if not isinstance(key_node, ScalarNode):
-                raise _refused(key_node, "a key must be a single word or number")
+                raise _error_at(key_node, "a key must be a single word or number")
             key = self.construct_object(key_node, deep=True)
             if key in known:
-                raise _refused(key_node, f"the key '{shorten(key, 40)}' is there twice")
+                raise _error_at(key_node, f"the key '{shorten(key, 40)}' is there twice")
             known.add(key)
         return super().construct_mapping(node, deep=deep)
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in UNUSED]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in PLAIN_TEXT_TAGS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 
 
-def _refused(place: Any, problem: str) -> yaml.MarkedYAMLError:
+def _error_at(place: Any, problem: str) -> yaml.MarkedYAMLError:
     """Return the error to raise at a node or an event."""
     return yaml.constructor.ConstructorError(None, None, problem, place.start_mark)

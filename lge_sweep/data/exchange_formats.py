@@ -16,12 +16,12 @@ from lge_sweep.ingest.nifti_write import is_sheared
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
-Kind = Literal["nnunet", "msd"]
+ExchangeKind = Literal["nnunet", "msd"]
 Subsets = Mapping[str, Subset]
 """Case -> its subset; cases that explicit counts leave out are missing."""
 
 
-class Form(NamedTuple):
+class ExchangeFormat(NamedTuple):
     """How one of the two formats names things."""
 
     title: str
@@ -35,20 +35,20 @@ class Form(NamedTuple):
     """Return the content of `dataset.json` for a folder's name, exams and their subsets."""
 
 
-def cases_of(subsets: Subsets, subset: str) -> list[str]:
+def cases_in_subset(subsets: Subsets, subset: str) -> list[str]:
     """Return the cases of a subset, sorted."""
     return sorted(case for case, of in subsets.items() if of == subset)
 
 
-def names_of(volumes: Sequence[Volume]) -> dict[str, ClassName]:
+def label_classes(volumes: Sequence[Volume]) -> dict[str, ClassName]:
     """Return what the labels of exams are called -> class; no-reflow is among them where a truth tells it."""
     tells_mvo = any(volume.mvo is not None for volume in volumes)
     return {name: label for name, label in CLASS_NAMES.items() if label != "mvo" or tells_mvo}
 
 
-def _values(volumes: Sequence[Volume]) -> dict[str, int]:
+def _label_values(volumes: Sequence[Volume]) -> dict[str, int]:
     """Return what the labels of exams are called -> their value in the files; values are consecutive."""
-    return {name: CLASS_CODES[label] for name, label in names_of(volumes).items()}
+    return {name: CLASS_CODES[label] for name, label in label_classes(volumes).items()}
 
 
 def _nnunet(name: str, volumes: Sequence[Volume], subsets: Subsets) -> dict[str, Any]:
@@ -63,17 +63,17 @@ def _nnunet(name: str, volumes: Sequence[Volume], subsets: Subsets) -> dict[str,
         "name": name,
         "description": f"LGE cardiac MRI, short axis; written by lge_sweep {__version__}",
         "channel_names": {"0": "LGE"},
-        "labels": _values(volumes),
+        "labels": _label_values(volumes),
         "numTraining": len(training),
         "file_ending": ".nii.gz",
         **reader,
-        "lge_sweep": _ours(volumes),
+        "lge_sweep": _own_section(volumes),
     }
 
 
 def _decathlon(name: str, volumes: Sequence[Volume], subsets: Subsets) -> dict[str, Any]:
     """Describe the data set as the Decathlon does; `fold` 0 marks the validation subset, as MONAI reads it."""
-    tests = cases_of(subsets, "test")
+    tests = cases_in_subset(subsets, "test")
     training = [
         {"image": f"./imagesTr/{volume.case}.nii.gz", "label": f"./labelsTr/{volume.case}.nii.gz"}
         | ({"fold": 0} if subsets.get(volume.case) == "val" else {})
@@ -88,30 +88,30 @@ def _decathlon(name: str, volumes: Sequence[Volume], subsets: Subsets) -> dict[s
         "release": "",
         "tensorImageSize": "3D",
         "modality": {"0": "MRI"},
-        "labels": {str(value): label for label, value in _values(volumes).items()},
+        "labels": {str(value): label for label, value in _label_values(volumes).items()},
         "numTraining": len(training),
         "numTest": len(tests),
         "training": training,
         "test": [f"./imagesTs/{case}.nii.gz" for case in tests],
-        "lge_sweep": _ours(volumes),
+        "lge_sweep": _own_section(volumes),
     }
 
 
-def _ours(volumes: Sequence[Volume]) -> dict[str, Any]:
+def _own_section(volumes: Sequence[Volume]) -> dict[str, Any]:
     """Return what reading back needs: an affine has to be written, also where none is known."""
     unknown = {volume.case: volume.spacing_mm or (math.nan,) * 3 for volume in volumes if volume.affine is None}
     return {"unplaced": {case: [None if math.isnan(mm) else mm for mm in of] for case, of in unknown.items()}}
 
 
-FORMS: dict[Kind, Form] = {
-    "nnunet": Form(
+EXCHANGE_FORMATS: dict[ExchangeKind, ExchangeFormat] = {
+    "nnunet": ExchangeFormat(
         "nnU-Net v2",
         re.compile(r"Dataset(?P<number>\d{3})_[A-Za-z0-9_-]+", re.ASCII),
         "Dataset501",
         "_0000.nii.gz",
         _nnunet,
     ),
-    "msd": Form(
+    "msd": ExchangeFormat(
         "the Medical Segmentation Decathlon",
         re.compile(r"Task(?P<number>\d{2})_[A-Za-z0-9]+", re.ASCII),
         "Task11",
@@ -121,13 +121,13 @@ FORMS: dict[Kind, Form] = {
 }
 
 
-def check_folder(output: Path, kind: Kind) -> str:
+def check_dataset_folder(output: Path, kind: ExchangeKind) -> str:
     """Return the number of a data set, which its folder's name has.
 
     Raises:
         ConfigError: the name is not of the format's form.
     """
-    form = FORMS[kind]
+    form = EXCHANGE_FORMATS[kind]
     output = output.absolute()
     if found := form.folder.fullmatch(output.name):
         return found["number"]

@@ -7,37 +7,39 @@ from itertools import product
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from lge_sweep.ingest.dicom_header import Frame, Numbers, numbers
+from lge_sweep.arrays import Matrix
+from lge_sweep.ingest.dicom_header import Frame, Numbers, read_numbers
 from lge_sweep.ingest.dicom_stack import Stack
-from lge_sweep.ingest.geometry import AS_STORED, Matrix, Mismatch, Turn, turn_between
+from lge_sweep.ingest.geometry import IDENTITY, AxisTransform, GridMismatch, grid_transform
 from lge_sweep.ingest.volume import UnusableError
 
-ALONE_MM = 1.0
+DEFAULT_SLICE_MM = 1.0
 """Slice spacing where neither distance nor thickness is known: `SHIFTED` of it is the tolerance."""
 NO_GEOMETRY = "its SEG, or its images, do not say where they lie; laid pixel by pixel on the images that it refers to"
 TURNED_SEG = (
     "its SEG is stored with rows or columns in another order or direction; laid on its images by the positions of both"
 )
-OTHER_FRAME = "its SEG refers to its images, but names another frame of reference (0020,0052); taken for the same"
-WAY_OUT = (
+OTHER_FRAME_OF_REFERENCE = (
+    "its SEG refers to its images, but names another frame of reference (0020,0052); taken for the same"
+)
+EXPORT_ADVICE = (
     "export the segmentation that was drawn on this series, or resample it onto the series; if only its positions are "
     "wrong, give the masks as NIfTI with source.mask.trust_grid"
 )
 
 
-class Place(NamedTuple):
+class FramePlacement(NamedTuple):
     """Where a frame of a SEG belongs."""
 
     slice: int
     """Index in the stack."""
-    turn: Turn
+    turn: AxisTransform
     """How its pixels [rows, columns, 1] become those of the slice."""
 
 
-class Plane(NamedTuple):
+class FramePlane(NamedTuple):
     """Where a frame says that it lies; as in `Frame`."""
 
     position: Numbers
@@ -45,16 +47,16 @@ class Plane(NamedTuple):
     spacing: Numbers
 
 
-class _Elsewhere(NamedTuple):
+class _Misplacement(NamedTuple):
     """How far a frame is from the images that it refers to."""
 
     mm: float
     why: str
 
 
-def place_frames(
+def align_frames(
     seg: Dataset, stack: Stack, frames_of_reference: Collection[str]
-) -> tuple[list[Place], tuple[str, ...]]:
+) -> tuple[list[FramePlacement], tuple[str, ...]]:
     """Tell on which slice of a stack each frame of a SEG is to be laid, and how it is to be turned.
 
     Args:
@@ -72,51 +74,51 @@ def place_frames(
     images: dict[str, list[int]] = defaultdict(list)
     for index, frame in enumerate(stack.frames):
         images[frame.instance].append(index)
-    placed = [_plane_of(frame) is not None for frame in stack.frames]
-    nearest = cache(lambda plane, slices: _nearest(plane, size, slices, stack))  # segments share planes
-    found: list[Place | _Elsewhere] = []
+    placed = [_image_plane(frame) is not None for frame in stack.frames]
+    nearest = cache(lambda plane, slices: _nearest_slice(plane, size, slices, stack))  # segments share planes
+    found: list[FramePlacement | _Misplacement] = []
     notes: list[str] = []
     for number, groups in enumerate(seg.PerFrameFunctionalGroupsSequence):
-        slices, preserved = _referred(groups, number, stack, images)
-        plane = _plane(seg, number)
+        slices, preserved = _referred_slices(groups, number, stack, images)
+        plane = _declared_plane(seg, number)
         if plane is not None and all(placed[index] for index in slices):
             found.append(nearest(plane, slices))
             continue
         if len(slices) != 1 or not preserved:
             raise UnusableError(
                 f"it cannot be told where its frame {number + 1} lies: it has no position, orientation and "
-                f"PixelSpacing, and does not refer to the pixels of one image; {WAY_OUT}"
+                f"PixelSpacing, and does not refer to the pixels of one image; {EXPORT_ADVICE}"
             )
         _check_size(size, stack)
         notes.append(NO_GEOMETRY)
-        found.append(Place(slices[0], AS_STORED))
+        found.append(FramePlacement(slices[0], IDENTITY))
     ours = set(frames_of_reference) - {""}
     foreign = bool(ours) and str(seg.get("FrameOfReferenceUID") or "") not in {"", *ours}
-    places = [place for place in found if isinstance(place, Place)]
-    if away := [place for place in found if isinstance(place, _Elsewhere)]:
+    places = [place for place in found if isinstance(place, FramePlacement)]
+    if away := [place for place in found if isinstance(place, _Misplacement)]:
         _check_size(size, stack)
         worst = max(away, key=lambda one: one.mm)
         named = ", and it names another frame of reference (0020,0052)" * foreign
         raise UnusableError(
             f"{len(away)} of its {len(found)} frames lie elsewhere than the images that they refer to, by up to "
-            f"{worst.mm:.3g} mm ({worst.why}){named}; {WAY_OUT}"
+            f"{worst.mm:.3g} mm ({worst.why}){named}; {EXPORT_ADVICE}"
         )
     notes += [TURNED_SEG] * any(place.turn.axes[0] != 0 or {0, 1} & set(place.turn.reverse) for place in places)
-    notes += [OTHER_FRAME] * foreign
+    notes += [OTHER_FRAME_OF_REFERENCE] * foreign
     return places, tuple(dict.fromkeys(notes))
 
 
-def sources(groups: Dataset) -> list[Dataset]:
+def source_images(groups: Dataset) -> list[Dataset]:
     """Return the items that name the images which a frame of a SEG was made from."""
     return [s for item in groups.get("DerivationImageSequence", []) for s in item.get("SourceImageSequence", [])]
 
 
-def _referred(
+def _referred_slices(
     groups: Dataset, number: int, stack: Stack, images: Mapping[str, Sequence[int]]
 ) -> tuple[tuple[int, ...], bool]:
     """Return the slices that a frame refers to, and whether it does not deny that its pixels are theirs."""
     slices: list[int] = []
-    for source in sources(groups):
+    for source in source_images(groups):
         named = source.get("ReferencedFrameNumber")
         listed = () if named is None else np.atleast_1d(np.array(named, dtype=int)) - 1
         slices += [
@@ -126,15 +128,15 @@ def _referred(
         ]
     if not slices:
         raise UnusableError(f"its frame {number + 1} refers to a frame that its image does not have; export it again")
-    told = {str(source.get("SpatialLocationsPreserved") or "YES") for source in sources(groups)}
+    told = {str(source.get("SpatialLocationsPreserved") or "YES") for source in source_images(groups)}
     return tuple(dict.fromkeys(slices)), told == {"YES"}
 
 
-def _plane(seg: Dataset, number: int) -> Plane | None:
+def _declared_plane(seg: Dataset, number: int) -> FramePlane | None:
     """Return where a frame says that it lies, in its own functional groups or the shared ones."""
-    position = numbers(seg, "ImagePositionPatient", 3, number)
-    orientation = numbers(seg, "ImageOrientationPatient", 6, number)
-    spacing = numbers(seg, "PixelSpacing", 2, number)
+    position = read_numbers(seg, "ImagePositionPatient", 3, number)
+    orientation = read_numbers(seg, "ImageOrientationPatient", 6, number)
+    spacing = read_numbers(seg, "PixelSpacing", 2, number)
     if position is None or orientation is None or spacing is None:
         return None
     directions = np.array(orientation).reshape(2, 3)
@@ -143,16 +145,16 @@ def _plane(seg: Dataset, number: int) -> Plane | None:
             f"ImageOrientationPatient of its frame {number + 1} is not two directions at right angles, of length 1, or "
             "its PixelSpacing is not positive; export it again"
         )
-    return Plane(position, orientation, spacing)
+    return FramePlane(position, orientation, spacing)
 
 
-def _plane_of(frame: Frame) -> Plane | None:
+def _image_plane(frame: Frame) -> FramePlane | None:
     if frame.position is None or frame.orientation is None or frame.spacing is None:
         return None
-    return Plane(frame.position, frame.orientation, frame.spacing)
+    return FramePlane(frame.position, frame.orientation, frame.spacing)
 
 
-def _matrix(plane: Plane, slice_mm: float) -> Matrix:
+def _matrix(plane: FramePlane, slice_mm: float) -> Matrix:
     """Return index (row, column, slice) -> mm; left, back, head are positive.
 
     Source:
@@ -165,39 +167,43 @@ def _matrix(plane: Plane, slice_mm: float) -> Matrix:
     return matrix
 
 
-def _nearest(plane: Plane, size: tuple[int, int], slices: tuple[int, ...], stack: Stack) -> Place | _Elsewhere:
+def _nearest_slice(
+    plane: FramePlane, size: tuple[int, int], slices: tuple[int, ...], stack: Stack
+) -> FramePlacement | _Misplacement:
     """Return the first slice that a plane lies on, or how far it is from the nearest."""
-    away: list[_Elsewhere] = []
+    away: list[_Misplacement] = []
     for index in slices:
-        own = _plane_of(stack.frames[index])
+        own = _image_plane(stack.frames[index])
         assert own is not None
-        turn = _compare(
+        turn = _compare_grids(
             _matrix(plane, _slice_mm(stack)), size, _matrix(own, _slice_mm(stack)), stack.frames[index].size
         )
-        if isinstance(turn, Turn):
-            return Place(index, turn)
+        if isinstance(turn, AxisTransform):
+            return FramePlacement(index, turn)
         away.append(turn)
     return min(away, key=lambda one: one.mm)
 
 
-def _compare(seg: Matrix, size: tuple[int, int], image: Matrix, image_size: tuple[int, int]) -> Turn | _Elsewhere:
+def _compare_grids(
+    seg: Matrix, size: tuple[int, int], image: Matrix, image_size: tuple[int, int]
+) -> AxisTransform | _Misplacement:
     """Tell how a frame is turned onto an image, or how far it is from it."""
     corners, own = _corners(size), _corners(image_size)
     apart = np.linalg.norm((seg @ corners)[:3, :, None] - (image @ own)[:3, None, :], axis=0).min(axis=1).max()
-    turn = turn_between(image, (*image_size, 1), seg, (*size, 1))
-    if isinstance(turn, Mismatch):
-        return _Elsewhere(float(apart), turn.why)
+    turn = grid_transform(image, (*image_size, 1), seg, (*size, 1))
+    if isinstance(turn, GridMismatch):
+        return _Misplacement(float(apart), turn.why)
     return turn
 
 
-def _corners(size: tuple[int, int]) -> NDArray[np.float64]:
+def _corners(size: tuple[int, int]) -> Matrix:
     """Return [4, 4]: the indices of the corners' centres, one a column."""
     return np.array([(i, j, 0, 1) for i, j in product((0, size[0] - 1), (0, size[1] - 1))], dtype=float).T
 
 
 def _slice_mm(stack: Stack) -> float:
     distance = stack.spacing_mm[2] if stack.spacing_mm else float("nan")
-    return distance if np.isfinite(distance) else stack.thickness_mm or ALONE_MM
+    return distance if np.isfinite(distance) else stack.thickness_mm or DEFAULT_SLICE_MM
 
 
 def _check_size(size: tuple[int, int], stack: Stack) -> None:

@@ -8,7 +8,13 @@ import pytest
 from lge_sweep.config.data import Phantom
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.plausible_truth import DARK, OUTSIDE, TURNED, alignment_warnings, with_alignment_warnings
+from lge_sweep.ingest.truth_alignment import (
+    CAVITY_OUTSIDE,
+    DARK_CAVITY,
+    OTHER_ORIENTATION,
+    alignment_warnings,
+    with_alignment_warnings,
+)
 
 EXAMS = [
     exam
@@ -40,27 +46,27 @@ def test_every_other_orientation_is_named(turns: int, mirrored: bool, backwards:
     for exam in EXAMS:
         labels = exam.labels[:, :, ::-1] if mirrored else exam.labels
         labels = np.rot90(labels[::-1] if backwards else labels, turns, (1, 2))
-        assert alignment_warnings(exam.pixels, labels) == [TURNED.format(undone)]
+        assert alignment_warnings(exam.pixels, labels) == [OTHER_ORIENTATION.format(undone)]
 
 
 def test_a_transposed_truth_is_the_diagonal() -> None:
     exam = EXAMS[0]
     assert alignment_warnings(exam.pixels, exam.labels.transpose(0, 2, 1)) == [
-        TURNED.format("mirrored along the diagonal")
+        OTHER_ORIENTATION.format("mirrored along the diagonal")
     ]
     cut = [array[:, 3:93] for array in (exam.pixels, exam.labels)]  # not square: no quarter turn is possible
     assert alignment_warnings(cut[0], cut[1]) == []
-    assert alignment_warnings(cut[0], cut[1][:, ::-1]) == [TURNED.format("mirrored top to bottom")]
+    assert alignment_warnings(cut[0], cut[1][:, ::-1]) == [OTHER_ORIENTATION.format("mirrored top to bottom")]
 
 
 def test_classes_that_are_mixed_up() -> None:
     for exam in EXAMS:
         swapped = np.array([0, 2, 1, 3], dtype=np.uint8)[exam.labels]
-        assert alignment_warnings(exam.pixels, swapped) == [OUTSIDE]
+        assert alignment_warnings(exam.pixels, swapped) == [CAVITY_OUTSIDE]
 
 
 def test_dark_blood_and_masks_of_another_exam() -> None:
-    assert alignment_warnings(-EXAMS[0].pixels, EXAMS[0].labels) == [DARK]
+    assert alignment_warnings(-EXAMS[0].pixels, EXAMS[0].labels) == [DARK_CAVITY]
     others = [exam for exam in EXAMS if exam.pixels.shape == EXAMS[-1].pixels.shape]
     flagged = [
         bool(alignment_warnings(one.pixels, other.labels)) for one in others for other in others if one is not other
@@ -73,15 +79,17 @@ def test_padding_takes_no_part() -> None:
     pixels = exam.pixels.astype(float)
     pixels[np.random.default_rng(0).random(pixels.shape) < 0.2] = np.nan
     assert alignment_warnings(pixels, exam.labels) == []
-    assert alignment_warnings(pixels, exam.labels[:, ::-1]) == [TURNED.format("mirrored top to bottom")]
-    assert alignment_warnings(np.full_like(pixels, np.nan), exam.labels) == [DARK]
+    assert alignment_warnings(pixels, exam.labels[:, ::-1]) == [OTHER_ORIENTATION.format("mirrored top to bottom")]
+    assert alignment_warnings(np.full_like(pixels, np.nan), exam.labels) == [DARK_CAVITY]
 
 
 def test_scale_and_offset_do_not_matter() -> None:
     exam = EXAMS[2]
     for pixels in (exam.pixels * 7.5 - 3000, exam.pixels.astype(np.int16)):
         assert alignment_warnings(pixels, exam.labels) == []
-        assert alignment_warnings(pixels, exam.labels[:, :, ::-1]) == [TURNED.format("mirrored left to right")]
+        assert alignment_warnings(pixels, exam.labels[:, :, ::-1]) == [
+            OTHER_ORIENTATION.format("mirrored left to right")
+        ]
 
 
 @pytest.mark.parametrize("labels", [np.zeros((2, 8, 8)), np.ones((2, 8, 8)), np.full((2, 8, 8), 2)])
@@ -93,4 +101,4 @@ def test_a_note_is_put_on_the_exam() -> None:
     exam = replace(EXAMS[0], labels=EXAMS[0].labels[:, ::-1], notes=("before",))
     (found,) = with_alignment_warnings([exam])
     assert isinstance(found, Volume)
-    assert found.notes == ("before", TURNED.format("mirrored top to bottom"))
+    assert found.notes == ("before", OTHER_ORIENTATION.format("mirrored top to bottom"))

@@ -20,21 +20,21 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from pydicom.filereader import read_file_meta_info
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from lge_sweep.ingest.limits import MI
+from lge_sweep.ingest.limits import MIB
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.interrupts import TimeLimitError, time_limit
 
 P = ParamSpec("P")
 T = TypeVar("T")
-PLAIN = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+UNCOMPRESSED = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 """Transfer syntaxes of which nothing is decoded. A deflated file is none: there is no bound to what it expands to."""
-SECONDS = 5
+DECODE_SECONDS = 5
 """Time for a file, and as much again for each 4 MiB of it: a hundred times what decoding takes."""
 PLAIN_SECONDS = 8
 """Time for a file of plain numbers; the header of 10,000 frames takes half of it."""
-IDLE = 60
+IDLE_SECONDS = 60
 """Seconds without a file after which the child ends."""
-MEMORY = 1024 * MI
+MAX_CHILD_BYTES = 1024 * MIB
 """Bytes that the child may take for a file."""
 
 
@@ -50,21 +50,21 @@ def read_safely(function: Callable[Concatenate[Path, P], T], path: Path, *args: 
     Raises:
         UnusableError: by the function; or the child died of the file, or took too long.
     """
-    if _is_plain(path):
+    if _is_uncompressed(path):
         try:
-            with time_limit(PLAIN_SECONDS + path.stat().st_size / (64 * MI)):
+            with time_limit(PLAIN_SECONDS + path.stat().st_size / (64 * MIB)):
                 return function(path, *args, **kwargs)
         except TimeLimitError as error:
             raise UnusableError(f"cannot be read: {error}; its header holds more than that of any exam") from None
-    answer = _in_child(partial(function, path, *args, **kwargs), SECONDS * (1 + path.stat().st_size / (4 * MI)))
+    answer = _in_child(partial(function, path, *args, **kwargs), DECODE_SECONDS * (1 + path.stat().st_size / (4 * MIB)))
     if isinstance(answer, UnusableError):
         raise answer
     return answer  # type: ignore[no-any-return]  # what `function` returned
 
 
-def _is_plain(path: Path) -> bool:
+def _is_uncompressed(path: Path) -> bool:
     try:
-        return read_file_meta_info(path).get("TransferSyntaxUID") in (None, *PLAIN)
+        return read_file_meta_info(path).get("TransferSyntaxUID") in (None, *UNCOMPRESSED)
     except Exception:  # broken, or no DICOM: for the function to report
         return True
 
@@ -134,7 +134,7 @@ def _serve(connection: Connection) -> None:
     _limit_memory()
     connection.send("ready")
     with suppress(EOFError, OSError):
-        while connection.poll(IDLE):
+        while connection.poll(IDLE_SECONDS):
             task = connection.recv()
             try:
                 answer = task()
@@ -144,10 +144,10 @@ def _serve(connection: Connection) -> None:
 
 
 def _limit_memory() -> None:
-    """Let the process grow by no more than `MEMORY`, where the system can tell how large it is (Linux)."""
+    """Let the process grow by no more than `MAX_CHILD_BYTES`, where the system can tell how large it is (Linux)."""
     if sys.platform != "linux":
         return
     found = re.search(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found, "every Linux tells VmData"
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (int(found[1]) * 1024 + MEMORY, most))
+    resource.setrlimit(resource.RLIMIT_DATA, (int(found[1]) * 1024 + MAX_CHILD_BYTES, most))

@@ -4,15 +4,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lge_sweep.ingest.geometry import AS_STORED, Matrix, Mismatch, Turn, is_lost, turn_between
-from lge_sweep.ingest.nifti_grid import Voxels
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.arrays import Matrix, Pixels
+from lge_sweep.ingest.geometry import IDENTITY, AxisTransform, GridMismatch, grid_transform, may_lack_position
+from lge_sweep.ingest.nifti_grid import NiftiVoxels
+from lge_sweep.ingest.volume import UnusableError
 
-TRUSTED = "its mask is taken voxel by voxel, whatever its affine says (source.trust_grid)"
+GRID_TRUSTED = "its mask is taken voxel by voxel, whatever its affine says (source.trust_grid)"
 TURNED_MASK = "its mask is stored with its axes in another order or direction; laid on the image by its affine"
 
 
-class PlacedMask(NamedTuple):
+class AlignedMask(NamedTuple):
     """A mask on the grid of its image."""
 
     array: Pixels
@@ -21,7 +22,7 @@ class PlacedMask(NamedTuple):
     """What a user should know."""
 
 
-def place_mask(mask: Voxels, image: Voxels, *, trust: bool = False) -> PlacedMask:
+def align_mask(mask: NiftiVoxels, image: NiftiVoxels, *, trust: bool = False) -> AlignedMask:
     """Bring a mask onto the grid of its image by the positions of both.
 
     A mask that is stored with its axes permuted or reversed is turned; one that lies elsewhere is refused. With `trust`
@@ -31,25 +32,25 @@ def place_mask(mask: Voxels, image: Voxels, *, trust: bool = False) -> PlacedMas
         UnusableError: it has another shape, or lies elsewhere.
     """
     if trust and mask.array.shape == image.array.shape:
-        return PlacedMask(mask.array, (TRUSTED,))
-    turn = turn_between(image.matrix, image.array.shape, mask.matrix, mask.array.shape)
-    if turn == AS_STORED:
-        return PlacedMask(mask.array, ())
-    if isinstance(turn, Turn) and mask.placed and image.placed:
-        return PlacedMask(turn.apply(mask.array), (TURNED_MASK,))
+        return AlignedMask(mask.array, (GRID_TRUSTED,))
+    turn = grid_transform(image.matrix, image.array.shape, mask.matrix, mask.array.shape)
+    if turn == IDENTITY:
+        return AlignedMask(mask.array, ())
+    if isinstance(turn, AxisTransform) and mask.placed and image.placed:
+        return AlignedMask(turn.apply(mask.array), (TURNED_MASK,))
     if sorted(mask.array.shape) != sorted(image.array.shape):
         sizes = [f"{s} slices of {h}x{w}" for w, h, s in (mask.array.shape, image.array.shape)]
         raise UnusableError(f"mask is {sizes[0]}, its image {sizes[1]}; they must be equal")
-    why = turn.why if isinstance(turn, Mismatch) else "its axes run another way"
-    raise UnusableError(f"mask lies elsewhere than its image ({why}); {_way_out(mask, image)}")
+    why = turn.why if isinstance(turn, GridMismatch) else "its axes run another way"
+    raise UnusableError(f"mask lies elsewhere than its image ({why}); {_mismatch_advice(mask, image)}")
 
 
-def _way_out(mask: Voxels, image: Voxels) -> str:
+def _mismatch_advice(mask: NiftiVoxels, image: NiftiVoxels) -> str:
     """Say what to do with a mask that lies elsewhere than its image."""
     lost = [
-        f"the {name}'s affine is {_kind(voxels.matrix)}, so that its position may be lost"
+        f"the {name}'s affine is {_affine_kind(voxels.matrix)}, so that its position may be lost"
         for name, voxels in (("mask", mask), ("image", image))
-        if not voxels.placed or is_lost(voxels.matrix)
+        if not voxels.placed or may_lack_position(voxels.matrix)
     ]
     if not lost:
         return "resample it onto the image"
@@ -59,5 +60,5 @@ def _way_out(mask: Voxels, image: Voxels) -> str:
     )
 
 
-def _kind(matrix: Matrix) -> str:
+def _affine_kind(matrix: Matrix) -> str:
     return "an identity" if np.array_equal(matrix, np.eye(4)) else "a bare diagonal"

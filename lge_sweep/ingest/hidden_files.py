@@ -3,21 +3,21 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from lge_sweep.ingest.files import is_below, is_folder, is_hidden, list_files, walk
-from lge_sweep.ingest.image_files import SUFFIXES
-from lge_sweep.ingest.unread import VOLUMES, is_aside
-from lge_sweep.text import named
+from lge_sweep.ingest.file_kinds import VOLUME_SUFFIXES, is_known_non_image
+from lge_sweep.ingest.files import is_below, is_folder, is_hidden, list_files, walk_folders
+from lge_sweep.ingest.image_files import IMAGE_SUFFIXES
+from lge_sweep.text import list_names
 
-OF_SYSTEMS = (".git", ".hg", ".svn", ".dvc", ".datalad", ".ipynb_checkpoints", ".cache", ".venv", ".vscode", ".idea",
+SYSTEM_NAMES = (".git", ".hg", ".svn", ".dvc", ".datalad", ".ipynb_checkpoints", ".cache", ".venv", ".vscode", ".idea",
               ".trash", ".trashes", ".spotlight-v100", ".fseventsd", ".temporaryitems", ".documentrevisions-v100",
               ".appledouble", ".thumbnails", ".snapshot", ".snapshots", ".zfs", ".sync", ".ds_store")  # fmt: skip
 """Names of what programs hide, in small letters."""
-BEGINNINGS = ("._", ".trash-", ".nfs", ".~")
+SYSTEM_PREFIXES = ("._", ".trash-", ".nfs", ".~")
 """Beginnings of such names: AppleDouble files beside files, what was deleted on Linux and NFS, locks."""
-WAY_OUT = "rename what is to be read so that it begins with another character, and move the rest elsewhere"
+RENAME_ADVICE = "rename what is to be read so that it begins with another character, and move the rest elsewhere"
 
 
-def hidden_exams(
+def find_hidden_exams(
     root: Path, places: Sequence[Path], *, known: Collection[str] = (), skip: Collection[Path] = ()
 ) -> list[str]:
     """Return a sentence on hidden files and folders that could hold exams; none where there is none.
@@ -30,10 +30,10 @@ def hidden_exams(
     """
     folders, files = [], []
     for place in places:
-        for here, entries in walk(place, deep=True) if place.is_dir() else ():
+        for here, entries in walk_folders(place, deep=True) if place.is_dir() else ():
             for entry in entries or ():
                 path = here / entry.name
-                if not is_hidden(entry.name) or entry.name in known or _is_of_systems(entry.name):
+                if not is_hidden(entry.name) or entry.name in known or _is_system_name(entry.name):
                     continue
                 if is_below(path, skip):
                     continue
@@ -50,12 +50,12 @@ def hidden_exams(
     )
     one = len(folders) + len(files) == 1
     are, begin = ("is", "its name begins") if one else ("are", "their names begin")
-    names = named([path.relative_to(root).as_posix() for path in (*sorted(folders), *sorted(files))])
-    return [f"{count} that could hold exams {are} passed over, as {begin} with a dot: {names}; {WAY_OUT}"]
+    names = list_names([path.relative_to(root).as_posix() for path in (*sorted(folders), *sorted(files))])
+    return [f"{count} that could hold exams {are} passed over, as {begin} with a dot: {names}; {RENAME_ADVICE}"]
 
 
-def _is_of_systems(name: str) -> bool:
-    return name.lower() in OF_SYSTEMS or name.lower().startswith(BEGINNINGS)
+def _is_system_name(name: str) -> bool:
+    return name.lower() in SYSTEM_NAMES or name.lower().startswith(SYSTEM_PREFIXES)
 
 
 def _holds_an_exam(folder: Path) -> bool:
@@ -66,9 +66,9 @@ def _holds_an_exam(folder: Path) -> bool:
 
 
 def _could_be_an_exam(path: Path) -> bool:
-    if path.name.lower().endswith((*SUFFIXES, *VOLUMES, ".nii", ".nii.gz", ".dcm")):
+    if path.name.lower().endswith((*IMAGE_SUFFIXES, *VOLUME_SUFFIXES, ".nii", ".nii.gz", ".dcm")):
         return True
-    if is_aside(path) or not path.is_file():
+    if is_known_non_image(path) or not path.is_file():
         return False
     try:
         with path.open("rb") as file:  # importing pydicom takes a second, which images of other kinds need not wait for
