@@ -13,10 +13,10 @@ import lge_sweep
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
+from lge_sweep.run_store import CellFolder
 from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
 from lge_sweep.study.cell_files import read_history
-from lge_sweep.study.files import HISTORY, OUTCOME, PER_IMAGE
 from lge_sweep.study.manifest import subset_counts
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, read_record
@@ -67,13 +67,14 @@ def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
 
 def log_curves(run: TrackedRun, folder: Path) -> None:
     """Log the training and validation losses recorded so far."""
-    if (folder / HISTORY).is_file():
-        run.log(_curves(read_history(folder / HISTORY)))
+    history = CellFolder(folder).history
+    if history.is_file():
+        run.log(_curves(read_history(history)))
 
 
 def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
     """Log all that a finished cell left in its folder, and return what scoring needs of it."""
-    record = read_record(CellRecord, plan.cell_folder(cell) / OUTCOME)
+    record = read_record(CellRecord, plan.files.cell(cell.name).outcome)
     result = read_result(record, plan, cell)
     TrackedTrial(run, plan, cell).complete(record, result)
     return result
@@ -108,8 +109,9 @@ class TrackedTrial:
                 "hardware": f"{record.hardware.accelerator} {record.hardware.precision}",
             }
         )
-        folder = self.plan.cell_folder(self.cell)
-        self.run.log_files(folder / name for name in (PER_IMAGE, HISTORY, OUTCOME, *record.figures))
+        files = self.plan.files.cell(self.cell.name)
+        figures = [files.path / name for name in record.figures]
+        self.run.log_files([files.per_image, files.history, files.outcome, *figures])
         self.run.finish()
 
     def prune(self) -> None:
@@ -169,9 +171,7 @@ class TrackedSweep:
         view.fail(reason)
 
 
-def log_selection(
-    run: TrackedRun, plan: Plan, selection: Selection, uncertainty: Uncertainty, files: Iterable[str]
-) -> None:
+def log_selection(run: TrackedRun, selection: Selection, uncertainty: Uncertainty, files: Iterable[Path]) -> None:
     """Log a sweep's ranking, selection, doubt and figures."""
     winner = next(standing for standing in uncertainty.standings if standing.name == uncertainty.winner)
     values = {
@@ -191,7 +191,7 @@ def log_selection(
         }
     )
     run.describe(describe_selection(selection, uncertainty))
-    run.log_files(plan.folder / name for name in files)
+    run.log_files(files)
     run.untag("failed")
     run.finish()
 
