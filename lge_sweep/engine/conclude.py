@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
@@ -15,7 +16,6 @@ from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figu
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
 from lge_sweep.scoring.paired import WinnerTest
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
-from lge_sweep.study.files import OVERRIDE, SELECTION
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import (
     OverrideRecord,
@@ -48,10 +48,6 @@ class SweepOutcome:
     settings: tuple[str, ...]
 
 
-RANKING = "ranking.csv"
-COMPARISONS = "comparisons.csv"
-
-
 def conclude(
     tracker: Tracker,
     run: TrackedRun,
@@ -79,7 +75,7 @@ def conclude(
     try:
         selection = _choose_as_kept(finished, allow_incomplete)
     except SelectionError as error:
-        (plan.folder / SELECTION).unlink(missing_ok=True)  # an earlier one no longer holds
+        plan.files.selection.unlink(missing_ok=True)  # an earlier one no longer holds
         run.tag({"failed": str(error)[:500]})
         run.finish("FAILED")
         raise
@@ -90,7 +86,9 @@ def conclude(
     _write_tables(plan, selection, uncertainty)
     figures = _draw(finished, tables, selection, uncertainty)
     registered = _record(tracker, winner, promote)
-    log_selection(run, plan, selection, uncertainty, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
+    files = plan.files
+    kept = [files.ranking, files.comparisons, files.selection, files.settings, *figures]
+    log_selection(run, selection, uncertainty, kept)
     settings = () if plan.config.search is None else tuple(champion.settings)
     return SweepOutcome(selection, uncertainty, registered, short_configurations(plan.cells), settings)
 
@@ -122,7 +120,7 @@ def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: Over
 
 def _choose_as_kept(finished: FinishedSweep, allow_incomplete: bool) -> Selection:
     """Select as `override.json` says, if there is one."""
-    sweep, path = finished.plan.name, finished.plan.folder / OVERRIDE
+    sweep, path = finished.plan.name, finished.plan.files.override
     if not path.is_file():
         return choose(finished, allow_incomplete)
     remedy = f"Take the choice back (lge-sweep select {sweep} --withdraw), or choose again (--override)"
@@ -151,7 +149,7 @@ def best_cell(plan: Plan, results: Mapping[str, Result], configuration: str) -> 
 
 def _record(tracker: Tracker, winner: Winner, promote: bool) -> str | None:
     """Write what was selected; register a winner of phase 2, and return a sentence on that."""
-    plan, selection, path = winner.plan, winner.selection, winner.plan.folder / SELECTION
+    plan, selection, path = winner.plan, winner.selection, winner.plan.files.selection
     groups = configurations(plan.cells)
     record = SelectionRecord(
         sweep=plan.name,
@@ -179,10 +177,10 @@ def _record(tracker: Tracker, winner: Winner, promote: bool) -> str | None:
 
 def _write_tables(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> None:
     """Write the ranking, and the winner's comparisons with the others."""
-    write_text(plan.folder / RANKING, columns_text(ranking_columns(selection, uncertainty)))
+    write_text(plan.files.ranking, columns_text(ranking_columns(selection, uncertainty)))
     columns = [field.name for field in fields(WinnerTest)]
     tests = {name: [getattr(test, name) for test in uncertainty.comparisons] for name in columns}
-    write_text(plan.folder / COMPARISONS, columns_text(tests))
+    write_text(plan.files.comparisons, columns_text(tests))
 
 
 def _tables(finished: FinishedSweep) -> dict[str, CellTables]:
@@ -211,8 +209,8 @@ def _assess(plan: Plan, tables: Mapping[str, CellTables], selection: Selection) 
 
 def _draw(
     finished: FinishedSweep, tables: Mapping[str, CellTables], selection: Selection, uncertainty: Uncertainty
-) -> list[str]:
-    """Draw the sweep's figures; returns their names."""
+) -> list[Path]:
+    """Draw the sweep's figures; returns their files."""
     plan, stage, config = finished.plan, finished.plan.config.stage, finished.plan.config
     top = dict.fromkeys([*selection.selected, *(entry.name for entry in selection.ranking)])
     best = [best_cell(plan, finished.results, name).name for name in [*top][:2]]
@@ -233,5 +231,4 @@ def _draw(
     ]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.subset} subset"
     shown = SweepTables(title, list(tables.values()), best, class_names(stage), stage, lines)
-    paths = write_sweep_figures(plan.folder, shown)
-    return [path.name for path in paths]
+    return write_sweep_figures(plan.folder, shown)

@@ -13,10 +13,10 @@ import lge_sweep
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
+from lge_sweep.run_store import CellFolder
 from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
 from lge_sweep.study.cell_files import read_history
-from lge_sweep.study.files import HISTORY, OUTCOME, PER_IMAGE
 from lge_sweep.study.manifest import subset_counts
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, read_record
@@ -81,8 +81,9 @@ def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
 
 def log_curves(run: TrackedRun, folder: Path) -> None:
     """Log the training and validation losses recorded so far."""
-    if (folder / HISTORY).is_file():
-        run.log(_curves(read_history(folder / HISTORY)))
+    history = CellFolder(folder).history
+    if history.is_file():
+        run.log(_curves(read_history(history)))
 
 
 def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
@@ -93,7 +94,7 @@ def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
         plan: the sweep.
         cell: the cell.
     """
-    record = read_record(CellRecord, plan.cell_folder(cell) / OUTCOME)
+    record = read_record(CellRecord, plan.files.cell(cell.name).outcome)
     result = read_result(record, plan, cell)
     TrackedTrial(run, plan, cell).complete(record, result)
     return result
@@ -128,8 +129,9 @@ class TrackedTrial:
                 "hardware": f"{record.hardware.accelerator} {record.hardware.precision}",
             }
         )
-        folder = self.plan.cell_folder(self.cell)
-        self.run.log_files(folder / name for name in (PER_IMAGE, HISTORY, OUTCOME, *record.figures))
+        files = self.plan.files.cell(self.cell.name)
+        figures = [files.path / name for name in record.figures]
+        self.run.log_files([files.per_image, files.history, files.outcome, *figures])
         self.run.finish()
 
     def prune(self) -> None:
@@ -189,17 +191,14 @@ class TrackedSweep:
         view.fail(reason)
 
 
-def log_selection(
-    run: TrackedRun, plan: Plan, selection: Selection, uncertainty: Uncertainty, files: Iterable[str]
-) -> None:
+def log_selection(run: TrackedRun, selection: Selection, uncertainty: Uncertainty, files: Iterable[Path]) -> None:
     """Log a sweep's ranking, selection, uncertainty and figures.
 
     Args:
         run: the sweep's run.
-        plan: the sweep.
         selection: what was selected.
         uncertainty: how sure that is.
-        files: names of files in the sweep's folder that are logged too.
+        files: files of the sweep's folder that are logged too.
     """
     winner = next(standing for standing in uncertainty.standings if standing.name == uncertainty.winner)
     values = {
@@ -219,7 +218,7 @@ def log_selection(
         }
     )
     run.describe(describe_selection(selection, uncertainty))
-    run.log_files(plan.folder / name for name in files)
+    run.log_files(files)
     run.untag("failed")
     run.finish()
 

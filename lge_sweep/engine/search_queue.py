@@ -14,7 +14,6 @@ from lge_sweep.config.schema import Interval
 from lge_sweep.engine.cell_check import check_result, check_result_in, set_cell_aside
 from lge_sweep.engine.cell_queue import Assignment
 from lge_sweep.engine.ledger import SweepLedger, cell_name
-from lge_sweep.study.files import OUTCOME
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord
 from lge_sweep.study.results import score_record
@@ -90,7 +89,7 @@ class SearchQueue:
 
     def finished(self) -> list[Assignment]:
         """Trials that are complete now and whose folder is whole, in order."""
-        return [entry for entry in self._complete() if (self.plan.cell_folder(entry[0]) / OUTCOME).is_file()]
+        return [entry for entry in self._complete() if self.plan.files.cell(entry[0].name).outcome.is_file()]
 
     def cells(self) -> list[Cell]:
         """The cells of the finished trials."""

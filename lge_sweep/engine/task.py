@@ -10,6 +10,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import MetricsConfig, Training
 from lge_sweep.data import frame_spacing
 from lge_sweep.engine.events import Message
+from lge_sweep.run_store import CellFolder
 from lge_sweep.study.plan import Plan
 
 
@@ -41,6 +42,11 @@ class CellTask(Message):
     """Case of each row of the measured subset."""
     spacing: tuple[tuple[float, float] | None, ...]
     """Distance of rows and of columns of each, mm; None where it is not known."""
+
+    @property
+    def files(self) -> CellFolder:
+        """What is in the cell's folder."""
+        return CellFolder(self.folder)
 
 
 class WeightsTask(Message):

@@ -30,9 +30,7 @@ from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
 from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.report import CellImages, write_cell_figures
-from lge_sweep.run_store import CellFolder
 from lge_sweep.study.cell_files import check_file, read_per_image
-from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record, write_record
 from lge_sweep.study.tables import read_tables
@@ -54,7 +52,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         WeightsError: pretrained weights do not fit.
         TrialPrunedError: `report` asked for it.
     """
-    if (task.folder / OUTCOME).is_file():
+    if task.files.outcome.is_file():
         return
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -63,9 +61,9 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     recorder = _train(task, data, hardware, report)
     prediction = predict(task, data, hardware, recorder.heartbeat)
     _measure(task, prediction)
-    summary = aggregate(read_per_image(task.folder / PER_IMAGE))
+    summary = aggregate(read_per_image(task.files.per_image))
     figures = _draw(task, prediction, summary.collapsed)
-    results = CellFolder(task.folder).results
+    results = task.files.results
     for path in results:
         fsync_path(path)
     outcome = CellRecord(
@@ -82,15 +80,15 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         versions={name: version(name) for name in LIBRARIES},
         files={path.name: file_digest(path) for path in results},
     )
-    write_record(task.folder / OUTCOME, outcome)
-    (task.folder / CHECKPOINT).unlink(missing_ok=True)
+    write_record(task.files.outcome, outcome)
+    task.files.checkpoint.unlink(missing_ok=True)
 
 
 def _train(
     task: CellTask, data: LgeDataModule, hardware: Hardware, report: Callable[[Progress], bool | None]
 ) -> Recorder:
     """Fit the cell's network, from its checkpoint if there is one."""
-    checkpoint = task.folder / CHECKPOINT
+    checkpoint = task.files.checkpoint
     module = build_module(task.cell, task.training, not checkpoint.is_file(), task.class_weights)
     schedule = data.schedule
 
@@ -105,7 +103,7 @@ def _train(
         if report(progress):
             raise TrialPrunedError
 
-    recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
+    recorder = Recorder(task.files.history, task.files.best, schedule.steps_per_epoch, step_done)
     average = [] if task.training.ema is None else [MovingAverage(task.training.ema, hardware.torch_device())]
     trainer = Trainer(
         accelerator=hardware.accelerator,
@@ -115,7 +113,7 @@ def _train(
         deterministic="warn" if hardware.accelerator == "gpu" else None,
         max_epochs=schedule.intervals,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[recorder, *average, Patience(task.training.patience), make_checkpoints(task.folder)],
+        callbacks=[recorder, *average, Patience(task.training.patience), make_checkpoints(task.files.checkpoint)],
         num_sanity_val_steps=0,
         logger=False,
         enable_progress_bar=False,
@@ -143,7 +141,7 @@ def predict(
     Returns:
         [N, S, S] uint8 channel indices, in the order of the subset's rows.
     """
-    module = load_best(task.folder / BEST, task.cell, task.training).to(hardware.torch_device())
+    module = load_best(task.files.best, task.cell, task.training).to(hardware.torch_device())
     batches = []
     for batch in data.in_order(task.subset):
         batches.append(module.predict_classes(batch["image"]).cpu().numpy())
@@ -170,8 +168,8 @@ def best_network(plan: Plan, cell: Cell) -> Segmenter:
     Raises:
         DamagedError: the weights are not what was written.
     """
-    path = plan.cell_folder(cell) / BEST
-    check_file(path, read_record(CellRecord, path.with_name(OUTCOME)))
+    path, outcome = plan.files.cell(cell.name).best, plan.files.cell(cell.name).outcome
+    check_file(path, read_record(CellRecord, outcome))
     return Segmenter(load_best(path, cell, plan.config.training))
 
 
@@ -183,10 +181,10 @@ def _measure(task: CellTask, prediction: LabelImage) -> None:
         spacing=spacing, bf_tolerance=task.metrics.bf_tolerance, nsd_tolerance=task.metrics.nsd_tolerance_mm,
         empty=task.metrics.empty,
     )  # fmt: skip
-    write_text(task.folder / PER_IMAGE, frame_text(table))
+    write_text(task.files.per_image, frame_text(table))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, prediction=prediction)
-    write_bytes(task.folder / PREDICTIONS, buffer.getvalue())
+    write_bytes(task.files.predictions, buffer.getvalue())
 
 
 def _draw(task: CellTask, prediction: LabelImage, collapsed: tuple[str, ...]) -> list[str]:

@@ -47,7 +47,7 @@ def load_plan(folder: Path) -> Plan:
         config=config,
         name=folder.resolve().name,
         folder=folder,
-        arrays=folder.parent / record.arrays,
+        arrays=files.runs / record.arrays,
         manifest=read_manifest(files.manifest),
         data_digest=record.data_digest,
         basis=record.basis,
@@ -86,7 +86,7 @@ def _plan_record(plan: Plan) -> PlanRecord:
     return PlanRecord(
         data_digest=plan.data_digest,
         basis=plan.basis,
-        arrays=plan.arrays.relative_to(plan.folder.parent).as_posix(),
+        arrays=plan.arrays.relative_to(plan.files.runs).as_posix(),
         class_weights=dict(zip(class_names(plan.config.stage), plan.class_weights, strict=True)),
         leaky=plan.leaky,
         leak_share=plan.leak_share,

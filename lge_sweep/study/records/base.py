@@ -11,8 +11,9 @@ from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lge_sweep.atomic import quarantine, read_json, write_json
+from lge_sweep.atomic import read_json, write_json
 from lge_sweep.errors import DamagedError, NewerFormatError
+from lge_sweep.run_store import SweepFolder
 from lge_sweep.text import shorten
 
 _log = logging.getLogger(__name__)
@@ -83,6 +84,6 @@ def set_damaged_aside(path: Path, read: Callable[[Path], T]) -> T | None:
     try:
         return read(path) if path.exists() else None
     except DamagedError as error:
-        aside = quarantine(path, path.parent.parent)
+        aside = SweepFolder(path.parent).quarantine(path)
         _log.warning("%s was damaged (%s) and is now %s; it is made again", path, error.reason, aside)
         return None
