@@ -32,7 +32,7 @@ class Cell:
     seed: int
     variant: str = ""
     trial: int | None = None
-    drawn: tuple[tuple[str, float], ...] = ()
+    drawn: tuple[tuple[str, int | float], ...] = ()  # both: pydantic keeps an integer one where both are named
 
     @property
     def name(self) -> str:
