@@ -30,7 +30,8 @@ OPTIONS := --stage $(stage) --workers $(workers) $(COMMON) $(foreach pair,$(filt
 FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test lint format schema clean
+.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test coverage wheel lint format schema docs \
+        clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -79,6 +80,12 @@ dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep 
 test: install  ## All tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
+coverage: install  ## All tests, with the branches of the code that they reach
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+
+wheel: install  ## Build the wheel, install it into an empty environment, and run a smoke sweep from it
+	@$(BIN)/python benchmarks/from_wheel.py
+
 lint: install  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
@@ -91,6 +98,14 @@ format: install  ## Format the code
 schema: install  ## Write sweeps/schema.json, which editors use to check sweep files
 	@$(BIN)/lge-sweep schema sweeps/schema.json
 
+docs: install $(VENV)/docs-installed  ## These pages and the reference as a site, in site/; strict, and nothing from elsewhere
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --clean
+	@echo "open site/index.html"
+
+$(VENV)/docs-installed: pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 clean:  ## Remove .venv and caches; results in runs/ stay
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) site .mypy_cache .ruff_cache .pytest_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

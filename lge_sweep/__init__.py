@@ -1,16 +1,19 @@
 """lge_sweep: compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
 
+import logging
 import os
 from contextlib import suppress
 
 __version__ = "0.1.0"
 
 # Patient data is at work here: no library may call out. Each reads its variable when it is imported, so all are set
-# before anything else happens. Two more keep libraries from printing what no user of ours can act on.
+# before anything else happens. Others keep libraries from printing what no user of ours can act on, and the password in
+# the address of a server.
 os.environ.update(
     {
         "NO_ALBUMENTATIONS_UPDATE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "DO_NOT_TRACK": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "ORT_DISABLE_TELEMETRY": "1",
@@ -24,3 +27,6 @@ from lge_sweep.paths import cache_folder
 # In the user's home we have our own two folders; what matplotlib keeps there (its list of fonts) goes to ours.
 with suppress(RuntimeError):  # the user has no home: matplotlib takes a temporary folder
     os.environ.setdefault("MPLCONFIGDIR", str(cache_folder() / "matplotlib"))
+
+# A program that uses the library decides whether and where its log is shown.
+logging.getLogger(__name__).addHandler(logging.NullHandler())

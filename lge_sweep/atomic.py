@@ -5,6 +5,7 @@ What is written here is on disk before it takes its name: a file that has its na
 
 import glob
 import json
+import logging
 import os
 import secrets
 import shutil
@@ -18,8 +19,9 @@ from typing import Any
 from lge_sweep.errors import DamagedError
 from lge_sweep.text import error_text
 
-DAY = 24 * 3600
-DAMAGED = "damaged"
+_log = logging.getLogger(__name__)
+DAY_SECONDS = 24 * 3600
+_DAMAGED_FOLDER = "damaged"
 """Folder, in a runs directory, of what was found damaged."""
 
 
@@ -41,17 +43,18 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     folder.parent.mkdir(parents=True, exist_ok=True)
     for left_over in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
         with suppress(OSError):
-            if time.time() - left_over.stat().st_mtime > DAY:
+            if time.time() - left_over.stat().st_mtime > DAY_SECONDS:
                 shutil.rmtree(left_over)
     unfinished = folder.with_name(_unfinished(folder))
     unfinished.mkdir()
     try:
         yield unfinished
         for path in unfinished.rglob("*"):
-            sync(path)
-        sync(unfinished)
+            fsync_path(path)
+        fsync_path(unfinished)
         unfinished.rename(folder)
-        sync(folder.parent)
+        _log.debug("wrote %s", folder)
+        fsync_path(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
@@ -72,9 +75,10 @@ def atomic_file(path: Path) -> Iterator[Path]:
     unfinished = path.with_name(_unfinished(path))
     try:
         yield unfinished
-        sync(unfinished)
+        fsync_path(unfinished)
         unfinished.replace(path)
-        sync(path.parent)
+        _log.debug("wrote %s", path)
+        fsync_path(path.parent)
     finally:
         with suppress(OSError):
             unfinished.unlink()
@@ -85,7 +89,7 @@ def _unfinished(path: Path) -> str:
     return f".{path.name}-{secrets.token_hex(4)}"
 
 
-def sync(path: Path) -> None:
+def fsync_path(path: Path) -> None:
     """Wait until a file's content, or a folder's list of names, is on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
@@ -94,7 +98,7 @@ def sync(path: Path) -> None:
         os.close(handle)
 
 
-def set_aside(path: Path, root: Path) -> Path:
+def quarantine(path: Path, root: Path) -> Path:
     """Move a damaged file or folder out of the way, to `damaged` under a root folder; nothing is lost.
 
     Args:
@@ -104,7 +108,7 @@ def set_aside(path: Path, root: Path) -> Path:
     Returns:
         Where it is now: its path under `root`, with a number that makes it new.
     """
-    place = root / DAMAGED / path.relative_to(root)
+    place = root / _DAMAGED_FOLDER / path.relative_to(root)
     place.parent.mkdir(parents=True, exist_ok=True)
     taken = {other.name for other in place.parent.iterdir()}
     place = place.with_name(next(name for k in count(1) if (name := f"{place.name}.{k}") not in taken))

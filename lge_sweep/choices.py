@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from lge_sweep.errors import ConfigError
-from lge_sweep.text import LONGEST, shorten
+from lge_sweep.text import MAX_QUOTED, shorten
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -21,12 +21,12 @@ def suggest(name: str, known: Iterable[str]) -> str:
         A sentence fragment such as ``did you mean 'unet'? (allowed: segnet, unet)``.
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name[:LONGEST].lower(), names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:MAX_QUOTED].lower(), names, n=1, cutoff=0.5)
     allowed = f"allowed: {', '.join(names)}"
     return f"did you mean '{near[0]}'? ({allowed})" if near else allowed
 
 
-def look_up(what: str, name: str, table: Mapping[str, T]) -> T:
+def look_up(what: str, name: str, table: Mapping[str, _T]) -> _T:
     """Return ``table[name]``.
 
     Args:

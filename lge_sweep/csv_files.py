@@ -25,36 +25,36 @@ if TYPE_CHECKING:
     import pandas as pd  # takes half a second to import
     from numpy.typing import NDArray
 
-SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
+_FORMULA_SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
 # Also after a separator: a spreadsheet may split cells where another country's does.
-_FORMULA = re.compile(f"(^|[,;|])('*[{SIGNS}])")
-_DEFUSED = re.compile(f"(^|[,;|])'('*[{SIGNS}])")
-OTHERS = {";": "semicolons", "\t": "tabs"}
+_FORMULA = re.compile(f"(^|[,;|])('*[{_FORMULA_SIGNS}])")
+_ESCAPED = re.compile(f"(^|[,;|])'('*[{_FORMULA_SIGNS}])")
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 """What may separate columns instead of commas."""
 Rows = Iterable[Sequence[object]]
 
 
-def defuse(cell: object) -> object:
+def escape_formula(cell: object) -> object:
     """Return a cell as it is written: text that no spreadsheet runs; anything else as it is.
 
-    >>> defuse("=1+1"), defuse("P-1"), defuse("'=x"), defuse(-1.5)
+    >>> escape_formula("=1+1"), escape_formula("P-1"), escape_formula("'=x"), escape_formula(-1.5)
     ("'=1+1", 'P-1', "''=x", -1.5)
     """
     return _FORMULA.sub(r"\1'\2", visible(cell)) if isinstance(cell, str) else cell
 
 
-def restore(text: str) -> str:
-    """Return the text that `defuse` was given, if that was printable.
+def unescape_formula(text: str) -> str:
+    """Return the text that `escape_formula` was given, if that was printable.
 
-    >>> restore("'=1+1"), restore("''=x"), restore("'tis")
+    >>> unescape_formula("'=1+1"), unescape_formula("''=x"), unescape_formula("'tis")
     ('=1+1', "'=x", "'tis")
     """
-    return _DEFUSED.sub(r"\1\2", text)
+    return _ESCAPED.sub(r"\1\2", text)
 
 
 def csv_text(header: Sequence[str], rows: Rows) -> str:
     """Return a table as CSV; None is an empty cell."""
-    return _written([defuse(cell) for cell in row] for row in (header, *rows))
+    return _to_csv([escape_formula(cell) for cell in row] for row in (header, *rows))
 
 
 def columns_text(columns: Mapping[str, Sequence[object]]) -> str:
@@ -65,8 +65,8 @@ def columns_text(columns: Mapping[str, Sequence[object]]) -> str:
 def frame_text(frame: "pd.DataFrame") -> str:
     """Return a data frame as CSV, without its index; numbers as pandas writes them, a missing one as an empty cell."""
     numeric = frame.select_dtypes(["number", "bool"]).columns
-    safe = frame.assign(**{name: frame[name].map(defuse) for name in frame.columns.difference(numeric)})
-    return safe.rename(columns=lambda name: str(defuse(str(name)))).to_csv(index=False, lineterminator="\n")
+    safe = frame.assign(**{name: frame[name].map(escape_formula) for name in frame.columns.difference(numeric)})
+    return safe.rename(columns=lambda name: str(escape_formula(str(name)))).to_csv(index=False, lineterminator="\n")
 
 
 def read_frame(
@@ -88,21 +88,22 @@ def read_frame(
 
     try:
         header, rows = read_rows(path)
-        names = [restore(name) for name in header]
+        names = [unescape_formula(name) for name in header]
         if absent := [name for name in (*text, *numbers) if name not in names]:
             raise ValueError(f"it has no column {', '.join(absent)}")
         cells = dict(
             zip(names, zip(*(row for _, row in rows), strict=True) if rows else [()] * len(names), strict=True)
         )
         columns = {
-            name: [*map(restore, cells[name])] if name in text else _numbers(name, cells[name]) for name in names
+            name: [*map(unescape_formula, cells[name])] if name in text else _parse_numbers(name, cells[name])
+            for name in names
         }
     except (OSError, ValueError) as error:
         raise DamagedError(path, f"cannot be read as a table ({error_text(error)})", remedy) from error
     return pd.DataFrame(columns).astype(dict.fromkeys(text, str))
 
 
-def _numbers(name: str, cells: Sequence[str]) -> "NDArray[Any]":
+def _parse_numbers(name: str, cells: Sequence[str]) -> "NDArray[Any]":
     """Return a column of whole numbers, of booleans, or of numbers of which some may be missing."""
     if cells and set(cells) <= {"True", "False"}:
         return np.array([cell == "True" for cell in cells])
@@ -134,7 +135,9 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     if not lines:
         raise ValueError("it is empty")
     header = lines[0][1]
-    if other := next((word for sign, word in OTHERS.items() if header[0].count(sign) and len(header) == 1), None):
+    if other := next(
+        (word for sign, word in _OTHER_SEPARATORS.items() if header[0].count(sign) and len(header) == 1), None
+    ):
         raise ValueError(f"its columns are separated by {other}: save it with commas, and decimal points")
     if twice := [name for name, count in Counter(header).items() if count > 1]:
         raise ValueError(f"the column {shorten(twice[0])!r} is there twice; keep one")
@@ -154,10 +157,10 @@ def join_texts(files: Iterable[Path]) -> str:
     tables = [read_rows(path) for path in files]
     names = list(dict.fromkeys(name for header, _ in tables for name in header))
     rows = [dict(zip(header, row, strict=True)) for header, rows in tables for _, row in rows]
-    return _written([names, *([row.get(name, "") for name in names] for row in rows)])
+    return _to_csv([names, *([row.get(name, "") for name in names] for row in rows)])
 
 
-def _written(rows: Rows) -> str:
+def _to_csv(rows: Rows) -> str:
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from lge_sweep.text import shorten
 
-LONGEST_LINE = 2000
+_MAX_LINE = 2000
 """Characters of a line of a message; a safeguard, as what is quoted in it is short already."""
-ALIKE = 4
+_MIN_GROUP = 4
 """So many findings that differ in the case's name only are one line."""
-NAMED = 4
+_MAX_GROUP_NAMES = 4
 """Other cases that such a line names."""
 
 
@@ -28,13 +28,13 @@ class LgeSweepError(Exception):
         Args:
             lines: what names, values and libraries say in them is made printable here.
         """
-        super().__init__("\n".join(shorten(line, LONGEST_LINE) for line in lines))
+        super().__init__("\n".join(shorten(line, _MAX_LINE) for line in lines))
 
 
-def grouped(findings: Sequence[str]) -> list[str]:
+def group_findings(findings: Sequence[str]) -> list[str]:
     """Join findings that are the same but for the name they begin with, that of a case, a folder or a file.
 
-    >>> grouped([f"P{k}/Images: is missing" for k in range(7)] + ["P8: is empty"])
+    >>> group_findings([f"P{k}/Images: is missing" for k in range(7)] + ["P8: is empty"])
     ['P0/Images: is missing (and 6 more alike: P1, P2, P3, P4 and others)', 'P8: is empty']
     """
     names = [re.split("[:/]", finding, maxsplit=1)[0] for finding in findings]
@@ -43,9 +43,11 @@ def grouped(findings: Sequence[str]) -> list[str]:
         alike[re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", finding) if name else finding].append(place)
     lines = dict(enumerate(findings))
     for first, *others in alike.values():
-        if len(others) + 1 < ALIKE:
+        if len(others) + 1 < _MIN_GROUP:
             continue
-        listed = ", ".join(names[place] for place in others[:NAMED]) + " and others" * (len(others) > NAMED)
+        listed = ", ".join(names[place] for place in others[:_MAX_GROUP_NAMES]) + " and others" * (
+            len(others) > _MAX_GROUP_NAMES
+        )
         lines[first] += f" (and {len(others)} more alike: {listed})"
         for place in others:
             del lines[place]
@@ -69,7 +71,7 @@ class DataError(LgeSweepError):
         self.where = where
         self.findings = tuple(findings)
         count = "1 problem" if len(self.findings) == 1 else f"{len(self.findings)} problems"
-        super().__init__(f"{where}: {count}", *(f"  - {line}" for line in grouped(self.findings)))
+        super().__init__(f"{where}: {count}", *(f"  - {line}" for line in group_findings(self.findings)))
 
 
 class IncompleteError(LgeSweepError):
@@ -82,7 +84,7 @@ class IncompleteError(LgeSweepError):
             done: how many were done.
             problems: what was wrong with the others, one sentence each.
         """
-        super().__init__(f"{done} exam(s) done; not done:", *(f"  - {line}" for line in grouped(problems)))
+        super().__init__(f"{done} exam(s) done; not done:", *(f"  - {line}" for line in group_findings(problems)))
 
 
 class WeightsError(LgeSweepError):
@@ -106,6 +108,24 @@ class DamagedError(RunsError):
         """
         super().__init__(f"{path} is damaged: {reason}" + (f". {remedy}" if remedy else ""))
         self.path, self.reason = path, reason
+
+
+class NewerFormatError(RunsError):
+    """A file was written by a newer version of this program, which this one cannot read."""
+
+    def __init__(self, path: Path, found: int, readable: tuple[int, int]) -> None:
+        """Say which format it has, and which ones can be read.
+
+        Args:
+            path: the file.
+            found: the number of its format.
+            readable: the lowest and the highest number that can be read.
+        """
+        known = " to ".join(map(str, dict.fromkeys(readable)))
+        super().__init__(
+            f"{path} was written by a newer version of lge_sweep: it has format {found}, and this program reads "
+            f"{known}. Use that version, or another runs directory (--runs)"
+        )
 
 
 class InheritError(LgeSweepError):

@@ -6,7 +6,8 @@ Source: paper Fig. 2 (classes) and Table III (metrics).
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
+
+from lge_sweep.arrays import ClassCodes, LabelImage, Mask
 
 
 class Label(IntEnum):
@@ -53,11 +54,12 @@ COLOURS: dict[Label, tuple[int, int, int]] = {
 MVO_COLOUR = (204, 121, 167)
 """RGB of no-reflow in colour masks, where the truth tells it from other scar; Okabe-Ito, too."""
 
-METRICS: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity", "specificity")
-"""The six metrics that scores are made of (paper Table III), in the order of its columns."""
+SCORED: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity", "specificity")
+"""The six metrics that scores are made of (paper Table III), in the order of its columns; all metrics:
+`lge_sweep.metrics.METRICS`."""
 
 
-def split_mvo(codes: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+def split_mvo(codes: ClassCodes) -> tuple[LabelImage, Mask]:
     """Return the labels of a mask as it is read, with no-reflow as scar; and where no-reflow is."""
     mvo = codes == MVO
     return np.where(mvo, np.uint8(Label.SCAR), codes), mvo
@@ -68,7 +70,7 @@ def class_names(stage: int) -> tuple[str, ...]:
     return tuple(label.title for label in STAGES[stage])
 
 
-def stage_target(labels: NDArray[np.uint8], stage: int) -> NDArray[np.uint8]:
+def stage_target(labels: LabelImage, stage: int) -> LabelImage:
     """Map class values to a stage's channel indices; classes the stage does not know become background.
 
     Args:
@@ -81,5 +83,5 @@ def stage_target(labels: NDArray[np.uint8], stage: int) -> NDArray[np.uint8]:
     table = np.zeros(len(Label), dtype=np.uint8)
     for channel, label in enumerate(STAGES[stage]):
         table[label] = channel
-    target: NDArray[np.uint8] = table[labels]
+    target: LabelImage = table[labels]
     return target

@@ -12,10 +12,10 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.interrupts import TimeLimitError, time_limit
 from lge_sweep.text import error_text, shorten
 
-LONGEST_PATTERN = 500
-LONGEST_NAME = 4096
+_MAX_PATTERN = 500
+_MAX_NAME = 4096
 """Characters of a name that are searched; a file's has at most 255, a SeriesDescription 64."""
-SECONDS = 1.0
+MAX_SECONDS = 1.0
 
 
 def compile_pattern(pattern: str) -> re.Pattern[str]:
@@ -24,10 +24,10 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     Raises:
         ValueError: it is none, or larger than the largest that is compiled.
     """
-    if len(pattern) > LONGEST_PATTERN:
-        raise ValueError(f"a regular expression of {len(pattern)} characters; at most {LONGEST_PATTERN} are read")
+    if len(pattern) > _MAX_PATTERN:
+        raise ValueError(f"a regular expression of {len(pattern)} characters; at most {_MAX_PATTERN} are read")
     try:
-        with time_limit(SECONDS), warnings.catch_warnings():
+        with time_limit(MAX_SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as: a set may mean something else in years to come
             return re.compile(pattern)
     except (re.error, OverflowError, RecursionError, MemoryError) as error:
@@ -36,7 +36,7 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
         raise ValueError("a regular expression that takes more than a second to be read; make it simpler") from None
 
 
-def search(setting: str, pattern: str, name: str) -> re.Match[str] | None:
+def search_pattern(setting: str, pattern: str, name: str) -> re.Match[str] | None:
     """Search a name for a regular expression of the settings.
 
     Args:
@@ -48,8 +48,8 @@ def search(setting: str, pattern: str, name: str) -> re.Match[str] | None:
         ConfigError: the search took too long.
     """
     try:
-        with time_limit(SECONDS):
-            return re.search(pattern, name[:LONGEST_NAME])
+        with time_limit(MAX_SECONDS):
+            return re.search(pattern, name[:_MAX_NAME])
     except TimeLimitError:
         raise ConfigError(
             f"{setting}: the regular expression {shorten(pattern)} takes more than a second on the name "

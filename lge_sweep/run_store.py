@@ -9,12 +9,18 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from lge_sweep.atomic import set_aside
+from lge_sweep.atomic import quarantine
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import runs_folder
-from lge_sweep.text import hide_credentials, shorten, slug
+from lge_sweep.run_folders import CellFolder, EvaluationFolder, SweepFolder
+from lge_sweep.text import hide_credentials, shorten
+
+__all__ = [
+    "LEDGER_VARIABLE", "SERVERS", "TRACKING_VARIABLE", "CellFolder", "EvaluationFolder", "RunStore", "SweepFolder",
+    "sqlite_uri",
+]  # fmt: skip
 
 LEDGER_VARIABLE = "LGE_SWEEP_LEDGER"
 TRACKING_VARIABLE = "LGE_SWEEP_TRACKING"
@@ -22,197 +28,6 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 """Kinds of databases that both Optuna and MLflow take."""
 SERVERS = ("http", "https")
 _SCHEME = re.compile(r"(?P<kind>[a-z]+)(\+\w+)?://\S")
-
-
-@dataclass(frozen=True)
-class CellFolder:
-    """The files of a cell.
-
-    >>> CellFolder(Path("runs/s/cells/unet")).outcome.as_posix()
-    'runs/s/cells/unet/outcome.json'
-    """
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The cell's name."""
-        return self.path.name
-
-    @property
-    def sweep(self) -> "SweepFolder":
-        """The folder of its sweep."""
-        return SweepFolder(self.path.parent.parent)
-
-    @property
-    def outcome(self) -> Path:
-        """What it came to; written last: a cell whose folder has it is finished."""
-        return self.path / "outcome.json"
-
-    @property
-    def best(self) -> Path:
-        """The weights with the lowest validation loss."""
-        return self.path / "best.pt"
-
-    @property
-    def history(self) -> Path:
-        """The training's losses, a row a step."""
-        return self.path / "history.csv"
-
-    @property
-    def per_image(self) -> Path:
-        """Metrics, a row an image and class."""
-        return self.path / "per_image.csv"
-
-    @property
-    def predictions(self) -> Path:
-        """Labels of the subset that it was measured on."""
-        return self.path / "predictions.npz"
-
-    @property
-    def results(self) -> tuple[Path, ...]:
-        """What a finished cell has beside its outcome and its figures."""
-        return self.best, self.history, self.per_image, self.predictions
-
-    @property
-    def checkpoint(self) -> Path:
-        """What an interrupted training is resumed from."""
-        return self.path / "resume.ckpt"
-
-    @property
-    def log(self) -> Path:
-        """What its worker printed."""
-        return self.path / "log.txt"
-
-
-@dataclass(frozen=True)
-class SweepFolder:
-    """The files of a sweep.
-
-    >>> sweep = SweepFolder(Path("runs/phase1-stage1"))
-    >>> sweep.settings.as_posix(), sweep.cell("unet").path.as_posix()
-    ('runs/phase1-stage1/sweep.yaml', 'runs/phase1-stage1/cells/unet')
-    """
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The sweep's name."""
-        return self.path.name
-
-    @property
-    def runs(self) -> Path:
-        """The runs directory."""
-        return self.path.parent
-
-    @property
-    def settings(self) -> Path:
-        """Every setting, resolved; a folder that has it is a sweep's."""
-        return self.path / "sweep.yaml"
-
-    @property
-    def manifest(self) -> Path:
-        """The slices, a row each."""
-        return self.path / "manifest.csv"
-
-    @property
-    def plan(self) -> Path:
-        """Facts that are not settings."""
-        return self.path / "plan.json"
-
-    @property
-    def override(self) -> Path:
-        """A person's choice over the rule's."""
-        return self.path / "override.json"
-
-    @property
-    def selection(self) -> Path:
-        """What was selected and why; written when the sweep is complete."""
-        return self.path / "selection.json"
-
-    @property
-    def ranking(self) -> Path:
-        """The configurations, best first."""
-        return self.path / "ranking.csv"
-
-    @property
-    def comparisons(self) -> Path:
-        """The winner against each other configuration."""
-        return self.path / "comparisons.csv"
-
-    @property
-    def comparison(self) -> Path:
-        """Of phase 3: how the pipelines do on the validation subset."""
-        return self.path / "comparison.json"
-
-    @property
-    def shipped(self) -> Path:
-        """Of phase 3: which pipeline was shipped last."""
-        return self.path / "shipped.json"
-
-    def segmenter(self, digest: str) -> Path:
-        """Return the folder of a segmenter that phase 3 has shipped."""
-        return self.path / "shipped" / digest
-
-    def subset_table(self, subset: str, pipeline: str) -> Path:
-        """Return the file of a pipeline's metrics on a subset, a row an image and class."""
-        return self.path / subset / f"{slug(pipeline)}.csv"
-
-    def cell(self, name: str) -> CellFolder:
-        """Return the folder of a cell."""
-        return CellFolder(self.path / "cells" / name)
-
-    def finished(self) -> list[CellFolder]:
-        """Return the folders of all finished cells, in the order of their names."""
-        return [CellFolder(path.parent) for path in sorted(self.path.glob("cells/*/outcome.json"))]
-
-    def set_aside(self, path: Path) -> Path:
-        """Move a damaged file or folder of the sweep to the runs directory's `damaged`; returns where it is."""
-        return set_aside(path, self.runs)
-
-
-@dataclass(frozen=True)
-class EvaluationFolder:
-    """The files of an evaluation on the test subset.
-
-    >>> EvaluationFolder(Path("runs/phase4-emidec")).table("stage2_fitted on truth").name
-    'stage2_fitted_on_truth.csv'
-    """
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The evaluation's name."""
-        return self.path.name
-
-    @property
-    def record(self) -> Path:
-        """What the test subset said; written last: an evaluation whose folder has it is finished."""
-        return self.path / "evaluation.json"
-
-    @property
-    def tables(self) -> Path:
-        """All tables, to read."""
-        return self.path / "tables.md"
-
-    @property
-    def earlier(self) -> Path:
-        """Folder of the evaluations that this one replaced, by their numbers."""
-        return self.path / "earlier"
-
-    def table(self, name: str) -> Path:
-        """Return the file of a table."""
-        return self.path / f"{slug(name)}.csv"
-
-    def figure(self, name: str) -> Path:
-        """Return the file of a figure."""
-        return self.path / f"{name}.png"
-
-    def subset_table(self, subset: str, pipeline: str) -> Path:
-        """Return the file of a pipeline's metrics on a subset, a row an image and class."""
-        return self.path / subset / f"{slug(pipeline)}.csv"
 
 
 @dataclass(frozen=True)
@@ -285,13 +100,18 @@ class RunStore:
         return self.root / "test_access.json"
 
     @property
+    def earlier_test_access(self) -> Path:
+        """What that file was called before it had a format; it is carried over."""
+        return self.root / "test_looks.json"
+
+    @property
     def damaged(self) -> Path:
         """Folder of what was found damaged."""
         return self.root / "damaged"
 
-    def set_aside(self, path: Path) -> Path:
+    def quarantine(self, path: Path) -> Path:
         """Move a damaged file or folder of the runs directory to `damaged`; returns where it is now."""
-        return set_aside(path, self.root)
+        return quarantine(path, self.root)
 
     @property
     def journal(self) -> Path | None:
@@ -319,6 +139,11 @@ class RunStore:
         return None if self.tracking else self.root / "mlflow.db"
 
     @property
+    def is_tracked(self) -> bool:
+        """Whether there is something of MLflow's to look at, or may be, on a server."""
+        return self.database is None or self.database.is_file()
+
+    @property
     def tracking_uri(self) -> str:
         """Where MLflow keeps runs."""
         return self.tracking or sqlite_uri(str(self.root.resolve() / "mlflow.db"))
@@ -342,6 +167,10 @@ class RunStore:
         prefix = f"{phase}-" if phase else ""
         found = sorted(self.root.glob(f"{prefix}*/sweep.yaml"))
         return [SweepFolder(settings.parent) for settings in found]
+
+    def selections(self) -> list[SweepFolder]:
+        """Return the folders that have a selection, whatever else is left of them, in the order of their names."""
+        return [SweepFolder(path.parent) for path in sorted(self.root.glob("*/selection.json"))]
 
     def evaluation(self, name: str) -> EvaluationFolder:
         """Return the folder of an evaluation on the test subset."""
@@ -369,5 +198,15 @@ def _address(variable: str, kinds: tuple[str, ...], example: str) -> str | None:
         raise RunsError(
             f"{variable}: expected an address that begins with {', '.join(kinds[:-1])} or {kinds[-1]}, such as "
             f"{example}, got '{shorten(hide_credentials(given))}'"
+        )
+    try:
+        parts = urlsplit(given)
+        sound = found["kind"] == "sqlite" or (bool(parts.hostname) and parts.port != 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise RunsError(
+            f"{variable}: the address has no host, or a port that is no number, such as {example}; in a password "
+            "write / as %2F, @ as %40, # as %23 and ? as %3F"
         )
     return given

@@ -3,7 +3,7 @@
 import hashlib
 
 
-def derive(*parts: int | str) -> int:
+def derive_seed(*parts: int | str) -> int:
     """Return a 32-bit seed that depends on every part and on nothing else.
 
     Args:

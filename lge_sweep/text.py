@@ -1,7 +1,7 @@
 r"""Text that others wrote (names of files and cases, settings, what libraries say) as part of ours.
 
 Every sink has its own danger and its own place: here what makes a text printable, Markdown and short; the terminal is
-`lge_sweep.terminal`, tables are `lge_sweep.csv_files`, the page of an exam escapes by itself.
+`lge_sweep.cli.terminal`, tables are `lge_sweep.csv_files`, the page of an exam escapes by itself.
 """
 
 import hashlib
@@ -9,11 +9,11 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-LONGEST = 80
+MAX_QUOTED = 80
 """Most characters of a user's value that a message quotes."""
-LONGEST_FILE = 180
+_MAX_FILE_NAME_BYTES = 180
 """Bytes of a name that becomes that of a file; 255 is what disks take, and endings and unfinished files need some."""
-FEW = 60
+_DIGEST_STEM_BYTES = 60
 """Bytes of a name that are left where a digest stands for it."""
 _USER = re.compile(r"(\w://)[^\s/]\S*@")
 _SECRET = re.compile(r"([?&](?:user|username|password|passwd|token|sslpassword)=)[^&\s]*", re.IGNORECASE)
@@ -30,15 +30,15 @@ def visible(text: str) -> str:
     >>> visible("P\x1b[31m1\r\n"), visible("\u202eexe.png"), visible("P\udce9rez"), visible("Pérez [1]")
     ('P\\x1b[31m1\\r\\n', '\\u202eexe.png', 'P\\xe9rez', 'Pérez [1]')
     """
-    return text if text.isprintable() else "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
 
 
-def _escaped(character: str) -> str:
+def _escape(character: str) -> str:
     byte = ord(character) - 0xDC00  # of a name that is no UTF-8, see os.fsdecode
     return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else character.encode("unicode_escape").decode()
 
 
-def shorten(value: object, most: int = LONGEST) -> str:
+def shorten(value: object, most: int = MAX_QUOTED) -> str:
     """Return a value as a message quotes it: printable, and never more than `most` characters.
 
     >>> shorten("a" * 500, 8)
@@ -48,49 +48,57 @@ def shorten(value: object, most: int = LONGEST) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def natural(text: str) -> tuple[tuple[int | str, ...], str]:
+def natural_key(text: str) -> tuple[tuple[int | str, ...], str]:
     """Return the key that sorts names as people do: numbers in them by value, letters in either case.
 
-    >>> sorted(["im10", "im2", "Im02b", "im2b"], key=natural)
+    >>> sorted(["im10", "im2", "Im02b", "im2b"], key=natural_key)
     ['im2', 'Im02b', 'im2b', 'im10']
     """
     parts = re.split(r"(\d+)", text)  # texts and numbers in turn
     return tuple(int(part) if index % 2 else part.casefold() for index, part in enumerate(parts)), text
 
 
-def file_name(name: str) -> str:
+def safe_file_name(name: str) -> str:
     """Return a printable name as that of a file or a folder: as it is, or, where a disk may not take it, as a digest.
 
     It is kept unless it is empty or longer than 180 bytes, begins with a dot or a dash, ends with a dot or a space,
     holds a slash, or is not in Unicode's composed form. Else a digest keeps what is left of it unique.
 
-    >>> file_name("P[red]1"), file_name("../P 1 "), file_name("..")
+    >>> safe_file_name("P[red]1"), safe_file_name("../P 1 "), safe_file_name("..")
     ('P[red]1', 'P_1-c6344022', '5ec1f7e7')
     """
-    if _FILE_NAME.fullmatch(name) and len(name.encode()) <= LONGEST_FILE and unicodedata.is_normalized("NFC", name):
+    if (
+        _FILE_NAME.fullmatch(name)
+        and len(name.encode()) <= _MAX_FILE_NAME_BYTES
+        and unicodedata.is_normalized("NFC", name)
+    ):
         return name
-    letters = re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name)).encode()[:FEW].decode(errors="ignore")
+    letters = (
+        re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name))
+        .encode()[:_DIGEST_STEM_BYTES]
+        .decode(errors="ignore")
+    )
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return "-".join(part for part in (letters.strip("._-"), digest) if part)
 
 
-def named(names: Sequence[str], most: int = 4) -> str:
+def list_names(names: Sequence[str], most: int = 4) -> str:
     """Return the first of several names, and how many more there are.
 
-    >>> named(["a", "b"]), named(["a", "b", "c", "d", "e", "f"])
+    >>> list_names(["a", "b"]), list_names(["a", "b", "c", "d", "e", "f"])
     ('a, b', 'a, b, c, d and 2 more')
     """
     more = len(names) - most
     return ", ".join(names[:most]) + f" and {more} more" * (more > 0)
 
 
-def noted(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+def cases_by_note(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return each note once, in order, with the cases that it is about.
 
     Args:
         notes: a case and a note on it, each.
 
-    >>> noted([("P1", "single slice"), ("P2", "sheared"), ("P2", "single slice")])
+    >>> cases_by_note([("P1", "single slice"), ("P2", "sheared"), ("P2", "single slice")])
     {'single slice': ['P1', 'P2'], 'sheared': ['P2']}
     """
     cases: dict[str, dict[str, None]] = {}
@@ -102,13 +110,13 @@ def noted(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 def error_text(error: BaseException) -> str:
     """Return what a library says of a failure, in one short line."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return shorten(" ".join(said.split()) or type(error).__name__, 2 * LONGEST)
+    return shorten(" ".join(said.split()) or type(error).__name__, 2 * MAX_QUOTED)
 
 
-def in_markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     r"""Write text so that Markdown, tables too, shows it as it is.
 
-    >>> in_markdown("a|b `c` <d>")
+    >>> escape_markdown("a|b `c` <d>")
     'a\\|b \\`c\\` \\<d>'
     """
     return _MARKDOWN.sub(r"\\\g<0>", visible(text))

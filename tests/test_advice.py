@@ -637,7 +637,7 @@ def a_pipe(root: Path) -> Iterator[list[str]]:
 
 @advice("give the slices of the heart only")
 def more_slices_than_an_exam_has(root: Path) -> Iterator[list[str]]:
-    with patch("lge_sweep.ingest.limits.PIXELS", 200):
+    with patch("lge_sweep.ingest.limits.MAX_PIXELS", 200):
         yield exams(nifti(root / "a.nii", grey(5).astype(np.int16)))
         yield exams(nifti(root / "a.nii", grey(3).astype(np.int16)))
 

@@ -25,7 +25,7 @@ from urllib3.util import Retry
 from lge_sweep.archive import connection, fetch
 from lge_sweep.archive.address import PASSWORD, TOKEN, USER, read_address, read_credentials, read_uid
 from lge_sweep.archive.connection import Archive
-from lge_sweep.archive.fetch import only_part
+from lge_sweep.archive.fetch import single_part
 from lge_sweep.cli import app
 from lge_sweep.errors import ArchiveError, ConfigError
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
@@ -48,7 +48,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     quick = Retry(total=2, connect=1, status_forcelist=(503,), allowed_methods=("GET",), raise_on_status=False)
-    monkeypatch.setattr(connection, "TRIES", quick)
+    monkeypatch.setattr(connection, "RETRIES", quick)
 
 
 def study(folder: Path, uid: str = STUDY, patient: str = "MRN4711") -> Path:
@@ -219,7 +219,7 @@ def test_only_the_lge_series_is_fetched_and_the_result_is_that_of_the_files(
 
 
 def test_files_come_as_they_are_stored(archive: FakeArchive, tmp_path: Path) -> None:
-    wanted = fetch.Wanted((), "LGE")
+    wanted = fetch.SeriesQuery((), "LGE")
     fetch.fetch_study(
         Archive(archive.address, read_credentials({})), STUDY, wanted, tmp_path / "got", lambda text: None
     )
@@ -401,7 +401,7 @@ def test_no_certificate(archive: FakeArchive, predict: Callable[..., Result], mo
     assert "REQUESTS_CA_BUNDLE" not in done.output
     refused = requests.exceptions.SSLError(ssl.SSLCertVerificationError(1, "certificate verify failed"))
     trusted = pytest.raises(ArchiveError, match="REQUESTS_CA_BUNDLE")
-    with Archive(archive.address, read_credentials()) as asked, trusted, asked.asking("study 1"):
+    with Archive(archive.address, read_credentials()) as asked, trusted, asked.translated_errors("study 1"):
         raise refused
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     done = predict(url="https://127.0.0.1:9/dicom-web")
@@ -410,8 +410,8 @@ def test_no_certificate(archive: FakeArchive, predict: Callable[..., Result], mo
 
 
 def test_no_answer(archive: FakeArchive, predict: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "SECONDS", (1.0, 0.1))
-    monkeypatch.setattr(connection, "TRIES", 0)
+    monkeypatch.setattr(connection, "TIMEOUT_SECONDS", (1.0, 0.1))
+    monkeypatch.setattr(connection, "RETRIES", 0)
 
     def slow(request: Request, reply: Reply) -> Reply:
         time.sleep(0.5)
@@ -421,11 +421,11 @@ def test_no_answer(archive: FakeArchive, predict: Callable[..., Result], monkeyp
     assert "no answer for 60 s" in predict().output
 
 
-@pytest.mark.parametrize("limit", ["LIST_BYTES", "FILE_BYTES"])
+@pytest.mark.parametrize("limit", ["MAX_LIST_BYTES", "MAX_FILE_BYTES"])
 def test_answers_that_are_too_large(
     archive: FakeArchive, predict: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(connection, limit, 100 if limit == "LIST_BYTES" else 100 - connection.MI)
+    monkeypatch.setattr(connection, limit, 100 if limit == "MAX_LIST_BYTES" else 100 - connection.MIB)
     done = predict()
     assert done.exit_code == 2
     assert f"study {STUDY}" in done.output
@@ -447,7 +447,7 @@ def test_lists_without_an_end_and_without_a_beginning(archive: FakeArchive, pred
 def test_a_study_that_is_too_large(
     archive: FakeArchive, predict: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "STUDY_BYTES", 4000)
+    monkeypatch.setattr(fetch, "MAX_STUDY_BYTES", 4000)
     done = predict()
     assert done.exit_code == 2
     assert f"study {STUDY}, image" in done.output
@@ -461,7 +461,7 @@ def test_a_stop_leaves_nothing_behind(
         assert len(list((tmp_path / "tmp").glob("*/*/*/*.dcm"))) == 1
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fetch, "_check", stopped)
+    monkeypatch.setattr(fetch, "_check_file", stopped)
     done = predict()
     assert done.exit_code == 130
     assert "run the same command again" in done.output
@@ -496,9 +496,9 @@ def test_images_lie_where_nobody_else_sees_them_and_what_a_killed_process_left_i
 def test_the_part_of_a_message(content: bytes, kind: str, part: bytes | None) -> None:
     if part is None:
         with pytest.raises(ValueError, match=r"multipart|part|not found"):
-            only_part(content, kind)
+            single_part(content, kind)
     else:
-        assert bytes(only_part(content, kind)) == part
+        assert bytes(single_part(content, kind)) == part
 
 
 # ------------------------------------------------------------------------------------------------------------- storing

@@ -92,8 +92,8 @@ def test_a_profile_changes_phase_3_and_no_other_phase(tmp_path: Path) -> None:
         update={"max_epochs": 7, "shipped": Shipped(rotations=True, stage2="cropped")}
     )  # all else is what the phase's file says
     training = load_sweep("phase3", 2, "phantom", str(path)).training
-    assert fit.train(training) == training.model_copy(update={"max_epochs": 7})
-    assert plain.train(training) == training
+    assert fit.stage2_training(training) == training.model_copy(update={"max_epochs": 7})
+    assert plain.stage2_training(training) == training
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_margin_has_one_unit() -> None:
         load_sweep("phase3", 2, "phantom", "smoke", ["fit.crop_margin=8", "fit.crop_margin_mm=20"])
     fit = load_sweep("phase3", 2, "phantom", "smoke", ["fit.crop_margin_mm=20"]).fit
     assert fit is not None
-    assert fit.seen("no_guidance+cropped", 64) == Options(guided=False, crop_margin_mm=20)
+    assert fit.segmenter_options("no_guidance+cropped", 64) == Options(guided=False, crop_margin_mm=20)
 
 
 def test_a_name_that_cannot_be_a_folders_is_refused(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ from io import StringIO
 
 import pytest
 
-from lge_sweep.cli.console import print_selection
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.cli.tables.selection import print_selection
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.labels import SCORED, class_names
 from lge_sweep.scoring import Result, Selection, select
-from lge_sweep.terminal import Terminal
 
 MODELS = ("deeplabv3plus_mobilenetv2", "deeplabv3plus_xception")
 LOSSES = ("weighted_ce", "dice", "focal", "dice_ce", "dice_focal")
@@ -19,7 +19,7 @@ def selection(names: list[str], collapsed: list[int]) -> Selection:
     """A selection among configurations that get worse in the order given, each metric a little apart."""
     results = []
     for k, name in enumerate(names):
-        values = {m: 0.99 - 0.01 * k - 0.001 * i for i, m in enumerate(METRICS)}
+        values = {m: 0.99 - 0.01 * k - 0.001 * i for i, m in enumerate(SCORED)}
         metrics = {m: dict.fromkeys(class_names(2), value) for m, value in values.items()}
         results.append(Result(name, metrics, ("scar",) if k in collapsed else ()))
     return select(results, "weighted", keep=2)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from lge_sweep.data.crop import Box, crop_image, crop_labels, find_box, uncrop_labels
+from lge_sweep.data.crop import CropBox, crop_image, crop_labels, find_crop_box, uncrop_labels
 from lge_sweep.data.resize import resize_image, resize_labels
 
 SHAPES = [(64, 64), (50, 70), (37, 41), (128, 96), (200, 333), (1, 5)]
@@ -60,19 +60,19 @@ def test_a_size_that_fits_is_left_alone() -> None:
 @pytest.mark.parametrize(
     ("rows", "columns", "margin", "box"),
     [
-        ((5, 8), (5, 8), 0, Box(5, 5, 4)),  # rows and columns of the mask, the last included
-        ((5, 8), (5, 8), 2, Box(3, 3, 8)),
-        ((5, 6), (2, 9), 0, Box(2, 2, 8)),  # squared about the centre 6.0
-        ((5, 7), (2, 9), 0, Box(2, 2, 8)),  # centre 6.5: the odd pixel goes to the top
-        ((0, 3), (16, 19), 1, Box(0, 14, 6)),  # moved inside, not cut
-        ((3, 12), (0, 19), 3, Box(0, 0, 20)),  # larger than the slice: all of it
-        ((10, 10), (10, 10), 9, Box(1, 1, 19)),
+        ((5, 8), (5, 8), 0, CropBox(5, 5, 4)),  # rows and columns of the mask, the last included
+        ((5, 8), (5, 8), 2, CropBox(3, 3, 8)),
+        ((5, 6), (2, 9), 0, CropBox(2, 2, 8)),  # squared about the centre 6.0
+        ((5, 7), (2, 9), 0, CropBox(2, 2, 8)),  # centre 6.5: the odd pixel goes to the top
+        ((0, 3), (16, 19), 1, CropBox(0, 14, 6)),  # moved inside, not cut
+        ((3, 12), (0, 19), 3, CropBox(0, 0, 20)),  # larger than the slice: all of it
+        ((10, 10), (10, 10), 9, CropBox(1, 1, 19)),
     ],
 )
-def test_boxes_by_hand(rows: tuple[int, int], columns: tuple[int, int], margin: int, box: Box) -> None:
+def test_boxes_by_hand(rows: tuple[int, int], columns: tuple[int, int], margin: int, box: CropBox) -> None:
     mask = np.zeros((20, 20), dtype=np.bool_)
     mask[rows[0] : rows[1] + 1, columns[0] : columns[1] + 1] = True
-    assert find_box(mask, margin) == box
+    assert find_crop_box(mask, margin) == box
 
 
 def test_a_box_holds_the_mask_and_its_margin_and_lies_inside() -> None:
@@ -81,7 +81,7 @@ def test_a_box_holds_the_mask_and_its_margin_and_lies_inside() -> None:
         mask = np.zeros((40, 40), dtype=np.bool_)
         mask[tuple(random.integers(0, 40, (2, 5)))] = True
         margin = int(random.integers(0, 8))
-        box = find_box(mask, margin)
+        box = find_crop_box(mask, margin)
         assert min(box.top, box.left) >= 0
         assert max(box.top, box.left) + box.side <= 40
         x, y, width, height = cv2.boundingRect(mask.view(np.uint8))
@@ -92,18 +92,18 @@ def test_a_box_holds_the_mask_and_its_margin_and_lies_inside() -> None:
 
 
 def test_without_a_mask_the_box_is_the_slice() -> None:
-    assert find_box(np.zeros((9, 9), dtype=np.bool_), 3) == Box(0, 0, 9)
+    assert find_crop_box(np.zeros((9, 9), dtype=np.bool_), 3) == CropBox(0, 0, 9)
 
 
 def test_a_mask_that_is_not_square_or_a_negative_margin_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"must have the shape \[S, S\]; got \(3, 4\)"):
-        find_box(np.zeros((3, 4), dtype=np.bool_), 0)
+        find_crop_box(np.zeros((3, 4), dtype=np.bool_), 0)
     with pytest.raises(ValueError, match="at least 0 pixels; got -1"):
-        find_box(np.zeros((3, 3), dtype=np.bool_), -1)
+        find_crop_box(np.zeros((3, 3), dtype=np.bool_), -1)
 
 
-@pytest.mark.parametrize("box", [Box(0, 0, 64), Box(10, 20, 16), Box(33, 0, 31), Box(1, 2, 61)])
-def test_what_is_cropped_can_be_put_back(box: Box) -> None:
+@pytest.mark.parametrize("box", [CropBox(0, 0, 64), CropBox(10, 20, 16), CropBox(33, 0, 31), CropBox(1, 2, 61)])
+def test_what_is_cropped_can_be_put_back(box: CropBox) -> None:
     """Enlarging by nearest neighbour loses nothing: putting back gives the labels of the square, and 0 elsewhere."""
     labels = np.random.default_rng(3).integers(1, 4, (64, 64), dtype=np.uint8)
     expected = np.zeros_like(labels)
@@ -114,7 +114,7 @@ def test_what_is_cropped_can_be_put_back(box: Box) -> None:
 def test_image_and_labels_are_cropped_alike() -> None:
     """A bright disc and its mask, cropped: the same disc, to within a pixel's width along the edge."""
     mask = disc(64, 64)
-    box = find_box(mask.view(np.bool_), 6)
+    box = find_crop_box(mask.view(np.bool_), 6)
     image, labels = crop_image(mask * 200, box, 64, 64), crop_labels(mask, box, 64, 64)
     assert image.shape == labels.shape == (64, 64)
     assert ((image > 100) == (labels > 0)).mean() > 0.97
@@ -123,8 +123,8 @@ def test_image_and_labels_are_cropped_alike() -> None:
 
 
 @pytest.mark.parametrize("shape", [(128, 128), (90, 128), (64, 200), (33, 47)])
-@pytest.mark.parametrize("box", [Box(0, 0, 64), Box(10, 20, 16), Box(33, 0, 31)])
-def test_crops_of_slices_of_any_shape(shape: tuple[int, int], box: Box) -> None:
+@pytest.mark.parametrize("box", [CropBox(0, 0, 64), CropBox(10, 20, 16), CropBox(33, 0, 31)])
+def test_crops_of_slices_of_any_shape(shape: tuple[int, int], box: CropBox) -> None:
     """Each pixel of a crop has the label of the slice's pixel that its centre lies in."""
     labels = np.random.default_rng(4).integers(0, 4, shape, dtype=np.uint8)
     places = (np.arange(48) + 0.5) / 48 * box.side
@@ -140,5 +140,5 @@ def test_crops_of_slices_of_any_shape(shape: tuple[int, int], box: Box) -> None:
 
 def test_the_crop_of_the_whole_frame_is_the_frame() -> None:
     image = np.random.default_rng(5).integers(0, 256, (90, 128), dtype=np.uint8)
-    assert np.array_equal(crop_image(image, Box(0, 0, 64), 64, 64), resize_image(image, 64, 64))
-    assert np.array_equal(crop_labels(image, Box(0, 0, 64), 64, 64), resize_labels(image, 64, 64))
+    assert np.array_equal(crop_image(image, CropBox(0, 0, 64), 64, 64), resize_image(image, 64, 64))
+    assert np.array_equal(crop_labels(image, CropBox(0, 0, 64), 64, 64), resize_labels(image, 64, 64))

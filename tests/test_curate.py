@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.config.data import Curate, Phantom
 from lge_sweep.curate import curate
-from lge_sweep.curate.manifest import central, perceptual_hash
+from lge_sweep.curate.manifest import central_slices, perceptual_hash
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume
 from lge_sweep.ingest.phantom import simulate
@@ -56,7 +56,7 @@ def bits_apart(first: NDArray[np.number], second: NDArray[np.number]) -> int:
     ],
 )
 def test_central_slices(available: int, wanted: int | str, kept: list[int]) -> None:
-    assert list(central(available, wanted)) == kept
+    assert list(central_slices(available, wanted)) == kept
 
 
 def test_the_central_slices_of_each_case_are_kept_with_their_images_and_labels() -> None:

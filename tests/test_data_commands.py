@@ -16,9 +16,9 @@ from lge_sweep.curate import curate
 from lge_sweep.data.prepare import Arrays, to_arrays
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
+from lge_sweep.ingest.contact_sheet import CAPTION_PIXELS, TILE_PIXELS, boundary_pixels, draw_tile, write_contact_sheet
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
-from lge_sweep.ingest.sheet import MARGIN, TILE, outline, tile, write_sheet
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify.describe import describe
 
@@ -64,7 +64,7 @@ def test_classes_are_counted_and_measured() -> None:
     assert burden.ml is not None
     assert burden.ml[Label.CAVITY] == pytest.approx(3 * 0.03)
     assert (burden.wall_pixels, burden.wall_ml) == (7, pytest.approx(0.21))
-    assert (found.size, found.grey, found.gap_mm) == ((4, 5), (-4.0, 15.0), 2.0)
+    assert (found.size, found.intensity_range, found.gap_mm) == ((4, 5), (-4.0, 15.0), 2.0)
 
 
 @pytest.mark.parametrize("spacing", [None, (1.0, 1.0, float("nan"))])
@@ -129,15 +129,18 @@ def test_where_cases_are_refused_no_class_is_called_missing_and_no_cases_are_not
 
 def test_the_contact_sheet_has_a_row_a_case(tmp_path: Path) -> None:
     volumes = simulate(Phantom(kind="phantom", cases=2, slices=3, size=64))
-    assert "contact sheet of 2 case(s)" in write_sheet(volumes, tmp_path / "new" / "sheet.png")
+    assert "contact sheet of 2 case(s)" in write_contact_sheet(volumes, tmp_path / "new" / "sheet.png")
     with Image.open(tmp_path / "new" / "sheet.png") as sheet:
-        assert sheet.size == (3 * TILE, 2 * (TILE + MARGIN))
+        assert sheet.size == (3 * TILE_PIXELS, 2 * (TILE_PIXELS + CAPTION_PIXELS))
         assert tuple(COLOURS[Label.MYOCARDIUM]) in {colour for _, colour in sheet.getcolors(1 << 20) or []}
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["sheet.png"]
 
 
 def test_a_tile_keeps_the_shape_of_the_slice() -> None:
-    assert tile(np.arange(32).reshape(4, 8), np.zeros((4, 8), dtype=np.uint8)).size == (TILE, TILE // 2)
+    assert draw_tile(np.arange(32).reshape(4, 8), np.zeros((4, 8), dtype=np.uint8)).size == (
+        TILE_PIXELS,
+        TILE_PIXELS // 2,
+    )
 
 
 def test_outlines_are_inside_and_include_the_border() -> None:
@@ -145,15 +148,15 @@ def test_outlines_are_inside_and_include_the_border() -> None:
     region[0:4, 1:5] = True
     expected = region.copy()
     expected[1:3, 2:4] = False
-    assert np.array_equal(outline(region), expected)
+    assert np.array_equal(boundary_pixels(region), expected)
 
 
 def test_a_sheet_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(DataError, match="cannot be written"):
-        write_sheet([exam()], tmp_path / "file" / "sheet.png")
+        write_contact_sheet([exam()], tmp_path / "file" / "sheet.png")
     with pytest.raises(DataError, match="there is no exam"):
-        write_sheet([], tmp_path / "sheet.png")
+        write_contact_sheet([], tmp_path / "sheet.png")
 
 
 def test_the_sheet_is_an_option(tmp_path: Path) -> None:

@@ -30,14 +30,14 @@ from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, wr
 
 from lge_sweep.config.data import DicomFolders, Phantom
 from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver, read_delivery
-from lge_sweep.deliver.exam_files import ABOUT
+from lge_sweep.deliver.exam_files import ABOUT_FILE
 from lge_sweep.deliver.pictures import bullseye_png
 from lge_sweep.deliver.result import seg_obstacle
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, read
-from lge_sweep.ingest.dicom_header import quiet
+from lge_sweep.ingest.dicom_header import quiet_pydicom
 from lge_sweep.ingest.exams import read_exams
-from lge_sweep.ingest.nifti import read_grid
+from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import COLOURS, Label
@@ -174,7 +174,7 @@ def test_every_format_says_what_the_labels_say(
     delivery = deliver(exam, labels, tmp_path / "out", list(FORMATS), MODEL)
     assert delivery.folder == tmp_path / "out" / exam.case
     written = {path for path in delivery.folder.rglob("*") if path.is_file()}
-    assert written == {*delivery.files, delivery.folder / ABOUT}
+    assert written == {*delivery.files, delivery.folder / ABOUT_FILE}
     check_agreement(exam, labels, delivery, tmp_path / "data")
     affine = nib.load(delivery.folder / "labels.nii.gz").affine
     for frame in pydicom.dcmread(delivery.folder / "labels.dcm").PerFrameFunctionalGroupsSequence:
@@ -189,8 +189,8 @@ def test_every_format_says_what_the_labels_say(
 
 def test_the_real_exam_keeps_its_volume_in_every_format(real_data: Path, tmp_path: Path) -> None:
     case = real_data / "emidec_nifti" / "Case_P100"
-    original = read_grid(case / "Images" / "Case_P100.nii.gz")
-    truth = read_grid(case / "Contours" / "Case_P100.nii.gz").array.astype(np.uint8)
+    original = read_nifti_grid(case / "Images" / "Case_P100.nii.gz")
+    truth = read_nifti_grid(case / "Contours" / "Case_P100.nii.gz").array.astype(np.uint8)
     labels = np.array([0, 1, 2, 3, 3], dtype=np.uint8)[truth]
     exam = exam_of(tmp_path, original.array.astype(np.uint16), original.spacing_mm)
     assert np.array_equal(exam.pixels, original.array)
@@ -386,7 +386,7 @@ def test_seg_and_report_learn_nothing_from_their_source_but_what_they_must(tmp_p
     exam = exam_of(tmp_path, pixels, multi=multi)
     for path in {source.path for source in exam.sources}:
         dataset = pydicom.dcmread(path)
-        with quiet():
+        with quiet_pydicom():
             assert plant(dataset) > 4000
             if multi:
                 for group in (dataset.SharedFunctionalGroupsSequence, dataset.PerFrameFunctionalGroupsSequence):
@@ -427,7 +427,7 @@ JAPANESE = {"SpecificCharacterSet": ["", "ISO 2022 IR 87"], "PatientName": "Yama
     ids=["japanese", "latin", "none", "sex", "birth date", "study date"],
 )
 def test_odd_headers_do_not_cost_seg_and_report(tmp_path: Path, odd: dict[str, Any], read_back: dict[str, str]) -> None:
-    with quiet():
+    with quiet_pydicom():
         series(tmp_path / "exam", **odd)
     (exam,), _ = read_exams(tmp_path / "exam")
     paths = deliver(exam, classes(), tmp_path / "out", ["seg", "sr"], MODEL).files
@@ -456,7 +456,7 @@ def test_when_there_can_be_no_seg_it_is_said_why(tmp_path: Path) -> None:
     assert not any(secret in str(caught.value) for secret in SECRETS)
     delivery = deliver(adrift, classes(), tmp_path / "out", [], MODEL)
     assert {path.name for path in delivery.folder.iterdir()} == {
-        "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", ABOUT,
+        "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html", ABOUT_FILE,
     }  # fmt: skip
     assert delivery.notes[0].startswith("no seg: a DICOM SEG needs the FrameOfReferenceUID (0020,0052)")
     assert delivery.notes[1] == "no sr: there is no seg, to which it refers"
@@ -513,7 +513,7 @@ def test_nifti_lies_on_the_very_grid_of_its_source(
     for field in ("pixdim", "sform_code", "qform_code", "xyzt_units"):
         assert np.array_equal(written.header[field], source.header[field]), field
     assert bytes(written.header["descrip"].item()) == b"Research use only; not for diagnosis"
-    assert np.array_equal(read_grid(delivery.files[0]).array, labels)
+    assert np.array_equal(read_nifti_grid(delivery.files[0]).array, labels)
 
 
 def test_nifti_of_an_exam_without_a_place(tmp_path: Path) -> None:

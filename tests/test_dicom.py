@@ -42,7 +42,7 @@ from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.dicom_pixels import apply_window
 from lge_sweep.ingest.exams import read_exams
-from lge_sweep.ingest.nifti import read_grid
+from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 from lge_sweep.quantify.describe import describe
 
@@ -933,8 +933,8 @@ def test_broken_bytes_end_in_a_report_never_in_a_traceback_or_a_leak(tmp_path: P
 
 
 def test_the_real_exam_keeps_its_volume_through_dicom(real_data: Path, tmp_path: Path) -> None:
-    original = read_grid(real_data / "emidec_nifti" / "Case_P100" / "Images" / "Case_P100.nii.gz")
-    labels = read_grid(real_data / "emidec_nifti" / "Case_P100" / "Contours" / "Case_P100.nii.gz").array
+    original = read_nifti_grid(real_data / "emidec_nifti" / "Case_P100" / "Images" / "Case_P100.nii.gz")
+    labels = read_nifti_grid(real_data / "emidec_nifti" / "Case_P100" / "Contours" / "Case_P100.nii.gz").array
     row, column, step = original.spacing_mm
     places = [[float(x) for x in ORIGIN + NORMAL * step * k] for k in range(len(labels))]
     pixels = original.array.astype(np.uint16)

@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from lge_sweep.errors import ConfigError
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.scoring import RULES, global_metrics, score
-from lge_sweep.scoring.bootstrap import case_sums, coverage
+from lge_sweep.scoring.bootstrap import case_sums, coverage, rank_chances
 from lge_sweep.scoring.paired import (
     compare_tables,
     compare_with_others,
@@ -35,7 +36,7 @@ CLASSES = ("background", "myocardium", "scar")
 def table(values: dict[str, Sequence[Sequence[float]]], classes: Sequence[str] = CLASSES) -> pd.DataFrame:
     """Case -> images -> value of each class, the same for all six metrics."""
     rows = [
-        {"image": f"{case}-{number}", "case": case, "class": name, **dict.fromkeys(METRICS, value)}
+        {"image": f"{case}-{number}", "case": case, "class": name, **dict.fromkeys(SCORED, value)}
         for case, images in values.items()
         for number, image in enumerate(images)
         for name, value in zip(classes, image, strict=True)
@@ -53,8 +54,8 @@ def noisy(seed: int, cases: int = 12, shift: float = 0.0, scarless: int = 4) -> 
     random = np.random.default_rng(seed)
     counts = np.random.default_rng(7).integers(1, 5, size=cases)
     found = table({f"c{case:02}": [[0.9, 0.5, 0.2]] * int(counts[case]) for case in range(cases)})
-    noise = random.normal(shift, 0.05, size=(len(found), len(METRICS)))
-    found[list(METRICS)] += noise + 0.1 * random.normal(size=cases)[found["case"].str[1:].astype(int), None]
+    noise = random.normal(shift, 0.05, size=(len(found), len(SCORED)))
+    found[list(SCORED)] += noise + 0.1 * random.normal(size=cases)[found["case"].str[1:].astype(int), None]
     without = (found["class"] == "scar") & (found["case"].str[1:].astype(int) >= cases - scarless)
     found.loc[without, ["dice", "iou", "f1", "bf", "sensitivity"]] = np.nan
     return found
@@ -62,8 +63,8 @@ def noisy(seed: int, cases: int = 12, shift: float = 0.0, scarless: int = 4) -> 
 
 def direct(found: pd.DataFrame, rule: str, emphasis: dict[str, float] | None = None) -> float:
     """The score as selection has it: image means by class, global metrics, score."""
-    means = found.groupby("class", sort=False)[list(METRICS)].mean()
-    by_class = {m: {c: None if np.isnan(v) else float(v) for c, v in means[m].items()} for m in METRICS}
+    means = found.groupby("class", sort=False)[list(SCORED)].mean()
+    by_class = {m: {c: None if np.isnan(v) else float(v) for c, v in means[m].items()} for m in SCORED}
     return score(global_metrics(by_class, emphasis), rule).value
 
 
@@ -94,14 +95,14 @@ def test_the_score_agrees_with_evaluate_and_aggregate() -> None:
     assert result.standings[0].score == pytest.approx(expected, abs=1e-12)
     assert (result.cases, result.images) == (3, 6)
     spread = over_classes(wide(measured)).std(ddof=1)
-    assert {metric: pytest.approx(spread[metric]) for metric in METRICS} == {
-        metric: aggregate(measured).std[metric] for metric in METRICS
+    assert {metric: pytest.approx(spread[metric]) for metric in SCORED} == {
+        metric: aggregate(measured).std[metric] for metric in SCORED
     }
 
 
 def _without_global(measured: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     means = aggregate(measured).image_mean
-    return {metric: {name: means[metric][name] for name in CLASSES} for metric in METRICS}
+    return {metric: {name: means[metric][name] for name in CLASSES} for metric in SCORED}
 
 
 def test_every_possible_resample_of_three_cases_is_scored_as_its_images_are() -> None:
@@ -127,8 +128,10 @@ def test_intervals_and_chances_are_those_of_the_enumerated_distribution() -> Non
     result = assess_uncertainty(
         [Candidate("a", [simple(*a)]), Candidate("b", [simple(*b)])], "a", "mean", resamples=20000
     )
-    assert standing(result, "a").best == pytest.approx((means[0] >= means[1]).mean(), abs=0.015)
-    assert standing(result, "b").best == pytest.approx((means[0] < means[1]).mean(), abs=0.015)
+    tied = (means[0] == means[1]).mean()
+    assert tied > 0
+    assert standing(result, "a").best == pytest.approx((means[0] > means[1]).mean() + tied / 2, abs=0.015)
+    assert standing(result, "b").best == pytest.approx((means[0] < means[1]).mean() + tied / 2, abs=0.015)
     low, high = np.quantile(means[0], [0.025, 0.975], method="inverted_cdf")
     assert (standing(result, "a").low, standing(result, "a").high) == pytest.approx((low, high), abs=1e-9)
     low, high = np.quantile(means[1] - means[0], [0.025, 0.975], method="inverted_cdf")
@@ -140,9 +143,9 @@ def test_the_intervals_agree_with_scipys_bootstrap_over_cases() -> None:
     a, b = noisy(1, cases=15, scarless=0), noisy(2, cases=15, shift=0.03, scarless=0)
     names = sorted(a["case"].unique())
     groups = [dict(list(found.groupby("case"))) for found in (a, b)]
-    sums = [np.array([g[c].groupby("class", sort=False)[list(METRICS)].sum() for c in names]) for g in groups]
+    sums = [np.array([g[c].groupby("class", sort=False)[list(SCORED)].sum() for c in names]) for g in groups]
     sizes = np.array([len(groups[0][case]) / 3 for case in names])
-    weights = np.array([RULES["weighted"][metric] for metric in METRICS])
+    weights = np.array([RULES["weighted"][metric] for metric in SCORED])
 
     def statistic(which: Callable[[list[np.ndarray]], np.ndarray]) -> Callable[[np.ndarray], float]:
         def of(places: np.ndarray) -> float:
@@ -211,15 +214,17 @@ def test_a_collapsed_candidate_has_no_chance_and_no_rank() -> None:
 def test_when_all_collapsed_all_are_ranked_and_it_is_said() -> None:
     tables = [simple(0.5, 0.6, 0.7), simple(0.1, 0.2, 0.3)]
     result = assess_uncertainty([Candidate(n, [t], ("scar",)) for n, t in zip("ab", tables, strict=True)], "a", "mean")
-    assert [entry.best for entry in result.standings] == [1.0, 0.0]
+    assert [entry.best for entry in result.standings] == [0.875, 0.125]  # what 3 cases can show
     assert result.sentence.startswith("Every configuration collapsed, so the choice is moot; a is best with")
 
 
-def test_identical_candidates_are_ranked_in_the_order_given() -> None:
+def test_identical_candidates_share_the_ranks_and_are_listed_in_the_order_given() -> None:
     found = noisy(4)
     result = assess_uncertainty([Candidate(name, [found.copy()]) for name in "bca"], "b", "weighted", resamples=300)
     assert [entry.name for entry in result.standings] == ["b", "c", "a"]
-    assert [entry.ranks for entry in result.standings] == [(1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)]
+    assert [entry.ranks for entry in result.standings] == [pytest.approx((1 / 3, 1 / 3, 1 / 3))] * 3
+    assert [entry.expected_rank for entry in result.standings] == [pytest.approx(2)] * 3
+    assert result.sentence == "b is best with probability .33; 2 other configurations cannot be told apart from it"
     assert len({entry.score for entry in result.standings}) == 1
     assert all(entry.alike and entry.difference_low == entry.difference_high == 0 for entry in result.standings)
     assert {comparison.p for comparison in result.comparisons} == {1.0}
@@ -234,7 +239,8 @@ def test_a_clearly_better_candidate_is_certain() -> None:
     result = assess_uncertainty(
         [Candidate("bad", [simple(*values)]), Candidate("good", [simple(*(values + 0.1 + wiggle))])], "good", "mean"
     )
-    assert [(entry.name, entry.best) for entry in result.standings] == [("good", 1.0), ("bad", 0.0)]
+    assert [entry.name for entry in result.standings] == ["good", "bad"]
+    assert [entry.best for entry in result.standings] == pytest.approx([1 - 2**-12, 2**-12])
     assert standing(result, "bad").alike is False
     assert standing(result, "bad").difference_high < 0
     assert standing(result, "good").low < standing(result, "bad").high  # only the paired interval can tell
@@ -311,7 +317,7 @@ def test_one_case_gives_scores_but_no_intervals() -> None:
     assert (second.difference_low, second.alike, first.alike, result.resamples) == (None, None, True, 0)
     assert result.sentence == "a is selected, but how sure that is cannot be said: there is only 1 case"
     assert "only 1 case: no interval and no probability can be had from it" in result.notes
-    json.dumps(result.to_dict(), allow_nan=False)
+    json.dumps(asdict(result), allow_nan=False)
 
 
 def test_images_without_a_case_are_one_case() -> None:
@@ -332,6 +338,53 @@ def test_one_candidate_has_an_interval_and_nothing_to_compare() -> None:
     assert result.standings[0].low < result.standings[0].score < result.standings[0].high
     assert (result.standings[0].best, result.comparisons, result.friedman) == (1.0, (), ())
     assert result.sentence == "a is the only configuration: there is nothing to compare it with"
+
+
+@pytest.mark.parametrize(("cases", "shown"), [(2, ".75"), (3, ".88"), (5, ".97"), (6, ".98"), (7, "above .99")])
+def test_no_probability_is_above_what_so_many_cases_can_show(cases: int, shown: str) -> None:
+    # Reference: the sign test. Its smallest one-sided p, with all cases on one side, is 2^-cases.
+    least = stats.binomtest(cases, cases, alternative="greater").pvalue
+    base = np.linspace(0.3, 0.6, cases)
+    pair = [Candidate("a", [simple(*(base + 0.1 + 0.01 * base))]), Candidate("b", [simple(*base)])]
+    result = assess_uncertainty(pair, "a", "mean", resamples=400)
+    assert [entry.best for entry in result.standings] == pytest.approx([1 - least, least])
+    difference = score_difference(pair[0], pair[1], "mean", resamples=400)
+    assert difference.best == pytest.approx(1 - least)
+    tells = cases >= 6  # two-sided p below .05, as for Wilcoxon's test
+    assert bool(2 * least < 0.05) is tells
+    assert [entry.alike for entry in result.standings] == [True, not tells]
+    ending = "the other configuration can" if tells else "1 other configuration cannot"
+    assert result.sentence == (
+        f"a is best with probability {shown}; {ending} be told apart from it (from {cases} cases: no proof)"
+    )
+    note = f"{cases} cases tell no two configurations apart at 95 %: it takes 6"
+    assert (note in result.notes) is not tells
+
+
+def test_what_few_cases_cannot_show_is_spread_over_all_ranks() -> None:
+    # c is last in every resample; 1 may only be .75, so the whole is drawn towards 1/3 by w with 1 - w + w/3 = .75.
+    scores = np.array([[0.5, 0.4, 0.1], [0.4, 0.5, 0.1]])
+    w = 0.375
+    want = [[0.5 * (1 - w) + w / 3] * 2 + [w / 3]] * 2 + [[w / 3] * 2 + [0.75]]
+    np.testing.assert_allclose(rank_chances(scores, 2), want, atol=1e-12)
+    np.testing.assert_allclose(rank_chances(scores, 60), [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]], atol=1e-12)
+
+
+def test_equal_scores_share_the_ranks_that_they_take() -> None:
+    scores = np.array([[0.5, 0.5, 0.5, 0.1], [0.9, 0.5, 0.5, 0.5 + 1e-15]])  # the last: rounding noise is no lead
+    want = [[1 / 3 + 1, 1 / 3, 1 / 3, 0], *[[1 / 3, 2 / 3, 2 / 3, 1 / 3]] * 2, [0, 1 / 3, 1 / 3, 4 / 3]]
+    np.testing.assert_allclose(rank_chances(scores, 60), np.array(want) / 2, atol=1e-12)
+
+
+def test_a_tie_of_the_best_is_never_called_certain_and_no_other_is_called_better() -> None:
+    base = np.linspace(0.3, 0.6, 12)
+    worse = Candidate("c", [simple(*(base - 0.1))])
+    result = assess_uncertainty(
+        [*(Candidate(name, [simple(*base)]) for name in "ab"), worse], "b", "mean", resamples=300
+    )
+    assert [entry.best for entry in result.standings] == pytest.approx([0.5, 0.5, 0], abs=2**-11)
+    assert result.sentence == "b is best with probability .50; 1 other configuration cannot be told apart from it"
+    assert "in 300 of 300 resamples the best had equal scores and share their ranks" in result.notes
 
 
 def level_case(count: int) -> list[float]:
@@ -440,8 +493,8 @@ def test_the_winner_is_tested_against_each_other_with_holm_within_each_metric() 
     tables = {name: per_case(over_classes(wide(simple(*row)))) for name, row in values.items()}
     tables["c"].loc["c03":"c04", "bf"] = np.nan
     found = compare_with_others("a", tables)
-    assert [(entry.metric, entry.other) for entry in found] == [(m, o) for m in METRICS for o in "bcd"]
-    for metric in METRICS:
+    assert [(entry.metric, entry.other) for entry in found] == [(m, o) for m in SCORED for o in "bcd"]
+    for metric in SCORED:
         entries = [entry for entry in found if entry.metric == metric]
         kept = {
             other: [i for i in range(8) if not (metric == "bf" and other == "c" and i in (3, 4))] for other in "bcd"
@@ -466,7 +519,7 @@ def test_friedman_is_scipys_over_the_complete_cases() -> None:
     tables["b"].loc["c07", "bf"] = np.nan
     tables["d"].loc["c00":"c06", "iou"] = np.nan
     found = {test.metric: test for test in friedman(tables)}
-    assert set(found) == set(METRICS) - {"iou"}  # one complete case is not enough
+    assert set(found) == set(SCORED) - {"iou"}  # one complete case is not enough
     for metric, cases in (("dice", 8), ("bf", 7)):
         expected = stats.friedmanchisquare(*(row[:cases] for row in hand_made().values()))
         assert (found[metric].statistic, found[metric].p) == pytest.approx((expected.statistic, expected.pvalue))
@@ -479,7 +532,7 @@ def test_compare_reports_every_metric_and_class_per_image_and_per_case() -> None
     a = table({"c1": [[0.9, 0.5, 0.1], [0.8, 0.4, nan]], "c2": [[0.7, 0.6, nan]]})
     b = table({"c1": [[0.6, 0.5, 0.1], [0.9, 0.2, nan]], "c2": [[0.1, 0.6, 0.2]]}).sample(frac=1, random_state=1)
     found = {(entry.unit, entry.metric): entry for entry in compare_tables(a, b)}
-    columns = [*METRICS, "dice/background", "dice/myocardium", "dice/scar"]
+    columns = [*SCORED, "dice/background", "dice/myocardium", "dice/scar"]
     assert list(found) == [(unit, metric) for unit in ("image", "case") for metric in columns]
     dice = found["image", "dice"]
     assert (dice.pairs, dice.better, dice.worse) == (3, 3, 0)
@@ -564,7 +617,7 @@ def test_the_same_seed_gives_the_same_doubt_whatever_the_order_of_rows() -> None
     assert assess_uncertainty([Candidate("a", tables[:1]), seeds], "a", "mean", resamples=200, seed=1) != first
     again = assess_uncertainty([Candidate("a", [shuffled]), seeds], "a", "mean", resamples=200)
     assert again.standings[0].low == pytest.approx(first.standings[0].low, abs=1e-12)
-    assert json.loads(json.dumps(first.to_dict(), allow_nan=False))["standings"][0]["name"] in "ab"
+    assert json.loads(json.dumps(asdict(first), allow_nan=False))["standings"][0]["name"] in "ab"
 
 
 def test_the_difference_of_two_scores_is_that_of_their_doubt() -> None:

@@ -29,7 +29,8 @@ from lge_sweep.engine.task import CellTask
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
 from lge_sweep.tracking import Tracker, database, mlflow
 
 Run = Callable[..., dict[str, str]]
@@ -80,7 +81,7 @@ def hang(worker: StubWorker, task: CellTask) -> None:
 def template(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """A grid of two cells, nothing trained, and an empty MLflow database beside it, which takes seconds to make."""
     runs = tmp_path_factory.mktemp("template")
-    Tracker(runs)
+    Tracker(RunStore(runs))
     return make_plans([load_sweep("phase1", 1, "phantom", "smoke", SETTINGS_OF_GRID)], None, runs)[0]
 
 
@@ -124,7 +125,7 @@ def states(plan: Plan) -> list[str]:
 
 
 def children(runs: Path) -> list[MlflowRun]:
-    tracker = Tracker(runs)
+    tracker = Tracker(RunStore(runs))
     found = tracker.client.search_runs([tracker.experiment])
     return [entry for entry in found if entry.data.tags["lge.kind"] == "trial"]
 
@@ -275,7 +276,7 @@ def test_a_database_that_was_being_made_is_made_anew(tmp_path: Path, caplog: pyt
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         connection.execute("CREATE TABLE entity_associations (association_id TEXT)")
     (tmp_path / ".mlflow.db-0123abcd").write_bytes(b"of another killed driver")
-    tracker = Tracker(tmp_path, patient=True)
+    tracker = Tracker(RunStore(tmp_path), patient=True)
     assert tracker.behind is not None
     assert tracker.catch_up(60)  # does not wait: nobody has locked it
     assert tracker.open_run("key", "name", {}, {}).status == "RUNNING"
@@ -290,7 +291,7 @@ def test_a_database_appears_when_it_is_made(tmp_path: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(mlflow.MlflowClient, "create_experiment", killed)
     with pytest.raises(KeyboardInterrupt):
-        Tracker(tmp_path, patient=True)
+        Tracker(RunStore(tmp_path), patient=True)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -333,7 +334,7 @@ def test_a_failing_view_is_said_once_and_not_tried_at_every_step(
         raise sqlite3.OperationalError("database or disk is full")
 
     monkeypatch.setattr(mlflow, "check_writable", refuse)
-    tracker = Tracker(tmp_path, patient=True)
+    tracker = Tracker(RunStore(tmp_path), patient=True)
     with caplog.at_level(logging.WARNING):
         run = tracker.open_run("key", "name", {}, {})
         for step in range(20):

@@ -14,8 +14,8 @@ from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, image, ser
 
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
-from lge_sweep.ingest.exams import NO_WINDOW, read_exams
-from lge_sweep.ingest.nifti_grid import BARE, FLAT, UNORIENTED, read_grid
+from lge_sweep.ingest.exams import WINDOW_UNAVAILABLE, read_exams
+from lge_sweep.ingest.nifti_grid import NO_ORIENTATION, TWO_DIMENSIONAL, UNIT_AFFINE, read_nifti_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 
 Array = NDArray[np.number]
@@ -97,13 +97,13 @@ def test_a_nifti_file_a_folder_of_them_and_emidecs_layout(tmp_path: Path) -> Non
     assert [exam.case for exam in read_exams(tmp_path / "cases", "keep")[0]] == ["Case_1", "Case_2"]
     exam = one(tmp_path / "cases" / "Case_1", case_ids="keep")
     assert (exam.case, exam.sources) == ("Case_1", ())
-    grid = read_grid(tmp_path / "files" / "b.nii.gz")
+    grid = read_nifti_grid(tmp_path / "files" / "b.nii.gz")
     assert np.array_equal(exam.pixels, grid.array)
     assert exam.spacing_mm == grid.spacing_mm
 
 
 def test_a_nifti_has_no_window(tmp_path: Path) -> None:
-    assert one(nifti(tmp_path / "a.nii"), window=True).notes == (NO_WINDOW,)
+    assert one(nifti(tmp_path / "a.nii"), window=True).notes == (WINDOW_UNAVAILABLE,)
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
@@ -172,11 +172,11 @@ def test_a_turned_nifti_keeps_its_place(tmp_path: Path, codes: str) -> None:
 def test_a_nifti_whose_header_does_not_tell_has_no_place(tmp_path: Path) -> None:
     lost = nib.Nifti1Image(grey().astype(np.int16), None)
     nib.save(lost, tmp_path / "lost.nii")
-    assert (one(tmp_path / "lost.nii").affine, one(tmp_path / "lost.nii").notes[0]) == (None, UNORIENTED)
+    assert (one(tmp_path / "lost.nii").affine, one(tmp_path / "lost.nii").notes[0]) == (None, NO_ORIENTATION)
     emidec = nib.Nifti1Image(grey().astype(np.int16), np.diag([-1.0, -1.0, 1.0, 1.0]))
     emidec.header.set_zooms((1.4, 1.4, 13.0))
     nib.save(emidec, tmp_path / "emidec.nii")
-    assert (one(tmp_path / "emidec.nii").affine, one(tmp_path / "emidec.nii").notes) == (None, (BARE,))
+    assert (one(tmp_path / "emidec.nii").affine, one(tmp_path / "emidec.nii").notes) == (None, (UNIT_AFFINE,))
 
 
 # ----------------------------------------------------------------------------------------------------------- bad input
@@ -370,7 +370,7 @@ def test_a_nifti_file_of_two_dimensions_has_no_slice_distance(tmp_path: Path) ->
     assert exam.spacing_mm is not None
     assert exam.spacing_mm[:2] == pytest.approx((1.25, 1.5))
     assert math.isnan(exam.spacing_mm[2])
-    assert (exam.voxel_ml, exam.affine, exam.notes) == (None, None, (FLAT,))
+    assert (exam.voxel_ml, exam.affine, exam.notes) == (None, None, (TWO_DIMENSIONAL,))
 
 
 def test_a_segmentation_and_a_mask_beside_the_images_are_passed_over(tmp_path: Path) -> None:

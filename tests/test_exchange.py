@@ -22,12 +22,13 @@ from lge_sweep.config.data import Curate, DataFile, NnunetDataset, Phantom
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
 from lge_sweep.data import content_digest
-from lge_sweep.data.exchange import HOLED, NO_REFLOW, PADDED, Dataset, exchange
+from lge_sweep.data.curated_dataset import CuratedDataset
+from lge_sweep.data.exchange import EMPTY_SLOTS, NO_REFLOW, PADDING_FILLED, export_dataset
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume, read
-from lge_sweep.ingest.nifti_grid import read_grid
-from lge_sweep.ingest.nifti_write import SHEARED, UNMEASURED, UNPLACED, grid_notes, on_grid
-from lge_sweep.ingest.nnunet import UNPLACED as TOLD_UNPLACED
+from lge_sweep.ingest.nifti_grid import read_nifti_grid
+from lge_sweep.ingest.nifti_write import POSITION_UNKNOWN, SHEARED_STACK, SPACING_UNKNOWN, grid_notes, nifti_on_grid
+from lge_sweep.ingest.nnunet import POSITION_NOT_STORED as TOLD_UNPLACED
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.phantom_files import write_phantom
 from lge_sweep.ingest.volume import slice_ids
@@ -63,8 +64,8 @@ def written(output: Path, volumes: Sequence[Volume], kind: str = "nnunet", **set
     """Convert exams, some of which fall into each subset."""
     fractions = {"split": {"fractions": [0.4, 0.3, 0.3]}, **settings}
     data = DataFile.model_validate({"source": {"kind": "phantom"}, **fractions})
-    dataset = Dataset(volumes, curate(volumes, data.curate), data)
-    return exchange(dataset, output, kind, lambda name, done, total: None)  # type: ignore[arg-type]
+    dataset = CuratedDataset(volumes, curate(volumes, data.curate), data)
+    return export_dataset(dataset, output, kind, lambda name, done, total: None)  # type: ignore[arg-type]
 
 
 def read_back(output: Path) -> list[Volume]:
@@ -263,7 +264,7 @@ def test_every_voxel_lies_where_its_pixel_does(tmp_path: Path, seed: int) -> Non
     pixels = rng.integers(0, 200, shape).astype(dtype)
     exam = Volume("p", slice_ids("p", shape[0]), pixels, pixels.astype(np.uint8), spacing_mm=spacing, affine=affine,
                   slots=slots)  # fmt: skip
-    nib.save(on_grid(exam, pixels, empty=250), tmp_path / "x.nii.gz")
+    nib.save(nifti_on_grid(exam, pixels, empty=250), tmp_path / "x.nii.gz")
     image = nib.load(tmp_path / "x.nii.gz")
     values = np.asarray(image.dataobj)
     assert values.dtype == dtype
@@ -279,7 +280,7 @@ def test_every_voxel_lies_where_its_pixel_does(tmp_path: Path, seed: int) -> Non
         assert found[near] == value
     sheared = np.abs(np.dot(affine[:3, 0], affine[:3, 2])) > 1e-3
     assert (int(image.header["qform_code"]) == 0) == sheared
-    assert grid_notes(exam) == ([SHEARED] if sheared else [])
+    assert grid_notes(exam) == ([SHEARED_STACK] if sheared else [])
     if not sheared:
         assert np.allclose(image.get_qform(), image.affine, atol=1e-3)
 
@@ -290,10 +291,10 @@ def test_files_of_any_order_of_axes_are_written_in_one(tmp_path: Path, seed: int
     upright = nib.Nifti1Image(rng.integers(0, 4, (9, 8, 3)).astype(np.int16), turned(rng, (1.5, 1.25, 8.0)))
     order = np.column_stack([rng.permutation(3), rng.choice([-1, 1], 3)])
     nib.save(upright.as_reoriented(order), tmp_path / "source.nii")
-    grid = read_grid(tmp_path / "source.nii")
+    grid = read_nifti_grid(tmp_path / "source.nii")
     labels = grid.array.astype(np.uint8)
     exam = Volume("p", slice_ids("p", 3), grid.array, labels, affine=grid.placed, stored=grid.stored)
-    image = on_grid(exam, exam.pixels)
+    image = nifti_on_grid(exam, exam.pixels)
     assert np.array_equal(np.asarray(image.dataobj).transpose(2, 1, 0), exam.pixels)
     for value in range(4):
         theirs, mine = (
@@ -302,7 +303,7 @@ def test_files_of_any_order_of_axes_are_written_in_one(tmp_path: Path, seed: int
         )
         assert np.abs(np.sort(theirs.round(2), axis=0) - np.sort(mine.round(2), axis=0)).max() < 0.011
     nib.save(image, tmp_path / "written.nii")
-    again = read_grid(tmp_path / "written.nii")
+    again = read_nifti_grid(tmp_path / "written.nii")
     assert np.array_equal(again.array, exam.pixels)
     assert again.spacing_mm == pytest.approx(grid.spacing_mm)
 
@@ -321,7 +322,7 @@ def test_image_and_labels_have_one_geometry_bit_by_bit(tmp_path: Path) -> None:
 def test_sheared_exams_are_told_and_nnunet_is_told_to_read_them_with_nibabel(tmp_path: Path) -> None:
     output = tmp_path / KINDS["nnunet"]
     said = written(output, exams(affine=turned(np.random.default_rng(1), (1.5, 1.25, 8.0), 0.4)))
-    assert f"note: 1 case(s): {SHEARED}: p0" in said
+    assert f"note: 1 case(s): {SHEARED_STACK}: p0" in said
     assert json.loads((output / "dataset.json").read_text())["overwrite_image_reader_writer"] == "NibabelIO"
     assert read_back(output)[0].case == "p0"
     written(tmp_path / "Dataset502_Straight", exams())
@@ -337,8 +338,8 @@ def test_unknown_distances_do_not_become_known(tmp_path: Path) -> None:
     volumes[2] = replace(volumes[2], affine=None)
     output = tmp_path / KINDS["nnunet"]
     said = written(output, volumes)
-    assert f"note: 3 case(s): {UNPLACED}: p0, p1, p2" in said
-    assert f"note: 2 case(s): {UNMEASURED}: p0, p1" in said
+    assert f"note: 3 case(s): {POSITION_UNKNOWN}: p0, p1, p2" in said
+    assert f"note: 2 case(s): {SPACING_UNKNOWN}: p0, p1" in said
     assert np.array_equal(files_of(output, volumes[0])[0].affine, np.diag([-1.0, -1.0, 1.0, 1.0]))
     assert np.array_equal(files_of(output, volumes[2])[0].affine, np.diag([-1.25, -1.5, 8.0, 1.0]))
     back = read_back(output)
@@ -359,7 +360,7 @@ def test_image_pairs_keep_their_unknown_spacing(tmp_path: Path) -> None:
     output = tmp_path / KINDS["nnunet"]
     result = call(output, "--format", "nnunet", "--data", data_file(tmp_path, PAIRS + SPLIT), "--root", tmp_path)
     assert result.exit_code == 0, result.output
-    assert UNMEASURED in result.output
+    assert SPACING_UNKNOWN in result.output
     assert {volume.spacing_mm for volume in read_back(output)} == {None}
 
 
@@ -367,7 +368,7 @@ def test_slices_that_are_missing_are_written_empty_and_left_out_again(tmp_path: 
     volumes = exams(slots=(0, 1, 3, 4))
     output = tmp_path / KINDS["nnunet"]
     said = written(output, volumes)
-    assert f"note: 1 case(s): {HOLED}: p0" in said
+    assert f"note: 1 case(s): {EMPTY_SLOTS}: p0" in said
     image, labels = (np.asarray(file.dataobj) for file in files_of(output, volumes[0]))
     assert set(np.unique(image[..., 2])) == {volumes[0].pixels.min()}
     assert not labels[..., 2].any()
@@ -386,7 +387,7 @@ def test_padding_becomes_the_lowest_intensity(tmp_path: Path) -> None:
     volumes = exams(pixels=pixels)
     output = tmp_path / KINDS["nnunet"]
     said = written(output, volumes)
-    assert f"note: 1 case(s): {PADDED}: p0" in said
+    assert f"note: 1 case(s): {PADDING_FILLED}: p0" in said
     image = np.asarray(files_of(output, volumes[0])[0].dataobj).transpose(2, 1, 0)
     assert image.dtype == np.float32
     assert np.array_equal(image, np.where(np.isnan(pixels), np.nanmin(pixels), pixels))

@@ -19,15 +19,15 @@ from lge_sweep.config.loader import validate
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.deliver import ModelFacts, deliver
 from lge_sweep.ingest import Exam, Volume, survey
-from lge_sweep.ingest.dicom import COPIES
+from lge_sweep.ingest.dicom import DUPLICATE_FILES
 from lge_sweep.ingest.dicom_studies import SAME_STUDY
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.files import list_files
-from lge_sweep.ingest.label_maps import MOST_VALUES, as_label_map
-from lge_sweep.ingest.nifti_exams import ASKED, NAMED
-from lge_sweep.ingest.pairs import GAPS
+from lge_sweep.ingest.label_maps import MAX_LABEL_VALUES, describe_label_map
+from lge_sweep.ingest.nifti_exams import LABEL_MAP_GIVEN, NAME_MISLEADS
+from lge_sweep.ingest.pairs import NUMBERS_MISSING
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
-from lge_sweep.text import natural
+from lge_sweep.text import natural_key
 
 Array = NDArray[np.number]
 PAIRS = ImagePairs(kind="image_pairs", case_ids="keep", mask=IndexMask(values={0: "background", 1: "cavity"}))
@@ -296,7 +296,7 @@ def test_an_image_object_without_pixels_is_named(tmp_path: Path) -> None:
         ("mask_P1", 1 + labels()),  # no background
         ("P1_mask", labels(())),  # empty
         ("other", labels()),  # by content and grid
-        ("other", labels(tuple(range(1, MOST_VALUES)))),
+        ("other", labels(tuple(range(1, MAX_LABEL_VALUES)))),
     ],
 )
 def test_a_label_map_beside_its_image_is_left_out_with_a_note(tmp_path: Path, name: str, array: Array) -> None:
@@ -317,7 +317,11 @@ def test_what_looks_like_a_label_map_and_is_not_called_one_is_a_finding_unless_i
     assert ([exam.case for exam in exams], notes) == (["P1"], [])
     assert finding.startswith("P2.nii.gz: looks like a label map (3 different whole numbers, 94% of it 0), not like an")
     (exam,), findings, notes = access(odd)
-    assert (findings, notes, exam.notes) == ([], [], (ASKED.format("3 different whole numbers, 94% of it 0"),))
+    assert (findings, notes, exam.notes) == (
+        [],
+        [],
+        (LABEL_MAP_GIVEN.format("3 different whole numbers, 94% of it 0"),),
+    )
 
 
 def test_label_maps_alone_are_a_finding(tmp_path: Path) -> None:
@@ -330,14 +334,14 @@ def test_label_maps_alone_are_a_finding(tmp_path: Path) -> None:
     "array",
     [
         grey(),
-        grey() % MOST_VALUES - 1.0,  # negative numbers
-        grey() % MOST_VALUES / 2,  # halves
-        grey() % MOST_VALUES,  # hardly any 0
-        labels(tuple(range(1, MOST_VALUES + 1))),  # one value too many
+        grey() % MAX_LABEL_VALUES - 1.0,  # negative numbers
+        grey() % MAX_LABEL_VALUES / 2,  # halves
+        grey() % MAX_LABEL_VALUES,  # hardly any 0
+        labels(tuple(range(1, MAX_LABEL_VALUES + 1))),  # one value too many
     ],
 )
 def test_images_are_no_label_maps(tmp_path: Path, array: Array) -> None:
-    assert as_label_map(array) is None
+    assert describe_label_map(array) is None
     exams, findings, notes = access(nifti(tmp_path / "P1.nii.gz", array.astype(np.float32)).parent)
     assert (len(exams), findings, notes) == (1, [], [])
 
@@ -345,7 +349,7 @@ def test_images_are_no_label_maps(tmp_path: Path, array: Array) -> None:
 def test_an_image_that_is_called_a_label_map_is_segmented_with_a_note(tmp_path: Path) -> None:
     nifti(tmp_path / "P1_seg.nii.gz")
     (exam,), findings, _ = access(tmp_path)
-    assert (exam.notes, findings) == ((NAMED,), [])
+    assert (exam.notes, findings) == ((NAME_MISLEADS,), [])
 
 
 def test_layouts_of_nnunet_and_acdc(tmp_path: Path) -> None:
@@ -506,7 +510,7 @@ def test_a_file_that_was_copied_is_read_once(tmp_path: Path) -> None:
     files = series(tmp_path / "A")
     shutil.copy(files[1], tmp_path / "A" / "copy.dcm")
     (exam,), findings, _ = access(tmp_path)
-    assert (len(exam.slices), exam.notes, findings) == (3, (COPIES,), [])
+    assert (len(exam.slices), exam.notes, findings) == (3, (DUPLICATE_FILES,), [])
 
 
 # ---------------------------------------------------------------------------------------------------------------- order
@@ -520,7 +524,7 @@ def test_exams_are_in_natural_order(tmp_path: Path) -> None:
 
 def test_numbers_in_names_are_ordered_by_value() -> None:
     names = ["im2", "im02b", "im10", "im٣", "Im4", "im4", "im5_2", "im5_10", "im10a", "scan1"]
-    assert sorted(names, key=natural) == [
+    assert sorted(names, key=natural_key) == [
         "im2", "im02b", "im٣", "Im4", "im4", "im5_2", "im5_10", "im10", "im10a", "scan1",
     ]  # fmt: skip
 
@@ -538,7 +542,13 @@ def test_image_pairs_without_a_number_keep_the_natural_order_of_their_names(tmp_
 
 @pytest.mark.parametrize(
     ("numbers", "notes"),
-    [((1, 2, 3), ()), ((0, 2, 4), ()), ((7,), ()), ((1, 2, 4), (GAPS,)), ((1, 2, 10, 11), (GAPS,))],
+    [
+        ((1, 2, 3), ()),
+        ((0, 2, 4), ()),
+        ((7,), ()),
+        ((1, 2, 4), (NUMBERS_MISSING,)),
+        ((1, 2, 10, 11), (NUMBERS_MISSING,)),
+    ],
 )
 def test_gaps_in_slice_numbers_are_noted(tmp_path: Path, numbers: tuple[int, ...], notes: tuple[str, ...]) -> None:
     for number in numbers:

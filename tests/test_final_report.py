@@ -29,14 +29,14 @@ from lge_sweep.report.clinical_tables import (
     agreements,
     clinical_frame,
     clinical_markdown,
-    one_digit,
+    format_one_digit,
 )
 from lge_sweep.report.files import save_png
 from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative, pick_qualitative
 from lge_sweep.report.final_tables import (
-    FORMS,
+    AGGREGATE_TITLES,
     SIDE_BY_SIDE,
-    markdown,
+    markdown_table,
     pipelines_frame,
     pipelines_markdown,
     stage_frame,
@@ -46,7 +46,7 @@ from lge_sweep.report.overlays import draw_contours
 from lge_sweep.report.paper import PAPER_TABLES
 from lge_sweep.report.style import class_colour
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
-from lge_sweep.text import in_markdown
+from lge_sweep.text import escape_markdown
 
 pytestmark = pytest.mark.filterwarnings("error")
 FOUR = tuple(label.title for label in Label)
@@ -103,7 +103,7 @@ def test_the_paper_s_globals_are_the_means_of_its_rows(stage: int) -> None:
             assert value == pytest.approx(sum(row[of] for row in rows) / len(rows), abs=1e-4), heading
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", AGGREGATE_TITLES)
 @pytest.mark.parametrize("stage", [1, 2])
 def test_a_stage_s_table_holds_the_aggregates_in_the_paper_s_order(
     slices: tuple[Arrays, list[str], list[str]], stage: int, form: str
@@ -223,7 +223,7 @@ def test_the_markdown_of_pipelines(pipelines: tuple[dict[str, Intervals], dict[s
     text = pipelines_markdown(results, differences, "two-stage")
     header, *rows = cells(text)
     assert header[:4] == ["pipeline", "scar dice, image mean", "images in it", "scar dice, pooled"]
-    assert header[-1] == "scar dice positive, minus two-stage"
+    assert header[-1] == "scar dice present_only, minus two-stage"
     assert [row[0] for row in rows] == ["two-stage", "true cavity", "no scar", "paper, its own patients"]
     assert rows[0][-1] == "-"
     gain = differences["true cavity"].find("present_only", "dice", "scar")
@@ -237,7 +237,7 @@ def test_the_markdown_of_pipelines(pipelines: tuple[dict[str, Intervals], dict[s
 
 
 def test_a_bar_in_a_name_does_not_break_the_table() -> None:
-    assert markdown(["a"], [[in_markdown("x|y")]]).splitlines()[-1] == r"| x\|y |"
+    assert markdown_table(["a"], [[escape_markdown("x|y")]]).splitlines()[-1] == r"| x\|y |"
 
 
 # ---- clinical numbers
@@ -262,7 +262,7 @@ def test_the_clinical_table_pairs_cases_by_name() -> None:
     assert header[:4] == ["case", "LV cavity volume, mL: true", "predicted", "error"]
     assert rows[0][:7] == ["a", "100.0", "99.0", "-1.0", "80.0", "80.0", "+0.0"]
     assert rows[2] == ["c", *["-"] * 12, "20.0", "25.0", "+5.0"]
-    assert one_digit(-0.04, sign=True) == "+0.0"
+    assert format_one_digit(-0.04, sign=True) == "+0.0"
 
 
 def test_what_does_not_pair_is_refused() -> None:
@@ -358,7 +358,7 @@ def test_table_viii_is_one_legible_page(
     table = four_table(slices)
     shown = pick_qualitative(table)
     assert [role for role, _ in shown] == ["best", "median", "worst", "missed scar", "false alarm"]
-    figure = figure_qualitative("two-stage", table, *arrays, FOUR)
+    figure = figure_qualitative("two-stage", table, arrays[0], arrays[1:], FOUR)
     assert_legible(figure, monkeypatch)
     text = words(figure)
     dice = table.set_index(["image", "class"])["dice"]
@@ -384,7 +384,7 @@ def test_without_scar_there_is_no_table_viii(slices: tuple[Arrays, list[str], li
     (images, truth, _), names, cases = slices
     free = np.where(truth == 3, 2, truth)
     table = evaluate(free, free, FOUR, images=names, cases=cases)
-    assert "no image has scar" in words(figure_qualitative("two-stage", table, images, free, free, FOUR))
+    assert "no image has scar" in words(figure_qualitative("two-stage", table, images, (free, free), FOUR))
 
 
 def test_the_cavity_s_outline_is_drawn_over_the_wall_s_and_scar_s_over_both() -> None:
@@ -412,7 +412,7 @@ def test_the_figure_of_pipelines_shows_values_and_intervals(
     lines = [np.asarray(line.get_xdata(), dtype=float) for line in ax.lines]
     points = [line[0] for line in lines if len(line) == 1]
     assert points == pytest.approx(
-        [found.find(form, "dice", "scar").value for found in results.values() for form in FORMS]
+        [found.find(form, "dice", "scar").value for found in results.values() for form in AGGREGATE_TITLES]
     )
     whiskers = [line for line in lines if len(line) == 2 and not np.array_equal(line, [0, 1])]
     first = results["two-stage"].find("image_mean", "dice", "scar")

@@ -60,7 +60,14 @@ def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module", autouse=True)
 def _libraries(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Load what commands load when they are first run, so that an input is not judged by it."""
-    for name in ("deliver.write", "phases", "pipeline.fit", "sweep.finish", "tracking.mlflow", "sweep.execute"):
+    for name in (
+        "deliver.exam_files",
+        "cli.phases",
+        "pipeline.fit",
+        "engine.conclude",
+        "tracking.mlflow",
+        "engine.train",
+    ):
         importlib.import_module(f"lge_sweep.{name}")
     folder = tmp_path_factory.mktemp("coded")
     (folder / "file.dcm").write_bytes(fuzz_inputs.coded("RLELossless", folder))

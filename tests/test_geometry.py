@@ -5,7 +5,6 @@
 
 import csv
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import highdicom as hd
@@ -21,22 +20,23 @@ from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.deliver import ModelFacts
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.geometry import (
-    AS_STORED,
-    Mismatch,
-    Turn,
-    agree,
-    is_bare,
-    is_lost,
-    slices_along,
-    spacing,
-    turn_between,
+    IDENTITY,
+    AxisTransform,
+    GridMismatch,
+    find_slice_axis,
+    grid_transform,
+    is_unit_spaced,
+    may_lack_position,
+    spacing_agrees,
     voxel_mm3,
+    voxel_spacing,
 )
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import Label
 from lge_sweep.quantify.describe import describe
 from lge_sweep.segmenter import predict
-from lge_sweep.segmenter.predict import ModelChoice, Predictor, ReadOptions, predict_exams
+from lge_sweep.segmenter.predict import Predictor, predict_exams
+from lge_sweep.segmenter.request import ModelChoice, PredictRequest
 from lge_sweep.segmenter.segment import Segmentation
 
 Floats = NDArray[np.float64]
@@ -52,8 +52,9 @@ def _by_level(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give `predict` a model that labels by intensity."""
     monkeypatch.setenv(SALT_VARIABLE, "test")
 
-    def prepare(shipped: ModelChoice, output: Path, formats: Sequence[str]) -> Predictor:
-        return Predictor(ByLevel(), SegmenterSettings(size=64, intensity=Intensity()), MODEL, output, tuple(formats))  # type: ignore[arg-type]
+    def prepare(request: PredictRequest) -> Predictor:
+        settings = SegmenterSettings(size=64, intensity=Intensity())
+        return Predictor(ByLevel(), settings, MODEL, request.output, request.formats)  # type: ignore[arg-type]
 
     monkeypatch.setattr(predict, "prepare", prepare)
 
@@ -96,9 +97,8 @@ class ByLevel:
 
 def check_delivery(exam: Path, truth: Truth, output: Path, formats: tuple[str, ...]) -> None:
     """Let `predict` segment an exam by its intensities, and compare every file that is written with the truth."""
-    predicted = predict_exams(
-        exam, output, ModelChoice("by level"), formats, ReadOptions(), lambda text, done, count: None
-    )
+    request = PredictRequest(output=output, model=ModelChoice("by level"), formats=formats)
+    predicted = predict_exams(exam, request, lambda text, done, count: None)
     assert predicted.problems == ()
     (made,) = predicted.deliveries
     (row,) = csv.DictReader((made.folder / "burden.csv").read_text().splitlines())
@@ -177,7 +177,7 @@ def test_dicom_of_any_geometry(tmp_path: Path, seed: int) -> None:
 def test_the_axis_of_the_slices(
     shape: tuple[int, int, int], steps: tuple[float, float, float], axis: int, told: bool
 ) -> None:
-    found = slices_along(shape, steps)
+    found = find_slice_axis(shape, steps)
     assert found.axis == axis
     assert (found.note is None) == (told and axis == 2)
     assert told or "is not clear" in str(found.note)
@@ -186,17 +186,17 @@ def test_the_axis_of_the_slices(
 def test_volume_and_distances_of_a_sheared_stack() -> None:
     matrix = np.array([[1.5, 0, 3, 9], [0, 1.25, 4, 8], [0, 0, 10, 7], [0, 0, 0, 1.0]])
     assert voxel_mm3(matrix) == pytest.approx(1.5 * 1.25 * 10)
-    assert spacing(matrix) == pytest.approx((1.5, 1.25, 10))
-    assert agree(matrix, (1.5, 1.25, 10))  # as some programs tell it
-    assert agree(matrix, (1.5, 1.25, float(np.hypot(10, 5))))  # as others do
-    assert not agree(matrix, (1.5, 1.25, 8))
+    assert voxel_spacing(matrix) == pytest.approx((1.5, 1.25, 10))
+    assert spacing_agrees(matrix, (1.5, 1.25, 10))  # as some programs tell it
+    assert spacing_agrees(matrix, (1.5, 1.25, float(np.hypot(10, 5))))  # as others do
+    assert not spacing_agrees(matrix, (1.5, 1.25, 8))
 
 
 def test_affines_that_say_nothing() -> None:
-    assert is_bare(np.diag([-1.0, -1, 1, 1]))
-    assert not is_bare(np.diag([-1.0, -1, 2, 1]))
-    assert is_lost(np.diag([-1.4, 1.4, 8, 1]))
-    assert not is_lost(nib.affines.from_matvec(np.diag([-1.4, 1.4, 8]), [0, 3, 0]))
+    assert is_unit_spaced(np.diag([-1.0, -1, 1, 1]))
+    assert not is_unit_spaced(np.diag([-1.0, -1, 2, 1]))
+    assert may_lack_position(np.diag([-1.4, 1.4, 8, 1]))
+    assert not may_lack_position(nib.affines.from_matvec(np.diag([-1.4, 1.4, 8]), [0, 3, 0]))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -207,10 +207,10 @@ def test_arrays_are_turned_as_nibabel_turns_them(seed: int) -> None:
     array = rng.integers(0, 99, shape)
     other = nib.Nifti1Image(array, matrix, dtype=np.int64)
     other = other.as_reoriented(np.stack([rng.permutation(3), rng.choice([-1, 1], 3)], axis=1))
-    turn = turn_between(matrix, shape, other.affine, other.shape)
-    assert isinstance(turn, Turn)
+    turn = grid_transform(matrix, shape, other.affine, other.shape)
+    assert isinstance(turn, AxisTransform)
     assert np.array_equal(turn.apply(np.asarray(other.dataobj)), array)
-    assert turn_between(matrix, shape, matrix, shape) == AS_STORED
+    assert grid_transform(matrix, shape, matrix, shape) == IDENTITY
     moved = matrix.copy()
     moved[:3, 3] += matrix[:3, 0]
-    assert isinstance(turn_between(matrix, shape, moved, shape), Mismatch)
+    assert isinstance(grid_transform(matrix, shape, moved, shape), GridMismatch)

@@ -15,7 +15,7 @@ from lge_sweep.config.data import ImagePairs
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import read
-from lge_sweep.ingest.image_files import FORMATS, read_image
+from lge_sweep.ingest.image_files import PILLOW_FORMATS, read_image_file
 from lge_sweep.ingest.volume import UnusableError
 
 PACKAGE = Path(__file__).parents[1] / "lge_sweep"
@@ -29,11 +29,11 @@ def saved(kind: str) -> bytes:
     return file.getvalue()
 
 
-@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("kind", PILLOW_FORMATS)
 def test_formats_that_are_read(kind: str, tmp_path: Path) -> None:
     path = tmp_path / "slice.png"
     path.write_bytes(saved(kind))
-    assert np.array_equal(np.asarray(read_image(path)), np.asarray(GREY))
+    assert np.array_equal(np.asarray(read_image_file(path)), np.asarray(GREY))
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_bombs_and_broken_files_are_explained(content: bytes, message: str, tmp_
     path = tmp_path / "slice.png"
     path.write_bytes(content)
     with pytest.raises(UnusableError, match=message) as caught:
-        read_image(path)
+        read_image_file(path)
     assert str(tmp_path) not in str(caught.value)
 
 

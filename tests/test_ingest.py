@@ -17,7 +17,7 @@ from lge_sweep.config.masks import IndexMask
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam, Volume, read
-from lge_sweep.ingest.copies import with_copies
+from lge_sweep.ingest.duplicates import flag_duplicate_slices
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 from lge_sweep.ingest.volume import slice_ids
 from lge_sweep.labels import Label
@@ -604,7 +604,7 @@ def test_cases_of_the_same_pictures_are_named_together() -> None:
 
     half = case("D", 1)
     half = replace(half, pixels=np.concatenate([half.pixels[:1], case("D", 4).pixels[1:]]))
-    copied = with_copies([case("A", 0), case("B", 1), case("C", 0), half, case("E", 5)])
+    copied = flag_duplicate_slices([case("A", 0), case("B", 1), case("C", 0), half, case("E", 5)])
     notes = {volume.case: list(volume.notes) for volume in copied}
     assert notes["A"] == notes["C"]
     assert notes["A"][0].startswith("3 slices of the same pixels in A, C (an exam that was copied?); keep one")

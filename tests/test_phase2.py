@@ -16,12 +16,14 @@ from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.data.module import network_input
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import load_arrays
 from lge_sweep.engine.train import load_best
 from lge_sweep.models.probabilities import Segmenter
-from lge_sweep.study.plan import Plan, load_plan
-from lge_sweep.tracking import EXPERIMENT, database_uri
+from lge_sweep.run_store import RunStore
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan
+from lge_sweep.tracking import EXPERIMENT
 
 TINY = ["--stage", "1", "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.width=0.25"]
 GRID = ["--set", "grid.loss=[dice, weighted_ce]", "--set", "grid.optimizer=[adam]"]
@@ -87,7 +89,7 @@ def test_it_takes_over_phase_1s_models_and_says_so(swept: tuple[Path, str], plan
 
 
 def test_every_cell_is_a_child_with_its_loss_weights_and_both_scores(swept: tuple[Path, str], plan: Plan) -> None:
-    client = MlflowClient(tracking_uri=database_uri(swept[0]))
+    client = MlflowClient(tracking_uri=RunStore(swept[0]).tracking_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id], "tags.phase = 'phase2'")
@@ -113,14 +115,14 @@ def test_every_cell_is_a_child_with_its_loss_weights_and_both_scores(swept: tupl
 
 def test_the_selection_carries_its_doubt(swept: tuple[Path, str], plan: Plan) -> None:
     selection = json.loads((plan.folder / "selection.json").read_text())
-    assess_uncertainty = selection["uncertainty"]
-    ranked = [standing for standing in assess_uncertainty["standings"] if standing["ranks"]]
-    assert len(assess_uncertainty["standings"]) == 4
+    uncertainty = selection["uncertainty"]
+    ranked = [standing for standing in uncertainty["standings"] if standing["ranks"]]
+    assert len(uncertainty["standings"]) == 4
     assert sum(standing["best"] for standing in ranked) == pytest.approx(1)
     assert np.array([standing["ranks"] for standing in ranked]).sum(axis=0) == pytest.approx(np.ones(len(ranked)))
     assert selection["rule"] == "weighted"
     assert selection["selected"] == [selection["champion"]]
-    sentence = assess_uncertainty["sentence"]
+    sentence = uncertainty["sentence"]
     printed = swept[1]
     assert sentence in printed
     assert printed.index(sentence) < printed.index("rank  configuration")
@@ -135,11 +137,11 @@ def test_the_champion_loads_in_a_clean_process_and_predicts(
     swept: tuple[Path, str], plan: Plan, tmp_path: Path
 ) -> None:
     arrays, row = load_arrays(plan.arrays), plan.rows("val")[0]
-    image = network_input(arrays.images[row], arrays.refined[row], 1)[None]
+    image = network_inputs(arrays.images[[row]], channel_rows(arrays.cases[[row]]), 1)
     np.save(tmp_path / "image.npy", image)
     code = (
         "import sys, mlflow, numpy, torch\n"
-        f"mlflow.set_tracking_uri({database_uri(swept[0])!r})\n"
+        f"mlflow.set_tracking_uri({RunStore(swept[0]).tracking_uri!r})\n"
         "name, image = 'models:/lge-stage1@champion', numpy.load('image.npy')\n"
         "model = mlflow.pytorch.load_model(name)\n"
         "with torch.no_grad(): numpy.save('torch.npy', model(torch.from_numpy(image)).numpy())\n"
@@ -163,7 +165,7 @@ def test_a_person_may_overrule_and_take_it_back(swept: tuple[Path, str], plan: P
         version = client.get_model_version_by_alias("lge-stage1", "champion")
         return json.loads((plan.folder / "selection.json").read_text())["champion"], version.tags["cell"]
 
-    client = MlflowClient(tracking_uri=database_uri(swept[0]), registry_uri=database_uri(swept[0]))
+    client = MlflowClient(tracking_uri=RunStore(swept[0]).tracking_uri, registry_uri=RunStore(swept[0]).tracking_uri)
     ranking = json.loads((plan.folder / "selection.json").read_text())["ranking"]
     moot = all(entry["collapsed"] for entry in ranking)
     before = state()
@@ -192,7 +194,7 @@ def test_a_person_may_overrule_and_take_it_back(swept: tuple[Path, str], plan: P
 
 
 def test_a_champion_gives_way_to_new_and_sound_selections_only(swept: tuple[Path, str], plan: Plan) -> None:
-    client = MlflowClient(tracking_uri=database_uri(swept[0]), registry_uri=database_uri(swept[0]))
+    client = MlflowClient(tracking_uri=RunStore(swept[0]).tracking_uri, registry_uri=RunStore(swept[0]).tracking_uri)
     before = client.get_model_version_by_alias("lge-stage1", "champion")
     foreign = client.create_model_version(
         "lge-stage1", before.source, tags={"lge.key": "other/cell/0", "collapsed": "no"}
@@ -216,7 +218,7 @@ def test_a_lost_mlflow_database_is_rebuilt_by_select(swept: tuple[Path, str], pl
     shutil.copytree(swept[0], runs, ignore=shutil.ignore_patterns("mlflow.db", "artifacts"))
     done = invoke("select", str(runs / plan.name))
     assert done.exit_code == 0, done.output
-    client = MlflowClient(tracking_uri=database_uri(runs), registry_uri=database_uri(runs))
+    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri, registry_uri=RunStore(runs).tracking_uri)
     version = client.get_model_version_by_alias("lge-stage1", "champion")
     assert version.tags["cell"] == json.loads((plan.folder / "selection.json").read_text())["champion"]
     place = client.get_logged_model(version.source.removeprefix("models:/")).artifact_location

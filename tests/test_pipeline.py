@@ -21,16 +21,15 @@ from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.deliver import Delivery, deliver
 from lge_sweep.errors import DataError, InheritError, RunsError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.access import (
-    TEST_ACCESSES,
-    Access,
     begin_access,
     describe_accesses,
     finish_access,
@@ -39,12 +38,16 @@ from lge_sweep.pipeline.access import (
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
 from lge_sweep.pipeline.folds import assign_folds, plan_folds
+from lge_sweep.pipeline.records import Access
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, two_stage_variants
+from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.load import load_segmenter
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 from lge_sweep.study.cell_files import read_predictions
-from lge_sweep.study.plan import load_plan, plan_sweep, prepare_data, write_plan
-from lge_sweep.tracking import EXPERIMENT, database_uri
+from lge_sweep.study.plan import CellSet, plan_sweep
+from lge_sweep.study.plan_files import load_plan, write_plan
+from lge_sweep.study.prepare import prepare_data
+from lge_sweep.tracking import EXPERIMENT
 
 
 def cases(scar: int, normal: int) -> pd.DataFrame:
@@ -129,7 +132,7 @@ def test_an_evaluation_that_was_stopped_goes_on_as_the_same_look(tmp_path: Path)
 
 
 def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> None:
-    (tmp_path / TEST_ACCESSES).write_text("[{]", encoding="utf-8")
+    (tmp_path / "test_access.json").write_text("[{]", encoding="utf-8")
     with pytest.raises(RunsError, match="the record of who looked at the test subset cannot be read"):
         read_accesses(tmp_path)
 
@@ -226,12 +229,12 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
         return np.zeros((len(batch), 3, *batch.shape[2:]), dtype=np.float32)
 
     options = Options(crop_margin=8)
-    segmenter = TwoStageSegmenter(network, network, 64, two_stage.config.intensity, options)
+    segmenter = TwoStageSegmenter(network, network, two_stage.config.frame, options)
     rows = fits.rows("val")
     eight_bit = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
     assert eight_bit[0].shape != (64, 64)
     segmenter.find_wall(eight_bit, whole.refined[rows], [None] * len(rows))
-    expected = [network_input(crops.images[row], crops.refined[row], 2) for row in rows]
+    expected = network_inputs(crops.images[rows], channel_rows(crops.cases[rows]), 2, crops.refined[rows])
     np.testing.assert_array_equal(np.concatenate(inputs), expected)
 
 
@@ -298,7 +301,7 @@ def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> No
     assert again.exit_code == 0, again.output
     assert "was evaluated before; shown again, not evaluated again" in again.output
     assert (folder / "evaluation.json").read_bytes() == before
-    assert len(json.loads((through.runs / TEST_ACCESSES).read_text())) == 1
+    assert len(json.loads((through.runs / "test_access.json").read_text())["accesses"]) == 1
     table = [line for line in through.phase4.splitlines() if " two-stage " in line]
     assert table
     assert table == [line for line in again.output.splitlines() if " two-stage " in line]
@@ -319,7 +322,7 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
     dice = 2 * (masks & truth).sum(axis=(1, 2)) / (masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2)))
     np.testing.assert_allclose(alone["dice"], dice)
     assert all(text in markdown for text in ("Table VI, mean over images", "Table VII", "Bland", "paper"))
-    client = MlflowClient(tracking_uri=database_uri(through.runs))
+    client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     (shown,) = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")
     table = pd.read_csv(folder / "test" / "two-stage.csv")
@@ -400,7 +403,7 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     (folder,) = through.runs.glob("phase4-*")
     assert "## Tables VI and VII, as shipped" in (folder / "tables.md").read_text()
     assert set(pd.read_csv(folder / "tables_6_and_7.csv")["pipeline"]) == {"two-stage", "as shipped"}
-    client = MlflowClient(tracking_uri=database_uri(through.runs))
+    client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     shown, before = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")  # the newest first
     assert before.data.metrics["test/dice/myocardium"] == pytest.approx(  # of the paper's pipeline, shipped then
@@ -457,7 +460,7 @@ def test_a_stage_selected_with_what_a_search_draws_meets_the_other(through: Thro
     training = first.config.training.model_copy(update={"learning_rate": 0.002})
     config = first.config.model_copy(update={"training": training, **loss})
     prepared = prepare_data(config, None, tmp_path)
-    other = plan_sweep(config, prepared, tmp_path, [replace(cell, loss="dice")])
+    other = plan_sweep(config, prepared, tmp_path, CellSet((replace(cell, loss="dice"),)))
     write_plan(other)
     shutil.copytree(first.cell_folder(cell), other.cell_folder(other.cells[0]))
     outcome = other.cell_folder(other.cells[0]) / "outcome.json"

@@ -22,22 +22,22 @@ from lge_sweep.curate.manifest import perceptual_hash
 from lge_sweep.data.prepare import to_8_bit
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam, read
+from lge_sweep.ingest.contact_sheet import draw_tile
 from lge_sweep.ingest.dicom_header import read_header
 from lge_sweep.ingest.dicom_pixels import (
-    COLOURED,
-    PALETTE,
+    COLOUR_PRESENTATION,
+    PALETTE_APPLIED,
     TWO_POLARITIES,
     TWO_RESCALES,
-    Decoded,
+    DecodedFrames,
     apply_window,
     read_pixels,
 )
-from lge_sweep.ingest.dicom_stored import DROPPED
+from lge_sweep.ingest.dicom_stored import UNUSED_BITS_SET
 from lge_sweep.ingest.exams import read_exams
-from lge_sweep.ingest.limits import grey_problem
-from lge_sweep.ingest.nifti import read_grid
+from lge_sweep.ingest.limits import intensity_problem
+from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
-from lge_sweep.ingest.sheet import tile
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.quantify.describe import describe
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
@@ -76,7 +76,7 @@ def save(dataset: FileDataset, path: Path, syntax: str = ExplicitVRLittleEndian,
     return path
 
 
-def decode(path: Path, window: bool = False) -> Decoded:
+def decode(path: Path, window: bool = False) -> DecodedFrames:
     return read_pixels(path, read_header(path).frames, window)
 
 
@@ -159,7 +159,7 @@ def test_any_layout_gives_what_numpy_says(seed: int, tmp_path: Path) -> None:
     assert np.array_equal(found[~padding], expected[~padding].astype(found.dtype))
     assert (found.dtype == np.float32) or not padding.any()
     if bits == allocated or not junk.any():
-        assert DROPPED not in notes
+        assert UNUSED_BITS_SET not in notes
 
 
 def test_stored_bits_are_where_high_bit_says_in_an_exam(tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_an_overlay_in_free_bits_is_dropped_with_a_note(tmp_path: Path) -> None:
     path = save(classic(pixels | overlay, BitsStored=12), tmp_path / "a.dcm")
     (found,), notes = decode(path)
     assert np.array_equal(found, pixels)
-    assert notes == (DROPPED,)
+    assert notes == (UNUSED_BITS_SET,)
 
 
 # ------------------------------------------------------------------------------------------------------------- padding
@@ -229,7 +229,7 @@ def test_padding_is_told_and_takes_part_in_nothing(tmp_path: Path) -> None:
     labels = np.zeros(signed.shape, np.uint8)
     labels[:, 1] = 2
     volume = found.with_labels(labels)
-    assert describe(volume).grey == (signed[:, 2:].min(), signed[:, 2:].max())
+    assert describe(volume).intensity_range == (signed[:, 2:].min(), signed[:, 2:].max())
     assert volume.notes[1:] == ("24 labelled pixels of its masks lie on padding, where there is no anatomy",)
 
 
@@ -306,8 +306,8 @@ def test_nan_that_nobody_declared_is_refused_as_before() -> None:
     image = np.full(SHAPE, 3.0)
     image[0, 0], image[0, 1] = np.nan, np.inf
     finite = "(but NaN or infinite); write the file again with finite intensities, or leave it out"
-    assert grey_problem(image) == f"2 pixels are not finite numbers {finite}"
-    assert grey_problem(image, padded=True) == f"1 pixel is not a finite number {finite}"
+    assert intensity_problem(image) == f"2 pixels are not finite numbers {finite}"
+    assert intensity_problem(image, padded=True) == f"1 pixel is not a finite number {finite}"
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.float32])
@@ -322,7 +322,7 @@ def test_statistics_are_those_of_the_anatomy(dtype: Any) -> None:
     assert not to_8_bit(np.full(SHAPE, np.nan), Intensity()).any()
     dark = np.where(np.isnan(wide), anatomy.min(), wide)
     assert perceptual_hash(wide) == perceptual_hash(dark)
-    shown = np.asarray(tile(wide, np.zeros(wide.shape, np.uint8)))
+    shown = np.asarray(draw_tile(wide, np.zeros(wide.shape, np.uint8)))
     assert not shown[:, : 128 * 5 // 16].any()
     assert shown.max() > 250
 
@@ -407,7 +407,7 @@ def test_a_palette_of_greys_is_applied_and_one_of_colours_refused(tmp_path: Path
     found = exam(tmp_path / "grey")
     expected = apply_color_lut(pixels, palette(classic(pixels[0]), greys))[..., 0]
     assert np.array_equal(found.pixels, expected)
-    assert found.notes == (PALETTE,)
+    assert found.notes == (PALETTE_APPLIED,)
     greys[pixels[1, 0, 0], 2] += 1
     for k, image in enumerate(pixels):
         write(palette(classic(image, k), greys), tmp_path / "colour" / f"{k}.dcm")
@@ -428,7 +428,7 @@ def test_contradictory_polarity_is_told(tmp_path: Path, photometric: str, shape:
 
 def test_values_that_stand_for_colours_are_told(tmp_path: Path) -> None:
     path = write(enhanced(grey(1), [0], PixelPresentation="MIXED"), tmp_path / "a.dcm")
-    assert decode(path).notes == (COLOURED,)
+    assert decode(path).notes == (COLOUR_PRESENTATION,)
 
 
 def test_each_slice_is_rescaled_by_its_own_slope(tmp_path: Path) -> None:
@@ -626,4 +626,4 @@ def test_nifti_slopes_are_applied_and_display_ranges_are_not(
         path = tmp_path / "a.nii.gz"
         path.write_bytes(gzip.compress(bytes(content)))
     applied = stored * slope + inter if slope == 2.0 else stored
-    assert np.array_equal(np.sort(read_grid(path).array, None), np.sort(applied, None))
+    assert np.array_equal(np.sort(read_nifti_grid(path).array, None), np.sort(applied, None))

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.labels import Label
 from lge_sweep.quantify import SegmentsError, measure, scar_extent
-from lge_sweep.quantify.segments import NAMES
+from lge_sweep.quantify.segments import SEGMENT_NAMES
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.uint8]
@@ -105,7 +105,7 @@ def test_scar_drawn_in_a_segment_is_found_in_it(segment: int) -> None:
     affine = place(turn=23)
     extent = scar_extent(ventricle(affine, {segment}, RADII, closed=1), affine)
     for k, percent in enumerate(extent.percent, start=1):
-        assert percent == pytest.approx(100.0 if k == segment else 0.0, abs=2.5), NAMES[k - 1]
+        assert percent == pytest.approx(100.0 if k == segment else 0.0, abs=2.5), SEGMENT_NAMES[k - 1]
 
 
 def test_the_septum_is_on_the_patients_right_and_the_anterior_wall_towards_the_head() -> None:
@@ -116,11 +116,11 @@ def test_the_septum_is_on_the_patients_right_and_the_anterior_wall_towards_the_h
     wall = labels == Label.MYOCARDIUM
     away = (points - middle[:, None, None])[wall]
     labels[wall] = np.where(away[:, 0] > 12, Label.SCAR, Label.MYOCARDIUM)  # right
-    percent = dict(zip(NAMES, scar_extent(labels, affine).percent, strict=True))
+    percent = dict(zip(SEGMENT_NAMES, scar_extent(labels, affine).percent, strict=True))
     assert percent["basal inferolateral"] == percent["basal anterolateral"] == percent["apical lateral"] == 0
     assert min(percent["basal anteroseptal"] or 0, percent["basal inferoseptal"] or 0) > 20
     labels[wall] = np.where(away[:, 2] > 15, Label.SCAR, Label.MYOCARDIUM)  # head
-    percent = dict(zip(NAMES, scar_extent(labels, affine).percent, strict=True))
+    percent = dict(zip(SEGMENT_NAMES, scar_extent(labels, affine).percent, strict=True))
     assert percent["mid inferior"] == percent["mid inferoseptal"] == 0
     assert (percent["mid anterior"] or 0) > 50
 

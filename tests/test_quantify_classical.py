@@ -14,7 +14,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label
 from lge_sweep.quantify.agreement import Agreement, agreement, complete_pairs
-from lge_sweep.quantify.thresholds import FEWEST, METHODS, classical_scar, remote_region
+from lge_sweep.quantify.thresholds import METHODS, MIN_WALL_PIXELS, classical_scar, remote_region
 
 SIDE = 81
 
@@ -158,7 +158,7 @@ def test_a_tiny_or_even_wall_has_no_scar(method: str) -> None:
     assert not classical_scar(image, np.zeros_like(wall), cavity, method).any()
     assert not classical_scar(np.full(wall.shape, 9), wall, cavity, method).any()
     few = np.zeros_like(wall)
-    few.ravel()[np.flatnonzero(wall)[: FEWEST - 1]] = True
+    few.ravel()[np.flatnonzero(wall)[: MIN_WALL_PIXELS - 1]] = True
     assert not classical_scar(image, few, cavity, method).any()
 
 
@@ -166,7 +166,7 @@ def test_a_tiny_or_even_wall_has_no_scar(method: str) -> None:
 def test_the_smallest_wall_of_any_shape_is_handled(seed: int) -> None:
     random = np.random.default_rng(seed)
     wall = np.zeros((9, 9), dtype=bool)
-    wall.ravel()[random.choice(81, FEWEST, replace=False)] = True
+    wall.ravel()[random.choice(81, MIN_WALL_PIXELS, replace=False)] = True
     image = random.integers(0, 255, wall.shape)
     assert remote_region(image, wall, np.zeros_like(wall)).sum() >= 2
     for method in METHODS:

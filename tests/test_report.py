@@ -14,15 +14,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.transforms import Bbox
 
-from lge_sweep.labels import METRICS, class_names
-from lge_sweep.report import CellTables, write_cell_figures, write_sweep_figures
+from lge_sweep.labels import class_names
+from lge_sweep.metrics import METRICS
+from lge_sweep.report import CellImages, CellTables, SweepTables, write_cell_figures, write_sweep_figures
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves, loss_limits
 from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap, heat_rows
 from lge_sweep.report.files import save_png
 from lge_sweep.report.overlays import figure_overlays, zoom_box
-from lge_sweep.report.style import safe
-from lge_sweep.report.tables import best_validation, by_class, image_means, pick_slices, smooth
+from lge_sweep.report.style import drawable
+from lge_sweep.report.tables import best_validation, by_class, image_means, moving_mean, pick_slices
 
 pytestmark = pytest.mark.filterwarnings("error")
 STAGE2 = class_names(2)
@@ -45,11 +46,11 @@ def make_table(dice: Sequence[Sequence[float]], classes: Sequence[str] = STAGE2,
     rows = [
         {"image": f"secret{number}", "case": f"C{number // per_case}", "class": name}
         | dict.fromkeys(("tp", "fp", "fn", "tn"), 1)
-        | dict.fromkeys((*METRICS, "accuracy"), value)
+        | dict.fromkeys(METRICS, value)
         for number, values in enumerate(dice)
         for name, value in zip(classes, values, strict=True)
     ]
-    return pd.DataFrame(rows, columns=["image", "case", "class", "tp", "fp", "fn", "tn", *METRICS, "accuracy"])
+    return pd.DataFrame(rows, columns=["image", "case", "class", "tp", "fp", "fn", "tn", *METRICS])
 
 
 def make_cell(
@@ -140,15 +141,15 @@ def test_best_validation_is_the_first_of_the_lowest() -> None:
 
 
 def test_smooth_is_the_centred_mean_of_what_there_is() -> None:
-    np.testing.assert_allclose(smooth(np.array([0.0, 3.0, 6.0, 0.0]), 3), [1.5, 3.0, 3.0, 3.0])
-    np.testing.assert_allclose(smooth(np.full(4, 2.0), 9), 2.0)
-    assert len(smooth(np.empty(0), 3)) == 0
+    np.testing.assert_allclose(moving_mean(np.array([0.0, 3.0, 6.0, 0.0]), 3), [1.5, 3.0, 3.0, 3.0])
+    np.testing.assert_allclose(moving_mean(np.full(4, 2.0), 9), 2.0)
+    assert len(moving_mean(np.empty(0), 3)) == 0
 
 
 def test_smooth_keeps_a_single_value_and_window_one_changes_nothing() -> None:
     values = np.array([1.0, 5.0, 2.0])
-    np.testing.assert_array_equal(smooth(values, 1), values)
-    np.testing.assert_array_equal(smooth(values[:1], 5), values[:1])
+    np.testing.assert_array_equal(moving_mean(values, 1), values)
+    np.testing.assert_array_equal(moving_mean(values[:1], 5), values[:1])
 
 
 def test_loss_limits_turn_logarithmic_only_for_wide_ranges() -> None:
@@ -215,9 +216,9 @@ def test_zoom_holds_all_labels_and_stays_inside() -> None:
 @pytest.mark.parametrize("text", ["a$b$", "$", "a\nb", "中文", "x" * 500, "100 % _{}^\\", "\x07", 7])
 def test_any_text_can_be_drawn(text: object) -> None:
     figure = Figure()
-    figure.text(0.5, 0.5, safe(text, 40))
+    figure.text(0.5, 0.5, drawable(text, 40))
     FigureCanvasAgg(figure).draw()
-    assert len(safe(text, 40)) <= 42
+    assert len(drawable(text, 40)) <= 42
 
 
 # ---- the figures
@@ -359,7 +360,7 @@ def test_overlays_without_prediction_or_value_say_so() -> None:
 
 def test_cell_files(tmp_path: Path) -> None:
     cell = make_cell("unet")
-    written = write_cell_figures(tmp_path / "new" / "folder", cell, *make_images(6), STAGE2)
+    written = write_cell_figures(tmp_path / "new" / "folder", CellImages(cell, *make_images(6), STAGE2))
     assert [path.name for path in written] == ["loss_curve.png", "overlays.png"]
     assert_tidy(tmp_path / "new" / "folder", written)
 
@@ -384,7 +385,7 @@ def hard_sweeps() -> dict[str, list[CellTables]]:
 @pytest.mark.parametrize("name", list(hard_sweeps()))
 def test_sweep_files(name: str, tmp_path: Path) -> None:
     best = ["unet-cross_entropy-adam", "failed-cross_entropy-adam"]
-    written = write_sweep_figures(tmp_path, f"phase 1: {name}", hard_sweeps()[name], best, STAGE2, 2)
+    written = write_sweep_figures(tmp_path, SweepTables(f"phase 1: {name}", hard_sweeps()[name], best, STAGE2, 2))
     names = ["training_curves.png", "class_bars.png", "dice_boxplot.png", "dice_heatmap.png"]
     assert [path.name for path in written] == names
     assert_tidy(tmp_path, written)

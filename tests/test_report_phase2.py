@@ -14,15 +14,15 @@ from matplotlib.patches import Rectangle
 from matplotlib.text import Text
 from test_report import STAGE2, assert_legible, assert_tidy, make_history, make_table, words
 
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics.summary import aggregate
-from lge_sweep.report import CellTables, RankLine, write_sweep_figures
+from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.report.distribution import figure_dice_heatmap
-from lge_sweep.report.grid_curves import figure_grid_curves, gaps, loss_units, mean_curve, relative
+from lge_sweep.report.grid_curves import figure_grid_curves, loss_units, mean_curve, missing_notes, relative_curve
 from lge_sweep.report.ranks import figure_rank_probability, is_best, rank_order, rank_values
 from lge_sweep.report.spread import MEAN, figure_metric_spread, spread_table
 from lge_sweep.report.style import VERMILLION
-from lge_sweep.report.tables import Curve, short_models, shorten, spread
+from lge_sweep.report.tables import Curve, metric_spread, short_models, shorten_title
 from lge_sweep.report.violins import figure_dice_violin
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -111,13 +111,13 @@ def test_spread_is_that_of_the_metrics_summary() -> None:
     table["specificity"] = table["dice"] ** 2
     table["bf"] = NAN
     expected = aggregate(table.assign(image="same", case=table["image"])).std
-    found = spread(table)
-    assert list(found.index) == list(METRICS)
-    for metric in METRICS:
+    found = metric_spread(table)
+    assert list(found.index) == list(SCORED)
+    for metric in SCORED:
         assert found[metric] == pytest.approx(NAN if expected[metric] is None else expected[metric], nan_ok=True)
     assert found["dice"] == pytest.approx(np.std([0.6, 0.6, 0.4], ddof=1))
-    assert spread(table.iloc[:3]).isna().all()
-    assert spread(pd.DataFrame()).isna().all()
+    assert metric_spread(table.iloc[:3]).isna().all()
+    assert metric_spread(pd.DataFrame()).isna().all()
 
 
 def test_a_losss_unit_is_the_median_of_its_cells_first_validations() -> None:
@@ -129,9 +129,9 @@ def test_a_losss_unit_is_the_median_of_its_cells_first_validations() -> None:
     first = make_history()["val_loss"].dropna().iloc[0]
     units = loss_units(cells)
     assert units == pytest.approx({"dice": 2 * first, "focal": 5 * first})
-    assert relative(cells[2], units).loss[0] == pytest.approx(4.5)
-    assert not len(relative(cells[4], units).step)
-    assert not len(relative(cells[5], units).step)
+    assert relative_curve(cells[2], units).loss[0] == pytest.approx(4.5)
+    assert not len(relative_curve(cells[4], units).step)
+    assert not len(relative_curve(cells[5], units).step)
 
 
 def test_mean_over_seeds_goes_as_far_as_all_of_them() -> None:
@@ -145,15 +145,15 @@ def test_gaps_name_losses_and_seeds_that_other_panels_have() -> None:
     adam = [cell for cell in cells if cell.optimizer == "adam"]
     here = [cell for cell in adam if cell.loss != "focal" and (cell.loss, cell.seed) != ("dice", 1)]
     here[0] = replace(here[0], history=make_history(every=0))
-    notes = gaps(cells, here, loss_units(cells))
+    notes = missing_notes(cells, here, loss_units(cells))
     assert notes == ["no result: dice seed 1, focal", "no validation to draw: weighted_ce seed 0"]
-    assert gaps(cells, adam, loss_units(cells)) == []
+    assert missing_notes(cells, adam, loss_units(cells)) == []
 
 
 def test_only_long_titles_have_their_models_shortened() -> None:
     cells = make_grid()
     short = short_models(cells)
-    assert shorten(cells[0].title, short) == "xception weighted_ce sgdm"
+    assert shorten_title(cells[0].title, short) == "xception weighted_ce sgdm"
     assert short_models([replace(cell, title="dice adam") for cell in cells]) == {}
     alike = [replace(cells[0], model="a_net"), replace(cells[1], model="b_net")]
     assert short_models(alike) == {}
@@ -337,14 +337,14 @@ def hard_grids() -> dict[str, list[CellTables]]:
 @pytest.mark.parametrize("name", list(hard_grids()))
 def test_grid_files(name: str, tmp_path: Path) -> None:
     cells = hard_grids()[name]
-    written = write_sweep_figures(tmp_path, TITLE, cells, [cells[0].name], STAGE2, 2, make_ranks(cells))
+    written = write_sweep_figures(tmp_path, SweepTables(TITLE, cells, [cells[0].name], STAGE2, 2, make_ranks(cells)))
     assert [path.name for path in written] == [*PHASE2, "rank_probability.png"]
     assert_tidy(tmp_path, written)
 
 
 def test_one_configuration_is_drawn_as_in_phase_1(tmp_path: Path) -> None:
     cells = make_grid()[:1]
-    written = write_sweep_figures(tmp_path, TITLE, cells, [], STAGE2, 2, make_ranks(cells))
+    written = write_sweep_figures(tmp_path, SweepTables(TITLE, cells, [], STAGE2, 2, make_ranks(cells)))
     phase1 = ["training_curves.png", "class_bars.png", "dice_boxplot.png", "dice_heatmap.png"]
     assert [path.name for path in written] == [*phase1, "rank_probability.png"]
 
@@ -359,7 +359,7 @@ def test_no_text_overlaps(stage: int, seeds: int, monkeypatch: pytest.MonkeyPatc
     cells[1] = replace(cells[1], history=make_history(every=0), per_image=cells[1].per_image.assign(bf=NAN))
     best = [cells[0].name, cells[3].name]
     short = short_models(cells)
-    cells = [replace(cell, title=shorten(cell.title, short)) for cell in cells if cell.name != cells[7].name]
+    cells = [replace(cell, title=shorten_title(cell.title, short)) for cell in cells if cell.name != cells[7].name]
     figures = [figure_dice_heatmap(TITLE, cells, best, classes, stage)]
     if stage == 2:
         figures += [

@@ -10,7 +10,7 @@ from lge_sweep.errors import RunsError
 from lge_sweep.paths import RUNS_VARIABLE
 from lge_sweep.run_store import LEDGER_VARIABLE, TRACKING_VARIABLE, RunStore, sqlite_uri
 
-SECRET = "http://me:s3cr@t@mlflow.clinic:5000"
+SECRET = "http://me:s3cr%40t@mlflow.clinic:5000"
 
 
 def test_everything_is_inside_the_folder_unless_a_server_is_named(tmp_path: Path) -> None:
@@ -29,11 +29,11 @@ def test_everything_is_inside_the_folder_unless_a_server_is_named(tmp_path: Path
 
 def test_servers_are_named_by_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path))
-    monkeypatch.setenv(LEDGER_VARIABLE, "postgresql+psycopg://me:s3cr@t@db.clinic/lge")
+    monkeypatch.setenv(LEDGER_VARIABLE, "postgresql+psycopg://me:s3cr%40t@db.clinic/lge")
     monkeypatch.setenv(TRACKING_VARIABLE, SECRET)
     store = RunStore.open()
     assert store.root == tmp_path
-    assert store.ledger_url == "postgresql+psycopg://me:s3cr@t@db.clinic/lge"
+    assert store.ledger_url == "postgresql+psycopg://me:s3cr%40t@db.clinic/lge"
     assert store.journal is None
     assert store.tracking_uri == store.registry_uri == SECRET
     assert store.database is None
@@ -48,6 +48,8 @@ def test_servers_are_named_by_the_environment(tmp_path: Path, monkeypatch: pytes
         (LEDGER_VARIABLE, SECRET, "sqlite, postgresql or mysql"),
         (TRACKING_VARIABLE, "mlflow.clinic:5000", "such as http://HOST:5000, got 'mlflow.clinic:5000'"),
         (TRACKING_VARIABLE, "ftp://me:s3cr@t@mlflow.clinic", "got 'ftp://***@mlflow.clinic'"),
+        (TRACKING_VARIABLE, "http://me:s3cr/t@mlflow.clinic", "in a password write / as %2F"),
+        (TRACKING_VARIABLE, "http://me:s3cr@", "has no host"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_showing_who_asks(
@@ -78,5 +80,5 @@ def test_sweeps_and_finished_cells_are_found_in_order(tmp_path: Path) -> None:
     assert [sweep.name for sweep in store.sweeps()] == ["phase1-a", "phase1-b", "phase2-b"]
     assert [sweep.name for sweep in store.sweeps("phase1")] == ["phase1-a", "phase1-b"]
     assert [cell.name for cell in store.sweep("phase1-a").finished()] == ["x", "y"]
-    aside = store.sweep("phase1-a").set_aside(store.sweep("phase1-a").cell("x").path)
+    aside = store.sweep("phase1-a").quarantine(store.sweep("phase1-a").cell("x").path)
     assert aside == store.damaged / "phase1-a" / "cells" / "x.1"

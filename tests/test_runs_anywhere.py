@@ -18,11 +18,13 @@ from lge_sweep.errors import RunsError
 from lge_sweep.hashing import file_digest
 from lge_sweep.paths import LONGEST_RUNS, describe_name, runs_folder
 from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.load import NAME, load_segmenter
-from lge_sweep.tracking import Tracker, database_uri
+from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.database import fresh_uri, new_database
+from lge_sweep.tracking.locate import locate
 from lge_sweep.tracking.moved import PLACES, path_of
-from lge_sweep.tracking.registry import find_champion, find_version, locate, promote
+from lge_sweep.tracking.registry import find_champion, find_version, promote
 
 MODEL = f"models:/{NAME}@champion"
 NAMES = (
@@ -36,10 +38,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A runs directory with a champion and an artifact of a run; not to be changed."""
     runs = tmp_path_factory.mktemp("made") / "q?x=1 p%20q"
     runs.mkdir()
-    tracker = Tracker(runs)
+    tracker = Tracker(RunStore(runs))
     run = tracker.open_run("run", "a run", {}, {})
     (runs / "kept.txt").write_text("kept")
-    run.log_files(runs, ["kept.txt"])
+    run.log_files([runs / "kept.txt"])
     run.finish()
     segmenter = write_segmenter(runs / "segmenter")
     version = register_segmenter(tracker, segmenter, "run", "phase3-x", {"collapsed": "no"}, "Tiny")
@@ -69,10 +71,11 @@ def places(runs: Path) -> list[str]:
 def test_an_address_leads_to_the_file_and_makes_no_other(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name
     folder.mkdir()
-    with new_database(folder) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
+    file = folder / "mlflow.db"
+    with new_database(file) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
         connection.execute("CREATE TABLE experiments (name TEXT)")
-    for uri in (database_uri(folder), fresh_uri(folder, True), fresh_uri(folder, True)):
-        assert Path(make_url(uri).database or "") == folder / "mlflow.db"
+    for uri in (RunStore(folder).tracking_uri, fresh_uri(file, True), fresh_uri(file, True)):
+        assert Path(make_url(uri).database or "") == file
         create_sqlalchemy_engine_with_retry(uri).dispose()
     assert [path.name for path in folder.iterdir()] == ["mlflow.db"]
     assert list(tmp_path.iterdir()) == [folder]
@@ -82,7 +85,7 @@ def test_an_address_leads_to_the_file_and_makes_no_other(name: str, tmp_path: Pa
 def test_the_registry_works_under_any_name(name: str, registry: Path, tmp_path: Path) -> None:
     runs = tmp_path / name
     shutil.copytree(registry, runs)
-    tracker = Tracker(runs)
+    tracker = Tracker(RunStore(runs))
     champion = find_champion(tracker, NAME)
     assert champion is not None
     assert find_version(tracker, NAME, champion.key) == champion
@@ -92,7 +95,7 @@ def test_the_registry_works_under_any_name(name: str, registry: Path, tmp_path: 
     assert run is not None
     assert (path_of(run.info.artifact_uri) / "kept.txt").read_text() == "kept"
     (runs / "new.txt").write_text("new")
-    tracker.open_run("another", "another", {}, {}).log_files(runs, ["new.txt"])
+    tracker.open_run("another", "another", {}, {}).log_files([runs / "new.txt"])
     assert len(list(runs.rglob("new.txt"))) == 2
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -108,7 +111,8 @@ def test_the_longest_path_that_a_database_can_have(tmp_path: Path, monkeypatch: 
         folder /= "y" * min(left - 2 if 250 < left < 253 else left, 250)
     assert len(os.fsencode(runs_folder(folder))) == LONGEST_RUNS
     folder.mkdir(parents=True)
-    with new_database(folder) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
+    file = folder / "mlflow.db"
+    with new_database(file) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
         connection.execute("CREATE TABLE experiments (name TEXT)")
     too_long = folder.with_name(folder.name + "y")
     said = f"has {LONGEST_RUNS + 1} bytes, and SQLite opens no database in one of more than {LONGEST_RUNS}"
@@ -133,7 +137,7 @@ def test_what_is_in_the_folder_works_where_it_lies(
 ) -> None:
     old, new = tmp_path / "old", tmp_path / "far" / "new?%"
     shutil.copytree(registry, old)
-    Tracker(old)
+    Tracker(RunStore(old))
     assert all(place.startswith(old.as_uri()) for place in places(old))
     before = contents(old)
     new.parent.mkdir()
@@ -142,7 +146,7 @@ def test_what_is_in_the_folder_works_where_it_lies(
     else:
         shutil.copytree(old, new)
     caplog.clear()
-    tracker = Tracker(new)
+    tracker = Tracker(RunStore(new))
     (note,) = [record.getMessage() for record in caplog.records if record.name.startswith("lge_sweep")]
     assert note.startswith(f"the runs directory was moved or copied here from {old}: MLflow's paths follow; nothing")
     assert len(places(new)) == 4
@@ -150,15 +154,15 @@ def test_what_is_in_the_folder_works_where_it_lies(
     assert new in locate(tracker, MODEL).parents
     load_segmenter(MODEL, "onnx", new)
     (new / "more.txt").write_text("more")
-    tracker.open_run("run", "a run", {}, {}).log_files(new, ["more.txt"])
-    tracker.open_run("new run", "new", {}, {}).log_files(new, ["more.txt"])
+    tracker.open_run("run", "a run", {}, {}).log_files([new / "more.txt"])
+    tracker.open_run("new run", "new", {}, {}).log_files([new / "more.txt"])
     assert len(list(new.rglob("more.txt"))) == 3
     assert not list(registry.rglob("more.txt"))
     assert old.exists() == (way == "copied")
     if way == "copied":
         assert contents(old) == before
     caplog.clear()
-    Tracker(new)
+    Tracker(RunStore(new))
     assert not [record for record in caplog.records if record.name.startswith("lge_sweep")]
 
 
@@ -181,7 +185,7 @@ def test_other_paths_in_the_database_stay(registry: Path, tmp_path: Path) -> Non
         for k, other in enumerate(others):
             connection.execute("INSERT INTO experiments (name, artifact_location) VALUES (?, ?)", (f"other{k}", other))
         connection.commit()
-    Tracker(runs)
+    Tracker(RunStore(runs))
     with closing(sqlite3.connect(runs / "mlflow.db")) as connection:
         found = connection.execute("SELECT artifact_location FROM experiments WHERE name LIKE 'other%'").fetchall()
     assert [place for (place,) in found] == others
@@ -198,7 +202,7 @@ def test_a_moved_directory_that_can_only_be_read_is_explained(
         lambda path, **options: connect(f"{Path(path).as_uri()}?mode=ro", uri=True, **options),
     )
     with pytest.raises(RunsError, match="the file cannot be written: make it writable, or work on a copy"):
-        Tracker(runs)
+        Tracker(RunStore(runs))
     monkeypatch.undo()
     shutil.copytree(runs, tmp_path / "copy")  # the advice helps
-    assert tmp_path / "copy" in locate(Tracker(tmp_path / "copy"), MODEL).parents
+    assert tmp_path / "copy" in locate(Tracker(RunStore(tmp_path / "copy")), MODEL).parents

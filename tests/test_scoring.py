@@ -13,8 +13,8 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.errors import ConfigError, SelectionError
-from lge_sweep.labels import METRICS
-from lge_sweep.metrics.overlap import ALL_METRICS, Counts
+from lge_sweep.labels import SCORED
+from lge_sweep.metrics import METRICS, Counts
 from lge_sweep.scoring import (
     RULES,
     Result,
@@ -107,7 +107,7 @@ def test_the_best_two_are_selected_with_their_margin() -> None:
     assert selection.selected == ("b", "c")
     assert [entry.rank for entry in selection.ranking] == [1, 2, 3]
     assert selection.margin == pytest.approx(0.1)
-    assert selection.to_dict()["weights"]["dice"] == pytest.approx(1 / 6)
+    assert selection.weights["dice"] == pytest.approx(1 / 6)
 
 
 def test_a_collapsed_cell_is_not_selected_while_another_stands() -> None:
@@ -191,7 +191,7 @@ def test_the_tie_rule_needs_every_spread_and_a_single_place() -> None:
 
 def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
     """Two images; without the background b spreads more than a, with it less."""
-    outcomes, columns = {}, (*Counts._fields, *ALL_METRICS)
+    outcomes, columns = {}, (*Counts._fields, *METRICS)
     for name, background, cavity in (("a", (1, 1), (0.55, 0.65)), ("b", (1, 0.8), (0.5, 0.7))):
         (tmp_path / name).mkdir()
         rows = [
@@ -202,7 +202,7 @@ def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
         pd.DataFrame(rows).to_csv(tmp_path / name / "per_image.csv", index=False)
         plain = statistics.stdev((b + c) / 2 for b, c in zip(background, cavity, strict=True))
         means = {"background": sum(background) / 2, "cavity": sum(cavity) / 2}
-        both = {"image_mean": dict.fromkeys(METRICS, means), "std": dict.fromkeys(METRICS, plain)}
+        both = {"image_mean": dict.fromkeys(SCORED, means), "std": dict.fromkeys(SCORED, plain)}
         outcomes[name] = SimpleNamespace(summary=SimpleNamespace(**both, collapsed=()))
     cell = cells(load_sweep("phase1", 1, "phantom", "smoke"))[0]
     found = {}

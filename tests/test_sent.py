@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Options, SegmenterSettings
-from lge_sweep.private import MASKS, SHARE_VARIABLE, describe_openness
+from lge_sweep.permissions import SHARE_VARIABLE, UMASKS, describe_open_folder
 from lge_sweep.segmenter.save import write_segmenter
 from lge_sweep.tracking.database import new_database
 
@@ -166,7 +166,7 @@ def answers(address: str) -> bool:
 
 
 @pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="minutes; set LGE_SWEEP_SLOW_TESTS=1 to run it")
-@pytest.mark.parametrize("share", MASKS)
+@pytest.mark.parametrize("share", UMASKS)
 def test_every_command_in_a_process_of_its_own(tmp_path: Path, share: str) -> None:
     someone = guard.new_user(tmp_path / "one", **{SHARE_VARIABLE: share})
     names = [*(name for name in COMMANDS if name != "predict"), "predict"]  # with the model of phase 3
@@ -174,7 +174,7 @@ def test_every_command_in_a_process_of_its_own(tmp_path: Path, share: str) -> No
         without_model = [word for word in arguments if word not in ("--model", f"{someone.results}/model")]
         someone.run([(name, without_model)])
         assert someone.offences() == [], name
-    assert guard.open_to_others(someone.results, 0o777 & ~MASKS[share]) == []
+    assert guard.open_to_others(someone.results, 0o777 & ~UMASKS[share]) == []
     if share == "group":
         assert [path for path, mode in guard.modes(someone.results).items() if mode & 0o060 != 0o060] == []
 
@@ -205,7 +205,7 @@ def test_a_group_may_read_and_write_if_told_so(tmp_path: Path, monkeypatch: pyte
 
 
 def test_the_group_can_write_the_database_of_runs(tmp_path: Path) -> None:
-    before = os.umask(MASKS["group"])
+    before = os.umask(UMASKS["group"])
     try:
         with new_database(tmp_path) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
             connection.execute("CREATE TABLE experiments (name TEXT)")
@@ -227,16 +227,16 @@ def test_the_group_can_write_the_database_of_runs(tmp_path: Path) -> None:
 )
 def test_a_folder_that_was_open_is_pointed_out(tmp_path: Path, mode: int, share: str, advice: str) -> None:
     folder = tmp_path / "my runs"
-    before = os.umask(MASKS[share])
+    before = os.umask(UMASKS[share])
     try:
-        assert describe_openness(folder) == ""
+        assert describe_open_folder(folder) == ""
         folder.mkdir()
         folder.chmod(mode)
-        said = describe_openness(folder)
+        said = describe_open_folder(folder)
         assert said.endswith(f"{advice} '{folder}'" if advice else advice)
         assert bool(said) == bool(advice)
         subprocess.run(said.rpartition(": ")[2] or "true", shell=True, check=True)
-        assert describe_openness(folder) == ""
+        assert describe_open_folder(folder) == ""
     finally:
         os.umask(before)
 

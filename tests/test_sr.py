@@ -14,13 +14,13 @@ from test_deliver import MM, MODEL, Labels, check_dicom, classes, exam_of, nifti
 
 from lge_sweep.config.data import Phantom
 from lge_sweep.deliver import Result, deliver
-from lge_sweep.deliver.sr import AHA_SITES, SCAR_SHARE, comments
+from lge_sweep.deliver.sr import AHA_SITES, SCAR_SHARE_CODE, report_comments
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
-from lge_sweep.quantify.segments import NAMES
+from lge_sweep.quantify.segments import SEGMENT_NAMES
 
 KIND = "Comprehensive3DSR"
 
@@ -71,13 +71,13 @@ def test_the_report_has_the_numbers_of_the_table(tmp_path: Path, multi: bool) ->
     assert numbers_of(measured(report, "LV wall")) == {
         "Volume": (float(row["wall_ml"]), "mL"),
         "Left Ventricle Mass": (float(row["wall_mass_g"]), "g"),
-        SCAR_SHARE.meaning: (float(row["scar_percent_of_wall"]), "%"),
+        SCAR_SHARE_CODE.meaning: (float(row["scar_percent_of_wall"]), "%"),
     }
     by_site = {
         item.finding_sites[0].value.value: item.value
         for item in measured(report, "LV wall by AHA segment").get_measurements()
     }
-    columns = [f"scar_percent_{k:02d}_{name.replace(' ', '_')}" for k, name in enumerate(NAMES, start=1)]
+    columns = [f"scar_percent_{k:02d}_{name.replace(' ', '_')}" for k, name in enumerate(SEGMENT_NAMES, start=1)]
     told = {site.value: float(row[c]) for site, c in zip(AHA_SITES, columns, strict=True) if row[c]}
     assert len(told) > 10
     assert by_site == told
@@ -85,7 +85,7 @@ def test_the_report_has_the_numbers_of_the_table(tmp_path: Path, multi: bool) ->
 
 
 def test_each_site_is_the_segment_of_its_number() -> None:
-    for site, name in zip(AHA_SITES[:16], NAMES, strict=False):
+    for site, name in zip(AHA_SITES[:16], SEGMENT_NAMES, strict=False):
         assert site.meaning == f"left ventricle {name} segment"
     assert AHA_SITES[16] == codes.SCT.ApexOfLeftVentricle
 
@@ -130,7 +130,7 @@ def test_the_report_says_what_it_is_for_and_by_what_it_was_made(tmp_path: Path) 
     assert flags == ("COMPLETE", "PRELIMINARY", "UNVERIFIED")
     assert "Research use only" in report.SeriesDescription
     said = comments_in(report)
-    assert said == comments(Result(exam, labels, MODEL))
+    assert said == report_comments(Result(exam, labels, MODEL))
     assert said[0] == "Research use only; not for diagnosis"
     assert "No LV cavity was found in 1 of 6 slices." in said
     words = {element.value for element in report.iterall() if element.keyword in ("TextValue", "CodeMeaning")}

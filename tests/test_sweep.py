@@ -17,12 +17,12 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
-from rich.console import Console
 from synthetic_dicom import SECRETS, series
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.cli.progress import SweepProgress
+from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.config.data import DicomFolders, Phantom
 from lge_sweep.engine.executors import EXECUTOR_VARIABLE
@@ -30,12 +30,12 @@ from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.engine.lock import hold_runs
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, all_scores
-from lge_sweep.study.plan import load_plan
-from lge_sweep.tracking import EXPERIMENT, Tracker, database_uri
+from lge_sweep.study.plan_files import load_plan
+from lge_sweep.tracking import EXPERIMENT, Tracker
 
 ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
 
@@ -61,7 +61,7 @@ def here(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def child_runs(runs: Path) -> tuple[list[Run], list[Run]]:
     """Return parents and children of a runs directory's MLflow store."""
-    client = MlflowClient(tracking_uri=database_uri(runs))
+    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
     assert experiment is not None
     found = client.search_runs([experiment.experiment_id], max_results=1000)
@@ -128,7 +128,7 @@ def test_every_child_has_the_metrics_of_its_per_image_table(finished: tuple[Path
                 for name, value in by_class.items():
                     assert logged.get(f"{prefix}/{metric}/{name}") == (None if value is None else pytest.approx(value))
         by_class = {
-            metric: {name: summary.image_mean[metric][name] for name in class_names(stage)} for metric in METRICS
+            metric: {name: summary.image_mean[metric][name] for name in class_names(stage)} for metric in SCORED
         }
         for rule, value in all_scores(Result(cell.name, by_class)).items():
             assert value is not None
@@ -145,7 +145,7 @@ def test_every_child_has_the_metrics_of_its_per_image_table(finished: tuple[Path
 
 def test_curves_have_one_point_a_step_and_one_a_validation(finished: tuple[Path, str]) -> None:
     runs, _ = finished
-    client = MlflowClient(tracking_uri=database_uri(runs))
+    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
     child = child_runs(runs)[1][0]
     assert [point.step for point in client.get_metric_history(child.info.run_id, "train/loss")] == [1, 2, 3, 4, 5, 6]
     assert [point.step for point in client.get_metric_history(child.info.run_id, "val/loss")] == [3, 6]
@@ -153,7 +153,7 @@ def test_curves_have_one_point_a_step_and_one_a_validation(finished: tuple[Path,
 
 def test_artifacts_are_there(finished: tuple[Path, str]) -> None:
     runs, _ = finished
-    client = MlflowClient(tracking_uri=database_uri(runs))
+    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
     parents, children = child_runs(runs)
     for entry in children:
         names = {file.path for file in client.list_artifacts(entry.info.run_id)}
@@ -213,7 +213,7 @@ def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyP
     clock = 0.0
     monkeypatch.setattr("lge_sweep.cli.progress.time.monotonic", lambda: clock)
     out = io.StringIO()
-    progress = SweepProgress(Console(file=out, width=200), "phase1 stage 1", total=4, done=0)
+    progress = SweepProgress(Terminal(file=out, width=200), "phase1 stage 1", total=4, done=0)
 
     def said() -> str:
         return out.getvalue().splitlines()[-1]
@@ -247,7 +247,7 @@ def test_status_lists_the_sweeps(finished: tuple[Path, str]) -> None:
 
 
 def test_a_changed_setting_or_image_never_meets_an_old_result(finished: tuple[Path, str]) -> None:
-    from lge_sweep.study.plan import sweep_digest
+    from lge_sweep.study.digest import sweep_digest
 
     base = load_sweep("phase1", 1, "phantom", "smoke")
     digests = {sweep_digest(base, "content"), sweep_digest(base, "other content")}
@@ -256,23 +256,23 @@ def test_a_changed_setting_or_image_never_meets_an_old_result(finished: tuple[Pa
             change = "grid.seed=[1]"
         digests.add(sweep_digest(load_sweep("phase1", 1, "phantom", "smoke", [change]), "content"))
     assert len(digests) == 6
-    # What is finished must stay finished when this program gets a new option: change this only with the version.
+    # What is finished must stay finished when this program gets a new option: change this only with RESULTS_FORMAT.
     assert (
         sweep_digest(
             load_sweep("phase1", 1, "phantom", "laptop", ["training.patience=5", "training.ema=null"]), "content"
         )[:12]
-        == "9a5f753c3386"
+        == "0e39fe843138"
     )
 
 
 def test_folds_are_not_trained_again_for_another_fit_and_phases_still_meet() -> None:
-    from lge_sweep.study.digest import STAGE2_ONLY, basis_digest, sweep_digest
+    from lge_sweep.study.digest import basis_digest, sweep_digest
 
-    values = {"crop_margin": "9", "crop_margin_mm": "9", "ema": "0.9"}
+    of_stage_2 = {"crop_margin": "9", "crop_margin_mm": "9", "ema": "0.9", "max_epochs": "7", "patience": "7"}
     for stage, same in ((1, True), (2, False)):
         base = sweep_digest(load_sweep("phase3", stage, "phantom", "smoke"), "content")
-        for name in STAGE2_ONLY:
-            setting = f"fit.{name}={values.get(name, '7')}"
+        for name, value in of_stage_2.items():
+            setting = f"fit.{name}={value}"
             assert (sweep_digest(load_sweep("phase3", stage, "phantom", "smoke", [setting]), "content") == base) == same
         for setting in ("fit.shipped.rotations=true", "fit.controls=[single, cropped]"):  # what is fitted stays
             assert sweep_digest(load_sweep("phase3", stage, "phantom", "smoke", [setting]), "content") == base
@@ -281,7 +281,7 @@ def test_folds_are_not_trained_again_for_another_fit_and_phases_still_meet() -> 
     plain, averaged = (
         load_sweep("phase2", 1, "phantom", "smoke", [f"training.ema={value}"]) for value in ("null", 0.9)
     )
-    assert basis_digest(plain, "content")[:12] == "c1a54c51e5d5"
+    assert basis_digest(plain, "content")[:12] == "1f7e56eb57ed"
     assert basis_digest(averaged, "content") != basis_digest(plain, "content")
 
 
@@ -372,7 +372,7 @@ def test_a_damaged_mlflow_database_is_set_aside_and_made_anew(tmp_path: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr
     assert "mlflow.db was damaged and is now" in done.stdout
     assert (runs / "damaged" / "mlflow.db.1").read_bytes() == damaged
-    tracker = Tracker(runs)  # which knows that this process has had another file of this name open
+    tracker = Tracker(RunStore(runs))  # which knows that this process has had another file of this name open
     entries = tracker.client.search_runs([tracker.experiment])
     assert [entry.info.status for entry in entries] == ["FINISHED", "FINISHED"]
 

@@ -11,12 +11,17 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-import lge_sweep.terminal_table
-from lge_sweep.cli import console as printing
+import lge_sweep.cli.terminal_table
 from lge_sweep.cli import status
-from lge_sweep.cli.data import _print_table
+from lge_sweep.cli.tables import comparison as comparison_table
+from lge_sweep.cli.tables import data as data_tables
+from lge_sweep.cli.tables import pipelines as pipelines_table
+from lge_sweep.cli.tables import scores as scores_table
+from lge_sweep.cli.tables import selection as selection_tables
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.cli.terminal_table import Column, print_markdown, print_table
 from lge_sweep.engine.ledger import CellState
-from lge_sweep.labels import METRICS, Label, class_names
+from lge_sweep.labels import SCORED, Label, class_names
 from lge_sweep.quantify.burden import Burden
 from lge_sweep.quantify.describe import Description
 from lge_sweep.run_store import RunStore
@@ -24,9 +29,7 @@ from lge_sweep.scoring import Result, select
 from lge_sweep.scoring.paired import Paired, WinnerTest
 from lge_sweep.scoring.score import Score
 from lge_sweep.scoring.uncertainty import Standing, Uncertainty
-from lge_sweep.terminal import Terminal
-from lge_sweep.terminal_table import Column, print_markdown, print_table
-from lge_sweep.text import in_markdown, visible
+from lge_sweep.text import escape_markdown, visible
 
 WIDTHS = (20, 40, 60, 80, 100, 140)
 NAMES = (
@@ -41,20 +44,20 @@ def standing(name: str) -> Standing:
 
 
 def ranking(console: Terminal) -> None:
-    metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(METRICS)}
+    metrics = {m: dict.fromkeys(class_names(2), 0.1234 + 0.01 * k) for k, m in enumerate(SCORED)}
     results = [Result(name, metrics, ("scar",) if k % 2 else ()) for k, name in enumerate(NAMES)]
-    assess_uncertainty = Uncertainty(
+    uncertainty = Uncertainty(
         "one is best", NAMES[0], 0.95, tuple(map(standing, NAMES)),
         tuple(WinnerTest(name, "dice", 41, 0.1, 0.001, 0.012345) for name in NAMES[1:]),
         (), 41, 358, 2000, 0, (),
     )  # fmt: skip
     outcome = SimpleNamespace(
-        assess_uncertainty=assess_uncertainty,
+        uncertainty=uncertainty,
         names={n: n for n in NAMES},
         selection=select(results, "weighted", keep=1),
         registered=None,
     )
-    printing.print_outcome(console, "phase2", outcome)  # type: ignore[arg-type]  # as far as it is printed
+    selection_tables.print_outcome(console, "phase2", outcome)  # type: ignore[arg-type]  # as far as it is printed
 
 
 def comparison(console: Terminal) -> None:
@@ -63,18 +66,18 @@ def comparison(console: Terminal) -> None:
         for unit in ("image", "case")
         for name in ("myocardium", "scar")
     ]
-    printing.print_comparison(console, (NAMES[0], NAMES[1]), "weighted", standing("a"), pairs)
+    comparison_table.print_comparison(console, (NAMES[0], NAMES[1]), "weighted", standing("a"), pairs)
 
 
 def pipelines(console: Terminal) -> None:
     dice = {"dice": {"cavity": 0.9123, "myocardium": 0.8123, "scar": 0.7123}}
-    summary = SimpleNamespace(image_mean=dice, pooled=dice, positive=dice)
+    summary = SimpleNamespace(image_mean=dice, pooled=dice, present_only=dice)
     names = ("two-stage", *NAMES)
     compared = SimpleNamespace(
         subset="val", failed={}, summaries=dict.fromkeys(names, summary), meanings=dict.fromkeys(names, "what it is"),
         standings={name: standing(name) for name in names},
     )  # fmt: skip
-    printing.print_pipelines(console, compared)  # type: ignore[arg-type]  # as far as it is printed
+    pipelines_table.print_pipelines(console, compared)  # type: ignore[arg-type]  # as far as it is printed
 
 
 def description(console: Terminal) -> None:
@@ -82,27 +85,26 @@ def description(console: Terminal) -> None:
     burden = Burden(pixels=pixels, voxel_ml=0.0256)
     item = Description("", 1234, (4096, 4096), (1.40625, 1.40625, 10.25), 1.125, (-32768.5, 32767.5), burden, (), ())
     rows = [replace(item, case=visible(name)) for name in NAMES]
-    _print_table(console, rows)
+    data_tables.print_cases(console, rows)
 
 
 def scores(console: Terminal) -> None:
     ranked = [(name, Score(0.1234, {}, ("bf", "sensitivity", "specificity"))) for name in NAMES]
-    printing.print_scores(console, Path("t" * 300), "mean", ranked)
+    scores_table.print_scores(console, Path("t" * 300), "mean", ranked)
 
 
 def sweeps(console: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [CellState(NAMES[1], "complete", 0, 0.1234567)]
-    monkeypatch.setattr(status, "make_console", lambda: console)
     monkeypatch.setattr(status, "read_ledger", lambda runs: [(name, {}, entries) for name in NAMES])
     monkeypatch.setattr(status, "is_held", lambda runs: False)
-    status.print_status(RunStore(Path("runs")))
+    status.print_status(console, RunStore(Path("runs")))
 
 
 def markdown(console: Terminal) -> None:
     lines = [
         "Unet is best.", "", "| pipeline | scar Dice, image mean | images in it | scar Dice, minus two-stage |",
         "| --- | ---: | ---: | ---: |",
-        *(f"| {in_markdown(n)} | 0.1234<br>0.111 to 0.222 | 123456 | -0.0200<br>-0.031 to +0.004 |" for n in NAMES),
+        *(f"| {escape_markdown(n)} | 0.1234<br>0.111 to 0.222 | 123456 | -0.0200<br>-0.031 to +0.004 |" for n in NAMES),
         "", "- a note",
     ]  # fmt: skip
     print_markdown(console, "\n".join(lines), "lge-sweep table SWEEP")
@@ -126,7 +128,8 @@ def printed(table: Callable[[Terminal], None], width: int, monkeypatch: pytest.M
         tables.append((columns, rows))
         print_table(console, columns, rows, *title)
 
-    for module in (printing, status, lge_sweep.terminal_table):
+    modules = (status, comparison_table, data_tables, pipelines_table, scores_table, selection_tables)
+    for module in (*modules, lge_sweep.cli.terminal_table):
         monkeypatch.setattr(module, "print_table", record)
     out = StringIO()
     table(Terminal(file=out, width=width, force_terminal=True, color_system=None))

@@ -15,16 +15,24 @@ import pandas as pd
 import pytest
 from rich.progress import Progress
 
-from lge_sweep.cli.console import progress
 from lge_sweep.cli.progress import SweepProgress
-from lge_sweep.csv_files import columns_text, csv_text, defuse, frame_text, join_texts, read_frame, restore
+from lge_sweep.cli.progress_bar import progress_bar
+from lge_sweep.cli.terminal import TaskText, Terminal, print_lines, styled
+from lge_sweep.cli.terminal_table import Column, print_table
+from lge_sweep.csv_files import (
+    columns_text,
+    csv_text,
+    escape_formula,
+    frame_text,
+    join_texts,
+    read_frame,
+    unescape_formula,
+)
 from lge_sweep.deliver.tables import write_csv
 from lge_sweep.errors import ConfigError, DataError, IncompleteError, LgeSweepError, RunsError
-from lge_sweep.ingest.pseudonym import kept_id, pseudonym
-from lge_sweep.report.final_tables import markdown
-from lge_sweep.terminal import TaskText, Terminal, say, styled
-from lge_sweep.terminal_table import Column, print_table
-from lge_sweep.text import LONGEST, error_text, in_markdown, shorten, visible
+from lge_sweep.ingest.pseudonym import printable_id, pseudonym
+from lge_sweep.report.final_tables import markdown_table
+from lge_sweep.text import MAX_QUOTED, error_text, escape_markdown, shorten, visible
 
 HOSTILE = (
     "P[red]1", "[/nope]", "[link=http://x]y[/link]", ":smile:", "a\x1b[31mb", "a\x1b]0;title\x07b", "a\x9b31mb", "a\rb",
@@ -74,9 +82,9 @@ def test_visible_leaves_nothing_that_a_terminal_obeys() -> None:
 
 def test_a_value_in_a_message_is_short_and_one_line() -> None:
     for text in (*texts(1, 500), "\x1b" * 10**6, "a" * 10**6):
-        assert len(shorten(text)) <= LONGEST
+        assert len(shorten(text)) <= MAX_QUOTED
         assert safe(shorten(text))
-    assert len(error_text(OSError("x" * 10**6))) <= 2 * LONGEST
+    assert len(error_text(OSError("x" * 10**6))) <= 2 * MAX_QUOTED
     assert error_text(FileNotFoundError(2, "No such file", "caf\udce9")) == "No such file"
     assert error_text(ValueError()) == "ValueError"
 
@@ -125,7 +133,7 @@ def test_progress_bars_show_a_name_as_it_is(name: str) -> None:
     for terminal in (True, False):
         out = StringIO()
         console = Terminal(file=out, width=400, force_terminal=terminal, color_system=None)
-        with progress(console, "segmenting") as tell:
+        with progress_bar(console, "segmenting") as tell:
             tell(name, 0, 1)
             tell(name, 1, 1)
         with SweepProgress(console, name, 1, 0) as bars:
@@ -140,7 +148,7 @@ def test_progress_bars_show_a_name_as_it_is(name: str) -> None:
 
 
 def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    say(*HOSTILE)
+    print_lines(*HOSTILE)
     assert capsys.readouterr().out.split("\n")[:-1] == [visible(name) for name in HOSTILE]
 
 
@@ -181,9 +189,9 @@ def test_no_cell_of_text_is_run_by_a_spreadsheet_and_every_id_comes_back(tmp_pat
 
 def test_text_that_is_no_printable_name_is_written_as_one_line(tmp_path: Path) -> None:
     for text in texts(3, 1000):
-        assert safe(str(defuse(text)))
-        assert restore(str(defuse(text))) == visible(text)
-    assert [defuse(value) for value in (-1.5, None, True, -3)] == [-1.5, None, True, -3]
+        assert safe(str(escape_formula(text)))
+        assert unescape_formula(str(escape_formula(text))) == visible(text)
+    assert [escape_formula(value) for value in (-1.5, None, True, -3)] == [-1.5, None, True, -3]
     assert columns_text({"name": ["-a"], "value": [-0.5]}) == "name,value\n'-a,-0.5\n"
     assert csv_text(["a\rb"], [["x\r\ny"], [None]]) == 'a\\rb\nx\\r\\ny\n""\n'
 
@@ -215,7 +223,7 @@ def test_a_table_of_ours_that_is_damaged_is_named(tmp_path: Path, content: str, 
 
 def test_markdown_shows_text_as_it_is() -> None:
     names = ["a|b", "`c`", "<script>", "**d**", "[e](f)", "g\nh", "\\|"]
-    table = markdown(["name", "n"], [[in_markdown(name), "1"] for name in names])
+    table = markdown_table(["name", "n"], [[escape_markdown(name), "1"] for name in names])
     assert len(table.splitlines()) == len(names) + 2
     for line in table.splitlines()[2:]:
         assert len(re.findall(r"(?<!\\)(?:\\\\)*\|", line)) == 3
@@ -230,8 +238,8 @@ def test_ids_are_of_bytes_and_the_same_as_ever() -> None:
     latin, utf = "caf\udce9", "café"
     assert len({pseudonym(name, b"x") for name in (latin, utf, "caf\udcea", "caf")}) == 4
     assert pseudonym(utf, b"x") == "case_9908bac4543e"
-    assert kept_id(latin) == "caf\\xe9"
-    assert kept_id("P[red] 1-é") == "P[red] 1-é"
+    assert printable_id(latin) == "caf\\xe9"
+    assert printable_id("P[red] 1-é") == "P[red] 1-é"
 
 
 # ------------------------------------------------------------------------------------------------------ the one places

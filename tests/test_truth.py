@@ -24,10 +24,19 @@ from lge_sweep.config.data import DicomFolders, ImagePairs
 from lge_sweep.config.masks import LABELS, IndexMask, NiftiMask
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
-from lge_sweep.ingest.contours import INTO_CAVITY, NO_ENDOCARDIUM, PARTLY, TINY, TWICE, Contour, fill, inside
-from lge_sweep.ingest.cvi42 import CLOSED_HERE, ELSEWHERE
+from lge_sweep.ingest.contours import (
+    DUPLICATE_CONTOUR,
+    EMPTY_CONTOUR,
+    NO_ENDOCARDIUM,
+    PARTIAL_OVERLAP,
+    SCAR_IN_CAVITY,
+    Contour,
+    fill_contours,
+    polygon_mask,
+)
+from lge_sweep.ingest.cvi42 import CONTOURS_ON_OTHER_IMAGES, OPEN_CONTOUR_CLOSED
 from lge_sweep.ingest.rtstruct import OTHER_SERIES
-from lge_sweep.ingest.seg_place import NO_GEOMETRY, OTHER_FRAME, TURNED_SEG
+from lge_sweep.ingest.seg_alignment import NO_GEOMETRY, OTHER_FRAME_OF_REFERENCE, TURNED_SEG
 from lge_sweep.labels import MVO, Label
 from lge_sweep.quantify import measure
 
@@ -79,20 +88,20 @@ def drawn(images: Sequence[Dataset], index: int, points: Points, refer: bool = T
 def test_a_polygon_is_filled_as_by_counting_crossings(seed: int) -> None:
     rng = np.random.default_rng(seed)
     points = rng.uniform(-5, 45, (rng.integers(3, 12), 2))  # it may cross itself, and leave the image
-    assert np.array_equal(inside(points, SHAPE), even_odd([points], SHAPE))
+    assert np.array_equal(polygon_mask(points, SHAPE), even_odd([points], SHAPE))
 
 
 @pytest.mark.parametrize("radius", [5.3, 40.0, 150.0])
 def test_the_area_of_a_disc_tends_to_that_of_a_circle(radius: float) -> None:
     rng = np.random.default_rng(0)
-    area = np.mean([inside(circle(*(160 + rng.random(2)), radius), (320, 320)).sum() for _ in range(5)])
+    area = np.mean([polygon_mask(circle(*(160 + rng.random(2)), radius), (320, 320)).sum() for _ in range(5)])
     assert area == pytest.approx(np.pi * radius**2, rel=0.6 / radius)
 
 
 def test_a_pixel_belongs_if_its_centre_is_in_or_on_the_line() -> None:
     square = np.array([[1, 1], [1, 3], [3, 3], [3, 1]], dtype=float)
-    assert inside(square, (6, 6)).sum() == 9
-    assert inside(square + 0.5, (6, 6)).sum() == 4
+    assert polygon_mask(square, (6, 6)).sum() == 9
+    assert polygon_mask(square + 0.5, (6, 6)).sum() == 4
 
 
 def contour(code: int, points: Points, structure: str = "a", index: int = 0) -> Contour:
@@ -101,7 +110,7 @@ def contour(code: int, points: Points, structure: str = "a", index: int = 0) -> 
 
 def test_holes_and_islands_by_even_odd() -> None:
     polygons = [circle(20.1, 20.2, radius) for radius in (15, 10, 5)] + [circle(20.1, 42.2, 4)]
-    labels, notes = fill([contour(3, polygon) for polygon in polygons], (1, *SHAPE))
+    labels, notes = fill_contours([contour(3, polygon) for polygon in polygons], (1, *SHAPE))
     assert np.array_equal(labels[0] == 3, even_odd(polygons, SHAPE))
     assert not notes
 
@@ -109,7 +118,7 @@ def test_holes_and_islands_by_even_odd() -> None:
 def test_a_hole_by_a_keyhole() -> None:
     outer, inner = circle(20, 20, 15), circle(20, 20, 8)[::-1]
     keyhole = np.concatenate([outer, outer[:1], inner, inner[:1]]) + 0.13
-    assert np.array_equal(inside(keyhole, SHAPE), even_odd([outer + 0.13, inner + 0.13], SHAPE))
+    assert np.array_equal(polygon_mask(keyhole, SHAPE), even_odd([outer + 0.13, inner + 0.13], SHAPE))
 
 
 def test_classes_overlap_in_a_stated_order() -> None:
@@ -117,25 +126,25 @@ def test_classes_overlap_in_a_stated_order() -> None:
         circle(20.1, column, radius) for column, radius in ((20.2, 15), (20.2, 9), (32.2, 4), (32.2, 2))
     )
     parts = [contour(MVO, mvo), contour(3, scar), contour(1, endo), contour(2, epi)]
-    labels, notes = fill(parts, (1, *SHAPE))
+    labels, notes = fill_contours(parts, (1, *SHAPE))
     expected = np.zeros(SHAPE, dtype=np.uint8)
     for code, polygon in ((2, epi), (1, endo), (3, scar), (MVO, mvo)):
         expected[even_odd([polygon], SHAPE)] = code
     assert np.array_equal(labels[0], expected)
-    assert notes == (INTO_CAVITY,)
+    assert notes == (SCAR_IN_CAVITY,)
 
 
 @pytest.mark.parametrize(
     ("polygons", "note"),
     [
-        ([circle(20, 20, 15), circle(20, 20, 15)], TWICE),
-        ([circle(20, 20, 15), circle(20.5, 3.5, 0.2)], TINY),
-        ([circle(20, 20, 10), circle(20, 30, 10)], PARTLY),
+        ([circle(20, 20, 15), circle(20, 20, 15)], DUPLICATE_CONTOUR),
+        ([circle(20, 20, 15), circle(20.5, 3.5, 0.2)], EMPTY_CONTOUR),
+        ([circle(20, 20, 10), circle(20, 30, 10)], PARTIAL_OVERLAP),
         ([circle(20, 20, 10)], NO_ENDOCARDIUM),
     ],
 )
 def test_what_could_be_doubted_is_said(polygons: Sequence[Points], note: str) -> None:
-    labels, notes = fill([contour(2, polygon) for polygon in polygons], (2, *SHAPE))
+    labels, notes = fill_contours([contour(2, polygon) for polygon in polygons], (2, *SHAPE))
     assert note in notes
     assert labels[0].any()
     assert not labels[1].any()
@@ -324,7 +333,7 @@ def test_the_same_drawing_is_the_same_pixels_as_rtstruct_and_as_cvi42(tmp_path: 
         expected[even_odd(polygons, SHAPE)] = code
     assert np.array_equal(one.codes[1], expected)
     assert np.array_equal(one.codes, other.codes)
-    assert said(one) == said(other) == {INTO_CAVITY, PARTLY}
+    assert said(one) == said(other) == {SCAR_IN_CAVITY, PARTIAL_OVERLAP}
 
 
 @pytest.mark.parametrize("resolution", [1, 2, 8])
@@ -344,7 +353,7 @@ def test_open_contours_are_closed_with_a_note_where_they_are_asked_for(tmp_path:
     text = problem(tmp_path, CVI42)
     assert "contour 'saendocardialOpenContour' is not in source.mask.contours" in text
     exam = volume(tmp_path, {"kind": "cvi42", "contours": {"saendocardialOpenContour": "cavity"}})
-    assert CLOSED_HERE in exam.notes
+    assert OPEN_CONTOUR_CLOSED in exam.notes
     assert exam.labels.sum() == pytest.approx(np.pi * 81 / 2, rel=0.12)
 
 
@@ -355,9 +364,9 @@ def test_contours_of_other_images_are_left_out(tmp_path: Path) -> None:
     ring = {"saendocardialContour": circle(20, 20, 8)}
     uids = {str(image.SOPInstanceUID): ring for image in (images[0], cine)}
     path = write_workspace(tmp_path / "p" / "W.cvi42wsx", uids)
-    assert ELSEWHERE not in volume(tmp_path, CVI42).notes
+    assert CONTOURS_ON_OTHER_IMAGES not in volume(tmp_path, CVI42).notes
     write_workspace(path, uids | {"1.2.3.4.5": ring})
-    assert ELSEWHERE in volume(tmp_path, CVI42).notes
+    assert CONTOURS_ON_OTHER_IMAGES in volume(tmp_path, CVI42).notes
     write_workspace(path, {"1.2.3.4.5": ring})
     assert "has no contour on an image of the LGE series, and some on 1 other images" in problem(tmp_path, CVI42)
 
@@ -545,7 +554,7 @@ def test_a_seg_of_other_spacing_direction_or_frame_of_reference(tmp_path: Path) 
     seg.FrameOfReferenceUID = "1.2.77"
     seg.save_as(path)
     exam = volume(tmp_path, SEG)
-    assert said(exam) == {OTHER_FRAME}
+    assert said(exam) == {OTHER_FRAME_OF_REFERENCE}
     assert np.array_equal(exam.labels, np.minimum(in_order(labels, exam), 3))
     shift(seg, 0, 20, 0)
     seg.save_as(path)

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.config.segmenter import Options, SegmenterSettings
@@ -27,14 +28,14 @@ from lge_sweep.errors import ConfigError, ModelError, RunsError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import STAGES
 from lge_sweep.models import build_module
-from lge_sweep.models.architectures import ARCHITECTURES
 from lge_sweep.models.export import export
 from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.pipeline.register import NAME, register_segmenter
+from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter import TwoStageSegmenter, load_segmenter
 from lge_sweep.segmenter.runtime import load_onnx, load_pt2, torch_network
 from lge_sweep.segmenter.save import write_segmenter
-from lge_sweep.tracking import Tracker, database_uri
+from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.registry import find_champion, promote
 
 S = 64
@@ -93,7 +94,7 @@ def folder(networks: tuple[Segmenter, Segmenter], tmp_path_factory: pytest.TempP
 def expected(networks: tuple[Segmenter, Segmenter]) -> NDArray[np.uint8]:
     """What the networks give in torch, never exported."""
     first, second = (torch_network(network) for network in networks)
-    labels = TwoStageSegmenter(first, second, S, SETTINGS.intensity, OPTIONS).segment(exam()).labels
+    labels = TwoStageSegmenter(first, second, SETTINGS, OPTIONS).segment(exam()).labels
     assert len(np.unique(labels)) == 4  # the tests below compare something
     return labels
 
@@ -143,7 +144,7 @@ def test_files_are_sound_and_name_no_folder(folder: Path) -> None:
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])
 def test_a_folder_gives_what_the_networks_give(folder: Path, expected: NDArray[np.uint8], runtime: str) -> None:
     loaded = load_segmenter(folder, runtime, trust=True)
-    assert (loaded.size, loaded.intensity, loaded.options) == (S, SETTINGS.intensity, OPTIONS)
+    assert (loaded.frame.size, loaded.frame.intensity, loaded.options) == (S, SETTINGS.intensity, OPTIONS)
     assert (loaded.segment(exam()).labels == expected).mean() >= 0.999
 
 
@@ -376,7 +377,7 @@ predict(name, input_path="exam.json", content_type="json", env_manager="local", 
 def registered(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs = tmp_path_factory.mktemp("registry") / "r?n=1 s é#%&"
     runs.mkdir()
-    tracker = Tracker(runs)
+    tracker = Tracker(RunStore(runs))
     tracker.open_run("final-run", "final", {}, {}).finish()
     facts = {"collapsed": "no"}
     version = register_segmenter(tracker, folder, "final-run", "phase4-x", facts, "A segmenter of random numbers")
@@ -392,7 +393,16 @@ def test_the_model_predicts_in_a_process_without_this_package(registered: Path, 
     user = new_user(tmp_path / "user", [registered], MLFLOW_DISABLE_TELEMETRY="true")
     place = user.results
     np.save(place / "exam.npy", exam())
-    command = [sys.executable, "-B", "-W", "ignore", "-c", CLEAN, str(registered.resolve()), database_uri(registered)]
+    command = [
+        sys.executable,
+        "-B",
+        "-W",
+        "ignore",
+        "-c",
+        CLEAN,
+        str(registered.resolve()),
+        RunStore(registered).tracking_uri,
+    ]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=place, timeout=300, check=False, env=user.environment
     )
@@ -441,7 +451,7 @@ def test_nothing_registered_is_pickled_or_a_patients(registered: Path) -> None:
 
 
 def test_who_gives_way_to_whom(registered: Path, folder: Path) -> None:
-    tracker = Tracker(registered)
+    tracker = Tracker(RunStore(registered))
     with pytest.raises(RunsError, match="no run of nowhere"):
         register_segmenter(tracker, folder, "nowhere", "phase4-y", {"collapsed": "no"}, "x")
     collapsed = register_segmenter(tracker, folder, "final-run", "phase4-z", {"collapsed": "scar"}, "x")

@@ -116,9 +116,7 @@ def test_killed_at_several_moments_every_cell_is_complete_once(tmp_path: Path) -
     assert all(entry.info.status == "FINISHED" for entry in parents + children)
     from mlflow.tracking import MlflowClient
 
-    from lge_sweep.tracking import database_uri
-
-    client = MlflowClient(tracking_uri=database_uri(runs))
+    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
     for entry in children:
         steps = [point.step for point in client.get_metric_history(entry.info.run_id, "train/loss")]
         assert steps == list(range(1, 41)), f"{entry.data.tags['cell']}: each step once, in order"

@@ -2,7 +2,7 @@
 
 from lge_sweep.archive.address import read_address, read_credentials, read_uid
 from lge_sweep.archive.connection import Archive
-from lge_sweep.archive.fetch import Wanted, fetch_study
+from lge_sweep.archive.fetch import SeriesQuery, fetch_study
 from lge_sweep.archive.store import store
 
-__all__ = ["Archive", "Wanted", "fetch_study", "read_address", "read_credentials", "read_uid", "store"]
+__all__ = ["Archive", "SeriesQuery", "fetch_study", "read_address", "read_credentials", "read_uid", "store"]

@@ -14,12 +14,12 @@ from urllib3.util import Retry
 
 from lge_sweep.archive.address import PASSWORD, TOKEN, USER, Credentials
 from lge_sweep.errors import ArchiveError, StudyError
-from lge_sweep.ingest.limits import FILE_BYTES, MI
+from lge_sweep.ingest.limits import MAX_FILE_BYTES, MIB
 from lge_sweep.text import shorten
 
-SECONDS = (10.0, 60.0)
+TIMEOUT_SECONDS = (10.0, 60.0)
 """Time to connect, and time without a byte."""
-TRIES = Retry(
+RETRIES = Retry(
     total=3,
     connect=1,
     backoff_factor=0.5,
@@ -29,12 +29,12 @@ TRIES = Retry(
     retry_after_max=20,
 )
 """What is asked again; what is stored is not sent twice by itself."""
-LIST_BYTES = 64 * MI
+MAX_LIST_BYTES = 64 * MIB
 """Most bytes of an answer that lists series or instances."""
-ROOT = "is the address the root of its DICOMweb service, such as https://HOST/dicom-web?"
-MEANING: dict[int, str] = {
+_ROOT_ADVICE = "is the address the root of its DICOMweb service, such as https://HOST/dicom-web?"
+_STATUS_MEANINGS: dict[int, str] = {
     403: "does not allow it (403); ask who runs it for the right to read, and with --store to write",
-    404: f"has nothing there (404); {ROOT}",
+    404: f"has nothing there (404); {_ROOT_ADVICE}",
     406: "cannot send DICOM files as they are stored (406)",
     409: "refuses it as in conflict with what it holds (409)",
     413: "takes nothing that large (413); ask who runs it for its limit",
@@ -43,14 +43,14 @@ MEANING: dict[int, str] = {
     503: "is too busy (503); try later",
 }
 """Status of HTTP -> what it means here."""
-NOT_DICOMWEB = f"answers, but not as DICOMweb does; {ROOT}"
-NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNKNOWN_PROTOCOL", re.IGNORECASE)
+_NOT_DICOMWEB = f"answers, but not as DICOMweb does; {_ROOT_ADVICE}"
+_NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNKNOWN_PROTOCOL", re.IGNORECASE)
 """How OpenSSL's words differ where what answers is no TLS at all."""
-PLAIN = (
+_PLAIN_HTTP = (
     "what answers there seems to speak plain http, not TLS ({reason}); give its port for https, or the address with "
     "http://, where that is this machine (or a tunnel's end)"
 )
-FAILURES: tuple[tuple[type[Exception], str], ...] = (
+_FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (
         requests.exceptions.SSLError,
         "TLS fails ({reason}); if its certificate is of your hospital's own authority, set REQUESTS_CA_BUNDLE to the "
@@ -60,11 +60,11 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
         requests.exceptions.ProxyError,
         "the environment's proxy does not answer ({reason}); set NO_PROXY for the archive",
     ),
-    (requests.exceptions.Timeout, f"no answer for {SECONDS[1]:.0f} s; does it run, and is it reachable?"),
-    (requests.exceptions.JSONDecodeError, NOT_DICOMWEB),
+    (requests.exceptions.Timeout, f"no answer for {TIMEOUT_SECONDS[1]:.0f} s; does it run, and is it reachable?"),
+    (requests.exceptions.JSONDecodeError, _NOT_DICOMWEB),
     (requests.RequestException, "cannot be reached ({reason}); does it run, and is it this address?"),
     (OSError, "REQUESTS_CA_BUNDLE names no file with certificates; mend it, or unset it"),
-    (Exception, NOT_DICOMWEB),
+    (Exception, _NOT_DICOMWEB),
 )
 """What requests raises -> what it means here; the first that fits."""
 
@@ -85,11 +85,11 @@ class Archive:
         for library in ("dicomweb_client", "urllib3"):  # their warnings quote addresses and servers
             logging.getLogger(library).setLevel(logging.CRITICAL)
         self.address = address
-        self.seconds = SECONDS
+        self.seconds = TIMEOUT_SECONDS
         self._known = bool(credentials)
         self.session = _Session(_Auth(credentials))
         # a chunk as large as any file: some servers do not take what is sent in chunks
-        self.client = DICOMwebClient(address, session=self.session, timeout=SECONDS, chunk_size=FILE_BYTES)
+        self.client = DICOMwebClient(address, session=self.session, timeout=TIMEOUT_SECONDS, chunk_size=MAX_FILE_BYTES)
         self.client.set_http_retry_params(retry=False)  # TRIES does
 
     def __enter__(self) -> "Archive":
@@ -101,7 +101,7 @@ class Archive:
         self.session.close()
 
     @contextmanager
-    def asking(self, what: str) -> Iterator[None]:
+    def translated_errors(self, what: str) -> Iterator[None]:
         """Turn whatever fails into one line for the user; nothing of a server's own words is in it.
 
         Args:
@@ -126,9 +126,9 @@ class Archive:
                 and not isinstance(error, requests.RequestException)
             ):
                 raise  # of a file of ours
-            said, reason = next(text for kind, text in FAILURES if isinstance(error, kind)), _reason(error)
-            if isinstance(error, requests.exceptions.SSLError) and NOT_TLS.search(reason):
-                said = PLAIN
+            said, reason = next(text for kind, text in _FAILURES if isinstance(error, kind)), _root_cause(error)
+            if isinstance(error, requests.exceptions.SSLError) and _NOT_TLS.search(reason):
+                said = _PLAIN_HTTP
             raise ArchiveError(f"archive {self.address}: {said.format(reason=reason)}") from None
 
     def _refused(self, what: str, status: int) -> ArchiveError:
@@ -140,7 +140,9 @@ class Archive:
                 else f"wants to know who asks (401); set {USER} and {PASSWORD}, or {TOKEN}"
             )
             return ArchiveError(f"{where}: {said}")
-        said = MEANING.get(status, f"failed ({status}); ask who runs it" if status >= 500 else f"refuses it ({status})")
+        said = _STATUS_MEANINGS.get(
+            status, f"failed ({status}); ask who runs it" if status >= 500 else f"refuses it ({status})"
+        )
         if status in (403, 429) or status >= 500:
             return ArchiveError(f"{where}: {what}: {said}")
         return StudyError(f"{what}: the archive {said}")
@@ -167,10 +169,10 @@ class _Session(requests.Session):
         super().__init__()
         self.auth = auth
         self.headers["Accept"] = "application/dicom+json"  # where the client asks for nothing: how storing went
-        self.most = LIST_BYTES
+        self.most = MAX_LIST_BYTES
         self.on_bytes: Callable[[int], None] = lambda count: None
         for scheme in ("http://", "https://"):
-            self.mount(scheme, HTTPAdapter(max_retries=TRIES))
+            self.mount(scheme, HTTPAdapter(max_retries=RETRIES))
 
     def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:
         """Send one request, and read all of its answer, up to `most` bytes."""
@@ -181,7 +183,8 @@ class _Session(requests.Session):
         if response.is_redirect:
             response.close()
             raise ArchiveError(
-                f"archive {_site(request.url)}: sends on to {_site(response.headers.get('Location'))}, which is not "
+                f"archive {_host_part(request.url)}: sends on to {_host_part(response.headers.get('Location'))}, which "
+                "is not "
                 "followed (it would be given the credentials); give that address with --dicomweb if it is right"
             )
         # its content, too, is read through this method; requests has no other place for a limit
@@ -196,7 +199,7 @@ class _Session(requests.Session):
                 left -= len(piece)
                 if left < 0:
                     raise StudyError(
-                        f"the archive sends more than {self.most // MI} MiB at once; no exam is that large"
+                        f"the archive sends more than {self.most // MIB} MiB at once; no exam is that large"
                     )
                 self.on_bytes(len(piece))
                 yield piece
@@ -206,11 +209,11 @@ class _Session(requests.Session):
     @contextmanager
     def files(self, on_bytes: Callable[[int], None]) -> Iterator[None]:
         """Allow answers as large as a file of images may be, and tell how many bytes come."""
-        self.most, self.on_bytes = FILE_BYTES + MI, on_bytes
+        self.most, self.on_bytes = MAX_FILE_BYTES + MIB, on_bytes
         try:
             yield
         finally:
-            self.most, self.on_bytes = LIST_BYTES, lambda count: None
+            self.most, self.on_bytes = MAX_LIST_BYTES, lambda count: None
 
 
 def status_of(error: requests.HTTPError) -> int:
@@ -218,13 +221,13 @@ def status_of(error: requests.HTTPError) -> int:
     return 0 if error.response is None else error.response.status_code
 
 
-def _site(address: object) -> str:
+def _host_part(address: object) -> str:
     """Return the part of an address that tells no patient."""
     scheme, _, rest = str(address or "").partition("://")
     return shorten(f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}" if rest else "another path of its own")
 
 
-def _reason(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """Return the innermost cause in few words, without the address that libraries quote."""
     seen: list[BaseException] = []
     inner: Any = error

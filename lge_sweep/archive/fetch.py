@@ -11,22 +11,22 @@ from lge_sweep.archive.address import is_uid
 from lge_sweep.archive.connection import Archive
 from lge_sweep.errors import StudyError
 from lge_sweep.ingest.dicom_header import read_header
-from lge_sweep.ingest.limits import FILE_BYTES, FRAMES, MI
+from lge_sweep.ingest.limits import FRAMES, MAX_FILE_BYTES, MIB
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.patterns import search
+from lge_sweep.patterns import search_pattern
+from lge_sweep.progress import StepCallback
 from lge_sweep.text import shorten
 
-AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_ACCEPT_AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 """Files as they are, so that what a result refers to is what was read."""
-STUDY_BYTES = 4 * FILE_BYTES
+MAX_STUDY_BYTES = 4 * MAX_FILE_BYTES
 """Most bytes of the series of a study."""
-PREAMBLE = 128
+_PREAMBLE = 128
 """Bytes before DICM in a DICOM file."""
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Series:
+class ArchivedSeries:
     """A series as the archive describes it; the description is its words."""
 
     uid: str
@@ -40,7 +40,7 @@ class Series:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SeriesQuery:
     """Which series are wanted: those named, else the MR series whose descriptions match.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wanted:
     pattern: str
 
 
-def fetch_study(archive: Archive, study: str, wanted: Wanted, folder: Path, say: Say) -> None:
+def fetch_study(archive: Archive, study: str, wanted: SeriesQuery, folder: Path, on_step: StepCallback) -> None:
     """Fetch the series of a study that may be the LGE one, a file an instance, `<folder>/<series>/<instance>.dcm`.
 
     Which of several is the LGE series is for the reader of the folder to tell; here only what it would never take is
@@ -63,7 +63,7 @@ def fetch_study(archive: Archive, study: str, wanted: Wanted, folder: Path, say:
         study: its StudyInstanceUID.
         wanted: which series.
         folder: a new folder; it will hold images of a patient.
-        say: told from time to time how far it is.
+        on_step: told from time to time how far it is.
 
     Raises:
         StudyError: there is no such study or series, it is larger than any, or what comes is not it.
@@ -73,7 +73,7 @@ def fetch_study(archive: Archive, study: str, wanted: Wanted, folder: Path, say:
     """
     files = [
         (one.uid, instance)
-        for one in _choose(archive, study, wanted)
+        for one in _choose_series(archive, study, wanted)
         for instance in _instances(archive, study, one.uid)
     ]
     if not 0 < len(files) <= FRAMES.high:
@@ -81,23 +81,23 @@ def fetch_study(archive: Archive, study: str, wanted: Wanted, folder: Path, say:
             f"study {study}: its series hold {len(files)} images; expected 1 to {FRAMES.high}; name another with "
             "--series"
         )
-    progress = _Progress(say, len(files))
+    progress = _FetchProgress(on_step, len(files))
     with archive.session.files(progress.received):
         for series, instance in files:
             path = folder / series / f"{instance}.dcm"
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_file(archive, study, series, instance))
-            _check(path, study, series)
+            path.write_bytes(_fetch_file(archive, study, series, instance))
+            _check_file(path, study, series)
             progress.done()
 
 
-def _choose(archive: Archive, study: str, wanted: Wanted) -> list[Series]:
+def _choose_series(archive: Archive, study: str, wanted: SeriesQuery) -> list[ArchivedSeries]:
     """Return the series that are wanted."""
     fields = ("Modality", "SeriesDescription")
-    with archive.asking(f"study {study}"):
+    with archive.translated_errors(f"study {study}"):
         there = [
-            Series(_text(item, "0020000E"), _text(item, "00080060"), _text(item, "0008103E"))
-            for item in _pages(
+            ArchivedSeries(_json_text(item, "0020000E"), _json_text(item, "00080060"), _json_text(item, "0008103E"))
+            for item in _collect_pages(
                 lambda offset: archive.client.search_for_series(study, fields=fields, offset=offset or None), "0020000E"
             )
         ]
@@ -112,7 +112,7 @@ def _choose(archive: Archive, study: str, wanted: Wanted) -> list[Series]:
             )
         return chosen
     images = [one for one in there if one.modality in ("MR", "")]
-    chosen = [one for one in images if search("--series-pattern", wanted.pattern, one.description)]
+    chosen = [one for one in images if search_pattern("--series-pattern", wanted.pattern, one.description)]
     if not chosen and len(images) == 1 and not images[0].description:
         return images
     if not chosen:
@@ -124,17 +124,25 @@ def _choose(archive: Archive, study: str, wanted: Wanted) -> list[Series]:
 
 
 def _instances(archive: Archive, study: str, series: str) -> list[str]:
-    with archive.asking(f"study {study}, series {series}"):
-        return instances_of(archive, study, series)
+    with archive.translated_errors(f"study {study}, series {series}"):
+        return list_instances(archive, study, series)
 
 
-def instances_of(archive: Archive, study: str, series: str) -> list[str]:
-    """Return the SOPInstanceUIDs in a series."""
-    found = _pages(lambda offset: archive.client.search_for_instances(study, series, offset=offset or None), "00080018")
-    return [_text(item, "00080018") for item in found]
+def list_instances(archive: Archive, study: str, series: str) -> list[str]:
+    """Return the SOPInstanceUIDs in a series.
+
+    Args:
+        archive: where it is.
+        study: its StudyInstanceUID.
+        series: its SeriesInstanceUID.
+    """
+    found = _collect_pages(
+        lambda offset: archive.client.search_for_instances(study, series, offset=offset or None), "00080018"
+    )
+    return [_json_text(item, "00080018") for item in found]
 
 
-def _pages(ask: Callable[[int], Sequence[Mapping[str, Any]]], key: str) -> list[Mapping[str, Any]]:
+def _collect_pages(ask: Callable[[int], Sequence[Mapping[str, Any]]], key: str) -> list[Mapping[str, Any]]:
     """Put together a list that an archive may give piece by piece, until nothing in a piece is new, or it is too long.
 
     Args:
@@ -143,32 +151,32 @@ def _pages(ask: Callable[[int], Sequence[Mapping[str, Any]]], key: str) -> list[
     """
     found: dict[str, Mapping[str, Any]] = {}
     while len(found) <= FRAMES.high:
-        new = {uid: item for item in ask(len(found)) if is_uid(uid := _text(item, key)) and uid not in found}
+        new = {uid: item for item in ask(len(found)) if is_uid(uid := _json_text(item, key)) and uid not in found}
         if not new:
             break
         found |= new
     return list(found.values())
 
 
-def _text(item: Mapping[str, Any], tag: str) -> str:
+def _json_text(item: Mapping[str, Any], tag: str) -> str:
     """Return a value of DICOM's JSON, "" where there is none."""
     values = item.get(tag, {}).get("Value") or [""]
     return str(values[0] if values[0] is not None else "").strip()
 
 
-def _file(archive: Archive, study: str, series: str, instance: str) -> bytes | memoryview:
+def _fetch_file(archive: Archive, study: str, series: str, instance: str) -> bytes | memoryview:
     """Return a DICOM file as it is stored; the client would read it and write it anew."""
     address = f"{archive.address}/studies/{study}/series/{series}/instances/{instance}"
-    with archive.asking(f"study {study}, image {instance}"):
-        answer = archive.session.get(address, headers={"Accept": AS_STORED}, timeout=archive.seconds)
+    with archive.translated_errors(f"study {study}, image {instance}"):
+        answer = archive.session.get(address, headers={"Accept": _ACCEPT_AS_STORED}, timeout=archive.seconds)
         answer.raise_for_status()
-        content = only_part(answer.content, answer.headers.get("Content-Type", ""))
-    if bytes(content[PREAMBLE : PREAMBLE + 4]) != b"DICM":
+        content = single_part(answer.content, answer.headers.get("Content-Type", ""))
+    if bytes(content[_PREAMBLE : _PREAMBLE + 4]) != b"DICM":
         raise StudyError(f"study {study}, image {instance}: what the archive sends is no DICOM file")
     return content
 
 
-def only_part(content: bytes, content_type: str) -> bytes | memoryview:
+def single_part(content: bytes, content_type: str) -> bytes | memoryview:
     """Return the one part of a multipart message; a message of a bare DICOM file is that part.
 
     Raises:
@@ -192,7 +200,7 @@ def only_part(content: bytes, content_type: str) -> bytes | memoryview:
     return memoryview(content)[begin:end]
 
 
-def _check(path: Path, study: str, series: str) -> None:
+def _check_file(path: Path, study: str, series: str) -> None:
     """Make sure that a file is of the study and series that were asked for: the results are stored with them."""
     try:
         header = read_header(path)
@@ -202,16 +210,16 @@ def _check(path: Path, study: str, series: str) -> None:
         raise StudyError(f"study {study}: the archive sends an image of another study or series; nothing is made of it")
 
 
-class _Progress:
+class _FetchProgress:
     """Tells once in a second how many files and bytes have come, and stops where they are too many."""
 
-    def __init__(self, say: Say, count: int) -> None:
-        self._say, self._count, self._files, self._bytes, self._last = say, count, 0, 0, time.monotonic()
+    def __init__(self, on_step: StepCallback, count: int) -> None:
+        self._on_step, self._count, self._files, self._bytes, self._last = on_step, count, 0, 0, time.monotonic()
 
     def received(self, count: int) -> None:
         self._bytes += count
-        if self._bytes > STUDY_BYTES:
-            raise StudyError(f"its series hold more than {STUDY_BYTES // MI} MiB; name another with --series")
+        if self._bytes > MAX_STUDY_BYTES:
+            raise StudyError(f"its series hold more than {MAX_STUDY_BYTES // MIB} MiB; name another with --series")
         self._tell()
 
     def done(self) -> None:
@@ -222,4 +230,4 @@ class _Progress:
         now = time.monotonic()
         if last or now - self._last > 1:
             self._last = now
-            self._say(f"{self._files} of {self._count} images fetched, {self._bytes / 1e6:.1f} MB")
+            self._on_step(f"{self._files} of {self._count} images fetched, {self._bytes / 1e6:.1f} MB")

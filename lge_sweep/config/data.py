@@ -1,6 +1,7 @@
 """Settings of a data file: where slices come from, which are used, how they are split, how grey becomes 8 bit."""
 
-from typing import Annotated, Any, Literal, Self
+import hashlib
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,8 +25,45 @@ Subset = Literal["train", "val", "test"]
 CaseIds = Literal["hash", "keep"]
 
 
-class ImagePairs(Settings):
+class SourceSettings(Settings):
+    """Base of the settings of a kind of source, with what is special about the kind.
+
+    To add a kind, write its settings here, with a `kind` of its own, name them in `Source`, and write its reader in
+    `lge_sweep/ingest/`.
+    """
+
+    kind: str
+
+    reader: ClassVar[str]
+    """``module:function`` that reads it: of (settings, root, findings) -> volumes; findings are appended to."""
+    needs_root: ClassVar[bool] = True
+    """Whether it is read from a folder; a reader that needs none gets None."""
+    folder_settings: ClassVar[tuple[str, ...]] = ()
+    """The settings that name folders."""
+    reads_only_named: ClassVar[bool] = False
+    """Whether exams are looked for in those folders of the root alone, rather than everywhere in it."""
+
+    @property
+    def named_folders(self) -> list[str]:
+        """The folders that the settings name."""
+        return [getattr(self, setting) for setting in self.folder_settings]
+
+    @property
+    def uses_display_window(self) -> bool:
+        """Whether intensities are those of the DICOM files' display window."""
+        return False
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings as plain data for results, without what could tell who or when a patient was."""
+        return self.model_dump(mode="json")
+
+
+class ImagePairs(SourceSettings):
     """A folder of image files with a folder of masks of the same names."""
+
+    reader = "lge_sweep.ingest.pairs:read_pairs"
+    folder_settings = ("images", "labels")
+    reads_only_named = True
 
     kind: Literal["image_pairs"]
     images: str = "images"
@@ -49,8 +87,11 @@ class ImagePairs(Settings):
         return pattern
 
 
-class NiftiFolders(Settings):
+class NiftiFolders(SourceSettings):
     """A folder a case, with the image and the mask as NIfTI files in folders of their own (the EMIDEC layout)."""
+
+    reader = "lge_sweep.ingest.nifti:read_nifti"
+    folder_settings = ("images", "labels")
 
     kind: Literal["nifti"]
     images: str = "Images"
@@ -66,8 +107,11 @@ class NiftiFolders(Settings):
     """How a mask's values map to classes."""
 
 
-class DicomFolders(Settings):
+class DicomFolders(SourceSettings):
     """A folder a case, with the DICOM files of its study; or one study; or single files."""
+
+    reader = "lge_sweep.ingest.dicom:read_dicom"
+    folder_settings = ("masks",)
 
     kind: Literal["dicom"]
     series_pattern: str = r"(?i)lge|delayed|late.?(gad|enh)|psir|\bde[-_ ]?mri|viab"
@@ -83,8 +127,7 @@ class DicomFolders(Settings):
     masks: str = "masks"
     """Folder in each case's folder with the mask images (named as their DICOM files) or the NIfTI mask; `.` for the
     case's folder itself. DICOM SEG, RTSTRUCT and cvi42 workspaces are found wherever they are."""
-    # Left out where it is "auto", so that a sweep keeps the digest it had before there was this setting.
-    folders: Literal["auto", "cases", "series"] = Field("auto", exclude_if=lambda folders: folders == "auto")
+    folders: Literal["auto", "cases", "series"] = "auto"
     """What the folders in the root are: `cases`; `series` of the one exam that is the root; `auto`: series where all
     images have one StudyInstanceUID, else cases."""
     mask: IndexMask | ColourMask | NiftiMask | SegMask | RtstructMask | Cvi42Mask = Field(discriminator="kind")
@@ -95,9 +138,21 @@ class DicomFolders(Settings):
     def _is_pattern(cls, pattern: str) -> str:
         return compile_pattern(pattern).pattern
 
+    @property
+    def uses_display_window(self) -> bool:
+        """Whether intensities are those of the DICOM files' display window."""
+        return self.window
 
-class NnunetDataset(Settings):
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings as plain data for results; of SeriesInstanceUIDs, which may hold a date, hashes."""
+        hashed = [f"sha256:{hashlib.sha256(uid.encode()).hexdigest()[:12]}" for uid in self.series]
+        return {**super().recorded(), "series": hashed}
+
+
+class NnunetDataset(SourceSettings):
     """A data set as nnU-Net v2 or the Medical Segmentation Decathlon has them: NIfTI files and a `dataset.json`."""
+
+    reader = "lge_sweep.ingest.nnunet:read_nnunet"
 
     kind: Literal["nnunet"]
     channel: int = Field(0, ge=0, le=9999)
@@ -113,8 +168,11 @@ class NnunetDataset(Settings):
     patient."""
 
 
-class Phantom(Settings):
+class Phantom(SourceSettings):
     """Simulated short-axis LGE exams; needs no data at all."""
+
+    reader = "lge_sweep.ingest.phantom:read_phantom"
+    needs_root = False
 
     kind: Literal["phantom"]
     cases: int = Field(12, ge=1, le=10_000)
@@ -133,8 +191,7 @@ class Phantom(Settings):
     """Standard deviation of the Gaussian noise in each quadrature channel, as a share of the blood pool's signal."""
     seed: int = Field(0, ge=0)
     """Everything about the phantom follows from this number."""
-    # Left out where it is "memory", so that a sweep keeps the digest it had before there was this setting.
-    through: Literal["memory", "dicom"] = Field("memory", exclude_if=lambda through: through == "memory")
+    through: Literal["memory", "dicom"] = "memory"
     """`memory`: exams are used as simulated; `dicom`: they are written as DICOM studies into a temporary folder and
     read back by what reads those of patients, with the same content."""
 
@@ -182,8 +239,7 @@ class SplitConfig(Settings):
     """Shares of training, validation and test units; they sum to 1."""
     counts: dict[Subset, SubsetCounts] | None = None
     """Explicit numbers of units instead of fractions (paper Table I); what is left over is not used."""
-    # Left out where there is none, so that a sweep keeps the digest it had before there was this setting.
-    cases: dict[Subset, tuple[str, ...]] | None = Field(None, exclude_if=lambda cases: cases is None)
+    cases: dict[Subset, tuple[str, ...]] | None = None
     """The case ids of each subset, instead of a draw, such as those of nnU-Net's `splits_final.json`; other cases are
     not used."""
     seed: int = Field(0, ge=0)
@@ -192,7 +248,7 @@ class SplitConfig(Settings):
     """Slices of different subsets whose 64-bit perceptual hashes are at most so many bits apart are near-duplicates."""
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _check_split(self) -> Self:
         if abs(sum(self.fractions) - 1) > 1e-6:
             raise ValueError(f"fractions must sum to 1, got {sum(self.fractions):g}")
         if self.counts is not None and set(self.counts) != {"train", "val", "test"}:

@@ -1,5 +1,6 @@
 """Read `sweeps/*.yaml`, put a sweep's configuration together, and explain what is wrong with it."""
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,12 +14,13 @@ from lge_sweep.config.explain import explain
 from lge_sweep.config.schema import PhaseFile, ProfileFile, SweepConfig
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
-from lge_sweep.plain_data import DEEPEST, parse_yaml, read_yaml_file
+from lge_sweep.safe_yaml import MAX_DEPTH, parse_yaml, read_yaml_file
 from lge_sweep.text import error_text, shorten
 
 File = TypeVar("File", PhaseFile, DataFile, ProfileFile)
 KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
 """Of a setting: names joined by dots."""
+_log = logging.getLogger(__name__)
 OPTIONS = {"phase", "stage", "data", "profile"}
 """Settings that the command line has options of its own for; they name a sweep's folder."""
 LONGEST_NAME = 80
@@ -103,6 +105,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     Raises:
         ConfigError: it cannot be read, is not YAML, or is something else than a mapping.
     """
+    _log.info("reading settings: %s", path)
     try:
         content = read_yaml_file(path)
     except (OSError, ValueError) as error:
@@ -141,7 +144,7 @@ def _apply(settings: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     key, shown = key.strip(), shorten(override)
     path = key.split(".")
-    if not equals or KEY.fullmatch(key) is None or len(path) > DEEPEST:
+    if not equals or KEY.fullmatch(key) is None or len(path) > MAX_DEPTH:
         raise ConfigError(f"--set {shown}: expected KEY=VALUE, such as training.max_epochs=5")
     if key in OPTIONS:
         raise ConfigError(f"--set {shown}: use --{key} (make: {key}=) for this")

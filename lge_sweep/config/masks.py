@@ -30,8 +30,7 @@ class _Values(Settings):
     """Masks of one number a pixel."""
 
     kind: str
-    # Left out where it is not given, so that a sweep keeps the digest it had before there was this setting.
-    labels: Codes | None = Field(None, exclude_if=lambda labels: labels is None)
+    labels: Codes | None = None
     """The label codes of a public data set, instead of `values`: `emidec`, `acdc` or `myops` (MyoPS 2020)."""
     values: dict[int, ClassName] = Field({}, examples=[VALUES])
     """Pixel value -> class. Every value that occurs in a mask must be listed."""
@@ -45,6 +44,11 @@ class _Values(Settings):
     def tells_mvo(self) -> bool:
         """Whether no-reflow is told from other scar."""
         return "mvo" in self.classes.values()
+
+    def as_trained(self) -> Self:
+        """Return the mask with label codes named by their values, and no-reflow as scar."""
+        values = {value: "scar" if name == "mvo" else name for value, name in self.classes.items()}
+        return self.model_copy(update={"labels": None, "values": values})
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

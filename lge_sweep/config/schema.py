@@ -10,7 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lge_sweep.choices import suggest
-from lge_sweep.config.base import Settings
+from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.base import DECIDES_NOTHING, DECIDES_STAGE_2, Settings
 from lge_sweep.config.data import DataFile
 from lge_sweep.config.fits import (
     CROPPED,
@@ -23,37 +24,19 @@ from lge_sweep.config.fits import (
     check_shippable,
     modifiers,
 )
-from lge_sweep.config.segmenter import CropMargin, Options, PostprocessOptions
+from lge_sweep.config.losses import LOSSES, SEARCHED, LossOptions
+from lge_sweep.config.optimizers import OPTIMIZERS
+from lge_sweep.config.registry import OneOf
+from lge_sweep.config.segmenter import CropMargin, Frame, Options, PostprocessOptions
 from lge_sweep.labels import Label
 from lge_sweep.text import shorten
 
-MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
-LOSSES = Literal["cross_entropy", "weighted_ce", "dice", "focal", "dice_ce", "dice_focal"]
-OPTIMIZERS = Literal["adam", "sgdm"]
+SELECTED = "selected"
+"""In place of models in a grid: those that phase 1 selected."""
+Augmentation = Literal["rotate90", "none", "rich"]
 
 
 # -------------------------------------------------------------------------------------------------------- profile file
-
-
-class LossOptions(Settings):
-    """Numbers inside the losses; a loss takes those that it knows."""
-
-    gamma: float = Field(2.0, ge=0, le=10)
-    """Focusing exponent of the focal loss; 0 makes it alpha / classes times a cross-entropy."""
-    alpha: float = Field(0.25, gt=0, le=1)
-    """Factor of the focal loss, the same for all classes (as in MATLAB, whose default it is)."""
-    dice_weight: float = Field(1.0, ge=0)
-    """Weight of the Dice term in `dice_ce` and `dice_focal`."""
-    other_weight: float = Field(1.0, ge=0)
-    """Weight of the cross-entropy or focal term in `dice_ce` and `dice_focal`."""
-    dice_smooth: float = Field(1.0, gt=0)
-    """Pixels added to both sides of the Dice loss's fraction; decides how a class absent from a batch is punished."""
-
-    @model_validator(mode="after")
-    def _something_left(self) -> Self:
-        if self.dice_weight == 0 and self.other_weight == 0:
-            raise ValueError("dice_weight and other_weight must not both be 0")
-        return self
 
 
 class Training(Settings):
@@ -82,7 +65,7 @@ class Training(Settings):
     ema: float | None = Field(None, gt=0, lt=1)
     """Decay a step of the moving average of the weights, which is then what is validated, kept and used; none: no
     average (paper)."""
-    augment: Literal["rotate90", "none", "rich"] = "rotate90"
+    augment: Augmentation = "rotate90"
     """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper). `rich`: also
     mirrored, scaled, shifted, turned by any angle, and with other contrast and noise."""
     encoder_weights: str = "imagenet"
@@ -109,20 +92,24 @@ class Fit(CropMargin):
 
     folds: int = Field(5, ge=2, le=20)
     """Subsets that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
-    controls: tuple[Annotated[str, AfterValidator(check_control)], ...] = (TRUE, SINGLE_FIT, *MODIFIERS)
+    controls: Annotated[tuple[Annotated[str, AfterValidator(check_control)], ...], DECIDES_NOTHING] = (
+        TRUE,
+        SINGLE_FIT,
+        *MODIFIERS,
+    )
     """What stage 2 is fitted on besides predicted guidance, to compare: `true_guidance`; `no_guidance`; `cropped` (to
     the heart); `augmented` (richly); several of these three, as `no_guidance+cropped`; and `single`, one network for
     all classes."""
-    max_epochs: int | None = Field(None, ge=1)
+    max_epochs: Annotated[int | None, DECIDES_STAGE_2] = Field(None, ge=1)
     """Most passes over the training subset when stage 2 is fitted; `training.max_epochs` if not given."""
-    patience: int | None = Field(None, ge=1)
+    patience: Annotated[int | None, DECIDES_STAGE_2] = Field(None, ge=1)
     """When its training stops; `training.patience` if not given."""
-    ema: float | None = Field(None, gt=0, lt=1)
+    ema: Annotated[float | None, DECIDES_STAGE_2] = Field(None, gt=0, lt=1)
     """Moving average of its weights; `training.ema` if not given."""
-    shipped: Shipped = Shipped()
+    shipped: Annotated[Shipped, DECIDES_NOTHING] = Shipped()
     """The pipeline that is shipped."""
 
-    def seen(self, fit: str, size: int) -> Options:
+    def segmenter_options(self, fit: str, size: int) -> Options:
         """Return the options of a segmenter that shows stage 2 what a fit was fitted on.
 
         Args:
@@ -137,7 +124,7 @@ class Fit(CropMargin):
             margin = size // 8
         return Options(guided=guided, crop_margin=margin, crop_margin_mm=self.crop_margin_mm)
 
-    def train(self, training: Training) -> Training:
+    def stage2_training(self, training: Training) -> Training:
         """Return how stage 2 is trained: as everything is, but for what is said here."""
         own = {"max_epochs": self.max_epochs, "patience": self.patience, "ema": self.ema}
         return training.model_copy(update={name: value for name, value in own.items() if value is not None})
@@ -171,11 +158,11 @@ class ProfileFile(Settings):
 class Grid(Settings):
     """The axes of a sweep; its cells are all combinations, in this order."""
 
-    model: tuple[Literal[MODELS, "selected"], ...] = Field(min_length=1)
+    model: tuple[Annotated[str, OneOf((*ARCHITECTURES, SELECTED))], ...] = Field(min_length=1)
     """Architectures; or `selected` alone: those that phase 1 selected for the same stage, data and profile."""
-    loss: tuple[LOSSES, ...] = Field(("cross_entropy",), min_length=1)
+    loss: tuple[Annotated[str, OneOf(LOSSES)], ...] = Field(("cross_entropy",), min_length=1)
     """Losses."""
-    optimizer: tuple[OPTIMIZERS, ...] = Field(("adam",), min_length=1)
+    optimizer: tuple[Annotated[str, OneOf(OPTIMIZERS)], ...] = Field(("adam",), min_length=1)
     """Optimizers."""
     seed: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     """Seeds of initial weights, batches and augmentation."""
@@ -185,8 +172,8 @@ class Grid(Settings):
     def _unique(cls, axis: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(axis)) != len(axis):
             raise ValueError(f"names a value twice: {', '.join(map(str, axis))}")
-        if "selected" in axis and len(axis) > 1:
-            raise ValueError("`selected` stands alone: name models, or leave them to phase 1")
+        if SELECTED in axis and len(axis) > 1:
+            raise ValueError(f"`{SELECTED}` stands alone: name models, or leave them to phase 1")
         return axis
 
 
@@ -210,7 +197,7 @@ class Interval(Settings):
 class Search(Settings):
     """Settings drawn by Optuna's TPE sampler, together with the grid's axes, instead of every combination of them."""
 
-    trials: int = Field(40, ge=1)
+    trials: Annotated[int, DECIDES_NOTHING] = Field(40, ge=1)
     """How many trials in all; more of them go on with the same search."""
     seed: int = Field(0, ge=0)
     """The draw of the trials."""
@@ -238,11 +225,16 @@ class Search(Settings):
         return self
 
 
+assert SEARCHED.keys() <= Search.model_fields.keys()
+
+
 class MetricsConfig(Settings):
     """How predictions are measured."""
 
     bf_tolerance: float | None = Field(None, ge=0)
     """Pixels within which boundaries agree; None is MATLAB's 0.75 % of the image diagonal, 0 the paper's Eq. (5)."""
+    nsd_tolerance_mm: float = Field(2.0, ge=0)
+    """Distance of boundaries that nsd, the surface Dice, lets pass: about one pixel of an LGE exam, in mm."""
     empty: Literal["nan", "zero", "one"] = "nan"
     """Value of a class that is in neither truth nor prediction; `nan` leaves the image out of that class's means."""
 
@@ -307,3 +299,8 @@ class SweepConfig(PhaseFile, DataFile, ProfileFile):
     """Name of the data set: the name of its file."""
     profile: str
     """Name of the profile: the name of its file."""
+
+    @property
+    def frame(self) -> Frame:
+        """What the networks see of slices."""
+        return Frame(size=self.training.image_size, intensity=self.intensity)

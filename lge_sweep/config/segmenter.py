@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lge_sweep.config.base import Settings
+from lge_sweep.config.base import DECIDES_STAGE_2, Settings
 from lge_sweep.config.data import Intensity
 
 
@@ -25,9 +25,9 @@ class PostprocessOptions(Settings):
 class CropMargin(Settings):
     """How much is left around the cavity where stage 2 sees a crop; in pixels or in mm, not both."""
 
-    crop_margin: Annotated[int, Field(ge=0, le=1024)] | None = None
+    crop_margin: Annotated[int | None, DECIDES_STAGE_2] = Field(None, ge=0, le=1024)
     """Pixels of the frame left around the cavity in a crop."""
-    crop_margin_mm: Annotated[float, Field(ge=0, le=500)] | None = None
+    crop_margin_mm: Annotated[float | None, DECIDES_STAGE_2] = Field(None, ge=0, le=500)
     """The same in mm, at least that much on every side; slices then need a known spacing."""
 
     @model_validator(mode="after")
@@ -44,15 +44,20 @@ class Options(PostprocessOptions, CropMargin):
     """Whether stage 2 is shown the cavity that stage 1 found."""
 
 
-class SegmenterSettings(Settings):
-    """`settings.json` of a segmenter's folder."""
+class Frame(Settings):
+    """What networks see of an exam's slices, as they are trained and as they are used."""
 
-    format: Literal[2] = 2
-    """Raised when folders of another kind would be written."""
     size: int = Field(ge=32, le=1024, multiple_of=32)
     """Rows and columns S of the frame that the networks see."""
     intensity: Intensity
     """How intensities become 8 bit."""
+
+
+class SegmenterSettings(Frame):
+    """`settings.json` of a segmenter's folder."""
+
+    format: Literal[2] = 2
+    """Raised when folders of another kind would be written."""
     options: Options = Options()
     """What it does beyond the paper."""
     window: bool = False

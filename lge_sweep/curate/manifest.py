@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels
 from lge_sweep.config.data import Curate
 from lge_sweep.errors import DataError
 from lge_sweep.hashing import array_digest
 from lge_sweep.ingest import Volume
 from lge_sweep.labels import Label
-from lge_sweep.text import named, noted
+from lge_sweep.text import cases_by_note, list_names
 
-LISTED = 8
+_MAX_LISTED = 8
 """Cases that a note names."""
 
 
@@ -36,8 +36,8 @@ class Curated:
     """
 
     manifest: pd.DataFrame
-    images: tuple[NDArray[np.number], ...]
-    labels: tuple[NDArray[np.uint8], ...]
+    images: tuple[Pixels, ...]
+    labels: tuple[LabelImage, ...]
     notes: tuple[str, ...]
 
 
@@ -59,10 +59,10 @@ def curate(volumes: Sequence[Volume], settings: Curate) -> Curated:
         Paper section III.A.
     """
     rows: list[dict[str, object]] = []
-    images: list[NDArray[np.number]] = []
-    labels: list[NDArray[np.uint8]] = []
+    images: list[Pixels] = []
+    labels: list[LabelImage] = []
     for volume in volumes:
-        for position in central(len(volume.slices), settings.slices):
+        for position in central_slices(len(volume.slices), settings.slices):
             rows.append(_row(volume, position))
             images.append(volume.pixels[position])
             labels.append(volume.labels[position])
@@ -70,7 +70,7 @@ def curate(volumes: Sequence[Volume], settings: Curate) -> Curated:
     return Curated(pd.DataFrame(rows), tuple(images), tuple(labels), tuple(_notes(volumes, labels)))
 
 
-def central(available: int, wanted: int | str) -> range:
+def central_slices(available: int, wanted: int | str) -> range:
     """Return the indices of the central `wanted` of `available` slices (all, for "all" or where there are fewer).
 
     Where an odd number is left out, the larger half of it is at the end.
@@ -81,7 +81,7 @@ def central(available: int, wanted: int | str) -> range:
     return range(start, start + wanted)
 
 
-def perceptual_hash(image: NDArray[np.number]) -> str:
+def perceptual_hash(image: Pixels) -> str:
     """Return a 64-bit hash that near-identical pictures share: the signs of the low frequencies of a 32x32 thumbnail.
 
     Args:
@@ -133,21 +133,24 @@ def _check(volumes: Sequence[Volume], rows: Sequence[dict[str, object]]) -> None
         raise DataError("data", findings)
 
 
-def _notes(volumes: Sequence[Volume], labels: Sequence[NDArray[np.uint8]]) -> list[str]:
+def _notes(volumes: Sequence[Volume], labels: Sequence[LabelImage]) -> list[str]:
     notes = []
     single = [volume.case for volume in volumes if len(volume.slices) == 1]
     if single:
-        notes.append(f"{len(single)} case(s) with a single slice: {named(single, LISTED)}")
+        notes.append(f"{len(single)} case(s) with a single slice: {list_names(single, _MAX_LISTED)}")
     empty = sum(1 for label in labels if not (label == Label.CAVITY).any())
     if empty:
         notes.append(f"{empty} slice(s) without cavity: their stage-2 guidance is empty")
-    return notes + _of_exams(volumes)
+    return notes + _exam_notes(volumes)
 
 
-def _of_exams(volumes: Sequence[Volume]) -> list[str]:
-    return of_cases((volume.case, note) for volume in volumes for note in volume.notes)
+def _exam_notes(volumes: Sequence[Volume]) -> list[str]:
+    return notes_by_case((volume.case, note) for volume in volumes for note in volume.notes)
 
 
-def of_cases(notes: Iterable[tuple[str, str]]) -> list[str]:
-    """Say each note once, with the cases that it is about; `notes` are as for `noted`."""
-    return [f"{len(cases)} case(s): {note}: {named(cases, LISTED)}" for note, cases in noted(notes).items()]
+def notes_by_case(notes: Iterable[tuple[str, str]]) -> list[str]:
+    """Say each note once, with the cases that it is about; `notes` are as for `cases_by_note`."""
+    return [
+        f"{len(cases)} case(s): {note}: {list_names(cases, _MAX_LISTED)}"
+        for note, cases in cases_by_note(notes).items()
+    ]

@@ -5,6 +5,7 @@
 
 from lge_sweep.data.balance import class_weights
 from lge_sweep.data.prepare import Arrays, content_digest, load_arrays, prepare, store_arrays
+from lge_sweep.data.resize import frame_spacing
 from lge_sweep.data.schedule import Schedule, make_schedule
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Schedule",
     "class_weights",
     "content_digest",
+    "frame_spacing",
     "load_arrays",
     "make_schedule",
     "prepare",

@@ -1,12 +1,12 @@
 """How rare each class is in the training subset."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.labels import STAGES, stage_target
 
 
-def class_weights(labels: NDArray[np.uint8], stage: int) -> tuple[float, ...]:
+def class_weights(labels: LabelImage, stage: int) -> tuple[float, ...]:
     """Weigh classes by median-frequency balancing: weight = median of the frequencies / frequency of the class.
 
     The frequency of a class is its share of the pixels of those slices that have it.

@@ -7,16 +7,13 @@ slice's own pixels, of which the frame may have lost most.
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels8
 from lge_sweep.data.resize import Rectangle, resize_image, resize_labels
-
-Mask = NDArray[np.bool_]
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Box:
+class CropBox:
     """A square inside a frame: rows ``top .. top + side - 1``, columns ``left .. left + side - 1``, in its pixels."""
 
     top: int
@@ -29,7 +26,7 @@ class Box:
         return slice(self.top, self.top + self.side), slice(self.left, self.left + self.side)
 
 
-def find_box(mask: Mask, margin: int) -> Box:
+def find_crop_box(mask: Mask, margin: int) -> CropBox:
     """Return the square around a mask.
 
     The mask's bounding box grows by `margin` on all four sides, and its shorter side to the longer one's length, about
@@ -49,7 +46,7 @@ def find_box(mask: Mask, margin: int) -> Box:
 
     >>> mask = np.zeros((10, 10), dtype=bool)
     >>> mask[1:4, 5:7] = True
-    >>> find_box(mask, 1)
+    >>> find_crop_box(mask, 1)
     Box(top=0, left=3, side=5)
     """
     if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
@@ -58,15 +55,15 @@ def find_box(mask: Mask, margin: int) -> Box:
         raise ValueError(f"`margin` must be at least 0 pixels; got {margin}")
     size = len(mask)
     if not mask.any():
-        return Box(0, 0, size)
+        return CropBox(0, 0, size)
     rows, columns = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
     side = min(max(int(np.ptp(rows)), int(np.ptp(columns))) + 1 + 2 * margin, size)
     starts = [(int(line[0]) + int(line[-1]) + 1 - side) // 2 for line in (rows, columns)]
     top, left = (min(max(start, 0), size - side) for start in starts)
-    return Box(top, left, side)
+    return CropBox(top, left, side)
 
 
-def crop_image(image: Pixels, box: Box, frame: int, size: int) -> Pixels:
+def crop_image(image: Pixels8, box: CropBox, frame: int, size: int) -> Pixels8:
     """Return the intensities of a square, bilinear.
 
     Args:
@@ -78,27 +75,40 @@ def crop_image(image: Pixels, box: Box, frame: int, size: int) -> Pixels:
     Returns:
         [size, size], made of the image's own pixels; for the whole frame what `resize_image` gives.
     """
-    return resize_image(image, size, size, _within(image, box, frame))
+    return resize_image(image, size, size, _scaled_rectangle(image, box, frame))
 
 
-def crop_labels(labels: Pixels, box: Box, frame: int, size: int) -> Pixels:
-    """Return the labels [size, size] of a square, nearest neighbour; arguments are those of `crop_image`."""
-    return resize_labels(labels, size, size, _within(labels, box, frame))
+def crop_labels(labels: LabelImage, box: CropBox, frame: int, size: int) -> LabelImage:
+    """Return the labels [size, size] of a square, nearest neighbour; arguments are those of `crop_image`.
+
+    Args:
+        labels: [H, W], of any size; they cover the same rectangle as the frame.
+        box: the square, in pixels of the frame.
+        frame: rows and columns of the frame.
+        size: rows and columns of the result.
+    """
+    return resize_labels(labels, size, size, _scaled_rectangle(labels, box, frame))
 
 
-def crop_mask(mask: Mask, box: Box, size: int) -> Mask:
-    """Return the part [size, size] of a frame's mask [S, S] that lies in a square, nearest neighbour."""
+def crop_mask(mask: Mask, box: CropBox, size: int) -> Mask:
+    """Return the part [size, size] of a frame's mask [S, S] that lies in a square, nearest neighbour.
+
+    Args:
+        mask: [S, S], the frame's.
+        box: the square, in its pixels.
+        size: rows and columns of the result.
+    """
     return crop_labels(mask.view(np.uint8), box, len(mask), size).view(np.bool_)
 
 
-def _within(image: Pixels, box: Box, frame: int) -> Rectangle:
+def _scaled_rectangle(image: Pixels8, box: CropBox, frame: int) -> Rectangle:
     """Where a frame's square lies in an image."""
     rows, columns = image.shape
     top, left, bottom, right = box.top, box.left, box.top + box.side, box.left + box.side
     return top * rows / frame, left * columns / frame, bottom * rows / frame, right * columns / frame
 
 
-def uncrop_labels(labels: Pixels, box: Box, frame: int) -> Pixels:
+def uncrop_labels(labels: LabelImage, box: CropBox, frame: int) -> LabelImage:
     """Put the labels of a square back into the frame, nearest neighbour; what lies outside of the square is 0.
 
     Args:

@@ -3,51 +3,45 @@
 import json
 import os
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
-from lge_sweep.config.data import DataFile, NnunetDataset
-from lge_sweep.curate import Curated, of_cases
-from lge_sweep.data.forms import FORMS, Form, Kind, Subsets, cases_of, check_folder, names_of
+from lge_sweep.config.data import NnunetDataset
+from lge_sweep.curate import notes_by_case
+from lge_sweep.data.curated_dataset import CuratedDataset
+from lge_sweep.data.exchange_formats import (
+    EXCHANGE_FORMATS,
+    ExchangeFormat,
+    ExchangeKind,
+    Subsets,
+    cases_in_subset,
+    check_dataset_folder,
+    label_classes,
+)
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, Volume
-from lge_sweep.ingest.dataset_json import NAME
-from lge_sweep.ingest.export import Comments, new_data_set, next_command
-from lge_sweep.ingest.nifti_write import grid_notes, on_grid
+from lge_sweep.ingest.dataset_json import DATASET_JSON
+from lge_sweep.ingest.export import DataFileHeader, new_dataset, next_command
+from lge_sweep.ingest.nifti_write import grid_notes, nifti_on_grid
+from lge_sweep.progress import ProgressCallback
 from lge_sweep.split import SUBSETS, Split, split_cases
 from lge_sweep.text import shorten
 
-Say = Callable[[str, int, int], None]
-LONGEST_FILE = 255
+_MAX_FILE_NAME_BYTES = 255
 """Bytes of a file's name."""
-PADDED = "pixels that are no part of the image (padding) have its lowest intensity"
-UNSPLIT = "{} case(s) cannot be split into train, val and test (at least 3 can): all are in imagesTr"
-UNSPLIT_NNUNET = ", without splits_final.json; nnU-Net trains on all of them with fold `all` instead of 0"
-HOLED = "slices that it lacks between others are written empty: its lowest intensity, labelled background"
+PADDING_FILLED = "pixels that are no part of the image (padding) have its lowest intensity"
+_NOT_SPLIT = "{} case(s) cannot be split into train, val and test (at least 3 can): all are in imagesTr"
+_NOT_SPLIT_NNUNET = ", without splits_final.json; nnU-Net trains on all of them with fold `all` instead of 0"
+EMPTY_SLOTS = "slices that it lacks between others are written empty: its lowest intensity, labelled background"
 NO_REFLOW = "no-reflow is label 4, no-reflow, apart from scar; read back it counts as scar again, and is told apart"
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """What is to be written.
-
-    Attributes:
-        volumes: whole exams.
-        curated: the slices of them that a study would use, from which the split is made.
-        settings: the data file that they came from.
-    """
-
-    volumes: Sequence[Volume]
-    curated: Curated
-    settings: DataFile
-
-
-def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
+def export_dataset(
+    dataset: CuratedDataset, output: Path, kind: ExchangeKind, on_progress: ProgressCallback
+) -> list[str]:
     """Write images, labels, `dataset.json`, the split, and a data file that reads them back; all of it or nothing.
 
     Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs; fewer than three
@@ -59,7 +53,7 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
         dataset: exams and settings.
         output: a folder that is new or empty, and named as the format demands.
         kind: the format.
-        say: is told what is written next, how many are, and how many there are.
+        on_progress: told of each case before it is written, and at the end.
 
     Returns:
         What was written, the commands to run next, and notes, a line each.
@@ -68,31 +62,32 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
         ConfigError: the folder's name does not fit, or the split is by slice.
         DataError: cases cannot be split, an id is no file's name, or the folder is not empty or cannot be written.
     """
-    number, form = check_folder(output, kind), FORMS[kind]
-    subsets, split = _subsets(dataset)
+    number, form = check_dataset_folder(output, kind), EXCHANGE_FORMATS[kind]
+    subsets, split = _assign_subsets(dataset)
     _check_ids(subsets, form, output)
     settings = dataset.settings
-    source = NnunetDataset(kind="nnunet", case_ids="keep", classes=names_of(dataset.volumes))
+    source = NnunetDataset(kind="nnunet", case_ids="keep", classes=label_classes(dataset.volumes))
     converted = settings.model_copy(update={"source": source})
-    comments = Comments(
+    comments = DataFileHeader(
         title=f"{len(dataset.volumes)} case(s), whole exams, as a data set of {form.title}.",
         source=f"kind {settings.source.kind}; intensities, spacing and place as there; thickness of slices is lost",
         expected="the same slices and the same split as the source's data file gives"
         if split
         else "too few cases to be split; to look at (lge-sweep data describe) or to be put to others",
     )
-    with new_data_set(output, converted, comments) as folder:
+    with new_dataset(output, converted, comments) as folder:
         for index, volume in enumerate(dataset.volumes):
-            say(volume.case, index, len(dataset.volumes))
+            on_progress(volume.case, index, len(dataset.volumes))
             _write_case(volume, folder, form, "Ts" if subsets.get(volume.case) == "test" else "Tr")
-        say("done", len(dataset.volumes), len(dataset.volumes))
-        _write_json(folder / NAME, form.describe(output.name, dataset.volumes, subsets))
+        on_progress("done", len(dataset.volumes), len(dataset.volumes))
+        _write_json(folder / DATASET_JSON, form.describe(output.name, dataset.volumes, subsets))
         if kind == "nnunet" and split:
             _write_json(
-                folder / "splits_final.json", [{subset: cases_of(subsets, subset) for subset in ("train", "val")}]
+                folder / "splits_final.json",
+                [{subset: cases_in_subset(subsets, subset) for subset in ("train", "val")}],
             )
-    counts = {subset: len(cases_of(subsets, subset)) for subset in SUBSETS}
-    split_notes = split.notes if split else [UNSPLIT.format(len(subsets)) + UNSPLIT_NNUNET * (kind == "nnunet")]
+    counts = {subset: len(cases_in_subset(subsets, subset)) for subset in SUBSETS}
+    split_notes = split.notes if split else [_NOT_SPLIT.format(len(subsets)) + _NOT_SPLIT_NNUNET * (kind == "nnunet")]
     made = [
         f"{output.absolute()}: {len(dataset.volumes)} case(s) for {form.title}: {counts['train']} train and "
         f"{counts['val']} val in imagesTr, {counts['test']} test in imagesTs",
@@ -105,7 +100,7 @@ def exchange(dataset: Dataset, output: Path, kind: Kind, say: Say) -> list[str]:
     return made + [f"note: {note}" for note in (*dataset.curated.notes, *split_notes, *_notes(dataset, subsets))]
 
 
-def _subsets(dataset: Dataset) -> tuple[Subsets, Split | None]:
+def _assign_subsets(dataset: CuratedDataset) -> tuple[Subsets, Split | None]:
     """Return case -> subset, and the split; cases that explicit counts leave out are missing.
 
     Where there are too few cases for any split, all of them are for training, and there is no split.
@@ -124,13 +119,18 @@ def _subsets(dataset: Dataset) -> tuple[Subsets, Split | None]:
     return {cases[name]: subset for name, subset in split.subsets.items()}, split
 
 
-def _check_ids(subsets: Subsets, form: Form, output: Path) -> None:
-    wrong = [case for case in subsets if case.startswith(".") or len(os.fsencode(f"{case}{form.image}")) > LONGEST_FILE]
+def _check_ids(subsets: Subsets, form: ExchangeFormat, output: Path) -> None:
+    wrong = [
+        case
+        for case in subsets
+        if case.startswith(".") or len(os.fsencode(f"{case}{form.image}")) > _MAX_FILE_NAME_BYTES
+    ]
     if wrong:
         raise DataError(
             str(output),
             [
-                f"case {shorten(case)}: its id cannot be a file's name (at most {LONGEST_FILE - len(form.image)} "
+                f"case {shorten(case)}: its id cannot be a file's name (at most "
+                f"{_MAX_FILE_NAME_BYTES - len(form.image)} "
                 "bytes, no dot before it); set source.case_ids: hash"
                 for case in wrong
             ],
@@ -140,7 +140,7 @@ def _check_ids(subsets: Subsets, form: Form, output: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------- files
 
 
-def _write_case(volume: Volume, folder: Path, form: Form, suffix: str) -> None:
+def _write_case(volume: Volume, folder: Path, form: ExchangeFormat, suffix: str) -> None:
     pixels = volume.pixels
     lowest = np.nanmin(pixels)
     if _is_padded(volume):
@@ -148,7 +148,7 @@ def _write_case(volume: Volume, folder: Path, form: Form, suffix: str) -> None:
     for kind, ending, array, empty in (("images", form.image, pixels, lowest), ("labels", ".nii.gz", volume.codes, 0)):
         inner = folder / f"{kind}{suffix}"
         inner.mkdir(exist_ok=True)
-        nib.save(on_grid(volume, array, float(empty)), inner / f"{volume.case}{ending}")
+        nib.save(nifti_on_grid(volume, array, float(empty)), inner / f"{volume.case}{ending}")
 
 
 def _write_json(path: Path, content: Any) -> None:
@@ -162,17 +162,17 @@ def _is_padded(exam: Exam) -> bool:
     return exam.pixels.dtype.kind == "f" and bool(np.isnan(exam.pixels).any())
 
 
-def _notes(dataset: Dataset, subsets: Subsets) -> list[str]:
+def _notes(dataset: CuratedDataset, subsets: Subsets) -> list[str]:
     noted: list[tuple[str, str]] = []
     used = dataset.curated.manifest["case"].value_counts()
     for volume in dataset.volumes:
         texts = grid_notes(volume)
-        texts += [PADDED] * _is_padded(volume)
+        texts += [PADDING_FILLED] * _is_padded(volume)
         texts += [NO_REFLOW] * (volume.mvo is not None and bool(volume.mvo.any()))
-        texts += [HOLED] * bool(volume.slots and volume.slots[-1] + 1 > len(volume.slices))
+        texts += [EMPTY_SLOTS] * bool(volume.slots and volume.slots[-1] + 1 > len(volume.slices))
         if len(volume.slices) > used[volume.case]:
             texts.append(f"all slices are written; curate.slices: {dataset.settings.curate.slices} is kept for reading")
         if volume.case not in subsets:
             texts.append("in no subset (split.counts, split.cases): written to imagesTr, named by no fold")
         noted += [(volume.case, text) for text in texts]
-    return of_cases(noted)
+    return notes_by_case(noted)

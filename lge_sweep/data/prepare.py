@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8
 from lge_sweep.atomic import atomic_folder, read_json
 from lge_sweep.config.data import Intensity
-from lge_sweep.curate import Curated
 from lge_sweep.data.refine import refine_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DamagedError
@@ -23,10 +23,13 @@ from lge_sweep.hashing import file_digest
 from lge_sweep.labels import Label
 from lge_sweep.text import error_text
 
-ARRAYS = ("images", "labels", "refined")
+if TYPE_CHECKING:
+    from lge_sweep.curate import Curated  # a registered model carries this module, and none that reads exams
+
+ARRAYS = ("images", "labels", "refined", "cases")
 DIGESTS = "digests.json"
 """SHA-256 of each array's file."""
-FORMAT = 1
+_FORMAT = 2
 """Raise when the same slices and settings would give other arrays than before."""
 
 
@@ -41,11 +44,13 @@ class Arrays:
         images: [N, S, S] uint8 intensities.
         labels: [N, S, S] uint8 class values.
         refined: [N, S, S] bool, the true cavity after Fig. 4's refinement.
+        cases: [N] int32, number of each slice's case; the slices of a case lie together, in their order.
     """
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
-    refined: NDArray[np.bool_]
+    images: Pixels8
+    labels: LabelImage
+    refined: Mask
+    cases: CaseNumbers
 
 
 def content_digest(manifest: pd.DataFrame) -> str:
@@ -57,7 +62,7 @@ def content_digest(manifest: pd.DataFrame) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> Path:
+def prepare(curated: "Curated", size: int, intensity: Intensity, cache: Path) -> Path:
     """Write the arrays of a data set, unless they are there already.
 
     Args:
@@ -69,14 +74,17 @@ def prepare(curated: Curated, size: int, intensity: Intensity, cache: Path) -> P
     Returns:
         The folder of this one; read it with `load_arrays`.
     """
-    key = json.dumps([FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
+    key = json.dumps([_FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
-    if not _is_whole(folder):
-        _write(folder, to_arrays(curated.images, curated.labels, size, intensity))
+    if not _is_intact(folder):
+        _log.info("preparing %d slices at %d x %d pixels: %s", len(curated.images), size, size, folder)
+        _write_arrays(
+            folder, to_arrays(curated.images, curated.labels, size, intensity, curated.manifest["case"].tolist())
+        )
     return folder
 
 
-def _is_whole(folder: Path) -> bool:
+def _is_intact(folder: Path) -> bool:
     """Whether arrays are there as they were written; what is damaged is removed, as it is made again."""
     if not folder.exists():
         return False
@@ -92,7 +100,7 @@ def _is_whole(folder: Path) -> bool:
     return False
 
 
-def _write(folder: Path, arrays: Arrays) -> None:
+def _write_arrays(folder: Path, arrays: Arrays) -> None:
     """Write arrays whole or not at all."""
     # of a driver that was killed here; one driver at a time comes this way
     for left_over in folder.parent.glob(".*-*"):
@@ -119,8 +127,8 @@ def store_arrays(arrays: Arrays, cache: Path) -> Path:
         array = np.ascontiguousarray(getattr(arrays, name))
         digest.update(f"{name}{array.shape}{array.dtype.str}".encode() + array.tobytes())
     folder = cache / digest.hexdigest()[:16]
-    if not _is_whole(folder):
-        _write(folder, arrays)
+    if not _is_intact(folder):
+        _write_arrays(folder, arrays)
     return folder
 
 
@@ -140,15 +148,20 @@ def load_arrays(folder: Path) -> Arrays:
 
 
 def to_arrays(
-    images: Sequence[NDArray[np.number]], labels: Sequence[NDArray[np.uint8]], size: int, intensity: Intensity
+    images: Sequence[Pixels],
+    labels: Sequence[LabelImage],
+    size: int,
+    intensity: Intensity,
+    cases: Sequence[str] = (),
 ) -> Arrays:
-    """Prepare slices: grey to 8 bit, then resize, image bilinear and mask nearest.
+    """Prepare slices: intensities to 8 bit, then resize, image bilinear and mask nearest.
 
     Args:
-        images: N grey images [H, W].
+        images: N images [H, W].
         labels: N label images [H, W], class values.
         size: rows and columns S of the result.
         intensity: clipping percentiles.
+        cases: the case of each slice; if none is given, all are of one.
 
     Source:
         Paper section III.B.1.
@@ -156,10 +169,11 @@ def to_arrays(
     small = np.stack([resize_image(to_8_bit(image, intensity), size, size) for image in images])
     masks = np.stack([resize_labels(label, size, size) for label in labels])
     refined = np.stack([refine_cavity(mask == Label.CAVITY) for mask in masks])
-    return Arrays(small, masks, refined)
+    numbers, _ = pd.factorize(np.asarray(cases or [""] * len(small)))
+    return Arrays(small, masks, refined, numbers.astype(np.int32))
 
 
-def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint8]:
+def to_8_bit(image: Pixels, intensity: Intensity) -> Pixels8:
     """Clip intensities at percentiles of the slice and spread what lies between over 0-255.
 
     Args:
@@ -170,16 +184,16 @@ def to_8_bit(image: NDArray[np.number], intensity: Intensity) -> NDArray[np.uint
         [H, W] uint8; 0 where there is no anatomy. A slice whose two percentiles coincide is clipped at its minimum and
         maximum instead; one of a single intensity becomes 0.
     """
-    grey = image.astype(np.float64)
-    padding = np.isnan(grey)
-    anatomy = grey[~padding]
+    intensities = image.astype(np.float64)
+    padding = np.isnan(intensities)
+    anatomy = intensities[~padding]
     if not anatomy.size:
-        return np.zeros(grey.shape, dtype=np.uint8)
+        return np.zeros(intensities.shape, dtype=np.uint8)
     low, high = np.percentile(anatomy, intensity.clip_percentiles)
     if low == high:
         low, high = anatomy.min(), anatomy.max()
     if low == high:
-        return np.zeros(grey.shape, dtype=np.uint8)
-    scaled = (np.clip(np.where(padding, low, grey), low, high) - low) * (255.0 / (high - low))
-    levels: NDArray[np.uint8] = np.rint(scaled).astype(np.uint8)
+        return np.zeros(intensities.shape, dtype=np.uint8)
+    scaled = (np.clip(np.where(padding, low, intensities), low, high) - low) * (255.0 / (high - low))
+    levels: Pixels8 = np.rint(scaled).astype(np.uint8)
     return levels

@@ -9,14 +9,12 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-Mask = NDArray[np.bool_]
-Pixels = NDArray[np.uint8]
+from lge_sweep.arrays import Mask, Pixels8
 
 # MATLAB's strel("disk", r) for r < 3 is {(x, y): x^2 + y^2 <= r^2}, whatever its argument n.
-_DISK_1: Pixels = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.uint8)
-_DISK_2: Pixels = np.array(
+_DISK_1: Pixels8 = np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], dtype=np.uint8)
+_DISK_2: Pixels8 = np.array(
     [[0, 0, 1, 0, 0], [0, 1, 1, 1, 0], [1, 1, 1, 1, 1], [0, 1, 1, 1, 0], [0, 0, 1, 0, 0]], dtype=np.uint8
 )
 
@@ -24,7 +22,7 @@ _REACH = 4
 """How far from the mask a pixel can matter to the result: the closing grows by 2 and then looks 2 further."""
 
 
-def refine_cavity(mask: Mask | Pixels) -> Mask:
+def refine_cavity(mask: Mask | Pixels8) -> Mask:
     """Clean a cavity mask: one solid, smooth blob, one pixel larger than the smoothed mask on all sides.
 
     The steps, each on the result of the one before:
@@ -58,7 +56,7 @@ def refine_cavity(mask: Mask | Pixels) -> Mask:
     return _near(mask, lambda pixels: _reinforce_edge(_smooth(_largest_component(_fill_holes(pixels)))))
 
 
-def smooth_cavity(mask: Mask | Pixels) -> Mask:
+def smooth_cavity(mask: Mask | Pixels8) -> Mask:
     """Clean a cavity mask as `refine_cavity` does, without its step 4: the cavity itself, not one pixel more.
 
     Args:
@@ -70,7 +68,7 @@ def smooth_cavity(mask: Mask | Pixels) -> Mask:
     return _near(mask, lambda pixels: _smooth(_largest_component(_fill_holes(pixels))).astype(np.bool_))
 
 
-def _near(mask: Mask | Pixels, clean: Callable[[Pixels], Mask]) -> Mask:
+def _near(mask: Mask | Pixels8, clean: Callable[[Pixels8], Mask]) -> Mask:
     """Work on the mask's surroundings alone. What lies further off cannot matter: see _REACH."""
     pixels = _binary(mask)
     x, y, width, height = cv2.boundingRect(pixels)
@@ -80,7 +78,7 @@ def _near(mask: Mask | Pixels, clean: Callable[[Pixels], Mask]) -> Mask:
     return cleaned
 
 
-def composite(image: Pixels, refined: Mask) -> Pixels:
+def composite(image: Pixels8, refined: Mask) -> Pixels8:
     """Combine an image and its refined cavity into stage 2's input: ``(I_m, 255 M_r, I)``.
 
     ``I_m`` is the image with the cavity set to 0. With an empty cavity this is ``(I, 0, I)``.
@@ -102,28 +100,14 @@ def composite(image: Pixels, refined: Mask) -> Pixels:
     _check_array("refined", refined, np.bool_)
     if refined.shape != image.shape:
         raise ValueError(f"`refined` must have the shape of `image`, {image.shape}; got {refined.shape}")
-    channels: Pixels = np.empty((3, *image.shape), dtype=np.uint8)
+    channels: Pixels8 = np.empty((3, *image.shape), dtype=np.uint8)
     np.multiply(image, ~refined, out=channels[0])
     np.multiply(refined, np.uint8(255), out=channels[1])
     channels[2] = image
     return channels
 
 
-def network_input(image: NDArray[np.uint8], refined: NDArray[np.bool_], stage: int) -> NDArray[np.uint8]:
-    """Return what a stage's network sees.
-
-    Args:
-        image: [S, S] intensities.
-        refined: [S, S] refined cavity; seen in stage 2 alone.
-        stage: 1, 2 or `SINGLE_STAGE`.
-
-    Returns:
-        [3, S, S]: grey three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
-    """
-    return composite(image, refined) if stage == 2 else np.repeat(image[np.newaxis], 3, axis=0)
-
-
-def _fill_holes(mask: Pixels) -> Pixels:
+def _fill_holes(mask: Pixels8) -> Pixels8:
     """MATLAB's ``imfill(mask, "holes")``, on 0 and 1: flood the background from a frame around the image."""
     framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     cv2.floodFill(framed, None, (0, 0), 2, flags=4)
@@ -131,7 +115,7 @@ def _fill_holes(mask: Pixels) -> Pixels:
     return filled.view(np.uint8)
 
 
-def _largest_component(mask: Pixels) -> Pixels:
+def _largest_component(mask: Pixels8) -> Pixels8:
     """MATLAB's ``bwareafilt(mask, 1)``, on 0 and 1; an empty mask is returned as it is."""
     count, labels = cv2.connectedComponents(mask, connectivity=8)
     if count == 1:
@@ -144,7 +128,7 @@ def _largest_component(mask: Pixels) -> Pixels:
     return component.view(np.uint8)
 
 
-def _smooth(mask: Pixels) -> Pixels:
+def _smooth(mask: Pixels8) -> Pixels8:
     """MATLAB's ``imclose(imopen(mask, se), se)`` with disk(2), on 0 and 1.
 
     OpenCV's default border is MATLAB's: it never wins, which is 1 outside for an erosion and 0 for a dilation, and
@@ -154,7 +138,7 @@ def _smooth(mask: Pixels) -> Pixels:
     return cv2.morphologyEx(opened, cv2.MORPH_CLOSE, _DISK_2).astype(np.uint8, copy=False)
 
 
-def _reinforce_edge(mask: Pixels) -> Mask:
+def _reinforce_edge(mask: Pixels8) -> Mask:
     """MATLAB's ``mask | imdilate(bwperim(mask, 4), strel("disk", 1))``, on 0 and 1.
 
     This is the dilation of the whole mask: a background pixel with a 4-neighbour in the mask makes that neighbour a
@@ -164,7 +148,7 @@ def _reinforce_edge(mask: Pixels) -> Mask:
     return cv2.dilate(mask, _DISK_1).astype(np.bool_)
 
 
-def _binary(mask: Mask | Pixels) -> Pixels:
+def _binary(mask: Mask | Pixels8) -> Pixels8:
     """Check a mask and return it as contiguous uint8 of 0 and 1."""
     _check_array("mask", mask, np.bool_, np.uint8)
     if mask.dtype == np.bool_:

@@ -1,15 +1,17 @@
 """Resize images and masks; the one place that says where pixels come from."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
-Pixels = NDArray[np.uint8]
+from lge_sweep.arrays import LabelImage, Pixels8
+
 Rectangle = tuple[float, float, float, float]
 """Part of an image: top, left, bottom, right, in its pixels; the image itself is 0, 0, H, W."""
 
 
-def resize_image(image: Pixels, rows: int, columns: int, part: Rectangle | None = None) -> Pixels:
+def resize_image(image: Pixels8, rows: int, columns: int, part: Rectangle | None = None) -> Pixels8:
     """Resize intensities, bilinear.
 
     Shrinking widens the bilinear kernel (no aliasing), as MATLAB's `imresize` and Pillow do.
@@ -26,7 +28,7 @@ def resize_image(image: Pixels, rows: int, columns: int, part: Rectangle | None 
     return _resize(image, rows, columns, part, Image.Resampling.BILINEAR)
 
 
-def resize_labels(labels: Pixels, rows: int, columns: int, part: Rectangle | None = None) -> Pixels:
+def resize_labels(labels: LabelImage, rows: int, columns: int, part: Rectangle | None = None) -> LabelImage:
     """Resize a mask or label image, nearest neighbour: no value arises that was not there.
 
     Both images cover the same rectangle. Pixel (i, j) of the result takes the value of the pixel that its centre lies
@@ -47,7 +49,23 @@ def resize_labels(labels: Pixels, rows: int, columns: int, part: Rectangle | Non
     return _resize(labels, rows, columns, part, Image.Resampling.NEAREST)
 
 
-def _resize(image: Pixels, rows: int, columns: int, part: Rectangle | None, method: Image.Resampling) -> Pixels:
+def frame_spacing(manifest: pd.DataFrame, size: int) -> NDArray[np.float64]:
+    """Return the spacing of slices after they were resized to squares.
+
+    Args:
+        manifest: a row a slice: height and width in pixels, spacing_row_mm, spacing_column_mm (NaN: not known).
+        size: rows and columns S of the squares.
+
+    Returns:
+        [N, 2], distance of the rows and of the columns, mm: the native ones times height / S and width / S.
+    """
+    native = manifest[["spacing_row_mm", "spacing_column_mm"]].to_numpy(dtype=np.float64)
+    sides = manifest[["height", "width"]].to_numpy(dtype=np.float64)
+    spacing: NDArray[np.float64] = native * sides / size
+    return spacing
+
+
+def _resize(image: Pixels8, rows: int, columns: int, part: Rectangle | None, method: Image.Resampling) -> Pixels8:
     if part is None and image.shape == (rows, columns):
         return image
     top, left, bottom, right = part or (0, 0, *image.shape)

@@ -4,14 +4,14 @@ from pathlib import Path
 
 import nibabel as nib
 
-from lge_sweep.deliver.result import RESEARCH, Result
-from lge_sweep.ingest.nifti_write import as_stored, grid_notes, on_grid
+from lge_sweep.deliver.result import RESEARCH_USE, Result
+from lge_sweep.ingest.nifti_write import grid_notes, nifti_as_stored, nifti_on_grid
 
 
 def write_nifti(result: Result, path: Path) -> list[str]:
     """Write labels as uint8 NIfTI, values of `Label`.
 
-    An exam that came as NIfTI gets them on the very grid of its file; for any other see `on_grid`.
+    An exam that came as NIfTI gets them on the very grid of its file; for any other see `nifti_on_grid`.
 
     Args:
         result: the labels.
@@ -24,8 +24,8 @@ def write_nifti(result: Result, path: Path) -> list[str]:
         OSError: it cannot be written.
     """
     exam = result.exam
-    image = as_stored(exam, result.labels) if exam.stored else on_grid(exam, result.labels)
-    image.header["descrip"] = RESEARCH.encode()
+    image = nifti_as_stored(exam, result.labels) if exam.stored else nifti_on_grid(exam, result.labels)
+    image.header["descrip"] = RESEARCH_USE.encode()
     image.header["cal_max"] = 3
     nib.save(image, path)
     return [] if exam.stored else grid_notes(exam)

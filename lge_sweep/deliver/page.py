@@ -9,15 +9,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lge_sweep import __version__
 from lge_sweep.deliver.pictures import bullseye_png, heart_png
-from lge_sweep.deliver.result import RESEARCH, Result
+from lge_sweep.deliver.result import RESEARCH_USE, Result
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import Burden
 from lge_sweep.text import visible
 
-HEART = 300
+_PICTURE_PIXELS = 300
 """Side of a picture of the heart, in pixels."""
-UNKNOWN = "unknown"
+_UNKNOWN = "unknown"
 
 
 def render_page(result: Result, notes: Sequence[str]) -> str:
@@ -43,28 +43,30 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
             "name": name,
             "level": result.levels.get(k, ""),
             "cavity": name not in result.without_cavity,
-            "amounts": [_pixels(result.slice_burdens[k], label) for label in COLOURS if label != Label.BACKGROUND],
-            "scar_percent": percent(result.slice_burdens[k].scar_percent),
+            "amounts": [
+                _format_pixels(result.slice_burdens[k], label) for label in COLOURS if label != Label.BACKGROUND
+            ],
+            "scar_percent": format_percent(result.slice_burdens[k].scar_percent),
             "finding": bool(result.slice_finding_texts(k)),
-            "picture": _embedded(heart_png(result, k, HEART)),
+            "picture": _data_uri(heart_png(result, k, _PICTURE_PIXELS)),
         }
         for k, name in enumerate(result.exam.slices)
     ]
     return environment.get_template("page.html.j2").render(
-        research=RESEARCH,
+        research=RESEARCH_USE,
         version=__version__,
         case=result.exam.case,
         facts=exam_facts(result.exam),
         amounts=amount_lines(result.burden),
         findings=result.finding_texts,
         without_cavity=result.without_cavity,
-        bullseye=_embedded(bullseye_png(extent)) if extent else None,
+        bullseye=_data_uri(bullseye_png(extent)) if extent else None,
         no_bullseye=result.segments if extent is None else "",
         slices=slices,
         levels=bool(result.levels),
         unit="px" if result.burden.ml is None else "px (mL)",
         model=result.model,
-        colours={label.title: _css(label) for label in Label if label != Label.BACKGROUND},
+        colours={label.title: _css_colour(label) for label in Label if label != Label.BACKGROUND},
         notes=[*result.exam.notes, *(extent.notes if extent else ()), *notes],
     )
 
@@ -76,9 +78,9 @@ def exam_facts(exam: Exam) -> list[tuple[str, str]]:
     return [
         ("source", "DICOM" if exam.sources else "NIfTI"),
         ("slices", f"{len(exam.slices)} of {rows} x {columns} pixels"),
-        ("pixel (row x column)", UNKNOWN if math.isnan(row_mm) else f"{row_mm:.4g} x {column_mm:.4g} mm"),
-        ("slice spacing", _mm(slice_mm)),
-        ("thickness of a slice", _mm(exam.thickness_mm)),
+        ("pixel (row x column)", _UNKNOWN if math.isnan(row_mm) else f"{row_mm:.4g} x {column_mm:.4g} mm"),
+        ("slice spacing", _format_mm(slice_mm)),
+        ("thickness of a slice", _format_mm(exam.thickness_mm)),
         ("position in the patient", "unknown" if exam.affine is None else "known"),
     ]
 
@@ -88,7 +90,7 @@ def amount_lines(burden: Burden) -> list[tuple[str, str, str]]:
     ml = burden.ml or dict.fromkeys(Label)
 
     def line(name: str, pixels: int, volume: float | None) -> tuple[str, str, str]:
-        return name, str(pixels), UNKNOWN if volume is None else f"{volume:.2f} mL"
+        return name, str(pixels), _UNKNOWN if volume is None else f"{volume:.2f} mL"
 
     scar, myocardium = burden.pixels[Label.SCAR], burden.pixels[Label.MYOCARDIUM]
     return [
@@ -96,28 +98,28 @@ def amount_lines(burden: Burden) -> list[tuple[str, str, str]]:
         line("wall (myocardium + scar)", burden.wall_pixels, burden.wall_ml),
         line("myocardium without scar", myocardium, ml[Label.MYOCARDIUM]),
         line("scar", scar, ml[Label.SCAR]),
-        ("mass of the wall (1.05 g/mL)", "", UNKNOWN if burden.mass_g is None else f"{burden.mass_g:.1f} g"),
-        ("scar, share of the wall", "", percent(burden.scar_percent)),
+        ("mass of the wall (1.05 g/mL)", "", _UNKNOWN if burden.mass_g is None else f"{burden.mass_g:.1f} g"),
+        ("scar, share of the wall", "", format_percent(burden.scar_percent)),
     ]
 
 
-def percent(value: float | None) -> str:
+def format_percent(value: float | None) -> str:
     """Return a share in words; there is none where there is no wall."""
     return "no wall" if value is None else f"{value:.1f} %"
 
 
-def _pixels(burden: Burden, label: Label) -> str:
+def _format_pixels(burden: Burden, label: Label) -> str:
     ml = burden.ml
     return f"{burden.pixels[label]}" + ("" if ml is None else f" ({ml[label]:.2f})")
 
 
-def _mm(value: float | None) -> str:
-    return UNKNOWN if value is None or math.isnan(value) else f"{value:.4g} mm"
+def _format_mm(value: float | None) -> str:
+    return _UNKNOWN if value is None or math.isnan(value) else f"{value:.4g} mm"
 
 
-def _css(label: Label) -> str:
+def _css_colour(label: Label) -> str:
     return "#" + bytes(COLOURS[label]).hex()
 
 
-def _embedded(png: bytes) -> str:
+def _data_uri(png: bytes) -> str:
     return "data:image/png;base64," + base64.b64encode(png).decode()

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import Label
 from lge_sweep.quantify import (
@@ -13,15 +13,15 @@ from lge_sweep.quantify import (
     Finding,
     ScarExtent,
     SegmentsError,
-    implausible,
+    find_implausible,
+    finding_sentences,
     measure,
     scar_extent,
-    sentences,
-    unchecked,
+    unchecked_titles,
     without_slices,
 )
 
-RESEARCH = "Research use only; not for diagnosis"
+RESEARCH_USE = "Research use only; not for diagnosis"
 """Said in every table, page and DICOM object that is written."""
 SEVERAL_FILES = "a DICOM SEG refers to one multi-frame file, but the series has several"
 """Why there is no SEG of them: highdicom takes the frames of one file."""
@@ -59,7 +59,7 @@ class Result:
     """
 
     exam: Exam
-    labels: NDArray[np.uint8]
+    labels: LabelImage
     model: ModelFacts
 
     def __post_init__(self) -> None:
@@ -89,21 +89,21 @@ class Result:
     @cached_property
     def findings(self) -> tuple[Finding, ...]:
         """What no left ventricle has."""
-        return implausible(self.exam, self.labels)
+        return find_implausible(self.exam, self.labels)
 
     @property
     def finding_texts(self) -> list[str]:
         """The findings as sentences."""
-        return sentences(self.findings, [name.removeprefix(f"{self.exam.case}_") for name in self.exam.slices])
+        return finding_sentences(self.findings, [name.removeprefix(f"{self.exam.case}_") for name in self.exam.slices])
 
     def slice_finding_texts(self, index: int) -> list[str]:
         """The findings of a slice as sentences."""
-        return sentences(without_slices(finding for finding in self.findings if finding.slice == index), ())
+        return finding_sentences(without_slices(finding for finding in self.findings if finding.slice == index), ())
 
     @property
     def unchecked(self) -> list[str]:
         """What could not be looked at, as distances are unknown."""
-        return unchecked(self.exam)
+        return unchecked_titles(self.exam)
 
     @property
     def levels(self) -> dict[int, str]:

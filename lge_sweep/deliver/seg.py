@@ -13,9 +13,9 @@ from pydicom.uid import UID, generate_uid
 from pydicom.valuerep import DA, TM
 
 from lge_sweep import __version__
-from lge_sweep.deliver.result import RESEARCH, SEVERAL_FILES, FormatError, ModelFacts, Result, seg_obstacle
+from lge_sweep.deliver.result import RESEARCH_USE, SEVERAL_FILES, FormatError, ModelFacts, Result, seg_obstacle
 from lge_sweep.ingest import Exam
-from lge_sweep.ingest.dicom_header import element, quiet
+from lge_sweep.ingest.dicom_header import quiet_pydicom, read_element
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.text import visible
 
@@ -27,25 +27,25 @@ SEGMENTS = {
 }
 """Class -> label (as `SegMask.segments` reads it), category, type and anatomic region in SNOMED CT. The cavity is the
 blood in the left ventricle; there is no code for the cavity in DICOM's lists, and `Left ventricle` is all of it."""
-SERIES_NUMBER = 9001
-IDENTITY = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID", "StudyDate",
-            "StudyTime")  # fmt: skip
+_SERIES_NUMBER = 9001
+_IDENTITY_KEYWORDS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
+                     "StudyDate", "StudyTime")  # fmt: skip
 """Of patient and study: what a SEG must have, if empty (type 2)."""
-REFERENCES = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID")
-GEOMETRY = (
+_REFERENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID")
+_GEOMETRY_KEYWORDS = (
     "Rows", "Columns", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PlanePositionSequence",
     "PlaneOrientationSequence",
 )  # fmt: skip
-COMPRESSION = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+_COMPRESSION_KEYWORDS = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 """What was made of an image that has lost something must say so."""
-ALLOWED = frozenset((*IDENTITY, *REFERENCES, *GEOMETRY, *COMPRESSION))
+_ALLOWED_KEYWORDS = frozenset((*_IDENTITY_KEYWORDS, *_REFERENCE_KEYWORDS, *_GEOMETRY_KEYWORDS, *_COMPRESSION_KEYWORDS))
 """All that SEG and report may learn from their source, at any depth. Series, equipment and content are ours."""
-FORMS: dict[str, Callable[[str], object]] = {
+_VALUE_TYPES: dict[str, Callable[[str], object]] = {
     "PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM, "PatientSex": hd.PatientSexValues,
 }  # fmt: skip
 """What a value must be that highdicom copies; an anonymiser's `ANON`, `1961` or `U` is left empty."""
-UTF_8 = "ISO_IR 192"
+_UTF_8_CHARACTER_SET = "ISO_IR 192"
 
 
 def write_seg(result: Result, path: Path) -> None:
@@ -53,8 +53,8 @@ def write_seg(result: Result, path: Path) -> None:
 
     The SEG belongs to the patient and the study of its source and therefore copies name, id, birth date and sex of the
     patient and the study's date, time, id and accession number from it, as the standard demands, and what refers to
-    its images and says where they lie: `ALLOWED`, and nothing else. It and the report (`write_sr`) are the only files
-    we write that tell who the patient is.
+    its images and says where they lie: `_ALLOWED_KEYWORDS`, and nothing else. It and the report (`write_sr`) are the
+    only files we write that tell who the patient is.
 
     Its UIDs follow from the images, the labels, the model and the version of the program: what is made twice has the
     same UIDs, so that an archive knows what it has already.
@@ -72,7 +72,7 @@ def write_seg(result: Result, path: Path) -> None:
     """
     if problem := seg_obstacle(result.exam):
         raise FormatError(problem)
-    with quiet():
+    with quiet_pydicom():
         try:
             _segmentation(result).save_as(path)
         except (OSError, FormatError):
@@ -89,11 +89,11 @@ def write_seg(result: Result, path: Path) -> None:
 def _segmentation(result: Result) -> hd.seg.Segmentation:
     model = result.model
     sources = source_headers(result.exam)
-    if problem := _obstacle(sources):
+    if problem := _header_obstacle(sources):
         raise FormatError(problem)
     uid = _uids(result, sources)
     series = [str(source.SeriesInstanceUID) for source in sources]
-    for source in sources:  # highdicom takes images of one series only; each gets its own back in `_refer`
+    for source in sources:  # highdicom takes images of one series only; each gets its own back in `_set_references`
         source.SeriesInstanceUID = series[0]
     orientations = _orientations(sources)  # of one orientation, too
     for source in sources:
@@ -107,23 +107,23 @@ def _segmentation(result: Result) -> hd.seg.Segmentation:
         sources,
         pixels,
         hd.seg.SegmentationTypeValues.BINARY,
-        [_segment(label, model, uid(f"segment {int(label)}")) for label in SEGMENTS],
+        [_segment_description(label, model, uid(f"segment {int(label)}")) for label in SEGMENTS],
         series_instance_uid=uid("series"),
-        series_number=SERIES_NUMBER,
+        series_number=_SERIES_NUMBER,
         sop_instance_uid=uid("instance"),
         instance_number=1,
         manufacturer="lge_sweep",
-        manufacturer_model_name=one_line(model.name),
+        manufacturer_model_name=to_dicom_lo(model.name),
         software_versions=__version__,
-        device_serial_number=one_line(model.digest),
+        device_serial_number=to_dicom_lo(model.digest),
         content_label="LGE_LV",
-        content_description=RESEARCH,
-        series_description=f"LV, scar: {RESEARCH}",
+        content_description=RESEARCH_USE,
+        series_description=f"LV, scar: {RESEARCH_USE}",
     )
     for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
         item.DimensionOrganizationUID = uid("dimensions")  # highdicom draws one
-    _refer(seg, {str(s.SOPInstanceUID): uid for s, uid in zip(sources, series, strict=True)})
-    _orient(seg, orientations)
+    _set_references(seg, {str(s.SOPInstanceUID): uid for s, uid in zip(sources, series, strict=True)})
+    _set_orientations(seg, orientations)
     return seg
 
 
@@ -142,7 +142,7 @@ def source_headers(exam: Exam) -> list[Dataset]:
     return [_header(path, exam) for path in dict.fromkeys(source.path for source in exam.sources)]
 
 
-def _obstacle(sources: Sequence[Dataset]) -> str | None:
+def _header_obstacle(sources: Sequence[Dataset]) -> str | None:
     """Return a sentence that says why there can be no SEG of images, where their headers tell it."""
     if len(sources) > 1 and any("NumberOfFrames" in source for source in sources):
         return SEVERAL_FILES
@@ -154,13 +154,13 @@ def _obstacle(sources: Sequence[Dataset]) -> str | None:
 def _orientations(sources: Sequence[Dataset]) -> dict[tuple[str, int], Sequence[float]]:
     """Return SOPInstanceUID and number of a frame, from 1 -> ImageOrientationPatient."""
     return {
-        (str(source.SOPInstanceUID), number + 1): element(source, "ImageOrientationPatient", number)
+        (str(source.SOPInstanceUID), number + 1): read_element(source, "ImageOrientationPatient", number)
         for source in sources
         for number in range(int(source.get("NumberOfFrames", 1)))
     }
 
 
-def _orient(seg: hd.seg.Segmentation, orientations: Mapping[tuple[str, int], Sequence[float]]) -> None:
+def _set_orientations(seg: hd.seg.Segmentation, orientations: Mapping[tuple[str, int], Sequence[float]]) -> None:
     """Give each frame of a SEG the orientation of its own image, where they differ, if only in how they are rounded.
 
     Args:
@@ -179,7 +179,7 @@ def _orient(seg: hd.seg.Segmentation, orientations: Mapping[tuple[str, int], Seq
         groups.PlaneOrientationSequence = hd.PlaneOrientationSequence("PATIENT", own)
 
 
-def _refer(seg: hd.seg.Segmentation, series: Mapping[str, str]) -> None:
+def _set_references(seg: hd.seg.Segmentation, series: Mapping[str, str]) -> None:
     """List the images that a SEG refers to by their series, where a stack was joined from several.
 
     Args:
@@ -209,12 +209,12 @@ def _header(path: Path, exam: Exam) -> Dataset:
     """
     source = pydicom.dcmread(path, stop_before_pixels=True)
     source.decode()
-    header = _allowed(source)
-    header.SpecificCharacterSet = UTF_8
-    for keyword in IDENTITY:
+    header = _copy_allowed(source)
+    header.SpecificCharacterSet = _UTF_8_CHARACTER_SET
+    for keyword in _IDENTITY_KEYWORDS:
         if keyword not in header:
             setattr(header, keyword, None)
-    for keyword, form in FORMS.items():
+    for keyword, form in _VALUE_TYPES.items():
         try:
             form(str(header[keyword].value or ""))
         except ValueError:
@@ -232,17 +232,17 @@ def _header(path: Path, exam: Exam) -> Dataset:
     return header
 
 
-def _allowed(source: Dataset) -> Dataset:
-    """Return a copy of a data set, and of those in its sequences, with what is `ALLOWED` alone."""
+def _copy_allowed(source: Dataset) -> Dataset:
+    """Return a copy of a data set, and of those in its sequences, with what is `_ALLOWED_KEYWORDS` alone."""
     copy = Dataset()
     for attribute in source:
-        if attribute.keyword in ALLOWED:
-            items = [_allowed(item) for item in attribute.value] if attribute.VR == "SQ" else attribute.value
+        if attribute.keyword in _ALLOWED_KEYWORDS:
+            items = [_copy_allowed(item) for item in attribute.value] if attribute.VR == "SQ" else attribute.value
             setattr(copy, attribute.keyword, items)
     return copy
 
 
-def _segment(label: Label, model: ModelFacts, tracking: UID) -> hd.seg.SegmentDescription:
+def _segment_description(label: Label, model: ModelFacts, tracking: UID) -> hd.seg.SegmentDescription:
     name, category, kind, region = SEGMENTS[label]
     return hd.seg.SegmentDescription(
         segment_number=int(label),
@@ -251,11 +251,11 @@ def _segment(label: Label, model: ModelFacts, tracking: UID) -> hd.seg.SegmentDe
         segmented_property_type=kind,
         algorithm_type=hd.seg.SegmentAlgorithmTypeValues.AUTOMATIC,
         algorithm_identification=hd.AlgorithmIdentificationSequence(
-            name=one_line(model.name),
+            name=to_dicom_lo(model.name),
             family=codes.DCM.ArtificialIntelligence,
-            version=one_line(model.version),
+            version=to_dicom_lo(model.version),
             source=f"lge_sweep {__version__}",
-            parameters={"weights": one_line(model.digest)},
+            parameters={"weights": to_dicom_lo(model.digest)},
         ),
         tracking_uid=tracking,
         tracking_id=name,
@@ -264,6 +264,6 @@ def _segment(label: Label, model: ModelFacts, tracking: UID) -> hd.seg.SegmentDe
     )
 
 
-def one_line(text: str) -> str:
+def to_dicom_lo(text: str) -> str:
     """Make a text fit DICOM's LO: ASCII, no backslash, at most 64 characters; a dash where there is none."""
     return visible(text).encode("ascii", "replace").decode().replace("\\", "/").strip()[:64] or "-"

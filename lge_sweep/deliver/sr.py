@@ -29,24 +29,24 @@ from pydicom.sr.coding import Code
 from pydicom.uid import generate_uid
 
 from lge_sweep import __version__
-from lge_sweep.deliver.result import RESEARCH, FormatError, Result
-from lge_sweep.deliver.seg import SCT, SEGMENTS, one_line, source_headers
-from lge_sweep.ingest.dicom_header import quiet
+from lge_sweep.deliver.result import RESEARCH_USE, FormatError, Result
+from lge_sweep.deliver.seg import SCT, SEGMENTS, source_headers, to_dicom_lo
+from lge_sweep.ingest.dicom_header import quiet_pydicom
 from lge_sweep.labels import Label
 from lge_sweep.quantify.burden import DENSITY_G_PER_ML
 
-SERIES_NUMBER = 9002
-OWN_CODES = "99LGESWEEP"
+_SERIES_NUMBER = 9002
+_PRIVATE_SCHEME = "99LGESWEEP"
 """Designator of the one code that is ours, as DICOM wants it of private ones."""
-VOLUME = SCT.Volume
-MASS = codes.LN.LeftVentricleMass
-SCAR_SHARE = Code("SCAR_SHARE", OWN_CODES, "Scar, share of left ventricular wall")
+_VOLUME_CODE = SCT.Volume
+_MASS_CODE = codes.LN.LeftVentricleMass
+SCAR_SHARE_CODE = Code("SCAR_SHARE", _PRIVATE_SCHEME, "Scar, share of left ventricular wall")
 """Neither SNOMED CT nor LOINC nor DICOM has a code for it."""
-ML = Code("mL", "UCUM", "mL")
-GRAM = Code("g", "UCUM", "g")
-PERCENT = codes.UCUM.Percent
-WALL = SCT.LeftVentricleMyocardium
-SITES: dict[Label, Code] = {
+_UNIT_ML = Code("mL", "UCUM", "mL")
+_UNIT_GRAM = Code("g", "UCUM", "g")
+_UNIT_PERCENT = codes.UCUM.Percent
+_WALL_CODE = SCT.LeftVentricleMyocardium
+_CLASS_SITES: dict[Label, Code] = {
     Label.CAVITY: SCT.LeftVentricle,
     Label.MYOCARDIUM: SCT.LeftVentricleMyocardium,
     Label.SCAR: SCT.LeftVentricleMyocardium,
@@ -96,7 +96,7 @@ def write_sr(result: Result, seg_path: Path, path: Path) -> None:
     """
     if result.burden.ml is None:
         raise FormatError("the volume of a pixel is unknown")
-    with quiet():
+    with quiet_pydicom():
         try:
             _report(result, pydicom.dcmread(seg_path, stop_before_pixels=True)).save_as(path)
         except OSError:
@@ -108,11 +108,11 @@ def write_sr(result: Result, seg_path: Path, path: Path) -> None:
             ) from error
 
 
-def comments(result: Result) -> list[str]:
+def report_comments(result: Result) -> list[str]:
     """Return what a reader of the report must know; the pseudonym, which is in ids of slices, is left out."""
     empty, count = len(result.without_cavity), len(result.exam.slices)
     told = [
-        RESEARCH,
+        RESEARCH_USE,
         f"Volumes are pixels times the volume of a pixel; mass is that of the wall, {DENSITY_G_PER_ML} g/mL.",
         *[f"No LV cavity was found in {empty} of {count} slices."] * bool(empty),
         *[f"Labels that no heart has: {text}." for text in result.finding_texts],
@@ -128,32 +128,36 @@ def _report(result: Result, seg: Dataset) -> Comprehensive3DSR:
     content = MeasurementReport(
         ObservationContext(observer_device_context=_observer(result)),
         SCT.MagneticResonanceImagingOfHeart,
-        [*_classes(result, seg, sources), _wall(result, seg, sources), *_segments(result, seg, sources)],
+        [
+            *_class_measurements(result, seg, sources),
+            _wall_measurements(result, seg, sources),
+            *_segment_measurements(result, seg, sources),
+        ],
     )
     content[0].ContentSequence += [
-        TextContentItem(codes.DCM.Comment, text, RelationshipTypeValues.CONTAINS) for text in comments(result)
+        TextContentItem(codes.DCM.Comment, text, RelationshipTypeValues.CONTAINS) for text in report_comments(result)
     ]
     report = Comprehensive3DSR(
         [*sources, seg],
         content,
         series_instance_uid=_uid(seg, "report series"),
-        series_number=SERIES_NUMBER,
+        series_number=_SERIES_NUMBER,
         sop_instance_uid=_uid(seg, "report"),
         instance_number=1,
         manufacturer="lge_sweep",
-        manufacturer_model_name=one_line(result.model.name),
+        manufacturer_model_name=to_dicom_lo(result.model.name),
         software_versions=__version__,
-        device_serial_number=one_line(result.model.digest),
+        device_serial_number=to_dicom_lo(result.model.digest),
         is_complete=True,
     )
-    report.SeriesDescription = f"LV, scar, numbers: {RESEARCH}"
-    report.CodingSchemeIdentificationSequence = [_own_codes()]
+    report.SeriesDescription = f"LV, scar, numbers: {RESEARCH_USE}"
+    report.CodingSchemeIdentificationSequence = [_private_scheme()]
     return report
 
 
-def _own_codes() -> Dataset:
+def _private_scheme() -> Dataset:
     scheme = Dataset()
-    scheme.CodingSchemeDesignator = OWN_CODES
+    scheme.CodingSchemeDesignator = _PRIVATE_SCHEME
     scheme.CodingSchemeName = "Codes of lge_sweep"
     scheme.CodingSchemeResponsibleOrganization = "lge_sweep"
     return scheme
@@ -170,8 +174,8 @@ def _observer(result: Result) -> ObserverContext:
         uid=generate_uid(entropy_srcs=[f"lge_sweep {__version__} {model.digest}"]),
         name="lge_sweep",
         manufacturer_name="lge_sweep",
-        model_name=one_line(model.name),
-        serial_number=one_line(model.digest),
+        model_name=to_dicom_lo(model.name),
+        serial_number=to_dicom_lo(model.digest),
     )
     return ObserverContext(codes.DCM.Device, device)
 
@@ -179,9 +183,9 @@ def _observer(result: Result) -> ObserverContext:
 def _algorithm(result: Result) -> AlgorithmIdentification:
     model = result.model
     return AlgorithmIdentification(
-        one_line(model.name),
-        one_line(model.version),
-        [f"weights: {one_line(model.digest)}", f"lge_sweep {__version__}"],
+        to_dicom_lo(model.name),
+        to_dicom_lo(model.version),
+        [f"weights: {to_dicom_lo(model.digest)}", f"lge_sweep {__version__}"],
         family=codes.DCM.ArtificialIntelligence,
     )
 
@@ -195,7 +199,7 @@ def _frames(result: Result, sources: Sequence[Dataset]) -> list[tuple[str, str, 
     ]
 
 
-def _classes(
+def _class_measurements(
     result: Result, seg: Dataset, sources: Sequence[Dataset]
 ) -> list[VolumetricROIMeasurementsAndQualitativeEvaluations]:
     ml = result.burden.ml
@@ -209,46 +213,50 @@ def _classes(
             ),
             finding_type=SEGMENTS[label][2],
             finding_category=SEGMENTS[label][1],
-            finding_sites=[FindingSite(SITES[label])],
+            finding_sites=[FindingSite(_CLASS_SITES[label])],
             algorithm_id=_algorithm(result),
-            measurements=[Measurement(VOLUME, float(ml[label]), ML)],
+            measurements=[Measurement(_VOLUME_CODE, float(ml[label]), _UNIT_ML)],
         )
         for segment in seg.SegmentSequence
         for label in (Label(segment.SegmentNumber),)
     ]
 
 
-def _wall(result: Result, seg: Dataset, sources: Sequence[Dataset]) -> MeasurementsAndQualitativeEvaluations:
+def _wall_measurements(
+    result: Result, seg: Dataset, sources: Sequence[Dataset]
+) -> MeasurementsAndQualitativeEvaluations:
     burden = result.burden
     assert burden.wall_ml is not None
     assert burden.mass_g is not None
-    numbers = [(VOLUME, burden.wall_ml, ML), (MASS, burden.mass_g, GRAM)]
+    numbers = [(_VOLUME_CODE, burden.wall_ml, _UNIT_ML), (_MASS_CODE, burden.mass_g, _UNIT_GRAM)]
     if burden.scar_percent is not None:
-        numbers.append((SCAR_SHARE, burden.scar_percent, PERCENT))
+        numbers.append((SCAR_SHARE_CODE, burden.scar_percent, _UNIT_PERCENT))
     origin = [SourceImageForMeasurement(seg.SOPClassUID, seg.SOPInstanceUID)]
     measurements = [Measurement(name, float(value), unit, referenced_images=origin) for name, value, unit in numbers]
-    return _group("LV wall", measurements, result, seg, sources)
+    return _measurement_group("LV wall", measurements, result, seg, sources)
 
 
-def _segments(result: Result, seg: Dataset, sources: Sequence[Dataset]) -> list[MeasurementsAndQualitativeEvaluations]:
+def _segment_measurements(
+    result: Result, seg: Dataset, sources: Sequence[Dataset]
+) -> list[MeasurementsAndQualitativeEvaluations]:
     if isinstance(result.segments, str):
         return []
     measurements = [
-        Measurement(SCAR_SHARE, float(percent), PERCENT, finding_sites=[FindingSite(site)])
+        Measurement(SCAR_SHARE_CODE, float(percent), _UNIT_PERCENT, finding_sites=[FindingSite(site)])
         for site, percent in zip(AHA_SITES, result.segments.percent, strict=True)
         if percent is not None
     ]
-    return [_group("LV wall by AHA segment", measurements, result, seg, sources)]
+    return [_measurement_group("LV wall by AHA segment", measurements, result, seg, sources)]
 
 
-def _group(
+def _measurement_group(
     name: str, measurements: Sequence[Measurement], result: Result, seg: Dataset, sources: Sequence[Dataset]
 ) -> MeasurementsAndQualitativeEvaluations:
     return MeasurementsAndQualitativeEvaluations(
         TrackingIdentifier(_uid(seg, name), name),
-        finding_type=WALL,
+        finding_type=_WALL_CODE,
         finding_category=SCT.AnatomicalStructure,
-        finding_sites=[FindingSite(WALL)],
+        finding_sites=[FindingSite(_WALL_CODE)],
         algorithm_id=_algorithm(result),
         measurements=measurements,
         source_images=[SourceImageForMeasurementGroup(*frame) for frame in _frames(result, sources)],

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lge_sweep.csv_files import csv_text
-from lge_sweep.deliver.result import RESEARCH, Result
+from lge_sweep.deliver.result import RESEARCH_USE, Result
 from lge_sweep.labels import Label
 from lge_sweep.quantify import Burden
-from lge_sweep.quantify.segments import NAMES
+from lge_sweep.quantify.segments import SEGMENT_NAMES
 
 Row = Mapping[str, object]
-FOREGROUND = [label for label in Label if label != Label.BACKGROUND]
+_FOREGROUND = [label for label in Label if label != Label.BACKGROUND]
 
 
 def exam_row(result: Result) -> Row:
@@ -20,21 +20,21 @@ def exam_row(result: Result) -> Row:
     segments = (None,) * 17 if isinstance(result.segments, str) else result.segments.percent
     return {
         "case": exam.case,
-        "use": RESEARCH,
+        "use": RESEARCH_USE,
         "slices": len(exam.slices),
         "slices_without_cavity": len(result.without_cavity),
         "row_mm": row_mm,
         "column_mm": column_mm,
         "slice_mm": slice_mm,
         "voxel_ml": exam.voxel_ml,
-        **amounts(result.burden),
+        **class_amounts(result.burden),
         "wall_mass_g": result.burden.mass_g,
         "plausible": not result.findings,
         "findings": "; ".join(result.finding_texts) or None,
         "not_checked": "; ".join(result.unchecked) or None,
         **{
             f"scar_percent_{number:02d}_{name.replace(' ', '_')}": percent
-            for number, name, percent in zip(range(1, 18), NAMES, segments, strict=True)
+            for number, name, percent in zip(range(1, 18), SEGMENT_NAMES, segments, strict=True)
         },
         "model": model.name,
         "model_version": model.version,
@@ -47,24 +47,24 @@ def slice_rows(result: Result) -> list[Row]:
     return [
         {
             "case": result.exam.case,
-            "use": RESEARCH,
+            "use": RESEARCH_USE,
             "slice": name,
             "level": result.levels.get(k),
             "cavity_found": name not in result.without_cavity,
-            **amounts(burden),
+            **class_amounts(burden),
             "findings": "; ".join(result.slice_finding_texts(k)) or None,
         }
         for k, (name, burden) in enumerate(zip(result.exam.slices, result.slice_burdens, strict=True))
     ]
 
 
-def amounts(burden: Burden) -> Row:
+def class_amounts(burden: Burden) -> Row:
     """Return pixels and millilitres of each class and of the wall, and the scar's share of the wall."""
     ml = burden.ml or dict.fromkeys(Label)
     return {
-        **{f"{label.title}_pixels": burden.pixels[label] for label in FOREGROUND},
+        **{f"{label.title}_pixels": burden.pixels[label] for label in _FOREGROUND},
         "wall_pixels": burden.wall_pixels,
-        **{f"{label.title}_ml": ml[label] for label in FOREGROUND},
+        **{f"{label.title}_ml": ml[label] for label in _FOREGROUND},
         "wall_ml": burden.wall_ml,
         "scar_percent_of_wall": burden.scar_percent,
     }

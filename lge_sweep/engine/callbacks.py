@@ -15,7 +15,6 @@ from torch import Tensor
 from lge_sweep.csv_files import csv_text
 from lge_sweep.errors import TrialError
 from lge_sweep.study.cell_files import read_history
-from lge_sweep.study.files import CHECKPOINT
 from lge_sweep.study.records import TrainingFacts
 
 REPORT_EVERY = 0.25
@@ -87,15 +86,21 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Save whole or not at all; a full disk is an OSError."""
+        """Save whole or not at all; a full disk is an OSError.
+
+        Args:
+            checkpoint: Lightning's.
+            path: the file.
+            storage_options: not used.
+        """
         save_atomically(checkpoint, Path(path))
 
 
-def make_checkpoints(folder: Path) -> ModelCheckpoint:
+def make_checkpoints(path: Path) -> ModelCheckpoint:
     """Keep one checkpoint to resume from, rewritten after each validation."""
     return ModelCheckpoint(
-        dirpath=folder,
-        filename=Path(CHECKPOINT).stem,
+        dirpath=path.parent,
+        filename=path.stem,
         monitor=None,
         save_top_k=1,
         every_n_epochs=1,

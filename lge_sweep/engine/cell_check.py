@@ -3,11 +3,10 @@
 import logging
 from pathlib import Path
 
-from lge_sweep.atomic import set_aside
 from lge_sweep.config import Cell
 from lge_sweep.errors import DamagedError
+from lge_sweep.run_store import CellFolder
 from lge_sweep.study.cell_files import check_resumable, read_cell
-from lge_sweep.study.files import CHECKPOINT, OUTCOME
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, read_record
 from lge_sweep.study.results import read_result
@@ -18,16 +17,16 @@ _log = logging.getLogger(__name__)
 
 def check_result(plan: Plan, cell: Cell) -> CellRecord | None:
     """Return the record of a cell that is finished; set aside the folder of one that was and is damaged."""
-    folder = plan.cell_folder(cell)
-    if not (folder / OUTCOME).exists():
+    files = plan.files.cell(cell.name)
+    if not files.outcome.exists():
         return None
     try:
-        record = read_cell(folder, cell, plan.name)
+        record = read_cell(files.path, cell, plan.name)
         read_result(record, plan, cell)
     except DamagedError as error:
-        set_cell_aside(plan, folder, error)
+        set_cell_aside(plan, files.path, error)
         return None
-    (folder / CHECKPOINT).unlink(missing_ok=True)  # of a worker that was killed when all else was done
+    files.checkpoint.unlink(missing_ok=True)  # of a worker that was killed when all else was done
     return record
 
 
@@ -37,24 +36,25 @@ def prepare_cell_folder(plan: Plan, cell: Cell) -> bool:
     Returns:
         Whether there is a training to go on with.
     """
-    folder = plan.cell_folder(cell)
+    files = plan.files.cell(cell.name)
     if check_result(plan, cell) is not None:
         return True
     try:
-        check_resumable(folder)
+        check_resumable(files.path)
     except DamagedError as error:
-        set_cell_aside(plan, folder, error)
-    return (folder / CHECKPOINT).is_file()
+        set_cell_aside(plan, files.path, error)
+    return files.checkpoint.is_file()
 
 
 def check_result_in(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
     """As `check_result`, for a folder whose cell is told by its record alone."""
-    if not (folder / OUTCOME).exists():
+    outcome = CellFolder(folder).outcome
+    if not outcome.exists():
         return None
     try:
-        cell = read_record(CellRecord, folder / OUTCOME).cell
+        cell = read_record(CellRecord, outcome).cell
         if cell.name != folder.name:
-            raise DamagedError(folder / OUTCOME, f"it is of another cell, {shorten(cell.name)}")
+            raise DamagedError(outcome, f"it is of another cell, {shorten(cell.name)}")
     except DamagedError as error:
         set_cell_aside(plan, folder, error)
         return None
@@ -63,7 +63,13 @@ def check_result_in(plan: Plan, folder: Path) -> tuple[Cell, CellRecord] | None:
 
 
 def set_cell_aside(plan: Plan, folder: Path, why: str | DamagedError) -> None:
-    """Move a cell's folder out of the way, and say why; the cell is done again."""
-    aside = set_aside(folder, plan.folder.parent)
+    """Move a cell's folder out of the way, and say why; the cell is done again.
+
+    Args:
+        plan: the sweep.
+        folder: the cell's.
+        why: what is wrong with it.
+    """
+    aside = plan.files.quarantine(folder)
     said = f"{why.path.name} was damaged: {why.reason}" if isinstance(why, DamagedError) else why
     _log.warning("%s: %s. Its folder is now %s, and it is done again", folder.name, said, aside)

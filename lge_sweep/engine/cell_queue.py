@@ -44,4 +44,10 @@ class CellQueue(Protocol):
         """Say why results are missing once nothing is left to do, given why cells failed in this session."""
 
     def stops(self, trial: int, validation: int, dice: float) -> bool:
-        """Whether a trial should be given up after its n-th validation."""
+        """Whether a trial should be given up after its n-th validation.
+
+        Args:
+            trial: number of the trial.
+            validation: number of the validation, from 1.
+            dice: the validation's mean Dice.
+        """

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from functools import partial
+from pathlib import Path
 
-from lge_sweep.atomic import write_json, write_text
+from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.csv_files import columns_text
 from lge_sweep.engine.finished import FinishedSweep
@@ -12,13 +12,19 @@ from lge_sweep.engine.publish import log_selection, ranking_columns
 from lge_sweep.engine.winner import Winner
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
-from lge_sweep.report import CellTables, RankLine, write_sweep_figures
+from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
 from lge_sweep.scoring.paired import WinnerTest
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
-from lge_sweep.study.files import OVERRIDE, SELECTION
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import OverrideRecord, read_record, read_selection, set_damaged_aside
+from lge_sweep.study.records import (
+    OverrideRecord,
+    SelectionRecord,
+    read_record,
+    read_selection,
+    set_damaged_aside,
+    write_record,
+)
 from lge_sweep.study.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
 
@@ -40,10 +46,6 @@ class SweepOutcome:
     registered: str | None
     names: Mapping[str, str]
     settings: tuple[str, ...]
-
-
-RANKING = "ranking.csv"
-COMPARISONS = "comparisons.csv"
 
 
 def conclude(
@@ -73,7 +75,7 @@ def conclude(
     try:
         selection = _choose_as_kept(finished, allow_incomplete)
     except SelectionError as error:
-        (plan.folder / SELECTION).unlink(missing_ok=True)  # an earlier one no longer holds
+        plan.files.selection.unlink(missing_ok=True)  # an earlier one no longer holds
         run.tag({"failed": str(error)[:500]})
         run.finish("FAILED")
         raise
@@ -84,7 +86,9 @@ def conclude(
     _write_tables(plan, selection, uncertainty)
     figures = _draw(finished, tables, selection, uncertainty)
     registered = _record(tracker, winner, promote)
-    log_selection(run, plan, selection, uncertainty, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
+    files = plan.files
+    kept = [files.ranking, files.comparisons, files.selection, files.settings, *figures]
+    log_selection(run, selection, uncertainty, kept)
     settings = () if plan.config.search is None else tuple(champion.settings)
     return SweepOutcome(selection, uncertainty, registered, short_configurations(plan.cells), settings)
 
@@ -116,7 +120,7 @@ def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: Over
 
 def _choose_as_kept(finished: FinishedSweep, allow_incomplete: bool) -> Selection:
     """Select as `override.json` says, if there is one."""
-    sweep, path = finished.plan.name, finished.plan.folder / OVERRIDE
+    sweep, path = finished.plan.name, finished.plan.files.override
     if not path.is_file():
         return choose(finished, allow_incomplete)
     remedy = f"Take the choice back (lge-sweep select {sweep} --withdraw), or choose again (--override)"
@@ -145,37 +149,38 @@ def best_cell(plan: Plan, results: Mapping[str, Result], configuration: str) -> 
 
 def _record(tracker: Tracker, winner: Winner, promote: bool) -> str | None:
     """Write what was selected; register a winner of phase 2, and return a sentence on that."""
-    plan, selection, path = winner.plan, winner.selection, winner.plan.folder / SELECTION
+    plan, selection, path = winner.plan, winner.selection, winner.plan.files.selection
     groups = configurations(plan.cells)
-    record = {
-        "sweep": plan.name,
-        "data_digest": plan.data_digest,
-        "basis": plan.basis,
-        "models": list(dict.fromkeys(groups[name][0].model for name in selection.selected)),
-        "champion": winner.cell.name,
-        **selection.to_dict(),
-        "uncertainty": winner.uncertainty.to_dict(),
-    }
-    before = set_damaged_aside(path, partial(read_selection, plan.folder, SELECTION))
+    record = SelectionRecord(
+        sweep=plan.name,
+        data_digest=plan.data_digest,
+        basis=plan.basis,
+        models=tuple(dict.fromkeys(groups[name][0].model for name in selection.selected)),
+        champion=winner.cell.name,
+        **vars(selection),
+        uncertainty=winner.uncertainty,
+    )
+    before = set_damaged_aside(path, read_selection)
     if plan.config.phase != "phase2":
-        write_json(path, record)
+        write_record(path, record)
         return None
     from lge_sweep.engine.register import register_winner  # loads torch, which other phases' drivers do without
 
     new = promote or before is None or not before.registered or before.champion != winner.cell.name
-    write_json(path, {**record, "registered": False})  # what was selected is kept, whatever becomes of the registry
+    # what was selected is kept, whatever becomes of the registry
+    write_record(path, record.model_copy(update={"registered": False}))
     with tracker.required():
         registered = register_winner(tracker, winner, new)
-    write_json(path, {**record, "registered": True})
+    write_record(path, record)
     return registered
 
 
 def _write_tables(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> None:
     """Write the ranking, and the winner's comparisons with the others."""
-    write_text(plan.folder / RANKING, columns_text(ranking_columns(selection, uncertainty)))
+    write_text(plan.files.ranking, columns_text(ranking_columns(selection, uncertainty)))
     columns = [field.name for field in fields(WinnerTest)]
     tests = {name: [getattr(test, name) for test in uncertainty.comparisons] for name in columns}
-    write_text(plan.folder / COMPARISONS, columns_text(tests))
+    write_text(plan.files.comparisons, columns_text(tests))
 
 
 def _tables(finished: FinishedSweep) -> dict[str, CellTables]:
@@ -204,8 +209,8 @@ def _assess(plan: Plan, tables: Mapping[str, CellTables], selection: Selection) 
 
 def _draw(
     finished: FinishedSweep, tables: Mapping[str, CellTables], selection: Selection, uncertainty: Uncertainty
-) -> list[str]:
-    """Draw the sweep's figures; returns their names."""
+) -> list[Path]:
+    """Draw the sweep's figures; returns their files."""
     plan, stage, config = finished.plan, finished.plan.config.stage, finished.plan.config
     top = dict.fromkeys([*selection.selected, *(entry.name for entry in selection.ranking)])
     best = [best_cell(plan, finished.results, name).name for name in [*top][:2]]
@@ -225,5 +230,5 @@ def _draw(
         for standing in uncertainty.standings
     ]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.subset} subset"
-    paths = write_sweep_figures(plan.folder, title, list(tables.values()), best, class_names(stage), stage, lines)
-    return [path.name for path in paths]
+    shown = SweepTables(title, list(tables.values()), best, class_names(stage), stage, lines)
+    return write_sweep_figures(plan.folder, shown)

@@ -1,24 +1,25 @@
 """Serve the Optuna dashboard of a runs directory on this machine alone, to look at."""
 
+from collections.abc import Callable
+
 from optuna_dashboard import wsgi
 
 from lge_sweep.engine.storage import read_storage
 from lge_sweep.errors import RunsError
-from lge_sweep.loopback import PageServer
+from lge_sweep.loopback import Page, PageServer
 from lge_sweep.paths import first_command
 from lge_sweep.run_store import RunStore
-from lge_sweep.terminal import say
 
 READ_ONLY = "Trials are shown here and not changed: they are the ledger of the sweeps. See lge-sweep select, search."
 
 
-def serve(store: RunStore, port: int, browser: bool) -> None:
+def serve(store: RunStore, port: int, announce: Callable[[str], object]) -> None:
     """Run the dashboard until interrupted.
 
     Args:
         store: the runs directory.
         port: port on the loopback address.
-        browser: open a browser window.
+        announce: told the address of the page.
 
     Raises:
         RunsError: there is nothing to show, it cannot be read, or the port is taken.
@@ -27,5 +28,4 @@ def serve(store: RunStore, port: int, browser: bool) -> None:
         if storage is None:
             raise RunsError(f"{store.root}: no sweep yet; {first_command(store.root)}")
         with PageServer(port) as server:
-            say(f"Optuna dashboard of {store.root}, to look at:")
-            server.run(wsgi(storage), "dashboard/", browser, READ_ONLY)
+            server.run(Page(wsgi(storage), "dashboard/", READ_ONLY), announce)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from optuna.exceptions import StorageInternalError
 
+from lge_sweep.config.architectures import SCRATCH
 from lge_sweep.engine.cell_queue import CellQueue
 from lge_sweep.engine.events import Died, Failed
 from lge_sweep.engine.executors import Executor, ExecutorOptions, make_executor
@@ -60,7 +61,7 @@ class Driver:
         """MLflow, opened when first needed."""
         from lge_sweep.tracking import Tracker
 
-        tracker = Tracker(self.store.root, patient=True)
+        tracker = Tracker(self.store, patient=True)
         if tracker.behind is not None:
             tracker.catch_up(0)
         return tracker
@@ -133,7 +134,7 @@ class Driver:
         """Find out before the first trial whether pretrained weights can be had where it is executed."""
         training = plan.config.training
         task = WeightsTask(models=plan.config.grid.model, weights=training.encoder_weights, width=training.width)
-        if task.weights == "none" or task in self._checked:
+        if task.weights == SCRATCH or task in self._checked:
             return
         self.observer.line(f"looking for pretrained weights ({task.weights})")
         self.executor.submit(task)

@@ -10,7 +10,6 @@ from lge_sweep.config.grid import AXES
 from lge_sweep.engine.cell_check import check_result
 from lge_sweep.engine.cell_queue import Assignment
 from lge_sweep.engine.ledger import SweepLedger
-from lge_sweep.study.files import OUTCOME
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.results import score_record
 
@@ -26,7 +25,7 @@ class GridQueue:
         # not what sets a variant apart: Optuna's axes are fixed, and variants can be added
         self.axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in plan.cells)) for axis in AXES}
         entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
-        absent = {cell.name for cell in plan.cells if not (plan.cell_folder(cell) / OUTCOME).exists()}
+        absent = {cell.name for cell in plan.cells if not plan.files.cell(cell.name).outcome.exists()}
         whole = {cell.name: record for cell in plan.cells if (record := check_result(plan, cell)) is not None}
         unknown = []
         for cell in plan.cells:
@@ -49,7 +48,7 @@ class GridQueue:
         return [
             (cell, entry.trial or 0)
             for cell, entry in entries
-            if entry.state == "complete" and (self.plan.cell_folder(cell) / OUTCOME).is_file()
+            if entry.state == "complete" and self.plan.files.cell(cell.name).outcome.is_file()
         ]
 
     def cells(self) -> list[Cell]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from optuna.storages.journal import JournalFileBackend, JournalStorage
 
-from lge_sweep.atomic import set_aside, write_bytes
+from lge_sweep.atomic import quarantine, write_bytes
 from lge_sweep.errors import DamagedError
 from lge_sweep.text import error_text
 
@@ -58,7 +58,7 @@ def mend_journal(path: Path) -> None:
     if torn and len(records) == len(lines) - 1:
         os.truncate(path, sum(len(line) for line in records))
         return
-    aside = set_aside(path, path.parent)
+    aside = quarantine(path, path.parent)
     write_bytes(path, b"".join(records))
     _log.warning(
         "%s was damaged: %d of its %d records could be kept; the whole is in %s. Finished cells are taken up from "

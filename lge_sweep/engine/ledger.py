@@ -17,7 +17,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import Search
 from lge_sweep.engine.storage import StudyNames, close_storage, open_storage, read_storage
 from lge_sweep.run_store import RunStore
-from lge_sweep.seeding import derive
+from lge_sweep.seeding import derive_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -110,7 +110,7 @@ class SweepLedger:
 
     def draw_by(self, search: Search) -> None:
         """Say how the next trials are drawn and given up; a search that goes on must not draw its first ones again."""
-        seed = derive(search.seed, "search", len(self.trials()))
+        seed = derive_seed(search.seed, "search", len(self.trials()))
         self.study.sampler = TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=True)
         self.study.pruner = MedianPruner(
             n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2
@@ -149,7 +149,13 @@ class SweepLedger:
         return self.study.get_trials(deepcopy=False)
 
     def report(self, trial: int, step: int, value: float) -> bool:
-        """Note an intermediate value, once a step, and return whether the pruner would stop the trial here."""
+        """Note an intermediate value, once a step, and return whether the pruner would stop the trial here.
+
+        Args:
+            trial: number of the trial.
+            step: of the value; one that was noted before is left as it is.
+            value: the value.
+        """
         live = optuna.Trial(self.study, self._id(trial))
         if step not in self._get(trial).intermediate_values:
             live.report(value, step)
@@ -160,7 +166,13 @@ class SweepLedger:
         self._end(trial, TrialState.PRUNED)
 
     def complete(self, trial: int, value: float, collapsed: Sequence[str]) -> None:
-        """Record a finished trial, its score and the classes it never predicted."""
+        """Record a finished trial, its score and the classes it never predicted.
+
+        Args:
+            trial: number of the trial.
+            value: its score.
+            collapsed: names of the classes that it never predicted.
+        """
         self._note(trial, "collapsed", list(collapsed))
         self._end(trial, TrialState.COMPLETE, value)
 

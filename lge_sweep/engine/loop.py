@@ -15,7 +15,6 @@ from lge_sweep.engine.task import make_task
 from lge_sweep.engine.view import SweepView, TrialView
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.scoring import Result, score_result
-from lge_sweep.study.files import BEST, CHECKPOINT, OUTCOME
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, read_record
 from lge_sweep.study.results import read_result
@@ -107,7 +106,7 @@ class SweepLoop:
                 return
             case Failed(disk=True, reason=reason):
                 raise RunsError(
-                    f"{self.plan.folder.parent}: {reason}. Make room and run the same command again: "
+                    f"{self.plan.files.runs}: {reason}. Make room and run the same command again: "
                     "what is finished stays, and the open cell goes on from its last checkpoint"
                 )
             case Died() | Failed(unexpected=True):
@@ -137,7 +136,7 @@ class SweepLoop:
         """A cell's folder is whole: show it, then tell the ledger, in this order."""
         cell, selection = attempt.cell, self.plan.config.selection
         try:
-            record = read_record(CellRecord, self.plan.cell_folder(cell) / OUTCOME)
+            record = read_record(CellRecord, self.plan.files.cell(cell.name).outcome)
             result = read_result(record, self.plan, cell)
             attempt.view.complete(record, result)
         except DamagedError as error:
@@ -176,5 +175,6 @@ class SweepLoop:
 
     def _discard(self, cell: Cell) -> None:
         """Remove what a trial without a result has left on disk that is large and of no more use."""
-        for name in (CHECKPOINT, BEST):
-            (self.plan.cell_folder(cell) / name).unlink(missing_ok=True)
+        files = self.plan.files.cell(cell.name)
+        for path in (files.checkpoint, files.best):
+            path.unlink(missing_ok=True)

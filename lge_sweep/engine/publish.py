@@ -13,14 +13,15 @@ import lge_sweep
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
+from lge_sweep.run_store import CellFolder
 from lge_sweep.scoring import Result, Selection, all_scores
 from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
 from lge_sweep.study.cell_files import read_history
-from lge_sweep.study.files import HISTORY, OUTCOME, PER_IMAGE
-from lge_sweep.study.plan import Plan, subset_counts
+from lge_sweep.study.manifest import subset_counts
+from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, read_record
 from lge_sweep.study.results import read_result
-from lge_sweep.text import in_markdown
+from lge_sweep.text import escape_markdown
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
@@ -49,7 +50,15 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
 
 
 def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun) -> TrackedRun:
-    """Open the child run of a trial."""
+    """Open the child run of a trial.
+
+    Args:
+        tracker: where runs are.
+        plan: the sweep.
+        cell: the cell.
+        trial: number of the trial.
+        parent: the sweep's run.
+    """
     params = {**_training_params(plan.inputs_of(cell).training), **cell.parameters, "stage": cell.stage}
     tags = {**plan_tags(plan), "lge.kind": "trial", "cell": cell.name, "trial": str(trial)}
     key = trial_key(plan, cell, trial)
@@ -60,19 +69,32 @@ def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: Tra
 
 
 def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
-    """Return the key of a trial's run."""
+    """Return the key of a trial's run.
+
+    Args:
+        plan: the sweep.
+        cell: the cell.
+        trial: number of the trial.
+    """
     return f"{plan.name}/{cell.name}/trial{trial}"
 
 
 def log_curves(run: TrackedRun, folder: Path) -> None:
     """Log the training and validation losses recorded so far."""
-    if (folder / HISTORY).is_file():
-        run.log(_curves(read_history(folder / HISTORY)))
+    history = CellFolder(folder).history
+    if history.is_file():
+        run.log(_curves(read_history(history)))
 
 
 def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
-    """Log all that a finished cell left in its folder, and return what scoring needs of it."""
-    record = read_record(CellRecord, plan.cell_folder(cell) / OUTCOME)
+    """Log all that a finished cell left in its folder, and return what scoring needs of it.
+
+    Args:
+        run: the trial's run.
+        plan: the sweep.
+        cell: the cell.
+    """
+    record = read_record(CellRecord, plan.files.cell(cell.name).outcome)
     result = read_result(record, plan, cell)
     TrackedTrial(run, plan, cell).complete(record, result)
     return result
@@ -107,7 +129,9 @@ class TrackedTrial:
                 "hardware": f"{record.hardware.accelerator} {record.hardware.precision}",
             }
         )
-        self.run.log_files(self.plan.cell_folder(self.cell), [PER_IMAGE, HISTORY, OUTCOME, *record.figures])
+        files = self.plan.files.cell(self.cell.name)
+        figures = [files.path / name for name in record.figures]
+        self.run.log_files([files.per_image, files.history, files.outcome, *figures])
         self.run.finish()
 
     def prune(self) -> None:
@@ -167,10 +191,15 @@ class TrackedSweep:
         view.fail(reason)
 
 
-def log_selection(
-    run: TrackedRun, plan: Plan, selection: Selection, uncertainty: Uncertainty, files: Iterable[str]
-) -> None:
-    """Log a sweep's ranking, selection, doubt and figures."""
+def log_selection(run: TrackedRun, selection: Selection, uncertainty: Uncertainty, files: Iterable[Path]) -> None:
+    """Log a sweep's ranking, selection, uncertainty and figures.
+
+    Args:
+        run: the sweep's run.
+        selection: what was selected.
+        uncertainty: how sure that is.
+        files: files of the sweep's folder that are logged too.
+    """
     winner = next(standing for standing in uncertainty.standings if standing.name == uncertainty.winner)
     values = {
         "selected/score": winner.score,
@@ -189,7 +218,7 @@ def log_selection(
         }
     )
     run.describe(describe_selection(selection, uncertainty))
-    run.log_files(plan.folder, files)
+    run.log_files(files)
     run.untag("failed")
     run.finish()
 
@@ -201,7 +230,7 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
         f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
         "",
     ]
-    lines += [in_markdown(uncertainty.sentence) + ".", ""]
+    lines += [escape_markdown(uncertainty.sentence) + ".", ""]
     lines += [
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
@@ -212,10 +241,10 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
         remark = "collapsed" if entry.collapsed else ""
-        name = in_markdown(entry.name)
+        name = escape_markdown(entry.name)
         lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
     notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
-    return "\n".join([*lines, "", *(f"- {in_markdown(note)}" for note in notes)])
+    return "\n".join([*lines, "", *(f"- {escape_markdown(note)}" for note in notes)])
 
 
 def ranking_columns(selection: Selection, uncertainty: Uncertainty) -> dict[str, list[object]]:

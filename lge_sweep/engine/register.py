@@ -7,7 +7,6 @@ from lge_sweep.engine.train import best_network
 from lge_sweep.engine.winner import Winner
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names
-from lge_sweep.study.files import BEST
 from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.registry import NetworkEntry, find_version, promote, register
 
@@ -28,7 +27,7 @@ def register_winner(tracker: Tracker, winner: Winner, promoted: bool) -> str:
     """
     plan, cell = winner.plan, winner.cell
     name = f"lge-stage{cell.stage}"
-    weights = file_digest(plan.cell_folder(cell) / BEST)[:16]
+    weights = file_digest(plan.files.cell(cell.name).best)[:16]
     key = f"{plan.name}/{cell.name}/{weights}"
     version = find_version(tracker, name, key)
     if version is None:

@@ -9,11 +9,11 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lge_sweep.config import Cell
 from lge_sweep.config.grid import AXES
+from lge_sweep.config.losses import SEARCHED, searched
 from lge_sweep.config.schema import Interval
 from lge_sweep.engine.cell_check import check_result, check_result_in, set_cell_aside
 from lge_sweep.engine.cell_queue import Assignment
 from lge_sweep.engine.ledger import SweepLedger, cell_name
-from lge_sweep.study.files import OUTCOME
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord
 from lge_sweep.study.results import score_record
@@ -81,7 +81,7 @@ class SearchQueue:
         axes = {axis: values for axis, values in self.plan.config.grid.model_dump().items() if len(values) > 1}
         if self.search.batch_size is not None:
             axes["batch_size"] = self.search.batch_size
-        numbers = ("learning_rate", "weight_decay", "dice_share", "gamma")
+        numbers = ("learning_rate", "weight_decay", *SEARCHED)
         intervals = {name: bounds for name in numbers if (bounds := getattr(self.search, name)) is not None}
         return {name: CategoricalDistribution(list(values)) for name, values in axes.items()} | {
             name: FloatDistribution(bounds.low, bounds.high, log=bounds.log) for name, bounds in intervals.items()
@@ -89,7 +89,7 @@ class SearchQueue:
 
     def finished(self) -> list[Assignment]:
         """Trials that are complete now and whose folder is whole, in order."""
-        return [entry for entry in self._complete() if (self.plan.cell_folder(entry[0]) / OUTCOME).is_file()]
+        return [entry for entry in self._complete() if self.plan.files.cell(entry[0].name).outcome.is_file()]
 
     def cells(self) -> list[Cell]:
         """The cells of the finished trials."""
@@ -154,10 +154,8 @@ class SearchQueue:
         self._number(trial, "weight_decay", search.weight_decay)
         if search.batch_size is not None:
             trial.suggest_categorical("batch_size", list(search.batch_size))
-        if loss in {"dice_ce", "dice_focal"}:
-            self._number(trial, "dice_share", search.dice_share)
-        if loss in {"focal", "dice_focal"}:
-            self._number(trial, "gamma", search.gamma)
+        for name in searched(loss):
+            self._number(trial, name, getattr(search, name))
 
     @staticmethod
     def _number(trial: Trial, name: str, bounds: Interval | None) -> None:

@@ -3,11 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field, TypeAdapter
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import MetricsConfig, Training
+from lge_sweep.data import frame_spacing
 from lge_sweep.engine.events import Message
+from lge_sweep.run_store import CellFolder
 from lge_sweep.study.plan import Plan
 
 
@@ -37,6 +40,13 @@ class CellTask(Message):
     """Slice id of each row of the measured subset."""
     cases: tuple[str, ...]
     """Case of each row of the measured subset."""
+    spacing: tuple[tuple[float, float] | None, ...]
+    """Distance of rows and of columns of each, mm; None where it is not known."""
+
+    @property
+    def files(self) -> CellFolder:
+        """What is in the cell's folder."""
+        return CellFolder(self.folder)
 
 
 class WeightsTask(Message):
@@ -63,7 +73,11 @@ class TrialPrunedError(Exception):
 def make_task(plan: Plan, cell: Cell) -> CellTask:
     """Return all that is needed to execute a cell of a plan."""
     inputs = plan.inputs_of(cell)
-    measured = plan.manifest.iloc[list(inputs.rows[inputs.subset])]
+    rows = list(inputs.rows[inputs.subset])
+    measured = plan.manifest.iloc[rows]
+    spacing = frame_spacing(measured, inputs.training.image_size)
+    if inputs.shares is not None:
+        spacing *= np.array(inputs.shares)[rows, None]
     return CellTask(
         sweep=plan.name,
         cell=cell,
@@ -76,4 +90,5 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
         subsets={name: list(rows) for name, rows in inputs.rows.items()},
         names=tuple(measured["slice"]),
         cases=tuple(measured["case"]),
+        spacing=tuple(None if np.isnan(pair).any() else (float(pair[0]), float(pair[1])) for pair in spacing),
     )

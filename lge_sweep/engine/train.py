@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
-from numpy.typing import NDArray
 from pytorch_lightning import Trainer
 
-from lge_sweep.atomic import sync, write_bytes, write_json, write_text
+from lge_sweep.arrays import LabelImage
+from lge_sweep.atomic import fsync_path, write_bytes, write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import frame_text
@@ -29,11 +29,10 @@ from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
 from lge_sweep.models.probabilities import Segmenter
-from lge_sweep.report import write_cell_figures
-from lge_sweep.study.cell_files import FILES, check_file, read_per_image
-from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
+from lge_sweep.report import CellImages, write_cell_figures
+from lge_sweep.study.cell_files import check_file, read_per_image
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record
+from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record, write_record
 from lge_sweep.study.tables import read_tables
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # else it says at every cell what hardware there is
@@ -53,7 +52,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         WeightsError: pretrained weights do not fit.
         TrialPrunedError: `report` asked for it.
     """
-    if (task.folder / OUTCOME).is_file():
+    if task.files.outcome.is_file():
         return
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -62,10 +61,11 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     recorder = _train(task, data, hardware, report)
     prediction = predict(task, data, hardware, recorder.heartbeat)
     _measure(task, prediction)
-    summary = aggregate(read_per_image(task.folder / PER_IMAGE))
+    summary = aggregate(read_per_image(task.files.per_image))
     figures = _draw(task, prediction, summary.collapsed)
-    for name in FILES:
-        sync(task.folder / name)
+    results = task.files.results
+    for path in results:
+        fsync_path(path)
     outcome = CellRecord(
         format=2,
         sweep=task.sweep,
@@ -78,17 +78,17 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         figures=tuple(figures),
         hardware=HardwareFacts(**asdict(hardware)),
         versions={name: version(name) for name in LIBRARIES},
-        files={name: file_digest(task.folder / name) for name in FILES},
+        files={path.name: file_digest(path) for path in results},
     )
-    write_json(task.folder / OUTCOME, outcome.model_dump(mode="json"))
-    (task.folder / CHECKPOINT).unlink(missing_ok=True)
+    write_record(task.files.outcome, outcome)
+    task.files.checkpoint.unlink(missing_ok=True)
 
 
 def _train(
     task: CellTask, data: LgeDataModule, hardware: Hardware, report: Callable[[Progress], bool | None]
 ) -> Recorder:
     """Fit the cell's network, from its checkpoint if there is one."""
-    checkpoint = task.folder / CHECKPOINT
+    checkpoint = task.files.checkpoint
     module = build_module(task.cell, task.training, not checkpoint.is_file(), task.class_weights)
     schedule = data.schedule
 
@@ -103,7 +103,7 @@ def _train(
         if report(progress):
             raise TrialPrunedError
 
-    recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
+    recorder = Recorder(task.files.history, task.files.best, schedule.steps_per_epoch, step_done)
     average = [] if task.training.ema is None else [MovingAverage(task.training.ema, hardware.torch_device())]
     trainer = Trainer(
         accelerator=hardware.accelerator,
@@ -113,7 +113,7 @@ def _train(
         deterministic="warn" if hardware.accelerator == "gpu" else None,
         max_epochs=schedule.intervals,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[recorder, *average, Patience(task.training.patience), make_checkpoints(task.folder)],
+        callbacks=[recorder, *average, Patience(task.training.patience), make_checkpoints(task.files.checkpoint)],
         num_sanity_val_steps=0,
         logger=False,
         enable_progress_bar=False,
@@ -129,7 +129,7 @@ def _train(
 
 def predict(
     task: CellTask, data: LgeDataModule, hardware: Hardware, heartbeat: Callable[[], None] = lambda: None
-) -> NDArray[np.uint8]:
+) -> LabelImage:
     """Predict the measured subset with the best weights, in single precision.
 
     Args:
@@ -141,7 +141,7 @@ def predict(
     Returns:
         [N, S, S] uint8 channel indices, in the order of the subset's rows.
     """
-    module = load_best(task.folder / BEST, task.cell, task.training).to(hardware.torch_device())
+    module = load_best(task.files.best, task.cell, task.training).to(hardware.torch_device())
     batches = []
     for batch in data.in_order(task.subset):
         batches.append(module.predict_classes(batch["image"]).cpu().numpy())
@@ -150,7 +150,13 @@ def predict(
 
 
 def load_best(path: Path, cell: Cell, training: Training) -> SegmentationModule:
-    """Load a cell's network with its best weights, ready to predict."""
+    """Load a cell's network with its best weights, ready to predict.
+
+    Args:
+        path: the checkpoint.
+        cell: the cell.
+        training: its training options.
+    """
     module = build_module(cell, training, pretrained=False)
     module.network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return module.eval()
@@ -162,28 +168,29 @@ def best_network(plan: Plan, cell: Cell) -> Segmenter:
     Raises:
         DamagedError: the weights are not what was written.
     """
-    path = plan.cell_folder(cell) / BEST
-    check_file(path, read_record(CellRecord, path.with_name(OUTCOME)))
+    path, outcome = plan.files.cell(cell.name).best, plan.files.cell(cell.name).outcome
+    check_file(path, read_record(CellRecord, outcome))
     return Segmenter(load_best(path, cell, plan.config.training))
 
 
-def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
+def _measure(task: CellTask, prediction: LabelImage) -> None:
     truth = stage_target(load_arrays(task.arrays).labels[task.subsets[task.subset]], task.cell.stage)
+    spacing = [pair or (np.nan, np.nan) for pair in task.spacing]
     table = evaluate(
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
-        bf_tolerance=task.metrics.bf_tolerance, empty=task.metrics.empty,
+        spacing=spacing, bf_tolerance=task.metrics.bf_tolerance, nsd_tolerance=task.metrics.nsd_tolerance_mm,
+        empty=task.metrics.empty,
     )  # fmt: skip
-    write_text(task.folder / PER_IMAGE, frame_text(table))
+    write_text(task.files.per_image, frame_text(table))
     buffer = io.BytesIO()
     np.savez_compressed(buffer, prediction=prediction)
-    write_bytes(task.folder / PREDICTIONS, buffer.getvalue())
+    write_bytes(task.files.predictions, buffer.getvalue())
 
 
-def _draw(task: CellTask, prediction: NDArray[np.uint8], collapsed: tuple[str, ...]) -> list[str]:
+def _draw(task: CellTask, prediction: LabelImage, collapsed: tuple[str, ...]) -> list[str]:
     arrays, rows = load_arrays(task.arrays), list(task.subsets[task.subset])
     truth = stage_target(arrays.labels[rows], task.cell.stage)
     tables = read_tables(task.folder, task.cell, task.cell.name, collapsed)
-    paths = write_cell_figures(
-        task.folder, tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage)
-    )
+    shown = CellImages(tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage))
+    paths = write_cell_figures(task.folder, shown)
     return [path.name for path in paths]

@@ -5,21 +5,22 @@ from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes
 from skimage.measure import grid_points_in_poly
 
+from lge_sweep.arrays import ClassCodes, Mask, Points
 from lge_sweep.labels import CLASS_CODES, MVO, Label
 
-Region = NDArray[np.bool_]
-ORDER = ("myocardium", "cavity", "scar", "mvo")
+PAINT_ORDER = ("myocardium", "cavity", "scar", "mvo")
 """Where classes overlap, the later one counts: the wall is what an epicardial contour holds and no endocardial one."""
-FEWEST = 3
+MIN_CONTOUR_POINTS = 3
 """Points of the smallest contour."""
-TWICE = "a contour is there twice; it counts once"
-TINY = "contours that hold no pixel's centre are lost"
-PARTLY = "two contours of one structure (or kind) overlap in part; what is in both is outside of it (even-odd rule)"
-INTO_CAVITY = "a scar's contour reaches into the cavity's; what is in both is scar"
+DUPLICATE_CONTOUR = "a contour is there twice; it counts once"
+EMPTY_CONTOUR = "contours that hold no pixel's centre are lost"
+PARTIAL_OVERLAP = (
+    "two contours of one structure (or kind) overlap in part; what is in both is outside of it (even-odd rule)"
+)
+SCAR_IN_CAVITY = "a scar's contour reaches into the cavity's; what is in both is scar"
 NO_ENDOCARDIUM = "slices have a contour around the wall and none around the cavity; they are wall throughout"
 
 
@@ -32,11 +33,11 @@ class Contour(NamedTuple):
     """Its class, a value of `CLASS_CODES`."""
     slice: int
     """Index of the slice."""
-    points: NDArray[np.float64]
+    points: Points
     """[N, 2] row and column; 0, 0 is the centre of the first pixel."""
 
 
-def fill(contours: Sequence[Contour], shape: tuple[int, int, int]) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def fill_contours(contours: Sequence[Contour], shape: tuple[int, int, int]) -> tuple[ClassCodes, tuple[str, ...]]:
     """Fill contours.
 
     Of one structure on one slice those inside of another are holes, those inside of a hole islands, and so on (the
@@ -52,21 +53,21 @@ def fill(contours: Sequence[Contour], shape: tuple[int, int, int]) -> tuple[NDAr
     Source:
         DICOM PS3.3 C.8.8.6.3 (CLOSEDPLANAR_XOR).
     """
-    codes: NDArray[np.uint8] = np.zeros(shape, dtype=np.uint8)
+    codes: ClassCodes = np.zeros(shape, dtype=np.uint8)
     notes: list[str] = []
-    for code in (CLASS_CODES[name] for name in ORDER):
+    for code in (CLASS_CODES[name] for name in PAINT_ORDER):
         parts = [contour for contour in contours if contour.code == code]
         for structure, index in dict.fromkeys((part.structure, part.slice) for part in parts):
             region = _even_odd([p.points for p in parts if (p.structure, p.slice) == (structure, index)], shape, notes)
             if code in (Label.SCAR, MVO) and (codes[index][region] == Label.CAVITY).any():
-                notes.append(INTO_CAVITY)
+                notes.append(SCAR_IN_CAVITY)
             codes[index][region] = code
-    if any(_throughout(image) for image in codes):
+    if any(_is_solid_wall(image) for image in codes):
         notes.append(NO_ENDOCARDIUM)
     return codes, tuple(dict.fromkeys(notes))
 
 
-def inside(points: NDArray[np.float64], shape: tuple[int, int]) -> Region:
+def polygon_mask(points: Points, shape: tuple[int, int]) -> Mask:
     """Return [H, W]: the pixels whose centres lie in or on a polygon, by the even-odd rule.
 
     Args:
@@ -81,19 +82,19 @@ def inside(points: NDArray[np.float64], shape: tuple[int, int]) -> Region:
     return region
 
 
-def _even_odd(polygons: Sequence[NDArray[np.float64]], shape: tuple[int, int, int], notes: list[str]) -> Region:
+def _even_odd(polygons: Sequence[Points], shape: tuple[int, int, int], notes: list[str]) -> Mask:
     once = {polygon.tobytes(): polygon for polygon in polygons}
-    regions = [inside(polygon, shape[1:]) for polygon in once.values()]
-    notes += [TWICE] * (len(once) < len(polygons))
-    notes += [TINY] * (not all(region.any() for region in regions))
+    regions = [polygon_mask(polygon, shape[1:]) for polygon in once.values()]
+    notes += [DUPLICATE_CONTOUR] * (len(once) < len(polygons))
+    notes += [EMPTY_CONTOUR] * (not all(region.any() for region in regions))
     for one, other in combinations(regions, 2):
         both = int(np.count_nonzero(one & other))
         if 0 < both < min(np.count_nonzero(one), np.count_nonzero(other)):
-            notes.append(PARTLY)
+            notes.append(PARTIAL_OVERLAP)
     return np.asarray(np.logical_xor.reduce(regions))
 
 
-def _throughout(codes: NDArray[np.uint8]) -> bool:
+def _is_solid_wall(codes: ClassCodes) -> bool:
     """Whether a slice [H, W] has wall, and neither cavity nor a hole in the wall."""
     wall = codes > 0
     if not (codes == Label.MYOCARDIUM).any() or (codes == Label.CAVITY).any():

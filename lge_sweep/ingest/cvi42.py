@@ -13,51 +13,52 @@ from typing import NamedTuple
 from xml.parsers import expat
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import ClassCodes, Points
 from lge_sweep.config.masks import Cvi42Mask
-from lge_sweep.ingest.contours import FEWEST, Contour, fill
+from lge_sweep.ingest.contours import MIN_CONTOUR_POINTS, Contour, fill_contours
 from lge_sweep.ingest.dicom_header import Header
 from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file, list_files
-from lge_sweep.ingest.isolate import read_safely
-from lge_sweep.ingest.limits import MI
-from lge_sweep.ingest.masks import not_listed
+from lge_sweep.ingest.limits import MIB
+from lge_sweep.ingest.masks import unlisted_message
+from lge_sweep.ingest.sandbox import read_safely
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
-Codes = NDArray[np.uint8]
-WORKSPACE = re.compile(r"\.cvi42wsx(\.xml)?$", re.IGNORECASE)
-NUMBERED = re.compile(r"(?<=Contour)\d{4}$")
+_WORKSPACE_NAME = re.compile(r"\.cvi42wsx(\.xml)?$", re.IGNORECASE)
+_CONTOUR_NUMBER_SUFFIX = re.compile(r"(?<=Contour)\d{4}$")
 """What further contours of a kind on one image have at the end of their names."""
-FILE_BYTES = 256 * MI
-DEEPEST = 64
+_MAX_WORKSPACE_BYTES = 256 * MIB
+_MAX_XML_DEPTH = 64
 """Elements inside of each other; a workspace has about ten."""
-CLOSED_HERE = "an open contour is closed by a straight line"
-ELSEWHERE = "its workspace has contours on images that the case's folder does not hold; a slice may be missing"
+OPEN_CONTOUR_CLOSED = "an open contour is closed by a straight line"
+CONTOURS_ON_OTHER_IMAGES = (
+    "its workspace has contours on images that the case's folder does not hold; a slice may be missing"
+)
 
 
 class Workspace(NamedTuple):
     """What is read of a workspace."""
 
-    contours: dict[str, list["Drawn"]]
+    contours: dict[str, list["Cvi42Contour"]]
     """SOPInstanceUID of an image of the series -> its contours."""
     others: frozenset[str]
     """SOPInstanceUIDs of other images with contours."""
 
 
-class Drawn(NamedTuple):
+class Cvi42Contour(NamedTuple):
     """A contour as it is stored."""
 
     name: str
-    points: NDArray[np.float64]
+    points: Points
     """[N, 2] column and row in pixels; 0, 0 is the centre of the first."""
 
 
 def read_cvi42(
     mask: Cvi42Mask, folder: Path, stack: Stack, headers: Sequence[Header], findings: list[str]
-) -> tuple[Codes | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     """Lay the contours of a case's workspace on its series.
 
     Contours of one kind on one image (name, name0001, ...) are laid by the even-odd rule, as are those of one structure
@@ -76,39 +77,31 @@ def read_cvi42(
     if any(frame.number for frame in stack.frames):
         findings.append("a multi-frame file cannot have contours of cvi42, which name no frame; give another mask")
         return None, ()
-    indices = {frame.instance: index for index, frame in enumerate(stack.frames)}
     before = len(findings)
-    found = _find(folder, indices, findings)
+    found = _find_workspace(folder, {frame.instance for frame in stack.frames}, findings)
     if found is None:
         return None, ()
     path, workspace = found
-    size = stack.frames[0].size
-    notes: list[str] = []
-    contours = [
-        contour
-        for image, drawings in workspace.contours.items()
-        for drawn in drawings
-        for contour in _place_contours(drawn, mask, indices[image], size, path.name, findings, notes)
-    ]
+    contours, notes = _place_contours(workspace, mask, stack, path.name, findings)
     if len(findings) > before:
         return None, ()
-    codes, more = fill(contours, (len(indices), *size))
+    codes, more = fill_contours(contours, (len(stack.frames), *stack.frames[0].size))
     if not codes.any():
         findings.append(f"{path.name}: no contour of source.mask.contours holds a pixel of the LGE series")
         return None, ()
-    notes += [ELSEWHERE] * bool(workspace.others - {header.instance for header in headers})
+    notes += [CONTOURS_ON_OTHER_IMAGES] * bool(workspace.others - {header.instance for header in headers})
     return codes, (*dict.fromkeys(notes), *more)
 
 
-def _find(folder: Path, images: Collection[str], findings: list[str]) -> tuple[Path, Workspace] | None:
+def _find_workspace(folder: Path, images: Collection[str], findings: list[str]) -> tuple[Path, Workspace] | None:
     """Return the one workspace in a folder that has contours on some images."""
     files = list_files(folder, deep=True)
-    paths = [path for path in files if WORKSPACE.search(path.name)]
+    paths = [path for path in files if _WORKSPACE_NAME.search(path.name)]
     read: dict[Path, Workspace] = {}
     for path in paths:
         try:
-            check_file(path, FILE_BYTES)
-            read[path] = read_safely(_read, path, frozenset(images))
+            check_file(path, _MAX_WORKSPACE_BYTES)
+            read[path] = read_safely(_read_workspace, path, frozenset(images))
         except UnusableError as error:
             findings.append(f"{path.name}: {error}")
     if len(read) < len(paths):
@@ -135,44 +128,54 @@ def _find(folder: Path, images: Collection[str], findings: list[str]) -> tuple[P
 
 
 def _place_contours(
-    drawn: Drawn, mask: Cvi42Mask, index: int, size: tuple[int, int], file: str, findings: list[str], notes: list[str]
-) -> list[Contour]:
-    kind = NUMBERED.sub("", drawn.name)
-    name = f"{file}: contour '{shorten(drawn.name, 60)}'"
-    classes = {key.casefold(): found for key, found in mask.contours.items()}
-    found = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
-    if found is None:
-        said = f"{file}: {not_listed('contour', [drawn.name], 'source.mask.contours', mask.contours)}"
-        findings += [said] if said not in findings else []  # once, not once a slice
-    elif found != "background":
-        points = drawn.points[:, ::-1]
-        if len(points) < FEWEST:
-            findings.append(f"{name} has {len(points)} points; expected at least {FEWEST}; draw or remove it")
-        elif (points < -1).any() or (points > size).any():
-            most = points.max(axis=0)
-            findings.append(
-                f"{name} reaches to row {most[0]:.0f}, column {most[1]:.0f} of images of {size[0]}x{size[1]}; it was "
-                "drawn on images of another size; give those"
-            )
-        else:
-            notes += [CLOSED_HERE] * ("open" in kind.casefold())
-            return [Contour(kind.casefold(), CLASS_CODES[found], index, points)]
-    return []
+    workspace: Workspace, mask: Cvi42Mask, stack: Stack, file: str, findings: list[str]
+) -> tuple[list[Contour], list[str]]:
+    """Return a workspace's contours on the slices of a stack, and what a user should know."""
+    classes = {name.casefold(): label for name, label in mask.contours.items()}
+    slices = {frame.instance: index for index, frame in enumerate(stack.frames)}
+    contours: list[Contour] = []
+    notes: list[str] = []
+    for image, drawn in ((image, drawn) for image, several in workspace.contours.items() for drawn in several):
+        kind = _CONTOUR_NUMBER_SUFFIX.sub("", drawn.name)
+        label = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
+        if label is None:
+            told = f"{file}: {unlisted_message('contour', [drawn.name], 'source.mask.contours', mask.contours)}"
+            findings += [told] if told not in findings else []  # once, not once a slice
+        elif label != "background" and (problem := _contour_problem(drawn, stack.frames[0].size)):
+            findings.append(f"{file}: contour '{shorten(drawn.name, 60)}' {problem}")
+        elif label != "background":
+            notes += [OPEN_CONTOUR_CLOSED] * ("open" in kind.casefold())
+            contours.append(Contour(kind.casefold(), CLASS_CODES[label], slices[image], drawn.points[:, ::-1]))
+    return contours, notes
+
+
+def _contour_problem(drawn: Cvi42Contour, size: tuple[int, int]) -> str | None:
+    """Say why a contour cannot be laid on images of a size (rows, columns), or return None."""
+    points = drawn.points[:, ::-1]
+    if len(points) < MIN_CONTOUR_POINTS:
+        return f"has {len(points)} points; expected at least {MIN_CONTOUR_POINTS}; draw or remove it"
+    if (points < -1).any() or (points > size).any():
+        row, column = points.max(axis=0)
+        return (
+            f"reaches to row {row:.0f}, column {column:.0f} of images of {size[0]}x{size[1]}; it was drawn on images "
+            "of another size; give those"
+        )
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------------- XML
 
 
-def _read(path: Path, images: frozenset[str]) -> Workspace:
+def _read_workspace(path: Path, images: frozenset[str]) -> Workspace:
     """Read a workspace's contours; entities, which can expand without end or name other files, are refused."""
-    reader = _Reader(images)
+    reader = _WorkspaceParser(images)
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler = reader.start
     parser.EndElementHandler = reader.end
     parser.CharacterDataHandler = reader.text
-    parser.StartDoctypeDeclHandler = _refuse
-    parser.EntityDeclHandler = _refuse
+    parser.StartDoctypeDeclHandler = _refuse_entities
+    parser.EntityDeclHandler = _refuse_entities
     try:
         with path.open("rb") as file:
             parser.ParseFile(file)
@@ -183,15 +186,15 @@ def _read(path: Path, images: frozenset[str]) -> Workspace:
     return Workspace(dict(reader.contours), frozenset(reader.others))
 
 
-def _refuse(*declaration: object) -> None:
+def _refuse_entities(*declaration: object) -> None:
     raise UnusableError("declares a document type or entities, which no cvi42 workspace does; export it again")
 
 
-class _Reader:
+class _WorkspaceParser:
     """Follows the path of keys: ImageStates, SOPInstanceUID, Contours, name, Points, item, x."""
 
     def __init__(self, images: Collection[str]) -> None:
-        self.contours: defaultdict[str, list[Drawn]] = defaultdict(list)
+        self.contours: defaultdict[str, list[Cvi42Contour]] = defaultdict(list)
         self.others: set[str] = set()
         self._images = images
         self._keys: list[str] = []
@@ -203,8 +206,10 @@ class _Reader:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         key = attributes.get("Hash:key") or tag.rpartition(":")[2]
         self._keys.append(key)
-        if len(self._keys) > DEEPEST:
-            raise UnusableError(f"broken XML: more than {DEEPEST} elements inside of each other; export it again")
+        if len(self._keys) > _MAX_XML_DEPTH:
+            raise UnusableError(
+                f"broken XML: more than {_MAX_XML_DEPTH} elements inside of each other; export it again"
+            )
         if key == "ImageStates":
             self._states.append(len(self._keys))
         self._text.clear()
@@ -226,7 +231,7 @@ class _Reader:
             elif not inner:
                 self._keep(image, name)
             elif inner == ["SubpixelResolution"] or (inner[0] == "Points" and inner[-1] in ("x", "y")):
-                self._values[inner[-1]].append(_number("".join(self._text)))
+                self._values[inner[-1]].append(_parse_number("".join(self._text)))
         if self._states and self._states[-1] == len(self._keys):
             self._states.pop()
         self._keys.pop()
@@ -244,14 +249,14 @@ class _Reader:
                 f"contour '{shorten(name, 60)}' has {len(x)} x, {len(y)} y and SubpixelResolution "
                 f"{resolution or 'none'}; expected as many x as y, and one resolution of 1 or more; export it again"
             )
-        self.contours[image].append(Drawn(name, np.array([x, y]).T / resolution[0]))
+        self.contours[image].append(Cvi42Contour(name, np.array([x, y]).T / resolution[0]))
 
 
-def _number(text: str) -> float:
+def _parse_number(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = float("nan")
-    if not abs(number) < MI:
+    if not abs(number) < MIB:
         raise UnusableError("a coordinate or SubpixelResolution in it is not a finite number; export it again")
     return number

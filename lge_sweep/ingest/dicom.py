@@ -8,30 +8,31 @@ from typing import TypeVar
 
 import numpy as np
 
+from lge_sweep.arrays import Pixels
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_choice import choose_series, several_frames_of_reference
 from lge_sweep.ingest.dicom_header import Header
 from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
-from lge_sweep.ingest.dicom_series import arrange
+from lge_sweep.ingest.dicom_series import order_series
 from lge_sweep.ingest.dicom_stack import Stack
-from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
+from lge_sweep.ingest.dicom_studies import Study, describe_content, find_studies, paths_without_study
+from lge_sweep.ingest.file_kinds import count_by_kind
 from lge_sweep.ingest.files import list_files
-from lge_sweep.ingest.limits import blank_slices, padding_notes
+from lge_sweep.ingest.limits import padding_notes, unusable_slices
 from lge_sweep.ingest.nifti import is_nifti
-from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
-from lge_sweep.ingest.unread import listed
-from lge_sweep.ingest.volume import Exam, Pixels, SourceFrame, UnusableError, Volume, slice_ids
+from lge_sweep.ingest.pseudonym import name_cases
+from lge_sweep.ingest.volume import Exam, SourceFrame, UnusableError, Volume, slice_ids
 
-E = TypeVar("E", bound=Exam)
-ONE_EXAM = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
-ONE_FOLDER = "put the files of one exam into one folder, or, where the files of all exams carry the same ids,"
-UNPACK = "unpack archives and convert other kinds to DICOM, or move them elsewhere"
-COPIES = "has files that are there twice, with the same content (copies?); read once"
-IN_A_FOLDER = {"nifti": "a NIfTI file", "index": "grey images", "colour": "colour images"}
+_ExamT = TypeVar("_ExamT", bound=Exam)
+_ONE_EXAM_ADVICE = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
+_ONE_FOLDER_ADVICE = "put the files of one exam into one folder, or, where the files of all exams carry the same ids,"
+_UNPACK_ADVICE = "unpack archives and convert other kinds to DICOM, or move them elsewhere"
+DUPLICATE_FILES = "has files that are there twice, with the same content (copies?); read once"
+_FOLDER_MASK_KINDS = {"nifti": "a NIfTI file", "index": "grey images", "colour": "colour images"}
 """Kinds of masks that are looked for in the folder `source.masks` of a case, and what they are; others lie anywhere."""
-KINDS = ("seg", "rtstruct", "cvi42", *IN_A_FOLDER)
-SHARED = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
+_MASK_KINDS = ("seg", "rtstruct", "cvi42", *_FOLDER_MASK_KINDS)
+_SHARED_PATIENT_ID = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
 
 
 def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Volume]:
@@ -52,13 +53,13 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
         DataError: the salt of case ids cannot be had.
     """
     studies = find_studies(root, source, findings)
-    for path in without_dicom(root, source.masks, studies):
-        told = f"holds no DICOM file, {holds(path)}" if path.is_dir() else "is not read"
-        findings.append(f"{path.name}: {told}; {UNPACK}")
+    for path in paths_without_study(root, source.masks, studies):
+        told = f"holds no DICOM file, {describe_content(path)}" if path.is_dir() else "is not read"
+        findings.append(f"{path.name}: {told}; {_UNPACK_ADVICE}")
     if not studies and not findings:
         findings.append("holds no DICOM file; expected a folder a case, with the files of its study")
     if all(study.folder != root for study in studies) and (
-        loose := listed(path for path in list_files(root) if is_nifti(path))
+        loose := count_by_kind(path for path in list_files(root) if is_nifti(path))
     ):
         findings.append(
             f"files beside the folders of cases are not read: {loose}; put masks into {source.masks}/ of a case"
@@ -80,14 +81,14 @@ def unknown_series(source: DicomFolders, studies: Sequence[Study]) -> list[str]:
 def read_cases(
     source: DicomFolders,
     studies: Sequence[Study],
-    read_case: Callable[[Study, str, list[str]], E | None],
+    read_case: Callable[[Study, str, list[str]], _ExamT | None],
     findings: list[str],
     *,
     follow_ups: bool = False,
-) -> list[E]:
+) -> list[_ExamT]:
     """Read studies one by one, each under its case id.
 
-    Two exams of one patient would leak between the parts of a split, so that only one is taken, or, if ids are kept,
+    Two exams of one patient would leak between the subsets of a split, so that only one is taken, or, if ids are kept,
     both with a note.
 
     Args:
@@ -104,25 +105,29 @@ def read_cases(
     Raises:
         DataError: the salt of case ids cannot be had.
     """
-    salt = read_salt() if source.case_ids == "hash" else b""
-    cases: list[E] = []
+    naming = name_cases(source.case_ids)
+    cases: list[_ExamT] = []
     owners: dict[str, str] = {}
     for study in studies:
         problems: list[str] = []
-        identity = _identity(study, problems)
-        case = pseudonym(identity, salt) if source.case_ids == "hash" else kept_id(study.name)
-        if follow_ups and source.case_ids == "hash":
+        identity = _patient_identity(study, problems)
+        case = naming.case_id(study.name, identity)
+        if follow_ups and naming.hides_names:
             exam_of = "+".join(sorted({header.study for header in study.headers if header.kind == "image"}))
-            case = identity = f"{case}_{pseudonym(exam_of, salt)[-6:]}"
+            case = identity = f"{case}_{naming.case_id(exam_of)[-6:]}"
         shared = owners.setdefault(identity, study.name) != study.name
-        if shared and source.case_ids == "hash":
-            same, one = ("PatientID and StudyInstanceUID", ONE_FOLDER) if follow_ups else ("PatientID", ONE_EXAM)
+        if shared and naming.hides_names:
+            same, one = (
+                ("PatientID and StudyInstanceUID", _ONE_FOLDER_ADVICE)
+                if follow_ups
+                else ("PatientID", _ONE_EXAM_ADVICE)
+            )
             problems.append(f"has the {same} of {owners[identity]}; {one} set source.case_ids: keep")
         exam = None if len(_patients(study.headers)) > 1 else read_case(study, case, problems)
         if exam and study.notes:
             exam = replace(exam, notes=(*exam.notes, *study.notes))
         if exam and shared and not follow_ups:
-            exam = replace(exam, notes=(*exam.notes, SHARED))
+            exam = replace(exam, notes=(*exam.notes, _SHARED_PATIENT_ID))
         cases += [exam] if exam else []
         findings += [f"{study.name}: {problem}" for problem in problems]
     return sorted(cases, key=lambda exam: exam.case)
@@ -145,11 +150,11 @@ def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tupl
         findings.append(f"holds no DICOM image, only {kinds}; add its images, or move it elsewhere")
         return None
     files, notes = choose_series(source, images, study.folder, findings)
-    files, copies = _once(files, study.folder, findings)
+    files, copies = _drop_duplicate_files(files, study.folder, findings)
     if problem := several_frames_of_reference(files, study.folder):
         findings.append(problem)
         return None
-    stack = arrange(files, findings) if files else None
+    stack = order_series(files, findings) if files else None
     if stack is None:
         return None
     stack = replace(stack, notes=(*stack.notes, *notes, *copies))
@@ -157,12 +162,14 @@ def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tupl
     if decoded is None:
         return None
     pixels, of_pixels = decoded
-    problems = blank_slices(pixels, padded=True)
+    problems = unusable_slices(pixels, padded=True)
     findings += problems
     return None if problems else (replace(stack, notes=(*stack.notes, *of_pixels)), pixels)
 
 
-def _once(files: Sequence[Header], folder: Path, findings: list[str]) -> tuple[list[Header], tuple[str, ...]]:
+def _drop_duplicate_files(
+    files: Sequence[Header], folder: Path, findings: list[str]
+) -> tuple[list[Header], tuple[str, ...]]:
     """Leave out files that are there twice; two that differ under one SOPInstanceUID are a finding."""
     first: dict[str, Header] = {}
     pairs = []
@@ -171,12 +178,12 @@ def _once(files: Sequence[Header], folder: Path, findings: list[str]) -> tuple[l
         if other is not header and not filecmp.cmp(other.path, header.path, shallow=False):
             pairs.append((other.path.relative_to(folder), header.path.relative_to(folder)))
     if pairs:
-        findings.append(_contradicting(pairs))
+        findings.append(_describe_uid_conflict(pairs))
         return [], ()
-    return list(first.values()), (COPIES,) if len(first) < len(files) else ()
+    return list(first.values()), (DUPLICATE_FILES,) if len(first) < len(files) else ()
 
 
-def _contradicting(pairs: Sequence[tuple[Path, Path]]) -> str:
+def _describe_uid_conflict(pairs: Sequence[tuple[Path, Path]]) -> str:
     """Say that pairs of files have the same SOPInstanceUID and different content."""
     one, other = pairs[0]
     more = f" (and {len(pairs) - 1} more pairs)" * (len(pairs) > 1)
@@ -216,29 +223,36 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
     if series is None:
         return None
     stack, pixels = series
-    if problem := _no_masks(source, study.folder):
+    if problem := _missing_mask_folder(source, study.folder):
         findings.append(problem)
         return None
     labels, notes = read_masks(source, study.folder, stack, study.headers, findings)
     if labels is None or findings:
         return None
-    exam = as_exam(case, stack, pixels)
+    exam = exam_from_stack(case, stack, pixels)
     return replace(exam, notes=exam.notes + notes).with_labels(labels, source.mask.tells_mvo)
 
 
-def _no_masks(source: DicomFolders, folder: Path) -> str | None:
+def _missing_mask_folder(source: DicomFolders, folder: Path) -> str | None:
     """Say that a case lacks the folder in which its masks are looked for, or return None."""
-    if source.mask.kind not in IN_A_FOLDER or (folder / source.masks).is_dir():
+    if source.mask.kind not in _FOLDER_MASK_KINDS or (folder / source.masks).is_dir():
         return None
     return (
-        f"has no folder {source.masks}/, in which its masks ({IN_A_FOLDER[source.mask.kind]}) are looked for; put them "
+        f"has no folder {source.masks}/, in which its masks ({_FOLDER_MASK_KINDS[source.mask.kind]}) are looked for; "
+        "put them "
         "there, name their folder in source.masks (. is the case's own), or say in source.mask.kind what they are: "
-        f"{', '.join(KINDS)}"
+        f"{', '.join(_MASK_KINDS)}"
     )
 
 
-def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:
-    """Return an ordered series and its intensities [S, H, W] as an exam."""
+def exam_from_stack(case: str, stack: Stack, pixels: Pixels) -> Exam:
+    """Return an ordered series and its intensities [S, H, W] as an exam.
+
+    Args:
+        case: its id.
+        stack: the ordered series.
+        pixels: [S, H, W] intensities of its images.
+    """
     return Exam(
         case,
         slice_ids(case, len(pixels)),
@@ -252,11 +266,11 @@ def as_exam(case: str, stack: Stack, pixels: Pixels) -> Exam:
     )
 
 
-def _identity(study: Study, findings: list[str]) -> str:
+def _patient_identity(study: Study, findings: list[str]) -> str:
     """Return what tells the patient: the PatientID, or the folder's name where there is none."""
     patients = _patients(study.headers)
     if len(patients) > 1:
-        where = ", ".join(_place(study, patient) for patient in patients[:8])
+        where = ", ".join(_first_file_of(study, patient) for patient in patients[:8])
         findings.append(
             f"holds images of {len(patients)} different patients (PatientID (0010,0020) differs: {where}); give each "
             "patient a folder of its own in the root, or take the folder that holds their folders for the root"
@@ -268,7 +282,7 @@ def _patients(headers: Sequence[Header]) -> list[str]:
     return sorted({header.patient for header in headers if header.patient and header.kind != "other"})
 
 
-def _place(study: Study, patient: str) -> str:
+def _first_file_of(study: Study, patient: str) -> str:
     """Return where the first file of a patient is."""
     path = next(header.path for header in study.headers if header.patient == patient and header.kind != "other")
     return path.relative_to(study.folder).as_posix()

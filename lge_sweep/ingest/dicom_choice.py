@@ -8,21 +8,21 @@ import numpy as np
 
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_header import Header
-from lge_sweep.ingest.dicom_stack import along_normal
-from lge_sweep.patterns import search
-from lge_sweep.text import named, natural
+from lge_sweep.ingest.dicom_stack import normal_positions
+from lge_sweep.patterns import search_pattern
+from lge_sweep.text import list_names, natural_key
 
-MOST = 8
+_MAX_LISTED = 8
 """Series that a message lists."""
-SAME = 1e-3
+_GEOMETRY_TOLERANCE = 1e-3
 """Largest difference of direction cosines, and share of a pixel's spacing, that count as equal."""
-TOUCHING_MM = 0.1
+_SAME_POSITION_MM = 0.1
 """Images nearer to each other than this along their normal are at the same position."""
-BY_UID = (
+_NAME_BY_UID = (
     "name one of them, or all of one stack, in source.series by SeriesInstanceUID (0020,000E; pydicom show "
     "FILE::SeriesInstanceUID prints it)"
 )
-Group = list[Header]
+SeriesFiles = list[Header]
 
 
 def choose_series(
@@ -43,7 +43,7 @@ def choose_series(
     Returns:
         The files, and what a user should know of the choice.
     """
-    groups: dict[str, Group] = defaultdict(list)
+    groups: dict[str, SeriesFiles] = defaultdict(list)
     for header in headers:
         groups[header.series].append(header)
     named = [files for uid, files in groups.items() if uid in source.series]
@@ -55,17 +55,17 @@ def choose_series(
     if not matching:
         findings.append(
             f"no SeriesDescription matches source.series_pattern {source.series_pattern}; there are "
-            f"{_listed(list(groups.values()), folder)}; change the pattern, or {BY_UID}"
+            f"{_list_series(list(groups.values()), folder)}; change the pattern, or {_NAME_BY_UID}"
         )
         return [], ()
-    clash = _clash(matching)
-    slices = all(_count(files) == 1 for files in matching)
+    clash = _describe_mismatch(matching)
+    slices = all(_image_count(files) == 1 for files in matching)
     if not clash and (named or slices):
         of_what = " of one image each" * slices
         same = "orientation, PixelSpacing, size" + " and frame of reference" * bool(matching[0][0].frame_of_reference)
         note = f"{len(matching)} series{of_what} joined to a stack: same {same}, other positions"
         return [header for files in matching for header in files], (note,)
-    findings.append(_unclear(bool(named), matching, clash, folder))
+    findings.append(_ambiguity_message(bool(named), matching, clash, folder))
     return [], ()
 
 
@@ -84,11 +84,11 @@ def several_frames_of_reference(files: Sequence[Header], folder: Path) -> str | 
         return None
     counts = Counter(header.frame_of_reference for header in files)
     shown = sorted(
-        (f"{counts[uid]} like {h.path.relative_to(folder).as_posix()}" for uid, h in first.items()), key=natural
+        (f"{counts[uid]} like {h.path.relative_to(folder).as_posix()}" for uid, h in first.items()), key=natural_key
     )
     return (
         f"its images are in {len(first)} frames of reference (FrameOfReferenceUID (0020,0052) differs: "
-        f"{named(shown, MOST)}), so that their positions cannot be compared (was the patient positioned "
+        f"{list_names(shown, _MAX_LISTED)}), so that their positions cannot be compared (was the patient positioned "
         "anew?); keep those of one, or, where an anonymiser drew them, write the same FrameOfReferenceUID into all"
     )
 
@@ -96,21 +96,21 @@ def several_frames_of_reference(files: Sequence[Header], folder: Path) -> str | 
 def looks_like_lge(source: DicomFolders, header: Header) -> bool:
     """Whether a series is named in the settings, or has the description of an LGE series."""
     return header.series in source.series or (
-        search("source.series_pattern", source.series_pattern, header.description) is not None
+        search_pattern("source.series_pattern", source.series_pattern, header.description) is not None
     )
 
 
-def _unclear(named: bool, matching: Sequence[Group], clash: str, folder: Path) -> str:
+def _ambiguity_message(named: bool, matching: Sequence[SeriesFiles], clash: str, folder: Path) -> str:
     what = f"source.series names {len(matching)} series of it" if named else f"{len(matching)} series look like LGE"
     why = clash or "they agree and could be one stack"
     descriptions = {files[0].description for files in matching}
     ways = ["make source.series_pattern stricter"] * (not named and len(descriptions) > 1)
-    ways += ["name those of one stack only"] if named else [BY_UID]
+    ways += ["name those of one stack only"] if named else [_NAME_BY_UID]
     ways += ["put the files of each study into a folder of their own in the root"] * ("StudyInstanceUID" in clash)
-    return f"{what}: {_listed(matching, folder)}; {why}; {', or '.join(ways)}"
+    return f"{what}: {_list_series(matching, folder)}; {why}; {', or '.join(ways)}"
 
 
-def _clash(groups: Sequence[Group]) -> str:
+def _describe_mismatch(groups: Sequence[SeriesFiles]) -> str:
     """Say in which tags series differ that one stack has alike, or what is wrong with their positions; "" if nothing.
 
     Args:
@@ -127,43 +127,45 @@ def _clash(groups: Sequence[Group]) -> str:
         )
         if len(values) > 1
     ]
-    orientation, spacing = (_alike([getattr(frame, name) for frame in frames]) for name in ("orientation", "spacing"))
+    orientation, spacing = (
+        _all_close([getattr(frame, name) for frame in frames]) for name in ("orientation", "spacing")
+    )
     differ += ["ImageOrientationPatient"] * (not orientation) + ["PixelSpacing"] * (not spacing)
     if differ:
         return f"they differ in {', '.join(differ)}"
     if any(frame.orientation is None or frame.position is None for frame in frames):
         return "they hold no ImageOrientationPatient or ImagePositionPatient, so that it cannot be told what they are"
-    if _overlap(groups):
+    if _share_positions(groups):
         return "their images are at the same positions (magnitude and phase-sensitive images? the same stack twice?)"
     return ""
 
 
-def _alike(values: Sequence[tuple[float, ...] | None]) -> bool:
+def _all_close(values: Sequence[tuple[float, ...] | None]) -> bool:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return not known
-    return np.allclose(np.array(known), known[0], rtol=SAME, atol=SAME)
+    return np.allclose(np.array(known), known[0], rtol=_GEOMETRY_TOLERANCE, atol=_GEOMETRY_TOLERANCE)
 
 
-def _overlap(groups: Sequence[Group]) -> bool:
+def _share_positions(groups: Sequence[SeriesFiles]) -> bool:
     """Whether images of two series are at one position along their common normal."""
     frames = [(frame, index) for index, files in enumerate(groups) for header in files for frame in header.frames]
-    along = along_normal([frame for frame, _ in frames])
+    along = normal_positions([frame for frame, _ in frames])
     order = np.argsort(along, kind="stable")
     series = np.array([index for _, index in frames])[order]
-    return bool(((np.diff(along[order]) < TOUCHING_MM) & (np.diff(series) != 0)).any())
+    return bool(((np.diff(along[order]) < _SAME_POSITION_MM) & (np.diff(series) != 0)).any())
 
 
-def _count(files: Group) -> int:
+def _image_count(files: SeriesFiles) -> int:
     return sum(len(header.frames) for header in files)
 
 
-def _listed(groups: Sequence[Group], folder: Path) -> str:
-    def one(files: Group) -> str:
-        count, first = _count(files), files[0]
+def _list_series(groups: Sequence[SeriesFiles], folder: Path) -> str:
+    def one(files: SeriesFiles) -> str:
+        count, first = _image_count(files), files[0]
         number = f"series {first.number}, " if first.number else ""
         where = first.path.relative_to(folder).as_posix()
         return f"'{first.description[:40]}' ({number}{count} image{'s' * (count > 1)}, {where})"
 
-    shown = sorted((one(files) for files in groups), key=natural)
-    return named(shown, MOST)
+    shown = sorted((one(files) for files in groups), key=natural_key)
+    return list_names(shown, _MAX_LISTED)

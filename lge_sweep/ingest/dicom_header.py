@@ -13,22 +13,30 @@ from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import RTStructureSetStorage, SegmentationStorage
 
+from lge_sweep.ingest.file_kinds import (
+    ARCHIVE_SUFFIXES,
+    BARE_NAMES,
+    PICTURE_SUFFIXES,
+    SYSTEM_SUFFIXES,
+    TEXT_SUFFIXES,
+    VOLUME_SUFFIXES,
+    WORKSPACE_SUFFIXES,
+)
 from lge_sweep.ingest.files import check_file, is_below, list_files
-from lge_sweep.ingest.image_files import SUFFIXES
-from lge_sweep.ingest.isolate import read_safely
+from lge_sweep.ingest.image_files import IMAGE_SUFFIXES
 from lge_sweep.ingest.limits import FRAMES
-from lge_sweep.ingest.unread import ARCHIVES, BARE, PICTURES, SYSTEM, TEXTS, VOLUMES, WORKSPACES
+from lge_sweep.ingest.sandbox import read_safely
 from lge_sweep.ingest.volume import UnusableError
 
-LABELMAP = "1.2.840.10008.5.1.4.1.1.66.7"
+_LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
 """Label Map Segmentation Storage, of which this pydicom has no name."""
-MASKS: dict[str, Literal["seg", "rtstruct"]] = {
-    SegmentationStorage: "seg", LABELMAP: "seg", RTStructureSetStorage: "rtstruct"
+_MASK_SOP_CLASSES: dict[str, Literal["seg", "rtstruct"]] = {
+    SegmentationStorage: "seg", _LABEL_MAP_STORAGE: "seg", RTStructureSetStorage: "rtstruct"
 }  # fmt: skip
 """SOP class -> kind of masks."""
 Numbers = tuple[float, ...]
 logging.getLogger("highdicom").addHandler(logging.NullHandler())  # as pydicom does: its log quotes UIDs
-TAGS = [
+_HEADER_TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "PatientID",
     "SeriesNumber", "FrameOfReferenceUID",
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "ImagePositionPatient",
@@ -36,7 +44,7 @@ TAGS = [
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
 """All that is read of a header. PatientID goes into a salted hash."""
-GROUPS = {
+_FUNCTIONAL_GROUPS = {
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
     "PixelSpacing": "PixelMeasuresSequence",
@@ -51,7 +59,16 @@ GROUPS = {
     "VOILUTSequence": "FrameVOILUTSequence",
 }
 """Attribute -> functional group that holds it in an enhanced multi-frame file."""
-BESIDES = (*SUFFIXES, ".nii", *TEXTS, *SYSTEM, *ARCHIVES, *PICTURES, *VOLUMES, *WORKSPACES)
+_NON_DICOM_SUFFIXES = (
+    *IMAGE_SUFFIXES,
+    ".nii",
+    *TEXT_SUFFIXES,
+    *SYSTEM_SUFFIXES,
+    *ARCHIVE_SUFFIXES,
+    *PICTURE_SUFFIXES,
+    *VOLUME_SUFFIXES,
+    *WORKSPACE_SUFFIXES,
+)
 """Endings of files that lie beside DICOM files and are passed over; `dicom_studies` names what could hold images."""
 
 
@@ -102,7 +119,7 @@ class Header:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet_pydicom() -> Iterator[None]:
     """Keep pydicom and highdicom from complaining about values: their warnings and logs quote them."""
     with warnings.catch_warnings(), pydicom.config.disable_value_validation():
         warnings.simplefilter("ignore")
@@ -110,7 +127,7 @@ def quiet() -> Iterator[None]:
 
 
 @contextmanager
-def decoding(what: str) -> Iterator[None]:
+def guard_decoding(what: str) -> Iterator[None]:
     """Read what may be broken: pydicom raises whatever that leads to, and its messages may quote a patient's data.
 
     Args:
@@ -120,7 +137,7 @@ def decoding(what: str) -> Iterator[None]:
         UnusableError: in place of all that is raised; those of ours stay.
     """
     try:
-        with quiet():
+        with quiet_pydicom():
             yield
     except UnusableError:
         raise
@@ -138,7 +155,9 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
     return [
         path
         for path in list_files(folder, deep=True)
-        if path.suffix.lower() not in BESIDES and path.name.lower() not in BARE and not is_below(path, skip)
+        if path.suffix.lower() not in _NON_DICOM_SUFFIXES
+        and path.name.lower() not in BARE_NAMES
+        and not is_below(path, skip)
     ]
 
 
@@ -153,15 +172,15 @@ def read_header(path: Path) -> Header:
 
 
 def _read_header(path: Path, size: int) -> Header:
-    with decoding("DICOM header"):
+    with guard_decoding("DICOM header"):
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS))
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_HEADER_TAGS))
         except InvalidDicomError:
             raise UnusableError("not a DICOM file (no 'DICM' at byte 128), or cut off before it") from None
         return _header(path, size, dataset)
 
 
-def only_file(headers: Sequence[Header], kind: str, name: str, findings: list[str]) -> Path | None:
+def find_only_file(headers: Sequence[Header], kind: str, name: str, findings: list[str]) -> Path | None:
     """Return a case's one file of a kind of masks; where there is none or several, add a finding.
 
     Args:
@@ -178,7 +197,7 @@ def only_file(headers: Sequence[Header], kind: str, name: str, findings: list[st
     return None
 
 
-def numbers(dataset: Dataset, keyword: str, count: int, frame: int = 0) -> Numbers | None:
+def read_numbers(dataset: Dataset, keyword: str, count: int, frame: int = 0) -> Numbers | None:
     """Return the numbers of an attribute, or None where it is absent or empty.
 
     Args:
@@ -190,7 +209,7 @@ def numbers(dataset: Dataset, keyword: str, count: int, frame: int = 0) -> Numbe
     Raises:
         UnusableError: it has another number of values, or they are not finite numbers.
     """
-    value = element(dataset, keyword, frame)
+    value = read_element(dataset, keyword, frame)
     if value is None or value == "" or (not isinstance(value, str | float | int) and len(value) == 0):
         return None
     wrong = UnusableError(f"{keyword} is not {count} finite number{'s' * (count > 1)}")
@@ -203,9 +222,15 @@ def numbers(dataset: Dataset, keyword: str, count: int, frame: int = 0) -> Numbe
     return found
 
 
-def element(dataset: Dataset, keyword: str, frame: int) -> Any:
-    """Return the raw value of an attribute: the frame's own, else that shared by all frames, else the file's."""
-    group = GROUPS.get(keyword)
+def read_element(dataset: Dataset, keyword: str, frame: int) -> Any:
+    """Return the raw value of an attribute: the frame's own, else that shared by all frames, else the file's.
+
+    Args:
+        dataset: the file's header.
+        keyword: the attribute.
+        frame: index of the frame.
+    """
+    group = _FUNCTIONAL_GROUPS.get(keyword)
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     shared = dataset.get("SharedFunctionalGroupsSequence")
     items = ([per_frame[frame]] if per_frame and frame < len(per_frame) else []) + ([shared[0]] if shared else [])
@@ -222,7 +247,7 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
             raise UnusableError(f"broken DICOM file: it has no {keyword} (cut off?)")
     name = dataset.SOPClassUID.name
     kind: Literal["image", "seg", "rtstruct", "other"] = "image" if name.endswith("Image Storage") else "other"
-    kind = MASKS.get(dataset.SOPClassUID, kind)
+    kind = _MASK_SOP_CLASSES.get(dataset.SOPClassUID, kind)
     if kind == "image" and not (dataset.get("Rows") and dataset.get("Columns")):
         raise UnusableError(f"broken DICOM file: {name} without Rows and Columns (cut off?)")
     count = _frame_count(dataset, size) if kind in ("image", "seg") else 0
@@ -251,7 +276,7 @@ def _series_number(dataset: Dataset) -> str:
 
 def _frame_count(dataset: Dataset, size: int) -> int:
     """Return the number of frames, of which each has at least a byte in the file."""
-    count = (numbers(dataset, "NumberOfFrames", 1) or (1,))[0]
+    count = (read_numbers(dataset, "NumberOfFrames", 1) or (1,))[0]
     FRAMES.check("NumberOfFrames", (count,))
     if count > size:
         raise UnusableError(f"NumberOfFrames is {count:g}, in a file of {size} bytes (broken?); export it again")
@@ -260,7 +285,7 @@ def _frame_count(dataset: Dataset, size: int) -> int:
 
 def _frame(path: Path, dataset: Dataset, number: int) -> Frame:
     def one(keyword: str) -> float | None:
-        found = numbers(dataset, keyword, 1, number)
+        found = read_numbers(dataset, keyword, 1, number)
         return found[0] if found else None
 
     trigger = one("NominalCardiacTriggerDelayTime")
@@ -269,9 +294,9 @@ def _frame(path: Path, dataset: Dataset, number: int) -> Frame:
         number,
         str(dataset.SOPInstanceUID),
         (int(dataset.Rows), int(dataset.Columns)),
-        position=numbers(dataset, "ImagePositionPatient", 3, number),
-        orientation=numbers(dataset, "ImageOrientationPatient", 6, number),
-        spacing=numbers(dataset, "PixelSpacing", 2, number),
+        position=read_numbers(dataset, "ImagePositionPatient", 3, number),
+        orientation=read_numbers(dataset, "ImageOrientationPatient", 6, number),
+        spacing=read_numbers(dataset, "PixelSpacing", 2, number),
         thickness=one("SliceThickness") or None,  # some scanners write 0 where it is unknown
         between=one("SpacingBetweenSlices"),
         trigger=one("TriggerTime") if trigger is None else trigger,

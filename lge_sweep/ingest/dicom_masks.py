@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import ClassCodes, Pixels
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.masks import ColourMask, Cvi42Mask, IndexMask, NiftiMask, RtstructMask, SegMask
 from lge_sweep.ingest.cvi42 import read_cvi42
@@ -14,23 +14,24 @@ from lge_sweep.ingest.dicom_header import Header
 from lge_sweep.ingest.dicom_seg import read_seg
 from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import list_files
-from lge_sweep.ingest.geometry import Mismatch, Turn, is_bare, is_lost, turn_between
-from lge_sweep.ingest.image_files import SUFFIXES
-from lge_sweep.ingest.mask_place import TRUSTED
-from lge_sweep.ingest.masks import from_values, open_mask
-from lge_sweep.ingest.nifti import attempt, only_nifti
-from lge_sweep.ingest.nifti_grid import Voxels, read_voxels
+from lge_sweep.ingest.geometry import AxisTransform, GridMismatch, grid_transform, is_unit_spaced, may_lack_position
+from lge_sweep.ingest.image_files import IMAGE_SUFFIXES
+from lge_sweep.ingest.mask_alignment import GRID_TRUSTED
+from lge_sweep.ingest.masks import map_values, read_mask_file
+from lge_sweep.ingest.nifti import find_only_nifti, read_or_report
+from lge_sweep.ingest.nifti_grid import NiftiVoxels, read_nifti_voxels
 from lge_sweep.ingest.rtstruct import read_rtstruct
 from lge_sweep.ingest.volume import UnusableError
 
-Labels = NDArray[np.uint8]
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-NO_PLACE = "its NIfTI mask holds no position; read as [columns, rows, slices] in the order of the slices' positions"
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+_UNPLACED_MASK = (
+    "its NIfTI mask holds no position; read as [columns, rows, slices] in the order of the slices' positions"
+)
 
 
 def read_masks(
     source: DicomFolders, folder: Path, stack: Stack, headers: Sequence[Header], findings: list[str]
-) -> tuple[Labels | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     """Read the labels of a series.
 
     Args:
@@ -57,13 +58,13 @@ def read_masks(
 # -------------------------------------------------------------------------------------------------------- mask images
 
 
-def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findings: list[str]) -> Labels | None:
+def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findings: list[str]) -> ClassCodes | None:
     before = len(findings)
     if any(frame.number for frame in stack.frames):
         findings.append("a multi-frame file cannot have mask images by file name; give a NIfTI or DICOM SEG mask")
         return None
     there = list_files(folder, deep=True) if folder.is_dir() else []
-    files = [path for path in there if path.suffix.lower() in SUFFIXES]
+    files = [path for path in there if path.suffix.lower() in IMAGE_SUFFIXES]
     masks = {path.stem: path for path in files}
     stems = [_stem(frame.path) for frame in stack.frames]
     for kind, names in (("masks", [path.stem for path in files]), ("images", stems)):
@@ -74,7 +75,7 @@ def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findi
             if count > 1
         ]
     findings += [
-        f"{frame.path.name}: has no mask {folder.name}/{stem}{SUFFIXES[0]} (or {', '.join(SUFFIXES[1:])})"
+        f"{frame.path.name}: has no mask {folder.name}/{stem}{IMAGE_SUFFIXES[0]} (or {', '.join(IMAGE_SUFFIXES[1:])})"
         for frame, stem in zip(stack.frames, stems, strict=True)
         if stem not in masks
     ]
@@ -83,14 +84,16 @@ def _from_images(mask: IndexMask | ColourMask, folder: Path, stack: Stack, findi
     ]
     if len(findings) > before:
         return None
-    labels = [_open(masks[stem], mask, stack.frames[0].size, findings) for stem in stems]
+    labels = [_open_mask(masks[stem], mask, stack.frames[0].size, findings) for stem in stems]
     whole = [array for array in labels if array is not None]
     return np.stack(whole) if len(whole) == len(labels) else None
 
 
-def _open(path: Path, mask: IndexMask | ColourMask, size: tuple[int, int], findings: list[str]) -> Labels | None:
+def _open_mask(
+    path: Path, mask: IndexMask | ColourMask, size: tuple[int, int], findings: list[str]
+) -> ClassCodes | None:
     try:
-        labels = open_mask(path, mask)
+        labels = read_mask_file(path, mask)
     except ValueError as error:
         findings.append(f"{path.name}: {error}")
     else:
@@ -101,7 +104,7 @@ def _open(path: Path, mask: IndexMask | ColourMask, size: tuple[int, int], findi
 
 
 def _stem(path: Path) -> str:
-    return path.stem if path.suffix.lower() in DICOM_SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in _DICOM_SUFFIXES else path.name
 
 
 def _wrong_size(mask: Sequence[int], image: Sequence[int]) -> str:
@@ -113,22 +116,22 @@ def _wrong_size(mask: Sequence[int], image: Sequence[int]) -> str:
 
 def _from_nifti(
     mask: NiftiMask, folder: Path, name: str, stack: Stack, findings: list[str]
-) -> tuple[Labels | None, tuple[str, ...]]:
-    path = only_nifti(folder, name, findings)
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
+    path = find_only_nifti(folder, name, findings)
     if path is None:
         return None, ()
-    voxels = attempt(read_voxels, path, path.name, findings)
+    voxels = read_or_report(read_nifti_voxels, path, path.name, findings)
     if voxels is None:
         return None, ()
     try:
-        array, notes = onto_stack(voxels, stack, trust=mask.trust_grid)
-        return from_values(array, mask, f"NIfTI ({array.dtype})"), notes
+        array, notes = align_to_stack(voxels, stack, trust=mask.trust_grid)
+        return map_values(array, mask, f"NIfTI ({array.dtype})"), notes
     except ValueError as error:
         findings.append(f"{path.name}: {error}")
     return None, ()
 
 
-def onto_stack(voxels: Voxels, stack: Stack, *, trust: bool = False) -> tuple[NDArray[np.number], tuple[str, ...]]:
+def align_to_stack(voxels: NiftiVoxels, stack: Stack, *, trust: bool = False) -> tuple[Pixels, tuple[str, ...]]:
     """Turn a NIfTI array onto the grid of a DICOM series by the positions of both.
 
     Args:
@@ -150,26 +153,26 @@ def onto_stack(voxels: Voxels, stack: Stack, *, trust: bool = False) -> tuple[ND
     if sorted(voxels.array.shape) not in (sorted(shape), sorted(in_order)):
         raise UnusableError(_wrong_size(voxels.array.shape, (width, height, shape[2])) + " (columns, rows, slices)")
     steps = np.linalg.norm(voxels.matrix[:3, :3], axis=0)
-    placed = stack.affine(alone_mm=float(steps[np.argmin(voxels.array.shape)]))
-    turn: Turn | Mismatch = Mismatch("one of them has no position")
+    placed = stack.affine(single_slice_mm=float(steps[np.argmin(voxels.array.shape)]))
+    turn: AxisTransform | GridMismatch = GridMismatch("one of them has no position")
     if placed is not None and voxels.placed and not trust:
-        turn = turn_between(placed, shape, voxels.matrix, voxels.array.shape)
-    if isinstance(turn, Turn):
+        turn = grid_transform(placed, shape, voxels.matrix, voxels.array.shape)
+    if isinstance(turn, AxisTransform):
         return turn.apply(voxels.array).transpose(2, 0, 1)[slots], ()
-    as_stored = voxels.array.shape == in_order and not _other_distances(voxels, stack)
-    if as_stored and (placed is None or not voxels.placed or is_lost(voxels.matrix)):
-        return voxels.array.transpose(2, 1, 0), (NO_PLACE,)
+    as_stored = voxels.array.shape == in_order and not _spacing_differs(voxels, stack)
+    if as_stored and (placed is None or not voxels.placed or may_lack_position(voxels.matrix)):
+        return voxels.array.transpose(2, 1, 0), (_UNPLACED_MASK,)
     if trust and voxels.array.shape == in_order:
-        return voxels.array.transpose(2, 1, 0), (TRUSTED,)
+        return voxels.array.transpose(2, 1, 0), (GRID_TRUSTED,)
     raise UnusableError(
         f"mask lies elsewhere than its series ({turn.why}); resample it onto the series, or, if it is stored as "
         "columns, rows, slices in the order of the series' positions, set source.mask.trust_grid: true"
     )
 
 
-def _other_distances(voxels: Voxels, stack: Stack) -> bool:
+def _spacing_differs(voxels: NiftiVoxels, stack: Stack) -> bool:
     """Whether a NIfTI file tells distances, and they are not those of the series."""
-    if voxels.blank or is_bare(voxels.matrix) or stack.spacing_mm is None:
+    if voxels.blank or is_unit_spaced(voxels.matrix) or stack.spacing_mm is None:
         return False
     rows_mm, columns_mm, slices_mm = stack.spacing_mm
     told = np.linalg.norm(voxels.matrix[:3, :3], axis=0)

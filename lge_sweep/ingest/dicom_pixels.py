@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from lge_sweep.ingest.dicom_header import Frame, decoding, element, numbers
-from lge_sweep.ingest.dicom_stored import Stored, read_stored
-from lge_sweep.ingest.dicom_tables import COLOURS, grey_palette, modality_table, voi_table
+from lge_sweep.arrays import Pixels, Pixels8
+from lge_sweep.ingest.dicom_header import Frame, guard_decoding, read_element, read_numbers
+from lge_sweep.ingest.dicom_stored import StoredPixels, read_stored
+from lge_sweep.ingest.dicom_tables import PALETTE_CHANNELS, apply_grey_palette, modality_table, voi_table
 from lge_sweep.ingest.files import check_file
-from lge_sweep.ingest.isolate import read_safely
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.ingest.sandbox import read_safely
+from lge_sweep.ingest.volume import UnusableError
 
-TAGS = [
+_PIXEL_TAGS = [
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData", "FloatPixelData",
     "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelPaddingValue",
@@ -25,18 +25,20 @@ TAGS = [
     "DoubleFloatPixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence",
     "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape", "PixelPresentation",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
-    *(f"{colour}PaletteColorLookupTable{part}" for colour in COLOURS for part in ("Descriptor", "Data")),
+    *(f"{colour}PaletteColorLookupTable{part}" for colour in PALETTE_CHANNELS for part in ("Descriptor", "Data")),
 ]  # fmt: skip
 TWO_RESCALES = "has a Modality LUT and a RescaleSlope or RescaleIntercept; the table is taken (DICOM PS3.3 C.11.1)"
 TWO_POLARITIES = (
     "its PhotometricInterpretation and PresentationLUTShape contradict each other on whether small values are bright; "
     "the first is taken: see that blood and scar are bright"
 )
-COLOURED = "some of its values are meant to be shown in colour (PixelPresentation); they are taken as intensities"
-PALETTE = "its intensities are those that its palette shows"
+COLOUR_PRESENTATION = (
+    "some of its values are meant to be shown in colour (PixelPresentation); they are taken as intensities"
+)
+PALETTE_APPLIED = "its intensities are those that its palette shows"
 
 
-class Decoded(NamedTuple):
+class DecodedFrames(NamedTuple):
     """Frames of a file."""
 
     images: list[Pixels]
@@ -45,7 +47,7 @@ class Decoded(NamedTuple):
     """What a user should know."""
 
 
-def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
+def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> DecodedFrames:
     """Decode frames of one file.
 
     Intensities are what the file's Modality LUT gives, or, where there is none, stored value x RescaleSlope +
@@ -68,16 +70,16 @@ def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
     return read_safely(_read_pixels, path, frames, window)
 
 
-def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> Decoded:
+def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> DecodedFrames:
     # what overflows is infinite, and found as such where intensities are looked at
-    with decoding("DICOM file"), np.errstate(over="ignore", invalid="ignore"):
-        dataset = pydicom.dcmread(path, specific_tags=list(TAGS))
+    with guard_decoding("DICOM file"), np.errstate(over="ignore", invalid="ignore"):
+        dataset = pydicom.dcmread(path, specific_tags=list(_PIXEL_TAGS))
         stored = read_stored(dataset)
-        images = [_grey(dataset, stored, frame.number, window) for frame in frames]
-        return Decoded(images, stored.notes + _notes(dataset))
+        images = [_frame_intensities(dataset, stored, frame.number, window) for frame in frames]
+        return DecodedFrames(images, stored.notes + _notes(dataset))
 
 
-def apply_window(pixels: Pixels, centre: float, width: float, function: str = "LINEAR") -> NDArray[np.uint8]:
+def apply_window(pixels: Pixels, centre: float, width: float, function: str = "LINEAR") -> Pixels8:
     """Map intensities to what a viewer shows.
 
     LINEAR: ``((x - (c - 0.5)) / (w - 1) + 0.5) * 255``; LINEAR_EXACT: ``((x - c) / w + 0.5) * 255``; both clipped.
@@ -112,21 +114,21 @@ def apply_window(pixels: Pixels, centre: float, width: float, function: str = "L
     return np.asarray(np.rint(np.clip(share, 0, 1) * 255), dtype=np.uint8)
 
 
-def _grey(dataset: Dataset, stored: Stored, frame: int, window: bool) -> Pixels:
+def _frame_intensities(dataset: Dataset, stored: StoredPixels, frame: int, window: bool) -> Pixels:
     """Return the intensities of a frame, NaN where it is padding."""
     values, padding = stored.values[frame], stored.padding[frame]
     if strange := int(np.count_nonzero(np.isnan(values) & ~padding)) if values.dtype.kind == "f" else 0:
         raise UnusableError(f"{strange} pixels are NaN, which the file does not declare to be padding")
-    grey = _levels(dataset, values, stored, frame, window)
+    grey = _intensities(dataset, values, stored, frame, window)
     if not padding.any():
         return grey if grey.dtype != np.float64 else grey.astype(np.float32)
     return np.where(padding, np.float32(np.nan), grey.astype(np.float32))
 
 
-def _levels(dataset: Dataset, values: Pixels, stored: Stored, frame: int, window: bool) -> Pixels:
+def _intensities(dataset: Dataset, values: Pixels, stored: StoredPixels, frame: int, window: bool) -> Pixels:
     inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
     if dataset.get("PhotometricInterpretation") == "PALETTE COLOR":
-        grey, top = grey_palette(dataset, values, stored.signed)
+        grey, top = apply_grey_palette(dataset, values, stored.signed)
         return np.asarray(np.rint(grey / top * 255), dtype=np.uint8) if window else grey
     table = modality_table(dataset, stored.signed)
     slope, intercept = _rescale(dataset, frame) if table is None else (1.0, 0.0)
@@ -134,21 +136,21 @@ def _levels(dataset: Dataset, values: Pixels, stored: Stored, frame: int, window
         levels = table.look_up(values) if table else values * slope + intercept
         lowest = -(1 << (stored.bits - 1)) if stored.signed else 0
         signed = table is None and min(lowest * slope, ((1 << stored.bits) - 1 + lowest) * slope) + intercept < 0
-        shown = _shown(dataset, levels, frame, signed)
+        shown = _windowed(dataset, levels, frame, signed)
         return 255 - shown if inverted else shown
     if table:
         levels = table.look_up(values)
         return table.top - levels if inverted else levels
     if inverted:
-        values = _turned_over(values, stored.bits)
+        values = _invert(values, stored.bits)
     if (slope, intercept) == (1.0, 0.0):
         return values
     return np.asarray(values * slope + intercept, dtype=np.float32)
 
 
 def _rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
-    slope = (numbers(dataset, "RescaleSlope", 1, frame) or (1.0,))[0]
-    intercept = (numbers(dataset, "RescaleIntercept", 1, frame) or (0.0,))[0]
+    slope = (read_numbers(dataset, "RescaleSlope", 1, frame) or (1.0,))[0]
+    intercept = (read_numbers(dataset, "RescaleIntercept", 1, frame) or (0.0,))[0]
     if slope == 0:
         raise UnusableError("RescaleSlope is 0")
     return slope, intercept
@@ -157,20 +159,20 @@ def _rescale(dataset: Dataset, frame: int) -> tuple[float, float]:
 def _notes(dataset: Dataset) -> tuple[str, ...]:
     photometric, shape = (dataset.get(keyword) for keyword in ("PhotometricInterpretation", "PresentationLUTShape"))
     rescaled = bool(dataset.get("ModalityLUTSequence")) and any(
-        numbers(dataset, keyword, 1) not in (None, (nothing,))
+        read_numbers(dataset, keyword, 1) not in (None, (nothing,))
         for keyword, nothing in (("RescaleSlope", 1), ("RescaleIntercept", 0))
     )
     opposed: bool = (photometric, shape) in {("MONOCHROME2", "INVERSE"), ("MONOCHROME1", "IDENTITY")}
     coloured = dataset.get("PixelPresentation") in ("COLOR", "MIXED")
     return (
-        (COLOURED,) * coloured
+        (COLOUR_PRESENTATION,) * coloured
         + (TWO_RESCALES,) * rescaled
         + (TWO_POLARITIES,) * opposed
-        + (PALETTE,) * bool(photometric == "PALETTE COLOR")
+        + (PALETTE_APPLIED,) * bool(photometric == "PALETTE COLOR")
     )
 
 
-def _turned_over(stored: Pixels, bits: int) -> Pixels:
+def _invert(stored: Pixels, bits: int) -> Pixels:
     if stored.dtype.kind == "f":
         return -stored
     # Lowest + highest value that fits: -1 for signed numbers, all bits set for unsigned ones.
@@ -178,7 +180,7 @@ def _turned_over(stored: Pixels, bits: int) -> Pixels:
     return np.asarray(ends - stored.astype(np.int64), dtype=stored.dtype)
 
 
-def _shown(dataset: Dataset, levels: Pixels, frame: int, signed: bool) -> NDArray[np.uint8]:
+def _windowed(dataset: Dataset, levels: Pixels, frame: int, signed: bool) -> Pixels8:
     """Return what the file's first window shows, or, where it has none, its first VOI LUT.
 
     Args:
@@ -187,9 +189,9 @@ def _shown(dataset: Dataset, levels: Pixels, frame: int, signed: bool) -> NDArra
         frame: its index.
         signed: whether intensities may be negative.
     """
-    values = [_first_number(element(dataset, keyword, frame)) for keyword in ("WindowCenter", "WindowWidth")]
+    values = [_first_number(read_element(dataset, keyword, frame)) for keyword in ("WindowCenter", "WindowWidth")]
     if all(math.isfinite(value) for value in values):
-        function = element(dataset, "VOILUTFunction", frame)
+        function = read_element(dataset, "VOILUTFunction", frame)
         return apply_window(levels, values[0], values[1], str(function or "LINEAR").strip().upper())
     table = voi_table(dataset, frame, signed)
     if table is None:

@@ -6,29 +6,28 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from lge_sweep.arrays import ClassCodes, Mask
 from lge_sweep.config.masks import SegMask
-from lge_sweep.ingest.contours import ORDER
-from lge_sweep.ingest.dicom_header import Header, decoding, only_file
+from lge_sweep.ingest.contours import PAINT_ORDER
+from lge_sweep.ingest.dicom_header import Header, find_only_file, guard_decoding
 from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file
-from lge_sweep.ingest.isolate import read_safely
 from lge_sweep.ingest.limits import check_size
-from lge_sweep.ingest.masks import not_listed
-from lge_sweep.ingest.seg_place import place_frames, sources
+from lge_sweep.ingest.masks import unlisted_message
+from lge_sweep.ingest.sandbox import read_safely
+from lge_sweep.ingest.seg_alignment import align_frames, source_images
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 
-Codes = NDArray[np.uint8]
-Read = tuple[Codes, tuple[str, ...]]
-Regions = dict[str, NDArray[np.bool_]]
+CodesAndNotes = tuple[ClassCodes, tuple[str, ...]]
+Regions = dict[str, Mask]
 
 
 def read_seg(
     mask: SegMask, stack: Stack, headers: Sequence[Header], findings: list[str]
-) -> tuple[Codes | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     """Lay the segments of a case's SEG on its series.
 
     Args:
@@ -40,42 +39,42 @@ def read_seg(
     Returns:
         [S, H, W] values of `CLASS_CODES`, or None where something is wrong; and what a user should know.
     """
-    path = only_file(headers, "seg", "DICOM SEG", findings)
+    path = find_only_file(headers, "seg", "DICOM SEG", findings)
     if path is None:
         return None, ()
     ours = {frame.instance for frame in stack.frames}
     try:
         check_file(path)
-        return read_safely(_read, path, mask, stack, {h.frame_of_reference for h in headers if h.instance in ours})
+        return read_safely(_read_seg, path, mask, stack, {h.frame_of_reference for h in headers if h.instance in ours})
     except UnusableError as error:
         findings.append(f"{path.name}: {error}")
     return None, ()
 
 
-def _read(path: Path, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> Read:
-    with decoding("DICOM SEG"):
-        return _labels(pydicom.dcmread(path), mask, stack, frames_of_reference)
+def _read_seg(path: Path, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> CodesAndNotes:
+    with guard_decoding("DICOM SEG"):
+        return _segment_codes(pydicom.dcmread(path), mask, stack, frames_of_reference)
 
 
-def _labels(seg: Dataset, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> Read:
+def _segment_codes(seg: Dataset, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> CodesAndNotes:
     size = (int(seg.Rows), int(seg.Columns))
     if sorted(size) != sorted(stack.frames[0].size):
         wanted = "x".join(map(str, stack.frames[0].size))
         raise UnusableError(f"mask is {size[0]}x{size[1]}, its image {wanted}; they must be equal")
     check_size(*size, int(seg.NumberOfFrames))
     _check_references(seg, {frame.instance for frame in stack.frames})
-    classes = _classes(seg, mask)
-    places, notes = place_frames(seg, stack, frames_of_reference)
+    classes = _segment_classes(seg, mask)
+    places, notes = align_frames(seg, stack, frames_of_reference)
     shape = (len(stack.frames), *stack.frames[0].size)
-    regions: Regions = {name: np.zeros(shape, dtype=np.bool_) for name in ORDER if name in classes.values()}
-    members = _members(seg, classes)
+    regions: Regions = {name: np.zeros(shape, dtype=np.bool_) for name in PAINT_ORDER if name in classes.values()}
+    members = _frame_masks(seg, classes)
     for place, parts in zip(places, members, strict=True):
         for name, region in parts.items():
             regions[name][place.slice] |= place.turn.apply(region[..., None].view(np.uint8))[..., 0] > 0
     labels = np.zeros(shape, dtype=np.uint8)
     for name, region in regions.items():
         labels[region] = CLASS_CODES[name]
-    return labels, (*notes, *_overlaps(regions))
+    return labels, (*notes, *_overlap_notes(regions))
 
 
 def _check_references(seg: Dataset, ours: Collection[str]) -> None:
@@ -89,7 +88,7 @@ def _check_references(seg: Dataset, ours: Collection[str]) -> None:
         for image in series.get("ReferencedInstanceSequence", [])
     }
     for number, frame in enumerate(seg.PerFrameFunctionalGroupsSequence, start=1):
-        named = sources(frame)
+        named = source_images(frame)
         if not named:
             raise UnusableError(f"its frame {number} does not say which image it belongs to; give a NIfTI mask")
         referred |= {str(source.ReferencedSOPInstanceUID) for source in named}
@@ -100,40 +99,40 @@ def _check_references(seg: Dataset, ours: Collection[str]) -> None:
         )
 
 
-def _classes(seg: Dataset, mask: SegMask) -> dict[int, str]:
+def _segment_classes(seg: Dataset, mask: SegMask) -> dict[int, str]:
     """Return number of a segment -> class; each must be listed."""
     known = {label.casefold(): name for label, name in mask.segments.items()}
     titles = {int(segment.SegmentNumber): str(segment.SegmentLabel) for segment in seg.SegmentSequence}
-    titles.pop(_background(seg), None)
+    titles.pop(_background_value(seg), None)
     if unknown := [title for title in titles.values() if title.strip().casefold() not in known]:
-        raise UnusableError(not_listed("segment", unknown, "source.mask.segments", mask.segments))
+        raise UnusableError(unlisted_message("segment", unknown, "source.mask.segments", mask.segments))
     return {number: known[title.strip().casefold()] for number, title in titles.items()}
 
 
-def _members(seg: Dataset, classes: Mapping[int, str]) -> list[Regions]:
+def _frame_masks(seg: Dataset, classes: Mapping[int, str]) -> list[Regions]:
     """Return for each frame the pixels [rows, columns] of each class but the background; half is enough."""
     frames = seg.pixel_array.reshape(-1, int(seg.Rows), int(seg.Columns))
     if seg.SegmentationType == "LABELMAP":
-        if unknown := set(np.unique(frames).tolist()) - {*classes, 0, _background(seg)}:
+        if unknown := set(np.unique(frames).tolist()) - {*classes, 0, _background_value(seg)}:
             raise UnusableError(f"its pixels have the value {min(unknown)}, which is of no segment; export it again")
         numbers = {name: [n for n, other in classes.items() if other == name] for name in classes.values()}
-        return [{name: np.isin(frame, numbers[name]) for name in ORDER if name in numbers} for frame in frames]
+        return [{name: np.isin(frame, numbers[name]) for name in PAINT_ORDER if name in numbers} for frame in frames]
     half = int(seg.MaximumFractionalValue) / 2 if seg.SegmentationType == "FRACTIONAL" else 0.5
     shared = seg.SharedFunctionalGroupsSequence[0]
     found: list[Regions] = []
     for frame, groups in zip(frames, seg.PerFrameFunctionalGroupsSequence, strict=True):
         identity = groups.get("SegmentIdentificationSequence") or shared.SegmentIdentificationSequence
         name = classes[int(identity[0].ReferencedSegmentNumber)]
-        found.append({name: frame >= half} if name in ORDER else {})
+        found.append({name: frame >= half} if name in PAINT_ORDER else {})
     return found
 
 
-def _background(seg: Dataset) -> int:
+def _background_value(seg: Dataset) -> int:
     """Return the value of a label map's pixels that are of no segment; a segment's number may say so."""
     return int(seg.get("PixelPaddingValue", 0))
 
 
-def _overlaps(regions: Regions) -> list[str]:
+def _overlap_notes(regions: Regions) -> list[str]:
     """Say how many pixels are of two classes; regions are in the order in which they are put over each other."""
     pairs = {(a, b): int(np.count_nonzero(regions[a] & regions[b])) for a, b in combinations(regions, 2)}
     told = ", ".join(f"{upper} over {lower} in {count} pixels" for (lower, upper), count in pairs.items() if count)

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Matrix, Vector
 from lge_sweep.ingest.dicom_header import Frame
-from lge_sweep.ingest.geometry import Matrix, shape_notes
+from lge_sweep.ingest.geometry import shape_notes
 
-Vector = NDArray[np.float64]
-
-OFF_MM = 0.1
+_IRREGULAR_MM = 0.1
 """Distance of a slice's corners from a straight, even stack from which on it is told."""
-NO_SPACING = "no PixelSpacing: no length, area or volume is valid"
-NO_DISTANCE = "a single slice without thickness: no volume is valid"
+_NO_SPACING = "no PixelSpacing: no length, area or volume is valid"
+_NO_SLICE_SPACING = "a single slice without thickness: no volume is valid"
 
 
 @dataclass(frozen=True)
@@ -35,14 +33,14 @@ class Stack:
     notes: tuple[str, ...]
     slots: tuple[int, ...]
 
-    def affine(self, alone_mm: float | None = None) -> Matrix | None:
+    def affine(self, single_slice_mm: float | None = None) -> Matrix | None:
         """Return where the stack lies: [4, 4] index (row, column, slot) -> mm; right, front, head are positive.
 
         The step from slot to slot is the distance along the normal and, within the planes, the mean drift of the
         positions, that of (last - first) / the last slot.
 
         Args:
-            alone_mm: the distance to give to a single slice of which none is known.
+            single_slice_mm: the distance to give to a single slice of which none is known.
 
         Returns:
             None where position, orientation, spacing or the slice spacing is unknown.
@@ -54,11 +52,11 @@ class Stack:
         if first.orientation is None or first.position is None or last.position is None or self.spacing_mm is None:
             return None
         rows_mm, columns_mm, distance = self.spacing_mm
-        if steps == 0 and alone_mm is not None:
-            distance = alone_mm
+        if steps == 0 and single_slice_mm is not None:
+            distance = single_slice_mm
         if not np.isfinite(distance):
             return None
-        row, column, normal = directions(first)
+        row, column, normal = plane_directions(first)
         origin = np.array(first.position)
         step = (last.position - origin) / steps if steps else np.zeros(3)
         step += (distance - step @ normal) * normal
@@ -78,12 +76,12 @@ def make_stack(frames: Sequence[Frame], distance: float | None, notes: Sequence[
     """
     first, spacing = frames[0], None
     if first.spacing is None:
-        notes = [*notes, NO_SPACING]
+        notes = [*notes, _NO_SPACING]
     else:
         known = [frame.spacing for frame in frames if frame.spacing is not None]
         rows, columns = np.mean(known, axis=0).round(9).tolist()
         spacing = (rows, columns, float("nan") if distance is None else distance)
-        notes = [*notes, NO_DISTANCE] if distance is None else notes
+        notes = [*notes, _NO_SLICE_SPACING] if distance is None else notes
     stack = Stack(tuple(frames), spacing, first.thickness, tuple(notes), tuple(slots))
     return replace(stack, notes=(*notes, *_shape_notes(stack)))
 
@@ -93,19 +91,19 @@ def _shape_notes(stack: Stack) -> list[str]:
     affine = stack.affine()
     if affine is None or len(stack.frames) == 1:
         return []
-    off = max(_off_mm(frame, affine, slot) for frame, slot in zip(stack.frames, stack.slots, strict=True))
+    off = max(_corner_error_mm(frame, affine, slot) for frame, slot in zip(stack.frames, stack.slots, strict=True))
     irregular = (
         f"slices lie up to {off:.3g} mm off an evenly spaced, straight stack; a NIfTI file places them in one, a DICOM "
         "SEG as they are"
     )
-    return [*shape_notes(affine), *([irregular] if off > OFF_MM else [])]
+    return [*shape_notes(affine), *([irregular] if off > _IRREGULAR_MM else [])]
 
 
-def _off_mm(frame: Frame, affine: Matrix, slot: int) -> float:
+def _corner_error_mm(frame: Frame, affine: Matrix, slot: int) -> float:
     """Return how far the corners of a frame are from where an affine puts them, in mm."""
     assert frame.position is not None
     assert frame.spacing is not None
-    row, column, _ = directions(frame)
+    row, column, _ = plane_directions(frame)
     last = np.array(frame.size) - 1
     own = np.stack([column * frame.spacing[0], row * frame.spacing[1], np.array(frame.position)], axis=1)
     corners = np.array([(i, j, 1) for i in (0, last[0]) for j in (0, last[1])]).T
@@ -113,7 +111,7 @@ def _off_mm(frame: Frame, affine: Matrix, slot: int) -> float:
     return float(np.abs(np.diag([-1, -1, 1]) @ own @ corners - placed[:3]).max())
 
 
-def directions(frame: Frame) -> tuple[Vector, Vector, Vector]:
+def plane_directions(frame: Frame) -> tuple[Vector, Vector, Vector]:
     """Return the directions along a row, along a column, and of the normal, at right angles and of length 1.
 
     Numbers of few digits are neither; the column's direction gives way.
@@ -125,6 +123,6 @@ def directions(frame: Frame) -> tuple[Vector, Vector, Vector]:
     return row, np.cross(normal, row), normal
 
 
-def along_normal(frames: Sequence[Frame]) -> Vector:
+def normal_positions(frames: Sequence[Frame]) -> Vector:
     """Return where each image is along the normal of the first, in mm."""
-    return np.array([frame.position for frame in frames]) @ directions(frames[0])[2]
+    return np.array([frame.position for frame in frames]) @ plane_directions(frames[0])[2]

@@ -3,21 +3,23 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import RLELossless
 
-from lge_sweep.ingest.dicom_header import element, numbers
+from lge_sweep.arrays import Mask, Pixels
+from lge_sweep.ingest.dicom_header import read_element, read_numbers
 from lge_sweep.ingest.limits import check_size
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.ingest.volume import UnusableError
 
-FLOATS = {"FloatPixelData": "FloatPixelPadding", "DoubleFloatPixelData": "DoubleFloatPixelPadding"}
+_FLOAT_PADDING = {"FloatPixelData": "FloatPixelPadding", "DoubleFloatPixelData": "DoubleFloatPixelPadding"}
 """Attribute that holds pixels as floating-point numbers -> what the names of its padding attributes begin with."""
-DROPPED = "bits that BitsStored leaves out are set in some pixels; they are dropped (an overlay of the old kind?)"
+UNUSED_BITS_SET = (
+    "bits that BitsStored leaves out are set in some pixels; they are dropped (an overlay of the old kind?)"
+)
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredPixels:
     """The pixels of a file before any transformation.
 
     Attributes:
@@ -28,7 +30,7 @@ class Stored:
     """
 
     values: Pixels
-    padding: NDArray[np.bool_]
+    padding: Mask
     bits: int
     notes: tuple[str, ...] = ()
 
@@ -38,7 +40,7 @@ class Stored:
         return self.values.dtype.kind != "u"
 
 
-def read_stored(dataset: FileDataset) -> Stored:
+def read_stored(dataset: FileDataset) -> StoredPixels:
     """Decode the pixels of a file.
 
     A whole number is the BitsStored bits of its cell that end at HighBit; the sign is that of the top one, other bits
@@ -53,24 +55,24 @@ def read_stored(dataset: FileDataset) -> Stored:
         DICOM PS3.5 8.1.1 (cells), PS3.3 C.7.5.1.1.2 and C.7.6.24.1 (padding).
     """
     _check_bits(dataset)
-    cells = _decode(dataset)
+    cells = _decode_cells(dataset)
     width = 8 * cells.dtype.itemsize
     bits = int(dataset.get("BitsStored") or width)
     if cells.dtype.kind not in "ui":
-        return Stored(cells, _float_padding(dataset, cells), bits)
+        return StoredPixels(cells, _float_padding(dataset, cells), bits)
     high = _high_bit(dataset, bits)
     values = np.right_shift(np.left_shift(cells, width - 1 - high), width - bits) if bits < width else cells
-    padding = _padding(dataset, cells, values, bits)
+    padding = _integer_padding(dataset, cells, values, bits)
     stray = bits < width and any(  # frame by frame, as memory is short where this runs
         (_has_stray_bits(cell, value, high, bits) & ~pad).any()
         for cell, value, pad in zip(cells, values, padding, strict=True)
     )
-    return Stored(values, padding, bits, (DROPPED,) * stray)
+    return StoredPixels(values, padding, bits, (UNUSED_BITS_SET,) * stray)
 
 
 def _check_bits(dataset: FileDataset) -> None:
     """Refuse a file that puts its bits where there are none, or where they cannot be looked for."""
-    if any(keyword in dataset for keyword in FLOATS):
+    if any(keyword in dataset for keyword in _FLOAT_PADDING):
         return
     allocated, stored = (dataset.get(keyword) for keyword in ("BitsAllocated", "BitsStored"))
     if not allocated or not stored:
@@ -95,14 +97,14 @@ def _high_bit(dataset: Dataset, stored: int) -> int:
     return stored - 1 if high is None else int(high)
 
 
-def _decode(dataset: FileDataset) -> Pixels:
+def _decode_cells(dataset: FileDataset) -> Pixels:
     """Return cells [F, H, W] with every bit they have."""
-    if "PixelData" not in dataset and not any(keyword in dataset for keyword in FLOATS):
+    if "PixelData" not in dataset and not any(keyword in dataset for keyword in _FLOAT_PADDING):
         raise UnusableError("has no pixel data (cut off?)")
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     name = syntax.name if syntax else "no transfer syntax"
     rows, columns = int(dataset.Rows), int(dataset.Columns)
-    check_size(rows, columns, int((numbers(dataset, "NumberOfFrames", 1) or (1,))[0]))
+    check_size(rows, columns, int((read_numbers(dataset, "NumberOfFrames", 1) or (1,))[0]))
     try:
         dataset.pixel_array_options(correct_unused_bits=False)  # it looks for the bits at BitsStored, not at HighBit
         array = np.asarray(dataset.pixel_array)
@@ -115,7 +117,7 @@ def _decode(dataset: FileDataset) -> Pixels:
     return array.reshape(-1, rows, columns)
 
 
-def _has_stray_bits(cells: Pixels, values: Pixels, high: int, bits: int) -> NDArray[np.bool_]:
+def _has_stray_bits(cells: Pixels, values: Pixels, high: int, bits: int) -> Mask:
     """Tell where bits outside a value's are set and are not its sign, continued upwards."""
     width = 8 * cells.dtype.itemsize
     whole, upper = (1 << width) - 1, (1 << width) - (2 << high)
@@ -124,13 +126,13 @@ def _has_stray_bits(cells: Pixels, values: Pixels, high: int, bits: int) -> NDAr
     return np.asarray((outside != 0) & ~((values < 0) & (outside == upper)))
 
 
-def _padding(dataset: Dataset, cells: Pixels, values: Pixels, bits: int) -> NDArray[np.bool_]:
+def _integer_padding(dataset: Dataset, cells: Pixels, values: Pixels, bits: int) -> Mask:
     """Tell where whole numbers are padding: among the values or, where none can be in its range, among their cells."""
-    value = numbers(dataset, "PixelPaddingValue", 1)
+    value = read_numbers(dataset, "PixelPaddingValue", 1)
     if value is None:
         return np.broadcast_to(np.False_, cells.shape)
     width, signed = 8 * cells.dtype.itemsize, values.dtype.kind == "i"
-    limit = numbers(dataset, "PixelPaddingRangeLimit", 1) or value
+    limit = read_numbers(dataset, "PixelPaddingRangeLimit", 1) or value
     low, high = sorted(as_signed(int(end), min(width, 16), signed) for end in (*value, *limit))
     lowest = -(1 << (bits - 1)) if signed else 0
     among = values if low < lowest + (1 << bits) and high >= lowest else cells
@@ -139,6 +141,11 @@ def _padding(dataset: Dataset, cells: Pixels, values: Pixels, bits: int) -> NDAr
 
 def as_signed(value: int, bits: int, signed: bool) -> int:
     """Read the bits of a number with the sign that they are meant to have.
+
+    Args:
+        value: the number as it was read.
+        bits: how many bits it has.
+        signed: whether the top bit is its sign.
 
     >>> as_signed(63536, 16, True), as_signed(-2000, 16, False), as_signed(255, 8, True)
     (-2000, 63536, -1)
@@ -149,10 +156,10 @@ def as_signed(value: int, bits: int, signed: bool) -> int:
     return value - (1 << bits) if signed and value >> (bits - 1) else value
 
 
-def _float_padding(dataset: Dataset, values: Pixels) -> NDArray[np.bool_]:
+def _float_padding(dataset: Dataset, values: Pixels) -> Mask:
     """Tell where floating-point pixels are padding; the limits may be infinite or NaN."""
-    begin = next(begin for keyword, begin in FLOATS.items() if keyword in dataset)
-    raw = [element(dataset, begin + end, 0) for end in ("Value", "RangeLimit")]
+    begin = next(begin for keyword, begin in _FLOAT_PADDING.items() if keyword in dataset)
+    raw = [read_element(dataset, begin + end, 0) for end in ("Value", "RangeLimit")]
     if raw[0] is None:
         return np.broadcast_to(np.False_, values.shape)
     try:

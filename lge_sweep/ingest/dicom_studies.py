@@ -8,13 +8,19 @@ from pathlib import Path
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_choice import looks_like_lge
 from lge_sweep.ingest.dicom_header import Header, dicom_files, read_header
-from lge_sweep.ingest.files import closed, is_below, list_files, subfolders
-from lge_sweep.ingest.unread import ARCHIVES, PICTURES, VOLUMES, is_aside, listed
+from lge_sweep.ingest.file_kinds import (
+    ARCHIVE_SUFFIXES,
+    PICTURE_SUFFIXES,
+    VOLUME_SUFFIXES,
+    count_by_kind,
+    is_known_non_image,
+)
+from lge_sweep.ingest.files import is_below, list_files, subfolders, unreadable_reason
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.text import natural
+from lge_sweep.text import natural_key
 
 SAME_STUDY = "has the StudyInstanceUID of another patient's exam (an anonymiser's?); taken for an exam of its own"
-NOT_READ = (*ARCHIVES, *PICTURES, *VOLUMES)
+_UNREAD_SUFFIXES = (*ARCHIVE_SUFFIXES, *PICTURE_SUFFIXES, *VOLUME_SUFFIXES)
 """Endings of files beside DICOM files that could hold what is missing among them."""
 
 
@@ -64,48 +70,60 @@ def find_studies(root: Path, source: DicomFolders, findings: list[str], skip: Co
             units[unit].append(header)
     notes: tuple[str, ...] = ()
     if _is_one_study(root, source, units, unreadable):
-        if not _of_different_patients(units) or source.folders == "series":
-            if problem := _contradiction(root, source, units):
+        if not _are_different_patients(units) or source.folders == "series":
+            if problem := _one_study_problem(root, source, units):
                 findings.append(problem)
                 return []
             everything = tuple(header for headers in units.values() for header in headers)
-            return [Study(root, root.resolve().name, everything, unreadable.total(), _beside(root, skip))]
+            return [Study(root, root.resolve().name, everything, unreadable.total(), _unread_note(root, skip))]
         notes = (SAME_STUDY,)
     loose = defaultdict(list)
     for header in units.pop("", []):
         loose[header.study].append(header)
     singles = [
-        Study(root, _loose_name(root, files, len(loose)), tuple(files), unreadable[""]) for files in loose.values()
+        Study(root, _loose_study_name(root, files, len(loose)), tuple(files), unreadable[""])
+        for files in loose.values()
     ]
     return singles + [
-        Study(root / name, name, tuple(files), unreadable[name], notes + _beside(root / name, skip))
+        Study(root / name, name, tuple(files), unreadable[name], notes + _unread_note(root / name, skip))
         for name, files in sorted(units.items())
     ]
 
 
-def without_dicom(root: Path, masks: str, studies: Sequence[Study], skip: Collection[Path] = ()) -> list[Path]:
-    """Return the folders in the root, and the files in it that could hold exams, of which no study was read."""
+def paths_without_study(root: Path, masks: str, studies: Sequence[Study], skip: Collection[Path] = ()) -> list[Path]:
+    """Return the folders in the root, and the files in it that could hold exams, of which no study was read.
+
+    Args:
+        root: the folder.
+        masks: name of the folders with masks, which are no exams.
+        studies: what was read of it.
+        skip: folders, resolved, that are left out.
+    """
     if any(study.folder == root and study.name == root.resolve().name for study in studies):
         return []  # the root is the exam's own folder
     folders = [folder for folder in subfolders(root) if folder.resolve() not in skip and folder.name != masks]
-    return [folder for folder in folders if closed(folder) is None and not dicom_files(folder, skip)] + [
-        path for path in list_files(root) if _ends_in(path, (*ARCHIVES, *VOLUMES))
+    return [folder for folder in folders if unreadable_reason(folder) is None and not dicom_files(folder, skip)] + [
+        path for path in list_files(root) if _has_suffix(path, (*ARCHIVE_SUFFIXES, *VOLUME_SUFFIXES))
     ]
 
 
-def holds(folder: Path) -> str:
+def describe_content(folder: Path) -> str:
     """Return what a folder holds, as the end of a sentence: "only 1 .zip (P1.zip)"."""
-    files = [path for path in list_files(folder, deep=True) if not is_aside(path)]
-    return f"only {listed(files)}" if files else "it is empty"
+    files = [path for path in list_files(folder, deep=True) if not is_known_non_image(path)]
+    return f"only {count_by_kind(files)}" if files else "it is empty"
 
 
-def _beside(folder: Path, skip: Collection[Path]) -> tuple[str, ...]:
+def _unread_note(folder: Path, skip: Collection[Path]) -> tuple[str, ...]:
     """Return a note on the files in an exam's folder that are not read and could hold images."""
-    passed = [path for path in list_files(folder, deep=True) if _ends_in(path, NOT_READ) and not is_below(path, skip)]
-    return (f"files in its folder were not read: {listed(passed, examples=False)}",) if passed else ()
+    passed = [
+        path
+        for path in list_files(folder, deep=True)
+        if _has_suffix(path, _UNREAD_SUFFIXES) and not is_below(path, skip)
+    ]
+    return (f"files in its folder were not read: {count_by_kind(passed, examples=False)}",) if passed else ()
 
 
-def _ends_in(path: Path, endings: Collection[str]) -> bool:
+def _has_suffix(path: Path, endings: Collection[str]) -> bool:
     """Whether a file has one of some endings, and is no packed NIfTI, which is read."""
     return path.suffix.lower() in endings and not path.name.lower().endswith(".nii.gz")
 
@@ -122,14 +140,14 @@ def _is_one_study(
     return parted and len(ids) == 1 and not set(unreadable) - set(units)
 
 
-def _of_different_patients(units: Mapping[str, Sequence[Header]]) -> bool:
+def _are_different_patients(units: Mapping[str, Sequence[Header]]) -> bool:
     """Whether the images of each folder are of other patients than those of the others."""
     patients = [{h.patient for h in headers if h.kind == "image"} for headers in units.values()]
     patients = [ids for ids in patients if ids]
     return len(patients) > 1 and sum(map(len, patients)) == len(set().union(*patients))
 
 
-def _contradiction(root: Path, source: DicomFolders, units: Mapping[str, Sequence[Header]]) -> str | None:
+def _one_study_problem(root: Path, source: DicomFolders, units: Mapping[str, Sequence[Header]]) -> str | None:
     """Say that folders look like exams although their files have one StudyInstanceUID, or return None."""
     if source.folders != "auto":
         return None
@@ -143,7 +161,7 @@ def _contradiction(root: Path, source: DicomFolders, units: Mapping[str, Sequenc
     masked = [name for name in lge if source.masks != "." and (root / name / source.masks).is_dir()]
     if not apart and len(masked) < 2:
         return None
-    names = sorted(lge, key=natural)
+    names = sorted(lge, key=natural_key)
     listed_names = ", ".join(names[:-1][:8]) + f" and {names[-1] if len(names) < 10 else f'{len(names) - 8} more'}"
     patient = next((h.patient for name in lge for h in units[name] if h.patient), "")
     same = "StudyInstanceUID (0020,000D)" + " and PatientID (0010,0020)" * bool(patient)
@@ -157,5 +175,5 @@ def _contradiction(root: Path, source: DicomFolders, units: Mapping[str, Sequenc
     )
 
 
-def _loose_name(root: Path, files: Sequence[Header], studies: int) -> str:
+def _loose_study_name(root: Path, files: Sequence[Header], studies: int) -> str:
     return files[0].path.stem if studies > 1 or len(files) == 1 else root.resolve().name

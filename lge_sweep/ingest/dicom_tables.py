@@ -11,15 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from lge_sweep.ingest.dicom_header import element
+from lge_sweep.arrays import Pixels
+from lge_sweep.ingest.dicom_header import read_element
 from lge_sweep.ingest.dicom_stored import as_signed
-from lge_sweep.ingest.volume import Pixels, UnusableError
+from lge_sweep.ingest.volume import UnusableError
 
-COLOURS = ("Red", "Green", "Blue")
+PALETTE_CHANNELS = ("Red", "Green", "Blue")
 
 
 @dataclass(frozen=True)
-class Table:
+class LookupTable:
     """What numbers become.
 
     Attributes:
@@ -37,17 +38,17 @@ class Table:
         return self.entries[np.clip(values.astype(np.int64) - self.first, 0, len(self.entries) - 1)]
 
 
-def modality_table(dataset: Dataset, signed: bool) -> Table | None:
+def modality_table(dataset: Dataset, signed: bool) -> LookupTable | None:
     """Return the table that gives intensities for stored values, or None where there is none.
 
     Args:
         dataset: the file.
         signed: whether stored values may be negative.
     """
-    return _of_sequence(dataset, "ModalityLUTSequence", 0, signed)
+    return _table_of_sequence(dataset, "ModalityLUTSequence", 0, signed)
 
 
-def voi_table(dataset: Dataset, frame: int, signed: bool) -> Table | None:
+def voi_table(dataset: Dataset, frame: int, signed: bool) -> LookupTable | None:
     """Return the first table that says how a frame's intensities are shown, or None where there is none.
 
     Args:
@@ -55,18 +56,23 @@ def voi_table(dataset: Dataset, frame: int, signed: bool) -> Table | None:
         frame: index of the frame.
         signed: whether intensities may be negative.
     """
-    return _of_sequence(dataset, "VOILUTSequence", frame, signed)
+    return _table_of_sequence(dataset, "VOILUTSequence", frame, signed)
 
 
-def grey_palette(dataset: Dataset, values: Pixels, signed: bool) -> tuple[Pixels, int]:
+def apply_grey_palette(dataset: Dataset, values: Pixels, signed: bool) -> tuple[Pixels, int]:
     """Give the intensities that a palette shows for stored values [H, W], and the largest that it can show.
+
+    Args:
+        dataset: the file.
+        values: [H, W] stored values.
+        signed: whether stored values may be negative.
 
     Raises:
         UnusableError: some pixels have a colour, or the palette cannot be read.
     """
-    names = [f"{colour}PaletteColorLookupTable" for colour in COLOURS]
+    names = [f"{colour}PaletteColorLookupTable" for colour in PALETTE_CHANNELS]
     tables = [
-        _read(name, dataset.get(f"{name}Descriptor"), dataset.get(f"{name}Data"), _order(dataset), signed)
+        _parse_table(name, dataset.get(f"{name}Descriptor"), dataset.get(f"{name}Data"), _byte_order(dataset), signed)
         for name in names
     ]
     red, *others = (table.look_up(values) for table in tables)
@@ -78,20 +84,20 @@ def grey_palette(dataset: Dataset, values: Pixels, signed: bool) -> tuple[Pixels
     return red, tables[0].top
 
 
-def _of_sequence(dataset: Dataset, keyword: str, frame: int, signed: bool) -> Table | None:
-    items = element(dataset, keyword, frame)
+def _table_of_sequence(dataset: Dataset, keyword: str, frame: int, signed: bool) -> LookupTable | None:
+    items = read_element(dataset, keyword, frame)
     if not items:
         return None
-    return _read(keyword, items[0].get("LUTDescriptor"), items[0].get("LUTData"), _order(dataset), signed)
+    return _parse_table(keyword, items[0].get("LUTDescriptor"), items[0].get("LUTData"), _byte_order(dataset), signed)
 
 
-def _order(dataset: Dataset) -> str:
+def _byte_order(dataset: Dataset) -> str:
     """Return the order of bytes in a word, in numpy's sign."""
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     return "<" if syntax is None or syntax.is_little_endian else ">"
 
 
-def _read(name: str, descriptor: Any, data: Any, order: str, signed: bool) -> Table:
+def _parse_table(name: str, descriptor: Any, data: Any, order: str, signed: bool) -> LookupTable:
     """Make a table of its descriptor (number of entries, first number, bits of an entry) and its data."""
     try:
         count, first, bits = (int(value) for value in descriptor)
@@ -108,4 +114,4 @@ def _read(name: str, descriptor: Any, data: Any, order: str, signed: bool) -> Ta
             f"its {name} has {len(entries)} entries of {bits} bits; expected {count} of 8 to 16 bits, as its "
             "descriptor says; write the file again, or leave it out"
         )
-    return Table(as_signed(first, 16, signed), entries[:count], (1 << bits) - 1)
+    return LookupTable(as_signed(first, 16, signed), entries[:count], (1 << bits) - 1)

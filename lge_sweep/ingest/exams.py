@@ -12,25 +12,33 @@ from pydicom.misc import is_dicom
 from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders
 from lge_sweep.config.loader import validate
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.dicom import as_exam, read_cases, read_series, unknown_series
+from lge_sweep.ingest.dicom import exam_from_stack, read_cases, read_series, unknown_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
-from lge_sweep.ingest.dicom_studies import Study, find_studies, holds, without_dicom
-from lge_sweep.ingest.files import check_file, closed, is_below, list_files, subfolders
-from lge_sweep.ingest.hidden import hidden_exams
-from lge_sweep.ingest.nifti import is_nifti, only_nifti
-from lge_sweep.ingest.nifti_exams import Candidate, pass_over, read_nifti_exams, stem
-from lge_sweep.ingest.unread import ARCHIVES, PICTURES, RAW, VOLUMES, is_aside, listed, way_out
+from lge_sweep.ingest.dicom_studies import Study, describe_content, find_studies, paths_without_study
+from lge_sweep.ingest.file_kinds import (
+    ARCHIVE_SUFFIXES,
+    PICTURE_SUFFIXES,
+    RAW_SUFFIXES,
+    VOLUME_SUFFIXES,
+    count_by_kind,
+    is_known_non_image,
+    unreadable_advice,
+)
+from lge_sweep.ingest.files import check_file, is_below, list_files, subfolders, unreadable_reason
+from lge_sweep.ingest.hidden_files import find_hidden_exams
+from lge_sweep.ingest.nifti import find_only_nifti, is_nifti
+from lge_sweep.ingest.nifti_exams import NiftiCandidate, nifti_stem, read_nifti_exams, report_skipped_nifti
 from lge_sweep.ingest.volume import Exam, UnusableError
-from lge_sweep.text import named, natural
+from lge_sweep.text import list_names, natural_key
 
-Folders = Literal["auto", "cases", "series"]
+FolderLayout = Literal["auto", "cases", "series"]
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
-IMAGES = str(NiftiFolders.model_fields["images"].default)
+_NIFTI_IMAGE_FOLDER = str(NiftiFolders.model_fields["images"].default)
 """The folder with the image in a case's folder of EMIDEC's layout."""
-NO_WINDOW = "the model was trained on intensities of DICOM windows, which a NIfTI file does not hold"
-NOTHING = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
-GIVE = "give a DICOM or NIfTI file, or a folder of exams"
-UNPACK = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
+WINDOW_UNAVAILABLE = "the model was trained on intensities of DICOM windows, which a NIfTI file does not hold"
+_NO_EXAM = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
+_GIVE_EXAM = "give a DICOM or NIfTI file, or a folder of exams"
+_UNPACK_OR_CONVERT = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
 
 
 def read_exams(
@@ -39,7 +47,7 @@ def read_exams(
     *,
     series: Sequence[str] = (),
     series_pattern: str = SERIES_PATTERN,
-    folders: Folders = "auto",
+    folders: FolderLayout = "auto",
     window: bool = False,
     skip: Collection[Path] = (),
     notes: list[str] | None = None,
@@ -48,9 +56,9 @@ def read_exams(
 
     `path` is one exam or a folder of exams. DICOM: a file, the folder of a study, or a folder of such folders. NIfTI: a
     file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of such folders. NIfTI
-    files in the folder of a DICOM exam are passed over (see `pass_over`); label maps among other NIfTI files are left
-    out (see `read_nifti_exams`). A folder in which there is no exam is a finding, too, and so is a file that could be
-    an exam and is of a kind that is not read.
+    files in the folder of a DICOM exam are passed over (see `report_skipped_nifti`); label maps among other NIfTI files
+    are left out (see `read_nifti_exams`). A folder in which there is no exam is a finding, too, and so is a file that
+    could be an exam and is of a kind that is not read.
 
     Args:
         path: the exam or exams.
@@ -76,104 +84,121 @@ def read_exams(
     path = path.expanduser()
     if not path.exists():
         raise DataError(str(path), ["no such file or folder; give an exam, or a folder of exams"])
+    options = {"series_pattern": series_pattern, "series": tuple(series), "folders": folders, "window": window}
+    fixed = {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}}
+    source = validate(DicomFolders, {**fixed, **options, "case_ids": case_ids}, "options")
     findings: list[str] = []
-    said: list[str] = [] if notes is None else notes
-    asked = {"series_pattern": series_pattern, "series": tuple(series), "window": window, "case_ids": case_ids}
-    asked["folders"] = folders
-    source = validate(DicomFolders, {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}, **asked}, "options")
+    exams = _read_all(path, source, skip, findings, [] if notes is None else notes)
+    return sorted(exams, key=lambda exam: natural_key(exam.case)), [
+        _settings_as_options(finding) for finding in findings
+    ]
+
+
+def _read_all(
+    path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str], notes: list[str]
+) -> list[Exam]:
+    """Read the exams below a path; findings name settings of `source`."""
     try:
-        candidates, studies = _look_into(path, source, skip, findings, said)
+        candidates, studies = _find_exams(path, source, skip, findings, notes)
     except OSError as error:
         raise DataError(str(path), [f"cannot be read ({error.strerror})"]) from error
     if absent := unknown_series(source, studies):
-        raise DataError(str(path), [_as_options(finding) for finding in (*absent, *findings)])
+        raise DataError(str(path), [_settings_as_options(finding) for finding in (*absent, *findings)])
     if not candidates and not studies and not findings:
-        findings.append(NOTHING.format(holds(path)))
+        findings.append(_NO_EXAM.format(describe_content(path)))
     root = path if path.is_dir() else path.parent
-    exams = read_nifti_exams(candidates, root, case_ids, findings, said, given=not path.is_dir())
-    if window:
-        exams = [replace(exam, notes=(*exam.notes, NO_WINDOW)) for exam in exams]
-    exams += read_cases(source, studies, lambda *of: _read_dicom(source, *of), findings, follow_ups=True)
+    exams = read_nifti_exams(candidates, root, source.case_ids, findings, notes, given=not path.is_dir())
+    if source.window:
+        exams = [replace(exam, notes=(*exam.notes, WINDOW_UNAVAILABLE)) for exam in exams]
+    exams += read_cases(source, studies, lambda *of: _read_dicom_exam(source, *of), findings, follow_ups=True)
     if path.is_dir():
-        pass_over(_beside(studies, candidates, skip), root, findings, said)
-        findings += hidden_exams(path, [path], skip=skip)
+        report_skipped_nifti(_nifti_beside(studies, candidates, skip), root, findings, notes)
+        findings += find_hidden_exams(path, [path], skip=skip)
     if not exams and not findings:
-        findings.append(f"holds no image: {'; '.join(said)}")
-    return sorted(exams, key=lambda exam: natural(exam.case)), [_as_options(finding) for finding in findings]
+        findings.append(f"holds no image: {'; '.join(notes)}")
+    return exams
 
 
-def _look_into(
+def _find_exams(
     path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str], notes: list[str]
-) -> tuple[list[Candidate], list[Study]]:
+) -> tuple[list[NiftiCandidate], list[Study]]:
     """Tell NIfTI exams from DICOM studies; what holds neither is a finding."""
     if not path.is_dir():
-        return ([Candidate(stem(path), path)], []) if is_nifti(path) else ([], _one_file(path, findings))
+        return (
+            ([NiftiCandidate(nifti_stem(path), path)], [])
+            if is_nifti(path)
+            else ([], _single_file_study(path, findings))
+        )
     if _is_nifti_case(path):
-        return _only_nifti([path], findings), []
+        return _nifti_candidates([path], findings), []
     folders = [folder for folder in subfolders(path) if folder.resolve() not in skip]
     cases = [folder for folder in folders if _is_nifti_case(folder)]
-    candidates = _only_nifti(cases, findings)
+    candidates = _nifti_candidates(cases, findings)
     passed = {*skip, *(folder.resolve() for folder in cases)}
-    loose = [Candidate(stem(file), file) for file in list_files(path) if is_nifti(file)]
+    loose = [NiftiCandidate(nifti_stem(file), file) for file in list_files(path) if is_nifti(file)]
     if not any(_looks_dicom(file) for file in dicom_files(path, passed)):
-        _name_unread(path, "", findings, notes)
+        _report_unread(path, "", findings, notes)
         others = [folder for folder in folders if folder not in cases]
-        return candidates + loose + _in_folders(others, findings, notes), []
+        return candidates + loose + _exams_in_folders(others, findings, notes), []
     studies = find_studies(path, source, findings, passed)
     if all(study.folder != path for study in studies):  # else a NIfTI file beside the images is a mask of theirs
         candidates += loose
-    without = without_dicom(path, source.masks, studies, passed)
-    findings += [f"{file.name}: is not read; {UNPACK}" for file in without if not file.is_dir()]
-    if pictures := listed(file for file in list_files(path) if file.suffix.lower() in PICTURES and studies):
+    without = paths_without_study(path, source.masks, studies, passed)
+    findings += [f"{file.name}: is not read; {_UNPACK_OR_CONVERT}" for file in without if not file.is_dir()]
+    if pictures := count_by_kind(
+        file for file in list_files(path) if file.suffix.lower() in PICTURE_SUFFIXES and studies
+    ):
         notes.append(f"files of kinds that are not read: {pictures}")
-    candidates += _in_folders(
+    candidates += _exams_in_folders(
         [folder for folder in without if folder.is_dir() and folder not in cases], findings, notes
     )
     return candidates, studies
 
 
-def _in_folders(folders: Sequence[Path], findings: list[str], notes: list[str]) -> list[Candidate]:
+def _exams_in_folders(folders: Sequence[Path], findings: list[str], notes: list[str]) -> list[NiftiCandidate]:
     """Return the NIfTI files in folders without DICOM files; a folder without an exam is a finding."""
     found = []
     for folder in folders:
-        if problem := closed(folder):
+        if problem := unreadable_reason(folder):
             findings.append(f"{folder.name}: {problem}")
             continue
         deep = [file for file in list_files(folder, deep=True) if is_nifti(file)]
-        found += [Candidate("", file) for file in deep if file.parent == folder]
+        found += [NiftiCandidate("", file) for file in deep if file.parent == folder]
         if deep and not any(file.parent == folder for file in deep):
-            findings.append(f"{folder.name}: {_deeper(folder, deep)}")
+            findings.append(f"{folder.name}: {_nested_files_problem(folder, deep)}")
         elif deep:
-            _name_unread(folder, f"{folder.name}: ", findings, notes)
+            _report_unread(folder, f"{folder.name}: ", findings, notes)
         else:
-            findings.append(f"{folder.name}: {NOTHING.format(holds(folder))}")
+            findings.append(f"{folder.name}: {_NO_EXAM.format(describe_content(folder))}")
     return found
 
 
-def _deeper(folder: Path, files: Sequence[Path]) -> str:
+def _nested_files_problem(folder: Path, files: Sequence[Path]) -> str:
     """Say that a folder's NIfTI files lie deeper in it, and which folder to give instead, as the user must type it."""
-    cases = {file.parent.parent for file in files if file.parent.name == IMAGES}
+    cases = {file.parent.parent for file in files if file.parent.name == _NIFTI_IMAGE_FOLDER}
     cases = {case for case in cases if case != folder and _is_nifti_case(case)}
-    images = [file for file in files if file.parent.name == IMAGES and file.parent.parent in cases]
+    images = [file for file in files if file.parent.name == _NIFTI_IMAGE_FOLDER and file.parent.parent in cases]
     images += [file for file in files if not cases.intersection(file.parents)]
     places = dict.fromkeys(
         file.parent.parent.parent if file.parent.parent in cases else file.parent.parent for file in images
     )
     return (
-        f"holds no NIfTI file and no {IMAGES}/ itself, but {images[0].relative_to(folder)}; give "
-        f"{named([str(place) for place in places])} to segment what is in it"
+        f"holds no NIfTI file and no {_NIFTI_IMAGE_FOLDER}/ itself, but {images[0].relative_to(folder)}; give "
+        f"{list_names([str(place) for place in places])} to segment what is in it"
     )
 
 
-def _name_unread(path: Path, where: str, findings: list[str], notes: list[str]) -> None:
+def _report_unread(path: Path, where: str, findings: list[str], notes: list[str]) -> None:
     """Name the files beside NIfTI files: those that could be exams are a finding, others a note."""
-    files = [file for file in list_files(path) if not is_nifti(file) and not is_aside(file)]
+    files = [file for file in list_files(path) if not is_nifti(file) and not is_known_non_image(file)]
     exams = [
-        file for file in files if file.suffix.lower() in (*ARCHIVES, *VOLUMES, *RAW) or ".nii" in file.name.lower()
+        file
+        for file in files
+        if file.suffix.lower() in (*ARCHIVE_SUFFIXES, *VOLUME_SUFFIXES, *RAW_SUFFIXES) or ".nii" in file.name.lower()
     ]
     if exams and any(is_nifti(file) for file in list_files(path)):
-        findings.append(f"{where}files of kinds that are not read: {listed(exams)}; {UNPACK}")
-    if others := listed(file for file in files if file not in exams):
+        findings.append(f"{where}files of kinds that are not read: {count_by_kind(exams)}; {_UNPACK_OR_CONVERT}")
+    if others := count_by_kind(file for file in files if file not in exams):
         notes.append(f"{where}files of kinds that are not read: {others}")
 
 
@@ -188,16 +213,16 @@ def _looks_dicom(path: Path) -> bool:
         return True
 
 
-def _one_file(path: Path, findings: list[str]) -> list[Study]:
+def _single_file_study(path: Path, findings: list[str]) -> list[Study]:
     try:
         return [Study(path.parent, path.stem, (read_header(path),))]
     except UnusableError as error:
-        known = None if _looks_dicom(path) else way_out(path)
-        findings.append(f"{path.name}: {known or f'{error}; {GIVE}'}")
+        known = None if _looks_dicom(path) else unreadable_advice(path)
+        findings.append(f"{path.name}: {known or f'{error}; {_GIVE_EXAM}'}")
         return []
 
 
-def _beside(studies: Sequence[Study], candidates: Sequence[Candidate], skip: Collection[Path]) -> list[Path]:
+def _nifti_beside(studies: Sequence[Study], candidates: Sequence[NiftiCandidate], skip: Collection[Path]) -> list[Path]:
     """Return the NIfTI files in the folders of DICOM exams, each once."""
     folders = dict.fromkeys(study.folder for study in studies)
     files = {file: None for folder in folders for file in list_files(folder, deep=True) if is_nifti(file)}
@@ -205,7 +230,7 @@ def _beside(studies: Sequence[Study], candidates: Sequence[Candidate], skip: Col
     return [file for file in files if file not in read and not is_below(file, skip)]
 
 
-def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[str]) -> Exam | None:
+def _read_dicom_exam(source: DicomFolders, study: Study, case: str, problems: list[str]) -> Exam | None:
     """Read one study; an exam of which files are unreadable is refused, because slices of it may be missing."""
     if study.unreadable:
         files = f"{study.unreadable} file{'s' * (study.unreadable > 1)}"
@@ -215,25 +240,25 @@ def _read_dicom(source: DicomFolders, study: Study, case: str, problems: list[st
     series = read_series(source, study, problems)
     if series is None or problems:
         return None
-    return as_exam(case, *series)
+    return exam_from_stack(case, *series)
 
 
 # -------------------------------------------------------------------------------------------------------------- NIfTI
 
 
 def _is_nifti_case(folder: Path) -> bool:
-    images = folder / IMAGES
+    images = folder / _NIFTI_IMAGE_FOLDER
     if not os.path.isdir(images):  # Path.is_dir raises an error where the folder may not be entered
         return False
-    return closed(images) is not None or not any(_looks_dicom(file) for file in dicom_files(images))
+    return unreadable_reason(images) is not None or not any(_looks_dicom(file) for file in dicom_files(images))
 
 
-def _only_nifti(folders: Sequence[Path], findings: list[str]) -> list[Candidate]:
-    found = [(folder.resolve().name, only_nifti(folder, IMAGES, findings)) for folder in folders]
-    return [Candidate(name, file) for name, file in found if file]
+def _nifti_candidates(folders: Sequence[Path], findings: list[str]) -> list[NiftiCandidate]:
+    found = [(folder.resolve().name, find_only_nifti(folder, _NIFTI_IMAGE_FOLDER, findings)) for folder in folders]
+    return [NiftiCandidate(name, file) for name, file in found if file]
 
 
-def _as_options(finding: str) -> str:
+def _settings_as_options(finding: str) -> str:
     """Name settings of a data file as options of the command line: source.case_ids: keep -> --case-ids keep."""
     return re.sub(
         r"source\.(\w+)(?:: (?=\w))?",

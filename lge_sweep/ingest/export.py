@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import yaml
-from numpy.typing import NDArray
 from PIL import Image
 
+from lge_sweep.arrays import ClassCodes, Pixels8, Pixels16
 from lge_sweep.atomic import atomic_folder
 from lge_sweep.config.data import DataFile, ImagePairs
 from lge_sweep.config.masks import ColourMask, IndexMask
@@ -19,23 +19,23 @@ from lge_sweep.errors import DataError
 from lge_sweep.labels import CLASS_CODES, COLOURS, MVO, MVO_COLOUR, Label
 from lge_sweep.text import visible
 
-Masks = Literal["index", "colour"]
-PALETTE = np.array([*(COLOURS[label] for label in Label), MVO_COLOUR], dtype=np.uint8)
+MaskKind = Literal["index", "colour"]
+_CLASS_COLOURS = np.array([*(COLOURS[label] for label in Label), MVO_COLOUR], dtype=np.uint8)
 """RGB of each value of `CLASS_CODES`."""
 
 
-class Slice(NamedTuple):
+class PairSlice(NamedTuple):
     """One slice to be written as an image pair."""
 
     name: str
     """Stem of both files, ``<case>_slice<number>``."""
-    image: NDArray[np.uint8] | NDArray[np.uint16]
+    image: Pixels8 | Pixels16
     """[H, W] intensities."""
-    codes: NDArray[np.uint8]
+    codes: ClassCodes
     """[H, W] values of `CLASS_CODES`."""
 
 
-class Comments(NamedTuple):
+class DataFileHeader(NamedTuple):
     """What the header of a data file says, a line each."""
 
     title: str
@@ -44,7 +44,7 @@ class Comments(NamedTuple):
 
 
 @contextmanager
-def new_data_set(output: Path, settings: DataFile, comments: Comments) -> Iterator[Path]:
+def new_dataset(output: Path, settings: DataFile, comments: DataFileHeader) -> Iterator[Path]:
     """Give a folder to write exams into; once they are written, it gets its data file and becomes `output`.
 
     Args:
@@ -64,27 +64,29 @@ def new_data_set(output: Path, settings: DataFile, comments: Comments) -> Iterat
             raise DataError(str(output), ["is not an empty folder; nothing is overwritten"])
         with atomic_folder(output) as unfinished:
             yield unfinished
-            (unfinished / _name(output)).write_text(_data_file(output, settings, comments), encoding="utf-8")
+            (unfinished / _data_file_name(output)).write_text(
+                _data_file_text(output, settings, comments), encoding="utf-8"
+            )
     except OSError as error:
         raise DataError(str(output), [f"cannot be written ({error.strerror}); nothing was"]) from error
 
 
 def next_command(output: Path, *verb: str) -> str:
-    """Return the command that uses what `new_data_set` wrote: `verb`, or phase 1."""
+    """Return the command that uses what `new_dataset` wrote: `verb`, or phase 1."""
     output = output.absolute()
     return shlex.join(
-        ["lge-sweep", *(verb or ("phase1",)), "--data", str(output / _name(output)), "--root", str(output)]
+        ["lge-sweep", *(verb or ("phase1",)), "--data", str(output / _data_file_name(output)), "--root", str(output)]
     )
 
 
-def write_pairs(folder: Path, slices: Iterable[Slice], ending: str, masks: Masks) -> None:
+def write_pairs(folder: Path, slices: Iterable[PairSlice], ending: str, masks: MaskKind) -> None:
     """Write slices as image files in `images/`, and their masks, of the same names, in `labels/`.
 
     Args:
         folder: where; it exists.
         slices: images of 8 or 16 bit, and masks.
         ending: kind of file, such as ``png``; it must hold the images' bits.
-        masks: `index`: intensities are the values of `CLASS_CODES`; `colour`: RGB as in `PALETTE`.
+        masks: `index`: intensities are the values of `CLASS_CODES`; `colour`: RGB as in `_CLASS_COLOURS`.
 
     Raises:
         OSError: a file cannot be written.
@@ -92,14 +94,14 @@ def write_pairs(folder: Path, slices: Iterable[Slice], ending: str, masks: Masks
     for name in ("images", "labels"):
         (folder / name).mkdir()
     for item in slices:
-        mask = PALETTE[item.codes] if masks == "colour" else item.codes
+        mask = _CLASS_COLOURS[item.codes] if masks == "colour" else item.codes
         for name, array in (("images", item.image), ("labels", mask)):
             Image.fromarray(np.ascontiguousarray(array)).save(folder / name / f"{item.name}.{ending}")
 
 
-def pairs_source(masks: Masks, tells_mvo: bool = False) -> ImagePairs:
+def pairs_source(masks: MaskKind, tells_mvo: bool = False) -> ImagePairs:
     """Return the source that reads what `write_pairs` wrote; `tells_mvo`: of masks that tell no-reflow from scar."""
-    colours = {name: PALETTE[code].tolist() for name, code in _listed(tells_mvo).items()}
+    colours = {name: _CLASS_COLOURS[code].tolist() for name, code in _class_codes(tells_mvo).items()}
     return ImagePairs(
         kind="image_pairs",
         case_ids="keep",  # what it reads has the ids that ingest gave
@@ -113,25 +115,25 @@ def pairs_source(masks: Masks, tells_mvo: bool = False) -> ImagePairs:
 def index_mask(tells_mvo: bool = False) -> IndexMask:
     """Return the mapping of masks whose values are those of `Label`, and `MVO` where they tell it."""
     return IndexMask.model_validate(
-        {"kind": "index", "values": {code: name for name, code in _listed(tells_mvo).items()}}
+        {"kind": "index", "values": {code: name for name, code in _class_codes(tells_mvo).items()}}
     )
 
 
-def _listed(tells_mvo: bool) -> dict[str, int]:
+def _class_codes(tells_mvo: bool) -> dict[str, int]:
     return {name: code for name, code in CLASS_CODES.items() if code != MVO or tells_mvo}
 
 
-def _name(output: Path) -> str:
+def _data_file_name(output: Path) -> str:
     return re.sub(r"[^\w.-]+", "_", output.name) + ".yaml"  # it names the folders of sweeps
 
 
-def _data_file(output: Path, settings: DataFile, comments: Comments) -> str:
+def _data_file_text(output: Path, settings: DataFile, comments: DataFileHeader) -> str:
     name = visible(output.name)
     header = (
         f"# {comments.title}\n"
         "#\n"
         f"# Source    {comments.source}\n"
-        f"# Command   make phase1 data={name}/{_name(output)} root={name}\n"
+        f"# Command   make phase1 data={name}/{_data_file_name(output)} root={name}\n"
         "# Time      see README\n"
         f"# Expected  {comments.expected}\n\n"
     )

@@ -5,10 +5,10 @@ import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from lge_sweep.ingest.limits import FILE_BYTES, MI
+from lge_sweep.ingest.limits import MAX_FILE_BYTES, MIB
 from lge_sweep.ingest.volume import UnusableError
 
-CLOSED = "cannot be looked into ({}); get the right to read it, or remove it"
+_UNREADABLE_FOLDER = "cannot be looked into ({}); get the right to read it, or remove it"
 
 
 def list_files(folder: Path, *, deep: bool = False) -> list[Path]:
@@ -26,7 +26,7 @@ def list_files(folder: Path, *, deep: bool = False) -> list[Path]:
         OSError: the folder itself cannot be listed.
     """
     found: list[Path] = []
-    for here, entries in walk(folder, deep=deep):
+    for here, entries in walk_folders(folder, deep=deep):
         if entries is None:
             found.append(here)
         else:
@@ -37,7 +37,7 @@ def list_files(folder: Path, *, deep: bool = False) -> list[Path]:
 Entries = list[os.DirEntry[str]]
 
 
-def walk(folder: Path, *, deep: bool) -> Iterator[tuple[Path, Entries | None]]:
+def walk_folders(folder: Path, *, deep: bool) -> Iterator[tuple[Path, Entries | None]]:
     """Yield a folder, and those inside it that are not hidden, with all entries, or None where it cannot be listed.
 
     For its arguments and errors see `list_files`.
@@ -47,7 +47,7 @@ def walk(folder: Path, *, deep: bool) -> Iterator[tuple[Path, Entries | None]]:
     while waiting:
         here = waiting.pop()
         try:
-            entries = _entries(here)
+            entries = _scan(here)
         except OSError:
             if here == folder:
                 raise
@@ -70,7 +70,7 @@ def subfolders(root: Path) -> list[Path]:
     Raises:
         OSError: the folder cannot be listed.
     """
-    return sorted(root / entry.name for entry in _entries(root) if not is_hidden(entry.name) and is_folder(entry))
+    return sorted(root / entry.name for entry in _scan(root) if not is_hidden(entry.name) and is_folder(entry))
 
 
 def is_below(path: Path, folders: Collection[Path]) -> bool:
@@ -81,12 +81,12 @@ def is_below(path: Path, folders: Collection[Path]) -> bool:
     return any(folder in folders for folder in (place, *place.parents))
 
 
-def closed(folder: Path) -> str | None:
+def unreadable_reason(folder: Path) -> str | None:
     """Say why a folder cannot be looked into, or return None."""
     try:
-        _entries(folder)
+        _scan(folder)
     except OSError as error:
-        return CLOSED.format(error.strerror)
+        return _UNREADABLE_FOLDER.format(error.strerror)
     return None
 
 
@@ -103,12 +103,12 @@ def is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _entries(folder: Path) -> Entries:
+def _scan(folder: Path) -> Entries:
     with os.scandir(folder) as entries:
         return list(entries)
 
 
-def check_file(path: Path, most: int = FILE_BYTES) -> int:
+def check_file(path: Path, most: int = MAX_FILE_BYTES) -> int:
     """Return a file's size in bytes before it is opened.
 
     Raises:
@@ -118,7 +118,7 @@ def check_file(path: Path, most: int = FILE_BYTES) -> int:
         status = path.stat()
     except OSError as error:
         raise UnusableError(f"cannot be opened ({error.strerror}); mend the link or remove it") from None
-    if stat.S_ISDIR(status.st_mode) and (problem := closed(path)):
+    if stat.S_ISDIR(status.st_mode) and (problem := unreadable_reason(path)):
         raise UnusableError(problem)
     if not stat.S_ISREG(status.st_mode):
         raise UnusableError(
@@ -126,6 +126,6 @@ def check_file(path: Path, most: int = FILE_BYTES) -> int:
         )
     if status.st_size > most:
         raise UnusableError(
-            f"holds {status.st_size // MI} MiB; expected at most {most // MI} MiB; give the slices of the heart only"
+            f"holds {status.st_size // MIB} MiB; expected at most {most // MIB} MiB; give the slices of the heart only"
         )
     return status.st_size

@@ -9,10 +9,10 @@ from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.limits import MATRIX, check_size
 from lge_sweep.ingest.volume import UnusableError
 
-SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
+IMAGE_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
 """Endings of image files."""
-FORMATS = ("PNG", "BMP", "TIFF")
-OTHERS = {
+PILLOW_FORMATS = ("PNG", "BMP", "TIFF")
+_FOREIGN_SIGNATURES = {
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript (EPS)",
     b"%PDF": "PDF",
@@ -25,17 +25,18 @@ OTHERS = {
 """What other kinds begin with."""
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image_file(path: Path) -> Image.Image:
     """Read an image file of one page.
 
     Raises:
-        UnusableError: it is none of `FORMATS`, broken, larger than any slice, of several pages, or of 16-bit colour.
+        UnusableError: it is none of `PILLOW_FORMATS`, broken, larger than any slice, of several pages, or of 16-bit
+            colour.
     """
     check_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of sizes, which are checked, and of what is said of the image aside
-            with Image.open(path, formats=FORMATS) as image:
+            with Image.open(path, formats=PILLOW_FORMATS) as image:
                 check_size(image.height, image.width)
                 _check_pages(image)
                 image.load()
@@ -43,7 +44,7 @@ def read_image(path: Path) -> Image.Image:
     except UnusableError:
         raise
     except UnidentifiedImageError:
-        raise UnusableError(_what(path)) from None
+        raise UnusableError(_describe_file(path)) from None
     except Image.DecompressionBombError:
         raise UnusableError(
             f"its image has more than 10^8 pixels; expected at most {MATRIX.high} rows and columns; give slices"
@@ -53,12 +54,12 @@ def read_image(path: Path) -> Image.Image:
         raise UnusableError(f"broken image file ({why or type(error).__name__})") from None
 
 
-def _what(path: Path) -> str:
+def _describe_file(path: Path) -> str:
     """Say what a file is that is no image of ours."""
     with path.open("rb") as file:
         start = file.read(16)
-    kinds = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
-    found = next((kind for begin, kind in OTHERS.items() if start.startswith(begin)), None)
+    kinds = f"{', '.join(PILLOW_FORMATS[:-1])} or {PILLOW_FORMATS[-1]}"
+    found = next((kind for begin, kind in _FOREIGN_SIGNATURES.items() if start.startswith(begin)), None)
     if found is None:
         return f"not an image file that can be read; expected {kinds}"
     return f"is called {path.suffix} and holds {found}; expected {kinds}; convert it"

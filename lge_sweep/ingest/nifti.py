@@ -7,24 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
+from lge_sweep.arrays import ClassCodes, Pixels
 from lge_sweep.config.data import NiftiFolders
 from lge_sweep.config.masks import IndexMask
-from lge_sweep.ingest.files import closed, list_files, subfolders
-from lge_sweep.ingest.limits import blank_slices
-from lge_sweep.ingest.mask_place import place_mask
-from lge_sweep.ingest.masks import from_values
-from lge_sweep.ingest.nifti_grid import Grid, read_grid, read_voxels, turned
-from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
-from lge_sweep.ingest.unread import is_aside, listed
-from lge_sweep.ingest.volume import Exam, Pixels, UnusableError, Volume, slice_ids
+from lge_sweep.ingest.file_kinds import count_by_kind, is_known_non_image
+from lge_sweep.ingest.files import list_files, subfolders, unreadable_reason
+from lge_sweep.ingest.limits import unusable_slices
+from lge_sweep.ingest.mask_alignment import align_mask
+from lge_sweep.ingest.masks import map_values
+from lge_sweep.ingest.nifti_grid import NiftiGrid, orient_for_display, read_nifti_grid, read_nifti_voxels
+from lge_sweep.ingest.pseudonym import name_cases
+from lge_sweep.ingest.volume import Exam, UnusableError, Volume, slice_ids
 
-T = TypeVar("T")
-SUFFIXES = (".nii", ".nii.gz")
-CONVERT = "convert them to NIfTI, or move them elsewhere"
-A_FOLDER_A_CASE = "put each exam into a folder of its own, unpack archives, or move them elsewhere"
+_T = TypeVar("_T")
+_NIFTI_SUFFIXES = (".nii", ".nii.gz")
+_CONVERT_ADVICE = "convert them to NIfTI, or move them elsewhere"
+_ONE_FOLDER_PER_CASE = "put each exam into a folder of its own, unpack archives, or move them elsewhere"
 
 
 def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Volume]:
@@ -44,61 +42,72 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
     folders = [root] if (root / source.images).is_dir() else subfolders(root)
     if not folders:
         findings.append(f"holds no folder; expected one a case, with {source.images}/ in it")
-    if folders != [root] and (loose := listed(path for path in list_files(root) if not is_aside(path))):
-        findings.append(f"files beside the folders of cases are not read: {loose}; {A_FOLDER_A_CASE}")
-    salt = read_salt() if source.case_ids == "hash" else b""
+    if folders != [root] and (
+        loose := count_by_kind(path for path in list_files(root) if not is_known_non_image(path))
+    ):
+        findings.append(f"files beside the folders of cases are not read: {loose}; {_ONE_FOLDER_PER_CASE}")
+    naming = name_cases(source.case_ids)
     volumes = []
     for folder in folders:
         name = folder.resolve().name
-        case = pseudonym(name, salt) if source.case_ids == "hash" else kept_id(name)
+        case = naming.case_id(name)
         volume = _read_case(source, folder, case, findings)
         volumes += [volume] if volume else []
     return sorted(volumes, key=lambda volume: volume.case)
 
 
 def _read_case(source: NiftiFolders, folder: Path, case: str, findings: list[str]) -> Volume | None:
-    path = only_nifti(folder, source.images, findings)
+    path = find_only_nifti(folder, source.images, findings)
     if path is None:
         return None
     mask_path = folder / source.labels / path.name
     where, mask_where = (f"{folder.name}/{p.parent.name}/{p.name}" for p in (path, mask_path))
     if not mask_path.is_file():
-        attempt(read_grid, path, where, findings)
-        findings.append(f"{where}: has no mask {mask_where}{_instead(mask_path.parent)}")
+        read_or_report(read_nifti_grid, path, where, findings)
+        findings.append(f"{where}: has no mask {mask_where}{_present_instead(mask_path.parent)}")
         return None
     volume = read_pair(case, (path, where), (mask_path, mask_where), source, findings)
     if volume is None:
         return None
-    blank = blank_slices(volume.pixels)
+    blank = unusable_slices(volume.pixels)
     findings += [f"{where}: {text}" for text in blank]
     return None if blank else volume
 
 
-Named = tuple[Path, str]
+NamedPath = tuple[Path, str]
 """A file, and what it is called in findings."""
 
 
-def read_pair(case: str, image: Named, mask: Named, settings: NiftiFolders, findings: list[str]) -> Volume | None:
+def read_pair(
+    case: str, image: NamedPath, mask: NamedPath, settings: NiftiFolders, findings: list[str]
+) -> Volume | None:
     """Read an image and its mask; where something is wrong, add findings and return None.
 
     Slices in which nothing can be seen are for the caller to find.
+
+    Args:
+        case: id of the case.
+        image: the image.
+        mask: its mask.
+        settings: the mask's values, and whether its grid is trusted.
+        findings: what is wrong; appended to.
     """
     before = len(findings)
-    voxels, truth = (attempt(read_voxels, *named, findings) for named in (image, mask))
-    grid = attempt(lambda _: turned(voxels), *image, findings) if voxels else None
+    voxels, truth = (read_or_report(read_nifti_voxels, *named, findings) for named in (image, mask))
+    grid = read_or_report(lambda _: orient_for_display(voxels), *image, findings) if voxels else None
     if voxels is None or grid is None or truth is None:
         return None
-    laid = attempt(lambda _: place_mask(truth, voxels, trust=settings.trust_grid), *mask, findings)
+    laid = read_or_report(lambda _: align_mask(truth, voxels, trust=settings.trust_grid), *mask, findings)
     if laid is None:
         return None
-    labels = _labels(grid.stored.to_display(laid.array), settings.mask, mask[1], findings)
+    labels = _map_labels(grid.stored.to_display(laid.array), settings.mask, mask[1], findings)
     if labels is None or len(findings) > before:
         return None
-    exam = as_exam(case, grid)
+    exam = exam_from_grid(case, grid)
     return replace(exam, notes=exam.notes + laid.notes).with_labels(labels, settings.mask.tells_mvo)
 
 
-def as_exam(case: str, grid: Grid) -> Exam:
+def exam_from_grid(case: str, grid: NiftiGrid) -> Exam:
     """Return a NIfTI image as an exam."""
     ids = slice_ids(case, len(grid.array))
     return Exam(
@@ -112,13 +121,18 @@ def as_exam(case: str, grid: Grid) -> Exam:
     )
 
 
-def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
+def find_only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
     """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding.
 
     In the case's own folder, `.`, files of other kinds lie beside it; in one for it alone they are a finding.
+
+    Args:
+        folder: the case's folder.
+        name: that of its inner folder; `.`: its own.
+        findings: what is wrong; appended to.
     """
     inner, where = folder / name, f"{folder.name}/{name}"
-    if problem := closed(folder) or (closed(inner) if inner.is_dir() else None):
+    if problem := unreadable_reason(folder) or (unreadable_reason(inner) if inner.is_dir() else None):
         findings.append(f"{where}: {problem}")
         return None
     if not inner.is_dir():
@@ -126,26 +140,37 @@ def only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None:
         return None
     there = list_files(inner)
     files = [path for path in there if is_nifti(path)]
-    others = "" if name == "." else listed(path for path in there if not is_nifti(path) and not is_aside(path))
+    others = (
+        ""
+        if name == "."
+        else count_by_kind(path for path in there if not is_nifti(path) and not is_known_non_image(path))
+    )
     if len(files) == 1:
         if others:
-            findings.append(f"{where}: files of kinds that are not read: {others}; {CONVERT}")
+            findings.append(f"{where}: files of kinds that are not read: {others}; {_CONVERT_ADVICE}")
         return files[0]
     holds = "holds no NIfTI file" + f", only {others}" * bool(others)
     if files:
         holds = f"holds several NIfTI files ({', '.join(path.name for path in files[:4])})"
-    findings.append(f"{where}: {holds}; expected one of {' or '.join(SUFFIXES)}, and a folder a case")
+    findings.append(f"{where}: {holds}; expected one of {' or '.join(_NIFTI_SUFFIXES)}, and a folder a case")
     return None
 
 
-def _instead(folder: Path) -> str:
+def _present_instead(folder: Path) -> str:
     """Say what there is in a folder of masks in place of the one that is looked for."""
-    there = [path for path in list_files(folder) if not is_aside(path)] if folder.is_dir() else []
-    return f"; there is {listed(there)}; give a NIfTI mask its image's name" if there else ""
+    there = [path for path in list_files(folder) if not is_known_non_image(path)] if folder.is_dir() else []
+    return f"; there is {count_by_kind(there)}; give a NIfTI mask its image's name" if there else ""
 
 
-def attempt(reader: Callable[[Path], T], path: Path, where: str, findings: list[str]) -> T | None:
-    """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None."""
+def read_or_report(reader: Callable[[Path], _T], path: Path, where: str, findings: list[str]) -> _T | None:
+    """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None.
+
+    Args:
+        reader: takes the file.
+        path: the file.
+        where: what the file is called in findings.
+        findings: what is wrong; appended to.
+    """
     try:
         return reader(path)
     except UnusableError as error:
@@ -157,9 +182,9 @@ def attempt(reader: Callable[[Path], T], path: Path, where: str, findings: list[
     return None
 
 
-def _labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> NDArray[np.uint8] | None:
+def _map_labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> ClassCodes | None:
     try:
-        return from_values(array, mask, f"NIfTI ({array.dtype})")
+        return map_values(array, mask, f"NIfTI ({array.dtype})")
     except ValueError as error:
         findings.append(f"{where}: {error}")
     return None
@@ -167,4 +192,4 @@ def _labels(array: Pixels, mask: IndexMask, where: str, findings: list[str]) -> 
 
 def is_nifti(path: Path) -> bool:
     """Whether a file is NIfTI by its name."""
-    return path.name.lower().endswith(SUFFIXES)
+    return path.name.lower().endswith(_NIFTI_SUFFIXES)

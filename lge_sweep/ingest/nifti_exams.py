@@ -6,24 +6,24 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lge_sweep.config.data import CaseIds
-from lge_sweep.ingest.geometry import Turn, turn_between
-from lge_sweep.ingest.label_maps import as_label_map, is_named_as_label_map
-from lge_sweep.ingest.limits import blank_slices
-from lge_sweep.ingest.nifti import as_exam, attempt
-from lge_sweep.ingest.nifti_grid import Grid, read_grid
-from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.geometry import AxisTransform, grid_transform
+from lge_sweep.ingest.label_maps import describe_label_map, is_named_as_label_map
+from lge_sweep.ingest.limits import unusable_slices
+from lge_sweep.ingest.nifti import exam_from_grid, read_or_report
+from lge_sweep.ingest.nifti_grid import NiftiGrid, read_nifti_grid
+from lge_sweep.ingest.pseudonym import name_cases
 from lge_sweep.ingest.volume import Exam
-from lge_sweep.text import named
+from lge_sweep.text import list_names
 
-ASKED = "looks like a label map ({}), not like an image; segmented because the file itself was given"
-GIVE_IT = "if it is an image, give the file itself"
-OUT_OF_IT = "if it is another exam, move it out of the DICOM exam's folder into one of its own, else elsewhere"
-BY_NAME = "by its name"
-NAMED = "its name is that of a label map, its content is that of an image; segmented"
+LABEL_MAP_GIVEN = "looks like a label map ({}), not like an image; segmented because the file itself was given"
+_GIVE_FILE_ITSELF = "if it is an image, give the file itself"
+_MOVE_OUT = "if it is another exam, move it out of the DICOM exam's folder into one of its own, else elsewhere"
+_NAMED_AS_LABEL_MAP = "by its name"
+NAME_MISLEADS = "its name is that of a label map, its content is that of an image; segmented"
 
 
 @dataclass(frozen=True)
-class Candidate:
+class NiftiCandidate:
     """A NIfTI file that may be an exam.
 
     Attributes:
@@ -36,24 +36,24 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class _Read:
-    candidate: Candidate
+class _CandidateGrid:
+    candidate: NiftiCandidate
     where: str
     """The file, as it lies in the folder that was given."""
-    grid: Grid
+    grid: NiftiGrid
     called: bool
     """Whether its name, or its folder's, says that it is a label map."""
     labels: str | None
     """What makes it a label map."""
 
 
-def stem(path: Path) -> str:
+def nifti_stem(path: Path) -> str:
     """Return a NIfTI file's name without its ending."""
     return re.sub(r"\.nii(\.gz)?$", "", path.name, flags=re.IGNORECASE)
 
 
 def read_nifti_exams(
-    candidates: Sequence[Candidate],
+    candidates: Sequence[NiftiCandidate],
     root: Path,
     case_ids: CaseIds,
     findings: list[str],
@@ -63,8 +63,8 @@ def read_nifti_exams(
 ) -> list[Exam]:
     """Read NIfTI files; label maps among them are left out.
 
-    What `as_label_map` finds is left out: with a note where its name says so too, or where it lies on the grid of an
-    image in its folder, else with a finding.
+    What `describe_label_map` finds is left out: with a note where its name says so too, or where it lies on the grid of
+    an image in its folder, else with a finding.
 
     Args:
         candidates: the files.
@@ -74,7 +74,7 @@ def read_nifti_exams(
         notes: what was left out; appended to.
         given: whether the one file itself was given: it is segmented, whatever it looks like.
     """
-    read = _read(candidates, root, findings)
+    read = _read_candidates(candidates, root, findings)
     images = [item for item in read if given or item.labels is None]
     left_out = []
     for item in read:
@@ -86,13 +86,14 @@ def read_nifti_exams(
             left_out.append((item.where, f"{item.labels}{on}"))
         else:
             findings.append(
-                f"{item.where}: looks like a label map ({item.labels}), not like an image, and was left out; {GIVE_IT}"
+                f"{item.where}: looks like a label map ({item.labels}), not like an image, and was left out; "
+                f"{_GIVE_FILE_ITSELF}"
             )
-    notes += _left_out(left_out)
-    return _name(images, case_ids, findings)
+    notes += _left_out_notes(left_out)
+    return _name_exams(images, case_ids, findings)
 
 
-def pass_over(files: Iterable[Path], root: Path, findings: list[str], notes: list[str]) -> None:
+def report_skipped_nifti(files: Iterable[Path], root: Path, findings: list[str], notes: list[str]) -> None:
     """Name the NIfTI files beside DICOM files, which are not read: label maps are noted, others are a finding.
 
     Args:
@@ -102,63 +103,66 @@ def pass_over(files: Iterable[Path], root: Path, findings: list[str], notes: lis
         notes: what was left out; appended to.
     """
     images, label_maps = [], []
-    for item in _read([Candidate("", path) for path in files], root, findings):
-        if why := item.labels or (BY_NAME if item.called else None):
+    for item in _read_candidates([NiftiCandidate("", path) for path in files], root, findings):
+        if why := item.labels or (_NAMED_AS_LABEL_MAP if item.called else None):
             label_maps.append((item.where, f"{why}, beside DICOM files"))
         else:
             images.append(item.where)
     if images:
         access = "looks like an image, and was" if len(images) == 1 else "look like images, and were"
         findings.append(
-            f"{named(images)}: {access} not read, as NIfTI files beside DICOM files are taken for masks; {OUT_OF_IT}"
+            f"{list_names(images)}: {access} not read, as NIfTI files beside DICOM files are taken for masks; "
+            f"{_MOVE_OUT}"
         )
-    notes += _left_out(label_maps)
+    notes += _left_out_notes(label_maps)
 
 
-def _read(candidates: Iterable[Candidate], root: Path, findings: list[str]) -> list[_Read]:
+def _read_candidates(candidates: Iterable[NiftiCandidate], root: Path, findings: list[str]) -> list[_CandidateGrid]:
     read = []
     for candidate in candidates:
         path = candidate.path
         where = path.relative_to(root).as_posix()
-        if grid := attempt(read_grid, path, where, findings):
-            called = is_named_as_label_map(path, stem(path))
-            read.append(_Read(candidate, where, grid, called, as_label_map(grid.array, named=called)))
+        if grid := read_or_report(read_nifti_grid, path, where, findings):
+            called = is_named_as_label_map(path, nifti_stem(path))
+            read.append(_CandidateGrid(candidate, where, grid, called, describe_label_map(grid.array, named=called)))
     return read
 
 
-def _left_out(label_maps: Sequence[tuple[str, str]]) -> list[str]:
+def _left_out_notes(label_maps: Sequence[tuple[str, str]]) -> list[str]:
     """Say which files were left out, and, of the first, what makes it a label map."""
     if not label_maps:
         return []
     where, why = label_maps[0]
     if len(label_maps) == 1:
-        return [f"{where}: left out as a label map ({why}); {GIVE_IT}"]
-    return [f"{len(label_maps)} files left out as label maps, such as {where} ({why}); {GIVE_IT}"]
+        return [f"{where}: left out as a label map ({why}); {_GIVE_FILE_ITSELF}"]
+    return [f"{len(label_maps)} files left out as label maps, such as {where} ({why}); {_GIVE_FILE_ITSELF}"]
 
 
-def _share_a_grid(one: _Read, other: _Read) -> bool:
+def _share_a_grid(one: _CandidateGrid, other: _CandidateGrid) -> bool:
     shapes = [(*item.grid.array.shape[1:], len(item.grid.array)) for item in (one, other)]
-    turn = turn_between(one.grid.matrix, shapes[0], other.grid.matrix, shapes[1])
-    return one.candidate.path.parent == other.candidate.path.parent and isinstance(turn, Turn)
+    turn = grid_transform(one.grid.matrix, shapes[0], other.grid.matrix, shapes[1])
+    return one.candidate.path.parent == other.candidate.path.parent and isinstance(turn, AxisTransform)
 
 
-def _name(images: Sequence[_Read], case_ids: CaseIds, findings: list[str]) -> list[Exam]:
-    salt = read_salt() if case_ids == "hash" and images else b""
+def _name_exams(images: Sequence[_CandidateGrid], case_ids: CaseIds, findings: list[str]) -> list[Exam]:
+    if not images:
+        return []
+    naming = name_cases(case_ids)
     exams: dict[str, Exam] = {}
     for item in images:
         path = item.candidate.path
         alone = sum(other.candidate.path.parent == path.parent for other in images) == 1
-        name = item.candidate.name or (path.resolve().parent.name if alone else stem(path))
-        case = pseudonym(name, salt) if case_ids == "hash" else kept_id(name)
-        problems = blank_slices(item.grid.array)
+        name = item.candidate.name or (path.resolve().parent.name if alone else nifti_stem(path))
+        case = naming.case_id(name)
+        problems = unusable_slices(item.grid.array)
         if case in exams:
             problems.append(f"there is another exam of the name {name}; rename one of them")
         findings += [f"{item.where}: {problem}" for problem in problems]
         if not problems:
-            exams[case] = _noted(as_exam(case, item.grid), item)
+            exams[case] = _with_note(exam_from_grid(case, item.grid), item)
     return list(exams.values())
 
 
-def _noted(exam: Exam, item: _Read) -> Exam:
-    note = ASKED.format(item.labels) if item.labels else NAMED * item.called
+def _with_note(exam: Exam, item: _CandidateGrid) -> Exam:
+    note = LABEL_MAP_GIVEN.format(item.labels) if item.labels else NAME_MISLEADS * item.called
     return replace(exam, notes=(*exam.notes, note)) if note else exam

@@ -10,35 +10,44 @@ from typing import NamedTuple
 import nibabel as nib
 import numpy as np
 
-from lge_sweep.ingest.geometry import Matrix, Steps, agree, is_bare, is_lost, shape_notes, slices_along, spacing
+from lge_sweep.arrays import Matrix, Pixels
+from lge_sweep.ingest.geometry import (
+    Steps,
+    find_slice_axis,
+    is_unit_spaced,
+    may_lack_position,
+    shape_notes,
+    spacing_agrees,
+    voxel_spacing,
+)
 from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM
-from lge_sweep.ingest.nifti_file import read_image
-from lge_sweep.ingest.volume import Pixels, StoredGrid, UnusableError
+from lge_sweep.ingest.nifti_file import read_nifti_file
+from lge_sweep.ingest.volume import StoredGrid, UnusableError
 
-UNITS = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+_UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Code of the header's unit of length (none, m, mm, um) -> mm; mm where the header names none."""
-AXIAL = np.sin(np.radians(20))
+_AXIAL_LIMIT = np.sin(np.radians(20))
 """Head-foot share of a plane's directions below which it is nearly axial: within 20 degrees."""
-BARE = (
+UNIT_AFFINE = (
     "its affine holds no distances (steps of 1 mm); spacing is taken from the header's zooms, and where it lies in the "
     "patient is unknown"
 )
-BLANK = (
+NO_SPACING_TOLD = (
     "its header tells voxels of 1x1x1 mm at no place, as programs write it that know neither: no length, area or "
     "volume is valid; write the file again with its spacing"
 )
-UNORIENTED = "its NIfTI header holds no orientation; slices may be mirrored"
-APART_MM = 1.0
+NO_ORIENTATION = "its NIfTI header holds no orientation; slices may be mirrored"
+_FORM_TOLERANCE_MM = 1.0
 """Distance between two statements of a position from which on it is told."""
-FLAT = "its NIfTI header holds no slice spacing: no volume is valid"
-GEOMETRY = (
+TWO_DIMENSIONAL = "its NIfTI header holds no slice spacing: no volume is valid"
+_GEOMETRY_FIELDS = (
     "xyzt_units", "pixdim", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
     "sform_code", "srow_x", "srow_y", "srow_z",
 )  # fmt: skip
 """Fields of a header that tell where its voxels lie; others may tell who the patient is."""
 
 
-class Voxels(NamedTuple):
+class NiftiVoxels(NamedTuple):
     """A NIfTI file as it is stored."""
 
     array: Pixels
@@ -52,13 +61,13 @@ class Voxels(NamedTuple):
     blank: bool
     """Whether its header tells 1 mm in all directions and no place, so that no distance is known."""
     header: nib.Nifti1Header
-    """The file's `GEOMETRY`."""
+    """The file's `_GEOMETRY_FIELDS`."""
     notes: tuple[str, ...]
     """What a user should know."""
 
 
 @dataclass(frozen=True)
-class Grid:
+class NiftiGrid:
     """A NIfTI file's array in the order of display.
 
     Attributes:
@@ -78,31 +87,31 @@ class Grid:
     notes: tuple[str, ...]
 
 
-def read_grid(path: Path) -> Grid:
+def read_nifti_grid(path: Path) -> NiftiGrid:
     """Read a NIfTI file of one volume and turn its slices the way they are looked at.
 
-    Which axis is that of the slices `slices_along` tells, and which are rows and columns `display`.
+    Which axis is that of the slices `find_slice_axis` tells, and which are rows and columns `display_axes`.
 
     Raises:
         UnusableError: it holds more than one volume, or its affine or zooms are broken.
         Whatever nibabel raises for broken files.
     """
-    return turned(read_voxels(path))
+    return orient_for_display(read_nifti_voxels(path))
 
 
-def turned(voxels: Voxels) -> Grid:
-    """Turn a stored array the way its slices are looked at, see `read_grid`."""
+def orient_for_display(voxels: NiftiVoxels) -> NiftiGrid:
+    """Turn a stored array the way its slices are looked at, see `read_nifti_grid`."""
     shape = voxels.array.shape
     distances = np.linalg.norm(voxels.matrix[:3, :3], axis=0)
-    slices = slices_along(
+    slices = find_slice_axis(
         shape, (float(distances[0]), float(distances[1]), nan if voxels.flat else float(distances[2]))
     )
-    stored = StoredGrid(voxels.header, *display(voxels.matrix, slices.axis))
+    stored = StoredGrid(voxels.header, *display_axes(voxels.matrix, slices.axis))
     matrix = voxels.matrix @ stored.turning(shape)
-    rows_mm, columns_mm, slices_mm = spacing(matrix)
+    rows_mm, columns_mm, slices_mm = voxel_spacing(matrix)
     PIXEL_MM.check("distance of pixels", (rows_mm, columns_mm))
     SLICE_MM.check("slice spacing", (slices_mm,))
-    return Grid(
+    return NiftiGrid(
         np.ascontiguousarray(stored.to_display(voxels.array)),
         matrix,
         matrix if voxels.placed else None,
@@ -112,7 +121,7 @@ def turned(voxels: Voxels) -> Grid:
     )
 
 
-def read_voxels(path: Path) -> Voxels:
+def read_nifti_voxels(path: Path) -> NiftiVoxels:
     """Read a NIfTI file of one volume as it is stored.
 
     Where its affine and its zooms tell different distances: an affine of bare 1 mm steps tells none, and the zooms are
@@ -122,33 +131,33 @@ def read_voxels(path: Path) -> Voxels:
         UnusableError: it holds more than one volume, or its affine or zooms are broken.
         Whatever nibabel raises for broken files.
     """
-    image, raw = read_image(path)
+    image, raw = read_nifti_file(path)
     affine, zooms = _affine(image), _zooms(raw)
     array = np.asarray(image.dataobj).reshape((*image.shape, 1)[:3])
     if array.dtype.itemsize > 4:
         with np.errstate(over="ignore"):  # what becomes infinite is found with what is
             array = array.astype(np.float32)
     flat, unit = isnan(zooms[2]), all(mm == 1 for mm in zooms if not isnan(mm))
-    steps = (zooms[0], zooms[1], spacing(affine)[2] if flat else zooms[2])
+    steps = (zooms[0], zooms[1], voxel_spacing(affine)[2] if flat else zooms[2])
     oriented = bool(int(image.header["sform_code"]) or int(image.header["qform_code"]))
-    blank = unit and (not oriented or (is_bare(affine) and is_lost(affine)))
-    bare = oriented and is_bare(affine) and not agree(affine, steps)
-    notes = [] if oriented else [UNORIENTED]
+    blank = unit and (not oriented or (is_unit_spaced(affine) and may_lack_position(affine)))
+    bare = oriented and is_unit_spaced(affine) and not spacing_agrees(affine, steps)
+    notes = [] if oriented else [NO_ORIENTATION]
     if bare:
-        affine, notes = affine @ np.diag([*steps, 1.0]), [BARE]
-    elif not agree(affine, steps):
-        notes.append(_otherwise(affine, steps))
-    notes += [*[BLANK] * blank, *[FLAT] * (flat and oriented), *_two_forms(image)]
+        affine, notes = affine @ np.diag([*steps, 1.0]), [UNIT_AFFINE]
+    elif not spacing_agrees(affine, steps):
+        notes.append(_spacing_conflict(affine, steps))
+    notes += [*[NO_SPACING_TOLD] * blank, *[TWO_DIMENSIONAL] * (flat and oriented), *_form_conflict(image)]
     placed = oriented and not bare and not flat and not blank
-    return Voxels(array, affine, placed, flat, blank, _geometry(image.header), tuple(notes))
+    return NiftiVoxels(array, affine, placed, flat, blank, _geometry_header(image.header), tuple(notes))
 
 
-def display(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int], tuple[int, ...]]:
+def display_axes(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int], tuple[int, ...]]:
     """Tell how a voxel array must be turned to be looked at.
 
     As scanners store and viewers show them: rows run downwards, to the feet or the back, columns rightwards, to the
     patient's left or back. Of a slice's two axes the rows are that which is nearer to head-foot, or, in planes that are
-    nearly axial (`AXIAL`), nearer to front-back.
+    nearly axial (`_AXIAL_LIMIT`), nearer to front-back.
 
     Args:
         matrix: [4, 4] voxel -> mm (right, front, head are positive).
@@ -159,7 +168,7 @@ def display(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int], tupl
     """
     left, back, feet = -matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     one, other = (axis for axis in range(3) if axis != slices)
-    down = back if np.hypot(feet[one], feet[other]) < AXIAL else feet
+    down = back if np.hypot(feet[one], feet[other]) < _AXIAL_LIMIT else feet
     rows, columns = (one, other) if abs(down[one]) > abs(down[other]) else (other, one)
     flips = ((rows, back[rows] + feet[rows]), (columns, left[columns] + back[columns]))
     return (slices, rows, columns), tuple(sorted(axis for axis, along in flips if along < 0))
@@ -184,14 +193,14 @@ def _zooms(raw: nib.Nifti1Header) -> Steps:
     return columns, rows, (*others, float("nan"))[0]
 
 
-def _geometry(header: nib.Nifti1Header) -> nib.Nifti1Header:
+def _geometry_header(header: nib.Nifti1Header) -> nib.Nifti1Header:
     geometry = nib.Nifti1Header()
-    for field in GEOMETRY:
+    for field in _GEOMETRY_FIELDS:
         geometry[field] = header[field]
     return geometry
 
 
-def _otherwise(affine: Matrix, zooms: Steps) -> str:
+def _spacing_conflict(affine: Matrix, zooms: Steps) -> str:
     def listed(steps: Iterable[float]) -> str:
         return "x".join(f"{mm:.6g}" for mm in steps)
 
@@ -201,7 +210,7 @@ def _otherwise(affine: Matrix, zooms: Steps) -> str:
     )
 
 
-def _two_forms(image: nib.Nifti1Image) -> list[str]:
+def _form_conflict(image: nib.Nifti1Image) -> list[str]:
     """Return a note where sform and qform differ by more than shear, which a qform cannot hold."""
     if not (int(image.header["sform_code"]) and int(image.header["qform_code"])):
         return []
@@ -211,12 +220,14 @@ def _two_forms(image: nib.Nifti1Image) -> list[str]:
     apart = (told.get_qform() - image.get_qform()) @ ends * _unit_mm(image.header)
     most = float(np.linalg.norm(apart[:3], axis=0).max())
     return (
-        [f"its sform and its qform place it up to {most:.3g} mm apart; the sform is taken"] if most > APART_MM else []
+        [f"its sform and its qform place it up to {most:.3g} mm apart; the sform is taken"]
+        if most > _FORM_TOLERANCE_MM
+        else []
     )
 
 
 def _unit_mm(header: nib.Nifti1Header) -> float:
     code = int(header["xyzt_units"]) & 7
-    if code not in UNITS:
+    if code not in _UNIT_MM:
         raise UnusableError(f"its header's unit of length has the code {code}; expected 0 to 3; write it again in mm")
-    return UNITS[code]
+    return _UNIT_MM[code]

@@ -7,14 +7,14 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from lge_sweep.config.data import NiftiFolders, NnunetDataset
-from lge_sweep.ingest.dataset_json import labels_of, read_description
-from lge_sweep.ingest.limits import blank_slices
+from lge_sweep.ingest.dataset_json import label_names, read_description
+from lge_sweep.ingest.limits import unusable_slices
 from lge_sweep.ingest.nifti import read_pair
-from lge_sweep.ingest.nnunet_files import Entry, list_entries
-from lge_sweep.ingest.pseudonym import kept_id, pseudonym, read_salt
+from lge_sweep.ingest.nnunet_files import CaseFiles, list_case_files
+from lge_sweep.ingest.pseudonym import name_cases
 from lge_sweep.ingest.volume import UnusableError, Volume, slice_ids
 
-UNPLACED = "its dataset.json says that where the slices lie in the patient is not known"
+POSITION_NOT_STORED = "its dataset.json says that where the slices lie in the patient is not known"
 
 
 def read_nnunet(source: NnunetDataset, root: Path, findings: list[str]) -> list[Volume]:
@@ -35,37 +35,37 @@ def read_nnunet(source: NnunetDataset, root: Path, findings: list[str]) -> list[
     """
     try:
         description = read_description(root)
-        mask = source.mask or labels_of(description).mask(source.classes)
+        mask = source.mask or label_names(description).mask(source.classes)
         notes: list[str] = []
         settings = NiftiFolders(kind="nifti", mask=mask, trust_grid=source.trust_grid)
-        entries = list_entries(description, source.channel, root, findings, notes)
+        entries = list_case_files(description, source.channel, root, findings, notes)
     except UnusableError as error:
         findings.append(str(error))
         return []
-    salt = read_salt() if source.case_ids == "hash" else b""
+    naming = name_cases(source.case_ids)
     volumes: dict[str, Volume] = {}
     for entry in entries:
-        case = pseudonym(entry.name, salt) if source.case_ids == "hash" else kept_id(entry.name)
+        case = naming.case_id(entry.name)
         if case in volumes:
             findings.append(f"{entry.image}: there is another case of this name; rename one of them")
         elif volume := _read_case(entry, case, root, settings, findings):
-            volume = _as_told(volume, description.lge_sweep.unplaced.get(entry.name))
+            volume = _without_position(volume, description.lge_sweep.unplaced.get(entry.name))
             volumes[case] = replace(volume, notes=(*volume.notes, *notes))
     return [volumes[case] for case in sorted(volumes)]
 
 
-def _read_case(entry: Entry, case: str, root: Path, settings: NiftiFolders, findings: list[str]) -> Volume | None:
+def _read_case(entry: CaseFiles, case: str, root: Path, settings: NiftiFolders, findings: list[str]) -> Volume | None:
     image, label = (PurePosixPath(path).as_posix() for path in (entry.image, entry.label))
     volume = read_pair(case, (root / image, image), (root / label, label), settings, findings)
     if volume is None:
         return None
-    volume = _without_empty(volume)
-    blank = blank_slices(volume.pixels)
+    volume = _drop_empty_slices(volume)
+    blank = unusable_slices(volume.pixels)
     findings += [f"{image}: {text}" for text in blank]
     return None if blank else volume
 
 
-def _without_empty(volume: Volume) -> Volume:
+def _drop_empty_slices(volume: Volume) -> Volume:
     """Leave out slices of one intensity in which nothing is labelled; a volume of nothing else stays as it is."""
     flat = np.array([image.min() == image.max() for image in volume.pixels]) & ~volume.labels.any(axis=(1, 2))
     kept = np.flatnonzero(~flat)
@@ -83,7 +83,7 @@ def _without_empty(volume: Volume) -> Volume:
     )
 
 
-def _as_told(volume: Volume, distances: tuple[float | None, float | None, float | None] | None) -> Volume:
+def _without_position(volume: Volume, distances: tuple[float | None, float | None, float | None] | None) -> Volume:
     """Take distances and place for unknown where the data set says that its files hold substitutes."""
     if distances is None:
         return volume
@@ -94,5 +94,5 @@ def _as_told(volume: Volume, distances: tuple[float | None, float | None, float 
         spacing_mm=(rows, columns, slices) if known else None,
         affine=None,
         stored=None,
-        notes=(*volume.notes, UNPLACED),
+        notes=(*volume.notes, POSITION_NOT_STORED),
     )

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from lge_sweep.ingest.dataset_json import ENDINGS, DecathlonFile, NnunetFile
+from lge_sweep.ingest.dataset_json import NIFTI_ENDINGS, DecathlonDescription, NnunetDescription
 from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.text import named, shorten
+from lge_sweep.text import list_names, shorten
 
 
 @dataclass(frozen=True)
-class Entry:
+class CaseFiles:
     """A case: its name, and its files as paths below the root."""
 
     name: str
@@ -21,9 +21,13 @@ class Entry:
     label: str
 
 
-def list_entries(
-    description: NnunetFile | DecathlonFile, channel: int, root: Path, findings: list[str], notes: list[str]
-) -> list[Entry]:
+def list_case_files(
+    description: NnunetDescription | DecathlonDescription,
+    channel: int,
+    root: Path,
+    findings: list[str],
+    notes: list[str],
+) -> list[CaseFiles]:
     """List the cases that have an image and labels, those for training first.
 
     Args:
@@ -36,29 +40,31 @@ def list_entries(
     Raises:
         UnusableError: its files are of a kind that is not read, or have no such channel.
     """
-    if isinstance(description, NnunetFile):
-        return list(_of_nnunet(description, channel, root, findings, notes))
-    return list(_of_decathlon(description, channel, root, findings, notes))
+    if isinstance(description, NnunetDescription):
+        return list(_nnunet_cases(description, channel, root, findings, notes))
+    return list(_decathlon_cases(description, channel, root, findings, notes))
 
 
-def _of_nnunet(
-    description: NnunetFile, channel: int, root: Path, findings: list[str], notes: list[str]
-) -> Iterator[Entry]:
+def _nnunet_cases(
+    description: NnunetDescription, channel: int, root: Path, findings: list[str], notes: list[str]
+) -> Iterator[CaseFiles]:
     """List the cases of nnU-Net: CASE_0000.nii.gz in the folder of images, CASE.nii.gz in that of labels."""
     ending = description.file_ending
-    if ending not in ENDINGS:
-        raise UnusableError(f"file_ending is {shorten(ending)}; of nnU-Net's endings {' and '.join(ENDINGS)} are read")
+    if ending not in NIFTI_ENDINGS:
+        raise UnusableError(
+            f"file_ending is {shorten(ending)}; of nnU-Net's endings {' and '.join(NIFTI_ENDINGS)} are read"
+        )
     if channel not in description.channel_names:
         listed = ", ".join(f"{number} ({shorten(name)})" for number, name in description.channel_names.items())
         raise UnusableError(f"source.channel is {channel}, and dataset.json has the channel_names {listed}; name one")
     if description.dataset is not None:
         entries = [
-            Entry(name, files.images[channel] if channel < len(files.images) else "", files.label)
+            CaseFiles(name, files.images[channel] if channel < len(files.images) else "", files.label)
             for name, files in description.dataset.items()
         ]
     else:
         entries = [
-            Entry(name, f"imagesTr/{name}_{channel:04d}{ending}", f"labelsTr/{name}{ending}")
+            CaseFiles(name, f"imagesTr/{name}_{channel:04d}{ending}", f"labelsTr/{name}{ending}")
             for name in _cases_in(root, "imagesTr", ending, findings)
         ]
         _check_labels(root, "labelsTr", [entry.label for entry in entries], findings)
@@ -70,13 +76,16 @@ def _of_nnunet(
     tests = _cases_in(root, "imagesTs", ending, findings) if (root / "imagesTs").is_dir() else []
     yield from _existing(root, entries, findings)
     yield from _labelled(
-        root, [Entry(n, f"imagesTs/{n}_{channel:04d}{ending}", f"labelsTs/{n}{ending}") for n in tests], findings, notes
+        root,
+        [CaseFiles(n, f"imagesTs/{n}_{channel:04d}{ending}", f"labelsTs/{n}{ending}") for n in tests],
+        findings,
+        notes,
     )
 
 
-def _of_decathlon(
-    description: DecathlonFile, channel: int, root: Path, findings: list[str], notes: list[str]
-) -> Iterator[Entry]:
+def _decathlon_cases(
+    description: DecathlonDescription, channel: int, root: Path, findings: list[str], notes: list[str]
+) -> Iterator[CaseFiles]:
     """List the cases of the Decathlon: those that its `dataset.json` lists."""
     if channel != 0 or len(description.modality) > 1:
         raise UnusableError(
@@ -84,11 +93,11 @@ def _of_decathlon(
             f"source.channel is {channel} of {max(len(description.modality), 1)}; nnU-Net's "
             "nnUNetv2_convert_MSD_dataset makes a file a channel"
         )
-    entries = [Entry(_stem(files.image), files.image, files.label) for files in description.training]
+    entries = [CaseFiles(_stem(files.image), files.image, files.label) for files in description.training]
     tests = [item if isinstance(item, str) else item.get("image", "") for item in description.test]
     yield from _existing(root, entries, findings)
     yield from _labelled(
-        root, [Entry(_stem(i), i, f"labelsTs/{PurePosixPath(i).name}") for i in tests], findings, notes
+        root, [CaseFiles(_stem(i), i, f"labelsTs/{PurePosixPath(i).name}") for i in tests], findings, notes
     )
 
 
@@ -101,7 +110,8 @@ def _cases_in(root: Path, name: str, ending: str, findings: list[str]) -> list[s
         findings.append(f"{name}: holds no image; expected files such as CASE_0000{ending}, as dataset.json says")
     if others := [file for file, match in found.items() if match is None]:
         findings.append(
-            f"{name}: {_listed(others)} not read; expected names such as CASE_0000{ending}, as dataset.json says; "
+            f"{name}: {_listed_with_verb(others)} not read; expected names such as CASE_0000{ending}, as dataset.json "
+            "says; "
             "rename or remove what is something else"
         )
     return sorted({match[1] for match in found.values() if match})
@@ -111,10 +121,10 @@ def _check_labels(root: Path, name: str, expected: list[str], findings: list[str
     folder = root / name
     files = [f"{name}/{file.name}" for file in list_files(folder)] if folder.is_dir() else []
     if others := sorted(set(files) - set(expected)):
-        findings.append(f"{_listed(others)} not read: no image in imagesTr belongs to {_them(others)}")
+        findings.append(f"{_listed_with_verb(others)} not read: no image in imagesTr belongs to {_pronoun(others)}")
 
 
-def _existing(root: Path, entries: list[Entry], findings: list[str]) -> Iterator[Entry]:
+def _existing(root: Path, entries: list[CaseFiles], findings: list[str]) -> Iterator[CaseFiles]:
     for entry in entries:
         missing = [path for path in (entry.image, entry.label) if not _is_file(root, path)]
         if not missing:
@@ -131,7 +141,7 @@ def _existing(root: Path, entries: list[Entry], findings: list[str]) -> Iterator
         )
 
 
-def _labelled(root: Path, entries: list[Entry], findings: list[str], notes: list[str]) -> Iterator[Entry]:
+def _labelled(root: Path, entries: list[CaseFiles], findings: list[str], notes: list[str]) -> Iterator[CaseFiles]:
     """Yield those of the test images that have labels; that the others are left out is a note."""
     bare = [entry for entry in entries if not _is_file(root, entry.label)]
     if bare:
@@ -147,12 +157,12 @@ def _is_file(root: Path, path: str) -> bool:
 
 def _stem(path: str) -> str:
     name = PurePosixPath(path).name
-    return next((name.removesuffix(ending) for ending in ENDINGS if name.endswith(ending)), name)
+    return next((name.removesuffix(ending) for ending in NIFTI_ENDINGS if name.endswith(ending)), name)
 
 
-def _listed(names: list[str]) -> str:
-    return f"{named([*map(shorten, names)])} {'are' if len(names) > 1 else 'is'}"
+def _listed_with_verb(names: list[str]) -> str:
+    return f"{list_names([*map(shorten, names)])} {'are' if len(names) > 1 else 'is'}"
 
 
-def _them(names: list[str]) -> str:
+def _pronoun(names: list[str]) -> str:
     return "them" if len(names) > 1 else "it"

@@ -5,21 +5,37 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import FloatPixels, LabelImage, TissueMap
 from lge_sweep.config.data import Phantom
 from lge_sweep.ingest.phantom_body import Body, View
-from lge_sweep.ingest.phantom_heart import Heart, Section, ventricle
-from lge_sweep.ingest.phantom_signal import LABEL_OF, Floats, Tissue, bias_field, contrast, quantise, rician
+from lge_sweep.ingest.phantom_heart import Heart, Section, ventricle_tissue
+from lge_sweep.ingest.phantom_signal import TISSUE_LABELS, Tissue, add_rician_noise, bias_field, quantise, tissue_signal
 from lge_sweep.ingest.volume import Volume, slice_ids
 
 SUPERSAMPLE = 4
 """Samples along each side of a pixel."""
-BREATH_MM = 2.0
+_BREATH_MM = 2.0
 """Standard deviation of a slice's shift in each direction: every slice is taken in a breath-hold of its own."""
+
+
+def read_phantom(settings: Phantom, root: Path | None, findings: list[str]) -> list[Volume]:
+    """Simulate every exam; through DICOM files, where the settings ask for it.
+
+    Args:
+        settings: what to simulate.
+        root: not needed.
+        findings: what is wrong with the files; appended to.
+    """
+    if settings.through == "memory":
+        return simulate(settings)
+    from lge_sweep.ingest.phantom_files import simulate_through_dicom  # takes a second to import
+
+    return simulate_through_dicom(settings, findings)
 
 
 def simulate(settings: Phantom) -> list[Volume]:
@@ -39,7 +55,7 @@ def simulate(settings: Phantom) -> list[Volume]:
     return [simulate_case(settings, case) for case in range(settings.cases)]
 
 
-def scar_free(case: int, share: float) -> bool:
+def is_scar_free(case: int, share: float) -> bool:
     """Whether an exam has no scar. Of the first n exams exactly ``floor(n * share + 1/2)`` have none, evenly spread.
 
     Args:
@@ -60,25 +76,25 @@ def simulate_case(settings: Phantom, case: int) -> Volume:
         The exam, with case id ``phantom000`` and slice ids ``phantom000_slice000``, numbered from the base.
     """
     anatomy, detail, noise = np.random.default_rng((settings.seed, case)).spawn(3)
-    heart = Heart.draw(anatomy, with_scar=not scar_free(case, settings.scar_free))
+    heart = Heart.draw(anatomy, with_scar=not is_scar_free(case, settings.scar_free))
     body = Body.draw(anatomy)
     view = draw_view(settings, heart, anatomy)
-    positions = stack(settings, heart, anatomy)
-    signal = contrast(anatomy)
+    positions = slice_positions(settings, heart, anatomy)
+    signal = tissue_signal(anatomy)
     bias = bias_field(settings.size, settings.pixel_mm, view.origin, anatomy)
     gain = float(anatomy.uniform(600, 1000))
     pixels, labels = [], []
     for t in positions:
         section = heart.section(t)
         along_mm = heart.length * (t - sum(positions) / len(positions))
-        breath = detail.normal(0, BREATH_MM, 2)
+        breath = detail.normal(0, _BREATH_MM, 2)
         moved = view.shifted(*(np.array(heart.drift) * along_mm + breath))
         tissue = body.paint(moved, along_mm, section, detail)
         paint_ventricle(tissue, moved, section)
-        labels.append(label(moved, section))
+        labels.append(label_pixels(moved, section))
         clean = cv2.resize(signal[tissue], (settings.size, settings.size), interpolation=cv2.INTER_AREA)
-        clean = clean * bias * texture(settings.size, settings.pixel_mm, detail)
-        pixels.append(quantise(rician(np.asarray(clean, dtype=np.float32), settings.noise, noise), gain))
+        clean = clean * bias * tissue_texture(settings.size, settings.pixel_mm, detail)
+        pixels.append(quantise(add_rician_noise(np.asarray(clean, dtype=np.float32), settings.noise, noise), gain))
     name = f"phantom{case:03d}"
     ids = slice_ids(name, settings.slices)
     spacing = (settings.pixel_mm, settings.pixel_mm, settings.slice_mm)
@@ -99,7 +115,7 @@ def draw_view(settings: Phantom, heart: Heart, rng: np.random.Generator) -> View
     return View(settings.size * SUPERSAMPLE, settings.pixel_mm / SUPERSAMPLE, turn, (x, y))
 
 
-def stack(settings: Phantom, heart: Heart, rng: np.random.Generator) -> list[float]:
+def slice_positions(settings: Phantom, heart: Heart, rng: np.random.Generator) -> list[float]:
     """Lay the slices along the ventricle, `slice_mm` apart; a ventricle too short for them is stretched.
 
     Args:
@@ -116,7 +132,7 @@ def stack(settings: Phantom, heart: Heart, rng: np.random.Generator) -> list[flo
     return [float(first + index * settings.slice_mm / length) for index in range(settings.slices)]
 
 
-def paint_ventricle(tissue: NDArray[np.uint8], view: View, section: Section) -> None:
+def paint_ventricle(tissue: TissueMap, view: View, section: Section) -> None:
     """Paint the left ventricle into a slice.
 
     Args:
@@ -127,11 +143,11 @@ def paint_ventricle(tissue: NDArray[np.uint8], view: View, section: Section) -> 
     reach = float(section.epi.max()) + view.sample_mm
     edges = [(middle + side * reach) / view.sample_mm + view.size / 2 for middle in view.origin for side in (-1, 1)]
     left, right, top, bottom = (min(max(round(edge), 0), view.size) for edge in edges)
-    painted = ventricle(section, *view.scene(slice(top, bottom), slice(left, right)))
+    painted = ventricle_tissue(section, *view.scene(slice(top, bottom), slice(left, right)))
     np.copyto(tissue[top:bottom, left:right], painted, where=painted != Tissue.AIR)
 
 
-def label(view: View, section: Section) -> NDArray[np.uint8]:
+def label_pixels(view: View, section: Section) -> LabelImage:
     """Label each pixel by what is at its centre.
 
     Args:
@@ -143,10 +159,10 @@ def label(view: View, section: Section) -> NDArray[np.uint8]:
     """
     pixels = replace(view, size=view.size // SUPERSAMPLE, sample_mm=view.sample_mm * SUPERSAMPLE)
     everything = slice(0, pixels.size)
-    return np.asarray(LABEL_OF[ventricle(section, *pixels.scene(everything, everything))])
+    return np.asarray(TISSUE_LABELS[ventricle_tissue(section, *pixels.scene(everything, everything))])
 
 
-def texture(size: int, pixel_mm: float, rng: np.random.Generator) -> Floats:
+def tissue_texture(size: int, pixel_mm: float, rng: np.random.Generator) -> FloatPixels:
     """Draw the mild unevenness of real tissue: a factor of about 1 +- 0.05 that varies over some 8 mm.
 
     Args:

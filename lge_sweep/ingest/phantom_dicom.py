@@ -18,18 +18,18 @@ from pydicom.valuerep import DA, DS, DT, TM
 
 from lge_sweep import __version__
 from lge_sweep.config.masks import ClassName, SegMask
-from lge_sweep.ingest.phantom_place import COLUMN, ROW, first_pixel, spacing
+from lge_sweep.ingest.phantom_geometry import COLUMN_DIRECTION, ROW_DIRECTION, first_pixel_mm, phantom_spacing
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import Label
 
-DATE, TIME = DA("20000101"), TM("120000")
-MAKER = {"Manufacturer": "lge_sweep", "ManufacturerModelName": "phantom", "DeviceSerialNumber": "0"}
-COMMON: dict[str, Any] = {
+_DATE, _TIME = DA("20000101"), TM("120000")
+_EQUIPMENT_TAGS = {"Manufacturer": "lge_sweep", "ManufacturerModelName": "phantom", "DeviceSerialNumber": "0"}
+_COMMON_TAGS: dict[str, Any] = {
     "Modality": "MR",
-    "StudyDate": DATE,
-    "StudyTime": TIME,
-    "ContentDate": DATE,
-    "ContentTime": TIME,
+    "StudyDate": _DATE,
+    "StudyTime": _TIME,
+    "ContentDate": _DATE,
+    "ContentTime": _TIME,
     "SoftwareVersions": __version__,
     "PatientBirthDate": "",
     "PatientSex": "",
@@ -57,7 +57,7 @@ COMMON: dict[str, Any] = {
     "PixelRepresentation": 0,
 }
 """What all images say. Source: DICOM PS3.3 A.4 (MR Image IOD); what a simulation has none of is empty."""
-MEANING: dict[ClassName, tuple[Any, Any]] = {
+_SEGMENT_CODES: dict[ClassName, tuple[Any, Any]] = {
     "cavity": (codes.SCT.AnatomicalStructure, codes.SCT.LeftVentricle),
     "myocardium": (codes.SCT.AnatomicalStructure, codes.SCT.LeftVentricleMyocardium),
     "scar": (codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.ScarTissue),
@@ -65,10 +65,10 @@ MEANING: dict[ClassName, tuple[Any, Any]] = {
 """Class -> category and type of its segment. Source: DICOM PS3.16 CID 7150, 7151 and 12305 (SNOMED CT)."""
 
 
-def write_study(volume: Volume, folder: Path) -> None:
+def write_dicom_study(volume: Volume, folder: Path) -> None:
     """Write one exam's study, ``<case>/localizer``, ``<case>/LGE_SA`` and ``<case>/SEG``, a file a slice.
 
-    Slices are numbered and placed from base to apex (`phantom_place`) and as thick as they are apart. Segments are
+    Slices are numbered and placed from base to apex (`phantom_geometry`) and as thick as they are apart. Segments are
     called as `SegMask` reads them by default. PatientID is the case id, PatientName begins with PHANTOM.
 
     Args:
@@ -78,7 +78,7 @@ def write_study(volume: Volume, folder: Path) -> None:
     Raises:
         OSError: a file cannot be written.
     """
-    study = _Study(volume)
+    study = _StudyWriter(volume)
     middle = len(volume.slices) // 2
     lge = [study.image(index, "LGE SA", series=2, number=index + 1) for index in range(len(volume.slices))]
     files = {
@@ -92,7 +92,7 @@ def write_study(volume: Volume, folder: Path) -> None:
         dataset.save_as(path, enforce_file_format=True)
 
 
-class _Study:
+class _StudyWriter:
     """What the files of one exam share: the exam, and UIDs that follow from its content."""
 
     def __init__(self, volume: Volume) -> None:
@@ -107,7 +107,7 @@ class _Study:
     def image(self, index: int, description: str, series: int, number: int, step: int = 1) -> Dataset:
         """Return a slice as an MR image of a series; every `step`-th row and column of it."""
         pixels = self.volume.pixels[index, ::step, ::step]
-        row_mm, column_mm, slice_mm = spacing(self.volume)
+        row_mm, column_mm, slice_mm = phantom_spacing(self.volume)
         brightest = round(float(np.percentile(self.volume.pixels, 99.5)))
         attributes = {
             "SOPClassUID": MRImageStorage,
@@ -120,8 +120,8 @@ class _Study:
             "SeriesDescription": description,
             "SeriesNumber": series,
             "InstanceNumber": number,
-            "ImagePositionPatient": [_decimal(mm) for mm in first_pixel(self.volume, index)],
-            "ImageOrientationPatient": [_decimal(cosine) for cosine in (*ROW, *COLUMN)],
+            "ImagePositionPatient": [_decimal(mm) for mm in first_pixel_mm(self.volume, index)],
+            "ImageOrientationPatient": [_decimal(cosine) for cosine in (*ROW_DIRECTION, *COLUMN_DIRECTION)],
             "PixelSpacing": [_decimal(row_mm * step), _decimal(column_mm * step)],
             "SliceThickness": _decimal(slice_mm),
             "SpacingBetweenSlices": _decimal(slice_mm),
@@ -131,7 +131,7 @@ class _Study:
             "Columns": pixels.shape[1],
         }
         dataset = Dataset()
-        for keyword, value in (COMMON | MAKER | attributes).items():
+        for keyword, value in (_COMMON_TAGS | _EQUIPMENT_TAGS | attributes).items():
             setattr(dataset, keyword, value)
         dataset.add_new("PixelData", "OW", pixels.astype("<u2").tobytes())
         dataset.file_meta = FileMetaDataset()
@@ -145,7 +145,7 @@ class _Study:
         numbers[[Label[name.upper()] for name in named.values()]] = np.arange(1, len(named) + 1)
         # MANUAL: no algorithm found the labels on the images; they are what the images were made from
         segments = [
-            SegmentDescription(number, label, *MEANING[name], SegmentAlgorithmTypeValues.MANUAL)
+            SegmentDescription(number, label, *_SEGMENT_CODES[name], SegmentAlgorithmTypeValues.MANUAL)
             for number, (label, name) in enumerate(named.items(), start=1)
         ]
         seg = Segmentation(
@@ -157,18 +157,18 @@ class _Study:
             series_number=3,
             sop_instance_uid=self.uid("segmentation"),
             instance_number=1,
-            manufacturer=MAKER["Manufacturer"],
-            manufacturer_model_name=MAKER["ManufacturerModelName"],
+            manufacturer=_EQUIPMENT_TAGS["Manufacturer"],
+            manufacturer_model_name=_EQUIPMENT_TAGS["ManufacturerModelName"],
             software_versions=__version__,
-            device_serial_number=MAKER["DeviceSerialNumber"],
+            device_serial_number=_EQUIPMENT_TAGS["DeviceSerialNumber"],
             series_description="LV segments",
-            content_date=DATE,
-            content_time=TIME,
+            content_date=_DATE,
+            content_time=_TIME,
         )
-        seg.InstanceCreationDate, seg.InstanceCreationTime = DATE, TIME  # highdicom tells the time, and draws a UID
+        seg.InstanceCreationDate, seg.InstanceCreationTime = _DATE, _TIME  # highdicom tells the time, and draws a UID
         for item in seg.ContributingEquipmentSequence:
             if "ContributionDateTime" in item:
-                item.ContributionDateTime = DT(f"{DATE}{TIME}")
+                item.ContributionDateTime = DT(f"{_DATE}{_TIME}")
         for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
             item.DimensionOrganizationUID = self.uid("dimensions")
         return seg

@@ -12,21 +12,29 @@ from lge_sweep.config.data import Curate, DataFile, DicomFolders, NiftiFolders, 
 from lge_sweep.config.loader import validate
 from lge_sweep.config.masks import SegMask
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.export import Comments, Slice, index_mask, new_data_set, next_command, pairs_source, write_pairs
+from lge_sweep.ingest.export import (
+    DataFileHeader,
+    PairSlice,
+    index_mask,
+    new_dataset,
+    next_command,
+    pairs_source,
+    write_pairs,
+)
 from lge_sweep.ingest.phantom import simulate_case
 from lge_sweep.ingest.volume import Volume
 
-Format = Literal["png", "nifti", "dicom"]
-DICOM = DicomFolders(kind="dicom", case_ids="keep", mask=SegMask(kind="seg"))
+PhantomFormat = Literal["png", "nifti", "dicom"]
+DICOM_SOURCE = DicomFolders(kind="dicom", case_ids="keep", mask=SegMask(kind="seg"))
 """Reads what `phantom_dicom` writes."""
-EXPECTED: dict[Format, str] = {
+_EXPECTED_CONTENT: dict[PhantomFormat, str] = {
     "png": "intensities and masks as simulated, slices from base to apex; image pairs hold no spacing",
     "nifti": "intensities, masks and spacing as simulated, slices from base to apex",
     "dicom": "intensities, masks and spacing as simulated, slices from apex to base, as the planes' normal runs",
 }
 
 
-def write_phantom(output: Path, cases: int, seed: int, kind: Format = "png") -> list[str]:
+def write_phantom(output: Path, cases: int, seed: int, kind: PhantomFormat = "png") -> list[str]:
     """Write simulated exams and a data file of the folder's name that reads them back; all of it or nothing.
 
     Args:
@@ -44,24 +52,24 @@ def write_phantom(output: Path, cases: int, seed: int, kind: Format = "png") -> 
         DataError: the folder holds something already, or cannot be written.
     """
     settings = validate(Phantom, {"kind": "phantom", "cases": cases, "seed": seed}, "phantom")
-    sources: dict[Format, Source] = {
+    sources: dict[PhantomFormat, Source] = {
         "png": pairs_source("index"),
         "nifti": NiftiFolders(kind="nifti", case_ids="keep", mask=index_mask()),
-        "dicom": DICOM,
+        "dicom": DICOM_SOURCE,
     }
     slices = cases * settings.slices
-    comments = Comments(
+    comments = DataFileHeader(
         title=f"{cases} simulated exam(s), {slices} slices, as {kind}.",
         source=f"lge-sweep phantom --format {kind} --cases {cases} --seed {seed}; no patient is behind them",
-        expected=EXPECTED[kind],
+        expected=_EXPECTED_CONTENT[kind],
     )
-    with new_data_set(output, DataFile(source=sources[kind], curate=Curate(slices="all")), comments) as folder:
+    with new_dataset(output, DataFile(source=sources[kind], curate=Curate(slices="all")), comments) as folder:
         _write(settings, folder, kind)
     made = f"{output.absolute()}: {slices} slices of {cases} simulated exam(s), as {kind}"
     return [made, f"next: {next_command(output)}"]
 
 
-def through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:
+def simulate_through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:
     """Write simulated exams as DICOM into a temporary folder and read them back, as exams of patients are read.
 
     Args:
@@ -69,8 +77,9 @@ def through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:
         findings: what is wrong; appended to.
 
     Returns:
-        What `simulate` returns, read from files. The reader's slices begin at the apex (see `phantom_place.APEX`);
-        they are turned to begin at the base, so that ids and content are those of `simulate`.
+        What `simulate` returns, read from files. The reader's slices begin at the apex (see
+        `phantom_geometry.APEX_DIRECTION`); they are turned to begin at the base, so that ids and content are those of
+        `simulate`.
 
     Raises:
         DataError: the temporary folder cannot be written.
@@ -80,7 +89,7 @@ def through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:
     try:
         with tempfile.TemporaryDirectory(prefix="lge_sweep-phantom-") as name:
             _write(settings, Path(name), "dicom")
-            volumes = read_dicom(DICOM, Path(name), findings)
+            volumes = read_dicom(DICOM_SOURCE, Path(name), findings)
     except OSError as error:
         raise DataError(tempfile.gettempdir(), [f"cannot be written ({error.strerror}); set TMPDIR"]) from error
     return [_from_base(volume) for volume in volumes]
@@ -99,19 +108,19 @@ def _from_base(volume: Volume) -> Volume:
     )
 
 
-def _write(settings: Phantom, folder: Path, kind: Format) -> None:
+def _write(settings: Phantom, folder: Path, kind: PhantomFormat) -> None:
     exams = (simulate_case(settings, case) for case in range(settings.cases))
     if kind == "png":
-        write_pairs(folder, (item for exam in exams for item in _slices(exam)), "png", "index")
+        write_pairs(folder, (item for exam in exams for item in _pair_slices(exam)), "png", "index")
         return
     if kind == "nifti":  # these libraries are imported where they are needed: they take a second
-        from lge_sweep.ingest.phantom_nifti import write_case as write
+        from lge_sweep.ingest.phantom_nifti import write_nifti_case as write
     else:
-        from lge_sweep.ingest.phantom_dicom import write_study as write
+        from lge_sweep.ingest.phantom_dicom import write_dicom_study as write
     for exam in exams:
         write(exam, folder)
 
 
-def _slices(exam: Volume) -> Iterator[Slice]:
+def _pair_slices(exam: Volume) -> Iterator[PairSlice]:
     for name, pixels, labels in zip(exam.slices, exam.pixels, exam.labels, strict=True):
-        yield Slice(name, np.asarray(pixels, dtype=np.uint16), labels)
+        yield PairSlice(name, np.asarray(pixels, dtype=np.uint16), labels)

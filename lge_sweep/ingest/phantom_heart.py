@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import FloatPixels, Points, TissueMap, Vector
 from lge_sweep.ingest.phantom_signal import Tissue
 
-Curve = NDArray[np.float64]
-
-ANGLES: Curve = np.linspace(0, 2 * np.pi, 720, endpoint=False)
+ANGLES: Vector = np.linspace(0, 2 * np.pi, 720, endpoint=False)
 """Where outlines are sampled, half a degree apart."""
 
 TERRITORIES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
@@ -27,7 +25,7 @@ the right ventricle, towards the septum), and the range of t its infarcts are ce
 Source: Cerqueira et al. 2002: LAD segments 1, 2, 7, 8, 13, 14; RCA 3, 4, 9, 10, 15; LCX 5, 6, 11, 12, 16."""
 
 
-def wrap(angle: Curve) -> Curve:
+def wrap_angle(angle: Vector) -> Vector:
     """Bring angles into -pi .. pi."""
     return np.asarray((angle + np.pi) % (2 * np.pi) - np.pi)
 
@@ -35,9 +33,9 @@ def wrap(angle: Curve) -> Curve:
 class Infarct(NamedTuple):
     """A scar on one slice, per angle of `ANGLES`."""
 
-    depth: Curve
+    depth: Vector
     """Share of the wall that is scar, from the endocardium outwards, 0-1."""
-    core: Curve
+    core: Vector
     """Share of the wall, inside the scar, up to which there is no reflow; 0 where there is none."""
 
 
@@ -57,7 +55,7 @@ class Scar:
     transmurality: float
     """Share of the wall at its deepest, 0-1; above 1 a plateau of transmural scar."""
     no_reflow: bool
-    ripple: Curve
+    ripple: Vector
     """Uneven border, per angle, about -0.1 .. 0.1 of the wall."""
 
     @classmethod
@@ -94,7 +92,7 @@ class Scar:
         half = np.deg2rad(np.interp(t, (0, 1), widths)) * self.extent * along
         if half < np.deg2rad(12):
             return Infarct(np.zeros_like(ANGLES), np.zeros_like(ANGLES))
-        u = wrap(ANGLES - middle) / half
+        u = wrap_angle(ANGLES - middle) / half
         inside = np.sqrt(np.clip(1 - u**2, 0, None))
         depth = np.where(inside > 0, inside * self.transmurality * along**0.5 + self.ripple, 0)
         depth = np.clip(depth, 0, 1)
@@ -108,14 +106,14 @@ class Section(NamedTuple):
     t: float
     cavity_mm2: float
     """Area of the cavity, papillary muscles included."""
-    endo: Curve
-    epi: Curve
-    rv: Curve
+    endo: Vector
+    epi: Vector
+    rv: Vector
     """Outside of the right ventricle's free wall; equals `epi` where there is none."""
-    pericardium: Curve
+    pericardium: Vector
     """Outside of the epicardial fat around both ventricles."""
     infarct: Infarct | None
-    papillary: NDArray[np.float64]
+    papillary: Points
     """[n, 3] x, y and radius of papillary muscles."""
 
 
@@ -185,7 +183,7 @@ class Heart:
         if infarct is not None:
             wall = wall * (1 - 0.2 * infarct.depth)  # infarcted wall is thinner
         epi = endo + wall
-        u = wrap(ANGLES - self.septum) / half
+        u = wrap_angle(ANGLES - self.septum) / half
         bulge = np.clip(1 - u**2, 0, None) ** 0.55 * (1 + self.rv_skew * np.clip(u, -1, 1))
         rv = epi + self.rv_width * (1 - 0.8 * t**1.5) * bulge
         grooves = np.exp(-(((np.abs(u) - 1) / 0.5) ** 2)) + 0.35 * np.cos(2 * ANGLES + second) + 0.25
@@ -194,7 +192,7 @@ class Heart:
             t, float(np.pi * inner**2), endo, epi, rv, pericardium, infarct, self._papillary_muscles(t, endo)
         )
 
-    def _papillary_muscles(self, t: float, endo: Curve) -> NDArray[np.float64]:
+    def _papillary_muscles(self, t: float, endo: Vector) -> Points:
         """Anterolateral and posteromedial muscle, opposite the septum; none near the base and the apex."""
         radius = self.papillary * np.sqrt(np.clip(1 - ((t - 0.5) / 0.32) ** 2, 0, None))
         if radius < 1:
@@ -204,7 +202,7 @@ class Heart:
         return np.stack([reach * np.cos(angles), -reach * np.sin(angles), np.full(2, radius)], axis=1)
 
 
-def ventricle(section: Section, x: NDArray[np.float32], y: NDArray[np.float32]) -> NDArray[np.uint8]:
+def ventricle_tissue(section: Section, x: FloatPixels, y: FloatPixels) -> TissueMap:
     """Tell which tissue of the left ventricle is at each point.
 
     Args:

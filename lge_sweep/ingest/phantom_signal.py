@@ -5,9 +5,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from lge_sweep.arrays import FloatPixels, Pixels16
 from lge_sweep.labels import Label
-
-Floats = NDArray[np.float32]
 
 
 class Tissue(IntEnum):
@@ -31,7 +30,7 @@ class Tissue(IntEnum):
     NO_REFLOW = 15
 
 
-RELAXATION: dict[Tissue, tuple[float, float, float]] = {
+_RELAXATION: dict[Tissue, tuple[float, float, float]] = {
     Tissue.AIR: (0.00, 500, 500),
     Tissue.FAT: (0.85, 260, 285),
     Tissue.MUSCLE: (0.85, 480, 560),
@@ -51,15 +50,15 @@ RELAXATION: dict[Tissue, tuple[float, float, float]] = {
 for the look of LGE: infarct < blood < myocardium (Kellman and Arai 2012). The cavity is blood, a papillary muscle is
 remote myocardium; neither is listed."""
 
-LABEL_OF: NDArray[np.uint8] = np.zeros(len(Tissue), dtype=np.uint8)
+TISSUE_LABELS: NDArray[np.uint8] = np.zeros(len(Tissue), dtype=np.uint8)
 """Tissue -> class. Papillary muscles belong to the cavity (the endocardial contour is drawn around them) and no-reflow
 to the scar; the right ventricle is background."""
-LABEL_OF[[Tissue.CAVITY, Tissue.PAPILLARY]] = Label.CAVITY
-LABEL_OF[Tissue.MYOCARDIUM] = Label.MYOCARDIUM
-LABEL_OF[[Tissue.SCAR, Tissue.NO_REFLOW]] = Label.SCAR
+TISSUE_LABELS[[Tissue.CAVITY, Tissue.PAPILLARY]] = Label.CAVITY
+TISSUE_LABELS[Tissue.MYOCARDIUM] = Label.MYOCARDIUM
+TISSUE_LABELS[[Tissue.SCAR, Tissue.NO_REFLOW]] = Label.SCAR
 
 
-def contrast(rng: np.random.Generator) -> Floats:
+def tissue_signal(rng: np.random.Generator) -> FloatPixels:
     """Draw one exam's T1 values and inversion time, and return each tissue's signal.
 
     The inversion-recovery signal is ``density * (1 - 2 exp(-TI / T1))``. The operator sets TI to null remote myocardium
@@ -74,11 +73,11 @@ def contrast(rng: np.random.Generator) -> Floats:
 
     Source: Simonetti et al. 2001 (inversion-recovery LGE); Kellman and Arai 2012 (nulling, T1 after contrast).
     """
-    density, low, high = (np.array(column) for column in zip(*RELAXATION.values(), strict=True))
+    density, low, high = (np.array(column) for column in zip(*_RELAXATION.values(), strict=True))
     t1 = np.zeros(len(Tissue))
     amount = np.zeros(len(Tissue))
-    t1[list(RELAXATION)] = rng.uniform(low, high)
-    amount[list(RELAXATION)] = density
+    t1[list(_RELAXATION)] = rng.uniform(low, high)
+    amount[list(_RELAXATION)] = density
     for copy, original in ((Tissue.CAVITY, Tissue.BLOOD), (Tissue.PAPILLARY, Tissue.MYOCARDIUM)):
         t1[copy], amount[copy] = t1[original], amount[original]
     inversion_ms = t1[Tissue.MYOCARDIUM] * np.log(2) * rng.uniform(1.03, 1.10)
@@ -86,7 +85,7 @@ def contrast(rng: np.random.Generator) -> Floats:
     return np.asarray(signal / signal[Tissue.BLOOD], dtype=np.float32)
 
 
-def bias_field(size: int, pixel_mm: float, heart_mm: tuple[float, float], rng: np.random.Generator) -> Floats:
+def bias_field(size: int, pixel_mm: float, heart_mm: tuple[float, float], rng: np.random.Generator) -> FloatPixels:
     """Draw the smooth sensitivity of a surface coil: two or three elements in front of the chest, one behind the back.
 
     Args:
@@ -111,7 +110,7 @@ def bias_field(size: int, pixel_mm: float, heart_mm: tuple[float, float], rng: n
     return np.asarray(field[:-1, :-1] / field[-1, -1], dtype=np.float32)
 
 
-def rician(signal: Floats, sigma: float, rng: np.random.Generator) -> Floats:
+def add_rician_noise(signal: FloatPixels, sigma: float, rng: np.random.Generator) -> FloatPixels:
     """Add Gaussian noise to the real and the imaginary channel and take the magnitude.
 
     Args:
@@ -128,7 +127,7 @@ def rician(signal: Floats, sigma: float, rng: np.random.Generator) -> Floats:
     return np.asarray(np.hypot(signal + noise[0], noise[1]), dtype=np.float32)
 
 
-def quantise(magnitude: Floats, gain: float) -> NDArray[np.uint16]:
+def quantise(magnitude: FloatPixels, gain: float) -> Pixels16:
     """Round to the 12-bit integers that a scanner stores.
 
     Args:

@@ -4,8 +4,11 @@ import hashlib
 import hmac
 import os
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+from lge_sweep.config.data import CaseIds
 from lge_sweep.errors import DataError
 from lge_sweep.paths import configuration_folder
 from lge_sweep.text import visible
@@ -25,9 +28,34 @@ def pseudonym(identity: str, salt: bytes) -> str:
     return "case_" + hmac.new(salt, told, hashlib.sha256).hexdigest()[:12]
 
 
-def kept_id(name: str) -> str:
+def printable_id(name: str) -> str:
     """Return the case id that is a name as it is, but printable: it goes into tables, file names and pages."""
     return visible(name)
+
+
+@dataclass(frozen=True)
+class CaseNaming:
+    """How the cases of a source are called.
+
+    Attributes:
+        salt: the secret of pseudonyms; None where names on disk are kept.
+    """
+
+    salt: bytes | None
+
+    @property
+    def hides_names(self) -> bool:
+        """Whether a case id does not tell what the case is called on disk."""
+        return self.salt is not None
+
+    def case_id(self, name: str, identity: str | None = None) -> str:
+        """Return the id of a case.
+
+        Args:
+            name: what the case is called on disk.
+            identity: what tells the patient, where that is not the name.
+        """
+        return printable_id(name) if self.salt is None else pseudonym(identity or name, self.salt)
 
 
 def read_salt() -> bytes:
@@ -65,3 +93,15 @@ def _make_salt(path: Path) -> bytes:
     finally:
         draft.unlink()
     return path.read_bytes()
+
+
+_SALTS: dict[CaseIds, Callable[[], bytes | None]] = {"hash": read_salt, "keep": lambda: None}
+
+
+def name_cases(case_ids: CaseIds) -> CaseNaming:
+    """Return how cases are called where a source says `hash` or `keep`.
+
+    Raises:
+        DataError: the salt of case ids can be neither read nor made.
+    """
+    return CaseNaming(_SALTS[case_ids]())

@@ -6,57 +6,56 @@ from typing import NamedTuple
 
 import numpy as np
 import pydicom
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import ClassCodes, Points, Vector
 from lge_sweep.config.masks import RtstructMask
-from lge_sweep.ingest.contours import FEWEST, Contour, fill
-from lge_sweep.ingest.dicom_header import Frame, Header, decoding, only_file
+from lge_sweep.ingest.contours import MIN_CONTOUR_POINTS, Contour, fill_contours
+from lge_sweep.ingest.dicom_header import Frame, Header, find_only_file, guard_decoding
 from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.files import check_file
-from lge_sweep.ingest.isolate import read_safely
-from lge_sweep.ingest.limits import MI, POSITION_MM
-from lge_sweep.ingest.masks import not_listed
+from lge_sweep.ingest.limits import MIB, POSITION_MM
+from lge_sweep.ingest.masks import unlisted_message
+from lge_sweep.ingest.sandbox import read_safely
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
-Codes = NDArray[np.uint8]
-CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-OFF_PLANE = 0.1
+_CLOSED_CONTOUR_TYPES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+_PLANE_TOLERANCE = 0.1
 """Share of the slice spacing by which a contour's points may lie off the plane of their slice."""
-OFF_PLANE_MM = 1.0
+_PLANE_TOLERANCE_MM = 1.0
 """Most mm of it, and all of it where the distance is unknown."""
-FILE_BYTES = 256 * MI
+_MAX_RTSTRUCT_BYTES = 256 * MIB
 OTHER_SERIES = "its contours were drawn on another series of the same frame of reference; laid by their positions"
 
 
-class Drawn(NamedTuple):
+class RtContour(NamedTuple):
     """A contour as it is stored."""
 
     kind: str
     """CLOSED_PLANAR, POINT ..."""
-    points: NDArray[np.float64]
+    points: Points
     """[N, 3] mm; left, back, head are positive."""
     images: tuple[str, ...]
     """SOPInstanceUIDs that it refers to."""
 
 
-class Structure(NamedTuple):
+class RtStructure(NamedTuple):
     """A region of interest with its contours."""
 
     name: str
     frame_of_reference: str
-    drawn: tuple[Drawn, ...]
+    drawn: tuple[RtContour, ...]
 
 
 def read_rtstruct(
     mask: RtstructMask, stack: Stack, headers: Sequence[Header], findings: list[str]
-) -> tuple[Codes | None, tuple[str, ...]]:
+) -> tuple[ClassCodes | None, tuple[str, ...]]:
     """Lay the contours of a case's structure set on its series.
 
-    Each closed contour is laid on the slice whose plane it lies in: no point may be further from it than `OFF_PLANE` of
-    the slice spacing, and `OFF_PLANE_MM`. It must refer to that slice's image, or to images with the same frame of
-    reference.
+    Each closed contour is laid on the slice whose plane it lies in: no point may be further from it than
+    `_PLANE_TOLERANCE` of the slice spacing, and `_PLANE_TOLERANCE_MM`. It must refer to that slice's image, or to
+    images with the same frame of reference.
 
     Args:
         mask: the structures and their classes.
@@ -67,13 +66,13 @@ def read_rtstruct(
     Returns:
         [S, H, W] values of `CLASS_CODES`, or None where something is wrong; and what a user should know.
     """
-    path = only_file(headers, "rtstruct", "RTSTRUCT", findings)
+    path = find_only_file(headers, "rtstruct", "RTSTRUCT", findings)
     if path is None:
         return None, ()
     before = len(findings)
     try:
-        check_file(path, FILE_BYTES)
-        structures = _used(read_safely(_read, path), mask)
+        check_file(path, _MAX_RTSTRUCT_BYTES)
+        structures = _used_structures(read_safely(_read_structures, path), mask)
         notes = _check_reference(structures, stack, headers)
         contours = [
             contour
@@ -84,53 +83,53 @@ def read_rtstruct(
         findings.append(f"{path.name}: {error}")
     if len(findings) > before:
         return None, ()
-    codes, more = fill(contours, (len(stack.frames), *stack.frames[0].size))
+    codes, more = fill_contours(contours, (len(stack.frames), *stack.frames[0].size))
     if not codes.any():
         findings.append(f"{path.name}: no contour of source.mask.structures holds a pixel of the LGE series")
         return None, ()
     return codes, (*notes, *more)
 
 
-def _read(path: Path) -> list[Structure]:
-    with decoding("RTSTRUCT"):
-        return _structures(pydicom.dcmread(path))
+def _read_structures(path: Path) -> list[RtStructure]:
+    with guard_decoding("RTSTRUCT"):
+        return _parse_structures(pydicom.dcmread(path))
 
 
-def _structures(dataset: pydicom.Dataset) -> list[Structure]:
+def _parse_structures(dataset: pydicom.Dataset) -> list[RtStructure]:
     rois = {int(roi.ROINumber): roi for roi in dataset.get("StructureSetROISequence") or ()}
     found = []
     for item in dataset.get("ROIContourSequence") or ():
         roi = rois.get(int(item.ReferencedROINumber))
         if roi is None:
             raise UnusableError("broken RTSTRUCT: contours of a structure that its list of structures does not have")
-        drawn = tuple(_drawn(contour) for contour in item.get("ContourSequence") or ())
+        drawn = tuple(_parse_contour(contour) for contour in item.get("ContourSequence") or ())
         name = str(roi.get("ROIName") or "").strip()
-        found += [Structure(name, str(roi.get("ReferencedFrameOfReferenceUID") or ""), drawn)] * bool(drawn)
+        found += [RtStructure(name, str(roi.get("ReferencedFrameOfReferenceUID") or ""), drawn)] * bool(drawn)
     return found
 
 
-def _drawn(contour: pydicom.Dataset) -> Drawn:
+def _parse_contour(contour: pydicom.Dataset) -> RtContour:
     numbers = np.array([float(number) for number in contour.get("ContourData") or ()])
     if numbers.size % 3 or not np.isfinite(numbers).all():
         raise UnusableError("broken RTSTRUCT: ContourData is not three finite numbers a point")
     if numbers.size:
         POSITION_MM.check("ContourData", [float(numbers[np.abs(numbers).argmax()])])
     images = tuple(str(image.ReferencedSOPInstanceUID) for image in contour.get("ContourImageSequence") or ())
-    return Drawn(str(contour.get("ContourGeometricType") or ""), numbers.reshape(-1, 3), images)
+    return RtContour(str(contour.get("ContourGeometricType") or ""), numbers.reshape(-1, 3), images)
 
 
-def _used(structures: Sequence[Structure], mask: RtstructMask) -> list[Structure]:
+def _used_structures(structures: Sequence[RtStructure], mask: RtstructMask) -> list[RtStructure]:
     """Return the structures whose class is not the background; each must be listed."""
     known = {name.strip().casefold(): found for name, found in mask.structures.items()}
     if unknown := [structure.name for structure in structures if structure.name.casefold() not in known]:
-        raise UnusableError(not_listed("structure", unknown, "source.mask.structures", mask.structures))
+        raise UnusableError(unlisted_message("structure", unknown, "source.mask.structures", mask.structures))
     used = [structure for structure in structures if known[structure.name.casefold()] != "background"]
     if not used:
         raise UnusableError("has no contour of a structure that source.mask.structures gives a class to")
     return used
 
 
-def _check_reference(structures: Sequence[Structure], stack: Stack, headers: Sequence[Header]) -> list[str]:
+def _check_reference(structures: Sequence[RtStructure], stack: Stack, headers: Sequence[Header]) -> list[str]:
     """Refuse contours that are in another frame of reference than the series."""
     ours = {frame.instance for frame in stack.frames}
     frame_of_reference = {header.frame_of_reference for header in headers if header.instance in ours}
@@ -154,21 +153,25 @@ def _check_reference(structures: Sequence[Structure], stack: Stack, headers: Seq
 
 
 def _place_contours(
-    structure: Structure, mask: RtstructMask, stack: Stack, file: str, findings: list[str]
+    structure: RtStructure, mask: RtstructMask, stack: Stack, file: str, findings: list[str]
 ) -> list[Contour]:
     """Return a structure's contours in pixels of the slices that they lie in."""
     name = f"{file}: structure '{shorten(structure.name, 40)}'"
     classes = {key.strip().casefold(): CLASS_CODES[found] for key, found in mask.structures.items()}
-    odd = [drawn for drawn in structure.drawn if drawn.kind not in CLOSED or len(drawn.points) < FEWEST]
+    odd = [
+        drawn
+        for drawn in structure.drawn
+        if drawn.kind not in _CLOSED_CONTOUR_TYPES or len(drawn.points) < MIN_CONTOUR_POINTS
+    ]
     if odd:
         kinds = ", ".join(sorted({shorten(drawn.kind, 20) or "unknown" for drawn in odd}))
         findings.append(
             f"{name} has {len(odd)} of {len(structure.drawn)} contours that hold no area ({kinds}, or fewer than "
-            f"{FEWEST} points); close them where they were drawn, or list the structure as background"
+            f"{MIN_CONTOUR_POINTS} points); close them where they were drawn, or list the structure as background"
         )
         return []
     planes = [_plane(frame) for frame in stack.frames]
-    limit = min(OFF_PLANE * _slice_mm(stack), OFF_PLANE_MM)
+    limit = min(_PLANE_TOLERANCE * _slice_mm(stack), _PLANE_TOLERANCE_MM)
     laid, off, elsewhere = [], [], 0
     for drawn in structure.drawn:
         away = np.array([np.abs(plane.off(drawn.points)).max() for plane in planes])
@@ -199,17 +202,17 @@ def _place_contours(
 class _Plane(NamedTuple):
     """Where a slice lies; mm, left, back, head are positive."""
 
-    origin: NDArray[np.float64]
-    along_row: NDArray[np.float64]
-    along_column: NDArray[np.float64]
-    spacing: NDArray[np.float64]
+    origin: Vector
+    along_row: Vector
+    along_column: Vector
+    spacing: Vector
     """Distance between rows, between columns."""
 
-    def off(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def off(self, points: Points) -> Vector:
         """Return the signed distances of points [N, 3] from the plane."""
         return np.asarray((points - self.origin) @ np.cross(self.along_row, self.along_column))
 
-    def pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    def pixels(self, points: Points) -> Points:
         """Return [N, 2] row and column of points [N, 3].
 
         Source:

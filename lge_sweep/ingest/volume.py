@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import ClassCodes, LabelImage, Mask, Matrix, Pixels
 from lge_sweep.ingest.geometry import voxel_mm3
 from lge_sweep.labels import MVO, split_mvo
 
 if TYPE_CHECKING:  # nibabel takes a second to import
     from nibabel import Nifti1Header
-
-Pixels = NDArray[np.number]
 
 
 class UnusableError(ValueError):
@@ -52,7 +50,7 @@ class StoredGrid:
         """Turn slices [S, H, W] back into an array [I, J, K] as it is stored."""
         return np.flip(slices.transpose(tuple(np.argsort(self.axes))), self.flips)
 
-    def turning(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    def turning(self, shape: tuple[int, ...]) -> Matrix:
         """Return [4, 4]: index (row, column, slice) for display -> index in the stored array, whose shape is given."""
         turning = np.zeros((4, 4))
         slices, rows, columns = self.axes
@@ -91,7 +89,7 @@ class Exam:
     _: KW_ONLY
     spacing_mm: tuple[float, float, float] | None = None
     thickness_mm: float | None = None
-    affine: NDArray[np.float64] | None = None
+    affine: Matrix | None = None
     slots: tuple[int, ...] = ()
     stored: StoredGrid | None = None
     notes: tuple[str, ...] = ()
@@ -116,7 +114,7 @@ class Exam:
             return None
         return math.prod(self.spacing_mm) / 1000
 
-    def with_labels(self, codes: NDArray[np.uint8], tells_mvo: bool = False) -> "Volume":
+    def with_labels(self, codes: ClassCodes, tells_mvo: bool = False) -> "Volume":
         """Put labels beside the exam's slices; a note tells where they lie on padding.
 
         Args:
@@ -158,11 +156,11 @@ class Volume(Exam):
         mvo: [S, H, W] where scar is microvascular obstruction (no-reflow), or None where the truth does not tell.
     """
 
-    labels: NDArray[np.uint8]
-    mvo: NDArray[np.bool_] | None = field(default=None, kw_only=True)
+    labels: LabelImage
+    mvo: Mask | None = field(default=None, kw_only=True)
 
     @property
-    def codes(self) -> NDArray[np.uint8]:
+    def codes(self) -> ClassCodes:
         """[S, H, W] values of `lge_sweep.labels.CLASS_CODES`, from which `with_labels` makes this truth again."""
         return self.labels if self.mvo is None else np.where(self.mvo, np.uint8(MVO), self.labels)
 

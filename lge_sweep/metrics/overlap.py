@@ -1,6 +1,9 @@
-"""Confusion counts, and the metrics that follow from them alone.
+"""Confusion counts, and the metrics that follow from them alone: each a ratio, nan where zero is divided by zero.
 
-Source: paper Eqs. (2)-(4), (6), (7).
+Each takes `Counts` of any one shape and gives values in [0, 1] or nan, in that shape.
+
+Source: paper Eqs. (2)-(4), (6), (7). The accuracy has no equation there; the paper's column of that name is another
+number (see `lge_sweep.metrics.summary`).
 """
 
 from typing import Any, NamedTuple
@@ -8,13 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.labels import METRICS
-
-ALL_METRICS: tuple[str, ...] = (*METRICS, "accuracy")
-"""The metrics of a table: the six that scores are made of, then accuracy."""
-
-COUNT_METRICS: tuple[str, ...] = tuple(name for name in ALL_METRICS if name != "bf")
-"""The metrics that counts determine; only bf needs the masks."""
+Values = NDArray[np.float64]
 
 
 class Counts(NamedTuple):
@@ -53,34 +50,32 @@ def confusion_counts(prediction: NDArray[np.integer[Any]], truth: NDArray[np.int
     return Counts(tp, fp, fn, truth[0].size - tp - fp - fn)
 
 
-def overlap_scores(counts: Counts) -> dict[str, NDArray[np.float64]]:
-    """Every metric that follows from counts.
-
-    dice = f1 = 2 TP / (2 TP + FP + FN), iou = TP / (TP + FP + FN), sensitivity = TP / (TP + FN),
-    specificity = TN / (TN + FP), accuracy = (TP + TN) / (TP + FP + FN + TN). Zero divided by zero is nan.
-
-    Args:
-        counts: pixels, any one shape.
-
-    Returns:
-        Metric -> values in [0, 1] or nan, in the shape of the counts.
-
-    Source: paper Eqs. (2)-(4), (6), (7). The accuracy has no equation there; the paper's column of that name is
-    another number (see `lge_sweep.metrics.summary`).
-    """
-    tp, fp, fn, tn = counts
-    dice = _ratio(2 * tp, 2 * tp + fp + fn)
-    return {
-        "dice": dice,
-        "iou": _ratio(tp, tp + fp + fn),
-        "f1": dice.copy(),
-        "sensitivity": _ratio(tp, tp + fn),
-        "specificity": _ratio(tn, tn + fp),
-        "accuracy": _ratio(tp + tn, tp + fp + fn + tn),
-    }
+def dice(counts: Counts) -> Values:
+    """2 TP / (2 TP + FP + FN)."""
+    return _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
 
 
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
+def iou(counts: Counts) -> Values:
+    """TP / (TP + FP + FN)."""
+    return _ratio(counts.tp, counts.tp + counts.fp + counts.fn)
+
+
+def sensitivity(counts: Counts) -> Values:
+    """TP / (TP + FN)."""
+    return _ratio(counts.tp, counts.tp + counts.fn)
+
+
+def specificity(counts: Counts) -> Values:
+    """TN / (TN + FP)."""
+    return _ratio(counts.tn, counts.tn + counts.fp)
+
+
+def accuracy(counts: Counts) -> Values:
+    """(TP + TN) / (TP + FP + FN + TN)."""
+    return _ratio(counts.tp + counts.tn, counts.tp + counts.fp + counts.fn + counts.tn)
+
+
+def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> Values:
     """Divide; nan where there is nothing to divide by."""
     ratio = np.full(whole.shape, np.nan)
     np.divide(part, whole, out=ratio, where=whole > 0)

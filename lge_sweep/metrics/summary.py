@@ -5,15 +5,15 @@ recall of the class, here ``pooled["sensitivity"]`` (and its "Mean Accuracy" is 
 `global_accuracy`). Our metric called accuracy is (TP + TN) / all, which the paper does not report.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.labels import Label
-from lge_sweep.metrics.overlap import ALL_METRICS, COUNT_METRICS, Counts, overlap_scores
+from lge_sweep.metrics.overlap import Counts
+from lge_sweep.metrics.registry import METRICS, POOLED, pooled_scores
 
 ByClass = dict[str, float | None]
 """Class name -> value, and "global" -> the unweighted mean over all classes; None where there is no value."""
@@ -31,7 +31,7 @@ class Summary:
     """Metric -> class -> mean over the images on which the class has a value. The paper's Dice, IoU, sensitivity."""
     pooled: dict[str, ByClass]
     """Metric -> class -> metric of the counts summed over all images. Knows no empty policy: a class without a pixel in
-    any truth or prediction has no value. No bf."""
+    any truth or prediction has no value. Only the metrics that counts determine."""
     present_only: dict[str, ByClass]
     """Metric -> class -> as `image_mean`, over the images whose truth has the class."""
     std: dict[str, float | None]
@@ -43,10 +43,6 @@ class Summary:
     """Mean over classes of the pooled recall, TP / (TP + FN)."""
     collapsed: tuple[str, ...]
     """Foreground classes that are in the truth of some image and predicted on no image whose truth has them."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """All fields as plain dicts, lists and numbers, ready for ``json.dumps``."""
-        return {**asdict(self), "collapsed": list(self.collapsed)}
 
 
 def aggregate(table: pd.DataFrame) -> Summary:
@@ -75,16 +71,16 @@ def aggregate(table: pd.DataFrame) -> Summary:
     """
     classes, columns = _columns(table)
     counts = Counts(*(columns[name].astype(np.int64) for name in Counts._fields))
-    values = {metric: columns[metric] for metric in ALL_METRICS}
+    values = {metric: columns[metric] for metric in METRICS}
     in_truth = counts.tp + counts.fn > 0
     total = Counts(*(pixels.sum(axis=0) for pixels in counts))
-    pooled = overlap_scores(total)
-    pooled_by_class = {metric: _by_class(classes, pooled[metric][None]) for metric in COUNT_METRICS}
+    pooled = pooled_scores(total)
+    pooled_by_class = {metric: _by_class(classes, pooled[metric][None]) for metric in POOLED}
     return Summary(
-        image_mean={metric: _by_class(classes, values[metric]) for metric in ALL_METRICS},
+        image_mean={metric: _by_class(classes, values[metric]) for metric in METRICS},
         pooled=pooled_by_class,
-        present_only={metric: _by_class(classes, np.where(in_truth, values[metric], np.nan)) for metric in ALL_METRICS},
-        std={metric: _spread(values[metric]) for metric in ALL_METRICS},
+        present_only={metric: _by_class(classes, np.where(in_truth, values[metric], np.nan)) for metric in METRICS},
+        std={metric: _spread(values[metric]) for metric in METRICS},
         global_accuracy=float(total.tp.sum() / sum(pixels[0] for pixels in total)),
         mean_accuracy=pooled_by_class["sensitivity"]["global"],
         collapsed=_collapsed(classes, in_truth, counts.tp + counts.fp > 0),
@@ -93,7 +89,7 @@ def aggregate(table: pd.DataFrame) -> Summary:
 
 def _columns(table: pd.DataFrame) -> tuple[tuple[str, ...], dict[str, NDArray[np.float64]]]:
     """Names of the classes, and every count and metric as [N, C]."""
-    needed = ("image", "case", "class", *Counts._fields, *ALL_METRICS)
+    needed = ("image", "case", "class", *Counts._fields, *METRICS)
     if missing := [name for name in needed if name not in table.columns]:
         raise ValueError(f"table must have the columns that evaluate returns, got none called {', '.join(missing)}")
     if table.empty:
@@ -110,7 +106,7 @@ def _columns(table: pd.DataFrame) -> tuple[tuple[str, ...], dict[str, NDArray[np
             f"on image {name!r}"
         )
     columns = {}
-    for column in (*Counts._fields, *ALL_METRICS):
+    for column in (*Counts._fields, *METRICS):
         columns[column] = np.empty(rows.shape)
         columns[column][image, channel] = table[column]
     return tuple(str(name) for name in classes), columns

@@ -2,18 +2,23 @@
 
 Where a class is empty, on one image ("policy" is the value that the argument `empty` of `evaluate` names):
 
-============================  =======================  ===========  ===========  ========
-the class is                  dice, iou, f1, bf        sensitivity  specificity  accuracy
-============================  =======================  ===========  ===========  ========
-in neither                    policy                   policy       1            1
-predicted, not in the truth   0                        nan          TN/(TN+FP)   as above
-in the truth, not predicted   0                        0            1            as above
-every pixel of the truth      as above                 as above     nan          as above
-============================  =======================  ===========  ===========  ========
+============================  =======================  ===========  ===========  ========  ============
+the class is                  dice, iou, f1, bf, nsd   sensitivity  specificity  accuracy  hd95, assd
+============================  =======================  ===========  ===========  ========  ============
+in neither                    policy                   policy       1            1         nan
+predicted, not in the truth   0                        nan          TN/(TN+FP)   as above  the diagonal
+in the truth, not predicted   0                        0            1            as above  the diagonal
+every pixel of the truth      as above                 as above     nan          as above  as above
+============================  =======================  ===========  ===========  ========  ============
 
 A truth that fills the image has no negatives, so specificity is nan even where the prediction is perfect, and where
-the class is not predicted at all. Neither nan outside the first row depends on the policy: a sensitivity without
-positives and a specificity without negatives do not exist. bf is 0, not nan, where two boundaries lie apart.
+the class is not predicted at all. Neither nan of sensitivity and specificity outside the first row depends on the
+policy: a sensitivity without positives and a specificity without negatives do not exist. bf is 0, not nan, where two
+boundaries lie apart. The diagonal is that of the image, see `lge_sweep.metrics.surface`.
+
+Distances are in mm (hd95_mm, assd_mm) on images whose spacing is known, and in pixels (hd95_px, assd_px) on the others;
+the other pair is nan there, so that no mean mixes the two. nsd has a tolerance in mm, and is nan without a spacing; bf,
+whose tolerance is in pixels, is there always.
 """
 
 import math
@@ -22,18 +27,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lge_sweep.choices import look_up
 from lge_sweep.errors import ConfigError
-from lge_sweep.metrics.boundary import boundary_scores, default_tolerance
-from lge_sweep.metrics.overlap import ALL_METRICS, confusion_counts, overlap_scores
+from lge_sweep.metrics.boundary import default_tolerance
+from lge_sweep.metrics.registry import METRICS, MetricInputs
+from lge_sweep.metrics.surface import NSD_TOLERANCE
 
 EMPTY: dict[str, float] = {"nan": math.nan, "zero": 0.0, "one": 1.0}
 """Empty policy -> the value of a class that is in neither truth nor prediction."""
-
-EMPTY_METRICS: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity")
-"""The metrics that the empty policy is about."""
 
 
 def evaluate(
@@ -43,12 +46,15 @@ def evaluate(
     *,
     images: Sequence[Hashable] | None = None,
     cases: Sequence[Hashable] | None = None,
+    spacing: ArrayLike | None = None,
     bf_tolerance: float | None = None,
+    nsd_tolerance: float = NSD_TOLERANCE,
     empty: str = "nan",
 ) -> pd.DataFrame:
     """Measure predicted label images against the true ones, per image and class.
 
-    Formulas: `overlap_scores`, and `boundary_scores` for bf. Empty classes: the table at the top of this module.
+    The metrics are those of `METRICS`; each function there has its formula. Empty classes: the table at the top of this
+    module.
 
     Args:
         prediction: [N, H, W], any integer type, channel indices 0 .. number of classes - 1.
@@ -56,17 +62,20 @@ def evaluate(
         classes: names in channel order, background included (`lge_sweep.labels.class_names`).
         images: N names of the slices; 0 .. N - 1 where not given. An image and its case together must be unique.
         cases: N names of the exams the slices belong to; left missing where not given.
+        spacing: [N, 2], distance of the rows and of the columns in these images, mm; NaN where it is not known, None if
+            of no image.
         bf_tolerance: pixels, finite, >= 0. None is 0.75 % of the image diagonal (3.39 px at 320x320), as in MATLAB;
             0 is the paper's Eq. (5).
+        nsd_tolerance: mm, finite, >= 0.
         empty: `nan` (left out of means), `zero` or `one`.
 
     Returns:
         N * C rows, images in the order given, classes in channel order within each. Columns: image, case, class;
-        tp, fp, fn, tn (pixels, int64); dice, iou, f1, bf, sensitivity, specificity, accuracy (float64, [0, 1] or nan).
+        tp, fp, fn, tn (pixels, int64); the metrics (float64, in their range or nan).
 
     Raises:
         ValueError: the arrays, class names, images or cases do not fit each other; the message names which.
-        ConfigError: `empty` is unknown, or `bf_tolerance` is negative or not finite.
+        ConfigError: `empty` is unknown, or a tolerance is negative or not finite.
 
     Source: paper Eqs. (2)-(7). The paper's "Accuracy" column is *not* this accuracy but the pooled recall of the class,
     ``aggregate(table).pooled["sensitivity"]``.
@@ -83,21 +92,21 @@ def evaluate(
     _check(prediction, truth, classes)
     count, height, width = truth.shape
     image_names, case_names = _names(count, images, cases)
-    tolerance = default_tolerance(height, width) if bf_tolerance is None else _tolerance(bf_tolerance)
-
-    counts = confusion_counts(prediction, truth, len(classes))
-    scores = overlap_scores(counts)
-    scores["bf"] = boundary_scores(prediction, truth, len(classes), tolerance)
-    nowhere = counts.tp + counts.fp + counts.fn == 0
-    for metric in EMPTY_METRICS:
-        scores[metric][nowhere] = absent
+    inputs = MetricInputs(
+        prediction,
+        truth,
+        len(classes),
+        _spacing(spacing, count),
+        default_tolerance(height, width) if bf_tolerance is None else _tolerance("bf_tolerance", bf_tolerance),
+        _tolerance("nsd_tolerance", nsd_tolerance),
+    )
     return pd.DataFrame(
         {
             "image": [name for name in image_names for _ in classes],
             "case": [name for name in case_names for _ in classes],
             "class": [*classes] * count,
-            **{name: pixels.ravel() for name, pixels in counts._asdict().items()},
-            **{metric: scores[metric].ravel() for metric in ALL_METRICS},
+            **{name: pixels.ravel() for name, pixels in inputs.counts._asdict().items()},
+            **{name: metric.values(inputs, absent).ravel() for name, metric in METRICS.items()},
         }
     )
 
@@ -141,8 +150,17 @@ def _names(
     return image_names, case_names
 
 
-def _tolerance(bf_tolerance: float) -> float:
-    """`bf_tolerance`, checked."""
-    if not (math.isfinite(bf_tolerance) and bf_tolerance >= 0):
-        raise ConfigError(f"bf_tolerance must be a number of pixels >= 0, or None for MATLAB's, got {bf_tolerance}")
-    return bf_tolerance
+def _spacing(spacing: ArrayLike | None, count: int) -> NDArray[np.float64]:
+    """`spacing` as [N, 2], checked."""
+    found = np.full((count, 2), np.nan) if spacing is None else np.asarray(spacing, dtype=np.float64)
+    if found.shape != (count, 2) or not (np.isnan(found) | (np.isfinite(found) & (found > 0))).all():
+        raise ValueError(f"spacing must be two numbers above 0 (or NaN) for each of {count} images, got {spacing!r}")
+    return found
+
+
+def _tolerance(name: str, tolerance: float) -> float:
+    """A tolerance, checked."""
+    if not (math.isfinite(tolerance) and tolerance >= 0):
+        unit = "pixels >= 0, or None for MATLAB's" if name == "bf_tolerance" else "mm >= 0"
+        raise ConfigError(f"{name} must be a number of {unit}, got {tolerance}")
+    return tolerance

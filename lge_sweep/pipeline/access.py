@@ -6,36 +6,18 @@ it is counted and shown.
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
+from pydantic import AliasChoices, Field
 
-from lge_sweep.atomic import read_json, write_json
-from lge_sweep.csv_files import read_frame
+from lge_sweep.csv_files import read_rows
 from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.study.files import MANIFEST, SELECTION
-from lge_sweep.study.records import REMEDY, Record, read_record
-
-TEST_ACCESSES = "test_access.json"
-"""In the runs directory."""
-
-
-@dataclass(frozen=True)
-class Access:
-    """One evaluation on a test subset.
-
-    Attributes:
-        pipeline: name of what was evaluated.
-        when: date and time, UTC, ISO 8601.
-        slices: SHA-256 of intensities and labels of each test slice, first 16 digits.
-        finished: whether it came to its numbers; one that was stopped before goes on as the same look.
-    """
-
-    pipeline: str
-    when: str
-    slices: tuple[str, ...]
-    finished: bool
+from lge_sweep.pipeline.records import Access, AccessRecord
+from lge_sweep.run_store import RunStore
+from lge_sweep.study.records import REMEDY, Record, read_record, write_record
+from lge_sweep.text import error_text
 
 
 def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Access]:
@@ -47,70 +29,94 @@ def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Acce
         manifest: one row a slice, with `subset` and `content_hash`.
 
     Returns:
-        The earlier looks at any of these slices: other evaluations, and sweeps that selected on the test subset.
+        The earlier accesses to any of these slices: other evaluations, and sweeps that selected on the test subset.
 
     Raises:
-        RunsError: the record of earlier looks cannot be read.
+        RunsError: the record of earlier accesses cannot be read.
     """
-    slices = _test_slices(manifest)
+    slices = _test_slices(manifest["subset"], manifest["content_hash"])
     known = [access for access in read_accesses(runs) if access.finished or access.pipeline != pipeline]
-    known += [access for access in _sweeps(runs) if access.pipeline not in {other.pipeline for other in known}]
+    known += [access for access in _selections(runs) if access.pipeline not in {other.pipeline for other in known}]
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     _write(runs, [*known, Access(pipeline, now, slices, finished=False)])
     return [access for access in known if set(access.slices) & set(slices)]
 
 
 def finish_access(runs: Path, pipeline: str) -> None:
-    """Record that the evaluation of a pipeline came to its numbers."""
-    _write(
-        runs,
-        [replace(access, finished=True) if access.pipeline == pipeline else access for access in read_accesses(runs)],
-    )
+    """Record that the evaluation of a pipeline came to its numbers.
 
-
-class _Selected(Record):
-    """What is asked of a selection here."""
-
-    subset: str
-
-
-def _sweeps(runs: Path) -> list[Access]:
-    """Return the sweeps that selected on the test subset, which is a look as well."""
-    accesses = []
-    for selection in sorted(runs.glob(f"*/{SELECTION}")):
-        if read_record(_Selected, selection).subset == "test":
-            manifest = read_frame(selection.with_name(MANIFEST), ("subset", "content_hash"), remedy=REMEDY)
-            when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC).isoformat(
-                timespec="seconds"
-            )
-            accesses.append(Access(selection.parent.name, when, _test_slices(manifest), finished=True))
-    return accesses
-
-
-def _test_slices(manifest: pd.DataFrame) -> tuple[str, ...]:
-    return tuple(manifest.loc[manifest["subset"] == "test", "content_hash"].str[:16])
-
-
-def _write(runs: Path, accesses: Sequence[Access]) -> None:
-    write_json(runs / TEST_ACCESSES, [asdict(access) for access in accesses])
+    Raises:
+        RunsError: the record of earlier accesses cannot be read.
+    """
+    accesses = read_accesses(runs)
+    _write(runs, [replace(entry, finished=True) if entry.pipeline == pipeline else entry for entry in accesses])
 
 
 def read_accesses(runs: Path) -> list[Access]:
-    """Return all looks recorded in a runs directory, in order.
+    """Return all accesses recorded in a runs directory, in order, those of earlier versions first.
 
     Raises:
         RunsError: the record cannot be read.
     """
-    path = runs / TEST_ACCESSES
+    store = RunStore(runs)
+    new, old = _read(store.test_access), _read(store.earlier_test_access)
+    return [*(access for access in old if access not in new), *new]  # in both: a write of here was cut off
+
+
+def _read(path: Path) -> tuple[Access, ...]:
     if not path.is_file():
-        return []
+        return ()
     try:
-        return [Access(**{**access, "slices": tuple(access["slices"])}) for access in read_json(path)]
-    except (DamagedError, ValueError, KeyError, TypeError) as error:
+        return read_record(AccessRecord, path).accesses
+    except DamagedError as error:
         raise RunsError(
-            f"{path}: the record of who looked at the test subset cannot be read ({error}); mend it, or remove it if "
-            "you accept that earlier looks are forgotten"
+            f"{path}: the record of who looked at the test subset cannot be read ({error.reason}); mend it, or remove "
+            "it if you accept that earlier looks are forgotten"
         ) from error
+
+
+def _write(runs: Path, accesses: Sequence[Access]) -> None:
+    """Write all accesses, those of earlier versions among them, whose file is not needed any more."""
+    store = RunStore(runs)
+    write_record(store.test_access, AccessRecord(accesses=tuple(accesses)))
+    store.earlier_test_access.unlink(missing_ok=True)
+
+
+class _Selected(Record):
+    """What is asked of a selection here, whatever version wrote it."""
+
+    subset: str = Field(validation_alias=AliasChoices("subset", "part"))
+
+
+def _selections(runs: Path) -> list[Access]:
+    """Return the sweeps that selected on the test subset, which is an access as well."""
+    accesses = []
+    for sweep in RunStore(runs).selections():
+        if read_record(_Selected, sweep.selection).subset == "test":
+            when = datetime.datetime.fromtimestamp(sweep.selection.stat().st_mtime, datetime.UTC)
+            slices = _slices_of(sweep.manifest)
+            accesses.append(Access(sweep.name, when.isoformat(timespec="seconds"), slices, finished=True))
+    return accesses
+
+
+def _slices_of(manifest: Path) -> tuple[str, ...]:
+    """Return the test slices of a sweep's folder, whatever version wrote it.
+
+    Raises:
+        DamagedError: its manifest cannot be read.
+    """
+    try:
+        header, rows = read_rows(manifest)
+        table = pd.DataFrame([cells for _, cells in rows], columns=header)
+        return _test_slices(table["subset" if "subset" in table else "part"], table["content_hash"])
+    except (OSError, ValueError) as error:
+        raise DamagedError(manifest, f"cannot be read as a table ({error_text(error)})", REMEDY) from error
+    except KeyError as error:
+        raise DamagedError(manifest, f"it has no column {error}", REMEDY) from error
+
+
+def _test_slices(subsets: pd.Series, hashes: pd.Series) -> tuple[str, ...]:
+    return tuple(hashes[subsets == "test"].str[:16])
 
 
 def describe_accesses(pipeline: str, earlier: Sequence[Access]) -> str:

@@ -2,17 +2,17 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.quantify import Burden, Finding, implausible
+from lge_sweep.quantify import Burden, Finding, find_implausible
 from lge_sweep.report.clinical_tables import clinical_frame
 
 
-def clinical_table(two_stage: TwoStage, subset: str, labels: NDArray[np.uint8]) -> pd.DataFrame:
+def clinical_table(two_stage: TwoStage, subset: str, labels: LabelImage) -> pd.DataFrame:
     """Return `clinical_frame` of a subset's cases: the slices that are used, at the exam's own size.
 
     Where the truth tells no-reflow from other scar, a last column, mvo_ml, has its volume.
@@ -59,9 +59,7 @@ def _quantities(counts: pd.DataFrame, voxel_ml: pd.Series, side: str) -> pd.Data
     return pd.DataFrame.from_dict(rows, orient="index", dtype=float)
 
 
-def case_findings(
-    two_stage: TwoStage, subset: str, labels: NDArray[np.uint8]
-) -> dict[str, dict[str, tuple[Finding, ...]]]:
+def case_findings(two_stage: TwoStage, subset: str, labels: LabelImage) -> dict[str, dict[str, tuple[Finding, ...]]]:
     """Look for what no left ventricle has in a subset's cases: the slices that are used, at the exam's own size.
 
     The slices' orientation is not known here: a stack is taken to be upright.
@@ -85,6 +83,6 @@ def case_findings(
         known = None if np.isnan(spacing[:2]).any() else tuple(spacing.tolist())
         slots = tuple((slices["position"] - slices["position"].min()).tolist())
         exam = Exam(str(case), tuple(slices["slice"]), images, spacing_mm=known, slots=slots)
-        found["predicted"][str(case)] = implausible(exam, predicted)
-        found["true"][str(case)] = implausible(exam, truth)
+        found["predicted"][str(case)] = find_implausible(exam, predicted)
+        found["true"][str(case)] = find_implausible(exam, truth)
     return found

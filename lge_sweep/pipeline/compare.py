@@ -2,29 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import write_text
 from lge_sweep.csv_files import frame_text
-from lge_sweep.data import load_arrays
+from lge_sweep.data import frame_spacing, load_arrays
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
-from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.metrics.summary import Summary
+from lge_sweep.metrics import Summary, aggregate, evaluate
+from lge_sweep.pipeline.records import ComparisonRecord, MeasuredSubset, PipelineScore
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
+from lge_sweep.run_store import EvaluationFolder, SweepFolder
 from lge_sweep.scoring.uncertainty import Candidate, Standing, assess_uncertainty
 from lge_sweep.study.cell_files import read_per_image
-from lge_sweep.study.files import slug
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import REMEDY, Record
-
-COMPARISON = "comparison.json"
-"""In the folder of the fits: how the pipelines do on the validation subset."""
+from lge_sweep.study.records import REMEDY
 
 
 @dataclass(frozen=True)
@@ -40,36 +34,30 @@ class PipelineComparison:
         meanings: name -> what it is.
     """
 
-    subset: str
+    subset: MeasuredSubset
     tables: Mapping[str, pd.DataFrame]
     summaries: Mapping[str, Summary]
     standings: Mapping[str, Standing]
     failed: Mapping[str, str]
     meanings: Mapping[str, str]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; the tables are files of their own."""
-        return {
-            "subset": self.subset,
-            "summaries": {name: summary.to_dict() for name, summary in self.summaries.items()},
-            "scores": {
-                name: {
-                    field: getattr(standing, field)
-                    for field in ("score", "low", "high", "difference", "difference_low", "difference_high")
-                }
-                for name, standing in self.standings.items()
-            },
-            "failed": dict(self.failed),
-            "meanings": dict(self.meanings),
-        }
+    def record(self) -> ComparisonRecord:
+        """Return what is kept of it; the tables are files of their own."""
+        return ComparisonRecord(
+            subset=self.subset,
+            summaries=dict(self.summaries),
+            scores={name: PipelineScore(**vars(standing)) for name, standing in self.standings.items()},
+            failed=dict(self.failed),
+            meanings=dict(self.meanings),
+        )
 
 
 def compare(
     plan: Plan,
-    subset: str,
+    subset: MeasuredSubset,
     labelled: Mapping[str, Labelled],
     failed: Mapping[str, str],
-    folder: Path,
+    folder: SweepFolder | EvaluationFolder,
 ) -> PipelineComparison:
     """Measure the final labels of the pipeline and of its controls on one subset.
 
@@ -83,14 +71,15 @@ def compare(
         folder: where to write.
     """
     tables = {}
-    (folder / subset).mkdir(parents=True, exist_ok=True)
     for name, found in labelled.items():
         tables[name] = measure_subset(plan, subset, found.labels, SINGLE_STAGE)
-        write_text(folder / subset / f"{slug(name)}.csv", frame_text(tables[name]))
+        path = folder.subset_table(subset, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, frame_text(tables[name]))
     return _conclude(plan, subset, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 
-def measure_subset(plan: Plan, subset: str, labels: NDArray[np.uint8], stage: int) -> pd.DataFrame:
+def measure_subset(plan: Plan, subset: str, labels: LabelImage, stage: int) -> pd.DataFrame:
     """Measure labels of a subset as the classes of a stage; returns the table of `lge_sweep.metrics.evaluate`.
 
     Args:
@@ -103,37 +92,34 @@ def measure_subset(plan: Plan, subset: str, labels: NDArray[np.uint8], stage: in
     truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
     return evaluate(
         stage_target(labels, stage), stage_target(truth, stage), class_names(stage), images=measured["slice"].tolist(),
-        cases=measured["case"].tolist(), bf_tolerance=metrics.bf_tolerance, empty=metrics.empty,
+        cases=measured["case"].tolist(), spacing=frame_spacing(measured, truth.shape[1]),
+        bf_tolerance=metrics.bf_tolerance, nsd_tolerance=metrics.nsd_tolerance_mm, empty=metrics.empty,
     )  # fmt: skip
 
 
-class ComparisonRecord(Record):
-    """What `PipelineComparison.to_dict` leaves on disk, as far as it is read back; the tables are files."""
-
-    subset: Literal["val", "test"]
-    meanings: dict[str, str]
-    failed: dict[str, str]
-
-
-def read_comparison(plan: Plan, folder: Path, record: ComparisonRecord) -> PipelineComparison:
+def read_comparison(plan: Plan, folder: SweepFolder | EvaluationFolder, record: ComparisonRecord) -> PipelineComparison:
     """Read back a comparison from its tables.
 
     Args:
         plan: the finished fits.
         folder: where `compare` wrote.
-        record: what `PipelineComparison.to_dict` gave.
+        record: what `PipelineComparison.record` gave.
 
     Raises:
         DamagedError: a table is gone or damaged.
     """
-    tables = {name: read_per_image(folder / record.subset / f"{slug(name)}.csv") for name in record.meanings}
+    tables = {name: read_per_image(folder.subset_table(record.subset, name)) for name in record.meanings}
     if PIPELINE not in tables:
-        raise DamagedError(folder, f"meanings: there is no {PIPELINE}", REMEDY)
+        raise DamagedError(folder.path, f"meanings: there is no {PIPELINE}", REMEDY)
     return _conclude(plan, record.subset, tables, record.meanings, record.failed)
 
 
 def _conclude(
-    plan: Plan, subset: str, tables: Mapping[str, pd.DataFrame], meanings: Mapping[str, str], failed: Mapping[str, str]
+    plan: Plan,
+    subset: MeasuredSubset,
+    tables: Mapping[str, pd.DataFrame],
+    meanings: Mapping[str, str],
+    failed: Mapping[str, str],
 ) -> PipelineComparison:
     rule = plan.config.selection
     uncertainty = assess_uncertainty(

@@ -15,11 +15,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
-from lge_sweep.config.schema import Fit, Shipped
+from lge_sweep.config.schema import Fit
 from lge_sweep.curate import check_classes
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
@@ -29,21 +29,15 @@ from lge_sweep.errors import DataError, InheritError, SelectionError
 from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
+from lge_sweep.pipeline.records import ShippedRecord
+from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.segment import PixelSize, seen_box
 from lge_sweep.study import Plan
-from lge_sweep.study.plan import CellInputs, PreparedData, plan_sweep, prepare_data, write_plan
-from lge_sweep.study.records import Record, read_record
+from lge_sweep.study.plan import CellInputs, CellSet, plan_sweep
+from lge_sweep.study.plan_files import write_plan
+from lge_sweep.study.prepare import PreparedData, prepare_data
+from lge_sweep.study.records import read_record
 from lge_sweep.tracking import finishing
-
-SHIPPED_RECORD = "shipped.json"
-"""In the folder of the fits: which pipeline was shipped last."""
-
-
-class ShippedRecord(Record):
-    """What was shipped, and its key in the registry."""
-
-    key: str
-    shipped: Shipped
 
 
 @dataclass(frozen=True)
@@ -63,8 +57,8 @@ class TwoStage:
     stage1: Champion
     fits: Plan
     failed: Mapping[str, str]
-    images: tuple[NDArray[np.number], ...]
-    labels: tuple[NDArray[np.uint8], ...]
+    images: tuple[Pixels, ...]
+    labels: tuple[LabelImage, ...]
 
     @property
     def fit(self) -> Fit:
@@ -126,9 +120,9 @@ def find_two_stage(
         raise unfinished
     guidance = gather_guidance(folds, champions[1])
     fits = plan_fits(settled[2], data, runs, champions, guidance)
-    if not (fits.folder / SHIPPED_RECORD).is_file():
+    if not fits.files.shipped.is_file():
         raise unfinished
-    shipped = read_record(ShippedRecord, fits.folder / SHIPPED_RECORD).shipped
+    shipped = read_record(ShippedRecord, fits.files.shipped).shipped
     fit = settled[2].fit
     assert fit is not None
     known = shipped.stage2 in (PREDICTED, *fit.controls)  # else phase 3 was given more controls than this command
@@ -165,7 +159,7 @@ def _prepare(
 
 
 def plan_fits(
-    config: SweepConfig, data: PreparedData, runs: Path, champions: Mapping[int, Champion], guidance: NDArray[np.bool_]
+    config: SweepConfig, data: PreparedData, runs: Path, champions: Mapping[int, Champion], guidance: Mask
 ) -> Plan:
     """Plan the fit of stage 2 and of its controls.
 
@@ -177,47 +171,49 @@ def plan_fits(
         guidance: [N, S, S], as `gather_guidance` gives it.
     """
     assert config.fit is not None
-    whole, training = load_arrays(data.arrays), config.fit.train(config.training)
+    whole, training = load_arrays(data.arrays), config.fit.stage2_training(config.training)
     rows = {subset: data.rows(subset) for subset in ("train", "val")}
     inputs, chosen = {}, []
     for variant in (PREDICTED, *config.fit.controls):
-        arrays = _arrays(variant, whole, config, data, guidance)
-        folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
+        arrays, shares = _arrays(variant, whole, config, data, guidance)
+        folder = data.arrays if arrays is whole else store_arrays(arrays, RunStore(runs).cache)
         cell = replace(champions[2].cell, variant=variant, stage=SINGLE_STAGE if variant == SINGLE_FIT else 2)
         weights = class_weights(arrays.labels[rows["train"]], cell.stage)
         trained = training.model_copy(update={"augment": "rich"}) if AUGMENTED in modifiers(variant) else training
-        inputs[cell.name] = CellInputs(folder, rows, "val", weights, trained)
+        inputs[cell.name] = CellInputs(folder, rows, "val", weights, trained, shares)
         chosen.append(cell)
     lost = int((~guidance[[*rows["train"], *rows["val"]]].any(axis=(1, 2))).sum())
     notes = [f"stage 1 is {champions[1].cell.name} of {champions[1].plan.name}; stage 2 {champions[2].cell.name}"]
     notes += [f"of the selection for stage {stage}: {note}" for stage in (1, 2) for note in champions[stage].notes]
     notes += [f"stage 1 finds no cavity on {lost} training and validation slice(s): no guidance there"] * (lost > 0)
-    more = [champions[1].digest, inputs[PREDICTED].arrays.name]
-    return plan_sweep(config, data, runs, chosen, inputs, notes, more)
+    builds_on = (champions[1].digest, inputs[PREDICTED].arrays.name)
+    return plan_sweep(config, data, runs, CellSet(tuple(chosen), inputs, tuple(notes), builds_on))
 
 
 def _arrays(
-    variant: str, whole: Arrays, config: SweepConfig, data: PreparedData, guidance: NDArray[np.bool_]
-) -> Arrays:
-    """What a fit sees."""
+    variant: str, whole: Arrays, config: SweepConfig, data: PreparedData, guidance: Mask
+) -> tuple[Arrays, list[float] | None]:
+    """What a fit sees; of crops, too, which share of a slice's side each is."""
     if variant in (TRUE, SINGLE_FIT):
-        return whole
+        return whole, None
     seen = np.zeros_like(guidance) if UNGUIDED in modifiers(variant) else guidance
     if CROPPED not in modifiers(variant):
-        return replace(whole, refined=seen)
+        return replace(whole, refined=seen), None
     assert config.fit is not None
     size = config.training.image_size
-    options, shapes = config.fit.seen(variant, size), [image.shape for image in data.images]
+    options, shapes = config.fit.segmenter_options(variant, size), [image.shape for image in data.images]
     boxes = [
         seen_box(mask, shape, pixel_mm, options)
         for mask, shape, pixel_mm in zip(guidance, shapes, pixel_sizes(data.manifest), strict=True)
     ]
     images = (to_8_bit(image, config.intensity) for image in data.images)
-    return Arrays(
+    arrays = Arrays(
         np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
         np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
         np.stack([crop_mask(mask, box, size) for mask, box in zip(seen, boxes, strict=True)]),
+        whole.cases,
     )
+    return arrays, [box.side / size for box in boxes]
 
 
 def check_spacing(config: SweepConfig, data: PreparedData) -> None:

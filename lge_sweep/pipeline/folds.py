@@ -5,16 +5,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Mask
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
 from lge_sweep.pipeline.champions import Champion
-from lge_sweep.seeding import derive
+from lge_sweep.seeding import derive_seed
 from lge_sweep.segmenter.segment import refine
 from lge_sweep.study.cell_files import read_predictions
-from lge_sweep.study.plan import CellInputs, Plan, PreparedData, plan_sweep
+from lge_sweep.study.plan import CellInputs, CellSet, Plan, plan_sweep
+from lge_sweep.study.prepare import PreparedData
 
 OUT_OF_FOLD = "out_of_fold"
 """The subset that the network of a fold is measured on."""
@@ -44,7 +45,7 @@ def assign_folds(manifest: pd.DataFrame, folds: int, seed: int) -> dict[str, int
             "training subset",
             [f"has {len(has_scar)} cases, which cannot be dealt to {folds} folds; set fit.folds to at most that many"],
         )
-    rng = np.random.default_rng(derive(seed, "folds"))
+    rng = np.random.default_rng(derive_seed(seed, "folds"))
     order = [
         str(case) for flag in (True, False) for case in rng.permutation(has_scar.index[has_scar == flag].to_numpy())
     ]
@@ -79,10 +80,10 @@ def plan_folds(config: SweepConfig, data: PreparedData, runs: Path, champion: Ce
         weights = class_weights(labels[others], 1)
         inputs[cell.name] = CellInputs(data.arrays, rows, OUT_OF_FOLD, weights, config.training)
         chosen.append(cell)
-    return plan_sweep(config, data, runs, chosen, inputs)
+    return plan_sweep(config, data, runs, CellSet(tuple(chosen), inputs))
 
 
-def gather_guidance(folds: Plan, champion: Champion) -> NDArray[np.bool_]:
+def gather_guidance(folds: Plan, champion: Champion) -> Mask:
     """Put the guidance of training and validation slices together, refined.
 
     For a training slice it is what the network of its fold predicted, for a validation slice what the champion did.

@@ -1,32 +1,29 @@
 """The paper's pipeline, and what it is compared with: each a way to final labels from the same slices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels
 from lge_sweep.config import Cell
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.engine.train import best_network
 from lge_sweep.labels import SINGLE_STAGE, WALL, Label
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
+from lge_sweep.progress import ProgressCallback
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
 from lge_sweep.segmenter.runtime import torch_network
 from lge_sweep.segmenter.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
 from lge_sweep.study.plan import Plan
 
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
-
-Say = Callable[[str, int, int], None]
 """Told what is done next, how many are done, and how many there are."""
 
 PIPELINE = "two-stage"
@@ -82,7 +79,9 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
     for fit in two_stage.fit.controls:
         if fit not in (TRUE, SINGLE_FIT):
             meaning = "; ".join(MEANINGS[modifier] for modifier in modifiers(fit))
-            variants[fit.replace("_", " ").replace("+", ", ")] = Variant(meaning, fit, options=_seen(two_stage, fit))
+            variants[fit.replace("_", " ").replace("+", ", ")] = Variant(
+                meaning, fit, options=_options_of(two_stage, fit)
+            )
     shipped = shipped_variant(two_stage)
     if not any(variant.alike(shipped) for variant in variants.values()):
         variants[SHIPPED] = shipped
@@ -92,7 +91,7 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     shipped = two_stage.fit.shipped
-    options = _seen(two_stage, shipped.stage2).model_copy(update=shipped.model_dump(exclude={"stage2"}))
+    options = _options_of(two_stage, shipped.stage2).model_copy(update=shipped.model_dump(exclude={"stage2"}))
     return Variant(f"what is shipped: {shipped_words(two_stage)}", shipped.stage2, options=options)
 
 
@@ -102,8 +101,8 @@ def shipped_words(two_stage: TwoStage) -> str:
     return ", ".join([f"fit {shipped.stage2}", *(name for name, value in shipped if value is True)])
 
 
-def _seen(two_stage: TwoStage, fit: str) -> Options:
-    return two_stage.fit.seen(fit, two_stage.config.training.image_size)
+def _options_of(two_stage: TwoStage, fit: str) -> Options:
+    return two_stage.fit.segmenter_options(fit, two_stage.config.training.image_size)
 
 
 def shipped_name(two_stage: TwoStage) -> str:
@@ -120,8 +119,7 @@ def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
     return TwoStageSegmenter(
         load_network(stage1.plan, stage1.cell),
         load_network(two_stage.fits, cell),
-        config.training.image_size,
-        config.intensity,
+        config.frame,
         variant.options,
     )
 
@@ -137,7 +135,7 @@ class Labelled(NamedTuple):
 
     meaning: str
     """What it is, and what it is good to know for."""
-    labels: Pixels
+    labels: LabelImage
     """[N, S, S], values of `Label`, in the order of the subset's rows."""
 
 
@@ -154,6 +152,7 @@ class EvaluatedSubset:
         arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(subset)
         self.two_stage, self.name = two_stage, subset
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
+        self._cases: CaseNumbers = arrays.cases[rows]
         self._pixel_mm = pixel_sizes(two_stage.fits.manifest.iloc[rows])
         self._native = [two_stage.images[row] for row in rows]
         self._native_truth = [two_stage.labels[row] for row in rows]
@@ -162,7 +161,7 @@ class EvaluatedSubset:
         padding = [resize_labels(np.isnan(image).astype(np.uint8), *size) > 0 for image in self._native]
         self._padding: Mask = np.stack(padding)
         self._cavities: dict[bool, Mask] = {}
-        self._walls: dict[tuple[object, ...], Pixels] = {}
+        self._walls: dict[tuple[object, ...], LabelImage] = {}
 
     def cavity(self, variant: Variant) -> Mask:
         """Return the cavity [N, S, S] of a variant, not refined: stage 1's, or the true one."""
@@ -170,10 +169,10 @@ class EvaluatedSubset:
             return np.asarray(self.truth == Label.CAVITY)
         rotations = variant.options.rotations
         if rotations not in self._cavities:
-            self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self._slices)
+            self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self._slices, self._cases)
         return self._cavities[rotations]
 
-    def wall(self, variant: Variant) -> Pixels:
+    def wall(self, variant: Variant) -> LabelImage:
         """Return what stage 2 finds: values of `Label`, [N, S, S]."""
         key = (variant.fit, variant.guidance, variant.options.rotations)
         if key not in self._walls:  # all else that decides it depends on the fit
@@ -181,11 +180,11 @@ class EvaluatedSubset:
             self._walls[key] = make_segmenter(self.two_stage, variant).find_wall(self._slices, guidance, self._pixel_mm)
         return self._walls[key]
 
-    def label(self, say: Say) -> dict[str, Labelled]:
+    def label(self, on_progress: ProgressCallback) -> dict[str, Labelled]:
         """Label the slices by the pipeline and everything it is compared with.
 
         Args:
-            say: told what labels the subset next, how many have, and how many there are.
+            on_progress: told what labels the subset next, how many have, and how many there are.
 
         Returns:
             Name -> final labels; the paper's pipeline first.
@@ -194,14 +193,13 @@ class EvaluatedSubset:
         total = len(variants) + bool(single)
         labelled = {}
         for number, (name, variant) in enumerate(variants.items()):
-            say(name, number, total)
+            on_progress(name, number, total)
             labels = join(self.cavity(variant), self.wall(variant), variant.options)
             labels = without_padding(labels, self._padding)
             labelled[name] = Labelled(variant.meaning, labels)
         if single:
-            say(SINGLE_NETWORK, len(variants), total)
-            nothing = np.zeros(self.images.shape[1:], dtype=np.bool_)
-            inputs = np.stack([network_input(image, nothing, SINGLE_STAGE) for image in self.images])
+            on_progress(SINGLE_NETWORK, len(variants), total)
+            inputs = network_inputs(self.images, channel_rows(self._cases), SINGLE_STAGE)
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE_STAGE)
             labels = without_padding(labels, self._padding)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
@@ -216,11 +214,11 @@ class EvaluatedSubset:
             for name, method in METHODS.items():
                 labels = _classical(self._native, whole, base, name)
                 labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels)
-        say("measuring", total, total)
+        on_progress("measuring", total, total)
         return labelled
 
 
-def _classical(images: Sequence[NDArray[np.number]], native: Sequence[Pixels], base: Pixels, method: str) -> Pixels:
+def _classical(images: Sequence[Pixels], native: Sequence[LabelImage], base: LabelImage, method: str) -> LabelImage:
     """Replace the scar of some labels by what a threshold finds inside their wall.
 
     Thresholds are those of the slices' own pixels: shrinking averages noise and mixes blood into the wall, which moves

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-Array = NDArray[np.float64]
+from lge_sweep.arrays import Matrix, Vector
 
-LIMIT = 1.96
+_LIMIT_SDS = 1.96
 """Standard deviations from the bias to a limit of agreement, as published."""
 
 
@@ -75,8 +74,8 @@ def agreement(measured: Sequence[float | None], truth: Sequence[float | None]) -
     bias, sd = float(differences.mean()), float(differences.std(ddof=1))
     student = float(stats.t.ppf(0.975, count - 1))
     of_bias = student * sd * math.sqrt(1 / count)
-    of_limit = student * sd * math.sqrt(1 / count + LIMIT**2 / (2 * (count - 1)))
-    lower, upper = bias - LIMIT * sd, bias + LIMIT * sd
+    of_limit = student * sd * math.sqrt(1 / count + _LIMIT_SDS**2 / (2 * (count - 1)))
+    lower, upper = bias - _LIMIT_SDS * sd, bias + _LIMIT_SDS * sd
     return Agreement(
         cases=count,
         missing=missing,
@@ -94,7 +93,7 @@ def agreement(measured: Sequence[float | None], truth: Sequence[float | None]) -
     )
 
 
-def complete_pairs(measured: Sequence[float | None], truth: Sequence[float | None]) -> tuple[Array, int]:
+def complete_pairs(measured: Sequence[float | None], truth: Sequence[float | None]) -> tuple[Matrix, int]:
     """Keep the pairs of which both values are there.
 
     Args:
@@ -116,7 +115,7 @@ def complete_pairs(measured: Sequence[float | None], truth: Sequence[float | Non
     return kept, len(pairs) - len(kept)
 
 
-def _concordance(measured: Array, truth: Array) -> float | None:
+def _concordance(measured: Vector, truth: Vector) -> float | None:
     """Lin's concordance, 2 s_xy / (s_x^2 + s_y^2 + (mean_x - mean_y)^2) with N in the denominators."""
     if np.ptp(np.concatenate([measured, truth])) == 0:
         return None

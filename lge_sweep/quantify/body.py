@@ -2,14 +2,15 @@
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
-SPECK = 0.001
+from lge_sweep.arrays import Mask, Pixels
+
+_MIN_COMPONENT_SHARE = 0.001
 """Share of the image below which a bright piece is noise."""
 
 
-def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
+def body_mask(image: Pixels) -> Mask:
     """Find the body: the convex hull of all that is bright.
 
     Bright is above Otsu's threshold, without what a square of 3 pixels does not fit into, and without pieces of less
@@ -20,7 +21,7 @@ def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
     Args:
         image: [H, W] intensities; what is not finite is padding, and outside.
     """
-    finite: NDArray[np.bool_] = np.isfinite(image)
+    finite: Mask = np.isfinite(image)
     levels = image[finite].astype(np.float64)
     spread = float(np.ptp(levels)) if levels.size else 0.0
     if spread < np.finfo(np.float64).tiny:
@@ -29,11 +30,11 @@ def body_mask(image: NDArray[np.number]) -> NDArray[np.bool_]:
     bright = (finite & (shares > threshold_otsu(shares[finite]))).astype(np.uint8)
     bright = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(np.uint8)
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= SPECK * image.size
+    large = stats[:, cv2.CC_STAT_AREA] >= _MIN_COMPONENT_SHARE * image.size
     large[0] = False
     corners = cv2.findNonZero(large[pieces].astype(np.uint8))
     if corners is None:
         return finite
     hull = cv2.fillConvexPoly(np.zeros(image.shape, np.uint8), cv2.convexHull(corners), 1)
-    body: NDArray[np.bool_] = finite & (hull > 0)
+    body: Mask = finite & (hull > 0)
     return body

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Mask
 from lge_sweep.labels import Label
 
 DENSITY_G_PER_ML = 1.05
@@ -65,7 +65,7 @@ class Burden:
         return 100 * self.pixels[Label.SCAR] / self.wall_pixels if self.wall_pixels else None
 
 
-def measure(labels: NDArray[np.uint8], voxel_ml: float | None, mvo: NDArray[np.bool_] | None = None) -> Burden:
+def measure(labels: LabelImage, voxel_ml: float | None, mvo: Mask | None = None) -> Burden:
     """Count the classes of a label image or stack.
 
     Args:

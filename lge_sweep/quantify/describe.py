@@ -7,7 +7,7 @@ import numpy as np
 from lge_sweep.ingest import Volume
 from lge_sweep.quantify.burden import Burden, measure
 from lge_sweep.quantify.findings import Finding
-from lge_sweep.quantify.plausible import implausible, unchecked_note
+from lge_sweep.quantify.plausibility import find_implausible, unchecked_note
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Description:
         size: rows, columns.
         spacing_mm: (row, column, slice), or None where unknown.
         gap_mm: unimaged distance between slices, or None where unknown.
-        grey: lowest and highest intensity of the anatomy.
+        intensity_range: lowest and highest intensity of the anatomy.
         burden: amounts of each class.
         notes: what a user should know.
         findings: what in the labels no left ventricle has.
@@ -31,7 +31,7 @@ class Description:
     size: tuple[int, int]
     spacing_mm: tuple[float, float, float] | None
     gap_mm: float | None
-    grey: tuple[float, float]
+    intensity_range: tuple[float, float]
     burden: Burden
     notes: tuple[str, ...]
     findings: tuple[Finding, ...]
@@ -46,8 +46,8 @@ def describe(volume: Volume) -> Description:
         size=(rows, columns),
         spacing_mm=volume.spacing_mm,
         gap_mm=volume.gap_mm,
-        grey=(float(np.nanmin(volume.pixels)), float(np.nanmax(volume.pixels))),
+        intensity_range=(float(np.nanmin(volume.pixels)), float(np.nanmax(volume.pixels))),
         burden=measure(volume.labels, volume.voxel_ml, volume.mvo),
         notes=(*volume.notes, *unchecked_note(volume)),
-        findings=implausible(volume, volume.labels),
+        findings=find_implausible(volume, volume.labels),
     )

@@ -46,7 +46,7 @@ class Finding:
     slice: int | None = None
 
 
-MEASURED = "no slice of 486 in the 70 true exams of EMIDEC has it, nor one of the phantom"
+_NOT_IN_EMIDEC = "no slice of 486 in the 70 true exams of EMIDEC has it, nor one of the phantom"
 CHECKS: dict[str, Check] = {
     "wall_mass": Check(
         "mass of the wall",
@@ -84,8 +84,8 @@ CHECKS: dict[str, Check] = {
         "taken in different breath-holds may be nearly twice that apart. To this is added the distance of the two "
         "slices, for an axis that is 45 degrees off the stack's",
     ),
-    "cavity_pieces": Check("pieces of the cavity", "", None, 1, f"anatomy; {MEASURED}"),
-    "wall_pieces": Check("pieces of the wall", "", None, 1, f"anatomy: a ring, or a C at the base; {MEASURED}"),
+    "cavity_pieces": Check("pieces of the cavity", "", None, 1, f"anatomy; {_NOT_IN_EMIDEC}"),
+    "wall_pieces": Check("pieces of the wall", "", None, 1, f"anatomy: a ring, or a C at the base; {_NOT_IN_EMIDEC}"),
     "wall_around": Check(
         "share of the cavity's border that has wall",
         "%",
@@ -96,8 +96,8 @@ CHECKS: dict[str, Check] = {
     ),
     "no_cavity": Check("slices with cavity", "", 1, None, "anatomy"),
     "no_wall": Check("slices with wall", "", 1, None, "anatomy"),
-    "empty_slice": Check("labelled pixels between labelled slices", "", 1, None, f"anatomy; {MEASURED}"),
-    "cavity_gap": Check("pixels of cavity between slices with cavity", "", 1, None, f"anatomy; {MEASURED}"),
+    "empty_slice": Check("labelled pixels between labelled slices", "", 1, None, f"anatomy; {_NOT_IN_EMIDEC}"),
+    "cavity_gap": Check("pixels of cavity between slices with cavity", "", 1, None, f"anatomy; {_NOT_IN_EMIDEC}"),
     "scar_share": Check(
         "scar, share of the wall",
         "%",
@@ -111,7 +111,7 @@ CHECKS: dict[str, Check] = {
         "%",
         None,
         5,
-        f"scar lies in the wall; {MEASURED}",
+        f"scar lies in the wall; {_NOT_IN_EMIDEC}",
     ),
     "outside_body": Check(
         "share of the labels outside the body",
@@ -121,15 +121,17 @@ CHECKS: dict[str, Check] = {
         "0 % of all slices of EMIDEC and of the phantom; 35 % at most where they are cut out tightly around the heart",
     ),
     "image_edge": Check(
-        "labelled pixels on the image's edge", "", None, 0, f"the heart may go on outside the image; {MEASURED}"
+        "labelled pixels on the image's edge", "", None, 0, f"the heart may go on outside the image; {_NOT_IN_EMIDEC}"
     ),
 }
 """Name -> check."""
-MOST_NAMED = 4
+_MAX_NAMED = 4
 """Slices or cases that a sentence names."""
 
 
-def judge(check: str, value: float, index: int | None = None, *, more: float = 0, low: bool = True) -> list[Finding]:
+def check_range(
+    check: str, value: float, index: int | None = None, *, more: float = 0, low: bool = True
+) -> list[Finding]:
     """Return the finding if a number is out of its range, else nothing.
 
     Args:
@@ -146,19 +148,20 @@ def judge(check: str, value: float, index: int | None = None, *, more: float = 0
     return [Finding(check, value, lowest, highest, index)] if outside else []
 
 
-def sentences(findings: Sequence[Finding], slices: Sequence[str]) -> list[str]:
+def finding_sentences(findings: Sequence[Finding], slices: Sequence[str]) -> list[str]:
     """Say what was found in an exam: a sentence for each check and range, whatever the number of slices.
 
     Args:
         findings: of the exam.
         slices: names of its slices.
 
-    >>> sentences([Finding("wall_mass", 1484.2, 10, 600)], [])
+    >>> finding_sentences([Finding("wall_mass", 1484.2, 10, 600)], [])
     ['mass of the wall: 1484 g (expected 10 to 600 g)']
-    >>> sentences([Finding("cavity_pieces", 3, None, 1, 0), Finding("cavity_pieces", 2, None, 1, 1)], ["a", "b"])
+    >>> pieces = [Finding("cavity_pieces", 3, None, 1, 0), Finding("cavity_pieces", 2, None, 1, 1)]
+    >>> finding_sentences(pieces, ["a", "b"])
     ['pieces of the cavity: 2 to 3 in a, b (expected at most 1)']
     """
-    return _said([(one, None if one.slice is None else slices[one.slice]) for one in findings], "slices")
+    return _grouped_sentences([(one, None if one.slice is None else slices[one.slice]) for one in findings], "slices")
 
 
 def case_sentences(findings: Mapping[str, Sequence[Finding]]) -> list[str]:
@@ -170,7 +173,7 @@ def case_sentences(findings: Mapping[str, Sequence[Finding]]) -> list[str]:
     >>> case_sentences({"a": [Finding("wall_mass", 700, 10, 600)], "b": [], "c": [Finding("wall_mass", 1484, 10, 600)]})
     ['mass of the wall: 700 to 1484 g in a, c (expected 10 to 600 g)']
     """
-    return _said([(one, case) for case, found in findings.items() for one in found], "cases")
+    return _grouped_sentences([(one, case) for case, found in findings.items() for one in found], "cases")
 
 
 def without_slices(findings: Iterable[Finding]) -> list[Finding]:
@@ -178,41 +181,42 @@ def without_slices(findings: Iterable[Finding]) -> list[Finding]:
     return [replace(finding, slice=None) for finding in findings]
 
 
-def _said(found: Sequence[tuple[Finding, str | None]], noun: str) -> list[str]:
+def _grouped_sentences(found: Sequence[tuple[Finding, str | None]], noun: str) -> list[str]:
     """Say what was found, each with the place where it was."""
     groups: dict[tuple[str, float | None, float | None], list[tuple[float, str | None]]] = {}
     for one, place in found:
         groups.setdefault((one.check, one.low, one.high), []).append((one.value, place))
     return [
-        f"{CHECKS[check].title}: {_values([value for value, _ in members], CHECKS[check].unit)}"
-        f"{_places([place for _, place in members], noun)} (expected {_range(low, high, CHECKS[check].unit)})"
+        f"{CHECKS[check].title}: {_value_phrase([value for value, _ in members], CHECKS[check].unit)}"
+        f"{_place_phrase([place for _, place in members], noun)} (expected "
+        f"{_range_phrase(low, high, CHECKS[check].unit)})"
         for (check, low, high), members in groups.items()
     ]
 
 
-def _values(values: Sequence[float], unit: str) -> str:
-    low, high = with_unit(min(values), ""), with_unit(max(values), "")
+def _value_phrase(values: Sequence[float], unit: str) -> str:
+    low, high = format_value(min(values), ""), format_value(max(values), "")
     return f"{high if low == high else f'{low} to {high}'} {unit}".strip()
 
 
-def _places(places: Sequence[str | None], noun: str) -> str:
+def _place_phrase(places: Sequence[str | None], noun: str) -> str:
     names = list(dict.fromkeys(place for place in places if place is not None))
     if not names:
         return ""
-    listed = ", ".join(names[:MOST_NAMED])
-    return f" in {listed}" if len(names) <= MOST_NAMED else f" in {len(names)} {noun}, such as {listed}"
+    listed = ", ".join(names[:_MAX_NAMED])
+    return f" in {listed}" if len(names) <= _MAX_NAMED else f" in {len(names)} {noun}, such as {listed}"
 
 
-def _range(low: float | None, high: float | None, unit: str) -> str:
+def _range_phrase(low: float | None, high: float | None, unit: str) -> str:
     if low is not None and high is not None:
-        return f"{with_unit(low, '')} to {with_unit(high, unit)}"
-    return f"at least {with_unit(low, unit)}" if low is not None else f"at most {with_unit(high or 0, unit)}"
+        return f"{format_value(low, '')} to {format_value(high, unit)}"
+    return f"at least {format_value(low, unit)}" if low is not None else f"at most {format_value(high or 0, unit)}"
 
 
-def with_unit(value: float, unit: str) -> str:
+def format_value(value: float, unit: str) -> str:
     """Write a number with three digits, all of those before the point, and its unit.
 
-    >>> with_unit(1484.24, "g"), with_unit(25.0, "mm"), with_unit(2.125, "")
+    >>> format_value(1484.24, "g"), format_value(25.0, "mm"), format_value(2.125, "")
     ('1484 g', '25 mm', '2.12')
     """
     return f"{value:.0f} {unit}".strip() if abs(value) >= 100 else f"{value:.3g} {unit}".strip()

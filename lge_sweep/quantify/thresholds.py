@@ -17,21 +17,17 @@ brighter, and n SD leaves the upper tail of normal myocardium. A person applies 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from skimage.filters import threshold_otsu
 
+from lge_sweep.arrays import Mask, Pixels, Vector
 from lge_sweep.choices import look_up
 
-Image = NDArray[np.number[Any]]
-Mask = NDArray[np.bool_]
-
-SECTOR = 60
+_SECTOR_DEGREES = 60
 """Degrees of wall that are taken as remote: one of the six segments around a basal or middle slice (AHA 2002)."""
 
-FEWEST = 12
+MIN_WALL_PIXELS = 12
 """A wall of fewer pixels has no scar by any method: its sectors would hold a single pixel, without a deviation."""
 
 
@@ -46,11 +42,11 @@ class ClassicalMethod:
     """
 
     title: str
-    threshold: Callable[[Image, Mask, Mask], float]
+    threshold: Callable[[Pixels, Mask, Mask], float]
     source: str
 
 
-def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
+def classical_scar(image: Pixels, wall: Mask, cavity: Mask, method: str) -> Mask:
     """Segment the scar of one slice inside a given wall.
 
     Args:
@@ -61,8 +57,8 @@ def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
         method: a key of `METHODS`.
 
     Returns:
-        [H, W], a new array, True only within the wall. All False where the wall has fewer than `FEWEST` pixels or a
-        single intensity.
+        [H, W], a new array, True only within the wall. All False where the wall has fewer than `MIN_WALL_PIXELS` pixels
+        or a single intensity.
 
     Raises:
         ConfigError: the method is unknown.
@@ -77,15 +73,15 @@ def classical_scar(image: Image, wall: Mask, cavity: Mask, method: str) -> Mask:
     array([8, 0, 0, 0])
     """
     chosen = look_up("method", method, METHODS)
-    _check(image, wall, cavity)
+    _check_arrays(image, wall, cavity)
     wall = wall & ~np.isnan(image)
     levels = image[wall]
-    if levels.size < FEWEST or levels.min() == levels.max():
+    if levels.size < MIN_WALL_PIXELS or levels.min() == levels.max():
         return np.zeros_like(wall)
     return wall & (image > chosen.threshold(image, wall, cavity))
 
 
-def remote_region(image: Image, wall: Mask, cavity: Mask) -> Mask:
+def remote_region(image: Pixels, wall: Mask, cavity: Mask) -> Mask:
     """Find the remote (normal) myocardium of a slice: the 60-degree sector of the wall that is darkest on average.
 
     The sector turns about the centroid of the cavity (of the wall, where the cavity is empty) in steps of one degree.
@@ -98,7 +94,7 @@ def remote_region(image: Image, wall: Mask, cavity: Mask) -> Mask:
 
     Args:
         image: [H, W].
-        wall: [H, W], at least `FEWEST` pixels.
+        wall: [H, W], at least `MIN_WALL_PIXELS` pixels.
         cavity: [H, W].
 
     Returns:
@@ -113,34 +109,34 @@ def remote_region(image: Image, wall: Mask, cavity: Mask) -> Mask:
     levels = (levels - levels.min()) / max(np.ptp(levels), np.finfo(np.float64).tiny)
     pixels = _sector_sums(np.bincount(degree, minlength=360).astype(np.float64))
     total = _sector_sums(np.bincount(degree, levels, minlength=360).astype(np.float64))
-    enough = pixels >= max(2.0, len(levels) * SECTOR / 360 / 2)
+    enough = pixels >= max(2.0, len(levels) * _SECTOR_DEGREES / 360 / 2)
     assert enough.any(), "the fullest sector holds at least a sixth of the wall"
     means = np.divide(total, pixels, out=np.full(360, np.inf), where=enough)
     start = int(np.argmin(np.round(means, 9)))  # running sums of equal levels differ in their last digits
     region = np.zeros_like(wall)
-    region[rows, columns] = (degree - start) % 360 < SECTOR
+    region[rows, columns] = (degree - start) % 360 < _SECTOR_DEGREES
     return region
 
 
-def _sector_sums(by_degree: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum [360] values over the sector of `SECTOR` degrees that starts at each degree, around the circle."""
-    running = np.concatenate([[0.0], np.cumsum(np.concatenate([by_degree, by_degree[: SECTOR - 1]]))])
-    sums: NDArray[np.float64] = running[SECTOR:] - running[:-SECTOR]
+def _sector_sums(by_degree: Vector) -> Vector:
+    """Sum [360] values over the sector of `_SECTOR_DEGREES` degrees that starts at each degree, around the circle."""
+    running = np.concatenate([[0.0], np.cumsum(np.concatenate([by_degree, by_degree[: _SECTOR_DEGREES - 1]]))])
+    sums: Vector = running[_SECTOR_DEGREES:] - running[:-_SECTOR_DEGREES]
     return sums
 
 
-def _above_remote(deviations: int, image: Image, wall: Mask, cavity: Mask) -> float:
+def _above_remote(deviations: int, image: Pixels, wall: Mask, cavity: Mask) -> float:
     """Mean + n standard deviations (N - 1 in the denominator) of the remote region."""
     remote = image[remote_region(image, wall, cavity)].astype(np.float64)
     return float(remote.mean() + deviations * remote.std(ddof=1))
 
 
-def _half_maximum(image: Image, wall: Mask, cavity: Mask) -> float:
+def _half_maximum(image: Pixels, wall: Mask, cavity: Mask) -> float:
     """Half of the brightest pixel of the wall."""
     return float(image[wall].max()) / 2
 
 
-def _otsu(image: Image, wall: Mask, cavity: Mask) -> float:
+def _otsu(image: Pixels, wall: Mask, cavity: Mask) -> float:
     """Otsu's threshold of the wall's pixels; a bin an intensity for integers, 256 bins for floats."""
     return float(threshold_otsu(image[wall]))
 
@@ -152,7 +148,9 @@ _N_SD_SOURCE = (
 
 METHODS: dict[str, ClassicalMethod] = {
     f"{count}sd": ClassicalMethod(
-        f"{count} SD above remote (darkest {SECTOR}-degree sector)", partial(_above_remote, count), _N_SD_SOURCE
+        f"{count} SD above remote (darkest {_SECTOR_DEGREES}-degree sector)",
+        partial(_above_remote, count),
+        _N_SD_SOURCE,
     )
     for count in range(2, 7)
 }
@@ -173,7 +171,7 @@ METHODS["otsu"] = ClassicalMethod(
 )
 
 
-def _check(image: Image, wall: Mask, cavity: Mask) -> None:
+def _check_arrays(image: Pixels, wall: Mask, cavity: Mask) -> None:
     """Raise ValueError unless the three fit each other and no pixel of the wall is infinite."""
     if image.ndim != 2:
         raise ValueError(f"image must have shape [H, W], got {image.shape}")

@@ -11,18 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
+from lge_sweep.metrics import METRICS
 from lge_sweep.report import style
 from lge_sweep.report.tables import CellTables, best_cells, image_means
 
-SHORT = {
-    "dice": "Dice",
-    "iou": "IoU",
-    "f1": "F1",
-    "bf": "BF",
-    "sensitivity": "sensitivity",
-    "specificity": "specificity",
-}
 MISSING = "n/a"
 
 
@@ -45,7 +38,7 @@ def figure_class_bars(
     heading = f"{title}: metrics per class, stage {stage}"
     chosen = best_cells(cells, best)[:2] or list(cells[:2])
     if not chosen:
-        return style.blank(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, "no cell of this sweep has results")
     figure = style.new_figure(heading, 4.2)
     panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False).ravel()
     tables = [image_means(cell.per_image, classes) for cell in chosen]
@@ -54,7 +47,7 @@ def figure_class_bars(
         style.cell_title(ax, cell, bold=False, inches=style.WIDTH / len(chosen) - 0.5)
     panels[0].set_ylabel("mean over images (0 to 1)", fontsize=style.NORMAL, color=style.INK)
     handles = [
-        Patch(facecolor=style.class_colour(name), edgecolor=style.INK, linewidth=0.6, label=style.safe(name))
+        Patch(facecolor=style.class_colour(name), edgecolor=style.INK, linewidth=0.6, label=style.drawable(name))
         for name in classes
     ]
     notes = [] if best_cells(cells, best) else ["no best cell has results: the first of the sweep are shown"]
@@ -71,11 +64,11 @@ def _draw_bars(ax: Axes, means: pd.DataFrame) -> None:
         ax: the axes.
         means: a row a class, a column a metric.
     """
-    style.tidy(ax, grid="y")
+    style.style_axes(ax, grid="y")
     width = 0.84 / len(means)
     for row, name in enumerate(means.index):
-        places = np.arange(len(METRICS)) + (row - (len(means) - 1) / 2) * width
-        values = means.loc[name, list(METRICS)].to_numpy(dtype=float)
+        places = np.arange(len(SCORED)) + (row - (len(means) - 1) / 2) * width
+        values = means.loc[name, list(SCORED)].to_numpy(dtype=float)
         present = np.isfinite(values)
         ax.bar(
             places[present],
@@ -98,7 +91,7 @@ def _draw_bars(ax: Axes, means: pd.DataFrame) -> None:
                 fontsize=style.SMALL,
                 color=style.INK,
             )
-    ax.set_xticks(np.arange(len(METRICS)), labels=[SHORT[name] for name in METRICS])
-    ax.set_xlim(-0.5, len(METRICS) - 0.5)
+    ax.set_xticks(np.arange(len(SCORED)), labels=[METRICS[name].title for name in SCORED])
+    ax.set_xlim(-0.5, len(SCORED) - 0.5)
     ax.set_ylim(0, 1.14)
     ax.set_yticks(np.linspace(0, 1, 6))

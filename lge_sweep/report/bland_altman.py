@@ -2,23 +2,22 @@
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Matrix
 from lge_sweep.quantify.agreement import Agreement, agreement, complete_pairs
 from lge_sweep.report import style
 from lge_sweep.report.clinical_tables import QUANTITIES, Quantity
 
-PLOTTED: dict[str, Quantity] = {name: QUANTITIES[name] for name in ("scar_ml", "wall_g", "scar_percent")}
+_PLOTTED: dict[str, Quantity] = {name: QUANTITIES[name] for name in ("scar_ml", "wall_g", "scar_percent")}
 """The quantities that are drawn unless others are asked for."""
 
 
-def figure_bland_altman(title: str, frame: pd.DataFrame, quantities: Mapping[str, Quantity] = PLOTTED) -> Figure:
+def figure_bland_altman(title: str, frame: pd.DataFrame, quantities: Mapping[str, Quantity] = _PLOTTED) -> Figure:
     """Draw the difference (predicted minus true) against the mean of the two, with bias and limits of agreement.
 
     Args:
@@ -44,15 +43,15 @@ def figure_bland_altman(title: str, frame: pd.DataFrame, quantities: Mapping[str
     return figure
 
 
-def _draw_panel(ax: Axes, both: NDArray[np.float64], found: Agreement, quantity: Quantity) -> None:
+def _draw_panel(ax: Axes, both: Matrix, found: Agreement, quantity: Quantity) -> None:
     """Draw one quantity; `both` is [n, 2], predicted and true."""
-    style.tidy(ax, grid="none")
+    style.style_axes(ax, grid="none")
     heading = f"{quantity.title}\n{found.cases} cases" + (f", {found.missing} without a value" if found.missing else "")
     ax.set_title(heading, fontsize=style.NORMAL, color=style.INK)
     ax.set_xlabel(f"mean of predicted and true, {quantity.unit}", fontsize=style.SMALL, color=style.INK)
     ax.set_ylabel(f"predicted minus true, {quantity.unit}", fontsize=style.SMALL, color=style.INK)
     if not len(both):
-        style.say(ax, "no case has a value")
+        style.write_message(ax, "no case has a value")
         return
     ax.axhline(0, color=style.ABSENT, linewidth=0.8)
     ax.scatter(both.mean(axis=1), both[:, 0] - both[:, 1], s=16, color=style.INK, alpha=0.75, linewidths=0, zorder=3)

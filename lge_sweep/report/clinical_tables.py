@@ -5,10 +5,10 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from lge_sweep.quantify import Finding, case_sentences, sentences, without_slices
+from lge_sweep.quantify import Finding, case_sentences, finding_sentences, without_slices
 from lge_sweep.quantify.agreement import Agreement, agreement
-from lge_sweep.report.final_tables import markdown
-from lge_sweep.text import in_markdown
+from lge_sweep.report.final_tables import markdown_table
+from lge_sweep.text import escape_markdown
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,11 @@ def clinical_markdown(frame: pd.DataFrame, quantities: Mapping[str, Quantity] = 
     header = ["case", *(text for title in titles for text in (f"{title}: true", "predicted", "error"))]
     rows = []
     for line in frame.to_dict("records"):
-        cells = [one_digit(line[f"{name}_{side}"], sign=side == "error") for name in quantities for side in sides]
-        rows.append([in_markdown(str(line["case"])), *cells])
-    return markdown(header, rows)
+        cells = [
+            format_one_digit(line[f"{name}_{side}"], sign=side == "error") for name in quantities for side in sides
+        ]
+        rows.append([escape_markdown(str(line["case"])), *cells])
+    return markdown_table(header, rows)
 
 
 def agreements(frame: pd.DataFrame, quantities: Mapping[str, Quantity] = QUANTITIES) -> dict[str, Agreement]:
@@ -106,16 +108,16 @@ def agreement_markdown(frame: pd.DataFrame, quantities: Mapping[str, Quantity] =
             [
                 f"{quantities[name].title}, {quantities[name].unit}",
                 f"{found.cases}" + (f" ({found.missing} missing)" if found.missing else ""),
-                with_interval(found.bias, found.bias_low, found.bias_high),
-                one_digit(found.sd),
-                with_interval(found.lower, found.lower_low, found.lower_high),
-                with_interval(found.upper, found.upper_low, found.upper_high),
+                format_interval(found.bias, found.bias_low, found.bias_high),
+                format_one_digit(found.sd),
+                format_interval(found.lower, found.lower_low, found.lower_high),
+                format_interval(found.upper, found.upper_low, found.upper_high),
                 "-" if found.concordance is None else f"{found.concordance:.3f}",
             ]
         )
     header = ["predicted minus true", "cases", "bias", "SD", "lower limit", "upper limit", "concordance"]
     return (
-        f"{markdown(header, rows)}\n\n95 % limits of agreement (bias -+ 1.96 SD) with 95 % confidence intervals "
+        f"{markdown_table(header, rows)}\n\n95 % limits of agreement (bias -+ 1.96 SD) with 95 % confidence intervals "
         "(Bland and Altman 1999); concordance correlation (Lin 1989).\n"
     )
 
@@ -127,7 +129,12 @@ def findings_frame(found: Mapping[str, Mapping[str, Sequence[Finding]]]) -> pd.D
         found: kind of labels ("predicted", "true") -> case -> its findings.
     """
     rows = [
-        {"case": case, "labels": kind, "plausible": not own, "findings": "; ".join(sentences(without_slices(own), ()))}
+        {
+            "case": case,
+            "labels": kind,
+            "plausible": not own,
+            "findings": "; ".join(finding_sentences(without_slices(own), ())),
+        }
         for kind, cases in found.items()
         for case, own in cases.items()
     ]
@@ -139,23 +146,29 @@ def findings_markdown(found: Mapping[str, Mapping[str, Sequence[Finding]]]) -> s
     lines = []
     for kind, cases in found.items():
         lines.append(f"- {kind} labels: {sum(map(bool, cases.values()))} of {len(cases)} cases have findings")
-        lines += [f"  - {in_markdown(text)}" for text in case_sentences(cases)]
+        lines += [f"  - {escape_markdown(text)}" for text in case_sentences(cases)]
     return "\n".join(lines)
 
 
-def one_digit(value: float | None, sign: bool = False) -> str:
+def format_one_digit(value: float | None, sign: bool = False) -> str:
     """Write a number with one digit after the point, with its sign if asked; a dash where it is missing."""
     if value is None or pd.isna(value):
         return "-"
     return f"{value:+z.1f}" if sign else f"{value:z.1f}"
 
 
-def with_interval(value: float | None, low: float | None, high: float | None) -> str:
+def format_interval(value: float | None, low: float | None, high: float | None) -> str:
     """Write a difference and its interval; a dash where there is none.
 
-    >>> with_interval(-0.42, -1.04, 0.2), with_interval(None, None, None)
+    Args:
+        value: the difference.
+        low: the interval's lower end.
+        high: its upper end.
+
+    >>> format_interval(-0.42, -1.04, 0.2), format_interval(None, None, None)
     ('-0.4 (-1.0 to +0.2)', '-')
     """
     if value is None:
         return "-"
-    return f"{one_digit(value, sign=True)} ({one_digit(low, sign=True)} to {one_digit(high, sign=True)})"
+    middle, lower, upper = (format_one_digit(number, sign=True) for number in (value, low, high))
+    return f"{middle} ({lower} to {upper})"

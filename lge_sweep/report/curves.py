@@ -11,12 +11,12 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Vector
 from lge_sweep.report import style
-from lge_sweep.report.tables import Best, CellTables, best_validation, curve, diverged, smooth
+from lge_sweep.report.tables import BestValidation, CellTables, best_validation, diverged, loss_curve, moving_mean
 
-TRAIN, TRAIN_MEAN, VALIDATION, BEST, OTHERS = (
+_TRAIN, _TRAIN_MEAN, _VALIDATION, _BEST, _OTHERS = (
     "training",
     "training (moving mean)",
     "validation",
@@ -30,24 +30,32 @@ def smoothing_window(history: pd.DataFrame) -> int:
     return 2 * max(len(history) // 80, min(2, len(history) // 5)) + 1
 
 
-def draw_losses(ax: Axes, history: pd.DataFrame) -> Best | None:
+def draw_losses(ax: Axes, history: pd.DataFrame) -> BestValidation | None:
     """Draw training loss (thin, and smoothed), validation loss with markers and a star at the best validation.
 
     Returns:
         The best validation, or None if there was none.
     """
-    train, validation, best = curve(history, "train_loss"), curve(history, "val_loss"), best_validation(history)
+    train, validation, best = (
+        loss_curve(history, "train_loss"),
+        loss_curve(history, "val_loss"),
+        best_validation(history),
+    )
     if len(train.step):
         one = "." if len(train.step) == 1 else ""
-        ax.plot(*train, color=style.BLUE, linewidth=0.6, alpha=0.35, marker=one, label=TRAIN)
+        ax.plot(*train, color=style.BLUE, linewidth=0.6, alpha=0.35, marker=one, label=_TRAIN)
         ax.plot(
-            train.step, smooth(train.loss, smoothing_window(history)), color=style.BLUE, linewidth=1.5, label=TRAIN_MEAN
+            train.step,
+            moving_mean(train.loss, smoothing_window(history)),
+            color=style.BLUE,
+            linewidth=1.5,
+            label=_TRAIN_MEAN,
         )
     if best is not None:
-        ax.plot(*validation, color=style.VERMILLION, linewidth=1.3, marker="o", markersize=3.5, label=VALIDATION)
+        ax.plot(*validation, color=style.VERMILLION, linewidth=1.3, marker="o", markersize=3.5, label=_VALIDATION)
         ax.plot(
             [best.step], [best.loss], linestyle="none", marker="*", markersize=13, markerfacecolor=style.ORANGE,
-            markeredgecolor=style.BLACK, markeredgewidth=0.8, zorder=5, label=BEST,
+            markeredgecolor=style.BLACK, markeredgewidth=0.8, zorder=5, label=_BEST,
         )  # fmt: skip
     return best
 
@@ -58,11 +66,11 @@ def loss_limits(histories: Sequence[pd.DataFrame]) -> tuple[float, float, bool]:
     Returns:
         Bottom, top, and whether the axis is logarithmic (positive losses that span more than a factor of 50).
     """
-    lines = [smooth(curve(history, "train_loss").loss, smoothing_window(history)) for history in histories]
-    return limits_of([*lines, *(curve(history, "val_loss").loss for history in histories)])
+    lines = [moving_mean(loss_curve(history, "train_loss").loss, smoothing_window(history)) for history in histories]
+    return limits_of([*lines, *(loss_curve(history, "val_loss").loss for history in histories)])
 
 
-def limits_of(lines: Sequence[NDArray[np.float64]], span: float = 50) -> tuple[float, float, bool]:
+def limits_of(lines: Sequence[Vector], span: float = 50) -> tuple[float, float, bool]:
     """Limits that hold all finite values, as `loss_limits`; logarithmic from a factor of `span` on."""
     values = np.concatenate([*lines, np.empty(0)])
     if len(values) == 0:
@@ -104,10 +112,10 @@ def figure_loss_curve(cell: CellTables) -> Figure:
     """
     title = f"Loss: {cell.name}"
     if cell.history.empty:
-        return style.blank(title, "no training history was recorded", style.collapse_note(cell))
+        return style.blank_figure(title, "no training history was recorded", style.collapse_note(cell))
     figure = style.new_figure(title, 4.6, style.collapse_note(cell))
     ax = figure.add_subplot()
-    style.tidy(ax)
+    style.style_axes(ax)
     best = draw_losses(ax, cell.history)
     last = int(cell.history["step"].max())
     ax.set_xlim(0, max(1.0, 1.03 * last))
@@ -115,15 +123,15 @@ def figure_loss_curve(cell: CellTables) -> Figure:
     scale_loss(ax, limits)
     add_epochs(ax, cell.history)
     ax.set_xlabel("iteration", fontsize=style.NORMAL, color=style.INK)
-    unit = ", ".join(word for word in (style.safe(cell.loss, 40), "log scale" if limits[2] else "") if word)
+    unit = ", ".join(word for word in (style.drawable(cell.loss, 40), "log scale" if limits[2] else "") if word)
     ax.set_ylabel(f"loss ({unit})" if unit else "loss", fontsize=style.NORMAL, color=style.INK)
     notes = ["no validation loss was recorded: there is no best point"]
     if best is not None:
         notes = [f"best validation loss {best.loss:.4g} at iteration {best.step} (epoch {best.epoch}); end: {last}"]
     lost = diverged(cell.history)
     notes += [f"{lost} iterations with a loss that is not a finite number are not drawn"] if lost else []
-    if not len(curve(cell.history, "train_loss").step) and best is None:
-        style.say(ax, "no finite loss was recorded")
+    if not len(loss_curve(cell.history, "train_loss").step) and best is None:
+        style.write_message(ax, "no finite loss was recorded")
     style.footer(figure, _handles(ax), notes)
     return figure
 
@@ -139,11 +147,17 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
     All panels share their axes, and each shows the other cells' validation loss in grey. Cells trained with different
     losses (`CellTables.loss`) share only the iterations: their losses are not comparable.
 
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells; theirs are bold.
+        stage: 1 or 2.
+
     Source: paper Figs. 5 and 12.
     """
     heading = f"{title}: training curves, stage {stage}"
     if not cells:
-        return style.blank(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, "no cell of this sweep has results")
     columns = 2 if len(cells) in (2, 4) else min(len(cells), 3)
     rows = -(-len(cells) // columns)
     figure = style.new_figure(heading, 1.3 + (2.3 if rows > 1 else 3.4) * rows)
@@ -156,7 +170,9 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
         style.cell_title(ax, cell, cell.name in best and len(cells) > 1, style.WIDTH / columns - 0.6)
         if number % columns == 0 or different:
             ax.set_ylabel(
-                f"loss ({style.safe(cell.loss, 24)})" if different else "loss", fontsize=style.SMALL, color=style.INK
+                f"loss ({style.drawable(cell.loss, 24)})" if different else "loss",
+                fontsize=style.SMALL,
+                color=style.INK,
             )
         else:
             ax.tick_params(labelleft=False)
@@ -177,15 +193,15 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
 
 def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables]) -> bool:
     """Draw one cell of `figure_training_curves`; return whether its loss axis is logarithmic."""
-    style.tidy(ax)
+    style.style_axes(ax)
     for other in alike:
-        if other is not cell and len(curve(other.history, "val_loss").step):
-            ax.plot(*curve(other.history, "val_loss"), color=style.FAINT, linewidth=1.0, label=OTHERS, zorder=1)
+        if other is not cell and len(loss_curve(other.history, "val_loss").step):
+            ax.plot(*loss_curve(other.history, "val_loss"), color=style.FAINT, linewidth=1.0, label=_OTHERS, zorder=1)
     found = draw_losses(ax, cell.history)
     limits = loss_limits([other.history for other in alike])
     scale_loss(ax, limits)
     if cell.history.empty:
-        style.say(ax, "no training history")
+        style.write_message(ax, "no training history")
     elif found is None:
         ax.text(
             0.97,
@@ -203,9 +219,9 @@ def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables]) -> bool:
 def _legend(panels: Sequence[Axes], several: bool) -> list[Artist]:
     """One entry for each kind of line that occurs in any panel."""
     drawn: dict[str, Line2D] = {str(line.get_label()): line for ax in panels for line in ax.lines}
-    names = {OTHERS: "validation of the other cells"}
+    names = {_OTHERS: "validation of the other cells"}
     entries: list[Artist] = []
-    for kind in (TRAIN, TRAIN_MEAN, VALIDATION, BEST, *([OTHERS] if several else [])):
+    for kind in (_TRAIN, _TRAIN_MEAN, _VALIDATION, _BEST, *([_OTHERS] if several else [])):
         if kind in drawn:
             entry = Line2D([], [])
             entry.update_from(drawn[kind])

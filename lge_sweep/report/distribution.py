@@ -16,13 +16,13 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Mask, Matrix, Vector
 from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, best_cells, by_class, foreground
 
 NO_CELL = "no cell of this sweep has results"
-NARROW = 0.13
+_MIN_COLUMN_INCHES = 0.13
 """Inches; where a heat map's columns are narrower, its panels stand one below the other."""
 
 
@@ -31,25 +31,32 @@ def figure_dice_boxplot(
 ) -> Figure:
     """Dice per class: a panel a class, a box a cell, the single images as points; the best cells stand out.
 
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells.
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
+
     Source: paper Figs. 7a and 14a.
     """
     heading = f"{title}: Dice over images, stage {stage}"
     if not cells:
-        return style.blank(heading, NO_CELL)
+        return style.blank_figure(heading, NO_CELL)
     figure = style.new_figure(heading, 1.9 + 0.42 * len(cells))
     stand_out = [cell.name for cell in best_cells(cells, best)]
     ratios = [0.7 if name == BACKGROUND else 1.0 for name in classes]
     panels = figure.subplots(1, len(classes), sharey=True, squeeze=False, width_ratios=ratios).ravel()
     for ax, name in zip(panels, classes, strict=True):
-        style.tidy(ax, grid="x")
+        style.style_axes(ax, grid="x")
         for row, cell in enumerate(cells):
             dice = by_class(cell.per_image, [name])[name].to_numpy(dtype=float)
             _draw_box(ax, row, dice[np.isfinite(dice)], name, not stand_out or cell.name in stand_out)
-        ax.set_title(style.safe(name, 30), fontsize=style.NORMAL, color=style.INK)
+        ax.set_title(style.drawable(name, 30), fontsize=style.NORMAL, color=style.INK)
         ax.set_xlabel("Dice (0 to 1)", fontsize=style.SMALL, color=style.INK)
         ax.set_xlim(-0.04, 1.04)
         ax.set_xticks([0, 0.5, 1.0] if name == BACKGROUND else np.linspace(0, 1, 6))
-    panels[0].set_yticks(range(len(cells)), labels=[style.safe(cell.title, 30) for cell in cells])
+    panels[0].set_yticks(range(len(cells)), labels=[style.drawable(cell.title, 30) for cell in cells])
     panels[0].set_ylim(len(cells) - 0.4, -0.6)
     style.mark_labels(panels[0].get_yticklabels(), cells, best)
     handles: list[Artist] = [
@@ -63,7 +70,7 @@ def figure_dice_boxplot(
     return figure
 
 
-def _draw_box(ax: Axes, row: int, dice: NDArray[np.float64], name: str, strong: bool) -> None:
+def _draw_box(ax: Axes, row: int, dice: Vector, name: str, strong: bool) -> None:
     """Draw one box with its images, and the number of them; or n/a where there is none."""
     if len(dice) == 0:
         ax.text(0.5, row, "n/a (no image has it)", ha="center", va="center", fontsize=style.SMALL, color=style.INK)
@@ -94,8 +101,14 @@ def heat_rows(cells: Sequence[CellTables]) -> pd.Series:
     return cases.sort_values(key=lambda values: values.map(order), kind="stable")
 
 
-def heat_values(cells: Sequence[CellTables], cases: pd.Series, name: str) -> NDArray[np.float64]:
-    """One class's Dice [images, cells], in the order of `cases`; NaN where there is none."""
+def heat_values(cells: Sequence[CellTables], cases: pd.Series, name: str) -> Matrix:
+    """One class's Dice [images, cells], in the order of `cases`; NaN where there is none.
+
+    Args:
+        cells: the cells, each a column.
+        cases: images in the order of the rows, as `heat_rows` gives them.
+        name: the class.
+    """
     columns = [by_class(cell.per_image, [name])[name].reindex(cases.index) for cell in cells]
     return np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
 
@@ -108,16 +121,23 @@ def figure_dice_heatmap(
     Panels stand side by side, or one below the other where there are too many cells for that.
     Grey: the class is neither in the truth nor in the prediction. White: the cell has no result for that image.
 
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells.
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
+
     Source: paper Figs. 7b and 14b.
     """
     heading = f"{title}: Dice per image, stage {stage}"
     if all(cell.per_image.empty for cell in cells):
-        return style.blank(heading, NO_CELL)
+        return style.blank_figure(heading, NO_CELL)
     cases, shown = heat_rows(cells), foreground(classes)
     height = float(np.clip(max(0.05 * len(cases), min(0.17 * len(cases), 4.0)), 1.4, 9.5))
     width = float(np.clip(2.5 + 0.9 * len(cells) * len(shown), 5.6, style.WIDTH))
     column = (width - 2.2) / (len(cells) * len(shown))
-    stacked = column < NARROW and len(shown) > 1
+    stacked = column < _MIN_COLUMN_INCHES and len(shown) > 1
     if stacked:
         height, column = min(height, 9.5 / len(shown)), column * len(shown)
     upright = max(len(cell.title) for cell in cells) > 14 * column
@@ -129,7 +149,7 @@ def figure_dice_heatmap(
     done = np.stack([cases.index.isin(by_class(cell.per_image, shown).index) for cell in cells], axis=1)
     for ax, name, dice in zip(panels, shown, values, strict=True):
         picture = _draw_heat(ax, dice, done)
-        ax.set_title(style.safe(name, 30), fontsize=style.NORMAL, color=style.INK)
+        ax.set_title(style.drawable(name, 30), fontsize=style.NORMAL, color=style.INK)
         if ax is panels[-1] or not stacked:
             _label_columns(ax, cells, best, upright, column)
         if len(cases) <= 24 and len(cells) * len(shown) <= 12:
@@ -153,16 +173,16 @@ def _label_columns(ax: Axes, cells: Sequence[CellTables], best: Sequence[str], u
     """Write the cells under the columns, which are so many inches wide."""
     ax.set_xticks(
         range(len(cells)),
-        labels=[style.safe(cell.title, 40) for cell in cells],
+        labels=[style.drawable(cell.title, 40) for cell in cells],
         rotation=90 if upright else 0,
         fontsize=min(style.SMALL, 72 * inches / 1.25) if upright else style.SMALL,
     )
     style.mark_labels(ax.get_xticklabels(), cells, best)
 
 
-def _draw_heat(ax: Axes, dice: NDArray[np.float64], done: NDArray[np.bool_]) -> AxesImage:
+def _draw_heat(ax: Axes, dice: Matrix, done: Mask) -> AxesImage:
     """Paint the values [images, cells] from 0 to 1; grey where there is none, white where the cell did not run."""
-    style.tidy(ax, grid="none")
+    style.style_axes(ax, grid="none")
     scale = colormaps["viridis"].with_extremes(bad=style.ABSENT)
     picture = ax.imshow(np.ma.masked_invalid(dice), cmap=scale, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     if not done.all():
@@ -174,7 +194,7 @@ def _draw_heat(ax: Axes, dice: NDArray[np.float64], done: NDArray[np.bool_]) -> 
     return picture
 
 
-def _write_values(ax: Axes, dice: NDArray[np.float64]) -> None:
+def _write_values(ax: Axes, dice: Matrix) -> None:
     """Write each value into its field, light on dark colours and dark on light ones."""
     for (row, column), value in np.ndenumerate(dice):
         if np.isfinite(value):
@@ -190,4 +210,4 @@ def _separate_cases(ax: Axes, cases: pd.Series, height: float) -> None:
         ax.hlines(ends[:-1] - 0.5, *ax.get_xlim(), color="white", linewidth=0.9)
     middles = ends - np.array([size for _, size in sizes]) / 2 - 0.5
     every = int(np.ceil(0.14 * len(sizes) / height))
-    ax.set_yticks(middles[::every], labels=[style.safe(case, 18) for case, _ in sizes[::every]])
+    ax.set_yticks(middles[::every], labels=[style.drawable(case, 18) for case, _ in sizes[::every]])

@@ -9,26 +9,27 @@ import pandas as pd
 
 from lge_sweep.choices import look_up
 from lge_sweep.labels import Label
+from lge_sweep.metrics import POOLED
 from lge_sweep.report.paper import PAPER_COLUMNS, PAPER_TABLES
 from lge_sweep.scoring.bootstrap import in_hundred
 from lge_sweep.scoring.intervals import GLOBAL, Estimate, Intervals
-from lge_sweep.text import in_markdown
+from lge_sweep.text import escape_markdown
 
-FORMS: dict[str, str] = {
+AGGREGATE_TITLES: dict[str, str] = {
     "image_mean": "mean over images",
     "pooled": "pixels of all images counted together",
     "present_only": "mean over the images whose truth has the class",
 }
 """Aggregate -> what it is, in words; see `lge_sweep.metrics.Summary`."""
 
-CLASSES: dict[int, tuple[str, ...]] = {
+STAGE_ROWS: dict[int, tuple[str, ...]] = {
     1: (Label.CAVITY.title, Label.BACKGROUND.title),
     2: (Label.MYOCARDIUM.title, Label.SCAR.title, Label.BACKGROUND.title),
 }
 """Stage -> classes in the order of the paper's rows."""
 
 SIDE_BY_SIDE: tuple[tuple[str, str, str], ...] = (
-    *((name.title, "dice", form) for name in (Label.SCAR, Label.MYOCARDIUM, Label.CAVITY) for form in FORMS),
+    *((name.title, "dice", form) for name in (Label.SCAR, Label.MYOCARDIUM, Label.CAVITY) for form in AGGREGATE_TITLES),
     (Label.SCAR.title, "sensitivity", "image_mean"),
     (Label.SCAR.title, "sensitivity", "pooled"),
 )
@@ -41,7 +42,7 @@ pipelines."""
 COUNTED = (Label.SCAR.title, "dice", "image_mean")
 """The column that the table of pipelines says the number of images of."""
 
-NO_VALUE = (
+NO_VALUE_NOTE = (
     "An image without a value counts in no mean: where the class is neither in the truth nor found, there is none."
 )
 
@@ -52,7 +53,7 @@ def stage_frame(stage: int, found: Intervals, form: str) -> pd.DataFrame:
     Args:
         stage: 1 or 2.
         found: intervals of the pipeline's table with the stage's classes (`lge_sweep.labels.class_names`).
-        form: a key of `FORMS`.
+        form: a key of `AGGREGATE_TITLES`.
 
     Returns:
         A row a number, in the paper's order (rows from the top, in each from the left; Global Accuracy comes last).
@@ -67,13 +68,13 @@ def stage_frame(stage: int, found: Intervals, form: str) -> pd.DataFrame:
 
     Source: paper Tables VI and VII.
     """
-    look_up("form", form, FORMS)
+    look_up("form", form, AGGREGATE_TITLES)
     rows = []
-    for row in (*CLASSES[stage], GLOBAL):
+    for row in (*STAGE_ROWS[stage], GLOBAL):
         for column, metric in PAPER_COLUMNS.items():
             of = "pooled" if column == "Accuracy" else form
             heading = "Mean Accuracy" if (row, column) == (GLOBAL, "Accuracy") else column
-            estimate = None if (of, metric) == ("pooled", "bf") else found.find(of, metric, row)
+            estimate = None if of == "pooled" and metric not in POOLED else found.find(of, metric, row)
             same_form = form == "image_mean" or column == "Accuracy"
             rows.append((row, heading, *_numbers(estimate), PAPER_TABLES[stage][row][heading] if same_form else None))
     overall = found.find("pooled", "global_accuracy", GLOBAL)
@@ -91,28 +92,34 @@ def stage_markdown(stage: int, found: Intervals, form: str) -> str:
     Args:
         stage: 1 or 2.
         found: see `stage_frame`.
-        form: a key of `FORMS`.
+        form: a key of `AGGREGATE_TITLES`.
 
     Returns:
         Markdown, with a heading and what the numbers mean.
     """
     frame = stage_frame(stage, found, form)
     overall, frame = frame.iloc[-1], frame.iloc[:-1]
-    header, rows = ["class"], {row: [row] for row in (*CLASSES[stage], GLOBAL)}
+    header, rows = ["class"], {row: [row] for row in (*STAGE_ROWS[stage], GLOBAL)}
     for column in PAPER_COLUMNS:
         cells = frame[frame["column"].isin([column, "Mean Accuracy"] if column == "Accuracy" else [column])]
         with_paper = cells["paper"].notna().any()
         header += [column, "paper"] if with_paper else [column]
         for row, value, low, high, paper in cells[["row", "value", "low", "high", "paper"]].itertuples(index=False):
-            rows[row] += [cell(value, low, high), cell(paper)] if with_paper else [cell(value, low, high)]
+            rows[row] += (
+                [format_cell(value, low, high), format_cell(paper)] if with_paper else [format_cell(value, low, high)]
+            )
     note = (
-        f"Global Accuracy {cell(overall['value'], overall['low'], overall['high']).replace('<br>', ', ')}; paper "
+        f"Global Accuracy {format_cell(overall['value'], overall['low'], overall['high']).replace('<br>', ', ')}; "
+        "paper "
         f"{overall['paper']:.5f}. Accuracy is the pooled recall, as in the paper, and in the last row its mean over "
-        f"the classes (the paper's Mean Accuracy). The other columns: {FORMS[form]}; global is their mean over the "
-        f"classes. {_counted(found, form, CLASSES[stage])}{_basis(found)} The paper's numbers are of its own "
+        f"the classes (the paper's Mean Accuracy). The other columns: {AGGREGATE_TITLES[form]}; global is their mean "
+        "over the "
+        f"classes. {_count_note(found, form, STAGE_ROWS[stage])}{_basis_note(found)} The paper's numbers are of its "
+        "own "
         "patients, split by slice."
     )
-    return f"### Table {overall['table']}, {FORMS[form]}\n\n{markdown(header, list(rows.values()))}\n\n{note}\n"
+    table = markdown_table(header, list(rows.values()))
+    return f"### Table {overall['table']}, {AGGREGATE_TITLES[form]}\n\n{table}\n\n{note}\n"
 
 
 def pipelines_frame(results: Mapping[str, Intervals], differences: Mapping[str, Intervals]) -> pd.DataFrame:
@@ -155,7 +162,7 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
     Raises:
         ConfigError: the reference is not one of the pipelines.
     """
-    basis = _basis(look_up("pipeline", reference, results))
+    basis = _basis_note(look_up("pipeline", reference, results))
     frame = pipelines_frame(results, differences)
     titles = [f"{name} {metric}, {form.replace('_', ' ')}" for name, metric, form in SIDE_BY_SIDE]
     counted = SIDE_BY_SIDE.index(COUNTED)
@@ -166,35 +173,41 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
     header = ["pipeline", *with_count(titles, "images in it"), f"{' '.join(HEADLINE)}, minus {reference}"]
     rows = []
     for pipeline, numbers in frame.groupby("pipeline", sort=False):
-        cells = [cell(*triple) for triple in zip(numbers["value"], numbers["low"], numbers["high"], strict=True)]
+        cells = [format_cell(*triple) for triple in zip(numbers["value"], numbers["low"], numbers["high"], strict=True)]
         count = f"{numbers['images'].iloc[counted]:.0f}"
         headline = numbers.iloc[SIDE_BY_SIDE.index(HEADLINE)]
-        difference = signed_cell(headline["difference"], headline["difference_low"], headline["difference_high"])
-        rows.append([in_markdown(str(pipeline)), *with_count(cells, count), difference])
-    papers = [cell(value) for value in _paper_row()]
-    rows.append(["paper, its own patients", *with_count(papers, cell(None)), cell(None)])
-    meaning = "; ".join(f"{form.replace('_', ' ')}: {words}" for form, words in FORMS.items())
+        difference = format_signed_cell(headline["difference"], headline["difference_low"], headline["difference_high"])
+        rows.append([escape_markdown(str(pipeline)), *with_count(cells, count), difference])
+    papers = [format_cell(value) for value in _paper_row()]
+    rows.append(["paper, its own patients", *with_count(papers, format_cell(None)), format_cell(None)])
+    meaning = "; ".join(f"{form.replace('_', ' ')}: {words}" for form, words in AGGREGATE_TITLES.items())
     return (
-        f"{markdown(header, rows)}\n\n{meaning}. {NO_VALUE} {basis} Differences are over the same images and of the "
+        f"{markdown_table(header, rows)}\n\n{meaning}. {NO_VALUE_NOTE} {basis} Differences are over the same images "
+        "and of the "
         "same resamples.\n"
     )
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Lay out a Markdown table; the first column to the left, the others to the right.
 
     Args:
         header: a text a column.
-        rows: the cells, in Markdown; text of others is `lge_sweep.text.in_markdown`.
+        rows: the cells, in Markdown; text of others is `lge_sweep.text.escape_markdown`.
     """
     lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def cell(value: float | None, low: float | None = None, high: float | None = None) -> str:
+def format_cell(value: float | None, low: float | None = None, high: float | None = None) -> str:
     """Write a number and its interval, four and three digits; a dash where there is none.
 
-    >>> cell(0.9470, 0.9312, 0.9581), cell(0.5, None, None), cell(None)
+    Args:
+        value: the number; None or NaN: none.
+        low: the interval's lower end; None or NaN: no interval.
+        high: its upper end.
+
+    >>> format_cell(0.9470, 0.9312, 0.9581), format_cell(0.5, None, None), format_cell(None)
     ('0.9470<br>0.931 to 0.958', '0.5000', '-')
     """
     if pd.isna(value):
@@ -202,10 +215,15 @@ def cell(value: float | None, low: float | None = None, high: float | None = Non
     return f"{value:.4f}" + ("" if pd.isna(low) or pd.isna(high) else f"<br>{low:.3f} to {high:.3f}")
 
 
-def signed_cell(value: float, low: float, high: float) -> str:
+def format_signed_cell(value: float, low: float, high: float) -> str:
     """Write a difference and its interval, each with its sign.
 
-    >>> signed_cell(-0.02, -0.031, 0.004)
+    Args:
+        value: the difference; NaN: none.
+        low: the interval's lower end; NaN: no interval.
+        high: its upper end.
+
+    >>> format_signed_cell(-0.02, -0.031, 0.004)
     '-0.0200<br>-0.031 to +0.004'
     """
     if pd.isna(value):
@@ -229,15 +247,15 @@ def _paper_row() -> Iterator[float | None]:
             yield row[headings[metric]] if form == "image_mean" else None
 
 
-def _counted(found: Intervals, form: str, names: Sequence[str]) -> str:
+def _count_note(found: Intervals, form: str, names: Sequence[str]) -> str:
     """How many images the means of Dice are over, and why not all, in two sentences."""
     counts = {name: found.find(form, "dice", name).images for name in names}
     if form != "image_mean" or set(counts.values()) == {found.images}:
         return ""
-    return f"{NO_VALUE} Dice is over {', '.join(f'{count} images for {name}' for name, count in counts.items())}. "
+    return f"{NO_VALUE_NOTE} Dice is over {', '.join(f'{count} images for {name}' for name, count in counts.items())}. "
 
 
-def _basis(found: Intervals) -> str:
+def _basis_note(found: Intervals) -> str:
     """What the intervals are made of, in a sentence."""
     size = f"{found.images} images of {found.cases} case{'s' if found.cases != 1 else ''}"
     if not found.resamples:

@@ -16,13 +16,13 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from lge_sweep.report import style
 from lge_sweep.report.curves import limits_of, scale_loss
-from lge_sweep.report.tables import CellTables, Curve, best_validation, curve, diverged
+from lge_sweep.report.tables import CellTables, Curve, best_validation, diverged, loss_curve
 
-LINE_STYLES = list(
+_LINE_STYLES = list(
     zip((style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK), "os^Dvx", strict=True)
 )
 """Colour and marker of a loss, in the order of the grid."""
-SEED_ALPHA = 0.45
+_SEED_ALPHA = 0.45
 
 
 def loss_units(cells: Sequence[CellTables]) -> dict[str, float]:
@@ -36,16 +36,16 @@ def loss_units(cells: Sequence[CellTables]) -> dict[str, float]:
     """
     firsts: dict[str, list[float]] = {}
     for cell in cells:
-        validations = curve(cell.history, "val_loss").loss
+        validations = loss_curve(cell.history, "val_loss").loss
         if len(validations):
             firsts.setdefault(cell.loss, []).append(float(validations[0]))
     units = {loss: float(np.median(values)) for loss, values in firsts.items()}
     return {loss: unit for loss, unit in units.items() if unit > 0}
 
 
-def relative(cell: CellTables, units: dict[str, float]) -> Curve:
+def relative_curve(cell: CellTables, units: dict[str, float]) -> Curve:
     """A cell's validation losses in its loss's unit; empty where there are none or no unit."""
-    step, loss = curve(cell.history, "val_loss")
+    step, loss = loss_curve(cell.history, "val_loss")
     if cell.loss not in units:
         return Curve(np.empty(0), np.empty(0))
     return Curve(step, loss / units[cell.loss])
@@ -74,21 +74,22 @@ def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[s
     """
     heading = f"{title}: validation loss, stage {stage}"
     if not cells:
-        return style.blank(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, "no cell of this sweep has results")
     models, optimizers, losses = (
         list(dict.fromkeys(getattr(cell, axis) for cell in cells)) for axis in ("model", "optimizer", "loss")
     )
-    line_styles = dict(zip(losses, cycle(LINE_STYLES), strict=False))
+    line_styles = dict(zip(losses, cycle(_LINE_STYLES), strict=False))
     units = loss_units(cells)
     figure = style.new_figure(heading, 1.5 + 2.9 * len(models))
     panels = figure.subplots(len(models), len(optimizers), sharex=True, sharey=True, squeeze=False)
-    limits = limits_of([relative(cell, units).loss for cell in cells], span=20)
+    limits = limits_of([relative_curve(cell, units).loss for cell in cells], span=20)
     for (row, column), ax in np.ndenumerate(panels):
         here = [cell for cell in cells if (cell.model, cell.optimizer) == (models[row], optimizers[column])]
         _panel(ax, here, units, line_styles, best)
-        lines = [style.safe(" + ".join(filter(None, (models[row], optimizers[column]))) or "all", 50)]
+        lines = [style.drawable(" + ".join(filter(None, (models[row], optimizers[column]))) or "all", 50)]
         lines += [
-            style.wrap(note, style.WIDTH / len(optimizers) - 0.8, style.SMALL) for note in gaps(cells, here, units)
+            style.wrap(note, style.WIDTH / len(optimizers) - 0.8, style.SMALL)
+            for note in missing_notes(cells, here, units)
         ]
         ax.set_title("\n".join(lines), fontsize=style.NORMAL if len(lines) == 1 else style.SMALL, color=style.INK)
         if column == 0:
@@ -106,7 +107,7 @@ def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[s
     return figure
 
 
-def gaps(cells: Sequence[CellTables], here: Sequence[CellTables], units: dict[str, float]) -> list[str]:
+def missing_notes(cells: Sequence[CellTables], here: Sequence[CellTables], units: dict[str, float]) -> list[str]:
     """Say what a panel lacks: losses (and seeds) that other panels have, and cells whose line cannot be drawn.
 
     Args:
@@ -115,8 +116,8 @@ def gaps(cells: Sequence[CellTables], here: Sequence[CellTables], units: dict[st
         units: as `loss_units` gives them.
     """
     seeds = {cell.seed for cell in cells}
-    absent = dict.fromkeys((cell.loss, cell.seed) for cell in cells if (cell.loss, cell.seed) not in _keys(here))
-    undrawn = dict.fromkeys((cell.loss, cell.seed) for cell in here if not len(relative(cell, units).step))
+    absent = dict.fromkeys((cell.loss, cell.seed) for cell in cells if (cell.loss, cell.seed) not in _loss_seeds(here))
+    undrawn = dict.fromkeys((cell.loss, cell.seed) for cell in here if not len(relative_curve(cell, units).step))
     notes = []
     for what, keys in (("no result", absent), ("no validation to draw", undrawn)):
         names = []
@@ -129,7 +130,7 @@ def gaps(cells: Sequence[CellTables], here: Sequence[CellTables], units: dict[st
     return notes
 
 
-def _keys(cells: Sequence[CellTables]) -> set[tuple[str, int]]:
+def _loss_seeds(cells: Sequence[CellTables]) -> set[tuple[str, int]]:
     """The cells' losses and seeds."""
     return {(cell.loss, cell.seed) for cell in cells}
 
@@ -142,21 +143,21 @@ def _panel(
     best: Sequence[str],
 ) -> None:
     """Draw one model's and optimizer's cells."""
-    style.tidy(ax)
+    style.style_axes(ax)
     if not cells:
-        style.say(ax, "no cell with results")
+        style.write_message(ax, "no cell with results")
     for loss in dict.fromkeys(cell.loss for cell in cells):
         colour, marker = line_styles[loss]
         mine = [cell for cell in cells if cell.loss == loss]
-        curves = [drawn for cell in mine if len((drawn := relative(cell, units)).step)]
-        repeated = len(mine) > 1 and len(_keys(mine)) == len(mine)
+        curves = [drawn for cell in mine if len((drawn := relative_curve(cell, units)).step)]
+        repeated = len(mine) > 1 and len(_loss_seeds(mine)) == len(mine)
         for cell in mine:
-            line = relative(cell, units)
+            line = relative_curve(cell, units)
             lowest = best_validation(cell.history)
             if lowest is None or not len(line.step):
                 continue
             ax.plot(
-                *line, color=colour, linewidth=0.7 if repeated else 1.4, alpha=SEED_ALPHA if repeated else 1.0,
+                *line, color=colour, linewidth=0.7 if repeated else 1.4, alpha=_SEED_ALPHA if repeated else 1.0,
                 linestyle="--" if cell.collapsed else "-", marker=marker, markersize=2.0 if repeated else 3.2,
                 gid=cell.name,
             )  # fmt: skip
@@ -175,10 +176,12 @@ def _legend(
 ) -> list[Artist]:
     """A line a loss, and the star and dashes where they occur."""
     handles = [
-        Line2D([], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=style.safe(loss, 24) or "loss")
+        Line2D(
+            [], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=style.drawable(loss, 24) or "loss"
+        )
         for loss, (colour, marker) in line_styles.items()
     ]
-    drawn = [cell for cell in cells if len(relative(cell, units).step)]
+    drawn = [cell for cell in cells if len(relative_curve(cell, units).step)]
     if any(cell.collapsed for cell in drawn):
         handles.append(Line2D([], [], color=style.INK, linewidth=1.4, linestyle="--", label="collapsed"))
     if any(cell.name in best for cell in drawn):
@@ -201,6 +204,6 @@ def _notes(cells: Sequence[CellTables], best: Sequence[str], logarithmic: bool) 
     return [
         *notes,
         "; ".join(parts),
-        f"training loss not finite on some iterations: {style.listed(lost)}" if lost else "",
+        f"training loss not finite on some iterations: {style.list_or_count(lost)}" if lost else "",
         *style.sweep_notes(cells, best),
     ]

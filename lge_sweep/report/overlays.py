@@ -8,20 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import Normal, Stroke
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage, Pixels8
 from lge_sweep.labels import Label
 from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, by_class, foreground, pick_slices
 
-HALO = [Stroke(linewidth=2.6, foreground=style.BLACK), Normal()]
-OUTLINES = [label.title for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)]
+_HALO = [Stroke(linewidth=2.6, foreground=style.BLACK), Normal()]
+_OUTLINES = [label.title for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)]
 """The order in which outlines are drawn, over those of other classes."""
 
-COLUMNS = ("image", "truth", "prediction")
+_COLUMNS = ("image", "truth", "prediction")
 
 
-def zoom_box(labels: Sequence[NDArray[np.uint8]]) -> tuple[int, int, int]:
+def zoom_box(labels: Sequence[LabelImage]) -> tuple[int, int, int]:
     """The square that holds every labelled pixel with a margin; at least 40 % of the image, and inside it.
 
     Args:
@@ -42,13 +42,18 @@ def zoom_box(labels: Sequence[NDArray[np.uint8]]) -> tuple[int, int, int]:
     return top, left, side
 
 
-def draw_contours(ax: Axes, labels: NDArray[np.uint8], classes: Sequence[str]) -> None:
+def draw_contours(ax: Axes, labels: LabelImage, classes: Sequence[str]) -> None:
     """Outline each foreground class of a label image [H, W] in its colour; the image's edge closes an outline.
 
     Where two classes touch one line hides the other: the cavity's that of the myocardium, the scar's both.
+
+    Args:
+        ax: the axes, which show the image.
+        labels: [H, W] channel indices into `classes`.
+        classes: names of the classes.
     """
     rows, columns = labels.shape
-    for name in sorted(classes, key=lambda name: OUTLINES.index(name) if name in OUTLINES else -1):
+    for name in sorted(classes, key=lambda name: _OUTLINES.index(name) if name in _OUTLINES else -1):
         channel = list(classes).index(name)
         mask = np.pad((labels == channel).astype(float), 1)
         if name != BACKGROUND and mask.any():
@@ -56,14 +61,14 @@ def draw_contours(ax: Axes, labels: NDArray[np.uint8], classes: Sequence[str]) -
                 np.arange(-1, columns + 1), np.arange(-1, rows + 1), mask,
                 levels=[0.5], colors=[style.class_colour(name)], linewidths=1.4,
             )  # fmt: skip
-            lines.set_path_effects(HALO)
+            lines.set_path_effects(_HALO)
 
 
 def figure_overlays(
     cell: CellTables,
-    images: NDArray[np.uint8],
-    truth: NDArray[np.uint8],
-    prediction: NDArray[np.uint8],
+    images: Pixels8,
+    truth: LabelImage,
+    prediction: LabelImage,
     classes: Sequence[str],
 ) -> Figure:
     """Three columns (image, truth, prediction), a row each for the best, the median and the worst slice.
@@ -72,28 +77,28 @@ def figure_overlays(
 
     Args:
         cell: its per_image table gives the order of the arrays' rows and the Dice values.
-        images: [N, H, W], grey, 0 to 255.
+        images: [N, H, W], intensities 0 to 255.
         truth: [N, H, W], channel indices into `classes`.
         prediction: as `truth`.
         classes: names of the stage's classes, background first.
     """
     heading = f"Overlays: {cell.name}"
     if cell.per_image.empty:
-        return style.blank(heading, "no image was evaluated", style.collapse_note(cell))
+        return style.blank_figure(heading, "no image was evaluated", style.collapse_note(cell))
     order = {image: place for place, image in enumerate(cell.per_image["image"].unique())}
     for name, array in (("images", images), ("truth", truth), ("prediction", prediction)):
         assert len(array) == len(order), f"{name}: {len(array)} slices, but per_image has {len(order)} images"
     picks = pick_slices(cell.per_image, classes)
     if not picks:
-        return style.blank(heading, "no slice has a value for any foreground class", style.collapse_note(cell))
+        return style.blank_figure(heading, "no slice has a value for any foreground class", style.collapse_note(cell))
     dice = by_class(cell.per_image, classes)
     cases = cell.per_image.drop_duplicates("image").set_index("image")["case"]
     figure = style.new_figure(heading, 1.3 + 3.0 * len(picks), style.collapse_note(cell))
-    axes = figure.subplots(len(picks), len(COLUMNS), squeeze=False)
+    axes = figure.subplots(len(picks), len(_COLUMNS), squeeze=False)
     for row, pick in zip(axes, picks, strict=True):
         place = order[pick.image]
         draw_row(row, images[place], (truth[place], prediction[place]), classes)
-        label = f"{pick.role}: case {style.safe(cases[pick.image], 20)}\nmean Dice {pick.score:.2f}"
+        label = f"{pick.role}: case {style.drawable(cases[pick.image], 20)}\nmean Dice {pick.score:.2f}"
         row[0].set_ylabel(label, fontsize=style.NORMAL, color=style.INK)
         values = dice.loc[[pick.image], list(classes)].to_numpy(float)[0]
         text = dice_text(dict(zip(classes, values, strict=True)), classes)
@@ -109,14 +114,14 @@ def figure_overlays(
 
 def title_columns(axes: Sequence[Axes]) -> None:
     """Name the columns over the first row's axes."""
-    for ax, name in zip(axes, COLUMNS, strict=True):
+    for ax, name in zip(axes, _COLUMNS, strict=True):
         ax.set_title(name, fontsize=style.NORMAL, color=style.INK)
 
 
 def class_handles(classes: Sequence[str]) -> list[Line2D]:
     """Legend entries of the foreground classes, as their outlines are drawn."""
     return [
-        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=HALO, label=style.safe(name))
+        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=_HALO, label=style.drawable(name))
         for name in foreground(classes)
     ]
 
@@ -125,22 +130,22 @@ def dice_text(dice: Mapping[str, float], classes: Sequence[str]) -> str:
     """One image's Dice per foreground class in words, n/a where there is none."""
     values = {name: float(dice[name]) for name in foreground(classes)}
     return ", ".join(
-        f"{style.safe(name, 20)} {value:.2f}" if np.isfinite(value) else f"{style.safe(name, 20)} n/a"
+        f"{style.drawable(name, 20)} {value:.2f}" if np.isfinite(value) else f"{style.drawable(name, 20)} n/a"
         for name, value in values.items()
     )
 
 
 def draw_row(
     row: Sequence[Axes],
-    image: NDArray[np.uint8],
-    labels: tuple[NDArray[np.uint8], NDArray[np.uint8]],
+    image: Pixels8,
+    labels: tuple[LabelImage, LabelImage],
     classes: Sequence[str],
 ) -> None:
     """Draw one slice into three axes: the whole image, then enlarged the true and the predicted contours.
 
     Args:
         row: axes for image, truth and prediction.
-        image: [H, W], grey, 0 to 255.
+        image: [H, W], intensities 0 to 255.
         labels: truth and prediction, each [H, W], channel indices into `classes`.
         classes: names, background first.
     """

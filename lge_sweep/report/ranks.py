@@ -8,13 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Matrix
 from lge_sweep.report import style
 from lge_sweep.report.tables import RankLine
 from lge_sweep.scoring.uncertainty import chance
 
-SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
+_SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
 
 
 def rank_order(lines: Sequence[RankLine]) -> list[RankLine]:
@@ -33,7 +33,7 @@ def is_best(line: RankLine, best: Sequence[str]) -> bool:
     return any(name == line.name or name.startswith(f"{line.name}-seed") for name in best)
 
 
-def rank_values(lines: Sequence[RankLine]) -> NDArray[np.float64]:
+def rank_values(lines: Sequence[RankLine]) -> Matrix:
     """Probability of each rank [cells, ranks], 1 first; NaN for cells that are not ranked."""
     most = max((len(line.ranks) for line in lines), default=0)
     values = np.full((len(lines), max(1, most)), np.nan)
@@ -57,14 +57,14 @@ def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequenc
     """
     heading = f"{title}: how sure the ranking is, stage {stage}"
     if not lines:
-        return style.blank(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, "no cell of this sweep has results")
     lines = rank_order(lines)
     figure = style.new_figure(heading, 1.9 + style.row_inches(len(lines)) * len(lines))
     score, numbers, heat = figure.subplots(1, 3, sharey=True, width_ratios=[1.25, 0.75, 2.0])
     _draw_scores(score, lines)
     _write_numbers(numbers, lines)
     _draw_heat(figure, heat, lines)
-    score.set_yticks(range(len(lines)), labels=[style.safe(line.title, 40) for line in lines])
+    score.set_yticks(range(len(lines)), labels=[style.drawable(line.title, 40) for line in lines])
     score.set_ylim(len(lines) - 0.4, -0.6)
     for label, line in zip(score.get_yticklabels(), lines, strict=True):
         label.set(
@@ -89,7 +89,7 @@ def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequenc
 
 def _draw_scores(ax: Axes, lines: Sequence[RankLine]) -> None:
     """Draw a dot a score and a whisker an interval; n/a where there is no score."""
-    style.tidy(ax)
+    style.style_axes(ax)
     for row, line in enumerate(lines):
         colour = style.VERMILLION if line.collapsed else style.BLUE
         if line.low is not None and line.high is not None:
@@ -108,7 +108,7 @@ def _draw_scores(ax: Axes, lines: Sequence[RankLine]) -> None:
 
 def _write_numbers(ax: Axes, lines: Sequence[RankLine]) -> None:
     """Write each cell's probability of being best and its expected rank, as two columns."""
-    style.tidy(ax, grid="none")
+    style.style_axes(ax, grid="none")
     for side in ax.spines.values():
         side.set_visible(False)
     ax.tick_params(left=False, top=False, bottom=False, labelleft=False, labelbottom=False, labeltop=True)
@@ -123,11 +123,11 @@ def _write_numbers(ax: Axes, lines: Sequence[RankLine]) -> None:
 
 def _draw_heat(figure: Figure, ax: Axes, lines: Sequence[RankLine]) -> None:
     """Paint the probabilities of the ranks, white for 0; a cell without rank says so."""
-    style.tidy(ax, grid="none")
+    style.style_axes(ax, grid="none")
     values = rank_values(lines)
     ranked = np.isfinite(values)
     picture = ax.imshow(
-        np.ma.masked_invalid(values), cmap=SCALE, vmin=0, vmax=float(values[ranked].max(initial=0.0)) or 1.0,
+        np.ma.masked_invalid(values), cmap=_SCALE, vmin=0, vmax=float(values[ranked].max(initial=0.0)) or 1.0,
         aspect="auto", interpolation="nearest",
     )  # fmt: skip
     ax.tick_params(left=False, labelleft=False)

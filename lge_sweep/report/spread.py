@@ -10,11 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
+from lge_sweep.metrics import METRICS
 from lge_sweep.report import style
-from lge_sweep.report.bars import MISSING, SHORT
+from lge_sweep.report.bars import MISSING
 from lge_sweep.report.distribution import NO_CELL
-from lge_sweep.report.tables import CellTables, spread
+from lge_sweep.report.tables import CellTables, metric_spread
 
 MEAN = "mean of the six"
 
@@ -27,8 +28,8 @@ def spread_table(cells: Sequence[CellTables]) -> pd.DataFrame:
     Returns:
         The index is the cells' places in `cells`.
     """
-    table = pd.DataFrame([spread(cell.per_image) for cell in cells], columns=list(METRICS)).reset_index(drop=True)
-    table[MEAN] = table[list(METRICS)].mean(axis="columns", skipna=False)
+    table = pd.DataFrame([metric_spread(cell.per_image) for cell in cells], columns=list(SCORED)).reset_index(drop=True)
+    table[MEAN] = table[list(SCORED)].mean(axis="columns", skipna=False)
     return table.sort_values(MEAN, kind="stable", na_position="last")
 
 
@@ -45,7 +46,7 @@ def figure_metric_spread(title: str, cells: Sequence[CellTables], best: Sequence
     """
     heading = f"{title}: standard deviation over images, stage {stage}"
     if not cells:
-        return style.blank(heading, NO_CELL)
+        return style.blank_figure(heading, NO_CELL)
     table = spread_table(cells)
     ordered = [cells[place] for place in table.index]
     figure = style.new_figure(heading, 1.9 + style.row_inches(len(cells)) * len(cells))
@@ -53,10 +54,10 @@ def figure_metric_spread(title: str, cells: Sequence[CellTables], best: Sequence
     for ax, column in zip(panels, table.columns, strict=True):
         _draw_bars(ax, table[column].to_numpy(dtype=float), ordered, best)
         ax.set_title(
-            SHORT.get(column, column), fontsize=style.SMALL + 0.5, color=style.INK,
+            column if column == MEAN else METRICS[column].title, fontsize=style.SMALL + 0.5, color=style.INK,
             fontweight="bold" if column == MEAN else "normal",
         )  # fmt: skip
-    panels[0].set_yticks(range(len(cells)), labels=[style.safe(cell.title, 40) for cell in ordered])
+    panels[0].set_yticks(range(len(cells)), labels=[style.drawable(cell.title, 40) for cell in ordered])
     panels[0].set_ylim(len(cells) - 0.4, -0.6)
     style.mark_labels(panels[0].get_yticklabels(), ordered, best)
     notes = [
@@ -73,7 +74,7 @@ def figure_metric_spread(title: str, cells: Sequence[CellTables], best: Sequence
 
 def _draw_bars(ax: Axes, values: np.ndarray, cells: Sequence[CellTables], best: Sequence[str]) -> None:
     """Draw one metric's bars, each with its value written behind it; n/a and no bar where there is none."""
-    style.tidy(ax, grid="x")
+    style.style_axes(ax, grid="x")
     rows = np.arange(len(values))
     present = np.isfinite(values)
     known = {cell.name for cell in cells} & set(best)

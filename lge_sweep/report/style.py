@@ -4,7 +4,6 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -38,12 +37,12 @@ def class_colour(name: str) -> RGB:
 
 
 @lru_cache(maxsize=1)
-def _glyphs() -> frozenset[int]:
+def _drawable_code_points() -> frozenset[int]:
     """Code points that the font can draw."""
     return frozenset(get_font(findfont(FontProperties())).get_charmap())
 
 
-def safe(text: object, limit: int = 200) -> str:
+def drawable(text: object, limit: int = 200) -> str:
     """Make any text drawable: one line, no formulas, no missing glyphs, shortened in the middle.
 
     Args:
@@ -53,13 +52,19 @@ def safe(text: object, limit: int = 200) -> str:
     line = " ".join(str(text).split())
     if len(line) > limit:
         line = line[: (limit - 1) // 2] + "…" + line[len(line) - limit // 2 :]
-    line = "".join(letter if ord(letter) in _glyphs() else "?" for letter in line)
+    line = "".join(letter if ord(letter) in _drawable_code_points() else "?" for letter in line)
     return line.replace("$", r"\$")
 
 
 def wrap(text: str, inches: float, size: float) -> str:
-    """Make a text drawable and break it into lines that fit a width at a font size in points."""
-    return "\n".join(textwrap.wrap(safe(text, 600), max(10, int(inches * 110 / size))))
+    """Make a text drawable and break it into lines that fit a width at a font size in points.
+
+    Args:
+        text: any text.
+        inches: width of the lines.
+        size: of the font, in points.
+    """
+    return "\n".join(textwrap.wrap(drawable(text, 600), max(10, int(inches * 110 / size))))
 
 
 def collapse_note(cell: CellTables) -> str:
@@ -68,8 +73,15 @@ def collapse_note(cell: CellTables) -> str:
 
 
 def cell_title(ax: Axes, cell: CellTables, bold: bool, inches: float) -> None:
-    """Put a cell's title over axes of a given width; a collapsed cell's in vermillion, and why below it."""
-    lines = [safe(cell.title, int(inches * 11))]
+    """Put a cell's title over axes of a given width; a collapsed cell's in vermillion, and why below it.
+
+    Args:
+        ax: the axes.
+        cell: the cell.
+        bold: whether it stands out.
+        inches: width of the axes.
+    """
+    lines = [drawable(cell.title, int(inches * 11))]
     if cell.collapsed:
         lines.append(wrap(collapse_note(cell), inches, SMALL))
     colour, weight = (VERMILLION if cell.collapsed else INK), ("bold" if bold else "normal")
@@ -77,7 +89,14 @@ def cell_title(ax: Axes, cell: CellTables, bold: bool, inches: float) -> None:
 
 
 def new_figure(title: str, height: float, subtitle: str = "", width: float = WIDTH) -> Figure:
-    """An empty figure with a heading, laid out so that nothing overlaps."""
+    """An empty figure with a heading, laid out so that nothing overlaps.
+
+    Args:
+        title: the heading.
+        height: inches.
+        subtitle: below the heading; empty: none.
+        width: inches.
+    """
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06)  # type: ignore[union-attr, call-arg]
     heading = [wrap(text, width, LARGE) for text in (title, subtitle) if text]
@@ -85,7 +104,7 @@ def new_figure(title: str, height: float, subtitle: str = "", width: float = WID
     return figure
 
 
-def tidy(ax: Axes, grid: str = "both") -> None:
+def style_axes(ax: Axes, grid: str = "both") -> None:
     """Give axes small ticks, a faint grid ('x', 'y', 'both' or 'none') and no box."""
     ax.locator_params(nbins=6)
     ax.tick_params(labelsize=SMALL, color=ABSENT, labelcolor=INK)
@@ -97,22 +116,34 @@ def tidy(ax: Axes, grid: str = "both") -> None:
     ax.set_axisbelow(True)
 
 
-def say(ax: Axes, message: str) -> None:
+def write_message(ax: Axes, message: str) -> None:
     """Write a message in the middle of empty axes."""
-    ax.text(0.5, 0.5, safe(message), transform=ax.transAxes, ha="center", va="center", fontsize=NORMAL, color=INK)
+    ax.text(0.5, 0.5, drawable(message), transform=ax.transAxes, ha="center", va="center", fontsize=NORMAL, color=INK)
 
 
-def blank(title: str, message: str, subtitle: str = "") -> Figure:
-    """A figure that only says why there is nothing to draw."""
+def blank_figure(title: str, message: str, subtitle: str = "") -> Figure:
+    """A figure that only says why there is nothing to draw.
+
+    Args:
+        title: the heading.
+        message: why there is nothing.
+        subtitle: below the heading; empty: none.
+    """
     figure = new_figure(title, 2.6, subtitle)
     ax = figure.add_subplot()
     ax.set_axis_off()
-    say(ax, message)
+    write_message(ax, message)
     return figure
 
 
-def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str], **settings: Any) -> None:
-    """Put the legend, under a figure's notes, below its axes."""
+def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str]) -> None:
+    """Put the legend, under a figure's notes, below its axes.
+
+    Args:
+        figure: the figure.
+        handles: entries of the legend.
+        notes: a line each; empty ones are left out.
+    """
     lines = [wrap(note, figure.get_figwidth(), SMALL) for note in notes if note]
     if not handles and not lines:
         return
@@ -120,14 +151,20 @@ def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str], **se
     rows = max(1, math.ceil(inches / figure.get_figwidth()))
     legend = figure.legend(
         handles=list(handles), loc="outside lower center", ncols=max(1, math.ceil(len(handles) / rows)), frameon=False,
-        fontsize=SMALL + 0.5, labelcolor=INK, title="\n".join(lines) or None, title_fontsize=SMALL + 0.5, **settings,
+        fontsize=SMALL + 0.5, labelcolor=INK, title="\n".join(lines) or None, title_fontsize=SMALL + 0.5,
     )  # fmt: skip
     legend.get_title().set_color(INK)
     legend.get_title().set_multialignment("center")
 
 
 def mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Sequence[str]) -> None:
-    """Set the best cells' labels in bold and collapsed cells' in vermillion."""
+    """Set the best cells' labels in bold and collapsed cells' in vermillion.
+
+    Args:
+        labels: texts on an axis.
+        cells: the cells that they name, in the same order.
+        best: names of the best cells.
+    """
     for label, cell in zip(labels, cells, strict=True):
         label.set(
             fontweight="bold" if cell.name in best else "normal",
@@ -140,7 +177,7 @@ def row_inches(rows: int) -> float:
     return min(0.34, max(0.175, 10.5 / max(1, rows)))
 
 
-def listed(names: Sequence[str], most: int = 8) -> str:
+def list_or_count(names: Sequence[str], most: int = 8) -> str:
     """The names, or only their number where there are too many for a note."""
     return ", ".join(names) if len(names) <= most else f"{len(names)} cells"
 
@@ -162,5 +199,5 @@ def sweep_notes(cells: Sequence[CellTables], best: Sequence[str], titled: bool =
     notes = [f"{name}: among the best, but without results here" for name in best if name not in known]
     if not titled:
         kinds = dict.fromkeys(collapse_note(cell) for cell in cells if cell.collapsed)
-        notes += [f"{listed([c.title for c in cells if collapse_note(c) == kind])} {kind}" for kind in kinds]
+        notes += [f"{list_or_count([c.title for c in cells if collapse_note(c) == kind])} {kind}" for kind in kinds]
     return notes

@@ -9,13 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from lge_sweep.labels import METRICS, Label
+from lge_sweep.arrays import Vector
+from lge_sweep.labels import SCORED, Label
 from lge_sweep.metrics import aggregate
 
 BACKGROUND = Label.BACKGROUND.title
-LONG_TITLE = 24
+_MAX_TITLE = 24
 """Titles of more letters have their models' names shortened in figures of many cells."""
 
 
@@ -76,11 +76,11 @@ class RankLine:
 class Curve(NamedTuple):
     """Points of a line: iterations and the loss there, finite values only."""
 
-    step: NDArray[np.float64]
-    loss: NDArray[np.float64]
+    step: Vector
+    loss: Vector
 
 
-class Best(NamedTuple):
+class BestValidation(NamedTuple):
     """The validation with the lowest loss."""
 
     step: int
@@ -88,7 +88,7 @@ class Best(NamedTuple):
     loss: float
 
 
-class Pick(NamedTuple):
+class PickedSlice(NamedTuple):
     """An image chosen for the overlays, and why."""
 
     role: str
@@ -96,7 +96,7 @@ class Pick(NamedTuple):
     score: float
 
 
-def curve(history: pd.DataFrame, column: str) -> Curve:
+def loss_curve(history: pd.DataFrame, column: str) -> Curve:
     """Take one loss column's finite values; an empty table gives an empty curve."""
     if history.empty or column not in history:
         return Curve(np.empty(0), np.empty(0))
@@ -107,10 +107,10 @@ def curve(history: pd.DataFrame, column: str) -> Curve:
 
 def diverged(history: pd.DataFrame) -> int:
     """Count the iterations whose training loss was not a finite number."""
-    return 0 if history.empty else len(history) - len(curve(history, "train_loss").step)
+    return 0 if history.empty else len(history) - len(loss_curve(history, "train_loss").step)
 
 
-def smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+def moving_mean(values: Vector, window: int) -> Vector:
     """Centred moving mean; near the ends it averages over the values there are.
 
     Args:
@@ -124,26 +124,32 @@ def smooth(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
         return values
     total = np.convolve(values, np.ones(window), mode="full")
     count = np.convolve(np.ones(len(values)), np.ones(window), mode="full")
-    middle: NDArray[np.float64] = (total / count)[window // 2 : window // 2 + len(values)]
+    middle: Vector = (total / count)[window // 2 : window // 2 + len(values)]
     return middle
 
 
-def best_validation(history: pd.DataFrame) -> Best | None:
+def best_validation(history: pd.DataFrame) -> BestValidation | None:
     """Find the lowest validation loss; of equal ones the first, since a tie is no improvement.
 
     Source: paper Table II (validation patience).
     """
-    validations = curve(history, "val_loss")
+    validations = loss_curve(history, "val_loss")
     if len(validations.loss) == 0:
         return None
     at = int(np.argmin(validations.loss))
     step = validations.step[at]
     epoch = history.loc[history["step"] == step, "epoch"].iloc[0]
-    return Best(int(step), int(epoch), float(validations.loss[at]))
+    return BestValidation(int(step), int(epoch), float(validations.loss[at]))
 
 
 def by_class(per_image: pd.DataFrame, classes: Sequence[str], column: str = "dice") -> pd.DataFrame:
-    """Spread one metric: a row an image (in the table's order), a column a class; missing stays NaN."""
+    """Spread one metric: a row an image (in the table's order), a column a class; missing stays NaN.
+
+    Args:
+        per_image: one row an image and class.
+        classes: the columns.
+        column: the metric.
+    """
     if per_image.empty:
         return pd.DataFrame(columns=list(classes), dtype=float)
     wide = per_image.pivot(index="image", columns="class", values=column)
@@ -153,12 +159,12 @@ def by_class(per_image: pd.DataFrame, classes: Sequence[str], column: str = "dic
 def image_means(per_image: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
     """Mean over images of the six metrics: a row a class, a column a metric; NaN where no image has a value."""
     if per_image.empty:
-        return pd.DataFrame(np.nan, index=list(classes), columns=list(METRICS))
-    means = per_image.groupby("class", sort=False)[list(METRICS)].mean()
+        return pd.DataFrame(np.nan, index=list(classes), columns=list(SCORED))
+    means = per_image.groupby("class", sort=False)[list(SCORED)].mean()
     return means.reindex(list(classes)).astype(float)
 
 
-def spread(per_image: pd.DataFrame) -> pd.Series:
+def metric_spread(per_image: pd.DataFrame) -> pd.Series:
     """Standard deviation over images (N - 1) of each metric's mean over the classes that have a value on the image.
 
     Returns:
@@ -167,9 +173,9 @@ def spread(per_image: pd.DataFrame) -> pd.Series:
     Source: paper Figs. 10 and 17.
     """
     if per_image.empty:
-        return pd.Series(np.nan, index=list(METRICS))
+        return pd.Series(np.nan, index=list(SCORED))
     found = aggregate(per_image).std
-    return pd.Series({metric: found[metric] for metric in METRICS}, dtype=float)
+    return pd.Series({metric: found[metric] for metric in SCORED}, dtype=float)
 
 
 def foreground(classes: Sequence[str]) -> list[str]:
@@ -177,7 +183,7 @@ def foreground(classes: Sequence[str]) -> list[str]:
     return [name for name in classes if name != BACKGROUND]
 
 
-def pick_slices(per_image: pd.DataFrame, classes: Sequence[str]) -> list[Pick]:
+def pick_slices(per_image: pd.DataFrame, classes: Sequence[str]) -> list[PickedSlice]:
     """Choose the best, the median and the worst image by mean Dice over the foreground classes that have a value.
 
     Images where no foreground class has a value are left out. Of an even number the lower of the two middle ones is
@@ -192,7 +198,7 @@ def pick_slices(per_image: pd.DataFrame, classes: Sequence[str]) -> list[Pick]:
     places = {"best": 0, "median": (last + 1) // 2, "worst": last}
     if last < 2:
         places = [{}, {"only": 0}, {"best": 0, "worst": 1}][last + 1]
-    return [Pick(role, ranked.index[place], float(ranked.iloc[place])) for role, place in places.items()]
+    return [PickedSlice(role, ranked.index[place], float(ranked.iloc[place])) for role, place in places.items()]
 
 
 def best_cells(cells: Sequence[CellTables], best: Sequence[str]) -> list[CellTables]:
@@ -209,10 +215,10 @@ def short_models(cells: Sequence[CellTables]) -> dict[str, str]:
     """
     models = {cell.model for cell in cells if cell.model}
     short = {model: model.partition("_")[2] or model for model in models}
-    crowded = any(len(cell.title) > LONG_TITLE for cell in cells)
+    crowded = any(len(cell.title) > _MAX_TITLE for cell in cells)
     return short if crowded and len(set(short.values())) == len(models) else {}
 
 
-def shorten(title: str, short: Mapping[str, str]) -> str:
+def shorten_title(title: str, short: Mapping[str, str]) -> str:
     """Put short names for the models' names in a title."""
     return " ".join(short.get(word, word) for word in title.split())

@@ -13,13 +13,13 @@ from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Vector
 from lge_sweep.report import style
 from lge_sweep.report.distribution import NO_CELL
 from lge_sweep.report.tables import CellTables, best_cells, by_class, foreground
 
-FEWEST = 5
+_MIN_VIOLIN_VALUES = 5
 """Fewer values than this, or all equal, get points instead of a violin."""
 
 
@@ -41,13 +41,13 @@ def figure_dice_violin(
     """
     heading = f"{title}: Dice over images, stage {stage}"
     if not cells:
-        return style.blank(heading, NO_CELL)
+        return style.blank_figure(heading, NO_CELL)
     figure = style.new_figure(heading, 1.9 + style.row_inches(len(cells)) * len(cells))
     stand_out = [cell.name for cell in best_cells(cells, best)]
     shown = foreground(classes)
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False).ravel()
     for ax, name in zip(panels, shown, strict=True):
-        style.tidy(ax, grid="x")
+        style.style_axes(ax, grid="x")
         for row, cell in enumerate(cells):
             dice = by_class(cell.per_image, [name])[name].to_numpy(dtype=float)
             if not np.isfinite(dice).any():
@@ -55,11 +55,11 @@ def figure_dice_violin(
                 continue
             _draw(ax, row, dice[np.isfinite(dice)], name, not stand_out or cell.name in stand_out)
         _separate_models(ax, cells)
-        ax.set_title(style.safe(name, 30), fontsize=style.NORMAL, color=style.INK)
+        ax.set_title(style.drawable(name, 30), fontsize=style.NORMAL, color=style.INK)
         ax.set_xlabel("Dice (0 to 1)", fontsize=style.SMALL, color=style.INK)
         ax.set_xlim(-0.04, 1.04)
         ax.set_xticks(np.linspace(0, 1, 6))
-    panels[0].set_yticks(range(len(cells)), labels=[style.safe(cell.title, 40) for cell in cells])
+    panels[0].set_yticks(range(len(cells)), labels=[style.drawable(cell.title, 40) for cell in cells])
     panels[0].set_ylim(len(cells) - 0.4, -0.6)
     style.mark_labels(panels[0].get_yticklabels(), cells, best)
     handles: list[Artist] = [
@@ -68,15 +68,18 @@ def figure_dice_violin(
         Line2D([], [], color=style.BLACK, linewidth=2.2, label="median"),
         Line2D([], [], color=style.INK, linewidth=0.8, label="to 1.5 times the box's length"),
     ]
-    notes = [f"n: images with a value (points where fewer than {FEWEST}, or all equal)", style.bold_note(cells, best)]
+    notes = [
+        f"n: images with a value (points where fewer than {_MIN_VIOLIN_VALUES}, or all equal)",
+        style.bold_note(cells, best),
+    ]
     style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(cells, best)])
     return figure
 
 
-def _draw(ax: Axes, row: int, dice: NDArray[np.float64], name: str, strong: bool) -> None:
+def _draw(ax: Axes, row: int, dice: Vector, name: str, strong: bool) -> None:
     """Draw one violin with its box, and the number of images."""
     red, green, blue, _ = to_rgba(style.class_colour(name))
-    if len(dice) < FEWEST or np.ptp(dice) == 0:
+    if len(dice) < _MIN_VIOLIN_VALUES or np.ptp(dice) == 0:
         ax.scatter(dice, np.full(len(dice), row), s=9, color=style.INK, linewidths=0, zorder=4)
     else:
         parts: Any = ax.violinplot([dice], [row], orientation="horizontal", widths=0.92, showextrema=False, points=200)

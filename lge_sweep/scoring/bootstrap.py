@@ -6,14 +6,14 @@ and drawing them one by one would make every interval too narrow.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from lge_sweep.errors import ConfigError
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 from lge_sweep.scoring.paired import DECIMALS, Array, class_weights
 from lge_sweep.scoring.score import global_metrics, score
 
@@ -46,7 +46,7 @@ class CaseSums:
             [B]; NaN where a class that counts lacks a metric in the resample that the whole table has.
         """
         means = resampled_means(draws, self.sums, self.counts)
-        by_class = means.reshape(len(draws), len(METRICS), len(self.weights))
+        by_class = means.reshape(len(draws), len(SCORED), len(self.weights))
         counted, present = self.weights > 0, self.shares > 0
         overall = by_class[:, :, counted] @ (self.weights[counted] / self.weights.sum())
         scores: Array = overall[:, present] @ self.shares[present]
@@ -126,6 +126,11 @@ def check_range(resamples: int, level: float) -> None:
 def draw_cases(cases: int, resamples: int, random: np.random.Generator) -> Array:
     """Draw as many cases as there are, with replacement, again and again.
 
+    Args:
+        cases: how many there are.
+        resamples: how many draws.
+        random: the generator.
+
     Returns:
         [resamples, cases], how often each case was drawn; every row sums to `cases`.
     """
@@ -149,12 +154,18 @@ def resampled_means(draws: Array, sums: Array, counts: Array) -> Array:
 
 
 def case_sums(spread: pd.DataFrame, rule: str, emphasis: Mapping[str, float] | None) -> CaseSums:
-    """Sums and counts per case of a table as `lge_sweep.scoring.paired.wide` gives it, and its score."""
+    """Sums and counts per case of a table as `lge_sweep.scoring.paired.wide` gives it, and its score.
+
+    Args:
+        spread: the table.
+        rule: name of the rule that scores are by.
+        emphasis: class -> weight; None: all alike.
+    """
     classes = list(spread["dice"].columns)
     means = spread.mean()
     by_class = {
         metric: {name: None if np.isnan(means[metric, name]) else float(means[metric, name]) for name in classes}
-        for metric in METRICS
+        for metric in SCORED
     }
     points = score(global_metrics(by_class, emphasis), rule)
     by_case = spread.groupby(level="case")
@@ -162,7 +173,7 @@ def case_sums(spread: pd.DataFrame, rule: str, emphasis: Mapping[str, float] | N
         sums=by_case.sum().to_numpy(float),
         counts=by_case.count().to_numpy(float),
         weights=class_weights(classes, emphasis),
-        shares=np.array([points.weights.get(metric, 0.0) for metric in METRICS]),
+        shares=np.array([points.weights.get(metric, 0.0) for metric in SCORED]),
         score=points.value,
     )
 
@@ -201,18 +212,50 @@ def in_hundred(cases: int, level: float) -> str:
     return f"such an interval from {cases} cases holds the truth in about {100 * coverage(cases, level):.0f} of 100"
 
 
-def rank_chances(scores: Array) -> Array:
-    """Share of the resamples in which each candidate has each rank.
+def most_certain(cases: int) -> float:
+    """Largest probability of an order that so many cases can show, 1 - 2^-cases.
+
+    Of two configurations that are alike each is ahead on a case with probability 1/2, so that one is ahead on all with
+    probability 2^-cases: no test over the cases gives a smaller one-sided p. The bootstrap's probability of an order is
+    an approximation of 1 - p, and a bad one where cases are few: it is 1 as soon as all cases agree.
+
+    Source: the sign test; Efron and Tibshirani, The problem of regions, Ann Stat 26, 1998, for 1 - p.
+
+    >>> [most_certain(cases) for cases in (2, 3, 6)]
+    [0.75, 0.875, 0.984375]
+    """
+    return 1 - 2.0**-cases
+
+
+def fewest_cases(level: float) -> int:
+    """Fewest cases that can tell two configurations apart by an interval of that level, both of whose tails count.
+
+    >>> fewest_cases(0.95)
+    6
+    """
+    return next(cases for cases in count(1) if most_certain(cases) >= (1 + level) / 2)
+
+
+def rank_chances(scores: Array, cases: int) -> Array:
+    """Probability of each rank of each candidate: the share of the resamples in which it has it.
+
+    Of equal scores each has an equal share of the ranks that they take. Where a probability is above `most_certain`,
+    all are drawn towards equal ranks, by as little as brings it down to that.
 
     Args:
-        scores: [resamples, candidates], at least one resample; of equal scores the first candidate ranks first.
+        scores: [resamples, candidates], at least one resample.
+        cases: how many were measured.
 
     Returns:
         [candidates, ranks]; every row and every column sums to 1.
     """
-    count = scores.shape[1]
-    order: NDArray[np.intp] = np.argsort(-np.round(scores, DECIMALS), axis=1, kind="stable")
-    chances = np.zeros((count, count))
-    for rank in range(count):
-        chances[:, rank] = np.bincount(order[:, rank], minlength=count) / len(scores)
-    return chances
+    descending = -np.round(scores, DECIMALS)
+    first, last = (stats.rankdata(descending, method, axis=1) for method in ("min", "max"))
+    candidates, share = scores.shape[1], 1 / (last - first + 1)
+    ranks = range(1, candidates + 1)
+    chances = np.stack([(share * ((first <= rank) & (rank <= last))).mean(axis=0) for rank in ranks], axis=1)
+    excess = chances.max() - most_certain(cases)
+    if candidates > 1 and excess > 0:
+        weight = excess / (chances.max() - 1 / candidates)
+        chances = (1 - weight) * chances + weight / candidates
+    return np.round(chances, DECIMALS)

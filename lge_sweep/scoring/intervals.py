@@ -10,8 +10,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import pandas as pd
 
-from lge_sweep.metrics import Summary, aggregate
-from lge_sweep.metrics.overlap import ALL_METRICS, COUNT_METRICS, Counts, overlap_scores
+from lge_sweep.metrics import METRICS, Counts, Summary, aggregate, pooled_scores
 from lge_sweep.scoring.bootstrap import check_range, draw_cases, percentile_interval, resampled_means
 from lge_sweep.scoring.paired import DECIMALS, Array, as_text, check_same_images, wide
 
@@ -28,9 +27,9 @@ class Estimate:
 
     Attributes:
         aggregate: image_mean, pooled or present_only; see `Summary`.
-        metric: one of the seven metrics, global_accuracy or mean_accuracy (the last two: pooled, global).
+        metric: one of `lge_sweep.metrics.METRICS`, global_accuracy or mean_accuracy (the last two: pooled, global).
         name: the class, or "global".
-        value: on all cases; None where the aggregate has none. 0 to 1, a difference -1 to 1.
+        value: on all cases, in the metric's range; None where the aggregate has none.
         low, high: percentile interval; None where there is no value, a single case or no usable resample.
         left_out: resamples that gave no value, because no case drawn has the class; the interval is made of the others.
         images: how many images have a value and are what the mean is over; None of a pooled one, a mean over classes, a
@@ -65,7 +64,13 @@ class Intervals:
     resamples: int
 
     def find(self, aggregate: str, metric: str, name: str) -> Estimate:
-        """Return the one estimate; KeyError where there is none of that name."""
+        """Return the one estimate; KeyError where there is none of that name.
+
+        Args:
+            aggregate: "image_mean", "pooled" or "present_only".
+            metric: name of the metric.
+            name: of the class, or "global".
+        """
         for estimate in self.estimates:
             if (estimate.aggregate, estimate.metric, estimate.name) == (aggregate, metric, name):
                 return estimate
@@ -176,7 +181,7 @@ class _AggregateSums:
         """Sum a checked table by case, cases in the order of their names as text."""
         classes = list(dict.fromkeys(table["class"]))
         by_case = [table["case"].map(as_text), table["class"]]
-        metrics = table[list(ALL_METRICS)]
+        metrics = table[list(METRICS)]
         forms = {"image_mean": metrics, "present_only": metrics.where(table["tp"] + table["fn"] > 0)}
         grouped = {form: values.groupby(by_case) for form, values in forms.items()}
         pixels = table[list(Counts._fields)].groupby(by_case).sum()
@@ -190,7 +195,7 @@ class _AggregateSums:
 
     def measured(self) -> dict[Key, int]:
         """How many images have a value, for every mean over images."""
-        names = [(metric, name) for metric in ALL_METRICS for name in self.classes]
+        names = [(metric, name) for metric in METRICS for name in self.classes]
         return {
             (form, metric, name): int(count)
             for form, counts in self.counts.items()
@@ -209,12 +214,11 @@ class _AggregateSums:
         found: dict[Key, Array] = {}
         for form, sums in self.sums.items():
             means = resampled_means(draws, sums, self.counts[form])
-            for metric, values in zip(ALL_METRICS, np.split(means, len(ALL_METRICS), axis=1), strict=True):
+            for metric, values in zip(METRICS, np.split(means, len(METRICS), axis=1), strict=True):
                 found |= self._by_class(form, metric, values)
         total = Counts(*(np.rint(draws @ pixels).astype(np.int64) for pixels in self.pixels))
-        pooled = overlap_scores(total)
-        for metric in COUNT_METRICS:
-            found |= self._by_class("pooled", metric, pooled[metric])
+        for metric, values in pooled_scores(total).items():
+            found |= self._by_class("pooled", metric, values)
         images = sum(pixels[:, 0] for pixels in total)
         found["pooled", "global_accuracy", GLOBAL] = total.tp.sum(axis=1) / images
         found["pooled", "mean_accuracy", GLOBAL] = found["pooled", "sensitivity", GLOBAL]

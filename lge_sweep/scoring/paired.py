@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from lge_sweep.errors import ConfigError
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 
 Array = NDArray[np.float64]
 DECIMALS = 12
@@ -29,7 +29,7 @@ class Paired:
     """Two configurations on one metric, over the images (or cases) on which both have a value.
 
     Attributes:
-        metric: one of `METRICS`, or "dice/<class>".
+        metric: one of `SCORED`, or "dice/<class>".
         unit: "image" or "case".
         pairs: how many units both have a value on.
         mean_a, mean_b: means over those units; None without one.
@@ -58,7 +58,7 @@ class WinnerTest:
 
     Attributes:
         other: the other configuration.
-        metric: one of `METRICS`.
+        metric: one of `SCORED`.
         pairs: cases on which both have a value.
         median_difference: median over cases of winner - other; None without a pair.
         p: two-sided Wilcoxon signed-rank; 1 where no case differs, None without a pair.
@@ -78,7 +78,7 @@ class Friedman:
     """Friedman's test that all configurations are alike on one metric.
 
     Attributes:
-        metric: one of `METRICS`.
+        metric: one of `SCORED`.
         statistic: chi-squared with (configurations - 1) degrees of freedom, corrected for ties.
         p: its upper tail; a rough figure with fewer than about 10 cases.
         cases: cases on which every configuration has a value.
@@ -97,23 +97,23 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
         table: the columns of `lge_sweep.metrics.evaluate`, any order of rows; each image has each class once.
 
     Returns:
-        Index (case, image), as text and sorted, a missing case as ""; columns (metric, class), metrics as in `METRICS`,
+        Index (case, image), as text and sorted, a missing case as ""; columns (metric, class), metrics as in `SCORED`,
         classes in their order in `table`; NaN where there is no value.
 
     Raises:
         ValueError: a column is missing, the table is empty, or an image lacks a class or has one twice.
     """
-    if missing := [name for name in ("case", "image", "class", *METRICS) if name not in table.columns]:
+    if missing := [name for name in ("case", "image", "class", *SCORED) if name not in table.columns]:
         raise ValueError(f"table must have the columns that evaluate returns, got none called {', '.join(missing)}")
     if table.empty:
         raise ValueError("table must have at least one image, got no rows")
     keyed = table.assign(case=table["case"].map(as_text), image=table["image"].map(as_text))
     classes = list(dict.fromkeys(table["class"]))
     twice = keyed.duplicated(["case", "image", "class"]).any()
-    spread = pd.DataFrame() if twice else keyed.pivot(index=["case", "image"], columns="class", values=list(METRICS))
+    spread = pd.DataFrame() if twice else keyed.pivot(index=["case", "image"], columns="class", values=list(SCORED))
     if len(keyed) != len(spread) * len(classes):
         raise ValueError("table must have each class once an image, got an image that lacks one or has one twice")
-    return spread.reindex(columns=pd.MultiIndex.from_product([METRICS, classes], names=["metric", "class"]))
+    return spread.reindex(columns=pd.MultiIndex.from_product([SCORED, classes], names=["metric", "class"]))
 
 
 def over_classes(spread: pd.DataFrame, emphasis: Mapping[str, float] | None = None) -> pd.DataFrame:
@@ -126,14 +126,14 @@ def over_classes(spread: pd.DataFrame, emphasis: Mapping[str, float] | None = No
         emphasis: class -> weight, 1 where not named; 0 leaves the class out.
 
     Returns:
-        Index (case, image), sorted; a column for each of `METRICS`; NaN where no counted class has a value.
+        Index (case, image), sorted; a column for each of `SCORED`; NaN where no counted class has a value.
     """
     classes = list(spread["dice"].columns)
-    values = spread.to_numpy(float).reshape(len(spread), len(METRICS), len(classes))
+    values = spread.to_numpy(float).reshape(len(spread), len(SCORED), len(classes))
     weights = class_weights(classes, emphasis)
     total = ~np.isnan(values) @ weights
     means = np.divide(np.nan_to_num(values) @ weights, total, out=np.full(total.shape, np.nan), where=total > 0)
-    return pd.DataFrame(means, index=spread.index, columns=list(METRICS))
+    return pd.DataFrame(means, index=spread.index, columns=list(SCORED))
 
 
 def per_case(values: pd.DataFrame) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def compare_tables(
         names: what to call the two in an error.
 
     Returns:
-        The metrics of `METRICS`, then "dice/<class>" for each class; first per image, then per case (the independent
+        The metrics of `SCORED`, then "dice/<class>" for each class; first per image, then per case (the independent
         unit). For the difference in score see `lge_sweep.scoring.uncertainty.score_difference`.
 
     Raises:
@@ -212,7 +212,7 @@ def compare_with_others(winner: str, cases: Mapping[str, pd.DataFrame]) -> list[
     """
     found = []
     others = [name for name in cases if name != winner]
-    for metric in METRICS:
+    for metric in SCORED:
         pairs = {name: _differences(cases[winner][metric], cases[name][metric]) for name in others}
         tests = {name: wilcoxon(differences) for name, differences in pairs.items()}
         corrected = holm(list(tests.values()))
@@ -236,7 +236,7 @@ def friedman(cases: Mapping[str, pd.DataFrame]) -> list[Friedman]:
     Source: scipy.stats.friedmanchisquare.
     """
     found = []
-    for metric in METRICS if len(cases) >= 3 else ():
+    for metric in SCORED if len(cases) >= 3 else ():
         values = np.stack([table[metric].to_numpy(float) for table in cases.values()], axis=1)
         blocks = np.round(values[~np.isnan(values).any(axis=1)], DECIMALS)
         if len(blocks) < 2:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 from lge_sweep.choices import look_up
 from lge_sweep.errors import SelectionError
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 
 Value = float | None
 
 RULES: dict[str, dict[str, float]] = {
-    "mean": dict.fromkeys(METRICS, 1 / len(METRICS)),
+    "mean": dict.fromkeys(SCORED, 1 / len(SCORED)),
     "weighted": {"dice": 0.25, "iou": 0.20, "f1": 0.20, "bf": 0.10, "sensitivity": 0.15, "specificity": 0.10},
 }
 """Weights of the metrics: paper section III.G (phase 1) and Table III (phase 2)."""
@@ -51,13 +51,13 @@ def score(metrics: Mapping[str, Value], rule: str) -> Score:
         no BF-score.
     """
     weights = look_up("rule", rule, RULES)
-    present = {name: value for name in METRICS if (value := metrics.get(name)) is not None}
+    present = {name: value for name in SCORED if (value := metrics.get(name)) is not None}
     if not present:
         raise SelectionError("none of the six global metrics has a value; nothing can be scored")
     total = sum(weights[name] for name in present)
     shares = {name: weights[name] / total for name in present}
     value = sum(shares[name] * present[name] for name in present)
-    return Score(value, shares, tuple(name for name in METRICS if name not in present))
+    return Score(value, shares, tuple(name for name in SCORED if name not in present))
 
 
 def mean_of_all(values: Sequence[Value]) -> Value:
@@ -79,7 +79,7 @@ def global_metrics(
         Metric -> weighted mean over the classes whose weight is not 0; None if one of them has no value.
     """
     result: dict[str, Value] = {}
-    for metric in METRICS:
+    for metric in SCORED:
         values = by_class.get(metric, {})
         weights = {name: (emphasis or {}).get(name, 1.0) for name in values}
         counted = {name: value for name, value in values.items() if weights[name] > 0}

@@ -1,8 +1,7 @@
 """Rank configurations and choose which go on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, SelectionError
@@ -89,10 +88,6 @@ class Selection:
     tied: tuple[str, ...] = ()
     override: Override | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON."""
-        return asdict(self)
-
 
 def merge_seeds(name: str, repeats: Sequence[Result]) -> Result:
     """Average the results of one configuration trained with several seeds.
@@ -115,6 +110,11 @@ def merge_seeds(name: str, repeats: Sequence[Result]) -> Result:
 
 def score_result(result: Result, rule: str, emphasis: Mapping[str, float] | None = None) -> Score:
     """Score a configuration by one rule, over all classes.
+
+    Args:
+        result: its results.
+        rule: name of the rule.
+        emphasis: class -> weight; None: all alike.
 
     Raises:
         SelectionError: none of its metrics has a value.
@@ -177,7 +177,8 @@ def select(
     if not results:
         raise SelectionError("no cell has a result; nothing can be selected")
     entries = sorted(
-        ((result, score_result(result, rule, emphasis)) for result in results), key=lambda entry: -entry[1].value
+        ((result, score_result(result, rule, emphasis)) for result in results),
+        key=lambda entry: -round(entry[1].value / ROUNDING),
     )
     chosen, tied, notes = _pick(entries, keep, tie_margin)
     ranking = tuple(
@@ -191,6 +192,8 @@ def select(
     # what collapsed is no rival of what stands
     others = [entry.score for entry in ranking if not entry.selected and (last.collapsed or not entry.collapsed)]
     margin = last.score - max(others) if others else None
+    if margin is not None and abs(margin) <= ROUNDING:
+        margin = 0.0
     by_order = ["a tie at the border of the selection was decided by the order of the grid"]
     notes = [
         *notes,

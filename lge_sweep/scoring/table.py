@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from lge_sweep.csv_files import read_rows, restore
+from lge_sweep.csv_files import read_rows, unescape_formula
 from lge_sweep.errors import ConfigError
-from lge_sweep.labels import METRICS
+from lge_sweep.labels import SCORED
 from lge_sweep.scoring.score import Score, Value, score
 from lge_sweep.text import error_text, shorten
 
@@ -31,19 +31,19 @@ def score_table(path: Path, rule: str) -> list[tuple[str, Score]]:
     """
     header, rows = _read(path)
     columns = _columns(path, header)
-    named = next((index for index, title in enumerate(header) if _metric(title) not in METRICS), None)
+    named = next((index for index, title in enumerate(header) if _metric(title) not in SCORED), None)
     ranked = []
     for line, row in rows:
-        name = restore(row[named]) if named is not None else f"line {line}"
+        name = unescape_formula(row[named]) if named is not None else f"line {line}"
         where = f"{path}, line {line}"
-        metrics = {metric: _value(row[columns[metric]], metric, where) for metric in METRICS}
+        metrics = {metric: _value(row[columns[metric]], metric, where) for metric in SCORED}
         ranked.append((name, _score(metrics, rule, where)))
     return sorted(ranked, key=lambda entry: -entry[1].value)
 
 
 def _columns(path: Path, header: Sequence[str]) -> dict[str, int]:
     """Return which column each metric is; titles are compared as `_metric` reads them."""
-    titles: dict[str, list[str]] = {name: [] for name in METRICS}
+    titles: dict[str, list[str]] = {name: [] for name in SCORED}
     for title in header:
         if (metric := _metric(title)) in titles:
             titles[metric].append(shorten(title))

@@ -5,15 +5,22 @@ standings, one sentence and notes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from lge_sweep.choices import look_up
 from lge_sweep.errors import ConfigError
-from lge_sweep.scoring.bootstrap import Resampled, check_range, in_hundred, percentile_interval, rank_chances, resample
+from lge_sweep.scoring.bootstrap import (
+    Resampled,
+    check_range,
+    fewest_cases,
+    in_hundred,
+    percentile_interval,
+    rank_chances,
+    resample,
+)
 from lge_sweep.scoring.paired import (
     DECIMALS,
     Friedman,
@@ -54,12 +61,14 @@ class Standing:
         name: the configuration.
         score: on all cases, mean over its seeds; 0 to 1.
         low, high: percentile interval of the score.
-        best: probability of rank 1; 0 if collapsed and not ranked.
+        best: probability of rank 1, shared by equal scores, and no higher than so many cases can show
+            (`lge_sweep.scoring.bootstrap.rank_chances`); 0 if collapsed and not ranked.
         expected_rank: mean rank over the resamples; None if not ranked.
         ranks: probability of each rank, the best first, among the ranked; empty if not ranked.
         difference: score minus the winner's.
         difference_low, difference_high: its percentile interval, from the same resamples of cases for both.
-        alike: that interval includes 0 (no correction for the number of configurations); True for the winner.
+        alike: cannot be told apart from the winner: that interval includes 0 (no correction for the number of
+            configurations), or there are fewer cases than can tell at that level; True for the winner.
         collapsed: as in `Candidate`.
     """
 
@@ -106,10 +115,6 @@ class Uncertainty:
     left_out: int
     notes: tuple[str, ...]
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data for JSON; a missing value is None."""
-        return asdict(self)
-
 
 def assess_uncertainty(
     candidates: Sequence[Candidate],
@@ -126,7 +131,7 @@ def assess_uncertainty(
     In each resample as many cases as there are, drawn with replacement and the same for all candidates, are scored as
     the whole table is: per class the mean over images, the mean of that over classes, the weighted sum over metrics. A
     candidate with S > 1 seeds is scored by the mean of S of its seeds, drawn with replacement anew in each resample.
-    Equal scores are ranked in the order of `candidates`, as `lge_sweep.scoring.select` does.
+    Equal scores in a resample share the ranks that they take.
 
     Args:
         candidates: at least one, with different names, all measured on the same images.
@@ -184,8 +189,18 @@ def score_difference(
 ) -> Standing:
     """Compare the scores of two configurations by the paired bootstrap of `assess_uncertainty`, collapsed or not.
 
+    Args:
+        a: one configuration.
+        b: the other.
+        rule: name of the rule that scores are by.
+        emphasis: class -> weight; None: all alike.
+        resamples: number of resamples of the cases.
+        seed: of the resamples.
+        level: of the interval, 0 to 1.
+
     Returns:
-        The standing of `a` against `b`: `difference` is a - b, `best` the probability that a scores higher (or equal).
+        The standing of `a` against `b`: `difference` is a - b, `best` the probability that a scores higher,
+        a tie half counted.
 
     Raises:
         ConfigError, SelectionError, ValueError: as `assess_uncertainty`.
@@ -217,14 +232,16 @@ def _case_means(seeds: Sequence[pd.DataFrame], emphasis: Mapping[str, float] | N
 def _standings(candidates: Sequence[Candidate], winner: int, drawn: Resampled, level: float) -> list[Standing]:
     """Intervals and ranks of every candidate, in their order; `winner` is a place in it."""
     ranked = _ranked(candidates)
-    chances = dict(zip(ranked, rank_chances(drawn.scores[:, ranked]), strict=True)) if len(drawn.scores) else {}
+    used = drawn.scores[:, ranked]
+    chances = dict(zip(ranked, rank_chances(used, drawn.cases), strict=True)) if len(used) else {}
+    too_few = drawn.cases < fewest_cases(level)
     found = []
     for place, candidate in enumerate(candidates):
         ranks = tuple(float(chance) for chance in chances.get(place, ()))
         low, high = percentile_interval(drawn.scores[:, place], level)
         differences = np.round(drawn.scores[:, place] - drawn.scores[:, winner], DECIMALS)
         below, above = percentile_interval(differences, level)
-        alike = place == winner or (None if below is None or above is None else below <= 0 <= above)
+        alike = place == winner or (None if below is None or above is None else too_few or below <= 0 <= above)
         found.append(
             Standing(
                 name=candidate.name,
@@ -266,11 +283,12 @@ def _sentence(standings: Sequence[Standing], winner: str, names: Mapping[str, st
         return f"{name} is the only one of {len(standings)} configurations that did not collapse"
     top = max(ranked, key=lambda entry: entry.best or 0.0)
     lead = f"{name} is best with probability {chance(chosen.best)}"
-    if (top.best or 0.0) > chosen.best:
-        lead += f" only, {called[top.name]} with {chance(top.best or 0.0)}"
+    beaten = chance(top.best) != chance(chosen.best)  # what is printed: no ".43 only, another with .43"
+    if beaten:
+        lead += f" only, {called[top.name]} with {chance(top.best)}"
     others = [entry for entry in ranked if entry.name != winner]
     few = f" (from {cases} cases: no proof)" if cases < FEW_CASES else ""
-    return f"{prefix}{lead}; {_told_apart(others, name if top.name != winner else 'it')}{few}"
+    return f"{prefix}{lead}; {_told_apart(others, name if beaten else 'it')}{few}"
 
 
 def describe_friedman(tests: Sequence[Friedman]) -> list[str]:
@@ -292,7 +310,13 @@ def _told_apart(others: Sequence[Standing], winner: str) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """Write an interval; a dash where there is none."""
+    """Write an interval; a dash where there is none.
+
+    Args:
+        low: lower end; None: no interval.
+        high: upper end.
+        digits: after the point.
+    """
     return "-" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
@@ -318,8 +342,10 @@ def _notes(candidates: Sequence[Candidate], drawn: Resampled, level: float) -> l
         notes.append(f"{drawn.left_out} of {total} resamples left some class without a value and were not used{ending}")
     top = np.sort(np.round(drawn.scores[:, _ranked(candidates)], DECIMALS), axis=1)[:, -2:]
     if top.shape[1] == 2 and (tied := int((top[:, 0] == top[:, 1]).sum())):
-        notes.append(f"in {tied} of {len(top)} resamples the best had equal scores; the order of the grid decided")
+        notes.append(f"in {tied} of {len(top)} resamples the best had equal scores and share their ranks")
     others = len(candidates) - 1
+    if others and 1 < drawn.cases < (fewest := fewest_cases(level)):
+        notes.append(f"{drawn.cases} cases tell no two configurations apart at {100 * level:g} %: it takes {fewest}")
     if others and 2.0 ** (1 - drawn.cases) * others >= 0.05:
         notes.append(
             f"with {drawn.cases} case{'s' if drawn.cases > 1 else ''} and {others} "

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import Pixels8, Probabilities
 from lge_sweep.errors import ModelError
-from lge_sweep.segmenter.segment import Network, Pixels
+from lge_sweep.segmenter.segment import Network
 
 if TYPE_CHECKING:
     from torch import nn
@@ -19,9 +19,9 @@ def torch_network(module: "nn.Module", device: str = "cpu") -> Network:
     """Return a torch module such as `Segmenter`, in evaluation mode and on the device named, as a network."""
     import torch
 
-    def run(inputs: Pixels) -> NDArray[np.float32]:
+    def run(inputs: Pixels8) -> Probabilities:
         with torch.inference_mode():
-            probabilities: NDArray[np.float32] = module(torch.from_numpy(inputs).to(device)).cpu().numpy()
+            probabilities: Probabilities = module(torch.from_numpy(inputs).to(device)).cpu().numpy()
         return probabilities
 
     return run
@@ -62,7 +62,7 @@ def load_onnx(path: Path) -> Network:
     session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     (name,) = (argument.name for argument in session.get_inputs())
 
-    def run(inputs: Pixels) -> NDArray[np.float32]:
+    def run(inputs: Pixels8) -> Probabilities:
         (probabilities,) = session.run(None, {name: inputs})
         assert isinstance(probabilities, np.ndarray)
         return probabilities

@@ -8,7 +8,7 @@ from lge_sweep.errors import ModelError
 from lge_sweep.hashing import file_digest
 from lge_sweep.models.export import export
 from lge_sweep.models.probabilities import Segmenter
-from lge_sweep.segmenter.load import SETTINGS
+from lge_sweep.segmenter.folder import SETTINGS
 
 
 def write_segmenter(folder: Path, stage1: Segmenter, stage2: Segmenter, settings: SegmenterSettings) -> None:

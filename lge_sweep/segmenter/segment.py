@@ -6,22 +6,20 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from lge_sweep.config.data import Intensity
-from lge_sweep.config.segmenter import Options
-from lge_sweep.data.crop import Box, crop_image, crop_mask, find_box, uncrop_labels
+from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8, Probabilities
+from lge_sweep.config.segmenter import Frame, Options
+from lge_sweep.data.crop import CropBox, crop_image, crop_mask, find_crop_box, uncrop_labels
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import STAGES, Label
 
-Pixels = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
 PixelSize = tuple[float, float]
 """Distance between the centres of neighbouring pixels along a column and along a row, in mm: DICOM's Pixel Spacing."""
-Network = Callable[[Pixels], NDArray[np.float32]]
+Network = Callable[[Pixels8], Probabilities]
 """uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
 
 BATCH = 8
@@ -38,7 +36,7 @@ class Segmentation:
             slice has no cavity, and stage 2 saw it without guidance.
     """
 
-    labels: Pixels
+    labels: LabelImage
     cavity_found: Mask
 
 
@@ -49,8 +47,7 @@ class TwoStageSegmenter:
     Attributes:
         stage1: finds the cavity; K = 2.
         stage2: finds myocardium and scar; K = 3.
-        size: rows and columns S of the frame that both see.
-        intensity: how intensities become 8 bit.
+        frame: what both see of slices; S are its rows and columns.
         options: what is done beyond the paper.
 
     Source:
@@ -59,11 +56,10 @@ class TwoStageSegmenter:
 
     stage1: Network
     stage2: Network
-    size: int
-    intensity: Intensity
+    frame: Frame
     options: Options = field(default_factory=Options)
 
-    def segment(self, pixels: NDArray[np.number], pixel_mm: PixelSize | None = None) -> Segmentation:
+    def segment(self, pixels: Pixels, pixel_mm: PixelSize | None = None) -> Segmentation:
         """Segment the slices of an exam.
 
         Each slice becomes 8 bit and is resized to S x S, as for training. Final labels of that frame are the refined
@@ -84,8 +80,8 @@ class TwoStageSegmenter:
         """
         check_pixels(pixels)
         rows, columns = pixels.shape[1:]
-        images = [to_8_bit(image, self.intensity) for image in pixels]
-        found = self.find_cavity(images)
+        images = [to_8_bit(image, self.frame.intensity) for image in pixels]
+        found = self.find_cavity(images, np.zeros(len(images), dtype=np.int32))
         guidance = refine(found)
         frames = join(found, self.find_wall(images, guidance, [pixel_mm] * len(images)), self.options)
         return Segmentation(
@@ -93,14 +89,18 @@ class TwoStageSegmenter:
             np.asarray(guidance.any(axis=(1, 2))),
         )
 
-    def find_cavity(self, images: Sequence[Pixels]) -> Mask:
-        """Run stage 1: N slices of 8 bit and any size -> cavity [N, S, S] as the network finds it, not refined."""
-        nothing = np.zeros((self.size, self.size), dtype=np.bool_)
-        frames = [resize_image(image, self.size, self.size) for image in images]
-        found: Mask = self._classes(np.stack([network_input(frame, nothing, 1) for frame in frames]), 1) == Label.CAVITY
+    def find_cavity(self, images: Sequence[Pixels8], cases: CaseNumbers) -> Mask:
+        """Run stage 1: N slices -> cavity [N, S, S] as the network finds it, not refined.
+
+        Args:
+            images: 8 bit, of any size.
+            cases: [N], number of each slice's case; the slices of a case lie together, in their order.
+        """
+        frames = np.stack([resize_image(image, self.frame.size, self.frame.size) for image in images])
+        found: Mask = self._classes(network_inputs(frames, channel_rows(cases), 1), 1) == Label.CAVITY
         return found
 
-    def find_wall(self, images: Sequence[Pixels], cavity: Mask, pixel_mm: Sequence[PixelSize | None]) -> Pixels:
+    def find_wall(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: Sequence[PixelSize | None]) -> LabelImage:
         """Run stage 2: N slices and their refined cavities [N, S, S] -> myocardium and scar, values of `Label`.
 
         With a crop margin, slice and cavity are cropped, and the composite is made of the crops.
@@ -121,29 +121,29 @@ class TwoStageSegmenter:
             for image, mask, size in zip(images, cavity, pixel_mm, strict=True)
         ]
         guidance = cavity if self.options.guided else np.zeros_like(cavity)
-        inputs = [
-            network_input(crop_image(image, box, self.size, self.size), crop_mask(mask, box, self.size), 2)
-            for image, mask, box in zip(images, guidance, boxes, strict=True)
-        ]
-        found = self._classes(np.stack(inputs), 2)
-        return np.stack([uncrop_labels(labels, box, self.size) for labels, box in zip(found, boxes, strict=True)])
+        size = self.frame.size
+        crops = np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)])
+        alone = channel_rows(np.arange(len(crops), dtype=np.int32))
+        masks = np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)])
+        found = self._classes(network_inputs(crops, alone, 2, masks), 2)
+        return np.stack([uncrop_labels(labels, box, size) for labels, box in zip(found, boxes, strict=True)])
 
-    def _classes(self, inputs: Pixels, stage: int) -> Pixels:
+    def _classes(self, inputs: Pixels8, stage: int) -> LabelImage:
         return classify(lambda batch: self._probabilities(batch, stage), inputs, stage)
 
-    def _probabilities(self, inputs: Pixels, stage: int) -> NDArray[np.float32]:
+    def _probabilities(self, inputs: Pixels8, stage: int) -> Probabilities:
         """Run a network, in four rotations if asked for: [B, 3, S, S] -> [B, K, S, S]."""
         if not self.options.rotations:
             return self._run(inputs, stage)
         turned = [self._run(np.rot90(inputs, turns, axes=(2, 3)), stage) for turns in range(4)]
         back = [np.rot90(found, -turns, axes=(2, 3)) for turns, found in enumerate(turned)]
-        mean: NDArray[np.float32] = np.mean(back, axis=0, dtype=np.float32)
+        mean: Probabilities = np.mean(back, axis=0, dtype=np.float32)
         return mean
 
-    def _run(self, inputs: Pixels, stage: int) -> NDArray[np.float32]:
+    def _run(self, inputs: Pixels8, stage: int) -> Probabilities:
         network = self.stage1 if stage == 1 else self.stage2
         probabilities = network(np.ascontiguousarray(inputs))
-        expected = (len(inputs), len(STAGES[stage]), self.size, self.size)
+        expected = (len(inputs), len(STAGES[stage]), self.frame.size, self.frame.size)
         if probabilities.shape != expected:
             raise ModelError(
                 f"stage {stage}'s network must give probabilities [slices, classes, rows, columns] = {expected}; got "
@@ -157,7 +157,7 @@ class TwoStageSegmenter:
         return probabilities
 
 
-def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, options: Options) -> Box:
+def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, options: Options) -> CropBox:
     """Return the square of the frame that stage 2 sees.
 
     Args:
@@ -177,7 +177,7 @@ def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, o
             raise DataError("exam", [f"{margin_mm}, and the size of the pixels is not known"])
         frame_mm = min(mm * length / size for mm, length in zip(pixel_mm, shape, strict=True))
         margin = math.ceil(round(options.crop_margin_mm / frame_mm, 4))  # NIfTI has the same spacing as a float32
-    return Box(0, 0, size) if margin is None else find_box(cavity, margin)
+    return CropBox(0, 0, size) if margin is None else find_crop_box(cavity, margin)
 
 
 def refine(found: Mask) -> Mask:
@@ -185,7 +185,7 @@ def refine(found: Mask) -> Mask:
     return np.stack([refine_cavity(mask) for mask in found])
 
 
-def join(found: Mask, wall: Pixels, options: Options) -> Pixels:
+def join(found: Mask, wall: LabelImage, options: Options) -> LabelImage:
     """Return final labels [N, S, S]: the refined cavity, else stage 2's class; the other way round with `wall_first`.
 
     Args:
@@ -200,7 +200,7 @@ def join(found: Mask, wall: Pixels, options: Options) -> Pixels:
     return np.stack([confine_scar(slice_) for slice_ in labels]) if options.confine_scar else labels
 
 
-def classify(network: Network, inputs: Pixels, stage: int) -> Pixels:
+def classify(network: Network, inputs: Pixels8, stage: int) -> LabelImage:
     """Return the most probable class of each pixel, as values of `Label`.
 
     Args:
@@ -216,7 +216,7 @@ def classify(network: Network, inputs: Pixels, stage: int) -> Pixels:
     return np.concatenate([values[network(batch).argmax(axis=1)] for batch in batches])
 
 
-def check_pixels(pixels: NDArray[np.number]) -> None:
+def check_pixels(pixels: Pixels) -> None:
     """Raise a DataError unless `pixels` are intensities [N, H, W], finite or NaN."""
     if pixels.ndim != 3 or 0 in pixels.shape:
         raise DataError("exam", [f"must be slices, rows and columns [N, H, W], none of them 0; got {pixels.shape}"])
@@ -228,12 +228,12 @@ def check_pixels(pixels: NDArray[np.number]) -> None:
         raise DataError("exam", [f"{rule}; replace inf in slices {bad} (counted from 0)"])
 
 
-def without_padding(labels: Pixels, padding: Mask) -> Pixels:
+def without_padding(labels: LabelImage, padding: Mask) -> LabelImage:
     """Return labels that are background wherever the image has no anatomy; both of one shape."""
     return np.where(padding, np.uint8(Label.BACKGROUND), labels)
 
 
-def confine_scar(labels: Pixels) -> Pixels:
+def confine_scar(labels: LabelImage) -> LabelImage:
     """Remove scar that is not part of the wall.
 
     Scar lies in the wall of the ventricle. An 8-connected component of scar none of whose pixels has a pixel of
@@ -252,5 +252,5 @@ def confine_scar(labels: Pixels) -> Pixels:
     count, components = cv2.connectedComponents((labels == Label.SCAR).astype(np.uint8), connectivity=8)
     touching = np.unique(components[cv2.dilate(wall, np.ones((3, 3), dtype=np.uint8)) > 0])
     stray = np.setdiff1d(np.arange(1, count), touching)
-    confined: Pixels = np.where(np.isin(components, stray), np.uint8(Label.BACKGROUND), labels)
+    confined: LabelImage = np.where(np.isin(components, stray), np.uint8(Label.BACKGROUND), labels)
     return confined

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from lge_sweep.errors import ModelError
-from lge_sweep.segmenter.load import load_segmenter
+from lge_sweep.segmenter.folder import find_loader, load_folder
 from lge_sweep.tracking.served import Predict, serve
 
 
 def load(folder: Path, settings: Mapping[str, Any]) -> Predict:
     """Return what predicts."""
-    # trusted: who loads this model has MLflow run this very file, which came with it
-    segmenter, size = load_segmenter(folder, settings["runtime"], trust=True), settings["pixel_mm"]
+    # any runtime will do: who loads this model has MLflow run this very file, which came with it
+    segmenter, size = load_folder(folder, find_loader(settings["runtime"])), settings["pixel_mm"]
     if segmenter.options.crop_margin_mm is not None and not size:
         raise ModelError(
             "this model keeps a margin in mm around the heart and must be told the size of the pixels: "

@@ -1,4 +1,4 @@
-"""Split: deal cases to training, validation and test, and audit for leaks. Noun `Split`, verb `split_cases`."""
+"""Split: assign cases to training, validation and test, and audit for leaks. Noun `Split`, verb `split_cases`."""
 
 from lge_sweep.split.assign import SUBSETS, Split, split_cases
 

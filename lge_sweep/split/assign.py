@@ -1,4 +1,4 @@
-"""Deal cases (or slices) to training, validation and test, stratified by scar."""
+"""Assign cases (or slices) to training, validation and test, stratified by scar."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import pandas as pd
 
 from lge_sweep.config.data import SplitConfig, Subset
 from lge_sweep.errors import ConfigError, DataError
-from lge_sweep.seeding import derive
-from lge_sweep.split.leaks import audit
-from lge_sweep.text import named, shorten
+from lge_sweep.seeding import derive_seed
+from lge_sweep.split.leaks import audit_leaks
+from lge_sweep.text import list_names, shorten
 
 SUBSETS: tuple[Subset, ...] = ("train", "val", "test")
 
@@ -33,11 +33,11 @@ class Split:
 
 
 def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
-    """Deal the slices of a manifest to the three subsets and audit the result.
+    """Assign the slices of a manifest to the three subsets and audit the result.
 
-    The unit dealt is the case, or the slice; a case has scar if one of its slices has. Each stratum (with scar,
-    without) is dealt by itself: by largest remainder of the fractions, or by explicit counts. Where the settings name
-    the cases of each subset, nothing is drawn.
+    The unit is the case, or the slice; a case has scar if one of its slices has. Each stratum (with scar,
+    without) is assigned by itself: by largest remainder of the fractions, or by explicit counts. Where the settings
+    name the cases of each subset, nothing is drawn.
 
     Args:
         manifest: one row a slice, as `curate` gives it.
@@ -53,35 +53,37 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
     _check_counts(settings)
     column = "case" if settings.unit == "case" else "slice"
     has_scar = manifest.groupby(column, sort=True)["has_scar"].any()
-    assigned = _drawn(has_scar, settings) if settings.cases is None else _named(has_scar, settings.cases)
+    assigned = (
+        _draw_subsets(has_scar, settings) if settings.cases is None else _listed_subsets(has_scar, settings.cases)
+    )
     _check_subsets(assigned, has_scar, settings)
     used = manifest[manifest[column].isin(list(assigned))]
     subsets = {str(slice_id): assigned[str(unit)] for slice_id, unit in zip(used["slice"], used[column], strict=True)}
-    leaks = audit(used.assign(subset=[subsets[str(slice_id)] for slice_id in used["slice"]]), settings)
+    leaks = audit_leaks(used.assign(subset=[subsets[str(slice_id)] for slice_id in used["slice"]]), settings)
     return Split(subsets, settings.unit == "slice", leaks.share, (*leaks.notes, *_class_notes(used, subsets)))
 
 
-def _drawn(has_scar: "pd.Series[bool]", settings: SplitConfig) -> dict[str, Subset]:
-    rng = np.random.default_rng(derive(settings.seed, "split"))
+def _draw_subsets(has_scar: "pd.Series[bool]", settings: SplitConfig) -> dict[str, Subset]:
+    rng = np.random.default_rng(derive_seed(settings.seed, "split"))
     assigned: dict[str, Subset] = {}
     for stratum, flag in (("normal", False), ("scar", True)):
         units = [str(unit) for unit in has_scar.index[has_scar == flag]]
         order = [units[i] for i in rng.permutation(len(units))]
-        sizes = _sizes(len(order), settings, stratum)
+        sizes = _subset_sizes(len(order), settings, stratum)
         for subset, size in zip(SUBSETS, sizes, strict=True):
             assigned |= dict.fromkeys(order[:size], subset)
             order = order[size:]
     return assigned
 
 
-def _named(has_scar: "pd.Series[bool]", cases: Mapping[Subset, Sequence[str]]) -> dict[str, Subset]:
+def _listed_subsets(has_scar: "pd.Series[bool]", cases: Mapping[Subset, Sequence[str]]) -> dict[str, Subset]:
     assigned = {case: subset for subset, names in cases.items() for case in names}
     there = {str(case) for case in has_scar.index}
     if absent := [case for case in assigned if case not in there]:
         raise DataError(
             "split.cases",
             [
-                f"the data has no case {named([*map(shorten, absent)])}; `lge-sweep data describe` shows "
+                f"the data has no case {list_names([*map(shorten, absent)])}; `lge-sweep data describe` shows "
                 "its ids, which are hashes unless source.case_ids is keep"
             ],
         )
@@ -100,7 +102,7 @@ def _check_counts(settings: SplitConfig) -> None:
         )
 
 
-def _sizes(available: int, settings: SplitConfig, stratum: str) -> list[int]:
+def _subset_sizes(available: int, settings: SplitConfig, stratum: str) -> list[int]:
     if settings.counts is not None:
         sizes = [int(getattr(settings.counts[subset], stratum)) for subset in SUBSETS]
         if sum(sizes) > available:
@@ -138,12 +140,12 @@ def _check_subsets(assigned: Mapping[str, Subset], has_scar: "pd.Series[bool]", 
         scar = int(has_scar.sum())
         told = (
             f"{units} {unit}s are too few for split.fractions {list(settings.fractions)}: {rule}; add data, or write "
-            f"under `split:` in a copy of the data file: {_counts_that_work(units - scar, scar)}"
+            f"under `split:` in a copy of the data file: {_suggest_counts(units - scar, scar)}"
         )
     raise DataError("split", [told])
 
 
-def _counts_that_work(normal: int, scar: int) -> str:
+def _suggest_counts(normal: int, scar: int) -> str:
     """Return counts that leave no subset empty, as YAML: scar in each subset if there is enough, most in train."""
     filled = SUBSETS if scar >= len(SUBSETS) else ("train", "test")[:scar]
     scars = {subset: int(subset in filled) for subset in SUBSETS}

@@ -11,7 +11,7 @@ from lge_sweep.errors import DataError
 
 
 @dataclass(frozen=True)
-class Leaks:
+class LeakAudit:
     """What an audit found and allowed.
 
     Attributes:
@@ -23,7 +23,7 @@ class Leaks:
     notes: tuple[str, ...]
 
 
-def audit(manifest: pd.DataFrame, settings: SplitConfig) -> Leaks:
+def audit_leaks(manifest: pd.DataFrame, settings: SplitConfig) -> LeakAudit:
     """Audit a split.
 
     Identical intensities in two subsets are an error, whatever the ids say. A shared case, or a near-duplicate between
@@ -36,7 +36,7 @@ def audit(manifest: pd.DataFrame, settings: SplitConfig) -> Leaks:
     Raises:
         DataError: listing every leak that is not allowed.
     """
-    errors = _identical(manifest)
+    errors = _identical_images(manifest)
     test, train = manifest[manifest["subset"] == "test"], manifest[manifest["subset"] == "train"]
     share = float(test["case"].isin(train["case"]).mean()) if len(test) else 0.0
     near = _near_duplicates(manifest, settings.near_duplicate_bits)
@@ -52,10 +52,10 @@ def audit(manifest: pd.DataFrame, settings: SplitConfig) -> Leaks:
         )
     if errors:
         raise DataError("split", errors)
-    return Leaks(share, notes)
+    return LeakAudit(share, notes)
 
 
-def _identical(manifest: pd.DataFrame) -> list[str]:
+def _identical_images(manifest: pd.DataFrame) -> list[str]:
     groups = manifest.groupby("image_hash")
     crossing = groups["subset"].nunique()
     messages = []

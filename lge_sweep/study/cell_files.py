@@ -7,19 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.config import Cell
 from lge_sweep.csv_files import read_frame
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
-from lge_sweep.metrics.overlap import ALL_METRICS, Counts
-from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
+from lge_sweep.labels import SCORED
+from lge_sweep.metrics import METRICS, Counts
+from lge_sweep.run_store import CellFolder
 from lge_sweep.study.records import REMEDY, CellRecord, read_record
 from lge_sweep.text import error_text, shorten
 
-FILES = (BEST, HISTORY, PER_IMAGE, PREDICTIONS)
-"""What a finished cell's folder must hold, beside its record and its figures."""
 HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss", "val_dice", "seconds")
 """As `lge_sweep.engine.callbacks.Row`, which loads torch."""
 
@@ -35,13 +34,14 @@ def read_cell(folder: Path, cell: Cell, sweep: str) -> CellRecord:
     Raises:
         DamagedError: a file is missing, damaged or of another cell.
     """
-    record = read_record(CellRecord, folder / OUTCOME)
+    files = CellFolder(folder)
+    record = read_record(CellRecord, files.outcome)
     if record.cell != cell:
-        raise DamagedError(folder / OUTCOME, f"it is of another cell, {shorten(record.cell.name)}", REMEDY)
+        raise DamagedError(files.outcome, f"it is of another cell, {shorten(record.cell.name)}", REMEDY)
     if record.sweep not in (None, sweep):
-        raise DamagedError(folder / OUTCOME, f"it is of another sweep, {shorten(record.sweep)}", REMEDY)
-    for name in FILES:
-        check_file(folder / name, record)
+        raise DamagedError(files.outcome, f"it is of another sweep, {shorten(record.sweep)}", REMEDY)
+    for path in files.results:
+        check_file(path, record)
     return record
 
 
@@ -72,7 +72,7 @@ def _digest(path: Path, changed: int, size: int) -> str:
     return file_digest(path)
 
 
-def read_predictions(folder: Path) -> NDArray[np.uint8]:
+def read_predictions(folder: Path) -> LabelImage:
     """Read what a finished cell predicted for the subset that it was measured on.
 
     Returns:
@@ -81,7 +81,7 @@ def read_predictions(folder: Path) -> NDArray[np.uint8]:
     Raises:
         DamagedError: they cannot be read.
     """
-    path = folder / PREDICTIONS
+    path = CellFolder(folder).predictions
     try:
         with np.load(path, allow_pickle=False) as stored:
             predicted = stored["prediction"]
@@ -91,17 +91,18 @@ def read_predictions(folder: Path) -> NDArray[np.uint8]:
         raise DamagedError(path, f"not predictions ({error_text(error)})", REMEDY) from error
     if predicted.dtype != np.uint8 or predicted.ndim != 3:
         raise DamagedError(path, f"predictions are [N, S, S] uint8, got {predicted.shape} {predicted.dtype}", REMEDY)
-    found: NDArray[np.uint8] = predicted
+    found: LabelImage = predicted
     return found
 
 
 def read_per_image(path: Path) -> pd.DataFrame:
-    """Read a table of `lge_sweep.metrics.evaluate` back.
+    """Read a table of `lge_sweep.metrics.evaluate` back; a metric that was not yet there when it was written is NaN.
 
     Raises:
-        DamagedError: it is not such a table.
+        DamagedError: it is not such a table, or lacks a metric that scores are made of.
     """
-    return read_frame(path, ("image", "case", "class"), (*Counts._fields, *ALL_METRICS), REMEDY)
+    found = read_frame(path, ("image", "case", "class"), (*Counts._fields, *SCORED), REMEDY)
+    return found.assign(**{name: np.nan for name in METRICS if name not in found})
 
 
 def read_history(path: Path) -> pd.DataFrame:
@@ -119,10 +120,11 @@ def check_resumable(folder: Path) -> None:
     Raises:
         DamagedError: a file is damaged, or is missing beside a checkpoint.
     """
-    if not (folder / CHECKPOINT).is_file():
+    files = CellFolder(folder)
+    if not files.checkpoint.is_file():
         return
-    read_history(folder / HISTORY)
-    for path in (folder / CHECKPOINT, folder / BEST):
+    read_history(files.history)
+    for path in (files.checkpoint, files.best):
         try:
             with zipfile.ZipFile(path) as archive:  # torch's format
                 bad = archive.testzip()

@@ -4,13 +4,13 @@ import logging
 from pathlib import Path
 
 from lge_sweep.config import SweepConfig
-from lge_sweep.config.loader import read_yaml
-from lge_sweep.errors import ConfigError, InheritError
-from lge_sweep.study.files import FACTS, SELECTION, SETTINGS
+from lge_sweep.config.schema import SELECTED
+from lge_sweep.errors import DamagedError, InheritError
+from lge_sweep.run_store import RunStore, SweepFolder
+from lge_sweep.study.plan_files import read_settings
 from lge_sweep.study.records import PlanRecord, read_record, read_selection
 
 _log = logging.getLogger(__name__)
-SELECTED = ("selected",)
 
 
 def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepConfig, list[str]]:
@@ -27,11 +27,11 @@ def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepCo
     Raises:
         InheritError: phase 1 was not run, is not complete, or was run on other data or settings.
     """
-    if config.grid.model != SELECTED:
+    if SELECTED not in config.grid.model:
         return config, []
     what = f"phase 1 of stage {config.stage}"
     folders = matching_sweeps("phase1", config, basis, runs)
-    selections = {folder.name: read_selection(folder, SELECTION) for folder in folders}
+    selections = {folder.name: read_selection(SweepFolder(folder).selection) for folder in folders}
     if len({frozenset(selection.models) for selection in selections.values()}) > 1:
         listed = "; ".join(f"{name}: {', '.join(selection.models)}" for name, selection in selections.items())
         raise InheritError(
@@ -64,7 +64,7 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
     folders = sweeps_of(phase, config, runs)
     if not folders:
         raise InheritError(f"{what} has not been run in {runs}, so that nothing is selected yet", phase, config.stage)
-    bases = {folder: read_record(PlanRecord, folder / FACTS).basis for folder in folders}
+    bases = {folder: read_record(PlanRecord, SweepFolder(folder).plan).basis for folder in folders}
     alike = [folder for folder in folders if bases[folder] == basis]
     if not alike:
         known = ", ".join(f"{bases[folder][:10]} ({folder.name})" for folder in folders)
@@ -74,24 +74,30 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
             phase,
             config.stage,
         )
-    finished = [folder for folder in alike if (folder / SELECTION).is_file()]
+    finished = [folder for folder in alike if SweepFolder(folder).selection.is_file()]
     if not finished:
         raise InheritError(f"{what} is not complete: {alike[-1]} has no selection yet", phase, config.stage)
     return finished
 
 
 def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[Path]:
-    """Return the folders of a phase's sweeps of the same stage, data and profile."""
-    return [folder for folder in sorted(runs.glob(f"{phase}-*")) if _is_of(folder, config)]
+    """Return the folders of a phase's sweeps of the same stage, data and profile.
+
+    Args:
+        phase: the phase.
+        config: the settings of the sweep that asks.
+        runs: the runs directory.
+    """
+    return [sweep.path for sweep in RunStore(runs).sweeps(phase) if _is_alike(sweep, config)]
 
 
-def _is_of(folder: Path, config: SweepConfig) -> bool:
+def _is_alike(sweep: SweepFolder, config: SweepConfig) -> bool:
     """Whether a folder is a sweep of the same stage, data and profile."""
-    if not all((folder / name).is_file() for name in (FACTS, SETTINGS)):
+    if not sweep.plan.is_file():
         return False
     try:
-        settings = read_yaml(folder / SETTINGS)
-    except ConfigError as error:  # of a sweep that may have nothing to do with this one
-        _log.warning("%s is left out of the search for an earlier phase: %s", folder.name, error)
+        settings = read_settings(sweep.settings)
+    except DamagedError as error:  # of a sweep that may have nothing to do with this one
+        _log.warning("%s is left out of the search for an earlier phase: %s", sweep.name, error.reason)
         return False
-    return all(settings.get(key) == getattr(config, key) for key in ("stage", "data", "profile"))
+    return all(getattr(settings, key) == getattr(config, key) for key in ("stage", "data", "profile"))

@@ -1,7 +1,6 @@
 """Tracking: MLflow runs of sweeps and trials. Noun `TrackedRun`, verb `Tracker.open_run`."""
 
-from lge_sweep.tracking.database import database_uri
 from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
 from lge_sweep.tracking.run import DataVersion, Point, TrackedRun, finishing
 
-__all__ = ["EXPERIMENT", "DataVersion", "Point", "TrackedRun", "Tracker", "database_uri", "finishing"]
+__all__ = ["EXPERIMENT", "DataVersion", "Point", "TrackedRun", "Tracker", "finishing"]

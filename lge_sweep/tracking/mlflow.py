@@ -6,12 +6,10 @@ patient tracker notes that the view is behind, and what it lacks is sent later.
 """
 
 import logging
-import shlex
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 from mlflow.entities import Run
@@ -19,19 +17,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
 
-from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.tracking.database import (
-    DATABASE,
-    FileId,
-    check_writable,
-    database_uri,
-    fresh_uri,
-    identify,
-    is_damaged,
-    new_database,
-    set_database_aside,
-)
-from lge_sweep.tracking.moved import artifacts_uri, relocate
+from lge_sweep.errors import RunsError
+from lge_sweep.run_store import RunStore
+from lge_sweep.text import hide_credentials
+from lge_sweep.tracking.backend import backend_of
 from lge_sweep.tracking.run import KEY, TrackedRun, find_run
 
 # A database error is raised as well as logged; its traceback of a hundred lines would bury the one message of ours.
@@ -59,33 +48,36 @@ T = TypeVar("T")
 
 
 class Tracker:
-    """The MLflow store of a runs directory.
+    """The MLflow store of a runs directory: in the folder itself, or where its address says.
 
     Args:
-        runs: the runs directory; holds `mlflow.db` and the folder `artifacts`.
+        store: the runs directory.
         patient: whether what uses it goes on where MLflow fails; `behind` then says why the view lacks something.
 
     Attributes:
-        uri: the store's.
+        store: the runs directory.
+        uri: MLflow's address of it.
         experiment: the id of our experiment.
         behind: why the view lacks something, None if it does not.
         openings: how often the store was opened; more than once if its database was made anew meanwhile.
 
     Raises:
-        RunsError: the database cannot be opened, and the tracker is not patient.
+        RunsError: MLflow cannot be reached, and the tracker is not patient.
     """
 
-    def __init__(self, runs: Path, patient: bool = False) -> None:
+    def __init__(self, store: RunStore, patient: bool = False) -> None:
         """Open the store; a new one takes a few seconds."""
-        self.folder, self.patient = runs.resolve(), patient
-        self.uri = database_uri(self.folder)
+        self.store, self.patient = store, patient
+        self.uri = store.tracking_uri
         self.behind: str | None = None
         self.openings = 0
-        self._file: FileId | None = None
+        self._backend = backend_of(store, EXPERIMENT)
+        self._identity: Hashable | None = None
         self._retry_at = 0.0
         self._said: set[str] = set()
         self._client: MlflowClient | None = None
         self.experiment = ""
+        _log.info("MLflow is at %s", store.tracking_shown)
         self.attempt(lambda client: None)
 
     @property
@@ -93,7 +85,7 @@ class Tracker:
         """MLflow itself.
 
         Raises:
-            RunsError: the database cannot be opened.
+            RunsError: it cannot be reached.
         """
         with self.required():
             return self._connect()
@@ -116,7 +108,7 @@ class Tracker:
         if time.monotonic() < self._retry_at:
             return None
         try:
-            check_writable(self.folder / DATABASE)
+            self._backend.check()
             return send(self._connect())
         except FAILURES as error:
             self._fall_behind(error)
@@ -131,8 +123,7 @@ class Tracker:
         Returns:
             Whether it can be reached now; what it lacks is the caller's to send.
         """
-        if is_damaged(self.folder / DATABASE):
-            set_database_aside(self.folder)
+        self._backend.mend()
         until = time.monotonic() + wait
         while True:
             self._retry_at, self.behind, self._client = 0.0, None, None
@@ -151,15 +142,7 @@ class Tracker:
         try:
             yield
         except FAILURES as error:
-            path = self.folder / DATABASE
-            if is_damaged(path):
-                remedy = "Run a sweep's command again: it is set aside, and made anew from the sweeps' folders"
-                raise DamagedError(path, _reason(error), remedy) from error
-            raise RunsError(
-                f"{path}: MLflow cannot use it ({_reason(error)}). It is only a view: if it stays so, move it away and "
-                "run a sweep's command again, and it is made anew from the sweeps' folders (one of an older MLflow "
-                f"keeps what it has with: mlflow db upgrade {shlex.quote(self.uri)})"
-            ) from error
+            raise self._backend.failure(_reason(error)) from error
 
     def find(self, key: str) -> Run | None:
         """Return the run with a key, if there is one."""
@@ -220,31 +203,24 @@ class Tracker:
 
     def _connect(self) -> MlflowClient:
         """Open the store unless it is open; one whose file was removed or replaced is opened anew."""
-        found = identify(self.folder / DATABASE)
-        if found is None and (self.folder / DATABASE).exists():
-            raise MlflowException("it is a folder or a device, not a file")
-        if self._client is None or found != self._file:
+        found = self._backend.identify()
+        if self._client is None or found != self._identity:
             if self._client is not None:
                 self.behind = "its database was removed"
             self._client = None  # as long as it is not open
             try:
-                self._client = self._open(new=found is None)
+                self._client = self._open()
             except (*FAILURES, RunsError):
                 raise
             except Exception as error:  # SQLAlchemy's own, of many kinds: a damaged or a newer database
                 raise MlflowException(str(error)) from error
         return self._client
 
-    def _open(self, new: bool) -> MlflowClient:
+    def _open(self) -> MlflowClient:
         self.openings += 1
-        if new:
-            with new_database(self.folder) as uri:
-                self._find_experiment(MlflowClient(tracking_uri=uri, registry_uri=uri))
-        else:
-            relocate(self.folder, EXPERIMENT)
-        self._file = identify(self.folder / DATABASE)
-        self.uri = fresh_uri(self.folder, new)
-        client = MlflowClient(tracking_uri=self.uri, registry_uri=self.uri)
+        self.uri = self._backend.open(lambda uri: self._find_experiment(client_of(uri)))
+        self._identity = self._backend.identify()
+        client = client_of(self.uri)
         self.experiment = self._find_experiment(client)
         return client
 
@@ -255,10 +231,11 @@ class Tracker:
             client.restore_experiment(experiment.experiment_id)
         if experiment:
             return str(experiment.experiment_id)
-        return str(client.create_experiment(EXPERIMENT, artifacts_uri(self.folder), tags=ABOUT))
+        return str(client.create_experiment(EXPERIMENT, self._backend.artifacts, tags=ABOUT))
 
     def _fall_behind(self, error: BaseException) -> None:
-        self.behind = _reason(error)
+        reason, address = _reason(error), self._backend.address
+        self.behind = f"{address}: {reason}" if address else reason
         if self.behind not in self._said:
             self._said.add(self.behind)
             _log.warning(
@@ -268,8 +245,15 @@ class Tracker:
         self._retry_at = time.monotonic() + AGAIN
 
 
+def client_of(uri: str) -> MlflowClient:
+    """Return MLflow's client of one address for runs and models."""
+    return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
 def _reason(error: BaseException) -> str:
     """Say in a line what a library took a page for: the innermost cause's first line."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:120]}"
+    before, _, text = hide_credentials(str(error)).rpartition("(Caused by ")
+    text = text.removesuffix(")") if before else text  # urllib3's, of a server that does not answer
+    return f"{type(error).__name__}: {(text.splitlines() or [''])[0][:160]}"

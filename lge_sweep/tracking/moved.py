@@ -8,10 +8,9 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from lge_sweep.errors import RunsError
-from lge_sweep.tracking.database import DATABASE, WAIT
 
-ARTIFACTS = "artifacts"
-"""Folder, in a runs directory, of what MLflow keeps in files."""
+WAIT = 2.0
+"""Seconds to wait for another process's lock before giving up; MLflow itself would wait for 20 at every call."""
 PLACES = {
     "experiments": ("artifact_location",),
     "runs": ("artifact_uri",),
@@ -22,33 +21,28 @@ PLACES = {
 _log = logging.getLogger(__name__)
 
 
-def artifacts_uri(folder: Path) -> str:
-    """Return where a runs directory's artifacts are, as MLflow stores it."""
-    return (folder.resolve() / ARTIFACTS).as_uri()
-
-
 def path_of(uri: str) -> Path:
     """Return the path that a `file:` URI names."""
     return Path(url2pathname(urlparse(uri).path))
 
 
-def relocate(folder: Path, experiment: str) -> None:
-    """Let the database of a runs directory name this folder, if it names another: all of it or nothing.
+def relocate(database: Path, artifacts: str, experiment: str) -> None:
+    """Let a database name this folder of artifacts, if it names another: all of it or nothing.
 
     The other folder is neither read nor written, whether it is still there or not.
 
     Args:
-        folder: the runs directory, which has a database.
-        experiment: name of the experiment whose place tells where the runs directory was.
+        database: the file.
+        artifacts: URI of the folder that its artifacts are in now.
+        experiment: name of the experiment whose place tells where they were.
 
     Raises:
-        RunsError: it was moved, and its database can only be read.
+        RunsError: they were moved, and the database can only be read.
         sqlite3.Error: the database cannot be used.
     """
-    new = artifacts_uri(folder)
-    with closing(sqlite3.connect(folder / DATABASE, timeout=WAIT, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(database, timeout=WAIT, isolation_level=None)) as connection:
         old = _recorded(connection, experiment)
-        if old in {None, new}:
+        if old in {None, artifacts}:
             return
         before = path_of(str(old)).parent
         try:
@@ -58,15 +52,15 @@ def relocate(folder: Path, experiment: str) -> None:
                     connection.execute(
                         f"UPDATE {table} SET {column} = :new || substr({column}, length(:old) + 1) "
                         f"WHERE {column} = :old OR substr({column}, 1, length(:old) + 1) = :old || '/'",
-                        {"old": old, "new": new},
+                        {"old": old, "new": artifacts},
                     )
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             if "readonly" not in str(error):
                 raise
             raise RunsError(
-                f"{folder / DATABASE}: the runs directory was moved here from {before}, and MLflow's paths must "
-                "follow, but the file cannot be written: make it writable, or work on a copy of the runs directory"
+                f"{database}: the runs directory was moved here from {before}, and MLflow's paths must follow, but the "
+                "file cannot be written: make it writable, or work on a copy of the runs directory"
             ) from error
     _log.warning(
         "the runs directory was moved or copied here from %s: MLflow's paths follow; nothing there was touched", before

@@ -2,8 +2,7 @@
 
 import io
 import logging
-import os
-import sys
+import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
@@ -13,18 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import mlflow.artifacts
 import mlflow.pytorch
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.types import Schema, TensorSpec
 from numpy.typing import NDArray
 
-from lge_sweep.errors import ModelError, RunsError
+from lge_sweep.errors import RunsError
+from lge_sweep.text import hide_credentials
+from lge_sweep.tracking.active import pointing_to
+from lge_sweep.tracking.code import copy_code
+from lge_sweep.tracking.locate import REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
-from lge_sweep.tracking.moved import path_of
 from lge_sweep.tracking.run import KEY
 
 ALIAS = "champion"
@@ -33,7 +35,6 @@ PACKAGE_NEEDS = (
     "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml", "sqlalchemy"
 )  # fmt: skip
 """What loading needs, at the versions installed here."""
-PACKAGE = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +94,13 @@ class Version:
 
 
 def find_version(tracker: Tracker, name: str, key: str) -> Version | None:
-    """Return the newest version of a registered model with a key whose files are still there, None if there is none."""
+    """Return the newest version of a registered model with a key whose files are still there, None if there is none.
+
+    Args:
+        tracker: where the registry is.
+        name: the registered model's name.
+        key: the key.
+    """
     found = tracker.client.search_model_versions(f"name = '{name}' AND tag.`{KEY}` = '{key}'")
     whole = [version for version in found if _is_there(tracker, version)]
     return _read(max(whole, key=lambda version: int(version.version))) if whole else None
@@ -168,43 +175,27 @@ def register(tracker: Tracker, champion: NetworkEntry) -> Version:
 def register_package(tracker: Tracker, package: PackageEntry) -> Version:
     """Log a folder and its code as a model of a run and register it; `find_version` says whether it is there already.
 
-    The model has a copy of this package, so that loading it needs none installed; nothing is pickled, the code is a
-    file ("models from code"). Its input is float32 [N, H, W], which holds all intensities of up to 24 bit exactly.
+    The model has a copy of what its code needs of this package, so that loading it needs none installed; nothing is
+    pickled, the code is a file ("models from code"). Its input is float32 [N, H, W], which holds all intensities of up
+    to 24 bit exactly.
 
     Raises:
         RunsError: the run is not there, or the model cannot be saved.
     """
     exam, labels = (TensorSpec(np.dtype(kind), (-1, -1, -1)) for kind in (np.float32, np.uint8))
-    return _register(
-        tracker,
-        package,
-        PACKAGE_NEEDS,
-        flavor=mlflow.pyfunc,
-        python_model=str(package.code),
-        artifacts={
-            package.folder.name: package.folder.absolute().as_uri()
-        },  # in a path MLflow would read %20 as a space
-        code_paths=[str(PACKAGE)],
-        model_config=dict(package.settings),
-        signature=ModelSignature(Schema([exam]), Schema([labels])),
-    )
-
-
-def locate(tracker: Tracker, model: str) -> Path:
-    """Return the folder of a model of the registry.
-
-    Args:
-        tracker: MLflow.
-        model: such as `models:/lge-two-stage@champion` or `models:/lge-two-stage/3`.
-
-    Raises:
-        ModelError: there is none, or its files are gone.
-    """
-    try:
-        with _pointing_to(tracker):
-            return Path(mlflow.artifacts.download_artifacts(model))  # a folder of this machine is not copied
-    except (OSError, MlflowException) as error:
-        raise ModelError(f"{model}: not to be had from {tracker.uri}: {error}") from error
+    with tempfile.TemporaryDirectory(prefix="lge_sweep-code-") as place:
+        return _register(
+            tracker,
+            package,
+            PACKAGE_NEEDS,
+            flavor=mlflow.pyfunc,
+            python_model=str(package.code),
+            # a URI: in a path MLflow would read %20 as a space
+            artifacts={package.folder.name: package.folder.absolute().as_uri()},
+            code_paths=[str(copy_code(package.code, Path(place)))],
+            model_config=dict(package.settings),
+            signature=ModelSignature(Schema([exam]), Schema([labels])),
+        )
 
 
 def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model: Any) -> Version:
@@ -214,7 +205,7 @@ def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model
         raise RunsError(f"MLflow has no run of {entry.run_key}; repeat the command that makes it to send it again")
     try:
         with (
-            _pointing_to(tracker),
+            pointing_to(tracker),
             warnings.catch_warnings(),
             _quiet("mlflow", "torch"),
             redirect_stderr(io.StringIO()),
@@ -231,7 +222,7 @@ def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model
                 **model,
             )
     except (OSError, MlflowException) as error:
-        raise RunsError(f"the model {entry.name} cannot be saved: {error}") from error
+        raise RunsError(f"the model {entry.name} cannot be saved: {hide_credentials(str(error))}") from error
     number = str(info.registered_model_version)
     tracker.client.update_model_version(entry.name, number, entry.description)
     for key, value in {**entry.facts, KEY: entry.key}.items():  # the key last: a version with it is whole
@@ -244,36 +235,15 @@ def _read(version: ModelVersion) -> Version:
 
 
 def _is_there(tracker: Tracker, version: ModelVersion) -> bool:
-    """Whether the files of a version, which is a model of its run, are on disk."""
-    identifier = str(version.source).removeprefix("models:/")
+    """Whether the files of a version, which is a model of its run, are where they should be."""
+    identifier = str(version.source).removeprefix(REGISTRY)
     try:
         place = tracker.client.get_logged_model(identifier).artifact_location
-    except MlflowException:
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
         return False
-    return path_of(str(place)).is_dir()
-
-
-@contextmanager
-def _pointing_to(tracker: Tracker) -> Iterator[None]:
-    """Let MLflow's global functions use a store and an experiment; leave no trace of it.
-
-    Without an experiment a logged model goes to the experiment 0 and a folder `mlruns` here; MLflow's setters also set
-    environment variables, which processes started later would inherit, and trying a model adds its code to `sys.path`.
-    """
-    path = sys.path
-    before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
-    try:
-        mlflow.set_tracking_uri(tracker.uri)
-        mlflow.set_registry_uri(tracker.uri)
-        mlflow.set_experiment(experiment_id=tracker.experiment)
-        # MLflow tries a model on the GPU where there is one, but exported graphs stay where their weights are
-        os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
-        yield
-    finally:
-        sys.path = path
-        for name in [name for name in os.environ if name.startswith("MLFLOW_") and name not in before]:
-            del os.environ[name]
-        os.environ.update(before)
+    return bool(get_artifact_repository(place, tracker.uri).list_artifacts())
 
 
 @contextmanager

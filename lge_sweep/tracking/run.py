@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE, MLFLOW_SOURCE_NAME, MLFLOW_USER
@@ -100,10 +101,9 @@ class TrackedRun:
 
         self.log(self._send(changed) or [])
 
-    def log_files(self, folder: Path, names: Iterable[str], into: str | None = None) -> None:
-        """Copy files of a folder into the run's artifacts, replacing older copies; one that is gone is left out."""
-        for name in names:
-            path = folder / name
+    def log_files(self, paths: Iterable[Path], into: str | None = None) -> None:
+        """Copy files into the run's artifacts, replacing older copies; one that is gone is left out."""
+        for path in paths:
             if path.is_file():
                 self._send(partial(self._copy, path, into))
             else:
@@ -180,8 +180,13 @@ class TrackedRun:
 
     def _copy(self, path: Path, into: str | None, client: MlflowClient) -> None:
         # MLflow's client keeps the places of runs by their ids alone, which a copy of a runs directory shares.
-        store: Any = get_artifact_repository(self._artifacts)
-        store.log_artifact(str(path), into)
+        store: Any = get_artifact_repository(self._artifacts, self.tracker.uri)
+        try:
+            store.log_artifact(str(path), into)
+        except (MlflowException, OSError):
+            raise
+        except Exception as error:  # each kind of object storage has its own
+            raise MlflowException(f"{path.name} cannot be stored: {error}") from error
 
     def _last_step(self, client: MlflowClient, key: str) -> int:
         if key in self._known and key not in self._last:
@@ -190,7 +195,13 @@ class TrackedRun:
 
 
 def find_run(client: MlflowClient, experiment: str, key: str) -> Run | None:
-    """Return the run of an experiment with a key, if there is one."""
+    """Return the run of an experiment with a key, if there is one.
+
+    Args:
+        client: of the tracking server.
+        experiment: id of the experiment.
+        key: the key.
+    """
     found = client.search_runs([experiment], f"tags.`{KEY}` = '{key}'", max_results=1)
     return found[0] if found else None
 

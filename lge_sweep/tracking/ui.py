@@ -3,17 +3,15 @@
 import os
 import re
 import warnings
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Callable, Iterable
+from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lge_sweep.errors import RunsError
-from lge_sweep.loopback import NAMES, READING, PageServer, refuse
+from lge_sweep.loopback import NAMES, READING, Page, PageServer, refuse
 from lge_sweep.paths import first_command
-from lge_sweep.terminal import say
-from lge_sweep.tracking.database import DATABASE, database_uri
-from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
-from lge_sweep.tracking.moved import artifacts_uri
+from lge_sweep.run_store import SERVERS, RunStore
+from lge_sweep.tracking.mlflow import Tracker
 
 NOT_INHERITED = ("MLFLOW_SERVER_", "_MLFLOW_SERVER_", "MLFLOW_DEPLOYMENTS_", "MLFLOW_GATEWAY_")
 """Settings of a server that a user may have elsewhere: they could open this one, or let it call out."""
@@ -31,32 +29,45 @@ VERBS = re.compile(
 NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases; it makes, removes and runs nothing."
 
 
-def serve(runs: Path, port: int, browser: bool) -> None:
-    """Run MLflow's server until interrupted.
+def server_page(store: RunStore) -> str | None:
+    """Return the address of the UI where an MLflow server keeps the runs, without credentials; else None: see `serve`.
+
+    >>> from pathlib import Path
+    >>> server_page(RunStore(Path("runs"), tracking="https://me:secret@mlflow.clinic/lge/"))
+    'https://mlflow.clinic/lge/'
+    """
+    address = urlsplit(store.tracking_uri)
+    if address.scheme not in SERVERS:
+        return None
+    return address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def serve(store: RunStore, port: int, announce: Callable[[str], object]) -> None:
+    """Run MLflow's server until interrupted, on the database that keeps the runs.
 
     It is the part of MLflow's server that the UI of runs and models needs, in this process. `mlflow server` would also
     start its job runners, and serve its gateway and its assistant, which call out and run commands.
 
     Args:
-        runs: the runs directory.
+        store: the runs directory.
         port: port on the loopback address.
-        browser: open a browser on the experiment.
+        announce: told the address of the experiment's page.
 
     Raises:
         RunsError: there is nothing to show, or the port is taken.
     """
-    if not (runs / DATABASE).is_file():
-        raise RunsError(f"{runs}: no runs yet; {first_command(runs)}")
+    if not store.is_tracked:
+        raise RunsError(f"{store.root}: no runs yet; {first_command(store.root)}")
     with PageServer(port) as server:
-        experiment = Tracker(runs).experiment
+        experiment = Tracker(store).experiment
         for name in [name for name in os.environ if name.startswith(NOT_INHERITED)]:
             del os.environ[name]
-        os.environ.update(_settings(runs, server.server_port))
+        os.environ.update(_settings(store, server.server_port))
         warnings.simplefilter("ignore")  # MLflow's own deprecations are no help to a user
         from mlflow.server import app  # reads its settings when it is imported
 
-        say(f"MLflow UI of {runs}, experiment {EXPERIMENT}:")
-        server.run(shows_runs(app), f"#/experiments/{experiment}/runs?workflowType=machine_learning", browser)
+        shown = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
+        server.run(Page(shows_runs(app), shown), announce)
 
 
 def shows_runs(application: WSGIApplication) -> WSGIApplication:
@@ -82,12 +93,12 @@ def _is_shown(method: str, path: str) -> bool:
     return room == "graphql" or (found is not None and room in WRITABLE and VERBS.fullmatch(found["verb"]) is not None)
 
 
-def _settings(runs: Path, port: int) -> dict[str, str]:
+def _settings(store: RunStore, port: int) -> dict[str, str]:
     """Return what `mlflow server` would tell its workers, which is read when `mlflow.server` is imported."""
     return {
-        "_MLFLOW_SERVER_FILE_STORE": database_uri(runs),
-        "_MLFLOW_SERVER_REGISTRY_STORE": database_uri(runs),
-        "_MLFLOW_SERVER_ARTIFACT_ROOT": artifacts_uri(runs),
+        "_MLFLOW_SERVER_FILE_STORE": store.tracking_uri,
+        "_MLFLOW_SERVER_REGISTRY_STORE": store.registry_uri,
+        "_MLFLOW_SERVER_ARTIFACT_ROOT": store.artifacts.resolve().as_uri(),
         "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{name}:{port}" for name in NAMES),  # as `guard` does before
         "MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE": "false",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",

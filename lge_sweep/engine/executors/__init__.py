@@ -4,18 +4,17 @@ import os
 from collections.abc import Callable
 
 from lge_sweep.choices import suggest
-from lge_sweep.engine.executors.inline import InlineExecutor
-from lge_sweep.engine.executors.local import LocalExecutor
+from lge_sweep.config.registry import resolve
 from lge_sweep.engine.executors.protocol import Executor, ExecutorOptions
 from lge_sweep.errors import RunsError
 from lge_sweep.text import shorten
 
 EXECUTOR_VARIABLE = "LGE_SWEEP_EXECUTOR"
-EXECUTORS: dict[str, Callable[[ExecutorOptions], Executor]] = {
-    "local": LocalExecutor,
-    "inline": InlineExecutor,
+EXECUTORS: dict[str, str] = {
+    "local": "lge_sweep.engine.executors.local:LocalExecutor",
+    "inline": "lge_sweep.engine.executors.inline:InlineExecutor",
 }
-"""Name -> makes one; the first is the default."""
+"""Name -> ``module:class`` that is made of `ExecutorOptions`; the first is the default."""
 
 __all__ = ["EXECUTORS", "EXECUTOR_VARIABLE", "Executor", "ExecutorOptions", "make_executor"]
 
@@ -29,4 +28,5 @@ def make_executor(options: ExecutorOptions) -> Executor:
     name = os.environ.get(EXECUTOR_VARIABLE) or next(iter(EXECUTORS))
     if name not in EXECUTORS:
         raise RunsError(f"{EXECUTOR_VARIABLE}: unknown executor '{shorten(name)}': {suggest(name, EXECUTORS)}")
-    return EXECUTORS[name](options)
+    make: Callable[[ExecutorOptions], Executor] = resolve(EXECUTORS[name])
+    return make(options)

@@ -1,0 +1,113 @@
+"""A segmenter's folder, read: its settings and its two networks, as `lge_sweep.segmenter.save` writes them."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from lge_sweep.choices import look_up
+from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.errors import ModelError
+from lge_sweep.hashing import file_digest
+from lge_sweep.segmenter.runtime import load_onnx, load_pt2
+from lge_sweep.segmenter.segment import Network, TwoStageSegmenter
+
+T = TypeVar("T")
+Runtime = Literal["onnx", "torch"]
+SETTINGS = "settings.json"
+SETTINGS_BYTES = 1 << 20
+NETWORK_BYTES = 1 << 30
+
+
+class Loader(NamedTuple):
+    """How a runtime loads a network."""
+
+    suffix: str
+    load: Callable[[Path], Network]
+    runs_anything: bool
+    """Whether a file can run any command as it is loaded."""
+
+
+LOADERS = {"onnx": Loader(".onnx", load_onnx, False), "torch": Loader(".pt2", load_pt2, True)}
+assert set(LOADERS) == set(get_args(Runtime))
+
+
+def find_loader(runtime: str) -> Loader:
+    """Return how a runtime loads a network.
+
+    Raises:
+        ConfigError: there is no such runtime.
+    """
+    return look_up("runtime", runtime, LOADERS)
+
+
+def load_folder(folder: Path, loader: Loader, check: Callable[[Path], None] | None = None) -> TwoStageSegmenter:
+    """Load the segmenter of a folder.
+
+    Args:
+        folder: what `write_segmenter` wrote.
+        loader: how its networks are loaded.
+        check: refuses a network's file by a ModelError.
+
+    Raises:
+        ModelError: the folder is not as it was written, or a network is refused.
+    """
+    settings = read_settings(folder)
+    networks = []
+    for stage in (1, 2):
+        path = folder / f"stage{stage}{loader.suffix}"
+        if path.is_file() and path.stat().st_size > NETWORK_BYTES:
+            raise ModelError(f"{path}: is larger than {NETWORK_BYTES >> 30} GiB, which no network of a segmenter is")
+        if not path.is_file() or file_digest(path) != settings.files.get(path.name):
+            raise ModelError(f"{path}: missing or not as it was written (its SHA-256 is not the one in {SETTINGS})")
+        if check is not None:
+            check(path)
+        networks.append(_network(path, loader.load))
+    return TwoStageSegmenter(networks[0], networks[1], settings, settings.options)
+
+
+def _network(path: Path, load: Callable[[Path], Network]) -> Network:
+    """Load a network, of which any failure, now or when it runs, is a ModelError."""
+
+    def attempt(what: str, step: Callable[[], T]) -> T:
+        try:
+            return step()
+        except ModelError:
+            raise
+        except Exception as error:  # each runtime has dozens of its own
+            cause = f"{what} ({type(error).__name__})"
+            raise ModelError(
+                f"{path}: {cause}: broken, or no network of a segmenter; get the folder again, or ship it again: phase3"
+            ) from error
+
+    network = attempt("cannot be loaded", lambda: load(path))
+    return lambda inputs: attempt("does not run", lambda: network(inputs))
+
+
+def read_settings(folder: Path) -> SegmenterSettings:
+    """Read the settings of a segmenter's folder.
+
+    Raises:
+        ModelError: the folder is none of a segmenter's.
+    """
+    path = folder / SETTINGS
+    try:
+        # a pipe would be waited for, a device has no end
+        problem = "" if path.is_file() else "is missing, or is no file"
+        problem = problem or "is larger than 1 MiB" * (path.stat().st_size > SETTINGS_BYTES)
+        content = b"" if problem else path.read_bytes()
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror}"
+    if problem:
+        raise ModelError(
+            f"{folder}: holds no segmenter ({SETTINGS} {problem}); give the folder of one, or models:/NAME@champion"
+        )
+    try:
+        return SegmenterSettings.model_validate_json(content)
+    except ValidationError as error:
+        told = [f"{'.'.join(map(str, e['loc']))[:40] or 'file'}: {e['msg'][:80]}" for e in error.errors()[:5]]
+        problems = "; ".join([*told, *(["and more"] if error.error_count() > len(told) else [])])
+        raise ModelError(
+            f"{path}: not the settings of a segmenter of this version ({problems}); ship it again: phase3"
+        ) from error

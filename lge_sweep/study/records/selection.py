@@ -1,0 +1,59 @@
+"""`selection.json` and `override.json`: what was selected and why, and what a person chose instead."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from lge_sweep.scoring.select import Override, Ranked
+from lge_sweep.scoring.uncertainty import Uncertainty
+from lge_sweep.study.records.base import Record, read_record
+
+
+class SelectionRecord(Record):
+    """`selection.json`: what was selected and why. What it has of `Selection` is told there."""
+
+    format: Literal[1] = 1
+    sweep: str
+    """Name of the sweep."""
+    data_digest: str
+    """SHA-256 of the data's content."""
+    basis: str
+    """SHA-256 of all that phases must share to be compared."""
+    models: tuple[str, ...]
+    """Architectures of the selected configurations, best first, each once."""
+    champion: str
+    """Name of the best cell of the best configuration."""
+    selected: tuple[str, ...]
+    ranking: tuple[Ranked, ...]
+    rule: str
+    weights: Mapping[str, float]
+    subset: str
+    emphasis: Mapping[str, float]
+    margin: float | None
+    notes: tuple[str, ...]
+    tied: tuple[str, ...]
+    override: Override | None
+    uncertainty: Uncertainty
+    """How sure the choice is."""
+    registered: bool = True
+    """Whether the champion reached the model registry, where it should."""
+
+
+class OverrideRecord(Record):
+    """`override.json`: a person's choice over the rule's."""
+
+    format: Literal[1] = 1
+    name: str
+    """The configuration chosen."""
+    reason: str
+    """Why, in the person's words."""
+
+
+def read_selection(path: Path) -> SelectionRecord:
+    """Read the selection of a sweep's folder.
+
+    Raises:
+        DamagedError: it is gone or damaged; the message says which command makes it again.
+    """
+    remedy = f"Make it again: lge-sweep select {path.parent.name} (make: the sweep's command)"
+    return read_record(SelectionRecord, path, remedy)

@@ -1,0 +1,208 @@
+"""MLflow's runs and models on a server, or in a database elsewhere: an address, and nothing of ours beside it."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from tiny_segmenter import write_segmenter
+from typer.testing import CliRunner
+
+from lge_sweep.cli import app
+from lge_sweep.errors import ModelError, RunsError
+from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.run_store import TRACKING_VARIABLE, RunStore
+from lge_sweep.segmenter.load import NAME, load_segmenter
+from lge_sweep.tracking import Tracker
+from lge_sweep.tracking.code import PACKAGE, copy_code, needed_files
+from lge_sweep.tracking.locate import locate
+from lge_sweep.tracking.registry import find_champion, find_version, promote
+
+SLOW = pytest.mark.skipif(
+    "LGE_SWEEP_SLOW_TESTS" not in os.environ,
+    reason="MLflow makes a database anew; set LGE_SWEEP_SLOW_TESTS=1 to run it",
+)
+MODEL = f"models:/{NAME}@champion"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def away() -> str:
+    """The address of a server that is not there."""
+    return f"http://me:s3cret@127.0.0.1:{free_port()}"
+
+
+# ------------------------------------------------------------------------------------------------ a server that is away
+
+
+def test_a_sweep_goes_on_where_the_server_is_away(away: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    began = time.monotonic()
+    tracker = Tracker(RunStore(tmp_path, tracking=away), patient=True)
+    tracker.open_run("run", "a run", {}, {}).log([("loss", 0.5, 1)])
+    assert not tracker.catch_up(0)
+    assert time.monotonic() - began < 30
+    assert tracker.behind is not None
+    assert tracker.behind.startswith(away.replace("me:s3cret", "***"))
+    assert "Connection refused" in tracker.behind
+    assert "Nothing is lost" in caplog.text
+    assert "s3cret" not in caplog.text + tracker.behind
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_cannot_be_put_off_says_what_to_do(
+    away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(RunsError, match=f"MLflow cannot use it .* is the address in {TRACKING_VARIABLE} right"):
+        Tracker(RunStore(tmp_path, tracking=away))
+    monkeypatch.setenv(TRACKING_VARIABLE, away)
+    told = CliRunner().invoke(app, ["predict", "no-exam", "out", "--runs", str(tmp_path)])
+    output = told.output + "".join(capfd.readouterr())
+    assert told.exit_code == 2, output
+    assert away.replace("me:s3cret", "***") in output
+    assert "s3cret" not in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_of_a_server_is_not_ones_own(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TRACKING_VARIABLE, away)
+    with pytest.raises(ModelError, match="add --trust"):  # before anybody is asked
+        load_segmenter(MODEL, "torch", tmp_path)
+
+
+def test_the_page_of_a_server_is_the_servers(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TRACKING_VARIABLE, f"{away}/lge")
+    told = CliRunner().invoke(app, ["ui", "--no-browser"])
+    assert told.exit_code == 0, told.output
+    assert f"{away.replace('me:s3cret@', '')}/lge" in told.output
+    assert "s3cret" not in told.output
+
+
+# ----------------------------------------------------------------------------------------------------- another database
+
+
+@SLOW
+def test_runs_may_be_kept_in_a_database_elsewhere(tmp_path: Path) -> None:
+    runs, other = tmp_path / "runs", tmp_path / "other" / "place.db"
+    runs.mkdir()
+    other.parent.mkdir()
+    store = RunStore(runs, tracking=f"sqlite:///{other}")
+    tracker = Tracker(store)
+    run = tracker.open_run("run", "a run", {}, {})
+    (runs / "kept.txt").write_text("kept")
+    run.log_files([runs / "kept.txt"])
+    run.finish()
+    assert sorted(path.name for path in runs.iterdir()) == ["artifacts", "kept.txt"]
+    assert len(list(store.artifacts.rglob("kept.txt"))) == 1
+    found = Tracker(store).find("run")
+    assert found is not None
+    assert found.info.status == "FINISHED"
+    assert find_champion(tracker, NAME) is None
+    with pytest.raises(ModelError, match=f"{MODEL}: not to be had from sqlite:///"):
+        locate(tracker, MODEL)
+
+
+# --------------------------------------------------------------------------------------------------- code of a model
+
+
+def test_a_model_carries_what_its_file_imports_and_no_more(tmp_path: Path) -> None:
+    package = tmp_path / "pack"
+    for name, text in {
+        "__init__": "import os",
+        "base": "",
+        "served": "from pack.lazy import Wanted\ndef f():\n    import pack.late\nfrom pack import late2",
+        "late": "import typing\nif typing.TYPE_CHECKING:\n    import pack.typed\nelse:\n    import pack.base",
+        "late2": "",
+        "typed": "",
+        "unused": "import pack.served",
+        "lazy/__init__": "import lazy_loader",
+        "lazy/wanted": "from .near import here",
+        "lazy/near": "here = 1",
+        "lazy/unwanted": "import pack.unused",
+    }.items():
+        (package / f"{name}.py").parent.mkdir(parents=True, exist_ok=True)
+        (package / f"{name}.py").write_text(text)
+    (package / "lazy" / "__init__.pyi").write_text("from .unwanted import Other\nfrom .wanted import Wanted as Wanted")
+    copy_code(package / "served.py", tmp_path / "copy", package)
+    copied = {str(path.relative_to(tmp_path / "copy" / "pack")) for path in (tmp_path / "copy").rglob("*.py*")}
+    wanted = {"__init__.py", "base.py", "served.py", "late.py", "late2.py"}
+    assert copied == wanted | {f"lazy/{name}" for name in ("__init__.py", "__init__.pyi", "wanted.py", "near.py")}
+
+
+def test_a_segmenter_carries_nothing_that_reads_exams_or_runs_the_study() -> None:
+    carried = {path.relative_to(PACKAGE) for path in needed_files(PACKAGE / "segmenter" / "served.py")}
+    assert {Path("segmenter/segment.py"), Path("tracking/served.py")} <= carried
+    rooms = {path.parts[0] for path in carried if len(path.parts) > 1}
+    assert rooms <= {"config", "data", "segmenter", "tracking"}
+
+
+# ------------------------------------------------------------------------------------------------------- a real server
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """The address of a server that keeps runs and artifacts in its own place."""
+    port, place = free_port(), tmp_path / "server"
+    place.mkdir()
+    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{place / 'mlflow.db'}"]
+    command += ["--artifacts-destination", str(place / "artifacts")]
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (
+        (place / "log").open("w") as log,
+        subprocess.Popen(
+            command, env=environment, cwd=place, stdout=log, stderr=log, start_new_session=True
+        ) as process,
+    ):
+        try:
+            for _ in range(120):
+                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health"):
+                    break
+                time.sleep(0.5)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+@SLOW
+def test_runs_and_models_are_kept_on_a_server(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv(TRACKING_VARIABLE, server)
+    runs = tmp_path / "runs"
+    folder = write_segmenter(runs / "segmenter")
+    store = RunStore.open(runs)
+    tracker = Tracker(store, patient=True)
+    run = tracker.open_run("run", "a run", {}, {"a": 1})
+    run.log([("loss", 0.5, 1), ("loss", 0.25, 2)])
+    (runs / "kept.txt").write_text("kept")
+    run.log_files([runs / "kept.txt"])
+    run.finish()
+    version = register_segmenter(tracker, folder, "run", "phase3-x", {"collapsed": "no"}, "Tiny")
+    promote(tracker, NAME, version, "phase3-x/", True, "")
+    assert tracker.behind is None
+    assert find_version(tracker, NAME, version.key) is not None
+    champion = find_champion(tracker, NAME)
+    assert champion is not None
+    assert champion.key == version.key
+    found = Tracker(store).find("run")
+    assert found is not None
+    assert found.data.metrics == {"loss": 0.25}
+    assert sorted(path.name for path in runs.iterdir()) == ["kept.txt", "segmenter"]  # nothing of MLflow's
+    assert len(list((tmp_path / "server" / "artifacts").rglob("kept.txt"))) == 1
+    shutil.rmtree(runs)
+    for _ in range(2):  # the second time it is the copy in the cache
+        assert load_segmenter(MODEL, "onnx", runs).size == 64
+    assert len(list((tmp_path / "cache" / "lge_sweep" / "models").iterdir())) == 1
+    with pytest.raises(ModelError, match="not to be had from http://"):
+        load_segmenter("models:/nothing@champion", "onnx", runs)
