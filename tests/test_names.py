@@ -235,7 +235,7 @@ def test_a_runs_directory_that_is_no_utf_8_is_refused(tmp_path: Path, monkeypatc
 
 
 def test_what_a_worker_logs_of_a_failure_obeys_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "lge_sweep")
 
     def fail(error: Exception) -> None:
         raise error

@@ -25,6 +25,7 @@ from lge_sweep.cli.progress import SweepProgress
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.config.data import DicomFolders, Phantom
+from lge_sweep.engine.executors import EXECUTOR_VARIABLE
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.engine.lock import hold_runs
 from lge_sweep.ingest.phantom import simulate
@@ -183,6 +184,7 @@ def test_ranking_and_selection_agree(finished: tuple[Path, str]) -> None:
         assert {row["configuration"] for row in rows if row["selected"] == "yes"} == set(selection["selected"])
 
 
+@pytest.mark.usefixtures("inline")
 def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tuple[Path, str], tmp_path: Path) -> None:
     original, _ = finished
     runs = tmp_path / "runs"
@@ -286,6 +288,7 @@ def test_folds_are_not_trained_again_for_another_fit_and_phases_still_meet() -> 
 # ------------------------------------------------------------------------------------------------------- bad luck
 
 
+@pytest.mark.usefixtures("inline")
 def test_one_bad_trial_does_not_end_a_sweep_and_is_retried_alone(tmp_path: Path) -> None:
     """Weights that fit one of two models: the other fails with its reason; a rerun retries only that one."""
     from segmentation_models_pytorch.encoders import get_encoder
@@ -314,6 +317,7 @@ def test_one_bad_trial_does_not_end_a_sweep_and_is_retried_alone(tmp_path: Path)
     assert sorted(entry.info.status for entry in children) == ["FAILED", "FAILED", "FINISHED"]
 
 
+@pytest.mark.usefixtures("inline")
 def test_a_loss_that_becomes_nan_fails_its_trial_with_the_reason(tmp_path: Path) -> None:
     done = here(tmp_path / "runs", *ONE, "--set", "training.learning_rate=1e35", "--set", "training.max_steps=6")
     assert done.returncode == 1
@@ -354,6 +358,7 @@ def test_imagenet_weights_without_a_network_end_the_sweep_before_it_starts(tmp_p
 
 
 @pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_driver has it with stubs of workers; slow")
+@pytest.mark.usefixtures("inline")
 def test_a_damaged_mlflow_database_is_set_aside_and_made_anew(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     runs.mkdir()
@@ -452,6 +457,7 @@ def of_dicom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
     (folder / "mine.yaml").write_text(DICOM.format(series=uids))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(SALT_VARIABLE, "test")
+        patch.setenv(EXECUTOR_VARIABLE, "inline")
         done = here(folder / "runs", *ONE, "--data", str(folder / "mine.yaml"), "--root", str(folder / "exams"))
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs", done
