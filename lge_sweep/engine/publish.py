@@ -15,7 +15,8 @@ from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
 from lge_sweep.run_store import CellFolder
 from lge_sweep.scoring import Result, Selection, all_scores
-from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
+from lge_sweep.scoring.uncertainty import Uncertainty, describe_friedman
+from lge_sweep.scoring.wording import chance, interval
 from lge_sweep.study.cell_files import read_history
 from lge_sweep.study.manifest import subset_counts
 from lge_sweep.study.plan import Plan
@@ -229,9 +230,8 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
     lines = [
         f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
         "",
-    ]
-    lines += [escape_markdown(uncertainty.sentence) + ".", ""]
-    lines += [
+        escape_markdown(uncertainty.sentence) + ".",
+        "",
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
     ]
