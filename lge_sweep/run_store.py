@@ -197,10 +197,13 @@ class EvaluationFolder:
         """All tables, to read."""
         return self.path / "tables.md"
 
-    @property
-    def earlier(self) -> Path:
-        """Folder of the evaluations that this one replaced, by their numbers."""
-        return self.path / "earlier"
+    def earlier(self) -> list[Path]:
+        """Return the folders of the evaluations that this one replaced."""
+        return sorted((self.path / "earlier").glob("*"))
+
+    def next_earlier(self) -> "EvaluationFolder":
+        """Return the folder that this evaluation gets when another replaces it."""
+        return EvaluationFolder(self.path / "earlier" / str(1 + len(self.earlier())))
 
     def table(self, name: str) -> Path:
         """Return the file of a table."""
@@ -285,6 +288,11 @@ class RunStore:
         return self.root / "test_access.json"
 
     @property
+    def test_access_before(self) -> Path:
+        """The same, as versions wrote it in which records had no format."""
+        return self.root / "test_looks.json"
+
+    @property
     def damaged(self) -> Path:
         """Folder of what was found damaged."""
         return self.root / "damaged"
@@ -302,6 +310,11 @@ class RunStore:
     def ledger_url(self) -> str:
         """Where the ledger is: `file:` is a journal, anything else a database."""
         return self.ledger or (self.root.resolve() / "study.log").as_uri()
+
+    @property
+    def ledger_id(self) -> Path:
+        """What tells this directory's sweeps from those of others in a database that keeps the ledger of several."""
+        return self.root / ".ledger-id"
 
     @property
     def ledger_shown(self) -> str:
@@ -342,6 +355,10 @@ class RunStore:
         prefix = f"{phase}-" if phase else ""
         found = sorted(self.root.glob(f"{prefix}*/sweep.yaml"))
         return [SweepFolder(settings.parent) for settings in found]
+
+    def selected(self) -> list[SweepFolder]:
+        """Return the folders of all sweeps that have a selection, in the order of their names."""
+        return [SweepFolder(path.parent) for path in sorted(self.root.glob("*/selection.json"))]
 
     def evaluation(self, name: str) -> EvaluationFolder:
         """Return the folder of an evaluation on the test subset."""

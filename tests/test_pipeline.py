@@ -21,15 +21,15 @@ from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.deliver import Delivery, deliver
 from lge_sweep.errors import DataError, InheritError, RunsError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.access import (
-    TEST_ACCESSES,
     begin_access,
     describe_accesses,
     finish_access,
@@ -132,7 +132,7 @@ def test_an_evaluation_that_was_stopped_goes_on_as_the_same_look(tmp_path: Path)
 
 
 def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> None:
-    (tmp_path / TEST_ACCESSES).write_text("[{]", encoding="utf-8")
+    RunStore(tmp_path).test_access.write_text("[{]", encoding="utf-8")
     with pytest.raises(RunsError, match="the record of who looked at the test subset cannot be read"):
         read_accesses(tmp_path)
 
@@ -229,12 +229,12 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
         return np.zeros((len(batch), 3, *batch.shape[2:]), dtype=np.float32)
 
     options = Options(crop_margin=8)
-    segmenter = TwoStageSegmenter(network, network, 64, two_stage.config.intensity, options)
+    segmenter = TwoStageSegmenter(network, network, two_stage.config.frame, options)
     rows = fits.rows("val")
     eight_bit = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
     assert eight_bit[0].shape != (64, 64)
     segmenter.find_wall(eight_bit, whole.refined[rows], [None] * len(rows))
-    expected = [network_input(crops.images[row], crops.refined[row], 2) for row in rows]
+    expected = network_inputs(crops.images[rows], channel_rows(crops.cases[rows]), 2, crops.refined[rows])
     np.testing.assert_array_equal(np.concatenate(inputs), expected)
 
 
@@ -301,7 +301,7 @@ def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> No
     assert again.exit_code == 0, again.output
     assert "was evaluated before; shown again, not evaluated again" in again.output
     assert (folder / "evaluation.json").read_bytes() == before
-    assert len(json.loads((through.runs / TEST_ACCESSES).read_text())["accesses"]) == 1
+    assert len(json.loads(RunStore(through.runs).test_access.read_text())["accesses"]) == 1
     table = [line for line in through.phase4.splitlines() if " two-stage " in line]
     assert table
     assert table == [line for line in again.output.splitlines() if " two-stage " in line]

@@ -13,9 +13,9 @@ import pytest
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Shipped
 from lge_sweep.errors import DamagedError, NewerFormatError, RunsError
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.pipeline.access import EARLIER_NAME, TEST_ACCESSES, begin_access, finish_access, read_accesses
+from lge_sweep.pipeline.access import begin_access, finish_access, read_accesses
 from lge_sweep.pipeline.records import (
     Access,
     AccessRecord,
@@ -24,6 +24,7 @@ from lge_sweep.pipeline.records import (
     PipelineScore,
     ShippedRecord,
 )
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, Selection, override, select
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
 from lge_sweep.study.records import (
@@ -184,7 +185,7 @@ def test_a_selection_is_kept_whole_and_under_its_keys() -> None:
     assert content["override"] == {"name": selection.selected[0], "reason": "it is small", "beat": [beaten]}
     assert content["uncertainty"].keys() == {field.name for field in fields(Uncertainty)}
     assert content["uncertainty"]["sentence"] == uncertainty.sentence
-    assert content["ranking"][0]["metrics"].keys() == set(METRICS)
+    assert content["ranking"][0]["metrics"].keys() == set(SCORED)
 
 
 # ------------------------------------------------------------------------------------------ accesses to the test subset
@@ -197,35 +198,35 @@ EARLIER = [
 
 
 def test_accesses_that_an_earlier_version_recorded_are_carried_over(tmp_path: Path) -> None:
-    (tmp_path / EARLIER_NAME).write_text(json.dumps(EARLIER))
+    RunStore(tmp_path).test_access_before.write_text(json.dumps(EARLIER))
     assert [access.pipeline for access in read_accesses(tmp_path)] == ["phase4-x", "phase4-y"]
-    assert (tmp_path / EARLIER_NAME).is_file()  # reading changes nothing
+    assert RunStore(tmp_path).test_access_before.is_file()  # reading changes nothing
     assert [access.pipeline for access in begin_access(tmp_path, "phase4-z", MANIFEST)] == ["phase4-x"]
     finish_access(tmp_path, "phase4-z")
-    assert not (tmp_path / EARLIER_NAME).exists()
-    kept = read_record(AccessRecord, tmp_path / TEST_ACCESSES).accesses
+    assert not RunStore(tmp_path).test_access_before.exists()
+    kept = read_record(AccessRecord, RunStore(tmp_path).test_access).accesses
     assert [(access.pipeline, access.finished) for access in kept] == [
         ("phase4-x", True), ("phase4-y", False), ("phase4-z", True),
     ]  # fmt: skip
 
 
 def test_accesses_that_were_carried_over_when_the_power_failed_count_once(tmp_path: Path) -> None:
-    (tmp_path / EARLIER_NAME).write_text(json.dumps(EARLIER))
+    RunStore(tmp_path).test_access_before.write_text(json.dumps(EARLIER))
     begin_access(tmp_path, "phase4-z", MANIFEST)
-    (tmp_path / EARLIER_NAME).write_text(json.dumps(EARLIER))  # it was not removed yet
+    RunStore(tmp_path).test_access_before.write_text(json.dumps(EARLIER))  # it was not removed yet
     assert [access.pipeline for access in read_accesses(tmp_path)] == ["phase4-x", "phase4-y", "phase4-z"]
 
 
-@pytest.mark.parametrize("name", [EARLIER_NAME, TEST_ACCESSES])
+@pytest.mark.parametrize("name", ["test_looks.json", "test_access.json"])
 def test_accesses_that_cannot_be_read_are_not_forgotten(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text('[{"pipeline": 1}]')
     with pytest.raises(RunsError, match=f"{name}: the record of who looked at the test subset cannot be read"):
         begin_access(tmp_path, "phase4-z", MANIFEST)
-    (tmp_path / TEST_ACCESSES).write_text('{"format": 2}')
-    (tmp_path / EARLIER_NAME).unlink(missing_ok=True)
+    RunStore(tmp_path).test_access.write_text('{"format": 2}')
+    RunStore(tmp_path).test_access_before.unlink(missing_ok=True)
     with pytest.raises(NewerFormatError):
         begin_access(tmp_path, "phase4-z", MANIFEST)
-    assert (tmp_path / TEST_ACCESSES).read_text() == '{"format": 2}'
+    assert RunStore(tmp_path).test_access.read_text() == '{"format": 2}'
 
 
 @pytest.mark.parametrize("column", ["subset", "part"])
@@ -240,6 +241,6 @@ def test_a_sweep_that_selected_on_the_test_subset_counts_whatever_version_it_is_
     assert (found.pipeline, found.slices) == ("phase2-y", ("b" * 16,))
     assert datetime.datetime.fromisoformat(found.when).tzinfo is not None
     (folder / "manifest.csv").write_text("slice\nP1-1\n")
-    (tmp_path / TEST_ACCESSES).unlink()
+    RunStore(tmp_path).test_access.unlink()
     with pytest.raises(DamagedError, match=r"manifest\.csv is damaged: it has no column 'part'"):
         begin_access(tmp_path, "phase4-z", MANIFEST)

@@ -15,14 +15,9 @@ from pydantic import AliasChoices, Field
 from lge_sweep.csv_files import read_rows
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.pipeline.records import Access, AccessRecord
-from lge_sweep.study.files import MANIFEST, SELECTION
+from lge_sweep.run_store import RunStore
 from lge_sweep.study.records import REMEDY, Record, read_record, write_record
 from lge_sweep.text import error_text
-
-TEST_ACCESSES = "test_access.json"
-"""In the runs directory."""
-EARLIER_NAME = "test_looks.json"
-"""What it was called before it had a format: a list of accesses, which is carried over."""
 
 
 def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Access]:
@@ -63,7 +58,8 @@ def read_accesses(runs: Path) -> list[Access]:
     Raises:
         RunsError: the record cannot be read.
     """
-    new, old = (_read(runs / name) for name in (TEST_ACCESSES, EARLIER_NAME))
+    store = RunStore(runs)
+    new, old = _read(store.test_access), _read(store.test_access_before)
     return [*(access for access in old if access not in new), *new]  # in both: a write of here was cut off
 
 
@@ -81,8 +77,9 @@ def _read(path: Path) -> tuple[Access, ...]:
 
 def _write(runs: Path, accesses: Sequence[Access]) -> None:
     """Write all accesses, those of earlier versions among them, whose file is not needed any more."""
-    write_record(runs / TEST_ACCESSES, AccessRecord(accesses=tuple(accesses)))
-    (runs / EARLIER_NAME).unlink(missing_ok=True)
+    store = RunStore(runs)
+    write_record(store.test_access, AccessRecord(accesses=tuple(accesses)))
+    store.test_access_before.unlink(missing_ok=True)
 
 
 class _Selected(Record):
@@ -94,11 +91,11 @@ class _Selected(Record):
 def _selections(runs: Path) -> list[Access]:
     """Return the sweeps that selected on the test subset, which is an access as well."""
     accesses = []
-    for selection in sorted(runs.glob(f"*/{SELECTION}")):
-        if read_record(_Selected, selection).subset == "test":
-            when = datetime.datetime.fromtimestamp(selection.stat().st_mtime, datetime.UTC)
-            slices = _slices_of(selection.with_name(MANIFEST))
-            accesses.append(Access(selection.parent.name, when.isoformat(timespec="seconds"), slices, finished=True))
+    for sweep in RunStore(runs).selected():
+        if read_record(_Selected, sweep.selection).subset == "test":
+            changed = datetime.datetime.fromtimestamp(sweep.selection.stat().st_mtime, datetime.UTC)
+            when, slices = changed.isoformat(timespec="seconds"), _slices_of(sweep.manifest)
+            accesses.append(Access(sweep.name, when, slices, finished=True))
     return accesses
 
 
