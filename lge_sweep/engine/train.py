@@ -174,7 +174,7 @@ def best_network(plan: Plan, cell: Cell) -> Segmenter:
 
 
 def _measure(task: CellTask, prediction: LabelImage) -> None:
-    truth = stage_target(load_arrays(task.arrays).labels[task.subsets[task.subset]], task.cell.stage)
+    truth = stage_target(load_arrays(task.arrays).labels[list(task.subsets[task.subset])], task.cell.stage)
     spacing = [pair or (np.nan, np.nan) for pair in task.spacing]
     table = evaluate(
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
