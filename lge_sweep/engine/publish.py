@@ -240,8 +240,7 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
         bounds, probability = interval(standing.low, standing.high, 4), chance(standing.best)
         foreground = entry.scores[f"{selection.rule}_foreground"]
         shown = "-" if foreground is None else f"{foreground:.4f}"
-        remark = "collapsed" if entry.collapsed else ""
-        name = escape_markdown(entry.name)
+        name, remark = escape_markdown(entry.name), "collapsed" if entry.collapsed else ""
         lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
     notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
     return "\n".join([*lines, "", *(f"- {escape_markdown(note)}" for note in notes)])
