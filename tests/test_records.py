@@ -13,7 +13,7 @@ import pytest
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Shipped
 from lge_sweep.errors import DamagedError, NewerFormatError, RunsError
-from lge_sweep.labels import METRICS, class_names
+from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.pipeline.access import EARLIER_NAME, TEST_ACCESSES, begin_access, finish_access, read_accesses
 from lge_sweep.pipeline.records import (
@@ -184,7 +184,7 @@ def test_a_selection_is_kept_whole_and_under_its_keys() -> None:
     assert content["override"] == {"name": selection.selected[0], "reason": "it is small", "beat": [beaten]}
     assert content["uncertainty"].keys() == {field.name for field in fields(Uncertainty)}
     assert content["uncertainty"]["sentence"] == uncertainty.sentence
-    assert content["ranking"][0]["metrics"].keys() == set(METRICS)
+    assert content["ranking"][0]["metrics"].keys() == set(SCORED)
 
 
 # ------------------------------------------------------------------------------------------ accesses to the test subset

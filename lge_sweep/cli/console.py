@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from lge_sweep.labels import SCORED
-from lge_sweep.scoring import Ranked, Score, Selection
+from lge_sweep.scoring import Score, Selection
 from lge_sweep.terminal import TaskText, Terminal, styled
 from lge_sweep.terminal_table import Cell, Column, print_table
 
@@ -22,38 +22,30 @@ if TYPE_CHECKING:
 
 LONGEST_TABLE = 1000
 """Rows of a table that is laid out; rich takes half a millisecond for each."""
-SHORT = {"sensitivity": "sens.", "specificity": "spec."}
-"""Column headers that must fit a terminal."""
 
 
-def _print_ranking(
-    console: Terminal, title: str, selection: Selection, names: Mapping[str, str], numbers: Sequence[str]
-) -> None:
-    """Print rank, name, score, some numbers and what happened."""
+def _print_ranking(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
+    """Print rank, name, score, its metrics and what happened."""
+    from lge_sweep.metrics import METRICS  # these two load pandas
+    from lge_sweep.scoring.ranking import FOREGROUND, ranking_frame, ranking_texts
+
+    texts = ranking_texts(ranking_frame(selection.ranking), selection.rule)
     columns = [
         Column("rank", key=True),
         Column("configuration", "text", first=True),
         Column("score", first=True),
-        *(Column(SHORT.get(name, name)) for name in numbers),
+        Column(FOREGROUND),
+        *(Column(METRICS[name].short or name) for name in SCORED),
         Column("", "text", first=True),
     ]
-    marks = [["selected"] * entry.selected + ["collapsed"] * bool(entry.collapsed) for entry in selection.ranking]
-    rows: list[Sequence[Cell]] = [
-        (
-            str(entry.rank),
-            styled(names[entry.name], style="bold" if entry.selected else ""),
-            number(entry.score),
-            *_cells(entry, selection.rule, numbers),
-            styled(", ".join(mark), style="red" if entry.collapsed else "green"),
-        )
-        for entry, mark in zip(selection.ranking, marks, strict=True)
-    ]
+    rows: list[Sequence[Cell]] = []
+    for line in texts.to_dict("records"):
+        chosen, collapsed = bool(line["selected"]), bool(line["collapsed"])
+        name = styled(names[line["configuration"]], style="bold" if chosen else "")
+        marks = ", ".join(["selected"] * chosen + ["collapsed"] * collapsed)
+        numbers = [line[title] for title in ("score", FOREGROUND, *SCORED)]
+        rows.append((line["rank"], name, *numbers, styled(marks, style="red" if collapsed else "green")))
     print_table(console, columns, rows, title)
-
-
-def _cells(entry: Ranked, rule: str, numbers: Sequence[str]) -> list[str]:
-    values = {"foreground": entry.scores[f"{rule}_foreground"], **entry.metrics}
-    return [number(values[name]) for name in numbers]
 
 
 def number(value: float | None) -> str:
@@ -70,7 +62,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
         selection: the outcome.
         names: cell name -> the name to print.
     """
-    _print_ranking(console, title, selection, names, ("foreground", *SCORED))
+    _print_ranking(console, title, selection, names)
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
     console.print(f"Scored on the {selection.subset} subset ({how}; foreground: without background).", soft_wrap=True)

@@ -9,19 +9,21 @@ from pathlib import Path
 
 from lge_sweep.choices import suggest
 from lge_sweep.cli.console import print_comparison, print_outcome
-from lge_sweep.config import configurations
+from lge_sweep.config import Cell, configurations
 from lge_sweep.engine.conclude import Decree, choose, conclude
 from lge_sweep.engine.ledger import CellState, hold_runs, read_sweep
 from lge_sweep.engine.publish import log_outcome, open_sweep, open_trial, trial_key
 from lge_sweep.errors import ConfigError, DamagedError, RunsError
 from lge_sweep.labels import class_names
+from lge_sweep.metrics import Summary
 from lge_sweep.pipeline.compare import COMPARISON, read_comparison
 from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.run_store import RunStore
-from lge_sweep.scoring import Result, mean_of_all
+from lge_sweep.scoring import Ranked, Result, mean_of_all
 from lge_sweep.scoring.paired import compare_tables
-from lge_sweep.scoring.uncertainty import Candidate, chance, interval, score_difference
+from lge_sweep.scoring.ranking import BEST, INTERVAL, ranking_frame, ranking_texts
+from lge_sweep.scoring.uncertainty import Candidate, score_difference
 from lge_sweep.study.cell_files import read_cell, read_per_image
 from lge_sweep.study.files import OUTCOME, OVERRIDE, PER_IMAGE, SELECTION, SETTINGS
 from lge_sweep.study.plan import Plan
@@ -38,7 +40,7 @@ from lge_sweep.study.records import (
 from lge_sweep.study.results import read_result
 from lge_sweep.terminal import make_console
 from lge_sweep.terminal_table import print_markdown
-from lge_sweep.text import escape_markdown, shorten, visible
+from lge_sweep.text import escape_markdown, markdown_table, shorten, visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
 
 FORMS = ("image_mean", "pooled", "present_only")
@@ -166,31 +168,44 @@ def print_table(sweep: str, runs: Path) -> None:
         table = side_by_side(read_comparison(plan, folder, record)).markdown
         print_markdown(make_console(), table, command)
         return
+    print_markdown(make_console(), _selection_table(plan, folder), command)
+
+
+def _selection_table(plan: Plan, folder: Path) -> str:
+    """Return the ranking of phases 1 and 2 as Markdown, between what it comes to and its notes."""
     selection = read_selection(folder / SELECTION)
-    classes = class_names(plan.config.stage)[1:]
-    standings = {standing.name: standing for standing in selection.uncertainty.standings}
-    groups = configurations(plan.cells)
-    header = ["", "configuration", "score", "95 % interval", "P(best)", *(f"{name} Dice" for name in classes), ""]
-    rules = ["---" if title in {"configuration", ""} else "---:" for title in header]
-    lines = [f"{selection.uncertainty.sentence}.", "", f"| {' | '.join(header)} |", f"| {' | '.join(rules)} |"]
-    for entry in selection.ranking:
-        standing = standings.get(entry.name)
-        if standing is None:
-            raise DamagedError(folder / SELECTION, f"uncertainty.standings: there is no {shorten(entry.name)}", REMEDY)
-        summaries = [
-            read_record(CellRecord, plan.cell_folder(cell) / OUTCOME).summary
-            for cell in groups.get(entry.name, [])  # not there: the folder of a search's trial was removed
-            if (plan.cell_folder(cell) / OUTCOME).is_file()
-        ]
-        values = {form: [getattr(summary, form)["dice"] for summary in summaries] for form in FORMS}
-        dice = [" / ".join(_mean([by_class[name] for by_class in values[form]]) for form in FORMS) for name in classes]
-        bounds, best = interval(standing.low, standing.high), chance(standing.best)
-        collapsed = [f"collapsed: {', '.join(entry.collapsed)}"] * bool(entry.collapsed)
-        remarks = ", ".join(["**selected**"] * entry.selected + collapsed)
-        row = [str(entry.rank), escape_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
-        lines.append(f"| {' | '.join(row)} |")
-    lines += ["", *(f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
-    print_markdown(make_console(), "\n".join(lines), command)
+    known = {standing.name for standing in selection.uncertainty.standings}
+    if lost := [entry.name for entry in selection.ranking if entry.name not in known]:
+        raise DamagedError(folder / SELECTION, f"uncertainty.standings: there is no {shorten(lost[0])}", REMEDY)
+    frame = ranking_frame(selection.ranking, selection.uncertainty.standings)
+    texts = ranking_texts(frame, selection.rule)[["rank", "configuration", "score", INTERVAL, BEST]]
+    texts["configuration"] = texts["configuration"].map(escape_markdown)
+    classes, groups = class_names(plan.config.stage)[1:], configurations(plan.cells)
+    dice = [_dice(_summaries(plan, groups.get(entry.name, [])), classes) for entry in selection.ranking]
+    texts[[f"{name} Dice" for name in classes]] = dice
+    texts[""] = [_remarks(entry) for entry in selection.ranking]
+    header = ["", *texts.columns.tolist()[1:]]
+    table = markdown_table(header, texts.itertuples(index=False, name=None), left=("configuration", ""))
+    notes = (*selection.notes, *selection.uncertainty.notes)
+    listed = (f"- {escape_markdown(note)}" for note in notes)
+    return "\n".join([f"{selection.uncertainty.sentence}.", "", table, "", *listed])
+
+
+def _remarks(entry: Ranked) -> str:
+    collapsed = [f"collapsed: {', '.join(entry.collapsed)}"] * bool(entry.collapsed)
+    return ", ".join(["**selected**"] * entry.selected + collapsed)
+
+
+def _summaries(plan: Plan, cells: Sequence[Cell]) -> list[Summary]:
+    """Return what was measured of a configuration's cells; a removed folder of a search's trial has nothing."""
+    outcomes = [plan.cell_folder(cell) / OUTCOME for cell in cells]
+    return [read_record(CellRecord, path).summary for path in outcomes if path.is_file()]
+
+
+def _dice(summaries: Sequence[Summary], classes: Sequence[str]) -> list[str]:
+    """Return each class's Dice in three forms, averaged over seeds."""
+    values = {form: [getattr(summary, form)["dice"] for summary in summaries] for form in FORMS}
+    return [" / ".join(_mean([by_class[name] for by_class in values[form]]) for form in FORMS) for name in classes]
 
 
 def _mean(values: Sequence[float | None]) -> str:

@@ -3,15 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+import pandas as pd
+
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
-from lge_sweep.csv_files import columns_text
-from lge_sweep.engine.publish import log_selection, ranking_columns
+from lge_sweep.csv_files import frame_text
+from lge_sweep.engine.publish import log_selection
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
 from lge_sweep.scoring.paired import WinnerTest
+from lge_sweep.scoring.ranking import ranking_frame
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
 from lge_sweep.study.files import OVERRIDE, SELECTION
 from lge_sweep.study.plan import Plan
@@ -95,10 +98,9 @@ def conclude(
     tables = _tables(plan, results)
     uncertainty = _assess(plan, tables, selection)
     champion = best_cell(plan, results, selection.selected[0])
-    write_text(plan.folder / RANKING, columns_text(ranking_columns(selection, uncertainty)))
-    columns = [field.name for field in fields(WinnerTest)]
-    tests = {name: [getattr(test, name) for test in uncertainty.comparisons] for name in columns}
-    write_text(plan.folder / COMPARISONS, columns_text(tests))
+    write_text(plan.folder / RANKING, frame_text(ranking_frame(selection.ranking, uncertainty.standings)))
+    tests = pd.DataFrame(uncertainty.comparisons, columns=[field.name for field in fields(WinnerTest)])
+    write_text(plan.folder / COMPARISONS, frame_text(tests))
     figures = _draw(plan, results, tables, selection, uncertainty)
     config, groups = plan.config, configurations(plan.cells)
     registered = None
