@@ -301,13 +301,13 @@ def _told_apart(others: Sequence[Standing], winner: str) -> str:
 
 
 def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """Write an interval; a dash where there is none."""
-    return "-" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
+    """Write an interval; a dash where there is none (None or NaN)."""
+    return "-" if pd.isna(low) or pd.isna(high) else f"{low:.{digits}f} to {high:.{digits}f}"
 
 
 def chance(value: float | None) -> str:
-    """A probability in two digits, never as certain: ".41", "above .99"; a dash where there is none."""
-    if value is None:
+    """A probability in two digits, never as certain: ".41", "above .99"; a dash where there is none (None or NaN)."""
+    if value is None or pd.isna(value):
         return "-"
     if value > 0.99:
         return "above .99"
