@@ -24,6 +24,7 @@ import time
 from pathlib import Path
 
 from lge_sweep.engine.ledger import read_ledger
+from lge_sweep.run_store import RunStore
 
 SETTINGS = ("grid.model=[unet, segnet, deeplabv3plus_mobilenetv2]", "training.max_steps=40", "training.patience=100")
 RESULTS = ("best.pt", "per_image.csv", "predictions.npz")
@@ -126,7 +127,7 @@ def find_faults(runs: Path, wanted: dict[str, str], pids: set[int]) -> list[str]
     found = digests(runs)
     faults += [f"{name} is missing" for name in sorted(wanted.keys() - found.keys())]
     faults += [f"{name} differs" for name in sorted(wanted.keys() & found.keys()) if found[name] != wanted[name]]
-    for name, _, entries in read_ledger(runs):
+    for name, _, entries in read_ledger(RunStore(runs)):
         faults += [f"{name}/{entry.cell} is {entry.state}" for entry in entries if entry.state != "complete"]
     return faults + _faults_of_view(runs)
 
@@ -141,7 +142,7 @@ def _faults_of_view(runs: Path) -> list[str]:
     connection.close()
     good = ("FINISHED", 1)
     faults = [f"run {key} is {status}, {count} times" for key, status, count in rows if (status, count) != good]
-    cells = {entry.cell for _, _, entries in read_ledger(runs) for entry in entries}
+    cells = {entry.cell for _, _, entries in read_ledger(RunStore(runs)) for entry in entries}
     shown = {key.split("/")[1] for key, _, _ in rows if "/" in key}
     return faults + [f"no run of {cell}" for cell in cells - shown]
 

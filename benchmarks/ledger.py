@@ -17,6 +17,7 @@ from pathlib import Path
 
 from lge_sweep.config import Cell
 from lge_sweep.engine.ledger import Ledger, read_ledger
+from lge_sweep.run_store import RunStore
 
 MODELS = ("unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception")
 LOSSES = ("weighted_ce", "dice", "focal", "dice_ce", "dice_focal")
@@ -30,7 +31,7 @@ def measure(runs: Path, trials: int) -> list[float]:
     axes = {"model": MODELS, "loss": LOSSES, "optimizer": OPTIMIZERS, "seed": tuple(seeds)}
     points = itertools.islice(itertools.product(MODELS, LOSSES, OPTIMIZERS, seeds), trials)
     cells = [Cell(1, *point) for point in points]
-    study = Ledger(runs).open("phase1-stage1-bench", {"cells": [cell.name for cell in cells]})
+    study = Ledger(RunStore(runs)).open("phase1-stage1-bench", {"cells": [cell.name for cell in cells]})
     began, times = time.perf_counter(), []
     for cell in cells:
         study.complete(study.start(cell, axes), 0.5, [])
@@ -49,7 +50,7 @@ def main() -> None:
         late = (times[-1] - times[-1 - LAST]) / LAST
         print(f"a trial: {early:.4f} s before 100, {late:.4f} s before {trials}; ratio {late / early:.2f}")
         began = time.perf_counter()
-        read_ledger(runs)
+        read_ledger(RunStore(runs))
         print(f"read: {time.perf_counter() - began:.2f} s")
         began = time.perf_counter()
         command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", "status", "--runs", folder]

@@ -15,9 +15,9 @@ import time
 import torch
 
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.schema import Training
 from lge_sweep.models import build_module
-from lge_sweep.models.architectures import ARCHITECTURES
 
 
 def spin() -> None:

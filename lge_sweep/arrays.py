@@ -30,5 +30,9 @@ Points = NDArray[np.float64]
 """[N, 2] or [N, 3]: coordinates of a point a row."""
 Matrix = NDArray[np.float64]
 """[4, 4] where it maps indices to mm; else a table of rows and columns."""
+CaseNumbers = NDArray[np.int32]
+"""[N]: number of each slice's case; the slices of a case lie together, in their order."""
+SliceIndices = NDArray[np.intp]
+"""[N, 3]: which slice each of three channels shows, of each slice."""
 PixelIndices = NDArray[np.intp]
 """[N, 3] slice, row and column of a pixel a row."""

@@ -19,7 +19,7 @@ from lge_sweep.errors import DamagedError
 from lge_sweep.text import error_text
 
 DAY_SECONDS = 24 * 3600
-DAMAGED_FOLDER = "damaged"
+_DAMAGED_FOLDER = "damaged"
 """Folder, in a runs directory, of what was found damaged."""
 
 
@@ -104,7 +104,7 @@ def quarantine(path: Path, root: Path) -> Path:
     Returns:
         Where it is now: its path under `root`, with a number that makes it new.
     """
-    place = root / DAMAGED_FOLDER / path.relative_to(root)
+    place = root / _DAMAGED_FOLDER / path.relative_to(root)
     place.parent.mkdir(parents=True, exist_ok=True)
     taken = {other.name for other in place.parent.iterdir()}
     place = place.with_name(next(name for k in count(1) if (name := f"{place.name}.{k}") not in taken))

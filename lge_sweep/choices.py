@@ -7,7 +7,7 @@ from typing import TypeVar
 from lge_sweep.errors import ConfigError
 from lge_sweep.text import MAX_QUOTED, shorten
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
@@ -26,7 +26,7 @@ def suggest(name: str, known: Iterable[str]) -> str:
     return f"did you mean '{near[0]}'? ({allowed})" if near else allowed
 
 
-def look_up(what: str, name: str, table: Mapping[str, T]) -> T:
+def look_up(what: str, name: str, table: Mapping[str, _T]) -> _T:
     """Return ``table[name]``.
 
     Args:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     import pandas as pd  # takes half a second to import
     from numpy.typing import NDArray
 
-FORMULA_SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
+_FORMULA_SIGNS = "=+@\uff1d\uff0b\uff0d\uff20-"
 # Also after a separator: a spreadsheet may split cells where another country's does.
-_FORMULA = re.compile(f"(^|[,;|])('*[{FORMULA_SIGNS}])")
-_ESCAPED = re.compile(f"(^|[,;|])'('*[{FORMULA_SIGNS}])")
-OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+_FORMULA = re.compile(f"(^|[,;|])('*[{_FORMULA_SIGNS}])")
+_ESCAPED = re.compile(f"(^|[,;|])'('*[{_FORMULA_SIGNS}])")
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 """What may separate columns instead of commas."""
 Rows = Iterable[Sequence[object]]
 
@@ -131,7 +131,7 @@ def read_rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise ValueError("it is empty")
     header = lines[0][1]
     if other := next(
-        (word for sign, word in OTHER_SEPARATORS.items() if header[0].count(sign) and len(header) == 1), None
+        (word for sign, word in _OTHER_SEPARATORS.items() if header[0].count(sign) and len(header) == 1), None
     ):
         raise ValueError(f"its columns are separated by {other}: save it with commas, and decimal points")
     if twice := [name for name, count in Counter(header).items() if count > 1]:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from lge_sweep.text import shorten
 
-MAX_LINE = 2000
+_MAX_LINE = 2000
 """Characters of a line of a message; a safeguard, as what is quoted in it is short already."""
-MIN_GROUP = 4
+_MIN_GROUP = 4
 """So many findings that differ in the case's name only are one line."""
-MAX_GROUP_NAMES = 4
+_MAX_GROUP_NAMES = 4
 """Other cases that such a line names."""
 
 
@@ -28,7 +28,7 @@ class LgeSweepError(Exception):
         Args:
             lines: what names, values and libraries say in them is made printable here.
         """
-        super().__init__("\n".join(shorten(line, MAX_LINE) for line in lines))
+        super().__init__("\n".join(shorten(line, _MAX_LINE) for line in lines))
 
 
 def group_findings(findings: Sequence[str]) -> list[str]:
@@ -43,10 +43,10 @@ def group_findings(findings: Sequence[str]) -> list[str]:
         alike[re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "\0", finding) if name else finding].append(place)
     lines = dict(enumerate(findings))
     for first, *others in alike.values():
-        if len(others) + 1 < MIN_GROUP:
+        if len(others) + 1 < _MIN_GROUP:
             continue
-        listed = ", ".join(names[place] for place in others[:MAX_GROUP_NAMES]) + " and others" * (
-            len(others) > MAX_GROUP_NAMES
+        listed = ", ".join(names[place] for place in others[:_MAX_GROUP_NAMES]) + " and others" * (
+            len(others) > _MAX_GROUP_NAMES
         )
         lines[first] += f" (and {len(others)} more alike: {listed})"
         for place in others:

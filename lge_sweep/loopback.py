@@ -2,23 +2,36 @@
 
 import socketserver
 import sys
-import threading
-import webbrowser
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lge_sweep.errors import RunsError
-from lge_sweep.terminal import say
 
 HOST = "127.0.0.1"
 NAMES = (HOST, "localhost")
 READING = ("GET", "HEAD")
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'self'"
 """What a browser lets a page load and call: nothing of any other address."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a browser is shown.
+
+    Attributes:
+        application: what answers.
+        path: what to show first.
+        read_only: where it must only be read, the sentence that says so to who tries more.
+    """
+
+    application: WSGIApplication
+    path: str
+    read_only: str = ""
 
 
 class PageServer(ThreadingMixIn, WSGIServer):
@@ -44,21 +57,16 @@ class PageServer(ThreadingMixIn, WSGIServer):
                 f"port {port} on {HOST} cannot be used ({error.strerror}); give another with --port"
             ) from error
 
-    def run(self, application: WSGIApplication, path: str, browser: bool, read_only: str = "") -> None:
-        """Say the address, open it, and serve until interrupted.
+    def run(self, page: Page, announce: Callable[[str], object]) -> None:
+        """Serve a page until interrupted.
 
         Args:
-            application: what answers.
-            path: what to show.
-            browser: open a browser window on it.
-            read_only: where it must only be read, the sentence that says so to who tries more.
+            page: the page.
+            announce: told its address as soon as it can be asked for.
         """
-        address = f"http://{HOST}:{self.server_port}/{path}"
-        self.set_app(guard(application, self.server_port, read_only))
+        self.set_app(guard(page.application, self.server_port, page.read_only))
         with suppress(KeyboardInterrupt):
-            say(address, "Stop it with Ctrl-C.")
-            if browser:
-                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+            announce(f"http://{HOST}:{self.server_port}/{page.path}")
             self.serve_forever()
 
     def server_bind(self) -> None:

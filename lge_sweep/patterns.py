@@ -12,8 +12,8 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.interrupts import TimeLimitError, time_limit
 from lge_sweep.text import error_text, shorten
 
-MAX_PATTERN = 500
-MAX_NAME = 4096
+_MAX_PATTERN = 500
+_MAX_NAME = 4096
 """Characters of a name that are searched; a file's has at most 255, a SeriesDescription 64."""
 MAX_SECONDS = 1.0
 
@@ -24,8 +24,8 @@ def compile_pattern(pattern: str) -> re.Pattern[str]:
     Raises:
         ValueError: it is none, or larger than the largest that is compiled.
     """
-    if len(pattern) > MAX_PATTERN:
-        raise ValueError(f"a regular expression of {len(pattern)} characters; at most {MAX_PATTERN} are read")
+    if len(pattern) > _MAX_PATTERN:
+        raise ValueError(f"a regular expression of {len(pattern)} characters; at most {_MAX_PATTERN} are read")
     try:
         with time_limit(MAX_SECONDS), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # such as: a set may mean something else in years to come
@@ -49,7 +49,7 @@ def search_pattern(setting: str, pattern: str, name: str) -> re.Match[str] | Non
     """
     try:
         with time_limit(MAX_SECONDS):
-            return re.search(pattern, name[:MAX_NAME])
+            return re.search(pattern, name[:_MAX_NAME])
     except TimeLimitError:
         raise ConfigError(
             f"{setting}: the regular expression {shorten(pattern)} takes more than a second on the name "

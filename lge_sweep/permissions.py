@@ -9,7 +9,7 @@ Share = Literal["nobody", "group"]
 SHARE_VARIABLE = "LGE_SWEEP_SHARE"
 UMASKS: dict[str, int] = {"nobody": 0o077, "group": 0o007}
 """Whom results are shared with -> the process's umask, which all processes that it starts inherit."""
-READ_OR_ENTER_BITS = 0o555
+_READ_OR_ENTER_BITS = 0o555
 
 
 def describe_open_folder(folder: Path) -> str:
@@ -22,7 +22,7 @@ def describe_open_folder(folder: Path) -> str:
     """
     mask = os.umask(UMASKS["nobody"])  # to read it is to set it
     os.umask(mask)
-    open_to = folder.stat().st_mode & mask & READ_OR_ENTER_BITS if os.name == "posix" and folder.is_dir() else 0
+    open_to = folder.stat().st_mode & mask & _READ_OR_ENTER_BITS if os.name == "posix" and folder.is_dir() else 0
     if not open_to:
         return ""
     closed = "o" if mask == UMASKS["group"] else "go"

@@ -197,10 +197,13 @@ class EvaluationFolder:
         """All tables, to read."""
         return self.path / "tables.md"
 
-    @property
-    def earlier(self) -> Path:
-        """Folder of the evaluations that this one replaced, by their numbers."""
-        return self.path / "earlier"
+    def earlier(self) -> list[Path]:
+        """Return the folders of the evaluations that this one replaced."""
+        return sorted((self.path / "earlier").glob("*"))
+
+    def next_earlier(self) -> "EvaluationFolder":
+        """Return the folder that this evaluation gets when another replaces it."""
+        return EvaluationFolder(self.path / "earlier" / str(1 + len(self.earlier())))
 
     def table(self, name: str) -> Path:
         """Return the file of a table."""
@@ -302,6 +305,11 @@ class RunStore:
     def ledger_url(self) -> str:
         """Where the ledger is: `file:` is a journal, anything else a database."""
         return self.ledger or (self.root.resolve() / "study.log").as_uri()
+
+    @property
+    def ledger_id(self) -> Path:
+        """What tells this directory's sweeps from those of others in a database that keeps the ledger of several."""
+        return self.root / ".ledger-id"
 
     @property
     def ledger_shown(self) -> str:

@@ -16,16 +16,16 @@ from yaml.nodes import MappingNode, Node, ScalarNode
 from lge_sweep.text import error_text, shorten, visible
 
 MAX_BYTES = 256 * 1024
-TOO_LARGE = f"it is larger than {MAX_BYTES // 1024} KiB, which settings are not"
-MAX_NODES = 10_000
+_TOO_LARGE = f"it is larger than {MAX_BYTES // 1024} KiB, which settings are not"
+_MAX_NODES = 10_000
 """Values, lists and mappings in one document."""
 MAX_DEPTH = 32
 """Lists and mappings in each other."""
-MAX_TEXT = 1000
+_MAX_TEXT = 1000
 """Characters of a text or a number; the longest that are meant are paths and regular expressions."""
-PLAIN_TEXT_TAGS = ("timestamp", "merge", "value")
+_PLAIN_TEXT_TAGS = ("timestamp", "merge", "value")
 """Kinds of values that are text here."""
-INTEGER_LIMIT = 2**63
+_INTEGER_LIMIT = 2**63
 """Whole numbers are smaller, either sign: what files, seeds and databases hold."""
 
 
@@ -39,7 +39,7 @@ def read_yaml_file(path: Path) -> Any:
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
-        raise ValueError(TOO_LARGE)
+        raise ValueError(_TOO_LARGE)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -54,7 +54,7 @@ def parse_yaml(text: str) -> Any:
         ValueError: it is no YAML that settings can be; the message says where and why.
     """
     if len(text) > MAX_BYTES:
-        raise ValueError(TOO_LARGE)
+        raise ValueError(_TOO_LARGE)
     try:
         return _Loader(text).get_single_data()
     except yaml.MarkedYAMLError as error:
@@ -87,8 +87,8 @@ class _Loader(yaml.SafeLoader):
             )
         if self.depth > MAX_DEPTH:
             raise _error_at(event, f"lists and mappings are more than {MAX_DEPTH} deep in each other")
-        if self.nodes > MAX_NODES:
-            raise _error_at(event, f"there are more than {MAX_NODES} values")
+        if self.nodes > _MAX_NODES:
+            raise _error_at(event, f"there are more than {_MAX_NODES} values")
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -97,13 +97,13 @@ class _Loader(yaml.SafeLoader):
         """Return a node's value; one that is no number although it looks like one is refused."""
         if not isinstance(node, ScalarNode):
             return super().construct_object(node, deep)
-        if len(node.value) > MAX_TEXT:
-            raise _error_at(node, f"a value has {len(node.value)} characters; at most {MAX_TEXT} are read")
+        if len(node.value) > _MAX_TEXT:
+            raise _error_at(node, f"a value has {len(node.value)} characters; at most {_MAX_TEXT} are read")
         try:
             value = super().construct_object(node, deep)
         except (ValueError, ArithmeticError) as error:
             raise _error_at(node, f"'{shorten(node.value, 40)}' cannot be read as a number") from error
-        if isinstance(value, int) and abs(value) >= INTEGER_LIMIT:
+        if isinstance(value, int) and abs(value) >= _INTEGER_LIMIT:
             raise _error_at(node, f"the number {shorten(node.value, 40)} is too large")
         if isinstance(value, float) and not math.isfinite(value):
             raise _error_at(node, f"'{shorten(node.value, 40)}' is not a finite number")
@@ -125,7 +125,7 @@ class _Loader(yaml.SafeLoader):
 
 
 _Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in PLAIN_TEXT_TAGS]
+    first: [(tag, pattern) for tag, pattern in resolvers if tag.rpartition(":")[2] not in _PLAIN_TEXT_TAGS]
     for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
 

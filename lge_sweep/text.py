@@ -1,7 +1,7 @@
 r"""Text that others wrote (names of files and cases, settings, what libraries say) as part of ours.
 
 Every sink has its own danger and its own place: here what makes a text printable, Markdown and short; the terminal is
-`lge_sweep.terminal`, tables are `lge_sweep.csv_files`, the page of an exam escapes by itself.
+`lge_sweep.cli.terminal`, tables are `lge_sweep.csv_files`, the page of an exam escapes by itself.
 """
 
 import hashlib
@@ -12,9 +12,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 MAX_QUOTED = 80
 """Most characters of a user's value that a message quotes."""
-MAX_FILE_NAME_BYTES = 180
+_MAX_FILE_NAME_BYTES = 180
 """Bytes of a name that becomes that of a file; 255 is what disks take, and endings and unfinished files need some."""
-DIGEST_STEM_BYTES = 60
+_DIGEST_STEM_BYTES = 60
 """Bytes of a name that are left where a digest stands for it."""
 _USER = re.compile(r"(\w://)[^\s/]\S*@")
 _SECRET = re.compile(r"([?&](?:user|username|password|passwd|token|sslpassword)=)[^&\s]*", re.IGNORECASE)
@@ -70,13 +70,13 @@ def safe_file_name(name: str) -> str:
     """
     if (
         _FILE_NAME.fullmatch(name)
-        and len(name.encode()) <= MAX_FILE_NAME_BYTES
+        and len(name.encode()) <= _MAX_FILE_NAME_BYTES
         and unicodedata.is_normalized("NFC", name)
     ):
         return name
     letters = (
         re.sub(r"[^\w.-]+", "_", unicodedata.normalize("NFC", name))
-        .encode()[:DIGEST_STEM_BYTES]
+        .encode()[:_DIGEST_STEM_BYTES]
         .decode(errors="ignore")
     )
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]

@@ -10,8 +10,6 @@ from lge_sweep.data import load_arrays
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.study.cell_files import FILES
-from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, TrainingFacts, write_record
 
@@ -20,20 +18,20 @@ HISTORY_CSV = "step,epoch,train_loss,val_loss,val_dice,seconds\n1,1,0.9,,,0.1\n2
 
 def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
     """Write the folder of a finished cell."""
-    inputs, folder, names = plan.inputs_of(cell), plan.cell_folder(cell), class_names(cell.stage)
-    folder.mkdir(parents=True, exist_ok=True)
+    inputs, folder, names = plan.inputs_of(cell), plan.files.cell(cell.name), class_names(cell.stage)
+    folder.path.mkdir(parents=True, exist_ok=True)
     rows = list(inputs.rows[inputs.subset])
     truth = stage_target(load_arrays(inputs.arrays).labels[rows], cell.stage)
     wrong = np.random.default_rng(seed).random(truth.shape) < 0.1
     prediction = np.where(wrong, 0, truth).astype(np.uint8)
     measured = plan.manifest.iloc[rows]
     table = evaluate(prediction, truth, names, images=measured["slice"].tolist(), cases=measured["case"].tolist())
-    table.to_csv(folder / PER_IMAGE, index=False)
+    table.to_csv(folder.per_image, index=False)
     stored = io.BytesIO()
     np.savez_compressed(stored, prediction=prediction)
-    (folder / PREDICTIONS).write_bytes(stored.getvalue())
-    (folder / HISTORY).write_text(HISTORY_CSV, encoding="utf-8")
-    torch.save({"weight": torch.full((8, 8), float(seed))}, folder / BEST)
+    folder.predictions.write_bytes(stored.getvalue())
+    folder.history.write_text(HISTORY_CSV, encoding="utf-8")
+    torch.save({"weight": torch.full((8, 8), float(seed))}, folder.best)
     record = CellRecord(
         format=2,
         sweep=plan.name,
@@ -46,15 +44,15 @@ def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
         figures=(),
         hardware=HardwareFacts(accelerator="cpu", device=0, precision="32-true"),
         versions={},
-        files={name: file_digest(folder / name) for name in FILES},
+        files={path.name: file_digest(path) for path in folder.results},
     )
-    write_record(folder / OUTCOME, record)
+    write_record(folder.outcome, record)
 
 
 def write_interrupted(plan: Plan, cell: Cell) -> None:
     """Write the folder of a cell whose training was stopped after a validation."""
-    folder = plan.cell_folder(cell)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / HISTORY).write_text(HISTORY_CSV, encoding="utf-8")
-    for name in (BEST, CHECKPOINT):
-        torch.save({"weight": torch.zeros(8, 8)}, folder / name)
+    folder = plan.files.cell(cell.name)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.history.write_text(HISTORY_CSV, encoding="utf-8")
+    for path in (folder.best, folder.checkpoint):
+        torch.save({"weight": torch.zeros(8, 8)}, path)

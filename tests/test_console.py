@@ -4,10 +4,10 @@ from io import StringIO
 
 import pytest
 
-from lge_sweep.cli.console import print_selection
+from lge_sweep.cli.tables.selection import print_selection
+from lge_sweep.cli.terminal import Terminal
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.scoring import Result, Selection, select
-from lge_sweep.terminal import Terminal
 
 MODELS = ("deeplabv3plus_mobilenetv2", "deeplabv3plus_xception")
 LOSSES = ("weighted_ce", "dice", "focal", "dice_ce", "dice_focal")

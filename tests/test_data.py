@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from lge_sweep.config.data import Curate, Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.curate import Curated, curate
+from lge_sweep.data.inputs import Offsets, channel_rows
 from lge_sweep.data.module import Batch, IntervalSampler, LgeDataModule, Schedule, SliceDataset, make_schedule
 from lge_sweep.data.prepare import (
     ARRAYS,
@@ -129,8 +130,8 @@ def test_shrinking_averages_instead_of_skipping_pixels() -> None:
 def test_slices_that_are_not_square_or_differ_in_size_become_one_square_size() -> None:
     volumes = [exam("a", 1), replace(exam("b", 1), pixels=exam().pixels[:1, :, :9], labels=exam().labels[:1, :, :9])]
     arrays = to_arrays([v.pixels[0] for v in volumes], [v.labels[0] for v in volumes], 8, WHOLE)
-    assert {name: getattr(arrays, name).shape for name in ARRAYS} == dict.fromkeys(ARRAYS, (2, 8, 8))
-    assert [getattr(arrays, name).dtype for name in ARRAYS] == [np.uint8, np.uint8, np.bool_]
+    assert {name: getattr(arrays, name).shape for name in ARRAYS} == dict.fromkeys(ARRAYS, (2, 8, 8)) | {"cases": (2,)}
+    assert [getattr(arrays, name).dtype for name in ARRAYS] == [np.uint8, np.uint8, np.bool_, np.int32]
 
 
 def test_the_cavity_is_refined_at_the_final_size() -> None:
@@ -149,7 +150,8 @@ def written(folder: Path) -> dict[str, int]:
 def test_what_is_read_is_what_was_prepared(tmp_path: Path) -> None:
     data = curated()
     arrays = load_arrays(prepare(data, 8, WHOLE, tmp_path))
-    expected = to_arrays(data.images, data.labels, 8, WHOLE)
+    expected = to_arrays(data.images, data.labels, 8, WHOLE, data.manifest["case"].tolist())
+    assert len(set(expected.cases.tolist())) == data.manifest["case"].nunique()
     assert all(np.array_equal(getattr(arrays, name), getattr(expected, name)) for name in ARRAYS)
 
 
@@ -379,7 +381,7 @@ def test_rich_augmentation_moves_image_target_and_guidance_together(tmp_path: Pa
     square[:, 20:40, 12:36] = 1
     rows, columns = np.mgrid[:side, :side]
     images = (square * 200 + ((rows + columns) % 40)[None]).astype(np.uint8)
-    arrays = Arrays(images, square * Label.SCAR, square.astype(bool))
+    arrays = Arrays(images, square * Label.SCAR, square.astype(bool), np.zeros(40, dtype=np.int32))
     dataset = SliceDataset(store_arrays(arrays, tmp_path), range(40), 2, "rich")
     sizes = set()
     for index in range(40):
@@ -393,6 +395,22 @@ def test_rich_augmentation_moves_image_target_and_guidance_together(tmp_path: Pa
         sizes.add(int(guidance.sum() // 255))
         assert torch.equal(item["image"], dataset[index, index]["image"])  # the seed decides
     assert len(sizes) > 10  # scaled, not only turned
+
+
+def test_channels_can_show_other_slices_of_the_case_changed_as_one(folder: Path) -> None:
+    dataset, images = SliceDataset(folder, range(8), 1, "rotate90"), load_arrays(folder).images
+    dataset.channel_rows = channel_rows(np.array([0, 0, 0, 0, 1, 1, 1, 1]), (-1, 0, 1))
+    assert np.array_equal(dataset[1]["image"].numpy(), images[[0, 1, 2]])
+    assert np.array_equal(dataset[4]["image"].numpy(), images[[4, 4, 5]])
+    assert {turns(dataset[5], dataset[5, seed]) for seed in range(20)} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("offsets", [(0, 0, 0), (-1, 0, 1), (-2, 0, 3)])
+def test_channels_never_leave_the_case(offsets: Offsets) -> None:
+    cases = np.array([0, 0, 0, 1, 2, 2])
+    for row, shown in enumerate(channel_rows(cases, offsets)):
+        inside = np.flatnonzero(cases == cases[row])
+        assert shown.tolist() == [min(max(row + offset, inside[0]), inside[-1]) for offset in offsets]
 
 
 def test_items_do_not_share_memory_with_the_cached_arrays(folder: Path) -> None:

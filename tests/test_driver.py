@@ -1,28 +1,33 @@
-"""The driver and its workers, without a training: workers here are threads' ends of pipes that do as they are told."""
+"""The driver and its workers, without a training: workers here are this process's ends of pipes, and do as told."""
 
 import logging
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from finished_cell import write_result
 from mlflow.entities import Run as MlflowRun
-from rich.console import Console
 from test_nothing_lost import SETTINGS_OF_GRID, moved
+from typer.testing import CliRunner
 
+from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
-from lge_sweep.engine import loop as sweep_round
+from lge_sweep.engine import loop
 from lge_sweep.engine.driver import Driver
-from lge_sweep.engine.ledger import read_ledger
+from lge_sweep.engine.events import Done, Event
+from lge_sweep.engine.executors import ExecutorOptions
+from lge_sweep.engine.executors.local import LocalExecutor, Worker
+from lge_sweep.engine.executors.local_worker import WorkerSetup
+from lge_sweep.engine.ledger import Ledger, read_ledger
+from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.publish import open_sweep
-from lge_sweep.engine.task import CellTask, Done
-from lge_sweep.run_store import RunStore
+from lge_sweep.engine.task import CellTask
+from lge_sweep.errors import RunsError
+from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
 from lge_sweep.scoring import Result
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
@@ -32,34 +37,31 @@ Run = Callable[..., dict[str, str]]
 Deed = Callable[["StubWorker", CellTask], None]
 
 
-@dataclass(eq=False)
-class StubWorker:
+class StubWorker(Worker):
     """A worker that does one deed with each task, at once, in this process."""
 
-    number: int
-    plan: Plan
-    deed: Deed
-    heartbeat: bool = True
-    connection: Connection = field(init=False)
-    remote: Connection = field(init=False)
-
-    def __post_init__(self) -> None:
+    def __init__(self, number: int, plan: Plan, deed: Deed) -> None:
+        self.setup = WorkerSetup(number, 1, plan.folder, plan.folder)
+        self.plan, self.deed, self.heartbeat = plan, deed, True
+        self.task, self.busy, self.silent = "", False, 0.0
         self.connection, self.remote = Pipe()
         self.process = SimpleNamespace(
             is_alive=lambda: self.heartbeat, join=lambda timeout=None: None, exitcode=-9, kill=lambda: None
         )
 
-    def send(self, task: CellTask) -> None:
+    def give(self, task_id: str, task: CellTask) -> None:
+        self.task, self.busy, self.silent = task_id, True, 0.0
         self.deed(self, task)
 
     def stop(self) -> None:
-        self.connection.close()
+        super().stop()
+        self.heartbeat = False
         self.remote.close()
 
 
 def work(worker: StubWorker, task: CellTask) -> None:
     write_result(worker.plan, task.cell)
-    worker.remote.send(Done())
+    worker.remote.send_bytes(Event(task=worker.task, news=Done()).model_dump_json().encode())
 
 
 def die_before(worker: StubWorker, task: CellTask) -> None:
@@ -92,31 +94,33 @@ def plan(template: Plan, tmp_path: Path) -> Plan:
 @pytest.fixture
 def run(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Run a sweep whose workers do these deeds, one after the other, the last for ever; returns what failed."""
-    monkeypatch.setattr(sweep_round, "POLL", 0.02)
-    driver: Driver | None = None
+    monkeypatch.setattr(loop, "POLL", 0.02)
+    drivers: list[Driver] = []
 
-    def start(*deeds: Deed, places: int = 1) -> dict[str, str]:
-        nonlocal driver
+    def start(*deeds: Deed, places: int = 1, ledger: str | None = None) -> dict[str, str]:
         left = list(deeds)
-        driver = Driver(plan.folder.parent, places, Console(quiet=True))
-        driver.stall = 0.1
+        store = RunStore(plan.folder.parent, ledger)
+        executor = LocalExecutor(ExecutorOptions(store, places, stall=0.1))
 
-        def hire(number: int) -> StubWorker:
+        def start_worker(number: int) -> StubWorker:
             return StubWorker(number, plan, left.pop(0) if len(left) > 1 else left[0])
 
-        monkeypatch.setattr(driver, "_hire", hire)
-        _, results, failed = driver.run(plan, open_sweep(driver.tracker, plan))
-        assert all(isinstance(result, Result) for result in results.values())
-        assert set(results) | set(failed) == {cell.name for cell in plan.cells}
-        return failed
+        monkeypatch.setattr(executor, "_start_worker", start_worker)
+        driver = Driver(store, executor, SilentObserver())
+        drivers.append(driver)
+        finished = driver.run(plan, open_sweep(driver.tracker, plan))
+        assert all(isinstance(result, Result) for result in finished.results.values())
+        assert set(finished.results) | set(finished.failed) == {cell.name for cell in plan.cells}
+        assert set(finished.trials) == set(finished.results)
+        return dict(finished.failed)
 
     yield start
-    if driver is not None:
-        driver.dismiss()
+    for driver in drivers:
+        driver.close()
 
 
 def states(plan: Plan) -> list[str]:
-    ((_, _, entries),) = read_ledger(plan.folder.parent)
+    ((_, _, entries),) = read_ledger(RunStore(plan.folder.parent))
     return [entry.state for entry in entries]
 
 
@@ -159,9 +163,56 @@ def test_a_result_that_is_damaged_when_it_arrives_is_a_failure(plan: Plan, run: 
     def work_badly(worker: StubWorker, task: CellTask) -> None:
         write_result(worker.plan, task.cell)
         (task.folder / "outcome.json").write_bytes(b"{")
-        worker.remote.send(Done())
+        worker.remote.send_bytes(Event(task=worker.task, news=Done()).model_dump_json().encode())
 
     assert "outcome.json is damaged" in run(work_badly)[plan.cells[0].name]
+
+
+def test_a_sweep_whose_ledger_is_a_database_is_resumed(
+    plan: Plan, run: Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another directory's sweep of the same name in the same database is another sweep."""
+    runs, given = plan.folder.parent, []
+    url = f"sqlite:///{runs / 'ledger.db'}"
+
+    def work_once(worker: StubWorker, task: CellTask) -> None:
+        given.append(task.cell.name)
+        if len(given) > 1:
+            raise KeyboardInterrupt
+        work(worker, task)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(work_once, ledger=url)
+    assert run(work, ledger=url) == {}
+    assert given == [cell.name for cell in plan.cells]
+    assert not RunStore(runs).journal.exists()
+    assert "that the ledger did not know" not in caplog.text
+    ((name, about, entries),) = read_ledger(RunStore(runs, url))
+    assert (name, about["cells"]) == (plan.name, given)
+    assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0), ("complete", 1)]
+    monkeypatch.setenv(LEDGER_VARIABLE, url)
+    shown = CliRunner().invoke(app, ["status", "--runs", str(runs)])
+    assert (shown.exit_code, "2/2" in shown.output) == (0, True), shown.output
+    other = RunStore(runs / "other", url)
+    assert read_ledger(other) == []
+    with Ledger(other) as ledger:
+        ledger.open(plan.name, {"cells": given})
+    ((_, _, entries),) = read_ledger(other)
+    assert [entry.state for entry in entries] == ["waiting", "waiting"]
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("sqlite:////no/such/folder/ledger.db", "unable to open database file"),
+        ("postgresql+pg8000://me:secret@127.0.0.1:9/ledger", "Python has no driver for this database"),
+    ],
+)
+def test_a_ledger_that_cannot_be_used_is_named_without_its_password(tmp_path: Path, url: str, message: str) -> None:
+    with pytest.raises(RunsError, match=message) as raised:
+        Ledger(RunStore(tmp_path, url))
+    assert "secret" not in str(raised.value)
+    assert read_ledger(RunStore(tmp_path, url)) == []  # nothing was ever kept there
 
 
 # ------------------------------------------------------------------------------------------- MLflow cannot be reached

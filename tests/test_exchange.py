@@ -22,7 +22,8 @@ from lge_sweep.config.data import Curate, DataFile, NnunetDataset, Phantom
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
 from lge_sweep.data import content_digest
-from lge_sweep.data.exchange import EMPTY_SLOTS, NO_REFLOW, PADDING_FILLED, ExchangeDataset, export_dataset
+from lge_sweep.data.curated_dataset import CuratedDataset
+from lge_sweep.data.exchange import EMPTY_SLOTS, NO_REFLOW, PADDING_FILLED, export_dataset
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
@@ -63,7 +64,7 @@ def written(output: Path, volumes: Sequence[Volume], kind: str = "nnunet", **set
     """Convert exams, some of which fall into each subset."""
     fractions = {"split": {"fractions": [0.4, 0.3, 0.3]}, **settings}
     data = DataFile.model_validate({"source": {"kind": "phantom"}, **fractions})
-    dataset = ExchangeDataset(volumes, curate(volumes, data.curate), data)
+    dataset = CuratedDataset(volumes, curate(volumes, data.curate), data)
     return export_dataset(dataset, output, kind, lambda name, done, total: None)  # type: ignore[arg-type]
 
 

@@ -357,7 +357,7 @@ def test_table_viii_is_one_legible_page(
     table = four_table(slices)
     shown = pick_qualitative(table)
     assert [role for role, _ in shown] == ["best", "median", "worst", "missed scar", "false alarm"]
-    figure = figure_qualitative("two-stage", table, *arrays, FOUR)
+    figure = figure_qualitative("two-stage", table, arrays[0], arrays[1:], FOUR)
     assert_legible(figure, monkeypatch)
     text = words(figure)
     dice = table.set_index(["image", "class"])["dice"]
@@ -383,7 +383,7 @@ def test_without_scar_there_is_no_table_viii(slices: tuple[Arrays, list[str], li
     (images, truth, _), names, cases = slices
     free = np.where(truth == 3, 2, truth)
     table = evaluate(free, free, FOUR, images=names, cases=cases)
-    assert "no image has scar" in words(figure_qualitative("two-stage", table, images, free, free, FOUR))
+    assert "no image has scar" in words(figure_qualitative("two-stage", table, images, (free, free), FOUR))
 
 
 def test_the_cavity_s_outline_is_drawn_over_the_wall_s_and_scar_s_over_both() -> None:

@@ -5,7 +5,6 @@
 
 import csv
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import highdicom as hd
@@ -36,7 +35,8 @@ from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import Label
 from lge_sweep.quantify.describe import describe
 from lge_sweep.segmenter import predict
-from lge_sweep.segmenter.predict import ModelChoice, Predictor, ReadOptions, predict_exams
+from lge_sweep.segmenter.predict import Predictor, predict_exams
+from lge_sweep.segmenter.request import ModelChoice, PredictRequest
 from lge_sweep.segmenter.segment import Segmentation
 
 Floats = NDArray[np.float64]
@@ -52,8 +52,9 @@ def _by_level(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give `predict` a model that labels by intensity."""
     monkeypatch.setenv(SALT_VARIABLE, "test")
 
-    def prepare(shipped: ModelChoice, output: Path, formats: Sequence[str]) -> Predictor:
-        return Predictor(ByLevel(), SegmenterSettings(size=64, intensity=Intensity()), MODEL, output, tuple(formats))  # type: ignore[arg-type]
+    def prepare(request: PredictRequest) -> Predictor:
+        settings = SegmenterSettings(size=64, intensity=Intensity())
+        return Predictor(ByLevel(), settings, MODEL, request.output, request.formats)  # type: ignore[arg-type]
 
     monkeypatch.setattr(predict, "prepare", prepare)
 
@@ -96,9 +97,8 @@ class ByLevel:
 
 def check_delivery(exam: Path, truth: Truth, output: Path, formats: tuple[str, ...]) -> None:
     """Let `predict` segment an exam by its intensities, and compare every file that is written with the truth."""
-    predicted = predict_exams(
-        exam, output, ModelChoice("by level"), formats, ReadOptions(), lambda text, done, count: None
-    )
+    request = PredictRequest(output=output, model=ModelChoice("by level"), formats=formats)
+    predicted = predict_exams(exam, request, lambda text, done, count: None)
     assert predicted.problems == ()
     (made,) = predicted.deliveries
     (row,) = csv.DictReader((made.folder / "burden.csv").read_text().splitlines())

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from lge_sweep.config.schema import LossOptions
+from lge_sweep.config.losses import LOSSES, LossOptions
 from lge_sweep.data import class_weights
-from lge_sweep.models.losses import LOSSES
+from lge_sweep.models.losses import LossInputs, build_loss
 
 OPTIONS = LossOptions()
 CLASSES = 3
@@ -18,7 +18,7 @@ CLASSES = 3
 def evaluate(name: str, scores: Tensor, target: Tensor, options: LossOptions = OPTIONS) -> tuple[float, Tensor]:
     """Value of a loss and its gradient by the scores."""
     scores = scores.clone().requires_grad_()
-    loss = LOSSES[name](options, CLASSES, (0.5, 1.0, 4.0))(scores, target)
+    loss = build_loss(name, LossInputs(options, CLASSES, (0.5, 1.0, 4.0)))(scores, target)
     loss.backward()
     assert scores.grad is not None
     return float(loss.detach()), scores.grad
@@ -74,7 +74,7 @@ def test_values_agree_with_hand_computed_ones(highest: int) -> None:
 @pytest.mark.parametrize("highest", [3, 2], ids=["all classes there", "scar-free batch"])
 def test_gradients_agree_with_differences(name: str, highest: int) -> None:
     scores, target = random_batch(2, highest)
-    loss = LOSSES[name](OPTIONS, CLASSES, (0.5, 1.0, 4.0)).double()
+    loss = build_loss(name, LossInputs(OPTIONS, CLASSES, (0.5, 1.0, 4.0))).double()
     scores.requires_grad_()
     coarse = {"eps": 1e-2, "atol": 2e-5, "rtol": 1e-2} if "focal" in name else {}  # MONAI's focal loss is float32
     assert torch.autograd.gradcheck(lambda x: loss(x, target).double(), (scores,), **coarse)
@@ -100,7 +100,7 @@ def test_monais_own_smoothing_would_leave_false_scar_unpunished() -> None:
     scores, target = torch.zeros(1, CLASSES, 32, 32, dtype=torch.float64), torch.zeros(1, 32, 32, dtype=torch.long)
     p = 1024 / 3
     for smooth in (1.0, 1e-5):
-        loss = LOSSES["dice"](LossOptions(dice_smooth=smooth), CLASSES, None)
+        loss = build_loss("dice", LossInputs(LossOptions(dice_smooth=smooth), CLASSES))
         assert float(loss(scores, target)) == pytest.approx(
             (2 * p / (p + smooth) + 1 - (2 * p + smooth) / (p + 1024 + smooth)) / 3
         )

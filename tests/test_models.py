@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
@@ -9,6 +10,11 @@ from segmentation_models_pytorch.encoders import get_encoder
 from torchvision.models import vgg16_bn
 
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.data import Source
+from lge_sweep.config.losses import LOSSES, LossOptions
+from lge_sweep.config.optimizers import OPTIMIZERS
+from lge_sweep.config.registry import resolve
 from lge_sweep.config.schema import Training
 from lge_sweep.engine.callbacks import save_weights
 from lge_sweep.engine.train import load_best
@@ -17,7 +23,6 @@ from lge_sweep.gpu import gpu_obstacle
 from lge_sweep.labels import STAGES
 from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models import weights as weights_module
-from lge_sweep.models.architectures import ARCHITECTURES
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.models.segnet import SegNet
 from lge_sweep.models.weights import check_weights
@@ -121,6 +126,15 @@ def test_sgdm_has_the_momentum_and_both_have_the_coupled_decay() -> None:
     assert sgdm.defaults["weight_decay"] == adam.defaults["weight_decay"] == 1e-4
 
 
+def test_every_entry_names_something_that_can_be_built() -> None:
+    """Settings hold names of builders, which are imported when they are used: this is the check that they are there."""
+    references = [entry.build for entry in (*ARCHITECTURES.values(), *LOSSES.values())]
+    references += [*OPTIMIZERS.values(), *(model.reader for model in get_args(Source))]
+    assert all(callable(resolve(reference)) for reference in references)
+    assert len(set(references)) == len(references)
+    assert set().union(*(loss.options for loss in LOSSES.values())) == LossOptions.model_fields.keys()
+
+
 def test_an_unknown_model_is_explained() -> None:
     with pytest.raises(ConfigError, match="did you mean 'unet'"):
         build_module(cell("unett"), SCRATCH)
@@ -167,13 +181,12 @@ def encoder_file(folder: Path, encoder: str) -> Path:
 def test_every_tensor_of_the_encoder_comes_from_the_file(model: str, tmp_path: Path) -> None:
     encoder = ARCHITECTURES[model].encoder
     assert encoder is not None
-    path = encoder_file(tmp_path, encoder)
+    path = encoder_file(tmp_path, encoder.name)
     for given in (path, tmp_path):
         module = build_module(cell(model), Training(encoder_weights=str(given)))
-        part = (
-            module.network.features if isinstance(module.network, SegNet) else module.network.get_submodule("encoder")
-        )
-        assert all(bool((value == 1).all()) for value in part.state_dict().values())
+        part = module.network.get_submodule("features" if model == "segnet" else "encoder").state_dict()
+        assert part
+        assert all(bool((value == 1).all()) for value in part.values())
 
 
 def test_a_file_of_another_encoder_is_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Names of files and folders are bytes: whatever they are, every command does its work, and what it writes is text."""
 
 import json
+import logging
 import os
 import re
 import unicodedata
@@ -21,7 +22,8 @@ from lge_sweep.cli import app
 from lge_sweep.config.data import ImagePairs
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.csv_files import frame_text, read_frame
-from lge_sweep.engine.executors.local import _attempt
+from lge_sweep.engine.executors.local_worker import PrintableFormatter
+from lge_sweep.engine.executors.perform import attempt
 from lge_sweep.errors import ConfigError, DataError, RunsError, TrialError
 from lge_sweep.ingest import read
 from lge_sweep.ingest.pseudonym import pseudonym
@@ -232,13 +234,18 @@ def test_a_runs_directory_that_is_no_utf_8_is_refused(tmp_path: Path, monkeypatc
     assert (code, "no UTF-8" in said) == (2, True), said
 
 
-def test_what_a_worker_logs_of_a_failure_obeys_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_worker_logs_of_a_failure_obeys_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
     def fail(error: Exception) -> None:
         raise error
 
     for error in (TrialError("\x1b[2J\n"), ValueError("\x1b[2J"), OSError(5, "bad", LATIN), DataError("\x9b", ["\r"])):
-        ended = _attempt(lambda error=error: fail(error))
-        written = capsys.readouterr()
-        assert all(line.isprintable() for line in (written.out + written.err).split("\n"))
+        caplog.clear()
+        ended = attempt(lambda error=error: fail(error))
+        (record,) = caplog.records
+        written = PrintableFormatter().format(record)
+        assert "FAILED" in written
+        assert all(line.isprintable() for line in written.split("\n"))
         assert ended.reason.replace("\n", "").isprintable()
         ended.reason.encode()

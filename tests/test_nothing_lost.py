@@ -25,19 +25,21 @@ from lge_sweep.config.data import Intensity
 from lge_sweep.curate import curate
 from lge_sweep.data import load_arrays, prepare
 from lge_sweep.data.prepare import ARRAYS, DIGESTS
-from lge_sweep.engine.cell_queue import GridQueue, SearchQueue, prepare_cell_folder
-from lge_sweep.engine.executors import local as worker
-from lge_sweep.engine.journal import JOURNAL
+from lge_sweep.engine import lock
+from lge_sweep.engine.cell_check import prepare_cell_folder
+from lge_sweep.engine.grid_queue import GridQueue
 from lge_sweep.engine.ledger import Ledger, SweepLedger, read_ledger
+from lge_sweep.engine.search_queue import SearchQueue
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.interrupts import signals_as_interrupt
-from lge_sweep.study.files import BEST, CHECKPOINT, FACTS, HISTORY, MANIFEST, OUTCOME, PER_IMAGE, PREDICTIONS, SETTINGS
+from lge_sweep.run_store import RunStore
 from lge_sweep.study.inherit import sweeps_of
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan, write_plan
 
+JOURNAL = "study.log"
 SETTINGS_OF_GRID = ["grid.model=[unet, segnet]"]
 SETTINGS_OF_SEARCH = ["grid.model=[unet, segnet]", "search.trials=4"]
 
@@ -66,7 +68,7 @@ def plan(made: tuple[Plan, Plan], tmp_path: Path) -> Plan:
 
 def ledger_of(plan: Plan) -> SweepLedger:
     about = {"cells": [cell.name for cell in plan.cells]}
-    return Ledger(plan.folder.parent).open(plan.name, about, plan.config.search)
+    return Ledger(RunStore(plan.folder.parent)).open(plan.name, about, plan.config.search)
 
 
 def finish_all(plan: Plan) -> None:
@@ -97,7 +99,7 @@ def test_finished_cells_outlive_their_ledger(plan: Plan, loss: str, caplog: pyte
     assert source.take() is None
     assert {path: path.read_bytes() for path in before} == before
     assert "finished cells that the ledger did not know are kept (" in caplog.text
-    ((_, _, entries),) = read_ledger(plan.folder.parent)
+    ((_, _, entries),) = read_ledger(RunStore(plan.folder.parent))
     assert [entry.state for entry in entries] == ["complete"] * 2
     assert all(entry.value is not None and entry.value > 0.5 for entry in entries)
 
@@ -110,7 +112,7 @@ def test_an_interrupted_training_outlives_its_ledger(plan: Plan) -> None:
     assert assignment is not None
     assert assignment[0] == cell
     assert prepare_cell_folder(plan, cell)
-    assert (plan.cell_folder(cell) / CHECKPOINT).is_file()
+    assert (plan.cell_folder(cell) / "resume.ckpt").is_file()
 
 
 def test_a_finished_cell_keeps_no_checkpoint(plan: Plan) -> None:
@@ -118,7 +120,7 @@ def test_a_finished_cell_keeps_no_checkpoint(plan: Plan) -> None:
         write_interrupted(plan, cell)
         write_result(plan, cell)  # and killed before the checkpoint was removed
     assert len(GridQueue(plan, ledger_of(plan)).finished()) == 2
-    assert not list(plan.folder.rglob(CHECKPOINT))
+    assert not list(plan.folder.rglob("resume.ckpt"))
 
 
 def test_a_failed_training_is_not_resumed(plan: Plan) -> None:
@@ -160,7 +162,7 @@ def test_a_sweep_is_complete_when_the_ledger_and_the_folders_say_so(plan: Plan) 
     study.complete(trial, 0.5, [])
     assert dict(source.missing({})) == {second.name: "it was not completed"}
     assert dict(source.missing({second.name: "bad luck"})) == {second.name: "bad luck"}
-    (plan.cell_folder(first) / OUTCOME).unlink()
+    (plan.cell_folder(first) / "outcome.json").unlink()
     assert set(source.missing({})) == {first.name, second.name}
 
 
@@ -200,7 +202,7 @@ def garble(path: Path) -> None:
 HARMS: dict[str, Callable[[Path], None]] = {"cut": cut, "emptied": empty, "garbled": garble, "gone": Path.unlink}
 
 
-@pytest.mark.parametrize("name", [BEST, HISTORY, PER_IMAGE, PREDICTIONS, OUTCOME])
+@pytest.mark.parametrize("name", ["best.pt", "history.csv", "per_image.csv", "predictions.npz", "outcome.json"])
 @pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_result_is_named_set_aside_and_made_again(
     plan: Plan, name: str, harm: str, caplog: pytest.LogCaptureFixture
@@ -209,12 +211,12 @@ def test_a_damaged_result_is_named_set_aside_and_made_again(
     whole_one, damaged = plan.cells
     path = plan.cell_folder(damaged) / name
     HARMS[harm](path)
-    if (harm, name) == ("garbled", OUTCOME):  # any flip inside a number would pass: one that does not
+    if (harm, name) == ("garbled", "outcome.json"):  # any flip inside a number would pass: one that does not
         path.write_text(path.read_text(encoding="utf-8").replace('"cell"', '"cel"'), encoding="utf-8")
     source = GridQueue(plan, ledger_of(plan))
     assert [cell for cell, _ in source.finished()] == [whole_one]
     assert (source.take() or pytest.fail("nothing to do"))[0] == damaged
-    if (harm, name) == ("gone", OUTCOME):  # never finished, as far as anybody can tell
+    if (harm, name) == ("gone", "outcome.json"):  # never finished, as far as anybody can tell
         assert "the result of segnet-cross_entropy-adam is gone; it is trained again" in caplog.text
         return
     assert f"{damaged.name}: {name} was damaged: " in caplog.text
@@ -230,7 +232,7 @@ def test_a_result_of_another_sweep_or_cell_is_no_result(plan: Plan, caplog: pyte
     first, second = plan.cells
     shutil.rmtree(plan.cell_folder(second))
     shutil.copytree(plan.cell_folder(first), plan.cell_folder(second))
-    outcome = plan.cell_folder(first) / OUTCOME
+    outcome = plan.cell_folder(first) / "outcome.json"
     outcome.write_text(outcome.read_text(encoding="utf-8").replace(plan.name, "phase1-other"), encoding="utf-8")
     assert GridQueue(plan, ledger_of(plan)).finished() == []
     assert "it is of another sweep, phase1-other" in caplog.text
@@ -240,7 +242,7 @@ def test_a_result_of_another_sweep_or_cell_is_no_result(plan: Plan, caplog: pyte
 @pytest.mark.parametrize("harm", [{}, {"dice": {}}])
 def test_a_result_without_all_its_numbers_is_damaged(plan: Plan, harm: dict[str, object]) -> None:
     finish_all(plan)
-    path = plan.cell_folder(plan.cells[0]) / OUTCOME
+    path = plan.cell_folder(plan.cells[0]) / "outcome.json"
     record = json.loads(path.read_text(encoding="utf-8"))
     record["summary"]["image_mean"] = harm
     path.write_text(json.dumps(record), encoding="utf-8")
@@ -250,7 +252,7 @@ def test_a_result_without_all_its_numbers_is_damaged(plan: Plan, harm: dict[str,
 def test_a_damaged_plan_of_another_sweep_stands_in_nobodys_way(plan: Plan, caplog: pytest.LogCaptureFixture) -> None:
     other = plan.folder.parent / "phase1-stage1-phantom-other-0000"
     shutil.copytree(plan.folder, other)
-    (other / SETTINGS).write_text("[]", encoding="utf-8")
+    (other / "sweep.yaml").write_text("[]", encoding="utf-8")
     assert sweeps_of("phase1", plan.config, plan.folder.parent) == [plan.folder]
     assert f"{other.name} is left out" in caplog.text
 
@@ -258,7 +260,7 @@ def test_a_damaged_plan_of_another_sweep_stands_in_nobodys_way(plan: Plan, caplo
 def test_a_result_of_before_there_were_digests_counts(plan: Plan) -> None:
     finish_all(plan)
     for cell in plan.cells:
-        path = plan.cell_folder(cell) / OUTCOME
+        path = plan.cell_folder(cell) / "outcome.json"
         record = json.loads(path.read_text(encoding="utf-8"))
         for key in ("format", "sweep", "files"):
             del record[key]
@@ -266,23 +268,23 @@ def test_a_result_of_before_there_were_digests_counts(plan: Plan) -> None:
     assert len(GridQueue(plan, ledger_of(plan)).finished()) == 2
 
 
-@pytest.mark.parametrize("name", [BEST, HISTORY, CHECKPOINT])
+@pytest.mark.parametrize("name", ["best.pt", "history.csv", "resume.ckpt"])
 @pytest.mark.parametrize("harm", ["cut", "emptied", "garbled"])
 def test_a_damaged_checkpoint_is_set_aside_and_its_training_begins_anew(plan: Plan, name: str, harm: str) -> None:
     cell = plan.cells[0]
     write_interrupted(plan, cell)
     assert prepare_cell_folder(plan, cell)
     path = plan.cell_folder(cell) / name
-    if (name, harm) == (HISTORY, "garbled"):
+    if (name, harm) == ("history.csv", "garbled"):
         path.write_bytes(b"step,epoch\n1,x\n")
     else:
         HARMS[harm](path)
     assert not prepare_cell_folder(plan, cell)
     assert not plan.cell_folder(cell).exists()
-    assert len(list((plan.folder.parent / "damaged").rglob(CHECKPOINT))) == 1
+    assert len(list((plan.folder.parent / "damaged").rglob("resume.ckpt"))) == 1
 
 
-@pytest.mark.parametrize("name", [FACTS, MANIFEST, SETTINGS])
+@pytest.mark.parametrize("name", ["plan.json", "manifest.csv", "sweep.yaml"])
 @pytest.mark.parametrize("harm", ["cut", "emptied", "garbled"])
 def test_a_damaged_plan_is_named_and_the_sweeps_command_mends_it(plan: Plan, name: str, harm: str) -> None:
     path = plan.folder / name
@@ -290,7 +292,7 @@ def test_a_damaged_plan_is_named_and_the_sweeps_command_mends_it(plan: Plan, nam
         path.write_bytes(b"\x00\xff{[" * 9)
     else:
         HARMS[harm](path)
-    if harm == "cut" and name == MANIFEST:
+    if harm == "cut" and name == "manifest.csv":
         path.write_bytes(path.read_bytes().split(b"\n")[0][:-9])  # a cut between two lines leaves a table
     with pytest.raises(DamagedError, match="Run the command of its sweep again") as raised:
         load_plan(plan.folder)
@@ -303,7 +305,7 @@ def test_a_damaged_plan_is_named_and_the_sweeps_command_mends_it(plan: Plan, nam
 @pytest.mark.parametrize("content", [b"", b"[" * 3000, b'{"subset": 3}', b"\xff\xfe", b"null", b'{"notes": NaN}'])
 def test_damaged_records_end_in_one_message(plan: Plan, command: str, content: bytes) -> None:
     finish_all(plan)
-    for name in ("selection.json", FACTS):
+    for name in ("selection.json", "plan.json"):
         (plan.folder / name).write_bytes(content)
     names = [cell.name for cell in plan.cells] if command == "compare" else [plan.name]
     done = CliRunner().invoke(app, [command, *names, "--runs", str(plan.folder.parent)])
@@ -433,27 +435,27 @@ def test_a_sweep_is_stopped_cleanly_by(name: str) -> None:
 
 
 def test_a_new_driver_waits_for_the_workers_of_an_earlier_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    worker.await_earlier_workers(tmp_path)
-    lock = str(tmp_path / ".worker0.lock")
-    code = f"import filelock, time; held = filelock.FileLock({lock!r}); held.acquire(); print(1, flush=True)"
+    lock.await_earlier_workers(RunStore(tmp_path))
+    held = tmp_path / ".worker0.lock"
+    code = f"import filelock, time; held = filelock.FileLock({str(held)!r}); held.acquire(); print(1, flush=True)"
     code += "; time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as earlier:
         assert earlier.stdout is not None
         earlier.stdout.readline()
-        monkeypatch.setattr(worker, "PATIENCE", 0.2)
+        monkeypatch.setattr(lock, "PATIENCE", 0.2)
         with pytest.raises(RunsError, match="a worker process of an earlier command still runs"):
-            worker.await_earlier_workers(tmp_path)
+            lock.await_earlier_workers(RunStore(tmp_path))
         earlier.kill()
-    worker.await_earlier_workers(tmp_path)
-    with filelock.FileLock(tmp_path / ".worker0.lock", timeout=0):
+    lock.await_earlier_workers(RunStore(tmp_path))
+    with filelock.FileLock(held, timeout=0):
         pass
 
 
 def test_notes_are_shown_between_the_other_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    from lge_sweep.cli.options import reporting
+    from lge_sweep.cli.reporting import reporting
 
     with reporting():
-        logging.getLogger("lge_sweep.engine.cell_queue").warning("a [b] is gone")
+        logging.getLogger("lge_sweep.engine.cell_check").warning("a [b] is gone")
     assert capsys.readouterr().out == "note: a [b] is gone\n"
 
 

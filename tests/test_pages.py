@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection
 from pathlib import Path
-from wsgiref.types import StartResponse, WSGIEnvironment
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import optuna
 import pytest
@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.engine.dashboard import READ_ONLY
-from lge_sweep.loopback import PageServer
+from lge_sweep.loopback import Page, PageServer
 from lge_sweep.run_store import RunStore
 from lge_sweep.tracking import EXPERIMENT, Tracker
 from lge_sweep.tracking.ui import NOT_SHOWN
@@ -40,8 +40,8 @@ def ask(
 
 
 @contextmanager
-def served(server: PageServer, application: object, read_only: str = "") -> Iterator[int]:
-    thread = threading.Thread(target=server.run, args=(application, "", False, read_only))
+def served(server: PageServer, application: WSGIApplication, read_only: str = "") -> Iterator[int]:
+    thread = threading.Thread(target=server.run, args=(Page(application, "", read_only), lambda address: None))
     thread.start()
     try:
         yield server.server_port
@@ -227,7 +227,10 @@ def test_mlflows_page_is_one_process_that_works_and_leaves_nothing(tmp_path: Pat
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_page_ends_when_it_is_told_to(ending: signal.Signals) -> None:
-    code = "import sys; from lge_sweep.loopback import PageServer; PageServer(int(sys.argv[2])).run(None, '', False)"
+    code = (
+        "import sys; from functools import partial; from lge_sweep.loopback import Page, PageServer; "
+        "PageServer(int(sys.argv[2])).run(Page(None, ''), partial(print, flush=True))"
+    )
     with started(code) as (server, port):
         server.send_signal(ending)
         assert server.wait(timeout=60) == (0 if ending is signal.SIGINT else -ending)

@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.data.module import network_input
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import load_arrays
 from lge_sweep.engine.train import load_best
 from lge_sweep.models.probabilities import Segmenter
@@ -137,7 +137,7 @@ def test_the_champion_loads_in_a_clean_process_and_predicts(
     swept: tuple[Path, str], plan: Plan, tmp_path: Path
 ) -> None:
     arrays, row = load_arrays(plan.arrays), plan.rows("val")[0]
-    image = network_input(arrays.images[row], arrays.refined[row], 1)[None]
+    image = network_inputs(arrays.images[[row]], channel_rows(arrays.cases[[row]]), 1)
     np.save(tmp_path / "image.npy", image)
     code = (
         "import sys, mlflow, numpy, torch\n"

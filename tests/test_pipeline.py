@@ -21,8 +21,9 @@ from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.deliver import Delivery, deliver
 from lge_sweep.errors import DataError, InheritError, RunsError
@@ -229,12 +230,12 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
         return np.zeros((len(batch), 3, *batch.shape[2:]), dtype=np.float32)
 
     options = Options(crop_margin=8)
-    segmenter = TwoStageSegmenter(network, network, 64, two_stage.config.intensity, options)
+    segmenter = TwoStageSegmenter(network, network, two_stage.config.frame, options)
     rows = fits.rows("val")
     eight_bit = [to_8_bit(two_stage.images[row], two_stage.config.intensity) for row in rows]
     assert eight_bit[0].shape != (64, 64)
     segmenter.find_wall(eight_bit, whole.refined[rows], [None] * len(rows))
-    expected = [network_input(crops.images[row], crops.refined[row], 2) for row in rows]
+    expected = network_inputs(crops.images[rows], channel_rows(crops.cases[rows]), 2, crops.refined[rows])
     np.testing.assert_array_equal(np.concatenate(inputs), expected)
 
 

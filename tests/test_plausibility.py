@@ -16,7 +16,8 @@ from skimage.measure import label, regionprops
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.cli.console import print_predicted
+from lge_sweep.cli.tables.predictions import print_predicted
+from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config.data import NiftiFolders, Phantom
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.deliver import Delivery, ModelFacts, deliver, read_delivery
@@ -29,7 +30,6 @@ from lge_sweep.quantify.findings import CHECKS
 from lge_sweep.quantify.plausibility import count_components, enclosed_share, wall_thickness_mm
 from lge_sweep.report.clinical_tables import findings_frame, findings_markdown
 from lge_sweep.segmenter.predict import PredictResult
-from lge_sweep.terminal import Terminal
 
 Labels = NDArray[np.uint8]
 Floats = NDArray[np.float64]

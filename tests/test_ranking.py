@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lge_sweep.cli.console import print_selection, print_uncertainty
+from lge_sweep.cli.tables.selection import print_selection, print_uncertainty
+from lge_sweep.cli.terminal import Terminal
 from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.engine.publish import describe_selection
 from lge_sweep.labels import SCORED
 from lge_sweep.scoring import Result, Selection, select
 from lge_sweep.scoring.ranking import BEST, FOREGROUND, INTERVAL, TEXTS, ranking_frame, ranking_texts
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
-from lge_sweep.terminal import Terminal
 
 CLASSES = ("background", "scar")
 NAMES = ("=unet", "a|b", "lost")

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from lge_sweep.data import refine
-from lge_sweep.data.refine import composite, network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.inputs import channel_rows, network_inputs
+from lge_sweep.data.refine import composite, refine_cavity, smooth_cavity
 from lge_sweep.labels import SINGLE_STAGE
 
 FIXTURES = Path(__file__).parent / "fixtures" / "refine" / "masks.npz"
@@ -62,8 +63,9 @@ def test_smoothed_is_octaves_before_the_edge_is_added(octave: dict[str, Masks]) 
 def test_only_stage_2_sees_the_cavity(stage: int) -> None:
     image = np.arange(48, dtype=np.uint8).reshape(6, 8)
     refined = image % 3 == 0
-    assert np.array_equal(network_input(image, refined, stage), [image] * 3)
-    assert np.array_equal(network_input(image, refined, 2), composite(image, refined))
+    one = channel_rows(np.zeros(1, dtype=np.int32))
+    assert np.array_equal(network_inputs(image[None], one, stage, refined[None])[0], [image] * 3)
+    assert np.array_equal(network_inputs(image[None], one, 2, refined[None])[0], composite(image, refined))
 
 
 def test_refined_is_octaves(octave: dict[str, Masks]) -> None:

@@ -16,7 +16,7 @@ from matplotlib.transforms import Bbox
 
 from lge_sweep.labels import class_names
 from lge_sweep.metrics import METRICS
-from lge_sweep.report import CellTables, write_cell_figures, write_sweep_figures
+from lge_sweep.report import CellImages, CellTables, SweepTables, write_cell_figures, write_sweep_figures
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves, loss_limits
 from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap, heat_rows
@@ -360,7 +360,7 @@ def test_overlays_without_prediction_or_value_say_so() -> None:
 
 def test_cell_files(tmp_path: Path) -> None:
     cell = make_cell("unet")
-    written = write_cell_figures(tmp_path / "new" / "folder", cell, *make_images(6), STAGE2)
+    written = write_cell_figures(tmp_path / "new" / "folder", CellImages(cell, *make_images(6), STAGE2))
     assert [path.name for path in written] == ["loss_curve.png", "overlays.png"]
     assert_tidy(tmp_path / "new" / "folder", written)
 
@@ -385,7 +385,7 @@ def hard_sweeps() -> dict[str, list[CellTables]]:
 @pytest.mark.parametrize("name", list(hard_sweeps()))
 def test_sweep_files(name: str, tmp_path: Path) -> None:
     best = ["unet-cross_entropy-adam", "failed-cross_entropy-adam"]
-    written = write_sweep_figures(tmp_path, f"phase 1: {name}", hard_sweeps()[name], best, STAGE2, 2)
+    written = write_sweep_figures(tmp_path, SweepTables(f"phase 1: {name}", hard_sweeps()[name], best, STAGE2, 2))
     names = ["training_curves.png", "class_bars.png", "dice_boxplot.png", "dice_heatmap.png"]
     assert [path.name for path in written] == names
     assert_tidy(tmp_path, written)

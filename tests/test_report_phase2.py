@@ -16,7 +16,7 @@ from test_report import STAGE2, assert_legible, assert_tidy, make_history, make_
 
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics.summary import aggregate
-from lge_sweep.report import CellTables, RankLine, write_sweep_figures
+from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.report.distribution import figure_dice_heatmap
 from lge_sweep.report.grid_curves import figure_grid_curves, loss_units, mean_curve, missing_notes, relative_curve
 from lge_sweep.report.ranks import figure_rank_probability, is_best, rank_order, rank_values
@@ -337,14 +337,14 @@ def hard_grids() -> dict[str, list[CellTables]]:
 @pytest.mark.parametrize("name", list(hard_grids()))
 def test_grid_files(name: str, tmp_path: Path) -> None:
     cells = hard_grids()[name]
-    written = write_sweep_figures(tmp_path, TITLE, cells, [cells[0].name], STAGE2, 2, make_ranks(cells))
+    written = write_sweep_figures(tmp_path, SweepTables(TITLE, cells, [cells[0].name], STAGE2, 2, make_ranks(cells)))
     assert [path.name for path in written] == [*PHASE2, "rank_probability.png"]
     assert_tidy(tmp_path, written)
 
 
 def test_one_configuration_is_drawn_as_in_phase_1(tmp_path: Path) -> None:
     cells = make_grid()[:1]
-    written = write_sweep_figures(tmp_path, TITLE, cells, [], STAGE2, 2, make_ranks(cells))
+    written = write_sweep_figures(tmp_path, SweepTables(TITLE, cells, [], STAGE2, 2, make_ranks(cells)))
     phase1 = ["training_curves.png", "class_bars.png", "dice_boxplot.png", "dice_heatmap.png"]
     assert [path.name for path in written] == [*phase1, "rank_probability.png"]
 

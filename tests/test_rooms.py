@@ -17,7 +17,7 @@ ROOMS = [
 ]  # fmt: skip
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "atomic", "hashing", "gpu", "interrupts", "config",
-    "text", "terminal", "terminal_table", "csv_files", "safe_yaml", "patterns", "permissions", "arrays", "run_store",
+    "text", "progress", "csv_files", "safe_yaml", "patterns", "permissions", "arrays", "run_store",
 }  # fmt: skip
 HEAVY = {
     "mlflow": {"tracking"}, "optuna": {"engine"}, "pytorch_lightning": {"data", "models", "engine"},

@@ -40,7 +40,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tracker = Tracker(RunStore(runs))
     run = tracker.open_run("run", "a run", {}, {})
     (runs / "kept.txt").write_text("kept")
-    run.log_files(runs, ["kept.txt"])
+    run.log_files([runs / "kept.txt"])
     run.finish()
     segmenter = write_segmenter(runs / "segmenter")
     version = register_segmenter(tracker, segmenter, "run", "phase3-x", {"collapsed": "no"}, "Tiny")
@@ -94,7 +94,7 @@ def test_the_registry_works_under_any_name(name: str, registry: Path, tmp_path: 
     assert run is not None
     assert (path_of(run.info.artifact_uri) / "kept.txt").read_text() == "kept"
     (runs / "new.txt").write_text("new")
-    tracker.open_run("another", "another", {}, {}).log_files(runs, ["new.txt"])
+    tracker.open_run("another", "another", {}, {}).log_files([runs / "new.txt"])
     assert len(list(runs.rglob("new.txt"))) == 2
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -153,8 +153,8 @@ def test_what_is_in_the_folder_works_where_it_lies(
     assert new in locate(tracker, MODEL).parents
     load_segmenter(MODEL, "onnx", new)
     (new / "more.txt").write_text("more")
-    tracker.open_run("run", "a run", {}, {}).log_files(new, ["more.txt"])
-    tracker.open_run("new run", "new", {}, {}).log_files(new, ["more.txt"])
+    tracker.open_run("run", "a run", {}, {}).log_files([new / "more.txt"])
+    tracker.open_run("new run", "new", {}, {}).log_files([new / "more.txt"])
     assert len(list(new.rglob("more.txt"))) == 3
     assert not list(registry.rglob("more.txt"))
     assert old.exists() == (way == "copied")

@@ -17,14 +17,12 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config import Cell, load_sweep, short_names
-from lge_sweep.engine.cell_queue import FAILURES, SearchQueue
-from lge_sweep.engine.ledger import JOURNAL, Ledger, SweepLedger, read_ledger
+from lge_sweep.engine.ledger import Ledger, SweepLedger, read_ledger
+from lge_sweep.engine.search_queue import FAILURES, SearchQueue
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import RUNS_VARIABLE
 from lge_sweep.run_store import RunStore
-from lge_sweep.study.make import make_plans
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.plan_files import load_plan
+from lge_sweep.study.plan import Plan, load_plan, make_plans
 
 MODELS = "grid.model=[unet, segnet]"
 
@@ -43,7 +41,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 
 
 def open_study(plan: Plan, runs: Path) -> SweepLedger:
-    return Ledger(runs).open(plan.name, {"trials": 30}, plan.config.search)
+    return Ledger(RunStore(runs)).open(plan.name, {"trials": 30}, plan.config.search)
 
 
 def test_what_is_drawn_lies_within_bounds_and_matters_to_the_loss(plan: Plan, tmp_path: Path) -> None:
@@ -159,7 +157,7 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     assert "[2/3] #1 unet" in printed[0].output
     assert "stopped early" in printed[0].output
     assert "started" not in printed[1].output  # nothing is trained again
-    ((name, _, entries),) = read_ledger(tmp_path)
+    ((name, _, entries),) = read_ledger(RunStore(tmp_path))
     assert [entry.state for entry in entries] == ["complete", "pruned", "complete"]
     plan = load_plan(tmp_path / name)
     assert [cell.trial for cell in plan.cells] == [0, 2]
@@ -214,7 +212,7 @@ def test_a_half_drawn_trial_is_shown_as_failed(plan: Plan, tmp_path: Path) -> No
     study = open_study(plan, tmp_path)
     study.study.ask()
     SearchQueue(plan, open_study(plan, tmp_path))
-    ((_, _, entries),) = read_ledger(tmp_path)
+    ((_, _, entries),) = read_ledger(RunStore(tmp_path))
     assert (entries[0].state, entries[0].reason) == ("failed", "interrupted while it was drawn")
     assert {entry.state for entry in entries[1:]} == {"waiting"}
 
@@ -232,15 +230,15 @@ def test_a_search_belongs_to_its_phase() -> None:
 
 def dashboard_answers(runs: Path) -> None:
     """Optuna's dashboard reads our ledger."""
-    from optuna.storages.journal import JournalFileBackend, JournalStorage
     from optuna_dashboard import wsgi
 
+    from lge_sweep.engine.storage import read_storage
     from lge_sweep.loopback import guard
 
-    storage = JournalStorage(JournalFileBackend(str(runs / JOURNAL)))
     environ: dict[str, Any] = {"HTTP_HOST": "localhost:1", "PATH_INFO": "/api/studies"}
     setup_testing_defaults(environ)
-    answer = b"".join(guard(wsgi(storage), 1)(environ, lambda *_: bytes))
+    with read_storage(RunStore(runs)) as storage:
+        answer = b"".join(guard(wsgi(storage), 1)(environ, lambda *_: bytes))
     studies = json.loads(answer)["study_summaries"]
     assert [study["study_name"].split("-")[0] for study in studies] == ["search"]
 

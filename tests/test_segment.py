@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scipy import ndimage
 
 from lge_sweep.config.data import Intensity
-from lge_sweep.config.segmenter import Options
+from lge_sweep.config.segmenter import Frame, Options
 from lge_sweep.data.crop import find_crop_box
 from lge_sweep.data.prepare import to_arrays
 from lge_sweep.data.refine import composite, refine_cavity
@@ -21,7 +21,7 @@ from lge_sweep.segmenter import Network, TwoStageSegmenter
 from lge_sweep.segmenter.segment import confine_scar, join, seen_box
 
 S = 64
-PLAIN = Intensity(clip_percentiles=(0, 100))
+PLAIN = Frame(size=S, intensity=Intensity(clip_percentiles=(0, 100)))
 Pixels = NDArray[np.uint8]
 GREY = {Label.BACKGROUND: 0, Label.CAVITY: 100, Label.MYOCARDIUM: 50, Label.SCAR: 255}
 """A heart painted so that the intensity is the class."""
@@ -65,7 +65,7 @@ def stage2(inputs: Pixels) -> NDArray[np.float32]:
 
 
 def segmenter(first: Network = stage1, second: Network = stage2, **options: Any) -> TwoStageSegmenter:
-    return TwoStageSegmenter(first, second, S, PLAIN, Options(**options))
+    return TwoStageSegmenter(first, second, PLAIN, Options(**options))
 
 
 def expected_frame(labels: Pixels) -> Pixels:
@@ -104,7 +104,7 @@ def test_frames_are_those_of_training() -> None:
         seen.append(inputs)
         return one_hot(np.zeros((len(inputs), S, S), dtype=int), 2)
 
-    TwoStageSegmenter(first, stage2, S, Intensity()).segment(exam)
+    TwoStageSegmenter(first, stage2, Frame(size=S, intensity=Intensity())).segment(exam)
     arrays = to_arrays(list(exam), [np.zeros((90, 70), dtype=np.uint8)] * 2, S, Intensity())
     assert np.array_equal(seen[0][:, 0], arrays.images)
 
@@ -141,24 +141,24 @@ def test_an_empty_cavity_stays_empty_and_is_reported() -> None:
     assert np.array_equal(found.labels[0], empty)  # stage 2 is asked all the same
 
 
-@pytest.mark.parametrize("intensity", [PLAIN, Intensity()])
-def test_padding_changes_no_label_of_the_anatomy_and_has_none(intensity: Intensity) -> None:
+@pytest.mark.parametrize("frame", [PLAIN, Frame(size=S, intensity=Intensity())])
+def test_padding_changes_no_label_of_the_anatomy_and_has_none(frame: Frame) -> None:
     """As -2000, which it is in the file, it took the whole range of intensities; as NaN it is nothing."""
     labels = np.stack([heart(80, 60), np.rot90(heart(60, 80))])
     plain = painted(labels) * np.float32(7)
     padding = np.zeros(labels.shape, dtype=np.bool_)
     padding[:, :9], padding[:, :, -6:] = True, True
     assert not labels[padding].any()
-    model = TwoStageSegmenter(stage1, stage2, S, intensity)
+    model = TwoStageSegmenter(stage1, stage2, frame)
     found = model.segment(np.where(padding, np.nan, plain))
     for image, padded, got in zip(plain, padding, found.labels, strict=True):
         left = image[9:, :-6]  # the same statistics without any padding
-        low, high = np.percentile(left, intensity.clip_percentiles)
+        low, high = np.percentile(left, frame.intensity.clip_percentiles)
         clean = np.where(padded, low, np.clip(image, low, high))
-        assert np.array_equal(got, TwoStageSegmenter(stage1, stage2, S, PLAIN).segment(clean[None]).labels[0])
+        assert np.array_equal(got, TwoStageSegmenter(stage1, stage2, PLAIN).segment(clean[None]).labels[0])
         assert len(np.unique(got)) == 4
         assert high == left.max() == 7 * 255
-    everywhere = TwoStageSegmenter(stage1, lambda x: one_hot(np.full((len(x), S, S), 2), 3), S, intensity)
+    everywhere = TwoStageSegmenter(stage1, lambda x: one_hot(np.full((len(x), S, S), 2), 3), frame)
     scar = everywhere.segment(np.where(padding, np.nan, plain)).labels
     assert not scar[padding].any()
     assert scar[~padding].all()

@@ -384,8 +384,3 @@ def test_a_named_case_that_is_not_there() -> None:
 def test_named_cases_that_cannot_be_a_split(settings: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         SplitConfig.model_validate(settings)
-
-
-def test_a_split_without_named_cases_is_written_as_before() -> None:
-    assert "cases" not in SplitConfig().model_dump()
-    assert "cases" in SplitConfig.model_validate({"cases": NAMED}).model_dump()

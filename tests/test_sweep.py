@@ -17,15 +17,16 @@ import pytest
 from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
-from rich.console import Console
 from synthetic_dicom import SECRETS, series
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
+from lge_sweep.cli.progress import SweepProgress
+from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.config.data import DicomFolders, Phantom
-from lge_sweep.engine.ledger import hold_runs, read_ledger
-from lge_sweep.engine.progress import SweepProgress
+from lge_sweep.engine.ledger import read_ledger
+from lge_sweep.engine.lock import hold_runs
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import SCORED, class_names
@@ -90,7 +91,7 @@ def test_it_prints_two_rankings_and_where_to_look(finished: tuple[Path, str]) ->
 
 def test_the_ledger_has_each_cell_complete_once(finished: tuple[Path, str]) -> None:
     runs, _ = finished
-    sweeps = read_ledger(runs)
+    sweeps = read_ledger(RunStore(runs))
     assert [about["stage"] for _, about, _ in sweeps] == [1, 2]
     for _, _, entries in sweeps:
         assert [entry.state for entry in entries] == ["complete"] * 5
@@ -208,9 +209,9 @@ def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tupl
 
 def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 0.0
-    monkeypatch.setattr("lge_sweep.engine.progress.time.monotonic", lambda: clock)
+    monkeypatch.setattr("lge_sweep.cli.progress.time.monotonic", lambda: clock)
     out = io.StringIO()
-    progress = SweepProgress(Console(file=out, width=200), "phase1 stage 1", total=4, done=0)
+    progress = SweepProgress(Terminal(file=out, width=200), "phase1 stage 1", total=4, done=0)
 
     def said() -> str:
         return out.getvalue().splitlines()[-1]
@@ -303,7 +304,7 @@ def test_one_bad_trial_does_not_end_a_sweep_and_is_retried_alone(tmp_path: Path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "does not fit the encoder resnet50" in done.stdout.replace("\n", " ")
     assert "1 of 2 cells have no result" in done.stderr
-    ((_, _, entries),) = read_ledger(runs)
+    ((_, _, entries),) = read_ledger(RunStore(runs))
     assert [entry.state for entry in entries] == ["failed", "complete"]
     again = here(runs, *arguments, "--allow-incomplete")
     assert again.returncode == 0, again.stdout + again.stderr
@@ -317,13 +318,13 @@ def test_a_loss_that_becomes_nan_fails_its_trial_with_the_reason(tmp_path: Path)
     done = here(tmp_path / "runs", *ONE, "--set", "training.learning_rate=1e35", "--set", "training.max_steps=6")
     assert done.returncode == 1
     assert "loss became" in done.stdout
-    ((_, _, entries),) = read_ledger(tmp_path / "runs")
+    ((_, _, entries),) = read_ledger(RunStore(tmp_path / "runs"))
     assert entries[0].state == "failed"
     assert "loss became" in entries[0].reason
 
 
 def test_a_second_driver_is_told_who_holds_the_runs(tmp_path: Path) -> None:
-    with hold_runs(tmp_path):
+    with hold_runs(RunStore(tmp_path)):
         done = here(tmp_path, *ONE)
     assert done.returncode == 2
     assert f"process {os.getpid()} on " in done.stderr
@@ -347,7 +348,9 @@ def test_imagenet_weights_without_a_network_end_the_sweep_before_it_starts(tmp_p
     assert done.returncode == 2
     assert "save it as FOLDER/resnet50.safetensors" in done.stderr
     assert "Traceback" not in done.stderr
-    assert all(entry.state == "waiting" for _, _, entries in read_ledger(tmp_path / "runs") for entry in entries)
+    assert all(
+        entry.state == "waiting" for _, _, entries in read_ledger(RunStore(tmp_path / "runs")) for entry in entries
+    )
 
 
 @pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_driver has it with stubs of workers; slow")
@@ -384,12 +387,12 @@ def test_a_full_disk_is_recognised_through_what_it_caused() -> None:
 def test_a_torn_last_line_of_the_journal_is_mended(tmp_path: Path) -> None:
     from lge_sweep.engine.ledger import Ledger
 
-    Ledger(tmp_path).open("sweep", {"cells": ["a"]})
+    Ledger(RunStore(tmp_path)).open("sweep", {"cells": ["a"]})
     with (tmp_path / "study.log").open("ab") as file:
         file.write(b'{"op_code":4,"wor')
     (tmp_path / "study.log.lock").symlink_to("study.log")
-    Ledger(tmp_path).open("other", {"cells": ["b"]})
-    assert [name for name, _, _ in read_ledger(tmp_path)] == ["sweep", "other"]
+    Ledger(RunStore(tmp_path)).open("other", {"cells": ["b"]})
+    assert [name for name, _, _ in read_ledger(RunStore(tmp_path))] == ["sweep", "other"]
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,15 @@ from typing import Any
 import pytest
 from rich.text import Text
 
-import lge_sweep.terminal_table
-from lge_sweep.cli import console as printing
+import lge_sweep.cli.terminal_table
 from lge_sweep.cli import status
-from lge_sweep.cli.data import _print_table
+from lge_sweep.cli.tables import comparison as comparison_table
+from lge_sweep.cli.tables import data as data_tables
+from lge_sweep.cli.tables import pipelines as pipelines_table
+from lge_sweep.cli.tables import scores as scores_table
+from lge_sweep.cli.tables import selection as selection_tables
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.cli.terminal_table import Column, print_markdown, print_table
 from lge_sweep.engine.ledger import CellState
 from lge_sweep.labels import SCORED, Label, class_names
 from lge_sweep.quantify.burden import Burden
@@ -23,8 +28,6 @@ from lge_sweep.scoring import Result, select
 from lge_sweep.scoring.paired import Paired, WinnerTest
 from lge_sweep.scoring.score import Score
 from lge_sweep.scoring.uncertainty import Standing, Uncertainty
-from lge_sweep.terminal import Terminal
-from lge_sweep.terminal_table import Column, print_markdown, print_table
 from lge_sweep.text import escape_markdown, visible
 
 WIDTHS = (20, 40, 60, 80, 100, 140)
@@ -53,7 +56,7 @@ def ranking(console: Terminal) -> None:
         selection=select(results, "weighted", keep=1),
         registered=None,
     )
-    printing.print_outcome(console, "phase2", outcome)  # type: ignore[arg-type]  # as far as it is printed
+    selection_tables.print_outcome(console, "phase2", outcome)  # type: ignore[arg-type]  # as far as it is printed
 
 
 def comparison(console: Terminal) -> None:
@@ -62,7 +65,7 @@ def comparison(console: Terminal) -> None:
         for unit in ("image", "case")
         for name in ("myocardium", "scar")
     ]
-    printing.print_comparison(console, (NAMES[0], NAMES[1]), "weighted", standing("a"), pairs)
+    comparison_table.print_comparison(console, (NAMES[0], NAMES[1]), "weighted", standing("a"), pairs)
 
 
 def pipelines(console: Terminal) -> None:
@@ -73,7 +76,7 @@ def pipelines(console: Terminal) -> None:
         subset="val", failed={}, summaries=dict.fromkeys(names, summary), meanings=dict.fromkeys(names, "what it is"),
         standings={name: standing(name) for name in names},
     )  # fmt: skip
-    printing.print_pipelines(console, compared)  # type: ignore[arg-type]  # as far as it is printed
+    pipelines_table.print_pipelines(console, compared)  # type: ignore[arg-type]  # as far as it is printed
 
 
 def description(console: Terminal) -> None:
@@ -81,20 +84,19 @@ def description(console: Terminal) -> None:
     burden = Burden(pixels=pixels, voxel_ml=0.0256)
     item = Description("", 1234, (4096, 4096), (1.40625, 1.40625, 10.25), 1.125, (-32768.5, 32767.5), burden, (), ())
     rows = [replace(item, case=visible(name)) for name in NAMES]
-    _print_table(console, rows)
+    data_tables.print_cases(console, rows)
 
 
 def scores(console: Terminal) -> None:
     ranked = [(name, Score(0.1234, {}, ("bf", "sensitivity", "specificity"))) for name in NAMES]
-    printing.print_scores(console, Path("t" * 300), "mean", ranked)
+    scores_table.print_scores(console, Path("t" * 300), "mean", ranked)
 
 
 def sweeps(console: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [CellState(NAMES[1], "complete", 0, 0.1234567)]
-    monkeypatch.setattr(status, "make_console", lambda: console)
     monkeypatch.setattr(status, "read_ledger", lambda runs: [(name, {}, entries) for name in NAMES])
     monkeypatch.setattr(status, "is_held", lambda runs: False)
-    status.print_status(Path("runs"))
+    status.print_status(console, Path("runs"))
 
 
 def markdown(console: Terminal) -> None:
@@ -125,7 +127,8 @@ def printed(table: Callable[[Terminal], None], width: int, monkeypatch: pytest.M
         tables.append((columns, rows))
         print_table(console, columns, rows, *title)
 
-    for module in (printing, status, lge_sweep.terminal_table):
+    modules = (status, comparison_table, data_tables, pipelines_table, scores_table, selection_tables)
+    for module in (*modules, lge_sweep.cli.terminal_table):
         monkeypatch.setattr(module, "print_table", record)
     out = StringIO()
     table(Terminal(file=out, width=width, force_terminal=True, color_system=None))

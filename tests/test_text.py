@@ -15,7 +15,10 @@ import pandas as pd
 import pytest
 from rich.progress import Progress
 
-from lge_sweep.cli.console import progress
+from lge_sweep.cli.progress import SweepProgress
+from lge_sweep.cli.progress_bar import progress_bar
+from lge_sweep.cli.terminal import TaskText, Terminal, print_lines, styled
+from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.csv_files import (
     csv_text,
     escape_formula,
@@ -25,11 +28,8 @@ from lge_sweep.csv_files import (
     unescape_formula,
 )
 from lge_sweep.deliver.tables import write_csv
-from lge_sweep.engine.progress import SweepProgress
 from lge_sweep.errors import ConfigError, DataError, IncompleteError, LgeSweepError, RunsError
 from lge_sweep.ingest.pseudonym import printable_id, pseudonym
-from lge_sweep.terminal import TaskText, Terminal, say, styled
-from lge_sweep.terminal_table import Column, print_table
 from lge_sweep.text import MAX_QUOTED, error_text, escape_markdown, markdown_table, shorten, visible
 
 HOSTILE = (
@@ -131,7 +131,7 @@ def test_progress_bars_show_a_name_as_it_is(name: str) -> None:
     for terminal in (True, False):
         out = StringIO()
         console = Terminal(file=out, width=400, force_terminal=terminal, color_system=None)
-        with progress(console, "segmenting") as tell:
+        with progress_bar(console, "segmenting") as tell:
             tell(name, 0, 1)
             tell(name, 1, 1)
         with SweepProgress(console, name, 1, 0) as bars:
@@ -146,7 +146,7 @@ def test_progress_bars_show_a_name_as_it_is(name: str) -> None:
 
 
 def test_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    say(*HOSTILE)
+    print_lines(*HOSTILE)
     assert capsys.readouterr().out.split("\n")[:-1] == [visible(name) for name in HOSTILE]
 
 

@@ -94,7 +94,7 @@ def test_runs_may_be_kept_in_a_database_elsewhere(tmp_path: Path) -> None:
     tracker = Tracker(store)
     run = tracker.open_run("run", "a run", {}, {})
     (runs / "kept.txt").write_text("kept")
-    run.log_files(runs, ["kept.txt"])
+    run.log_files([runs / "kept.txt"])
     run.finish()
     assert sorted(path.name for path in runs.iterdir()) == ["artifacts", "kept.txt"]
     assert len(list(store.artifacts.rglob("kept.txt"))) == 1
@@ -179,7 +179,7 @@ def test_runs_and_models_are_kept_on_a_server(server: str, tmp_path: Path, monke
     run = tracker.open_run("run", "a run", {}, {"a": 1})
     run.log([("loss", 0.5, 1), ("loss", 0.25, 2)])
     (runs / "kept.txt").write_text("kept")
-    run.log_files(runs, ["kept.txt"])
+    run.log_files([runs / "kept.txt"])
     run.finish()
     version = register_segmenter(tracker, folder, "run", "phase3-x", {"collapsed": "no"}, "Tiny")
     promote(tracker, NAME, version, "phase3-x/", True, "")

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.config.segmenter import Options, SegmenterSettings
@@ -27,7 +28,6 @@ from lge_sweep.errors import ConfigError, ModelError, RunsError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import STAGES
 from lge_sweep.models import build_module
-from lge_sweep.models.architectures import ARCHITECTURES
 from lge_sweep.models.export import export
 from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.pipeline.register import NAME, register_segmenter
@@ -94,7 +94,7 @@ def folder(networks: tuple[Segmenter, Segmenter], tmp_path_factory: pytest.TempP
 def expected(networks: tuple[Segmenter, Segmenter]) -> NDArray[np.uint8]:
     """What the networks give in torch, never exported."""
     first, second = (torch_network(network) for network in networks)
-    labels = TwoStageSegmenter(first, second, S, SETTINGS.intensity, OPTIONS).segment(exam()).labels
+    labels = TwoStageSegmenter(first, second, SETTINGS, OPTIONS).segment(exam()).labels
     assert len(np.unique(labels)) == 4  # the tests below compare something
     return labels
 
@@ -144,7 +144,7 @@ def test_files_are_sound_and_name_no_folder(folder: Path) -> None:
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])
 def test_a_folder_gives_what_the_networks_give(folder: Path, expected: NDArray[np.uint8], runtime: str) -> None:
     loaded = load_segmenter(folder, runtime, trust=True)
-    assert (loaded.size, loaded.intensity, loaded.options) == (S, SETTINGS.intensity, OPTIONS)
+    assert (loaded.frame.size, loaded.frame.intensity, loaded.options) == (S, SETTINGS.intensity, OPTIONS)
     assert (loaded.segment(exam()).labels == expected).mean() >= 0.999
 
 

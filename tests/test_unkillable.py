@@ -6,7 +6,6 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,11 +18,13 @@ from test_sweep import child_runs, command
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.data.module import LgeDataModule
 from lge_sweep.engine.callbacks import MovingAverage
-from lge_sweep.engine.ledger import is_held, read_ledger
-from lge_sweep.engine.task import CellTask, Progress, TrialPrunedError, make_task
+from lge_sweep.engine.events import Progress
+from lge_sweep.engine.ledger import read_ledger
+from lge_sweep.engine.lock import is_held
+from lge_sweep.engine.task import CellTask, TrialPrunedError, make_task
 from lge_sweep.engine.train import execute, load_best
-from lge_sweep.study.make import make_plans
-from lge_sweep.study.plan import Plan
+from lge_sweep.run_store import RunStore
+from lge_sweep.study.plan import Plan, make_plans
 
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",
@@ -101,21 +102,19 @@ def test_killed_at_several_moments_every_cell_is_complete_once(tmp_path: Path) -
         if name not in FEW and "LGE_SWEEP_SLOW_TESTS" not in os.environ:
             continue
         assert kill_at(runs, moment), f"finished before: {name}"
-        assert not is_held(runs)
+        assert not is_held(RunStore(runs))
     done = subprocess.run(
         command(*ARGUMENTS, "--runs", str(runs)), capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "resumed" in done.stdout
-    ((_, _, entries),) = read_ledger(runs)
+    ((_, _, entries),) = read_ledger(RunStore(runs))
     assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0), ("complete", 1)]
     parents, children = child_runs(runs)
     assert len(parents) == 1
     assert Counter(entry.data.tags["cell"] for entry in children) == {entry.cell: 1 for entry in entries}
     assert all(entry.info.status == "FINISHED" for entry in parents + children)
     from mlflow.tracking import MlflowClient
-
-    from lge_sweep.run_store import RunStore
 
     client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
     for entry in children:
@@ -164,7 +163,7 @@ def test_a_killed_worker_is_replaced_and_ctrl_c_stops_cleanly(tmp_path: Path) ->
     assert "Traceback" not in printed
     parents, children = child_runs(runs)
     assert [entry.info.status for entry in parents + children] == ["KILLED", "KILLED"]
-    ((_, _, entries),) = read_ledger(runs)
+    ((_, _, entries),) = read_ledger(RunStore(runs))
     assert [(entry.state, entry.trial) for entry in entries] == [("running", 0)]
 
 
@@ -190,19 +189,20 @@ class CutOffError(Exception):
 def interrupted_execute(task: CellTask, stop_after: int) -> None:
     """Execute a cell that is cut off right after a validation, before its checkpoint, and then resume it."""
 
-    def report(progress: Progress) -> None:
+    def report(progress: Progress) -> bool:
         if progress.val_dice is not None and progress.step >= stop_after:
             raise CutOffError
+        return False
 
     with pytest.raises(CutOffError):
         execute(task, report)
-    execute(task, lambda progress: None)
+    execute(task, lambda progress: False)
 
 
 @pytest.mark.filterwarnings("ignore:.isinstance.treespec")  # Lightning 2.6 on torch 2.14
 @pytest.mark.filterwarnings("ignore:The .*dataloader.* does not have many workers")  # the slices are in memory
 def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Path) -> None:
-    task = replace(make_task(plan, cells(plan.config)[0]), folder=tmp_path)
+    task = make_task(plan, cells(plan.config)[0]).model_copy(update={"folder": tmp_path})
     with pytest.raises(TrialPrunedError):
         execute(task, lambda progress: progress.val_dice is not None)
     assert len(pd.read_csv(tmp_path / "history.csv")) == 4
@@ -229,11 +229,11 @@ def test_a_resumed_training_gives_the_very_same_weights(
 ) -> None:
     (cell,) = [cell for cell in cells(plan.config) if cell.model == model]
     training = plan.config.training.model_copy(update={"ema": ema})
-    whole = replace(make_task(plan, cell), training=training, folder=tmp_path / "whole")
-    broken = replace(whole, folder=tmp_path / "broken")
+    whole = make_task(plan, cell).model_copy(update={"training": training, "folder": tmp_path / "whole"})
+    broken = whole.model_copy(update={"folder": tmp_path / "broken"})
     for task in (whole, broken):
         task.folder.mkdir()
-    execute(whole, lambda progress: None)
+    execute(whole, lambda progress: False)
     interrupted_execute(broken, stop_after=12)
     first, second = (pd.read_csv(task.folder / "history.csv").drop(columns="seconds") for task in (whole, broken))
     pd.testing.assert_frame_equal(first, second)
@@ -247,8 +247,8 @@ def test_a_resumed_training_gives_the_very_same_weights(
 def test_the_average_is_what_is_validated_and_kept(plan: Plan, tmp_path: Path) -> None:
     (cell,) = [cell for cell in cells(plan.config) if cell.model == "unet"]
     training = plan.config.training.model_copy(update={"ema": 0.8, "max_steps": 4})
-    task = replace(make_task(plan, cell), training=training, folder=tmp_path)
-    execute(task, lambda progress: None)
+    task = make_task(plan, cell).model_copy(update={"training": training, "folder": tmp_path})
+    execute(task, lambda progress: False)
     (validated,) = pd.read_csv(tmp_path / "history.csv")["val_loss"].dropna()
     kept = load_best(tmp_path / "best.pt", cell, training)
     data = LgeDataModule(task.arrays, task.subsets, cell.stage, training, cell.seed)

@@ -11,8 +11,8 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.text import shorten
 
 USER, PASSWORD, TOKEN = "LGE_SWEEP_DICOMWEB_USER", "LGE_SWEEP_DICOMWEB_PASSWORD", "LGE_SWEEP_DICOMWEB_TOKEN"
-UID_PATTERN = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)+")
-EXPECTED_ADDRESS = "expected the root of a DICOMweb service, such as https://HOST/dicom-web"
+_UID_PATTERN = re.compile(r"(?=.{1,64}\Z)[0-9]+(\.[0-9]+)+")
+_EXPECTED_ADDRESS = "expected the root of a DICOMweb service, such as https://HOST/dicom-web"
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def read_address(url: str, plain_http: bool = False) -> str:
         ConfigError: it is no such address, holds credentials, or is not encrypted and of another machine.
     """
     if not (url.isascii() and url.isprintable()) or " " in url:
-        raise ConfigError(f"--dicomweb: an address is of ASCII letters, without spaces; {EXPECTED_ADDRESS}")
+        raise ConfigError(f"--dicomweb: an address is of ASCII letters, without spaces; {_EXPECTED_ADDRESS}")
     if any(sign in url for sign in "@?#"):
         raise ConfigError(
             "--dicomweb: the address holds a user, a password or parameters, which other users of this machine could "
@@ -55,9 +55,9 @@ def read_address(url: str, plain_http: bool = False) -> str:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise ConfigError(f"--dicomweb: not an address (its host or its port); {EXPECTED_ADDRESS}") from None
+        raise ConfigError(f"--dicomweb: not an address (its host or its port); {_EXPECTED_ADDRESS}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"--dicomweb: {shorten(url)}: {EXPECTED_ADDRESS}")
+        raise ConfigError(f"--dicomweb: {shorten(url)}: {_EXPECTED_ADDRESS}")
     if parts.scheme == "http" and not plain_http and not is_loopback(parts):
         raise ConfigError(
             f"--dicomweb: http://{parts.hostname} is another machine, and images and passwords would cross the network "
@@ -115,4 +115,4 @@ def read_uid(option: str, text: str) -> str:
 
 def is_uid(text: object) -> bool:
     """Tell whether a text is a UID: it may then be part of an address and of a file's name."""
-    return isinstance(text, str) and UID_PATTERN.fullmatch(text) is not None
+    return isinstance(text, str) and _UID_PATTERN.fullmatch(text) is not None

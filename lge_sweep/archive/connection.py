@@ -31,10 +31,10 @@ RETRIES = Retry(
 """What is asked again; what is stored is not sent twice by itself."""
 MAX_LIST_BYTES = 64 * MIB
 """Most bytes of an answer that lists series or instances."""
-ROOT_ADVICE = "is the address the root of its DICOMweb service, such as https://HOST/dicom-web?"
-STATUS_MEANINGS: dict[int, str] = {
+_ROOT_ADVICE = "is the address the root of its DICOMweb service, such as https://HOST/dicom-web?"
+_STATUS_MEANINGS: dict[int, str] = {
     403: "does not allow it (403); ask who runs it for the right to read, and with --store to write",
-    404: f"has nothing there (404); {ROOT_ADVICE}",
+    404: f"has nothing there (404); {_ROOT_ADVICE}",
     406: "cannot send DICOM files as they are stored (406)",
     409: "refuses it as in conflict with what it holds (409)",
     413: "takes nothing that large (413); ask who runs it for its limit",
@@ -43,14 +43,14 @@ STATUS_MEANINGS: dict[int, str] = {
     503: "is too busy (503); try later",
 }
 """Status of HTTP -> what it means here."""
-NOT_DICOMWEB = f"answers, but not as DICOMweb does; {ROOT_ADVICE}"
-NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNKNOWN_PROTOCOL", re.IGNORECASE)
+_NOT_DICOMWEB = f"answers, but not as DICOMweb does; {_ROOT_ADVICE}"
+_NOT_TLS = re.compile("WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|UNKNOWN_PROTOCOL", re.IGNORECASE)
 """How OpenSSL's words differ where what answers is no TLS at all."""
-PLAIN_HTTP = (
+_PLAIN_HTTP = (
     "what answers there seems to speak plain http, not TLS ({reason}); give its port for https, or the address with "
     "http://, where that is this machine (or a tunnel's end)"
 )
-FAILURES: tuple[tuple[type[Exception], str], ...] = (
+_FAILURES: tuple[tuple[type[Exception], str], ...] = (
     (
         requests.exceptions.SSLError,
         "TLS fails ({reason}); if its certificate is of your hospital's own authority, set REQUESTS_CA_BUNDLE to the "
@@ -61,10 +61,10 @@ FAILURES: tuple[tuple[type[Exception], str], ...] = (
         "the environment's proxy does not answer ({reason}); set NO_PROXY for the archive",
     ),
     (requests.exceptions.Timeout, f"no answer for {TIMEOUT_SECONDS[1]:.0f} s; does it run, and is it reachable?"),
-    (requests.exceptions.JSONDecodeError, NOT_DICOMWEB),
+    (requests.exceptions.JSONDecodeError, _NOT_DICOMWEB),
     (requests.RequestException, "cannot be reached ({reason}); does it run, and is it this address?"),
     (OSError, "REQUESTS_CA_BUNDLE names no file with certificates; mend it, or unset it"),
-    (Exception, NOT_DICOMWEB),
+    (Exception, _NOT_DICOMWEB),
 )
 """What requests raises -> what it means here; the first that fits."""
 
@@ -126,9 +126,9 @@ class Archive:
                 and not isinstance(error, requests.RequestException)
             ):
                 raise  # of a file of ours
-            said, reason = next(text for kind, text in FAILURES if isinstance(error, kind)), _root_cause(error)
-            if isinstance(error, requests.exceptions.SSLError) and NOT_TLS.search(reason):
-                said = PLAIN_HTTP
+            said, reason = next(text for kind, text in _FAILURES if isinstance(error, kind)), _root_cause(error)
+            if isinstance(error, requests.exceptions.SSLError) and _NOT_TLS.search(reason):
+                said = _PLAIN_HTTP
             raise ArchiveError(f"archive {self.address}: {said.format(reason=reason)}") from None
 
     def _refused(self, what: str, status: int) -> ArchiveError:
@@ -140,7 +140,7 @@ class Archive:
                 else f"wants to know who asks (401); set {USER} and {PASSWORD}, or {TOKEN}"
             )
             return ArchiveError(f"{where}: {said}")
-        said = STATUS_MEANINGS.get(
+        said = _STATUS_MEANINGS.get(
             status, f"failed ({status}); ask who runs it" if status >= 500 else f"refuses it ({status})"
         )
         if status in (403, 429) or status >= 500:

@@ -16,11 +16,11 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.patterns import search_pattern
 from lge_sweep.text import shorten
 
-ACCEPT_AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_ACCEPT_AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 """Files as they are, so that what a result refers to is what was read."""
 MAX_STUDY_BYTES = 4 * MAX_FILE_BYTES
 """Most bytes of the series of a study."""
-PREAMBLE = 128
+_PREAMBLE = 128
 """Bytes before DICM in a DICOM file."""
 Progress = Callable[[str], None]
 
@@ -129,7 +129,13 @@ def _instances(archive: Archive, study: str, series: str) -> list[str]:
 
 
 def list_instances(archive: Archive, study: str, series: str) -> list[str]:
-    """Return the SOPInstanceUIDs in a series."""
+    """Return the SOPInstanceUIDs in a series.
+
+    Args:
+        archive: where it is.
+        study: its StudyInstanceUID.
+        series: its SeriesInstanceUID.
+    """
     found = _collect_pages(
         lambda offset: archive.client.search_for_instances(study, series, offset=offset or None), "00080018"
     )
@@ -162,10 +168,10 @@ def _fetch_file(archive: Archive, study: str, series: str, instance: str) -> byt
     """Return a DICOM file as it is stored; the client would read it and write it anew."""
     address = f"{archive.address}/studies/{study}/series/{series}/instances/{instance}"
     with archive.asking(f"study {study}, image {instance}"):
-        answer = archive.session.get(address, headers={"Accept": ACCEPT_AS_STORED}, timeout=archive.seconds)
+        answer = archive.session.get(address, headers={"Accept": _ACCEPT_AS_STORED}, timeout=archive.seconds)
         answer.raise_for_status()
         content = single_part(answer.content, answer.headers.get("Content-Type", ""))
-    if bytes(content[PREAMBLE : PREAMBLE + 4]) != b"DICM":
+    if bytes(content[_PREAMBLE : _PREAMBLE + 4]) != b"DICM":
         raise StudyError(f"study {study}, image {instance}: what the archive sends is no DICOM file")
     return content
 

@@ -13,7 +13,7 @@ from lge_sweep.archive.connection import Archive, status_of
 from lge_sweep.archive.fetch import Progress, list_instances
 from lge_sweep.errors import StudyError
 
-FAILURE_REASONS: dict[int, str] = {
+_FAILURE_REASONS: dict[int, str] = {
     0x0110: "processing failure",
     0x0111: "an object of that UID is there already",
     0x0117: "invalid UID",
@@ -130,4 +130,4 @@ def _instance_uid(item: Any) -> str:
 
 
 def _failure_phrase(reason: int) -> str:
-    return f"{FAILURE_REASONS.get(reason, 'it does not say why')} ({reason:04X})"
+    return f"{_FAILURE_REASONS.get(reason, 'it does not say why')} ({reason:04X})"

@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
 
-from lge_sweep.cli.console import number
-from lge_sweep.engine.ledger import CellState, is_held, read_ledger
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.cli.terminal_table import Column, print_table
+from lge_sweep.engine.ledger import CellState, read_ledger
+from lge_sweep.engine.lock import is_held
 from lge_sweep.paths import first_command
+from lge_sweep.run_store import RunStore
 from lge_sweep.study.files import OUTCOME, SETTINGS
-from lge_sweep.terminal import make_console
-from lge_sweep.terminal_table import Column, print_table
+from lge_sweep.text import format_number
 
 
 def _describe(entry: CellState) -> str:
@@ -22,20 +24,18 @@ def _unknown(runs: Path, known: Collection[str]) -> dict[str, int]:
     return {folder.name: done for folder in folders if (done := len(list(folder.glob(f"cells/*/{OUTCOME}"))))}
 
 
-def print_status(runs: Path) -> None:
+def print_status(console: Terminal, store: RunStore) -> None:
     """Print every sweep of a runs directory, and why cells failed."""
-    console = make_console()
-    sweeps = read_ledger(runs)
+    runs, sweeps = store.root, read_ledger(store)
     unknown = _unknown(runs, {name for name, _, _ in sweeps})
     for name, finished in unknown.items():
-        line = f"{name}: {finished} finished, not in the ledger; repeat its command to take them up"
-        console.print(line, soft_wrap=True)
+        console.print_line(f"{name}: {finished} finished, not in the ledger; repeat its command to take them up")
     if not sweeps and unknown:
         return
     if not sweeps:
-        console.print(f"{runs}: no sweep yet; {first_command(runs)}", soft_wrap=True)
+        console.print_line(f"{runs}: no sweep yet; {first_command(runs)}")
         return
-    held = is_held(runs)
+    held = is_held(store)
     columns = [
         Column("sweep", "text", key=True),
         *map(Column, ("done", "running" if held else "stopped", "failed", "waiting")),
@@ -52,10 +52,10 @@ def print_status(runs: Path) -> None:
             f"{states['complete'] + states['pruned']}/{len(entries)}",
             *(str(states[s]) for s in ("running", "failed", "waiting")),
         ]
-        rows.append((name, *numbers, _describe(best) if best else "", number(best.value) if best else ""))
+        rows.append((name, *numbers, _describe(best) if best else "", format_number(best.value) if best else ""))
         reasons += [f"{name}, {entry.cell}: {entry.reason}" for entry in entries if entry.state == "failed"]
     print_table(console, columns, rows, f"sweeps in {runs}")
     for reason in reasons:
-        console.print(f"failed: {reason}", soft_wrap=True)
+        console.print_line(f"failed: {reason}")
     if not held:
-        console.print("no driver is running; repeat a sweep's command to complete it", soft_wrap=True)
+        console.explain("no driver is running; repeat a sweep's command to complete it")

@@ -1,6 +1,7 @@
 """Settings of a data file: where slices come from, which are used, how they are split, how grey becomes 8 bit."""
 
-from typing import Annotated, Any, Literal, Self
+import hashlib
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -24,8 +25,45 @@ Subset = Literal["train", "val", "test"]
 CaseIds = Literal["hash", "keep"]
 
 
-class ImagePairs(Settings):
+class SourceSettings(Settings):
+    """Base of the settings of a kind of source, with what is special about the kind.
+
+    To add a kind, write its settings here, with a `kind` of its own, name them in `Source`, and write its reader in
+    `lge_sweep/ingest/`.
+    """
+
+    kind: str
+
+    reader: ClassVar[str]
+    """``module:function`` that reads it: of (settings, root, findings) -> volumes; findings are appended to."""
+    needs_root: ClassVar[bool] = True
+    """Whether it is read from a folder; a reader that needs none gets None."""
+    folder_settings: ClassVar[tuple[str, ...]] = ()
+    """The settings that name folders."""
+    reads_only_named: ClassVar[bool] = False
+    """Whether exams are looked for in those folders of the root alone, rather than everywhere in it."""
+
+    @property
+    def named_folders(self) -> list[str]:
+        """The folders that the settings name."""
+        return [getattr(self, setting) for setting in self.folder_settings]
+
+    @property
+    def uses_display_window(self) -> bool:
+        """Whether intensities are those of the DICOM files' display window."""
+        return False
+
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings as plain data for results, without what could tell who or when a patient was."""
+        return self.model_dump(mode="json")
+
+
+class ImagePairs(SourceSettings):
     """A folder of image files with a folder of masks of the same names."""
+
+    reader = "lge_sweep.ingest.pairs:read_pairs"
+    folder_settings = ("images", "labels")
+    reads_only_named = True
 
     kind: Literal["image_pairs"]
     images: str = "images"
@@ -49,8 +87,11 @@ class ImagePairs(Settings):
         return pattern
 
 
-class NiftiFolders(Settings):
+class NiftiFolders(SourceSettings):
     """A folder a case, with the image and the mask as NIfTI files in folders of their own (the EMIDEC layout)."""
+
+    reader = "lge_sweep.ingest.nifti:read_nifti"
+    folder_settings = ("images", "labels")
 
     kind: Literal["nifti"]
     images: str = "Images"
@@ -66,8 +107,11 @@ class NiftiFolders(Settings):
     """How a mask's values map to classes."""
 
 
-class DicomFolders(Settings):
+class DicomFolders(SourceSettings):
     """A folder a case, with the DICOM files of its study; or one study; or single files."""
+
+    reader = "lge_sweep.ingest.dicom:read_dicom"
+    folder_settings = ("masks",)
 
     kind: Literal["dicom"]
     series_pattern: str = r"(?i)lge|delayed|late.?(gad|enh)|psir|\bde[-_ ]?mri|viab"
@@ -94,9 +138,21 @@ class DicomFolders(Settings):
     def _is_pattern(cls, pattern: str) -> str:
         return compile_pattern(pattern).pattern
 
+    @property
+    def uses_display_window(self) -> bool:
+        """Whether intensities are those of the DICOM files' display window."""
+        return self.window
 
-class NnunetDataset(Settings):
+    def recorded(self) -> dict[str, Any]:
+        """Return the settings as plain data for results; of SeriesInstanceUIDs, which may hold a date, hashes."""
+        hashed = [f"sha256:{hashlib.sha256(uid.encode()).hexdigest()[:12]}" for uid in self.series]
+        return {**super().recorded(), "series": hashed}
+
+
+class NnunetDataset(SourceSettings):
     """A data set as nnU-Net v2 or the Medical Segmentation Decathlon has them: NIfTI files and a `dataset.json`."""
+
+    reader = "lge_sweep.ingest.nnunet:read_nnunet"
 
     kind: Literal["nnunet"]
     channel: int = Field(0, ge=0, le=9999)
@@ -112,8 +168,11 @@ class NnunetDataset(Settings):
     patient."""
 
 
-class Phantom(Settings):
+class Phantom(SourceSettings):
     """Simulated short-axis LGE exams; needs no data at all."""
+
+    reader = "lge_sweep.ingest.phantom:read_phantom"
+    needs_root = False
 
     kind: Literal["phantom"]
     cases: int = Field(12, ge=1, le=10_000)

@@ -1,10 +1,12 @@
 """The cells of a sweep: every combination of the grid's axes, in order, or what a search draws."""
 
 import itertools
+from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from lge_sweep.config.losses import SEARCHED
 from lge_sweep.config.schema import SweepConfig, Training
 
 AXES = ("model", "loss", "optimizer", "seed")
@@ -57,12 +59,9 @@ class Cell:
 
     def training(self, common: Training) -> Training:
         """Return a sweep's training options with those that were drawn for this cell."""
-        drawn = dict(self.drawn)
-        share, gamma = drawn.pop("dice_share", None), drawn.pop("gamma", None)
-        loss: dict[str, float] = {} if gamma is None else {"gamma": gamma}
-        if share is not None:
-            loss |= {"dice_weight": share, "other_weight": 1 - share}
-        update: dict[str, Any] = {**drawn, "loss": common.loss.model_copy(update=loss)}
+        update: dict[str, Any] = {name: value for name, value in self.drawn if name not in SEARCHED}
+        for_loss = [SEARCHED[name](value) for name, value in self.drawn if name in SEARCHED]
+        update["loss"] = common.loss.model_copy(update=dict(ChainMap(*for_loss)))
         if "batch_size" in update:
             update["batch_size"] = int(update["batch_size"])
         return common.model_copy(update=update)
@@ -71,16 +70,11 @@ class Cell:
     def settings(self) -> list[str]:
         """`KEY=VALUE` settings that make a grid of this cell alone, with the training options drawn for it."""
         axes = [f"grid.{axis}=[{getattr(self, axis)}]" for axis in AXES]
-        options = [
-            setting
-            for name, value in self.drawn
-            for setting in (
-                [f"training.loss.dice_weight={value!r}", f"training.loss.other_weight={1 - value!r}"]
-                if name == "dice_share"
-                else [f"training.{'loss.' if name == 'gamma' else ''}{name}={value!r}"]
-            )
-        ]
-        return axes + options
+        for name, value in self.drawn:
+            options = SEARCHED[name](value) if name in SEARCHED else {name: value}
+            place = "training.loss" if name in SEARCHED else "training"
+            axes += [f"{place}.{option}={number!r}" for option, number in options.items()]
+        return axes
 
 
 def cells(config: SweepConfig) -> list[Cell]:

@@ -10,6 +10,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lge_sweep.choices import suggest
+from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.base import DECIDES_NOTHING, DECIDES_STAGE_2, Settings
 from lge_sweep.config.data import DataFile
 from lge_sweep.config.fits import (
@@ -23,37 +24,19 @@ from lge_sweep.config.fits import (
     check_shippable,
     modifiers,
 )
-from lge_sweep.config.segmenter import CropMargin, Options, PostprocessOptions
+from lge_sweep.config.losses import LOSSES, SEARCHED, LossOptions
+from lge_sweep.config.optimizers import OPTIMIZERS
+from lge_sweep.config.registry import OneOf
+from lge_sweep.config.segmenter import CropMargin, Frame, Options, PostprocessOptions
 from lge_sweep.labels import Label
 from lge_sweep.text import shorten
 
-MODELS = Literal["unet", "segnet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception"]
-LOSSES = Literal["cross_entropy", "weighted_ce", "dice", "focal", "dice_ce", "dice_focal"]
-OPTIMIZERS = Literal["adam", "sgdm"]
+SELECTED = "selected"
+"""In place of models in a grid: those that phase 1 selected."""
+Augmentation = Literal["rotate90", "none", "rich"]
 
 
 # -------------------------------------------------------------------------------------------------------- profile file
-
-
-class LossOptions(Settings):
-    """Numbers inside the losses; a loss takes those that it knows."""
-
-    gamma: float = Field(2.0, ge=0, le=10)
-    """Focusing exponent of the focal loss; 0 makes it alpha / classes times a cross-entropy."""
-    alpha: float = Field(0.25, gt=0, le=1)
-    """Factor of the focal loss, the same for all classes (as in MATLAB, whose default it is)."""
-    dice_weight: float = Field(1.0, ge=0)
-    """Weight of the Dice term in `dice_ce` and `dice_focal`."""
-    other_weight: float = Field(1.0, ge=0)
-    """Weight of the cross-entropy or focal term in `dice_ce` and `dice_focal`."""
-    dice_smooth: float = Field(1.0, gt=0)
-    """Pixels added to both sides of the Dice loss's fraction; decides how a class absent from a batch is punished."""
-
-    @model_validator(mode="after")
-    def _something_left(self) -> Self:
-        if self.dice_weight == 0 and self.other_weight == 0:
-            raise ValueError("dice_weight and other_weight must not both be 0")
-        return self
 
 
 class Training(Settings):
@@ -82,7 +65,7 @@ class Training(Settings):
     ema: float | None = Field(None, gt=0, lt=1)
     """Decay a step of the moving average of the weights, which is then what is validated, kept and used; none: no
     average (paper)."""
-    augment: Literal["rotate90", "none", "rich"] = "rotate90"
+    augment: Augmentation = "rotate90"
     """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper). `rich`: also
     mirrored, scaled, shifted, turned by any angle, and with other contrast and noise."""
     encoder_weights: str = "imagenet"
@@ -175,11 +158,11 @@ class ProfileFile(Settings):
 class Grid(Settings):
     """The axes of a sweep; its cells are all combinations, in this order."""
 
-    model: tuple[Literal[MODELS, "selected"], ...] = Field(min_length=1)
+    model: tuple[Annotated[str, OneOf((*ARCHITECTURES, SELECTED))], ...] = Field(min_length=1)
     """Architectures; or `selected` alone: those that phase 1 selected for the same stage, data and profile."""
-    loss: tuple[LOSSES, ...] = Field(("cross_entropy",), min_length=1)
+    loss: tuple[Annotated[str, OneOf(LOSSES)], ...] = Field(("cross_entropy",), min_length=1)
     """Losses."""
-    optimizer: tuple[OPTIMIZERS, ...] = Field(("adam",), min_length=1)
+    optimizer: tuple[Annotated[str, OneOf(OPTIMIZERS)], ...] = Field(("adam",), min_length=1)
     """Optimizers."""
     seed: tuple[Annotated[int, Field(ge=0)], ...] = Field((0,), min_length=1)
     """Seeds of initial weights, batches and augmentation."""
@@ -189,8 +172,8 @@ class Grid(Settings):
     def _unique(cls, axis: tuple[object, ...]) -> tuple[object, ...]:
         if len(set(axis)) != len(axis):
             raise ValueError(f"names a value twice: {', '.join(map(str, axis))}")
-        if "selected" in axis and len(axis) > 1:
-            raise ValueError("`selected` stands alone: name models, or leave them to phase 1")
+        if SELECTED in axis and len(axis) > 1:
+            raise ValueError(f"`{SELECTED}` stands alone: name models, or leave them to phase 1")
         return axis
 
 
@@ -240,6 +223,9 @@ class Search(Settings):
         if self.dice_share is not None and self.dice_share.high > 1:
             raise ValueError(f"dice_share.high must be at most 1, got {self.dice_share.high:g}")
         return self
+
+
+assert SEARCHED.keys() <= Search.model_fields.keys()
 
 
 class MetricsConfig(Settings):
@@ -313,3 +299,8 @@ class SweepConfig(PhaseFile, DataFile, ProfileFile):
     """Name of the data set: the name of its file."""
     profile: str
     """Name of the profile: the name of its file."""
+
+    @property
+    def frame(self) -> Frame:
+        """What the networks see of slices."""
+        return Frame(size=self.training.image_size, intensity=self.intensity)

@@ -44,15 +44,20 @@ class Options(PostprocessOptions, CropMargin):
     """Whether stage 2 is shown the cavity that stage 1 found."""
 
 
-class SegmenterSettings(Settings):
-    """`settings.json` of a segmenter's folder."""
+class Frame(Settings):
+    """What networks see of an exam's slices, as they are trained and as they are used."""
 
-    format: Literal[2] = 2
-    """Raised when folders of another kind would be written."""
     size: int = Field(ge=32, le=1024, multiple_of=32)
     """Rows and columns S of the frame that the networks see."""
     intensity: Intensity
     """How intensities become 8 bit."""
+
+
+class SegmenterSettings(Frame):
+    """`settings.json` of a segmenter's folder."""
+
+    format: Literal[2] = 2
+    """Raised when folders of another kind would be written."""
     options: Options = Options()
     """What it does beyond the paper."""
     window: bool = False

@@ -7,13 +7,15 @@ import pandas as pd
 from lge_sweep.errors import DataError
 from lge_sweep.labels import STAGES, Label
 
-REQUIRED_CLASSES: dict[int, tuple[Label, ...]] = {
+_REQUIRED_CLASSES: dict[int, tuple[Label, ...]] = {
     stage: tuple(label for label in Label if label in (*classes, Label.CAVITY) and label != Label.BACKGROUND)
     for stage, classes in STAGES.items()
 }
 """Stage -> classes that its truth must have: those that it finds, and the cavity, which stage 2 is guided by."""
-MAPPING_ADVICE = "say in source.mask which value (colour, segment, structure or contour) of the masks it is, or draw it"
-COUNTING_ADVICE = "; lge-sweep data describe counts each class"
+_MAPPING_ADVICE = (
+    "say in source.mask which value (colour, segment, structure or contour) of the masks it is, or draw it"
+)
+_COUNTING_ADVICE = "; lge-sweep data describe counts each class"
 
 
 def absent_classes(counts: Mapping[Label, int]) -> tuple[list[str], list[str]]:
@@ -30,7 +32,7 @@ def absent_classes(counts: Mapping[Label, int]) -> tuple[list[str], list[str]]:
         label: f"no mask has {_with_article(label)}: {_stage_phrase(label, STAGES)} cannot be trained"
         for label in absent
     }
-    told = {label: f"{text}; {MAPPING_ADVICE}" for label, text in texts.items()}
+    told = {label: f"{text}; {_MAPPING_ADVICE}" for label, text in texts.items()}
     cavity = [told.pop(Label.CAVITY)] if Label.CAVITY in told else []
     return cavity, list(told.values())
 
@@ -49,7 +51,7 @@ def check_classes(manifest: pd.DataFrame, stages: Collection[int], measured: str
     """
     findings = []
     for label in Label:
-        needing = [stage for stage in stages if label in REQUIRED_CLASSES[stage]]
+        needing = [stage for stage in stages if label in _REQUIRED_CLASSES[stage]]
         has = manifest[f"{label.title}_pixels"] > 0
         if not needing:
             continue
@@ -59,7 +61,7 @@ def check_classes(manifest: pd.DataFrame, stages: Collection[int], measured: str
             findings.append(
                 f"no slice that is used ({len(manifest)} of {manifest['case'].nunique()} cases) has "
                 f"{_with_article(label)}, which "
-                f"{which} {needed}; {MAPPING_ADVICE}{COUNTING_ADVICE}{alone}"
+                f"{which} {needed}; {_MAPPING_ADVICE}{_COUNTING_ADVICE}{alone}"
             )
             continue
         findings += [
@@ -78,5 +80,5 @@ def _with_article(label: Label) -> str:
 
 
 def _stage_phrase(label: Label, stages: Collection[int]) -> str:
-    named: Sequence[int] = [stage for stage in stages if stage and label in REQUIRED_CLASSES[stage]]
+    named: Sequence[int] = [stage for stage in stages if stage and label in _REQUIRED_CLASSES[stage]]
     return f"stage {' and stage '.join(map(str, named))}" if named else "the single-stage control"

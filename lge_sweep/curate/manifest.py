@@ -15,7 +15,7 @@ from lge_sweep.ingest import Volume
 from lge_sweep.labels import Label
 from lge_sweep.text import cases_by_note, list_names
 
-MAX_LISTED = 8
+_MAX_LISTED = 8
 """Cases that a note names."""
 
 
@@ -137,7 +137,7 @@ def _notes(volumes: Sequence[Volume], labels: Sequence[LabelImage]) -> list[str]
     notes = []
     single = [volume.case for volume in volumes if len(volume.slices) == 1]
     if single:
-        notes.append(f"{len(single)} case(s) with a single slice: {list_names(single, MAX_LISTED)}")
+        notes.append(f"{len(single)} case(s) with a single slice: {list_names(single, _MAX_LISTED)}")
     empty = sum(1 for label in labels if not (label == Label.CAVITY).any())
     if empty:
         notes.append(f"{empty} slice(s) without cavity: their stage-2 guidance is empty")
@@ -151,5 +151,6 @@ def _exam_notes(volumes: Sequence[Volume]) -> list[str]:
 def notes_by_case(notes: Iterable[tuple[str, str]]) -> list[str]:
     """Say each note once, with the cases that it is about; `notes` are as for `cases_by_note`."""
     return [
-        f"{len(cases)} case(s): {note}: {list_names(cases, MAX_LISTED)}" for note, cases in cases_by_note(notes).items()
+        f"{len(cases)} case(s): {note}: {list_names(cases, _MAX_LISTED)}"
+        for note, cases in cases_by_note(notes).items()
     ]

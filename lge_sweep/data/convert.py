@@ -1,14 +1,12 @@
 """Write the curated slices as pairs of 8-bit images and masks, with a data file that reads them back."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from lge_sweep.config.data import Curate, DataFile, Intensity
 from lge_sweep.csv_files import frame_text
-from lge_sweep.curate import Curated
+from lge_sweep.data.curated_dataset import CuratedDataset
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.ingest import Volume
 from lge_sweep.ingest.export import (
     DataFileHeader,
     MaskKind,
@@ -21,21 +19,17 @@ from lge_sweep.ingest.export import (
 from lge_sweep.text import safe_file_name, shorten
 
 PairFormat = Literal["bmp", "png"]
-SPACING_LOST = "spacing is in manifest.csv only: image pairs hold none"
+_SPACING_LOST = "spacing is in manifest.csv only: image pairs hold none"
 
 
-def convert(
-    volumes: Sequence[Volume], curated: Curated, settings: DataFile, output: Path, kind: PairFormat, masks: MaskKind
-) -> list[str]:
+def convert(dataset: CuratedDataset, output: Path, kind: PairFormat, masks: MaskKind) -> list[str]:
     """Write `images/`, `labels/`, the manifest and a data file of the folder's name; all of it or nothing.
 
     Intensities become 8 bit by the data file's own percentiles, slice by slice; the new data file clips nothing more,
     so that it gives the same 8-bit slices as the old one. Files are called ``<case>_slice<position>``.
 
     Args:
-        volumes: the exams.
-        curated: the slices of them that are written.
-        settings: the data file they came from; its split is kept.
+        dataset: the exams, the slices of them that are written, and the data file; its split is kept.
         output: a folder that is new or empty.
         kind: format of images and masks.
         masks: `index`: intensities 0-3 are the classes of `Label`, and 4 no-reflow, where the truth tells it; `colour`:
@@ -50,18 +44,18 @@ def convert(
     Source:
         Paper section III.A.
     """
-    manifest = curated.manifest
+    manifest, settings = dataset.curated.manifest, dataset.settings
     names = [
         f"{safe_file_name(case)}_slice{position:03d}"
         for case, position in zip(manifest["case"], manifest["position"], strict=True)
     ]
-    exams = {volume.case: volume for volume in volumes}
+    exams = {volume.case: volume for volume in dataset.volumes}
     masked = [
         exams[case].codes[position] for case, position in zip(manifest["case"], manifest["position"], strict=True)
     ]
     slices = (
         PairSlice(name, to_8_bit(image, settings.intensity), codes)
-        for name, image, codes in zip(names, curated.images, masked, strict=True)
+        for name, image, codes in zip(names, dataset.curated.images, masked, strict=True)
     )
     cases = manifest["case"].nunique()
     low, high = settings.intensity.clip_percentiles
@@ -74,7 +68,7 @@ def convert(
     comments = DataFileHeader(
         title=f"{cases} case(s), {len(names)} slices, converted to 8-bit image pairs.",
         source=f"kind {settings.source.kind}; intensities clipped at percentiles {low:g} and {high:g} of a slice",
-        expected=f"the same slices as the source's data file gives; {SPACING_LOST}",
+        expected=f"the same slices as the source's data file gives; {_SPACING_LOST}",
     )
     with new_dataset(output, converted, comments) as folder:
         write_pairs(folder, slices, kind, masks)

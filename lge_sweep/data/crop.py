@@ -79,12 +79,25 @@ def crop_image(image: Pixels8, box: CropBox, frame: int, size: int) -> Pixels8:
 
 
 def crop_labels(labels: LabelImage, box: CropBox, frame: int, size: int) -> LabelImage:
-    """Return the labels [size, size] of a square, nearest neighbour; arguments are those of `crop_image`."""
+    """Return the labels [size, size] of a square, nearest neighbour; arguments are those of `crop_image`.
+
+    Args:
+        labels: [H, W], of any size; they cover the same rectangle as the frame.
+        box: the square, in pixels of the frame.
+        frame: rows and columns of the frame.
+        size: rows and columns of the result.
+    """
     return resize_labels(labels, size, size, _scaled_rectangle(labels, box, frame))
 
 
 def crop_mask(mask: Mask, box: CropBox, size: int) -> Mask:
-    """Return the part [size, size] of a frame's mask [S, S] that lies in a square, nearest neighbour."""
+    """Return the part [size, size] of a frame's mask [S, S] that lies in a square, nearest neighbour.
+
+    Args:
+        mask: [S, S], the frame's.
+        box: the square, in its pixels.
+        size: rows and columns of the result.
+    """
     return crop_labels(mask.view(np.uint8), box, len(mask), size).view(np.bool_)
 
 

@@ -3,16 +3,16 @@
 import json
 import os
 import shlex
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 
-from lge_sweep.config.data import DataFile, NnunetDataset
-from lge_sweep.curate import Curated, notes_by_case
+from lge_sweep.config.data import NnunetDataset
+from lge_sweep.curate import notes_by_case
+from lge_sweep.data.curated_dataset import CuratedDataset
 from lge_sweep.data.exchange_formats import (
     EXCHANGE_FORMATS,
     ExchangeFormat,
@@ -31,31 +31,17 @@ from lge_sweep.split import SUBSETS, Split, split_cases
 from lge_sweep.text import shorten
 
 CaseProgress = Callable[[str, int, int], None]
-MAX_FILE_NAME_BYTES = 255
+"""Told what is written next, how many cases are written, and how many there are."""
+_MAX_FILE_NAME_BYTES = 255
 """Bytes of a file's name."""
 PADDING_FILLED = "pixels that are no part of the image (padding) have its lowest intensity"
-NOT_SPLIT = "{} case(s) cannot be split into train, val and test (at least 3 can): all are in imagesTr"
-NOT_SPLIT_NNUNET = ", without splits_final.json; nnU-Net trains on all of them with fold `all` instead of 0"
+_NOT_SPLIT = "{} case(s) cannot be split into train, val and test (at least 3 can): all are in imagesTr"
+_NOT_SPLIT_NNUNET = ", without splits_final.json; nnU-Net trains on all of them with fold `all` instead of 0"
 EMPTY_SLOTS = "slices that it lacks between others are written empty: its lowest intensity, labelled background"
 NO_REFLOW = "no-reflow is label 4, no-reflow, apart from scar; read back it counts as scar again, and is told apart"
 
 
-@dataclass(frozen=True)
-class ExchangeDataset:
-    """What is to be written.
-
-    Attributes:
-        volumes: whole exams.
-        curated: the slices of them that a study would use, from which the split is made.
-        settings: the data file that they came from.
-    """
-
-    volumes: Sequence[Volume]
-    curated: Curated
-    settings: DataFile
-
-
-def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, say: CaseProgress) -> list[str]:
+def export_dataset(dataset: CuratedDataset, output: Path, kind: ExchangeKind, progress: CaseProgress) -> list[str]:
     """Write images, labels, `dataset.json`, the split, and a data file that reads them back; all of it or nothing.
 
     Training and validation cases go to imagesTr and labelsTr, test cases to imagesTs and labelsTs; fewer than three
@@ -67,7 +53,7 @@ def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, s
         dataset: exams and settings.
         output: a folder that is new or empty, and named as the format demands.
         kind: the format.
-        say: is told what is written next, how many are, and how many there are.
+        progress: told of each case before it is written, and at the end.
 
     Returns:
         What was written, the commands to run next, and notes, a line each.
@@ -91,9 +77,9 @@ def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, s
     )
     with new_dataset(output, converted, comments) as folder:
         for index, volume in enumerate(dataset.volumes):
-            say(volume.case, index, len(dataset.volumes))
+            progress(volume.case, index, len(dataset.volumes))
             _write_case(volume, folder, form, "Ts" if subsets.get(volume.case) == "test" else "Tr")
-        say("done", len(dataset.volumes), len(dataset.volumes))
+        progress("done", len(dataset.volumes), len(dataset.volumes))
         _write_json(folder / DATASET_JSON, form.describe(output.name, dataset.volumes, subsets))
         if kind == "nnunet" and split:
             _write_json(
@@ -101,7 +87,7 @@ def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, s
                 [{subset: cases_in_subset(subsets, subset) for subset in ("train", "val")}],
             )
     counts = {subset: len(cases_in_subset(subsets, subset)) for subset in SUBSETS}
-    split_notes = split.notes if split else [NOT_SPLIT.format(len(subsets)) + NOT_SPLIT_NNUNET * (kind == "nnunet")]
+    split_notes = split.notes if split else [_NOT_SPLIT.format(len(subsets)) + _NOT_SPLIT_NNUNET * (kind == "nnunet")]
     made = [
         f"{output.absolute()}: {len(dataset.volumes)} case(s) for {form.title}: {counts['train']} train and "
         f"{counts['val']} val in imagesTr, {counts['test']} test in imagesTs",
@@ -114,7 +100,7 @@ def export_dataset(dataset: ExchangeDataset, output: Path, kind: ExchangeKind, s
     return made + [f"note: {note}" for note in (*dataset.curated.notes, *split_notes, *_notes(dataset, subsets))]
 
 
-def _assign_subsets(dataset: ExchangeDataset) -> tuple[Subsets, Split | None]:
+def _assign_subsets(dataset: CuratedDataset) -> tuple[Subsets, Split | None]:
     """Return case -> subset, and the split; cases that explicit counts leave out are missing.
 
     Where there are too few cases for any split, all of them are for training, and there is no split.
@@ -137,14 +123,14 @@ def _check_ids(subsets: Subsets, form: ExchangeFormat, output: Path) -> None:
     wrong = [
         case
         for case in subsets
-        if case.startswith(".") or len(os.fsencode(f"{case}{form.image}")) > MAX_FILE_NAME_BYTES
+        if case.startswith(".") or len(os.fsencode(f"{case}{form.image}")) > _MAX_FILE_NAME_BYTES
     ]
     if wrong:
         raise DataError(
             str(output),
             [
                 f"case {shorten(case)}: its id cannot be a file's name (at most "
-                f"{MAX_FILE_NAME_BYTES - len(form.image)} "
+                f"{_MAX_FILE_NAME_BYTES - len(form.image)} "
                 "bytes, no dot before it); set source.case_ids: hash"
                 for case in wrong
             ],
@@ -176,7 +162,7 @@ def _is_padded(exam: Exam) -> bool:
     return exam.pixels.dtype.kind == "f" and bool(np.isnan(exam.pixels).any())
 
 
-def _notes(dataset: ExchangeDataset, subsets: Subsets) -> list[str]:
+def _notes(dataset: CuratedDataset, subsets: Subsets) -> list[str]:
     noted: list[tuple[str, str]] = []
     used = dataset.curated.manifest["case"].value_counts()
     for volume in dataset.volumes:

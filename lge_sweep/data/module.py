@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import get_args
 
 import albumentations
 import cv2
@@ -11,9 +12,9 @@ from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from lge_sweep.config.schema import Training
+from lge_sweep.config.schema import Augmentation, Training
+from lge_sweep.data.inputs import channel_rows, network_input
 from lge_sweep.data.prepare import load_arrays
-from lge_sweep.data.refine import network_input
 from lge_sweep.data.schedule import Schedule, make_schedule
 from lge_sweep.labels import stage_target
 from lge_sweep.seeding import derive_seed
@@ -46,6 +47,7 @@ AUGMENTATIONS: dict[str, Callable[[], list[albumentations.BasicTransform]]] = {
     "rich": _rich,
 }
 """What is done to a training slice. Intensities and masks are changed together, before the composite is made."""
+assert AUGMENTATIONS.keys() == set(get_args(Augmentation))
 
 
 class SliceDataset(Dataset[Batch]):
@@ -60,7 +62,7 @@ class SliceDataset(Dataset[Batch]):
         arrays = load_arrays(folder)
         self.images, self.refined = arrays.images, arrays.refined
         self.targets = stage_target(arrays.labels, stage)
-        self.rows, self.stage = np.asarray(rows), stage
+        self.rows, self.channel_rows, self.stage = np.asarray(rows), channel_rows(arrays.cases), stage
         transforms = AUGMENTATIONS[augment]()
         self.augmentation = albumentations.Compose(transforms) if transforms else None
 
@@ -72,13 +74,17 @@ class SliceDataset(Dataset[Batch]):
         """Return one slice; a pair (index, seed) asks for an augmented one."""
         index, seed = index if isinstance(index, tuple) else (index, None)
         row = self.rows[index]
-        image, target, refined = self.images[row], self.targets[row], self.refined[row]
+        rows, channels = np.unique(self.channel_rows[row], return_inverse=True)
+        shown, target, refined = self.images[rows], self.targets[row], self.refined[row]
         if seed is not None and self.augmentation is not None:
             self.augmentation.set_random_seed(seed)
+            image = shown[0] if len(rows) == 1 else np.moveaxis(shown, 0, -1)  # a slice shown twice is changed once
             changed = self.augmentation(image=image, masks=[target, refined.astype(np.uint8)])
             image, (target, refined) = changed["image"], changed["masks"]
+            shown = image[np.newaxis] if len(rows) == 1 else np.moveaxis(image, -1, 0)
+        seen = network_input(shown[channels], refined.astype(bool), self.stage)
         return {
-            "image": torch.from_numpy(np.ascontiguousarray(network_input(image, refined.astype(bool), self.stage))),
+            "image": torch.from_numpy(np.ascontiguousarray(seen)),
             "target": torch.from_numpy(target.astype(np.int64)),
         }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lge_sweep.arrays import LabelImage, Mask, Pixels, Pixels8
+from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8
 from lge_sweep.atomic import atomic_folder, read_json
 from lge_sweep.config.data import Intensity
 from lge_sweep.data.refine import refine_cavity
@@ -26,10 +26,10 @@ from lge_sweep.text import error_text
 if TYPE_CHECKING:
     from lge_sweep.curate import Curated  # a registered model carries this module, and none that reads exams
 
-ARRAYS = ("images", "labels", "refined")
+ARRAYS = ("images", "labels", "refined", "cases")
 DIGESTS = "digests.json"
 """SHA-256 of each array's file."""
-FORMAT = 1
+_FORMAT = 2
 """Raise when the same slices and settings would give other arrays than before."""
 
 
@@ -44,11 +44,13 @@ class Arrays:
         images: [N, S, S] uint8 intensities.
         labels: [N, S, S] uint8 class values.
         refined: [N, S, S] bool, the true cavity after Fig. 4's refinement.
+        cases: [N] int32, number of each slice's case; the slices of a case lie together, in their order.
     """
 
     images: Pixels8
     labels: LabelImage
     refined: Mask
+    cases: CaseNumbers
 
 
 def content_digest(manifest: pd.DataFrame) -> str:
@@ -72,10 +74,12 @@ def prepare(curated: "Curated", size: int, intensity: Intensity, cache: Path) ->
     Returns:
         The folder of this one; read it with `load_arrays`.
     """
-    key = json.dumps([FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
+    key = json.dumps([_FORMAT, content_digest(curated.manifest), size, intensity.model_dump(mode="json")])
     folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
     if not _is_intact(folder):
-        _write_arrays(folder, to_arrays(curated.images, curated.labels, size, intensity))
+        _write_arrays(
+            folder, to_arrays(curated.images, curated.labels, size, intensity, curated.manifest["case"].tolist())
+        )
     return folder
 
 
@@ -142,7 +146,13 @@ def load_arrays(folder: Path) -> Arrays:
         ) from error
 
 
-def to_arrays(images: Sequence[Pixels], labels: Sequence[LabelImage], size: int, intensity: Intensity) -> Arrays:
+def to_arrays(
+    images: Sequence[Pixels],
+    labels: Sequence[LabelImage],
+    size: int,
+    intensity: Intensity,
+    cases: Sequence[str] = (),
+) -> Arrays:
     """Prepare slices: grey to 8 bit, then resize, image bilinear and mask nearest.
 
     Args:
@@ -150,6 +160,7 @@ def to_arrays(images: Sequence[Pixels], labels: Sequence[LabelImage], size: int,
         labels: N label images [H, W], class values.
         size: rows and columns S of the result.
         intensity: clipping percentiles.
+        cases: the case of each slice; if none is given, all are of one.
 
     Source:
         Paper section III.B.1.
@@ -157,7 +168,8 @@ def to_arrays(images: Sequence[Pixels], labels: Sequence[LabelImage], size: int,
     small = np.stack([resize_image(to_8_bit(image, intensity), size, size) for image in images])
     masks = np.stack([resize_labels(label, size, size) for label in labels])
     refined = np.stack([refine_cavity(mask == Label.CAVITY) for mask in masks])
-    return Arrays(small, masks, refined)
+    numbers, _ = pd.factorize(np.asarray(cases or [""] * len(small)))
+    return Arrays(small, masks, refined, numbers.astype(np.int32))
 
 
 def to_8_bit(image: Pixels, intensity: Intensity) -> Pixels8:

@@ -107,20 +107,6 @@ def composite(image: Pixels8, refined: Mask) -> Pixels8:
     return channels
 
 
-def network_input(image: Pixels8, refined: Mask, stage: int) -> Pixels8:
-    """Return what a stage's network sees.
-
-    Args:
-        image: [S, S] intensities.
-        refined: [S, S] refined cavity; seen in stage 2 alone.
-        stage: 1, 2 or `SINGLE_STAGE`.
-
-    Returns:
-        [3, S, S]: grey three times, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
-    """
-    return composite(image, refined) if stage == 2 else np.repeat(image[np.newaxis], 3, axis=0)
-
-
 def _fill_holes(mask: Pixels8) -> Pixels8:
     """MATLAB's ``imfill(mask, "holes")``, on 0 and 1: flood the background from a frame around the image."""
     framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)

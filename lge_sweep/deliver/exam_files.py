@@ -39,8 +39,8 @@ class Delivery:
 
 SEG_FILE, REPORT_FILE = "labels.dcm", "report.dcm"
 """In the folder of an exam: what an archive is given."""
-SEG_ADDED = f"{SEG_FILE} was written too: {REPORT_FILE} refers to it"
-FOLDER_EXISTS = (
+_SEG_ADDED = f"{SEG_FILE} was written too: {REPORT_FILE} refers to it"
+_FOLDER_EXISTS = (
     "is there already, of other images, another model or other formats; nothing is overwritten: move it, or write to "
     "another folder"
 )
@@ -93,12 +93,12 @@ def deliver(exam: Exam, labels: LabelImage, output: Path, formats: Sequence[str]
     """
     for name in formats:
         look_up("format", name, FORMATS)
-    writers = list(dict.fromkeys(one for name in formats or FORMATS for one in (*PREREQUISITES.get(name, ()), name)))
+    writers = list(dict.fromkeys(one for name in formats or FORMATS for one in (*_PREREQUISITES.get(name, ()), name)))
     result = Result(exam, labels, model)
     folder = _exam_folder(output, exam)
     if folder.exists():
-        raise DataError(str(folder), [f"folder {folder} {FOLDER_EXISTS}"])
-    notes = [*unchecked_note(exam), *([SEG_ADDED] if set(writers) - set(formats or writers) else [])]
+        raise DataError(str(folder), [f"folder {folder} {_FOLDER_EXISTS}"])
+    notes = [*unchecked_note(exam), *([_SEG_ADDED] if set(writers) - set(formats or writers) else [])]
     try:
         with atomic_folder(folder) as unfinished:
             written = [path for name in writers for path in _write_format(name, result, unfinished, notes, formats)]
@@ -127,7 +127,7 @@ def _write_format(name: str, result: Result, folder: Path, notes: list[str], for
     try:
         return FORMATS[name](result, folder, notes)
     except FormatError as error:
-        if asked := [other for other in formats if name in (other, *PREREQUISITES.get(other, ()))]:
+        if asked := [other for other in formats if name in (other, *_PREREQUISITES.get(other, ()))]:
             raise DataError(result.exam.case, [f"{error}; ask for other formats than {', '.join(asked)}"]) from error
         notes.append(f"no {name}: {error}")
         return []
@@ -217,5 +217,5 @@ FORMATS: dict[str, Callable[[Result, Path, list[str]], list[Path]]] = {
     "html": _write_html_file,
 }
 """Name of a format -> what writes it."""
-PREREQUISITES = {"sr": ("seg",)}
+_PREREQUISITES = {"sr": ("seg",)}
 """Name of a format -> those that are written before it, asked for or not."""

@@ -15,9 +15,9 @@ from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import Burden
 from lge_sweep.text import visible
 
-PICTURE_PIXELS = 300
+_PICTURE_PIXELS = 300
 """Side of a picture of the heart, in pixels."""
-UNKNOWN = "unknown"
+_UNKNOWN = "unknown"
 
 
 def render_page(result: Result, notes: Sequence[str]) -> str:
@@ -48,7 +48,7 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
             ],
             "scar_percent": format_percent(result.slice_burdens[k].scar_percent),
             "finding": bool(result.slice_finding_texts(k)),
-            "picture": _data_uri(heart_png(result, k, PICTURE_PIXELS)),
+            "picture": _data_uri(heart_png(result, k, _PICTURE_PIXELS)),
         }
         for k, name in enumerate(result.exam.slices)
     ]
@@ -78,7 +78,7 @@ def exam_facts(exam: Exam) -> list[tuple[str, str]]:
     return [
         ("source", "DICOM" if exam.sources else "NIfTI"),
         ("slices", f"{len(exam.slices)} of {rows} x {columns} pixels"),
-        ("pixel (row x column)", UNKNOWN if math.isnan(row_mm) else f"{row_mm:.4g} x {column_mm:.4g} mm"),
+        ("pixel (row x column)", _UNKNOWN if math.isnan(row_mm) else f"{row_mm:.4g} x {column_mm:.4g} mm"),
         ("slice spacing", _format_mm(slice_mm)),
         ("thickness of a slice", _format_mm(exam.thickness_mm)),
         ("position in the patient", "unknown" if exam.affine is None else "known"),
@@ -90,7 +90,7 @@ def amount_lines(burden: Burden) -> list[tuple[str, str, str]]:
     ml = burden.ml or dict.fromkeys(Label)
 
     def line(name: str, pixels: int, volume: float | None) -> tuple[str, str, str]:
-        return name, str(pixels), UNKNOWN if volume is None else f"{volume:.2f} mL"
+        return name, str(pixels), _UNKNOWN if volume is None else f"{volume:.2f} mL"
 
     scar, myocardium = burden.pixels[Label.SCAR], burden.pixels[Label.MYOCARDIUM]
     return [
@@ -98,7 +98,7 @@ def amount_lines(burden: Burden) -> list[tuple[str, str, str]]:
         line("wall (myocardium + scar)", burden.wall_pixels, burden.wall_ml),
         line("myocardium without scar", myocardium, ml[Label.MYOCARDIUM]),
         line("scar", scar, ml[Label.SCAR]),
-        ("mass of the wall (1.05 g/mL)", "", UNKNOWN if burden.mass_g is None else f"{burden.mass_g:.1f} g"),
+        ("mass of the wall (1.05 g/mL)", "", _UNKNOWN if burden.mass_g is None else f"{burden.mass_g:.1f} g"),
         ("scar, share of the wall", "", format_percent(burden.scar_percent)),
     ]
 
@@ -114,7 +114,7 @@ def _format_pixels(burden: Burden, label: Label) -> str:
 
 
 def _format_mm(value: float | None) -> str:
-    return UNKNOWN if value is None or math.isnan(value) else f"{value:.4g} mm"
+    return _UNKNOWN if value is None or math.isnan(value) else f"{value:.4g} mm"
 
 
 def _css_colour(label: Label) -> str:

@@ -14,18 +14,18 @@ from lge_sweep.quantify import ScarExtent
 from lge_sweep.report import style
 from lge_sweep.report.overlays import draw_contours, zoom_box
 
-DPI = 100
-SLICE_PIXELS = 640
+_DPI = 100
+_SLICE_PIXELS = 640
 """Longer side of a picture of a slice, in pixels."""
-CLASS_TITLES = tuple(label.title for label in Label)
-DRAWING_ORDER = (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)
+_CLASS_TITLES = tuple(label.title for label in Label)
+_DRAWING_ORDER = (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)
 """Outlines in the order in which they are drawn; where two coincide the later one is seen."""
 
 
 def slice_png(result: Result, index: int) -> bytes:
     """Draw a whole slice with the outlines of its classes, as wide and high as it is in mm."""
     rows, columns = result.labels.shape[1:]
-    return _draw_panels(result, index, (0, 0, rows, columns), SLICE_PIXELS, beside=False)
+    return _draw_panels(result, index, (0, 0, rows, columns), _SLICE_PIXELS, beside=False)
 
 
 def heart_png(result: Result, index: int, side: int) -> bytes:
@@ -47,7 +47,7 @@ def bullseye_png(extent: ScarExtent) -> bytes:
 
     The anterior wall is on top, the septum on the left, the apex in the middle.
     """
-    figure = Figure(figsize=(5.2, 4.4), dpi=DPI * 1.5, layout="constrained", facecolor="white")
+    figure = Figure(figsize=(5.2, 4.4), dpi=_DPI * 1.5, layout="constrained", facecolor="white")
     ax = figure.add_subplot(projection="polar")
     scale = LinearSegmentedColormap.from_list("scar", [(1.0, 1.0, 1.0), style.class_colour(Label.SCAR.title)])
     values = list(extent.percent)
@@ -77,17 +77,17 @@ def _draw_panels(result: Result, index: int, box: tuple[int, int, int, int], lon
     top, left, rows, columns = box
     row_mm, column_mm, _ = result.exam.spacing_mm or (1.0, 1.0, 1.0)
     high, wide = rows * row_mm, columns * column_mm
-    scale = longest / max(high, wide) / DPI
+    scale = longest / max(high, wide) / _DPI
     panels = 2 if beside else 1
-    figure = Figure(figsize=(wide * scale * panels, high * scale), dpi=DPI, facecolor="black")
+    figure = Figure(figsize=(wide * scale * panels, high * scale), dpi=_DPI, facecolor="black")
     part = to_8_bit(result.exam.pixels[index, top : top + rows, left : left + columns], Intensity())
     edges = (left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5)
     for panel in range(panels):
         ax = figure.add_axes((panel / panels, 0, 1 / panels, 1))
         ax.imshow(part, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto", extent=edges)
         if panel == panels - 1:
-            for label in DRAWING_ORDER:
-                draw_contours(ax, np.where(result.labels[index] == label, label, 0).astype(np.uint8), CLASS_TITLES)
+            for label in _DRAWING_ORDER:
+                draw_contours(ax, np.where(result.labels[index] == label, label, 0).astype(np.uint8), _CLASS_TITLES)
         ax.set_xlim(edges[:2])
         ax.set_ylim(edges[2:])
         ax.set_axis_off()

@@ -27,25 +27,25 @@ SEGMENTS = {
 }
 """Class -> label (as `SegMask.segments` reads it), category, type and anatomic region in SNOMED CT. The cavity is the
 blood in the left ventricle; there is no code for the cavity in DICOM's lists, and `Left ventricle` is all of it."""
-SERIES_NUMBER = 9001
-IDENTITY_KEYWORDS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
+_SERIES_NUMBER = 9001
+_IDENTITY_KEYWORDS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "AccessionNumber", "StudyID",
                      "StudyDate", "StudyTime")  # fmt: skip
 """Of patient and study: what a SEG must have, if empty (type 2)."""
-REFERENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID")
-GEOMETRY_KEYWORDS = (
+_REFERENCE_KEYWORDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "SOPInstanceUID", "FrameOfReferenceUID")
+_GEOMETRY_KEYWORDS = (
     "Rows", "Columns", "NumberOfFrames", "ImagePositionPatient", "ImageOrientationPatient",
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence", "PlanePositionSequence",
     "PlaneOrientationSequence",
 )  # fmt: skip
-COMPRESSION_KEYWORDS = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
+_COMPRESSION_KEYWORDS = ("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod")
 """What was made of an image that has lost something must say so."""
-ALLOWED_KEYWORDS = frozenset((*IDENTITY_KEYWORDS, *REFERENCE_KEYWORDS, *GEOMETRY_KEYWORDS, *COMPRESSION_KEYWORDS))
+_ALLOWED_KEYWORDS = frozenset((*_IDENTITY_KEYWORDS, *_REFERENCE_KEYWORDS, *_GEOMETRY_KEYWORDS, *_COMPRESSION_KEYWORDS))
 """All that SEG and report may learn from their source, at any depth. Series, equipment and content are ours."""
-VALUE_TYPES: dict[str, Callable[[str], object]] = {
+_VALUE_TYPES: dict[str, Callable[[str], object]] = {
     "PatientBirthDate": DA, "StudyDate": DA, "StudyTime": TM, "PatientSex": hd.PatientSexValues,
 }  # fmt: skip
 """What a value must be that highdicom copies; an anonymiser's `ANON`, `1961` or `U` is left empty."""
-UTF_8_CHARACTER_SET = "ISO_IR 192"
+_UTF_8_CHARACTER_SET = "ISO_IR 192"
 
 
 def write_seg(result: Result, path: Path) -> None:
@@ -53,7 +53,7 @@ def write_seg(result: Result, path: Path) -> None:
 
     The SEG belongs to the patient and the study of its source and therefore copies name, id, birth date and sex of the
     patient and the study's date, time, id and accession number from it, as the standard demands, and what refers to
-    its images and says where they lie: `ALLOWED_KEYWORDS`, and nothing else. It and the report (`write_sr`) are the
+    its images and says where they lie: `_ALLOWED_KEYWORDS`, and nothing else. It and the report (`write_sr`) are the
     only files we write that tell who the patient is.
 
     Its UIDs follow from the images, the labels, the model and the version of the program: what is made twice has the
@@ -109,7 +109,7 @@ def _segmentation(result: Result) -> hd.seg.Segmentation:
         hd.seg.SegmentationTypeValues.BINARY,
         [_segment_description(label, model, uid(f"segment {int(label)}")) for label in SEGMENTS],
         series_instance_uid=uid("series"),
-        series_number=SERIES_NUMBER,
+        series_number=_SERIES_NUMBER,
         sop_instance_uid=uid("instance"),
         instance_number=1,
         manufacturer="lge_sweep",
@@ -210,11 +210,11 @@ def _header(path: Path, exam: Exam) -> Dataset:
     source = pydicom.dcmread(path, stop_before_pixels=True)
     source.decode()
     header = _copy_allowed(source)
-    header.SpecificCharacterSet = UTF_8_CHARACTER_SET
-    for keyword in IDENTITY_KEYWORDS:
+    header.SpecificCharacterSet = _UTF_8_CHARACTER_SET
+    for keyword in _IDENTITY_KEYWORDS:
         if keyword not in header:
             setattr(header, keyword, None)
-    for keyword, form in VALUE_TYPES.items():
+    for keyword, form in _VALUE_TYPES.items():
         try:
             form(str(header[keyword].value or ""))
         except ValueError:
@@ -233,10 +233,10 @@ def _header(path: Path, exam: Exam) -> Dataset:
 
 
 def _copy_allowed(source: Dataset) -> Dataset:
-    """Return a copy of a data set, and of those in its sequences, with what is `ALLOWED_KEYWORDS` alone."""
+    """Return a copy of a data set, and of those in its sequences, with what is `_ALLOWED_KEYWORDS` alone."""
     copy = Dataset()
     for attribute in source:
-        if attribute.keyword in ALLOWED_KEYWORDS:
+        if attribute.keyword in _ALLOWED_KEYWORDS:
             items = [_copy_allowed(item) for item in attribute.value] if attribute.VR == "SQ" else attribute.value
             setattr(copy, attribute.keyword, items)
     return copy

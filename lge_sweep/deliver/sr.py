@@ -35,18 +35,18 @@ from lge_sweep.ingest.dicom_header import quiet_pydicom
 from lge_sweep.labels import Label
 from lge_sweep.quantify.burden import DENSITY_G_PER_ML
 
-SERIES_NUMBER = 9002
-PRIVATE_SCHEME = "99LGESWEEP"
+_SERIES_NUMBER = 9002
+_PRIVATE_SCHEME = "99LGESWEEP"
 """Designator of the one code that is ours, as DICOM wants it of private ones."""
-VOLUME_CODE = SCT.Volume
-MASS_CODE = codes.LN.LeftVentricleMass
-SCAR_SHARE_CODE = Code("SCAR_SHARE", PRIVATE_SCHEME, "Scar, share of left ventricular wall")
+_VOLUME_CODE = SCT.Volume
+_MASS_CODE = codes.LN.LeftVentricleMass
+SCAR_SHARE_CODE = Code("SCAR_SHARE", _PRIVATE_SCHEME, "Scar, share of left ventricular wall")
 """Neither SNOMED CT nor LOINC nor DICOM has a code for it."""
-UNIT_ML = Code("mL", "UCUM", "mL")
-UNIT_GRAM = Code("g", "UCUM", "g")
-UNIT_PERCENT = codes.UCUM.Percent
-WALL_CODE = SCT.LeftVentricleMyocardium
-CLASS_SITES: dict[Label, Code] = {
+_UNIT_ML = Code("mL", "UCUM", "mL")
+_UNIT_GRAM = Code("g", "UCUM", "g")
+_UNIT_PERCENT = codes.UCUM.Percent
+_WALL_CODE = SCT.LeftVentricleMyocardium
+_CLASS_SITES: dict[Label, Code] = {
     Label.CAVITY: SCT.LeftVentricle,
     Label.MYOCARDIUM: SCT.LeftVentricleMyocardium,
     Label.SCAR: SCT.LeftVentricleMyocardium,
@@ -141,7 +141,7 @@ def _report(result: Result, seg: Dataset) -> Comprehensive3DSR:
         [*sources, seg],
         content,
         series_instance_uid=_uid(seg, "report series"),
-        series_number=SERIES_NUMBER,
+        series_number=_SERIES_NUMBER,
         sop_instance_uid=_uid(seg, "report"),
         instance_number=1,
         manufacturer="lge_sweep",
@@ -157,7 +157,7 @@ def _report(result: Result, seg: Dataset) -> Comprehensive3DSR:
 
 def _private_scheme() -> Dataset:
     scheme = Dataset()
-    scheme.CodingSchemeDesignator = PRIVATE_SCHEME
+    scheme.CodingSchemeDesignator = _PRIVATE_SCHEME
     scheme.CodingSchemeName = "Codes of lge_sweep"
     scheme.CodingSchemeResponsibleOrganization = "lge_sweep"
     return scheme
@@ -213,9 +213,9 @@ def _class_measurements(
             ),
             finding_type=SEGMENTS[label][2],
             finding_category=SEGMENTS[label][1],
-            finding_sites=[FindingSite(CLASS_SITES[label])],
+            finding_sites=[FindingSite(_CLASS_SITES[label])],
             algorithm_id=_algorithm(result),
-            measurements=[Measurement(VOLUME_CODE, float(ml[label]), UNIT_ML)],
+            measurements=[Measurement(_VOLUME_CODE, float(ml[label]), _UNIT_ML)],
         )
         for segment in seg.SegmentSequence
         for label in (Label(segment.SegmentNumber),)
@@ -228,9 +228,9 @@ def _wall_measurements(
     burden = result.burden
     assert burden.wall_ml is not None
     assert burden.mass_g is not None
-    numbers = [(VOLUME_CODE, burden.wall_ml, UNIT_ML), (MASS_CODE, burden.mass_g, UNIT_GRAM)]
+    numbers = [(_VOLUME_CODE, burden.wall_ml, _UNIT_ML), (_MASS_CODE, burden.mass_g, _UNIT_GRAM)]
     if burden.scar_percent is not None:
-        numbers.append((SCAR_SHARE_CODE, burden.scar_percent, UNIT_PERCENT))
+        numbers.append((SCAR_SHARE_CODE, burden.scar_percent, _UNIT_PERCENT))
     origin = [SourceImageForMeasurement(seg.SOPClassUID, seg.SOPInstanceUID)]
     measurements = [Measurement(name, float(value), unit, referenced_images=origin) for name, value, unit in numbers]
     return _measurement_group("LV wall", measurements, result, seg, sources)
@@ -242,7 +242,7 @@ def _segment_measurements(
     if isinstance(result.segments, str):
         return []
     measurements = [
-        Measurement(SCAR_SHARE_CODE, float(percent), UNIT_PERCENT, finding_sites=[FindingSite(site)])
+        Measurement(SCAR_SHARE_CODE, float(percent), _UNIT_PERCENT, finding_sites=[FindingSite(site)])
         for site, percent in zip(AHA_SITES, result.segments.percent, strict=True)
         if percent is not None
     ]
@@ -254,9 +254,9 @@ def _measurement_group(
 ) -> MeasurementsAndQualitativeEvaluations:
     return MeasurementsAndQualitativeEvaluations(
         TrackingIdentifier(_uid(seg, name), name),
-        finding_type=WALL_CODE,
+        finding_type=_WALL_CODE,
         finding_category=SCT.AnatomicalStructure,
-        finding_sites=[FindingSite(WALL_CODE)],
+        finding_sites=[FindingSite(_WALL_CODE)],
         algorithm_id=_algorithm(result),
         measurements=measurements,
         source_images=[SourceImageForMeasurementGroup(*frame) for frame in _frames(result, sources)],

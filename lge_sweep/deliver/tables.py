@@ -10,7 +10,7 @@ from lge_sweep.quantify import Burden
 from lge_sweep.quantify.segments import SEGMENT_NAMES
 
 Row = Mapping[str, object]
-FOREGROUND = [label for label in Label if label != Label.BACKGROUND]
+_FOREGROUND = [label for label in Label if label != Label.BACKGROUND]
 
 
 def exam_row(result: Result) -> Row:
@@ -62,9 +62,9 @@ def class_amounts(burden: Burden) -> Row:
     """Return pixels and millilitres of each class and of the wall, and the scar's share of the wall."""
     ml = burden.ml or dict.fromkeys(Label)
     return {
-        **{f"{label.title}_pixels": burden.pixels[label] for label in FOREGROUND},
+        **{f"{label.title}_pixels": burden.pixels[label] for label in _FOREGROUND},
         "wall_pixels": burden.wall_pixels,
-        **{f"{label.title}_ml": ml[label] for label in FOREGROUND},
+        **{f"{label.title}_ml": ml[label] for label in _FOREGROUND},
         "wall_ml": burden.wall_ml,
         "scar_percent_of_wall": burden.scar_percent,
     }

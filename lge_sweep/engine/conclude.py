@@ -1,4 +1,4 @@
-"""The end of a sweep: rank, select, doubt, draw, show it in MLflow, register the winner."""
+"""The end of a sweep: rank, select, say how sure that is, draw, show it in MLflow, register the winner."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -8,10 +8,12 @@ import pandas as pd
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.csv_files import frame_text
+from lge_sweep.engine.finished import FinishedSweep
 from lge_sweep.engine.publish import log_selection
+from lge_sweep.engine.winner import Winner
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
-from lge_sweep.report import CellTables, RankLine, write_sweep_figures
+from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
 from lge_sweep.scoring.paired import WinnerTest
 from lge_sweep.scoring.ranking import ranking_frame
@@ -31,7 +33,7 @@ from lge_sweep.tracking import TrackedRun, Tracker
 
 
 @dataclass(frozen=True)
-class Outcome:
+class SweepOutcome:
     """What a sweep came to.
 
     Attributes:
@@ -49,37 +51,25 @@ class Outcome:
     settings: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Decree:
-    """A person's choice of a configuration and the reason; no name: the rule's choice, whatever was decreed before."""
-
-    name: str | None = None
-    reason: str = ""
-
-
 RANKING = "ranking.csv"
 COMPARISONS = "comparisons.csv"
 
 
 def conclude(
     tracker: Tracker,
-    plan: Plan,
-    results: Mapping[str, Result],
-    failed: Mapping[str, str],
     run: TrackedRun,
+    finished: FinishedSweep,
     allow_incomplete: bool = False,
     promote: bool = False,
-) -> Outcome:
-    """Rank a sweep's configurations, select, quantify the doubt, draw, and log and register what came out.
+) -> SweepOutcome:
+    """Rank a sweep's configurations, select, quantify the uncertainty, draw, and log and register what came out.
 
     Writes `ranking.csv`, `comparisons.csv`, `selection.json` (last) and the figures into the sweep's folder.
 
     Args:
         tracker: MLflow.
-        plan: the sweep.
-        results: results of the finished cells, in grid order.
-        failed: reasons of the cells that have none.
         run: the sweep's MLflow run; it is ended here.
+        finished: the sweep's cells.
         allow_incomplete: select although cells failed.
         promote: make the winner the champion even if the selection is not new.
 
@@ -88,104 +78,118 @@ def conclude(
         ConfigError: the person's choice that is kept does not fit the results.
         RunsError: the winner cannot be registered; what was selected is kept.
     """
+    plan = finished.plan
     try:
-        selection = choose(plan, results, failed, allow_incomplete)
+        selection = _choose_as_kept(finished, allow_incomplete)
     except SelectionError as error:
         (plan.folder / SELECTION).unlink(missing_ok=True)  # an earlier one no longer holds
         run.tag({"failed": str(error)[:500]})
         run.finish("FAILED")
         raise
-    tables = _tables(plan, results)
+    tables = _tables(finished)
     uncertainty = _assess(plan, tables, selection)
-    champion = best_cell(plan, results, selection.selected[0])
-    write_text(plan.folder / RANKING, frame_text(ranking_frame(selection.ranking, uncertainty.standings)))
-    tests = pd.DataFrame(uncertainty.comparisons, columns=[field.name for field in fields(WinnerTest)])
-    write_text(plan.folder / COMPARISONS, frame_text(tests))
-    figures = _draw(plan, results, tables, selection, uncertainty)
-    config, groups = plan.config, configurations(plan.cells)
-    registered = None
-    record = SelectionRecord(
-        sweep=plan.name,
-        data_digest=plan.data_digest,
-        basis=plan.basis,
-        models=tuple(dict.fromkeys(groups[name][0].model for name in selection.selected)),
-        champion=champion.name,
-        **vars(selection),
-        uncertainty=uncertainty,
-    )
-    before = set_damaged_aside(plan.folder / SELECTION, read_selection)
-    if config.phase == "phase2":
-        from lge_sweep.engine.register import register_winner  # loads torch, which other phases' drivers do without
-
-        new = promote or before is None or not before.registered or before.champion != champion.name
-        # what was selected is kept, whatever becomes of the registry
-        write_record(plan.folder / SELECTION, record.model_copy(update={"registered": False}))
-        with tracker.required():
-            registered = register_winner(tracker, plan, champion, selection, uncertainty, new)
-    write_record(plan.folder / SELECTION, record)
+    champion = best_cell(plan, finished.results, selection.selected[0])
+    winner = Winner(plan, champion, finished.trials.get(champion.name, 0), selection, uncertainty)
+    _write_tables(plan, selection, uncertainty)
+    figures = _draw(finished, tables, selection, uncertainty)
+    registered = _record(tracker, winner, promote)
     log_selection(run, plan, selection, uncertainty, [RANKING, COMPARISONS, SELECTION, "sweep.yaml", *figures])
-    settings = () if config.search is None else tuple(champion.settings)
-    return Outcome(selection, uncertainty, registered, short_configurations(plan.cells), settings)
+    settings = () if plan.config.search is None else tuple(champion.settings)
+    return SweepOutcome(selection, uncertainty, registered, short_configurations(plan.cells), settings)
 
 
-def choose(
-    plan: Plan,
-    results: Mapping[str, Result],
-    failed: Mapping[str, str],
-    allow_incomplete: bool = False,
-    decree: Decree | None = None,
-) -> Selection:
-    """Select by the sweep's rule, or as a person has decreed.
+def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: OverrideRecord | None = None) -> Selection:
+    """Select by the sweep's rule, or as a person has chosen.
 
     Args:
-        plan: the sweep.
-        results: results of the finished cells, in grid order.
-        failed: reasons of the cells that have none.
+        finished: the sweep's cells.
         allow_incomplete: select although cells failed.
-        decree: a person's choice; None: the one kept in `override.json`, if there is one.
+        choice: a person's; None: the rule's.
 
     Raises:
         SelectionError: the sweep is incomplete, or nothing can be scored.
         ConfigError: the person's choice does not fit the results.
     """
+    plan, results = finished.plan, finished.results
     merged = [
-        merge_seeds(name, finished)
+        merge_seeds(name, done)
         for name, group in configurations(plan.cells).items()
-        if (finished := [results[cell.name] for cell in group if cell.name in results])
+        if (done := [results[cell.name] for cell in group if cell.name in results])
     ]
     rule = plan.config.selection
     selection = select(
-        merged, rule.rule, rule.keep, rule.subset, rule.emphasis, rule.tie_margin, failed, allow_incomplete
+        merged, rule.rule, rule.keep, rule.subset, rule.emphasis, rule.tie_margin, finished.failed, allow_incomplete
     )
-    path = plan.folder / OVERRIDE
-    if decree is None and path.is_file():
-        remedy = f"Take the choice back (lge-sweep select {plan.name} --withdraw), or choose again (--override)"
-        kept = read_record(OverrideRecord, path, remedy)
-        decree = Decree(kept.name, kept.reason)
-    if decree is None or decree.name is None:
-        return selection
+    return selection if choice is None else override(selection, choice.name, choice.reason)
+
+
+def _choose_as_kept(finished: FinishedSweep, allow_incomplete: bool) -> Selection:
+    """Select as `override.json` says, if there is one."""
+    sweep, path = finished.plan.name, finished.plan.folder / OVERRIDE
+    if not path.is_file():
+        return choose(finished, allow_incomplete)
+    remedy = f"Take the choice back (lge-sweep select {sweep} --withdraw), or choose again (--override)"
+    kept = read_record(OverrideRecord, path, remedy)
     try:
-        return override(selection, decree.name, decree.reason)
+        return choose(finished, allow_incomplete, kept)
     except ConfigError as error:
-        if not path.is_file():
-            raise
-        raise ConfigError(
-            f"{error} (kept in {path}; take it back with: lge-sweep select {plan.name} --withdraw)"
-        ) from None
+        raise ConfigError(f"{error} (kept in {path}; take it back with: lge-sweep select {sweep} --withdraw)") from None
 
 
 def best_cell(plan: Plan, results: Mapping[str, Result], configuration: str) -> Cell:
-    """Return the cell of a configuration whose seed scored best; the first of equals."""
+    """Return the cell of a configuration whose seed scored best; the first of equals.
+
+    Args:
+        plan: the sweep.
+        results: cell -> its result.
+        configuration: the configuration's name.
+    """
     rule = plan.config.selection
 
-    def points(cell: Cell) -> float:
+    def score_of(cell: Cell) -> float:
         return score_result(results[cell.name], rule.rule, rule.emphasis).value
 
-    return max((cell for cell in configurations(plan.cells)[configuration] if cell.name in results), key=points)
+    return max((cell for cell in configurations(plan.cells)[configuration] if cell.name in results), key=score_of)
 
 
-def _tables(plan: Plan, results: Mapping[str, Result]) -> dict[str, CellTables]:
+def _record(tracker: Tracker, winner: Winner, promote: bool) -> str | None:
+    """Write what was selected; register a winner of phase 2, and return a sentence on that."""
+    plan, selection, path = winner.plan, winner.selection, winner.plan.folder / SELECTION
+    groups = configurations(plan.cells)
+    record = SelectionRecord(
+        sweep=plan.name,
+        data_digest=plan.data_digest,
+        basis=plan.basis,
+        models=tuple(dict.fromkeys(groups[name][0].model for name in selection.selected)),
+        champion=winner.cell.name,
+        **vars(selection),
+        uncertainty=winner.uncertainty,
+    )
+    before = set_damaged_aside(path, read_selection)
+    if plan.config.phase != "phase2":
+        write_record(path, record)
+        return None
+    from lge_sweep.engine.register import register_winner  # loads torch, which other phases' drivers do without
+
+    new = promote or before is None or not before.registered or before.champion != winner.cell.name
+    # what was selected is kept, whatever becomes of the registry
+    write_record(path, record.model_copy(update={"registered": False}))
+    with tracker.required():
+        registered = register_winner(tracker, winner, new)
+    write_record(path, record)
+    return registered
+
+
+def _write_tables(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> None:
+    """Write the ranking, and the winner's comparisons with the others."""
+    write_text(plan.folder / RANKING, frame_text(ranking_frame(selection.ranking, uncertainty.standings)))
+    tests = pd.DataFrame(uncertainty.comparisons, columns=[field.name for field in fields(WinnerTest)])
+    write_text(plan.folder / COMPARISONS, frame_text(tests))
+
+
+def _tables(finished: FinishedSweep) -> dict[str, CellTables]:
     """Read the tables of all finished cells: cell -> its tables, in order."""
+    plan, results = finished.plan, finished.results
     titles = short_names(plan.cells)
     return {
         cell.name: read_tables(plan.cell_folder(cell), cell, titles[cell.name], results[cell.name].collapsed)
@@ -208,15 +212,12 @@ def _assess(plan: Plan, tables: Mapping[str, CellTables], selection: Selection) 
 
 
 def _draw(
-    plan: Plan,
-    results: Mapping[str, Result],
-    tables: Mapping[str, CellTables],
-    selection: Selection,
-    uncertainty: Uncertainty,
+    finished: FinishedSweep, tables: Mapping[str, CellTables], selection: Selection, uncertainty: Uncertainty
 ) -> list[str]:
-    stage, config = plan.config.stage, plan.config
+    """Draw the sweep's figures; returns their names."""
+    plan, stage, config = finished.plan, finished.plan.config.stage, finished.plan.config
     top = dict.fromkeys([*selection.selected, *(entry.name for entry in selection.ranking)])
-    best = [best_cell(plan, results, name).name for name in [*top][:2]]
+    best = [best_cell(plan, finished.results, name).name for name in [*top][:2]]
     names = short_configurations(plan.cells)
     lines = [
         RankLine(
@@ -233,5 +234,6 @@ def _draw(
         for standing in uncertainty.standings
     ]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.subset} subset"
-    paths = write_sweep_figures(plan.folder, title, list(tables.values()), best, class_names(stage), stage, lines)
+    shown = SweepTables(title, list(tables.values()), best, class_names(stage), stage, lines)
+    paths = write_sweep_figures(plan.folder, shown)
     return [path.name for path in paths]

@@ -1,29 +1,36 @@
-"""The one driver of a runs directory: owns ledger and MLflow, hands cells to workers, survives what they do."""
+"""The one driver of a runs directory: brings together ledger, MLflow and an executor, and runs sweeps with them."""
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
+from functools import cached_property
 from typing import TYPE_CHECKING
 
-from lge_sweep.engine.cell_queue import CellQueue, make_queue
-from lge_sweep.engine.executors.local import NO_SPACE, Worker, await_earlier_workers, log_of
-from lge_sweep.engine.ledger import Ledger, hold_runs
-from lge_sweep.engine.loop import SweepLoop
-from lge_sweep.engine.progress import SweepProgress, print_subsets
-from lge_sweep.engine.task import Failed
+from optuna.exceptions import StorageInternalError
+
+from lge_sweep.engine.cell_queue import CellQueue
+from lge_sweep.engine.events import Died, Failed
+from lge_sweep.engine.executors import Executor, ExecutorOptions, make_executor
+from lge_sweep.engine.executors.perform import NO_SPACE
+from lge_sweep.engine.finished import FinishedSweep
+from lge_sweep.engine.grid_queue import GridQueue
+from lge_sweep.engine.ledger import Ledger
+from lge_sweep.engine.lock import await_earlier_workers, hold_runs
+from lge_sweep.engine.loop import POLL, SweepLoop
+from lge_sweep.engine.observer import Observer
+from lge_sweep.engine.search_queue import SearchQueue
+from lge_sweep.engine.storage import unusable
+from lge_sweep.engine.task import WeightsTask
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import make_writable, stall_limit
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.manifest import subset_counts
 from lge_sweep.study.plan import Plan
-from lge_sweep.terminal import Terminal, styled
 
 if TYPE_CHECKING:
+    from lge_sweep.engine.publish import TrackedSweep
     from lge_sweep.tracking import TrackedRun, Tracker
 
 CATCH_UP = 60.0
@@ -32,187 +39,163 @@ _log = logging.getLogger(__name__)
 
 
 class Driver:
-    """Runs sweeps in one runs directory, one after the other, with the same workers.
+    """Runs sweeps in one runs directory, one after the other, with the same executor.
 
     Use `drive` to get one.
+
+    Args:
+        store: the runs directory, which the caller holds.
+        executor: executes cells.
+        observer: is told what happens.
     """
 
-    def __init__(self, runs: Path, workers: int, console: Terminal) -> None:
-        """Take the directory; workers are hired when there is something to do."""
-        self.runs, self.console = runs, console
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        self.threads = max(1, cores // workers)
-        self.places = workers
-        self.stall = stall_limit()
-        self.workers: list[Worker] = []
-        self.ledger = Ledger(runs)
-        self._tracker: Tracker | None = None
-        self._checked: set[tuple[str, ...]] = set()
+    def __init__(self, store: RunStore, executor: Executor, observer: Observer) -> None:
+        """Open the ledger; the executor is started when there is something to do."""
+        self.store, self.executor, self.observer = store, executor, observer
+        self.ledger = Ledger(store)
+        self._checked: set[WeightsTask] = set()
 
-    @property
+    @cached_property
     def tracker(self) -> "Tracker":
         """MLflow, opened when first needed."""
-        if self._tracker is None:
-            from lge_sweep.tracking import Tracker
+        from lge_sweep.tracking import Tracker
 
-            self._tracker = Tracker(RunStore.open(self.runs), patient=True)
-            if self._tracker.behind is not None:
-                self._tracker.catch_up(0)
-        return self._tracker
-
-    def introduce(self, plan: Plan) -> None:
-        """Print what comes next: the cells, how the data is split, what to know about it, where results go."""
-        config = plan.config
-        stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
-        title = f"{config.phase} stage {config.stage} ({stage})"
-        self.console.print()
-        amount = f"{_amount(plan)} on {config.data}, profile {config.profile}"
-        self.console.print(styled(f"{title}:", "bold"), amount)
-        print_subsets(self.console, subset_counts(plan.manifest))
-        for note in plan.notes:
-            self.console.print(f"note: {note}", style="yellow", soft_wrap=True)
-        self.console.print(f"folder: {plan.folder}", soft_wrap=True)
+        tracker = Tracker(self.store, patient=True)
+        if tracker.behind is not None:
+            tracker.catch_up(0)
+        return tracker
 
     def open_run(self, plan: Plan) -> "TrackedRun":
-        """Open the sweep's MLflow run; if there is something to do, workers load their libraries meanwhile.
+        """Open the sweep's MLflow run; if there is something to do, the executor prepares itself meanwhile.
 
         Raises:
             WeightsError: pretrained weights cannot be had; nothing was started.
         """
         if plan.config.search or plan.unfinished():
-            self._start_workers()
+            self.executor.start()
             self._check_weights(plan)
         from lge_sweep.engine.publish import open_sweep
 
         return open_sweep(self.tracker, plan)
 
-    def run(self, plan: Plan, parent: "TrackedRun") -> tuple[Plan, dict[str, Result], dict[str, str]]:
+    def run(self, plan: Plan, run: "TrackedRun") -> FinishedSweep:
         """Complete every cell of a sweep that is not complete yet.
 
         Args:
             plan: the sweep.
-            parent: its MLflow run.
-
-        Returns:
-            The plan, with the cells that a search drew; results of the finished cells in order; reasons of the failed.
+            run: its MLflow run.
 
         Raises:
             RunsError: the disk is full.
             KeyboardInterrupt: stopped; the same command goes on where it was.
         """
+        from lge_sweep.engine.publish import TrackedSweep, trial_key
+
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
-        source = make_queue(plan, study)
-        results = self._show(plan, source, parent)
-        failed: dict[str, str] = {}
-        if source.done() < source.total:
-            self._start_workers()
+        queue: CellQueue = GridQueue(plan, study) if plan.config.search is None else SearchQueue(plan, study)
+        view = TrackedSweep(self.tracker, plan, run)
+        results = _show(queue, view)
+        if queue.done() < queue.total:
+            self.executor.start()
         title = f"{plan.config.phase} stage {plan.config.stage}"
-        with SweepProgress(self.console, title, source.total, source.done()) as progress:
-            SweepLoop(self, plan, study, parent, progress, source, results, failed).complete()
-        plan = replace(plan, cells=tuple(source.cells()))
-        self._complete_view(plan, source, parent)
-        from lge_sweep.engine.publish import trial_key
+        with self.observer.sweep(title, queue.total, queue.done()) as observer:
+            loop = SweepLoop(plan, queue, study, self.executor, view, observer)
+            loop.complete()
+        self._complete_view(queue, view)
+        finished = queue.finished()
+        self.tracker.retire(plan.name, {cell.name: trial_key(plan, cell, trial) for cell, trial in finished})
+        results |= loop.results
+        plan = replace(plan, cells=tuple(queue.cells()))
+        return FinishedSweep(
+            plan,
+            {cell.name: results[cell.name] for cell in plan.cells if cell.name in results},
+            dict(queue.missing(loop.failed)),
+            {cell.name: trial for cell, trial in finished},
+        )
 
-        self.tracker.retire(plan.name, {cell.name: trial_key(plan, cell, trial) for cell, trial in source.finished()})
-        ordered = {cell.name: results[cell.name] for cell in plan.cells if cell.name in results}
-        return plan, ordered, dict(source.missing(failed))
+    def close(self) -> None:
+        """End what executes cells, and leave the ledger."""
+        self.executor.close()
+        self.ledger.close()
 
-    def _show(self, plan: Plan, source: CellQueue, parent: "TrackedRun") -> dict[str, Result]:
-        """Show in MLflow all that has ended, as far as it is not there; returns the results of the finished cells."""
-        from lge_sweep.engine.publish import log_outcome, open_trial, show_ended
-
-        results = {}
-        for cell, trial in source.finished():
-            results[cell.name] = log_outcome(open_trial(self.tracker, plan, cell, trial, parent), plan, cell)
-        for cell, trial, reason in source.without_result():
-            show_ended(self.tracker, plan, cell, trial, parent, reason)
-        return results
-
-    def _complete_view(self, plan: Plan, source: CellQueue, parent: "TrackedRun") -> None:
+    def _complete_view(self, queue: CellQueue, view: "TrackedSweep") -> None:
         """Send MLflow what it has missed while it could not be reached."""
         if self.tracker.behind is None:
             return
-        self.console.print(f"completing MLflow's view, which is behind: {self.tracker.behind}")
+        self.observer.line(f"completing MLflow's view, which is behind: {self.tracker.behind}")
         if self.tracker.catch_up(CATCH_UP):
-            parent.open()
-            self._show(plan, source, parent)
+            view.run.open()
+            _show(queue, view)
         if self.tracker.behind is not None:
             _log.warning("MLflow's view is still behind (%s); the same command completes it", self.tracker.behind)
 
-    def replace(self, worker: Worker) -> Worker:
-        """Put a new worker in the place of one that died or may be in a bad state."""
-        worker.stop()
-        self.workers[worker.number] = self._start_worker(worker.number)
-        return self.workers[worker.number]
-
-    def dismiss(self) -> None:
-        """End all workers."""
-        for worker in self.workers:
-            worker.stop()
-        self.workers = []
-
-    def _start_workers(self) -> None:
-        """Hire the workers, unless they are there already."""
-        if not self.workers:
-            self.workers = [self._start_worker(number) for number in range(self.places)]
-
-    def _start_worker(self, number: int) -> Worker:
-        return Worker(number, self.threads, self.runs)
-
     def _check_weights(self, plan: Plan) -> None:
-        """Find out before the first trial whether pretrained weights can be had."""
-        weights = plan.config.training.encoder_weights
-        models = plan.config.grid.model
-        key = (weights, str(plan.config.training.width), *models)
-        if weights == "none" or key in self._checked:
+        """Find out before the first trial whether pretrained weights can be had where it is executed."""
+        training = plan.config.training
+        task = WeightsTask(models=plan.config.grid.model, weights=training.encoder_weights, width=training.width)
+        if task.weights == "none" or task in self._checked:
             return
-        self.console.print(f"looking for pretrained weights ({weights})")
-        worker = self.workers[0]
-        try:
-            worker.send((list(models), weights, plan.config.training.width))
-            if not worker.connection.poll(self.stall):
-                raise RunsError(f"pretrained weights ({weights}) were not there in {self.stall:.0f} s; bring the files")
-            answer = worker.connection.recv()
-        except (EOFError, OSError):
-            raise RunsError(f"the worker process died while starting; see {log_of(self.runs, 0)}") from None
-        if isinstance(answer, Failed):
-            raise WeightsError(*answer.reason.split("\n"))
-        self._checked.add(key)
+        self.observer.line(f"looking for pretrained weights ({task.weights})")
+        self.executor.submit(task)
+        while (event := self.executor.next_event(POLL)) is None:
+            pass
+        match event.news:
+            case Died(reason=reason):
+                raise RunsError(f"pretrained weights ({task.weights}) could not be looked for: {reason}")
+            case Failed(reason=reason):
+                raise WeightsError(*reason.split("\n"))
+        self._checked.add(task)
+
+
+def _show(queue: CellQueue, view: "TrackedSweep") -> dict[str, Result]:
+    """Show in MLflow all that has ended, as far as it is not there; returns the results of the finished cells."""
+    results = {cell.name: view.show_finished(cell, trial) for cell, trial in queue.finished()}
+    for cell, trial, reason in queue.without_result():
+        view.show_ended(cell, trial, reason)
+    return results
 
 
 @contextmanager
-def drive(runs: Path, workers: int, console: Terminal) -> Iterator[Driver]:
-    """Hold a runs directory and its workers while sweeps run.
+def drive(store: RunStore, workers: int, observer: Observer) -> Iterator[Driver]:
+    """Hold a runs directory, and what executes cells, while sweeps run.
 
     Args:
-        runs: the runs directory; made if it does not exist.
-        workers: number of worker processes.
-        console: where to print.
+        store: the runs directory; made if it does not exist.
+        workers: cells trained at the same time.
+        observer: is told what happens.
 
     Raises:
-        RunsError: the directory cannot be written, is full, or is held by another driver.
+        RunsError: the directory or the ledger cannot be used, is full, or is held by another driver.
     """
-    make_writable(runs)
-    with hold_runs(runs), signals_as_interrupt():
-        await_earlier_workers(runs)
-        driver = Driver(runs, workers, console)
+    make_writable(store.root)
+    with hold_runs(store), signals_as_interrupt():
+        await_earlier_workers(store)
+        executor = make_executor(ExecutorOptions(store, workers, stall_limit()))
+        driver = Driver(store, executor, observer)
         try:
             yield driver
-        except LgeSweepError:
-            raise
         except Exception as error:
-            if is_full(error):
-                raise RunsError(
-                    f"{runs}: the disk is full. Make room and run the same command again: what is finished stays"
-                ) from error
-            if type(error).__name__ == "OutOfMemoryError":
-                raise RunsError(
-                    "out of GPU memory while labelling; end what else uses the GPU and run the same command again: "
-                    "what is finished stays"
-                ) from error
-            raise
+            if (explained := _explain(error, store)) is None:
+                raise
+            raise explained from error
         finally:
-            driver.dismiss()
+            driver.close()
+
+
+def _explain(error: Exception, store: RunStore) -> LgeSweepError | None:
+    """Say what a user can do about an error; None if it explains itself, or is a bug."""
+    if isinstance(error, LgeSweepError):
+        return None
+    if is_full(error):
+        return RunsError(
+            f"{store.root}: the disk is full. Make room and run the same command again: what is finished stays"
+        )
+    if type(error).__name__ == "OutOfMemoryError":
+        return RunsError(
+            "out of GPU memory while labelling; end what else uses the GPU and run the same command again: "
+            "what is finished stays"
+        )
+    return unusable(store, error) if isinstance(error, StorageInternalError) else None
 
 
 def is_full(error: BaseException | None) -> bool:
@@ -222,11 +205,6 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
-
-
-def _amount(plan: Plan) -> str:
-    search = plan.config.search
-    return f"{len(plan.cells)} cells" if search is None else f"a search of {search.trials} trials"
 
 
 def _about(plan: Plan) -> dict[str, object]:

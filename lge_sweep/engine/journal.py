@@ -18,20 +18,18 @@ from lge_sweep.atomic import quarantine, write_bytes
 from lge_sweep.errors import DamagedError
 from lge_sweep.text import error_text
 
-JOURNAL = "study.log"
 REMEDY = (
     "Run a sweep's command again: what can be read of it is kept, and finished cells are taken up from their folders"
 )
 _log = logging.getLogger(__name__)
 
 
-def open_journal(runs: Path) -> JournalStorage:
+def open_journal(path: Path) -> JournalStorage:
     """Open the journal of a runs directory for reading, without disturbing a driver.
 
     Raises:
         DamagedError: it cannot be read.
     """
-    path = runs / JOURNAL
     try:
         lines = path.read_bytes().splitlines(keepends=True)
         if len(_records(lines)) < sum(line.endswith(b"\n") for line in lines):
@@ -43,12 +41,11 @@ def open_journal(runs: Path) -> JournalStorage:
         raise DamagedError(path, f"{type(error).__name__}: {error_text(error)}", REMEDY) from error
 
 
-def mend_journal(runs: Path) -> None:
+def mend_journal(path: Path) -> None:
     """Leave a journal that can be replayed: cut a torn last line, and of a damaged one keep what can be read.
 
     The caller holds the runs directory. A lock that a killed driver held is removed.
     """
-    path = runs / JOURNAL
     with suppress(FileNotFoundError):
         os.unlink(f"{path}.lock")
     if not path.is_file():
@@ -61,7 +58,7 @@ def mend_journal(runs: Path) -> None:
     if torn and len(records) == len(lines) - 1:
         os.truncate(path, sum(len(line) for line in records))
         return
-    aside = quarantine(path, runs)
+    aside = quarantine(path, path.parent)
     write_bytes(path, b"".join(records))
     _log.warning(
         "%s was damaged: %d of its %d records could be kept; the whole is in %s. Finished cells are taken up from "
@@ -93,7 +90,7 @@ def _replayable(records: list[bytes]) -> list[bytes]:
 
 
 def _replays(records: list[bytes]) -> bool:
-    with tempfile.NamedTemporaryFile(suffix=JOURNAL) as file:
+    with tempfile.NamedTemporaryFile(suffix=".log") as file:
         file.write(b"".join(records))
         file.flush()
         try:

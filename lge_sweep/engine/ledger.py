@@ -1,31 +1,22 @@
-"""The ledger: which cell was attempted, by which trial, with what outcome. An Optuna study in a journal file.
+"""The ledger: which cell was attempted, by which trial, with what outcome. An Optuna study a sweep.
 
 One driver at a time writes it, under `hold_runs`; anyone may read it at any time.
 """
 
-import json
-import os
-import socket
-import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, Self
 
-import filelock
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
-from optuna.storages.journal import JournalFileBackend, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Search
-from lge_sweep.engine.journal import JOURNAL, mend_journal, open_journal
-from lge_sweep.errors import RunsError
+from lge_sweep.engine.storage import StudyNames, close_storage, open_storage, read_storage
+from lge_sweep.run_store import RunStore
 from lge_sweep.seeding import derive_seed
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -62,48 +53,32 @@ class CellState:
     collapsed: tuple[str, ...] = ()
 
 
-@contextmanager
-def hold_runs(runs: Path) -> Iterator[None]:
-    """Hold a runs directory for this driver alone; the lock ends with the process, however it ends.
+class Ledger:
+    """The ledger of a runs directory, opened for writing; the caller holds the directory.
+
+    Args:
+        store: the runs directory.
 
     Raises:
-        RunsError: another driver holds it; the message says which.
+        RunsError: its database cannot be used.
     """
-    holder = runs / ".driver.json"
-    # `is_held` takes the lock for a moment to find out whether it is free: that is no driver, so wait a little.
-    lock = filelock.FileLock(runs / ".driver.lock", timeout=1)
-    try:
-        lock.acquire()
-    except filelock.Timeout:
-        raise RunsError(f"{runs}: another driver is using it: {_describe(holder)}. Wait for it or stop it") from None
-    try:
-        me = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "command": " ".join(["lge-sweep", *sys.argv[1:]]),
-            "since": time.strftime("%Y-%m-%d %H:%M:%S"),
-        }
-        holder.write_text(json.dumps(me), encoding="utf-8")
-        yield
-    finally:
-        holder.unlink(missing_ok=True)
-        lock.release()
 
+    def __init__(self, store: RunStore) -> None:
+        """Open the storage, mending what a killed driver or a bad disk may have left of a journal."""
+        self.storage = open_storage(store)
+        self._names = StudyNames.of(store)
 
-def _describe(holder: Path) -> str:
-    with suppress(OSError, ValueError, KeyError):
-        who = json.loads(holder.read_text(encoding="utf-8"))
-        return f"process {who['pid']} on {who['host']}, '{who['command']}', since {who['since']}"
-    return "(it did not leave its name)"
+    def __enter__(self) -> Self:
+        """Use it for a while."""
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
 
-class Ledger:
-    """The journal of a runs directory, opened for writing; the caller holds the directory."""
-
-    def __init__(self, runs: Path) -> None:
-        """Open the journal, mending what a killed driver or a bad disk may have left."""
-        mend_journal(runs)
-        self.storage = JournalStorage(JournalFileBackend(str(runs / JOURNAL)))
+    def close(self) -> None:
+        """Leave a database; a journal needs no closing."""
+        close_storage(self.storage)
 
     def open(self, name: str, about: Mapping[str, Any], search: Search | None = None) -> "SweepLedger":
         """Open the study of a sweep, creating it if needed.
@@ -113,7 +88,9 @@ class Ledger:
             about: plain facts to keep with a new study (phase, stage, cells, ...).
             search: how trials are drawn and given up, if they are not enumerated.
         """
-        study = optuna.create_study(storage=self.storage, study_name=name, direction="maximize", load_if_exists=True)
+        study = optuna.create_study(
+            storage=self.storage, study_name=self._names.study(name), direction="maximize", load_if_exists=True
+        )
         for key, value in about.items():
             if study.user_attrs.get(key) != value:
                 study.set_user_attr(key, value)
@@ -237,44 +214,41 @@ def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[CellStat
     ]
 
 
-def read_ledger(runs: Path) -> list[tuple[str, dict[str, Any], list[CellState]]]:
-    """Read every sweep of a runs directory without disturbing a driver.
+class SweepEntries(NamedTuple):
+    """A sweep, as the ledger knows it."""
 
-    Returns:
-        (name, facts given to `Ledger.open`, state of each cell), in the order the sweeps were begun.
+    name: str
+    about: dict[str, Any]
+    """Facts given to `Ledger.open`."""
+    cells: list[CellState]
+    """State of each cell."""
+
+
+def read_ledger(store: RunStore) -> list[SweepEntries]:
+    """Read every sweep of a runs directory, in the order they were begun, without disturbing a driver.
 
     Raises:
         DamagedError: the journal cannot be read.
+        RunsError: the database cannot be used.
     """
-    if not (runs / JOURNAL).is_file():
-        return []
-    storage = open_journal(runs)
-    result = []
-    for summary in storage.get_all_studies():
-        trials = storage.get_all_trials(summary._study_id, deepcopy=False)
-        about = dict(summary.user_attrs)
-        names = about.get("cells") or [
-            *(cell_name(trial) for trial in trials),
-            *(f"trial{number:04d}" for number in range(len(trials), about.get("trials", 0))),
-        ]
-        result.append((summary.study_name, about, latest(trials, names)))
+    result: list[SweepEntries] = []
+    with read_storage(store) as storage:
+        if storage is None:
+            return result
+        names = StudyNames.of(store)
+        for summary in storage.get_all_studies():
+            if (sweep := names.sweep(summary.study_name)) is None:
+                continue
+            trials = storage.get_all_trials(summary._study_id, deepcopy=False)
+            about = dict(summary.user_attrs)
+            cells = about.get("cells") or [
+                *(cell_name(trial) for trial in trials),
+                *(f"trial{number:04d}" for number in range(len(trials), about.get("trials", 0))),
+            ]
+            result.append(SweepEntries(sweep, about, latest(trials, cells)))
     return result
 
 
-def read_sweep(runs: Path, sweep: str) -> dict[str, CellState]:
+def read_sweep(store: RunStore, sweep: str) -> dict[str, CellState]:
     """Read the state of each cell of one sweep; empty if the ledger does not know the sweep."""
-    return {entry.cell: entry for name, _, entries in read_ledger(runs) if name == sweep for entry in entries}
-
-
-def is_held(runs: Path) -> bool:
-    """Whether a driver is using the runs directory now."""
-    path = runs / ".driver.lock"
-    if not path.exists():
-        return False
-    try:
-        with filelock.FileLock(path, timeout=0):
-            return False
-    except filelock.Timeout:
-        return True
-    except OSError:  # somebody else's runs, read-only: nothing of ours holds them
-        return False
+    return {entry.cell: entry for name, _, entries in read_ledger(store) if name == sweep for entry in entries}

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -60,17 +61,6 @@ def open_trial(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: Tra
     return run
 
 
-def show_ended(tracker: Tracker, plan: Plan, cell: Cell, trial: int, parent: TrackedRun, reason: str) -> None:
-    """Show a trial that a search gave up, or that failed for a reason, if MLflow does not know it."""
-    known = tracker.find(trial_key(plan, cell, trial))
-    if known is not None and known.info.status != "RUNNING":
-        return
-    run = open_trial(tracker, plan, cell, trial, parent)
-    log_curves(run, plan.cell_folder(cell))
-    run.tag({"failed": reason[:500]} if reason else {"pruned": "yes"})
-    run.finish("FAILED" if reason else "FINISHED")
-
-
 def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
     """Return the key of a trial's run."""
     return f"{plan.name}/{cell.name}/trial{trial}"
@@ -84,22 +74,100 @@ def log_curves(run: TrackedRun, folder: Path) -> None:
 
 def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
     """Log all that a finished cell left in its folder, and return what scoring needs of it."""
-    folder = plan.cell_folder(cell)
-    outcome = read_record(CellRecord, folder / OUTCOME)
-    result = read_result(outcome, plan, cell)
-    log_curves(run, folder)
-    run.untag("pruned")  # of a session that was killed before the ledger knew
-    step = outcome.training.best_step
-    run.log(_final_points(outcome, result, plan, step))
-    run.tag(
-        {
-            "collapsed": ", ".join(result.collapsed) or "no",
-            "hardware": f"{outcome.hardware.accelerator} {outcome.hardware.precision}",
-        }
-    )
-    run.log_files(folder, [PER_IMAGE, HISTORY, OUTCOME, *outcome.figures])
-    run.finish()
+    record = read_record(CellRecord, plan.cell_folder(cell) / OUTCOME)
+    result = read_result(record, plan, cell)
+    TrackedTrial(run, plan, cell).complete(record, result)
     return result
+
+
+@dataclass(frozen=True)
+class TrackedTrial:
+    """Shows a trial in MLflow: a `TrialView`.
+
+    Attributes:
+        run: its run.
+        plan: its sweep.
+        cell: what is tried.
+    """
+
+    run: TrackedRun
+    plan: Plan
+    cell: Cell
+
+    def show_curves(self) -> None:
+        """Log the losses recorded so far."""
+        log_curves(self.run, self.plan.cell_folder(self.cell))
+
+    def complete(self, record: CellRecord, result: Result) -> None:
+        """Log all that the finished cell left in its folder."""
+        self.show_curves()
+        self.run.untag("pruned")  # of a session that was killed before the ledger knew
+        self.run.log(_final_points(record, result, self.plan, record.training.best_step))
+        self.run.tag(
+            {
+                "collapsed": ", ".join(result.collapsed) or "no",
+                "hardware": f"{record.hardware.accelerator} {record.hardware.precision}",
+            }
+        )
+        folder = self.plan.cell_folder(self.cell)
+        self.run.log_files(folder / name for name in (PER_IMAGE, HISTORY, OUTCOME, *record.figures))
+        self.run.finish()
+
+    def prune(self) -> None:
+        """Mark the run as given up."""
+        self.show_curves()
+        self.run.tag({"pruned": "yes"})
+        self.run.finish()
+
+    def fail(self, reason: str) -> None:
+        """Mark the run as failed, with the reason."""
+        self.run.tag({"failed": reason[:500]})
+        self.run.finish("FAILED")
+
+    def stop(self) -> None:
+        """Mark the run as stopped."""
+        self.run.finish("KILLED")
+
+
+@dataclass(frozen=True)
+class TrackedSweep:
+    """Shows the trials of a sweep in MLflow: a `SweepView`.
+
+    Attributes:
+        tracker: MLflow.
+        plan: the sweep.
+        run: its run.
+    """
+
+    tracker: Tracker
+    plan: Plan
+    run: TrackedRun
+
+    def open_trial(self, cell: Cell, trial: int) -> TrackedTrial:
+        """Open the run of a trial."""
+        return TrackedTrial(open_trial(self.tracker, self.plan, cell, trial, self.run), self.plan, cell)
+
+    def show_finished(self, cell: Cell, trial: int) -> Result:
+        """Show a finished cell, as far as MLflow does not; returns what scoring needs of it."""
+        return log_outcome(self.open_trial(cell, trial).run, self.plan, cell)
+
+    def show_ended(self, cell: Cell, trial: int, reason: str) -> None:
+        """Show a trial that has ended without a result, if MLflow does not know it.
+
+        Args:
+            cell: what was tried.
+            trial: its number in the ledger.
+            reason: why it failed; empty where a search gave it up.
+        """
+        known = self.tracker.find(trial_key(self.plan, cell, trial))
+        if known is not None and known.info.status != "RUNNING":
+            return
+        view = self.open_trial(cell, trial)
+        if not reason:
+            view.prune()
+            return
+        view.show_curves()
+        view.fail(reason)
 
 
 def log_selection(
@@ -124,7 +192,7 @@ def log_selection(
         }
     )
     run.describe(describe_selection(selection, uncertainty))
-    run.log_files(plan.folder, files)
+    run.log_files(plan.folder / name for name in files)
     run.untag("failed")
     run.finish()
 

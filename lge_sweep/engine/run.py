@@ -6,14 +6,14 @@ from lge_sweep.engine.driver import Driver
 from lge_sweep.study.plan import Plan
 
 if TYPE_CHECKING:
-    from lge_sweep.engine.conclude import Outcome
+    from lge_sweep.engine.conclude import SweepOutcome
 
 
-def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "Outcome":
+def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "SweepOutcome":
     """Complete the cells of a sweep, and select.
 
     Args:
-        driver: holds the runs directory and the workers.
+        driver: holds the runs directory and what executes cells.
         plan: the sweep.
         allow_incomplete: select although cells failed.
 
@@ -21,12 +21,12 @@ def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "Ou
         LgeSweepError: the weights or the runs directory cannot be used, or nothing can be selected.
         KeyboardInterrupt: stopped; the same command goes on where it was.
     """
-    driver.introduce(plan)
+    driver.observer.introduce(plan)
     run = driver.open_run(plan)
     from lge_sweep.tracking import finishing
 
     with finishing(run):
-        plan, results, failed = driver.run(plan, run)
+        finished = driver.run(plan, run)
         from lge_sweep.engine.conclude import conclude  # imports matplotlib and scipy
 
-        return conclude(driver.tracker, plan, results, failed, run, allow_incomplete)
+        return conclude(driver.tracker, run, finished, allow_incomplete)

@@ -1,100 +1,71 @@
-"""What driver and worker say to each other; knows no torch, so that a driver stays light."""
+"""What an executor is given to do: plain data; knows no torch, so that a driver stays light."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field, TypeAdapter
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import MetricsConfig, Training
 from lge_sweep.data import frame_spacing
+from lge_sweep.engine.events import Message
 from lge_sweep.study.plan import Plan
 
 
-@dataclass(frozen=True)
-class CellTask:
-    """All that a worker needs to execute a cell.
+class CellTask(Message):
+    """Train and measure a cell."""
 
-    Attributes:
-        sweep: name of the sweep.
-        cell: what to train.
-        training: how to train it.
-        class_weights: a weight a class of the stage, from the training subset.
-        metrics: how to measure it.
-        subset: the subset that is measured.
-        folder: the cell's folder; if it has a checkpoint, training goes on from there.
-        arrays: prepared arrays.
-        subsets: subset -> rows of the arrays, for training, validation and the subset that is measured.
-        names: slice id of each row of the measured subset.
-        cases: case of each row of the measured subset.
-        spacing: distance of rows and of columns of each, mm; NaN where it is not known.
-    """
-
+    kind: Literal["cell"] = "cell"
     sweep: str
+    """Name of the sweep."""
     cell: Cell
+    """What to train."""
     training: Training
-    class_weights: Sequence[float]
+    """How to train it."""
+    class_weights: tuple[float, ...]
+    """A weight a class of the stage, from the training subset."""
     metrics: MetricsConfig
+    """How to measure it."""
     subset: str
+    """The subset that is measured."""
     folder: Path
+    """The cell's folder; if it has a checkpoint, training goes on from there."""
     arrays: Path
-    subsets: Mapping[str, Sequence[int]]
-    names: Sequence[str]
-    cases: Sequence[str]
-    spacing: Sequence[tuple[float, float]]
+    """Prepared arrays."""
+    subsets: dict[str, tuple[int, ...]]
+    """Subset -> rows of the arrays, for training, validation and the subset that is measured."""
+    names: tuple[str, ...]
+    """Slice id of each row of the measured subset."""
+    cases: tuple[str, ...]
+    """Case of each row of the measured subset."""
+    spacing: tuple[tuple[float, float] | None, ...]
+    """Distance of rows and of columns of each, mm; None where it is not known."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a training is.
+class WeightsTask(Message):
+    """Find out whether pretrained weights can be had where cells are trained."""
 
-    Attributes:
-        step: optimizer steps done.
-        total: most there can be.
-        loss: training loss of this step.
-        val_loss: of the latest validation.
-        val_dice: foreground Dice of the validation that this step ended in, None if it did not.
-    """
-
-    step: int
-    total: int
-    loss: float
-    val_loss: float | None
-    val_dice: float | None
+    kind: Literal["weights"] = "weights"
+    models: tuple[str, ...]
+    """The architectures."""
+    weights: str
+    """The option `training.encoder_weights`."""
+    width: float
+    """The option `training.width`."""
 
 
-@dataclass(frozen=True)
-class Done:
-    """The task is finished; a cell's outcome is in its folder."""
-
-
-@dataclass(frozen=True)
-class Pruned:
-    """The task was given up, as the driver had asked."""
+Task = CellTask | WeightsTask
+TASK: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="kind")])
+"""Reads and writes tasks of any kind: `TASK.dump_json`, `TASK.validate_json`."""
 
 
 class TrialPrunedError(Exception):
     """Raised in a training that the driver wants stopped."""
 
 
-@dataclass(frozen=True)
-class Failed:
-    """The task failed.
-
-    Attributes:
-        reason: one sentence for the user.
-        disk: whether the disk is the cause, so that no other cell can do better.
-        unexpected: whether the worker may be in a bad state and should be replaced.
-    """
-
-    reason: str
-    disk: bool = False
-    unexpected: bool = False
-
-
 def make_task(plan: Plan, cell: Cell) -> CellTask:
-    """Return all that a worker needs to execute a cell of a plan."""
+    """Return all that is needed to execute a cell of a plan."""
     inputs = plan.inputs_of(cell)
     rows = list(inputs.rows[inputs.subset])
     measured = plan.manifest.iloc[rows]
@@ -110,8 +81,8 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
         subset=inputs.subset,
         folder=plan.cell_folder(cell),
         arrays=inputs.arrays,
-        subsets=inputs.rows,
-        names=measured["slice"].tolist(),
-        cases=measured["case"].tolist(),
-        spacing=[(row, column) for row, column in spacing.tolist()],
+        subsets={name: tuple(rows) for name, rows in inputs.rows.items()},
+        names=tuple(measured["slice"]),
+        cases=tuple(measured["case"]),
+        spacing=tuple(None if np.isnan(pair).any() else (float(pair[0]), float(pair[1])) for pair in spacing),
     )

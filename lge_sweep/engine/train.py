@@ -20,15 +20,17 @@ from lge_sweep.csv_files import frame_text
 from lge_sweep.data import load_arrays
 from lge_sweep.data.module import LgeDataModule
 from lge_sweep.engine.callbacks import AtomicCheckpoints, MovingAverage, Patience, Recorder, Row, make_checkpoints
-from lge_sweep.engine.task import CellTask, Progress, TrialPrunedError
+from lge_sweep.engine.events import Progress
+from lge_sweep.engine.task import CellTask, TrialPrunedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.models import SegmentationModule, build_module
 from lge_sweep.models.hardware import Hardware, find_hardware
 from lge_sweep.models.probabilities import Segmenter
-from lge_sweep.report import write_cell_figures
-from lge_sweep.study.cell_files import FILES, check_file, read_per_image
+from lge_sweep.report import CellImages, write_cell_figures
+from lge_sweep.run_store import CellFolder
+from lge_sweep.study.cell_files import check_file, read_per_image
 from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record, write_record
@@ -60,8 +62,9 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.folder / PER_IMAGE))
     figures = _draw(task, prediction, summary.collapsed)
-    for name in FILES:
-        fsync_path(task.folder / name)
+    results = CellFolder(task.folder).results
+    for path in results:
+        fsync_path(path)
     outcome = CellRecord(
         format=2,
         sweep=task.sweep,
@@ -74,7 +77,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         figures=tuple(figures),
         hardware=HardwareFacts(**asdict(hardware)),
         versions={name: version(name) for name in LIBRARIES},
-        files={name: file_digest(task.folder / name) for name in FILES},
+        files={path.name: file_digest(path) for path in results},
     )
     write_record(task.folder / OUTCOME, outcome)
     (task.folder / CHECKPOINT).unlink(missing_ok=True)
@@ -89,7 +92,14 @@ def _train(
     schedule = data.schedule
 
     def step_done(row: Row, val_loss: float | None) -> None:
-        if report(Progress(row.step, schedule.total_steps, row.train_loss, val_loss, row.val_dice)):
+        progress = Progress(
+            step=row.step,
+            total=schedule.total_steps,
+            loss=row.train_loss,
+            val_loss=val_loss,
+            val_dice=row.val_dice,
+        )
+        if report(progress):
             raise TrialPrunedError
 
     recorder = Recorder(task.folder / HISTORY, task.folder / BEST, schedule.steps_per_epoch, step_done)
@@ -158,9 +168,10 @@ def best_network(plan: Plan, cell: Cell) -> Segmenter:
 
 def _measure(task: CellTask, prediction: NDArray[np.uint8]) -> None:
     truth = stage_target(load_arrays(task.arrays).labels[task.subsets[task.subset]], task.cell.stage)
+    spacing = [pair or (np.nan, np.nan) for pair in task.spacing]
     table = evaluate(
         prediction, truth, class_names(task.cell.stage), images=list(task.names), cases=list(task.cases),
-        spacing=task.spacing, bf_tolerance=task.metrics.bf_tolerance, nsd_tolerance=task.metrics.nsd_tolerance_mm,
+        spacing=spacing, bf_tolerance=task.metrics.bf_tolerance, nsd_tolerance=task.metrics.nsd_tolerance_mm,
         empty=task.metrics.empty,
     )  # fmt: skip
     write_text(task.folder / PER_IMAGE, frame_text(table))
@@ -173,7 +184,6 @@ def _draw(task: CellTask, prediction: NDArray[np.uint8], collapsed: tuple[str, .
     arrays, rows = load_arrays(task.arrays), list(task.subsets[task.subset])
     truth = stage_target(arrays.labels[rows], task.cell.stage)
     tables = read_tables(task.folder, task.cell, task.cell.name, collapsed)
-    paths = write_cell_figures(
-        task.folder, tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage)
-    )
+    shown = CellImages(tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage))
+    paths = write_cell_figures(task.folder, shown)
     return [path.name for path in paths]

@@ -16,7 +16,7 @@ TILE_PIXELS = 128
 """Longest side of a slice on the sheet, in pixels."""
 CAPTION_PIXELS = 14
 """Height of the line with the case's id, in pixels."""
-MAX_SHEET_PIXELS = 60_000
+_MAX_SHEET_PIXELS = 60_000
 """Most pixels that a sheet is high; viewers and PNG libraries refuse more."""
 
 
@@ -35,7 +35,7 @@ def write_contact_sheet(volumes: Sequence[Volume], path: Path) -> str:
     """
     if not volumes:
         raise DataError(str(path), ["there is no exam to draw a contact sheet of"])
-    shown = volumes[: MAX_SHEET_PIXELS // (TILE_PIXELS + CAPTION_PIXELS)]
+    shown = volumes[: _MAX_SHEET_PIXELS // (TILE_PIXELS + CAPTION_PIXELS)]
     widest = max(len(volume.slices) for volume in shown)
     sheet = Image.new("RGB", (widest * TILE_PIXELS, len(shown) * (TILE_PIXELS + CAPTION_PIXELS)))
     draw = ImageDraw.Draw(sheet)

@@ -27,11 +27,11 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
-WORKSPACE_NAME = re.compile(r"\.cvi42wsx(\.xml)?$", re.IGNORECASE)
-CONTOUR_NUMBER_SUFFIX = re.compile(r"(?<=Contour)\d{4}$")
+_WORKSPACE_NAME = re.compile(r"\.cvi42wsx(\.xml)?$", re.IGNORECASE)
+_CONTOUR_NUMBER_SUFFIX = re.compile(r"(?<=Contour)\d{4}$")
 """What further contours of a kind on one image have at the end of their names."""
-MAX_WORKSPACE_BYTES = 256 * MIB
-MAX_XML_DEPTH = 64
+_MAX_WORKSPACE_BYTES = 256 * MIB
+_MAX_XML_DEPTH = 64
 """Elements inside of each other; a workspace has about ten."""
 OPEN_CONTOUR_CLOSED = "an open contour is closed by a straight line"
 CONTOURS_ON_OTHER_IMAGES = (
@@ -77,23 +77,15 @@ def read_cvi42(
     if any(frame.number for frame in stack.frames):
         findings.append("a multi-frame file cannot have contours of cvi42, which name no frame; give another mask")
         return None, ()
-    indices = {frame.instance: index for index, frame in enumerate(stack.frames)}
     before = len(findings)
-    found = _find_workspace(folder, indices, findings)
+    found = _find_workspace(folder, {frame.instance for frame in stack.frames}, findings)
     if found is None:
         return None, ()
     path, workspace = found
-    size = stack.frames[0].size
-    notes: list[str] = []
-    contours = [
-        contour
-        for image, drawings in workspace.contours.items()
-        for drawn in drawings
-        for contour in _place_contours(drawn, mask, indices[image], size, path.name, findings, notes)
-    ]
+    contours, notes = _place_contours(workspace, mask, stack, path.name, findings)
     if len(findings) > before:
         return None, ()
-    codes, more = fill_contours(contours, (len(indices), *size))
+    codes, more = fill_contours(contours, (len(stack.frames), *stack.frames[0].size))
     if not codes.any():
         findings.append(f"{path.name}: no contour of source.mask.contours holds a pixel of the LGE series")
         return None, ()
@@ -104,11 +96,11 @@ def read_cvi42(
 def _find_workspace(folder: Path, images: Collection[str], findings: list[str]) -> tuple[Path, Workspace] | None:
     """Return the one workspace in a folder that has contours on some images."""
     files = list_files(folder, deep=True)
-    paths = [path for path in files if WORKSPACE_NAME.search(path.name)]
+    paths = [path for path in files if _WORKSPACE_NAME.search(path.name)]
     read: dict[Path, Workspace] = {}
     for path in paths:
         try:
-            check_file(path, MAX_WORKSPACE_BYTES)
+            check_file(path, _MAX_WORKSPACE_BYTES)
             read[path] = read_safely(_read_workspace, path, frozenset(images))
         except UnusableError as error:
             findings.append(f"{path.name}: {error}")
@@ -136,37 +128,39 @@ def _find_workspace(folder: Path, images: Collection[str], findings: list[str]) 
 
 
 def _place_contours(
-    drawn: Cvi42Contour,
-    mask: Cvi42Mask,
-    index: int,
-    size: tuple[int, int],
-    file: str,
-    findings: list[str],
-    notes: list[str],
-) -> list[Contour]:
-    kind = CONTOUR_NUMBER_SUFFIX.sub("", drawn.name)
-    name = f"{file}: contour '{shorten(drawn.name, 60)}'"
-    classes = {key.casefold(): found for key, found in mask.contours.items()}
-    found = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
-    if found is None:
-        said = f"{file}: {unlisted_message('contour', [drawn.name], 'source.mask.contours', mask.contours)}"
-        findings += [said] if said not in findings else []  # once, not once a slice
-    elif found != "background":
-        points = drawn.points[:, ::-1]
-        if len(points) < MIN_CONTOUR_POINTS:
-            findings.append(
-                f"{name} has {len(points)} points; expected at least {MIN_CONTOUR_POINTS}; draw or remove it"
-            )
-        elif (points < -1).any() or (points > size).any():
-            most = points.max(axis=0)
-            findings.append(
-                f"{name} reaches to row {most[0]:.0f}, column {most[1]:.0f} of images of {size[0]}x{size[1]}; it was "
-                "drawn on images of another size; give those"
-            )
-        else:
+    workspace: Workspace, mask: Cvi42Mask, stack: Stack, file: str, findings: list[str]
+) -> tuple[list[Contour], list[str]]:
+    """Return a workspace's contours on the slices of a stack, and what a user should know."""
+    classes = {name.casefold(): label for name, label in mask.contours.items()}
+    slices = {frame.instance: index for index, frame in enumerate(stack.frames)}
+    contours: list[Contour] = []
+    notes: list[str] = []
+    for image, drawn in ((image, drawn) for image, several in workspace.contours.items() for drawn in several):
+        kind = _CONTOUR_NUMBER_SUFFIX.sub("", drawn.name)
+        label = classes.get(drawn.name.casefold()) or classes.get(kind.casefold())
+        if label is None:
+            told = f"{file}: {unlisted_message('contour', [drawn.name], 'source.mask.contours', mask.contours)}"
+            findings += [told] if told not in findings else []  # once, not once a slice
+        elif label != "background" and (problem := _contour_problem(drawn, stack.frames[0].size)):
+            findings.append(f"{file}: contour '{shorten(drawn.name, 60)}' {problem}")
+        elif label != "background":
             notes += [OPEN_CONTOUR_CLOSED] * ("open" in kind.casefold())
-            return [Contour(kind.casefold(), CLASS_CODES[found], index, points)]
-    return []
+            contours.append(Contour(kind.casefold(), CLASS_CODES[label], slices[image], drawn.points[:, ::-1]))
+    return contours, notes
+
+
+def _contour_problem(drawn: Cvi42Contour, size: tuple[int, int]) -> str | None:
+    """Say why a contour cannot be laid on images of a size (rows, columns), or return None."""
+    points = drawn.points[:, ::-1]
+    if len(points) < MIN_CONTOUR_POINTS:
+        return f"has {len(points)} points; expected at least {MIN_CONTOUR_POINTS}; draw or remove it"
+    if (points < -1).any() or (points > size).any():
+        row, column = points.max(axis=0)
+        return (
+            f"reaches to row {row:.0f}, column {column:.0f} of images of {size[0]}x{size[1]}; it was drawn on images "
+            "of another size; give those"
+        )
+    return None
 
 
 # ---------------------------------------------------------------------------------------------------------------- XML
@@ -212,8 +206,10 @@ class _WorkspaceParser:
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         key = attributes.get("Hash:key") or tag.rpartition(":")[2]
         self._keys.append(key)
-        if len(self._keys) > MAX_XML_DEPTH:
-            raise UnusableError(f"broken XML: more than {MAX_XML_DEPTH} elements inside of each other; export it again")
+        if len(self._keys) > _MAX_XML_DEPTH:
+            raise UnusableError(
+                f"broken XML: more than {_MAX_XML_DEPTH} elements inside of each other; export it again"
+            )
         if key == "ImageStates":
             self._states.append(len(self._keys))
         self._text.clear()

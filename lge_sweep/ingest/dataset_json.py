@@ -20,7 +20,7 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.text import error_text, list_names, shorten
 
 DATASET_JSON = "dataset.json"
-MAX_BYTES = 16 * MIB
+_MAX_BYTES = 16 * MIB
 NIFTI_ENDINGS = (".nii.gz", ".nii")
 SpacingMm = Annotated[float, Field(ge=PIXEL_MM.low, le=SLICE_MM.high)] | None
 LabelValue = Annotated[int, Field(ge=0, le=65535)]
@@ -134,7 +134,7 @@ def read_description(root: Path) -> NnunetDescription | DecathlonDescription:
             f"holds no {DATASET_JSON}; give the data set's own folder (DatasetNNN_Name, TaskNN_Name){where}"
         )
     try:
-        check_file(path, MAX_BYTES)
+        check_file(path, _MAX_BYTES)
         content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UnusableError(f"{DATASET_JSON}: cannot be read as JSON: {error_text(error)}") from error

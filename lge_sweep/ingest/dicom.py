@@ -24,15 +24,15 @@ from lge_sweep.ingest.nifti import is_nifti
 from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam, SourceFrame, UnusableError, Volume, slice_ids
 
-ExamT = TypeVar("ExamT", bound=Exam)
-ONE_EXAM_ADVICE = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
-ONE_FOLDER_ADVICE = "put the files of one exam into one folder, or, where the files of all exams carry the same ids,"
-UNPACK_ADVICE = "unpack archives and convert other kinds to DICOM, or move them elsewhere"
+_ExamT = TypeVar("_ExamT", bound=Exam)
+_ONE_EXAM_ADVICE = "keep one exam a patient, or, where the files of all patients carry the same PatientID,"
+_ONE_FOLDER_ADVICE = "put the files of one exam into one folder, or, where the files of all exams carry the same ids,"
+_UNPACK_ADVICE = "unpack archives and convert other kinds to DICOM, or move them elsewhere"
 DUPLICATE_FILES = "has files that are there twice, with the same content (copies?); read once"
-FOLDER_MASK_KINDS = {"nifti": "a NIfTI file", "index": "grey images", "colour": "colour images"}
+_FOLDER_MASK_KINDS = {"nifti": "a NIfTI file", "index": "grey images", "colour": "colour images"}
 """Kinds of masks that are looked for in the folder `source.masks` of a case, and what they are; others lie anywhere."""
-MASK_KINDS = ("seg", "rtstruct", "cvi42", *FOLDER_MASK_KINDS)
-SHARED_PATIENT_ID = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
+_MASK_KINDS = ("seg", "rtstruct", "cvi42", *_FOLDER_MASK_KINDS)
+_SHARED_PATIENT_ID = "has the PatientID of another case; if they are one patient, keep one exam, or the split leaks"
 
 
 def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Volume]:
@@ -55,7 +55,7 @@ def read_dicom(source: DicomFolders, root: Path, findings: list[str]) -> list[Vo
     studies = find_studies(root, source, findings)
     for path in paths_without_study(root, source.masks, studies):
         told = f"holds no DICOM file, {describe_content(path)}" if path.is_dir() else "is not read"
-        findings.append(f"{path.name}: {told}; {UNPACK_ADVICE}")
+        findings.append(f"{path.name}: {told}; {_UNPACK_ADVICE}")
     if not studies and not findings:
         findings.append("holds no DICOM file; expected a folder a case, with the files of its study")
     if all(study.folder != root for study in studies) and (
@@ -81,11 +81,11 @@ def unknown_series(source: DicomFolders, studies: Sequence[Study]) -> list[str]:
 def read_cases(
     source: DicomFolders,
     studies: Sequence[Study],
-    read_case: Callable[[Study, str, list[str]], ExamT | None],
+    read_case: Callable[[Study, str, list[str]], _ExamT | None],
     findings: list[str],
     *,
     follow_ups: bool = False,
-) -> list[ExamT]:
+) -> list[_ExamT]:
     """Read studies one by one, each under its case id.
 
     Two exams of one patient would leak between the parts of a split, so that only one is taken, or, if ids are kept,
@@ -106,7 +106,7 @@ def read_cases(
         DataError: the salt of case ids cannot be had.
     """
     salt = read_salt() if source.case_ids == "hash" else b""
-    cases: list[ExamT] = []
+    cases: list[_ExamT] = []
     owners: dict[str, str] = {}
     for study in studies:
         problems: list[str] = []
@@ -118,14 +118,16 @@ def read_cases(
         shared = owners.setdefault(identity, study.name) != study.name
         if shared and source.case_ids == "hash":
             same, one = (
-                ("PatientID and StudyInstanceUID", ONE_FOLDER_ADVICE) if follow_ups else ("PatientID", ONE_EXAM_ADVICE)
+                ("PatientID and StudyInstanceUID", _ONE_FOLDER_ADVICE)
+                if follow_ups
+                else ("PatientID", _ONE_EXAM_ADVICE)
             )
             problems.append(f"has the {same} of {owners[identity]}; {one} set source.case_ids: keep")
         exam = None if len(_patients(study.headers)) > 1 else read_case(study, case, problems)
         if exam and study.notes:
             exam = replace(exam, notes=(*exam.notes, *study.notes))
         if exam and shared and not follow_ups:
-            exam = replace(exam, notes=(*exam.notes, SHARED_PATIENT_ID))
+            exam = replace(exam, notes=(*exam.notes, _SHARED_PATIENT_ID))
         cases += [exam] if exam else []
         findings += [f"{study.name}: {problem}" for problem in problems]
     return sorted(cases, key=lambda exam: exam.case)
@@ -233,18 +235,24 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
 
 def _missing_mask_folder(source: DicomFolders, folder: Path) -> str | None:
     """Say that a case lacks the folder in which its masks are looked for, or return None."""
-    if source.mask.kind not in FOLDER_MASK_KINDS or (folder / source.masks).is_dir():
+    if source.mask.kind not in _FOLDER_MASK_KINDS or (folder / source.masks).is_dir():
         return None
     return (
-        f"has no folder {source.masks}/, in which its masks ({FOLDER_MASK_KINDS[source.mask.kind]}) are looked for; "
+        f"has no folder {source.masks}/, in which its masks ({_FOLDER_MASK_KINDS[source.mask.kind]}) are looked for; "
         "put them "
         "there, name their folder in source.masks (. is the case's own), or say in source.mask.kind what they are: "
-        f"{', '.join(MASK_KINDS)}"
+        f"{', '.join(_MASK_KINDS)}"
     )
 
 
 def exam_from_stack(case: str, stack: Stack, pixels: Pixels) -> Exam:
-    """Return an ordered series and its intensities [S, H, W] as an exam."""
+    """Return an ordered series and its intensities [S, H, W] as an exam.
+
+    Args:
+        case: its id.
+        stack: the ordered series.
+        pixels: [S, H, W] intensities of its images.
+    """
     return Exam(
         case,
         slice_ids(case, len(pixels)),

@@ -12,13 +12,13 @@ from lge_sweep.ingest.dicom_stack import normal_positions
 from lge_sweep.patterns import search_pattern
 from lge_sweep.text import list_names, natural_key
 
-MAX_LISTED = 8
+_MAX_LISTED = 8
 """Series that a message lists."""
-GEOMETRY_TOLERANCE = 1e-3
+_GEOMETRY_TOLERANCE = 1e-3
 """Largest difference of direction cosines, and share of a pixel's spacing, that count as equal."""
-SAME_POSITION_MM = 0.1
+_SAME_POSITION_MM = 0.1
 """Images nearer to each other than this along their normal are at the same position."""
-NAME_BY_UID = (
+_NAME_BY_UID = (
     "name one of them, or all of one stack, in source.series by SeriesInstanceUID (0020,000E; pydicom show "
     "FILE::SeriesInstanceUID prints it)"
 )
@@ -55,7 +55,7 @@ def choose_series(
     if not matching:
         findings.append(
             f"no SeriesDescription matches source.series_pattern {source.series_pattern}; there are "
-            f"{_list_series(list(groups.values()), folder)}; change the pattern, or {NAME_BY_UID}"
+            f"{_list_series(list(groups.values()), folder)}; change the pattern, or {_NAME_BY_UID}"
         )
         return [], ()
     clash = _describe_mismatch(matching)
@@ -88,7 +88,7 @@ def several_frames_of_reference(files: Sequence[Header], folder: Path) -> str | 
     )
     return (
         f"its images are in {len(first)} frames of reference (FrameOfReferenceUID (0020,0052) differs: "
-        f"{list_names(shown, MAX_LISTED)}), so that their positions cannot be compared (was the patient positioned "
+        f"{list_names(shown, _MAX_LISTED)}), so that their positions cannot be compared (was the patient positioned "
         "anew?); keep those of one, or, where an anonymiser drew them, write the same FrameOfReferenceUID into all"
     )
 
@@ -105,7 +105,7 @@ def _ambiguity_message(named: bool, matching: Sequence[SeriesFiles], clash: str,
     why = clash or "they agree and could be one stack"
     descriptions = {files[0].description for files in matching}
     ways = ["make source.series_pattern stricter"] * (not named and len(descriptions) > 1)
-    ways += ["name those of one stack only"] if named else [NAME_BY_UID]
+    ways += ["name those of one stack only"] if named else [_NAME_BY_UID]
     ways += ["put the files of each study into a folder of their own in the root"] * ("StudyInstanceUID" in clash)
     return f"{what}: {_list_series(matching, folder)}; {why}; {', or '.join(ways)}"
 
@@ -144,7 +144,7 @@ def _all_close(values: Sequence[tuple[float, ...] | None]) -> bool:
     known = [value for value in values if value is not None]
     if len(known) < len(values):
         return not known
-    return np.allclose(np.array(known), known[0], rtol=GEOMETRY_TOLERANCE, atol=GEOMETRY_TOLERANCE)
+    return np.allclose(np.array(known), known[0], rtol=_GEOMETRY_TOLERANCE, atol=_GEOMETRY_TOLERANCE)
 
 
 def _share_positions(groups: Sequence[SeriesFiles]) -> bool:
@@ -153,7 +153,7 @@ def _share_positions(groups: Sequence[SeriesFiles]) -> bool:
     along = normal_positions([frame for frame, _ in frames])
     order = np.argsort(along, kind="stable")
     series = np.array([index for _, index in frames])[order]
-    return bool(((np.diff(along[order]) < SAME_POSITION_MM) & (np.diff(series) != 0)).any())
+    return bool(((np.diff(along[order]) < _SAME_POSITION_MM) & (np.diff(series) != 0)).any())
 
 
 def _image_count(files: SeriesFiles) -> int:
@@ -168,4 +168,4 @@ def _list_series(groups: Sequence[SeriesFiles], folder: Path) -> str:
         return f"'{first.description[:40]}' ({number}{count} image{'s' * (count > 1)}, {where})"
 
     shown = sorted((one(files) for files in groups), key=natural_key)
-    return list_names(shown, MAX_LISTED)
+    return list_names(shown, _MAX_LISTED)

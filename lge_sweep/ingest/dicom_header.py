@@ -28,15 +28,15 @@ from lge_sweep.ingest.limits import FRAMES
 from lge_sweep.ingest.sandbox import read_safely
 from lge_sweep.ingest.volume import UnusableError
 
-LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
+_LABEL_MAP_STORAGE = "1.2.840.10008.5.1.4.1.1.66.7"
 """Label Map Segmentation Storage, of which this pydicom has no name."""
-MASK_SOP_CLASSES: dict[str, Literal["seg", "rtstruct"]] = {
-    SegmentationStorage: "seg", LABEL_MAP_STORAGE: "seg", RTStructureSetStorage: "rtstruct"
+_MASK_SOP_CLASSES: dict[str, Literal["seg", "rtstruct"]] = {
+    SegmentationStorage: "seg", _LABEL_MAP_STORAGE: "seg", RTStructureSetStorage: "rtstruct"
 }  # fmt: skip
 """SOP class -> kind of masks."""
 Numbers = tuple[float, ...]
 logging.getLogger("highdicom").addHandler(logging.NullHandler())  # as pydicom does: its log quotes UIDs
-HEADER_TAGS = [
+_HEADER_TAGS = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "SeriesDescription", "PatientID",
     "SeriesNumber", "FrameOfReferenceUID",
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "ImagePositionPatient",
@@ -44,7 +44,7 @@ HEADER_TAGS = [
     "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence",
 ]  # fmt: skip
 """All that is read of a header. PatientID goes into a salted hash."""
-FUNCTIONAL_GROUPS = {
+_FUNCTIONAL_GROUPS = {
     "ImagePositionPatient": "PlanePositionSequence",
     "ImageOrientationPatient": "PlaneOrientationSequence",
     "PixelSpacing": "PixelMeasuresSequence",
@@ -59,7 +59,7 @@ FUNCTIONAL_GROUPS = {
     "VOILUTSequence": "FrameVOILUTSequence",
 }
 """Attribute -> functional group that holds it in an enhanced multi-frame file."""
-NON_DICOM_SUFFIXES = (
+_NON_DICOM_SUFFIXES = (
     *IMAGE_SUFFIXES,
     ".nii",
     *TEXT_SUFFIXES,
@@ -155,7 +155,7 @@ def dicom_files(folder: Path, skip: Collection[Path] = ()) -> list[Path]:
     return [
         path
         for path in list_files(folder, deep=True)
-        if path.suffix.lower() not in NON_DICOM_SUFFIXES
+        if path.suffix.lower() not in _NON_DICOM_SUFFIXES
         and path.name.lower() not in BARE_NAMES
         and not is_below(path, skip)
     ]
@@ -174,7 +174,7 @@ def read_header(path: Path) -> Header:
 def _read_header(path: Path, size: int) -> Header:
     with guard_decoding("DICOM header"):
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(HEADER_TAGS))
+            dataset = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(_HEADER_TAGS))
         except InvalidDicomError:
             raise UnusableError("not a DICOM file (no 'DICM' at byte 128), or cut off before it") from None
         return _header(path, size, dataset)
@@ -223,8 +223,14 @@ def read_numbers(dataset: Dataset, keyword: str, count: int, frame: int = 0) -> 
 
 
 def read_element(dataset: Dataset, keyword: str, frame: int) -> Any:
-    """Return the raw value of an attribute: the frame's own, else that shared by all frames, else the file's."""
-    group = FUNCTIONAL_GROUPS.get(keyword)
+    """Return the raw value of an attribute: the frame's own, else that shared by all frames, else the file's.
+
+    Args:
+        dataset: the file's header.
+        keyword: the attribute.
+        frame: index of the frame.
+    """
+    group = _FUNCTIONAL_GROUPS.get(keyword)
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     shared = dataset.get("SharedFunctionalGroupsSequence")
     items = ([per_frame[frame]] if per_frame and frame < len(per_frame) else []) + ([shared[0]] if shared else [])
@@ -241,7 +247,7 @@ def _header(path: Path, size: int, dataset: Dataset) -> Header:
             raise UnusableError(f"broken DICOM file: it has no {keyword} (cut off?)")
     name = dataset.SOPClassUID.name
     kind: Literal["image", "seg", "rtstruct", "other"] = "image" if name.endswith("Image Storage") else "other"
-    kind = MASK_SOP_CLASSES.get(dataset.SOPClassUID, kind)
+    kind = _MASK_SOP_CLASSES.get(dataset.SOPClassUID, kind)
     if kind == "image" and not (dataset.get("Rows") and dataset.get("Columns")):
         raise UnusableError(f"broken DICOM file: {name} without Rows and Columns (cut off?)")
     count = _frame_count(dataset, size) if kind in ("image", "seg") else 0

@@ -23,8 +23,8 @@ from lge_sweep.ingest.nifti_grid import NiftiVoxels, read_nifti_voxels
 from lge_sweep.ingest.rtstruct import read_rtstruct
 from lge_sweep.ingest.volume import UnusableError
 
-DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
-UNPLACED_MASK = (
+_DICOM_SUFFIXES = (".dcm", ".dicom", ".ima")
+_UNPLACED_MASK = (
     "its NIfTI mask holds no position; read as [columns, rows, slices] in the order of the slices' positions"
 )
 
@@ -104,7 +104,7 @@ def _open_mask(
 
 
 def _stem(path: Path) -> str:
-    return path.stem if path.suffix.lower() in DICOM_SUFFIXES else path.name
+    return path.stem if path.suffix.lower() in _DICOM_SUFFIXES else path.name
 
 
 def _wrong_size(mask: Sequence[int], image: Sequence[int]) -> str:
@@ -161,7 +161,7 @@ def align_to_stack(voxels: NiftiVoxels, stack: Stack, *, trust: bool = False) ->
         return turn.apply(voxels.array).transpose(2, 0, 1)[slots], ()
     as_stored = voxels.array.shape == in_order and not _spacing_differs(voxels, stack)
     if as_stored and (placed is None or not voxels.placed or may_lack_position(voxels.matrix)):
-        return voxels.array.transpose(2, 1, 0), (UNPLACED_MASK,)
+        return voxels.array.transpose(2, 1, 0), (_UNPLACED_MASK,)
     if trust and voxels.array.shape == in_order:
         return voxels.array.transpose(2, 1, 0), (GRID_TRUSTED,)
     raise UnusableError(

@@ -17,7 +17,7 @@ from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.sandbox import read_safely
 from lge_sweep.ingest.volume import UnusableError
 
-PIXEL_TAGS = [
+_PIXEL_TAGS = [
     "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration",
     "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData", "FloatPixelData",
     "DoubleFloatPixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths", "PixelPaddingValue",
@@ -73,7 +73,7 @@ def read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> DecodedFra
 def _read_pixels(path: Path, frames: Sequence[Frame], window: bool) -> DecodedFrames:
     # what overflows is infinite, and found as such where intensities are looked at
     with guard_decoding("DICOM file"), np.errstate(over="ignore", invalid="ignore"):
-        dataset = pydicom.dcmread(path, specific_tags=list(PIXEL_TAGS))
+        dataset = pydicom.dcmread(path, specific_tags=list(_PIXEL_TAGS))
         stored = read_stored(dataset)
         images = [_frame_intensities(dataset, stored, frame.number, window) for frame in frames]
         return DecodedFrames(images, stored.notes + _notes(dataset))

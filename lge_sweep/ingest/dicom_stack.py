@@ -9,10 +9,10 @@ from lge_sweep.arrays import Matrix, Vector
 from lge_sweep.ingest.dicom_header import Frame
 from lge_sweep.ingest.geometry import shape_notes
 
-IRREGULAR_MM = 0.1
+_IRREGULAR_MM = 0.1
 """Distance of a slice's corners from a straight, even stack from which on it is told."""
-NO_SPACING = "no PixelSpacing: no length, area or volume is valid"
-NO_SLICE_SPACING = "a single slice without thickness: no volume is valid"
+_NO_SPACING = "no PixelSpacing: no length, area or volume is valid"
+_NO_SLICE_SPACING = "a single slice without thickness: no volume is valid"
 
 
 @dataclass(frozen=True)
@@ -76,12 +76,12 @@ def make_stack(frames: Sequence[Frame], distance: float | None, notes: Sequence[
     """
     first, spacing = frames[0], None
     if first.spacing is None:
-        notes = [*notes, NO_SPACING]
+        notes = [*notes, _NO_SPACING]
     else:
         known = [frame.spacing for frame in frames if frame.spacing is not None]
         rows, columns = np.mean(known, axis=0).round(9).tolist()
         spacing = (rows, columns, float("nan") if distance is None else distance)
-        notes = [*notes, NO_SLICE_SPACING] if distance is None else notes
+        notes = [*notes, _NO_SLICE_SPACING] if distance is None else notes
     stack = Stack(tuple(frames), spacing, first.thickness, tuple(notes), tuple(slots))
     return replace(stack, notes=(*notes, *_shape_notes(stack)))
 
@@ -96,7 +96,7 @@ def _shape_notes(stack: Stack) -> list[str]:
         f"slices lie up to {off:.3g} mm off an evenly spaced, straight stack; a NIfTI file places them in one, a DICOM "
         "SEG as they are"
     )
-    return [*shape_notes(affine), *([irregular] if off > IRREGULAR_MM else [])]
+    return [*shape_notes(affine), *([irregular] if off > _IRREGULAR_MM else [])]
 
 
 def _corner_error_mm(frame: Frame, affine: Matrix, slot: int) -> float:

@@ -11,7 +11,7 @@ from lge_sweep.ingest.dicom_header import read_element, read_numbers
 from lge_sweep.ingest.limits import check_size
 from lge_sweep.ingest.volume import UnusableError
 
-FLOAT_PADDING = {"FloatPixelData": "FloatPixelPadding", "DoubleFloatPixelData": "DoubleFloatPixelPadding"}
+_FLOAT_PADDING = {"FloatPixelData": "FloatPixelPadding", "DoubleFloatPixelData": "DoubleFloatPixelPadding"}
 """Attribute that holds pixels as floating-point numbers -> what the names of its padding attributes begin with."""
 UNUSED_BITS_SET = (
     "bits that BitsStored leaves out are set in some pixels; they are dropped (an overlay of the old kind?)"
@@ -72,7 +72,7 @@ def read_stored(dataset: FileDataset) -> StoredPixels:
 
 def _check_bits(dataset: FileDataset) -> None:
     """Refuse a file that puts its bits where there are none, or where they cannot be looked for."""
-    if any(keyword in dataset for keyword in FLOAT_PADDING):
+    if any(keyword in dataset for keyword in _FLOAT_PADDING):
         return
     allocated, stored = (dataset.get(keyword) for keyword in ("BitsAllocated", "BitsStored"))
     if not allocated or not stored:
@@ -99,7 +99,7 @@ def _high_bit(dataset: Dataset, stored: int) -> int:
 
 def _decode_cells(dataset: FileDataset) -> Pixels:
     """Return cells [F, H, W] with every bit they have."""
-    if "PixelData" not in dataset and not any(keyword in dataset for keyword in FLOAT_PADDING):
+    if "PixelData" not in dataset and not any(keyword in dataset for keyword in _FLOAT_PADDING):
         raise UnusableError("has no pixel data (cut off?)")
     syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
     name = syntax.name if syntax else "no transfer syntax"
@@ -142,6 +142,11 @@ def _integer_padding(dataset: Dataset, cells: Pixels, values: Pixels, bits: int)
 def as_signed(value: int, bits: int, signed: bool) -> int:
     """Read the bits of a number with the sign that they are meant to have.
 
+    Args:
+        value: the number as it was read.
+        bits: how many bits it has.
+        signed: whether the top bit is its sign.
+
     >>> as_signed(63536, 16, True), as_signed(-2000, 16, False), as_signed(255, 8, True)
     (-2000, 63536, -1)
     """
@@ -153,7 +158,7 @@ def as_signed(value: int, bits: int, signed: bool) -> int:
 
 def _float_padding(dataset: Dataset, values: Pixels) -> Mask:
     """Tell where floating-point pixels are padding; the limits may be infinite or NaN."""
-    begin = next(begin for keyword, begin in FLOAT_PADDING.items() if keyword in dataset)
+    begin = next(begin for keyword, begin in _FLOAT_PADDING.items() if keyword in dataset)
     raw = [read_element(dataset, begin + end, 0) for end in ("Value", "RangeLimit")]
     if raw[0] is None:
         return np.broadcast_to(np.False_, values.shape)

@@ -20,7 +20,7 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.text import natural_key
 
 SAME_STUDY = "has the StudyInstanceUID of another patient's exam (an anonymiser's?); taken for an exam of its own"
-UNREAD_SUFFIXES = (*ARCHIVE_SUFFIXES, *PICTURE_SUFFIXES, *VOLUME_SUFFIXES)
+_UNREAD_SUFFIXES = (*ARCHIVE_SUFFIXES, *PICTURE_SUFFIXES, *VOLUME_SUFFIXES)
 """Endings of files beside DICOM files that could hold what is missing among them."""
 
 
@@ -91,7 +91,14 @@ def find_studies(root: Path, source: DicomFolders, findings: list[str], skip: Co
 
 
 def paths_without_study(root: Path, masks: str, studies: Sequence[Study], skip: Collection[Path] = ()) -> list[Path]:
-    """Return the folders in the root, and the files in it that could hold exams, of which no study was read."""
+    """Return the folders in the root, and the files in it that could hold exams, of which no study was read.
+
+    Args:
+        root: the folder.
+        masks: name of the folders with masks, which are no exams.
+        studies: what was read of it.
+        skip: folders, resolved, that are left out.
+    """
     if any(study.folder == root and study.name == root.resolve().name for study in studies):
         return []  # the root is the exam's own folder
     folders = [folder for folder in subfolders(root) if folder.resolve() not in skip and folder.name != masks]
@@ -111,7 +118,7 @@ def _unread_note(folder: Path, skip: Collection[Path]) -> tuple[str, ...]:
     passed = [
         path
         for path in list_files(folder, deep=True)
-        if _has_suffix(path, UNREAD_SUFFIXES) and not is_below(path, skip)
+        if _has_suffix(path, _UNREAD_SUFFIXES) and not is_below(path, skip)
     ]
     return (f"files in its folder were not read: {count_by_kind(passed, examples=False)}",) if passed else ()
 

@@ -62,6 +62,11 @@ def voi_table(dataset: Dataset, frame: int, signed: bool) -> LookupTable | None:
 def apply_grey_palette(dataset: Dataset, values: Pixels, signed: bool) -> tuple[Pixels, int]:
     """Give the intensities that a palette shows for stored values [H, W], and the largest that it can show.
 
+    Args:
+        dataset: the file.
+        values: [H, W] stored values.
+        signed: whether stored values may be negative.
+
     Raises:
         UnusableError: some pixels have a colour, or the palette cannot be read.
     """

@@ -8,7 +8,7 @@ from lge_sweep.hashing import array_digest
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.text import list_names
 
-DUPLICATE_SLICES = (
+_DUPLICATE_SLICES = (
     "{} of the same pixels in {} (an exam that was copied?); keep one of these cases, as one picture must not be in "
     "two parts of a split"
 )
@@ -22,7 +22,7 @@ def flag_duplicate_slices(volumes: Sequence[Volume]) -> list[Volume]:
             cases[array_digest(image)][volume.case] = None
     groups = Counter(tuple(names) for names in cases.values() if len(names) > 1)
     notes = {
-        group: DUPLICATE_SLICES.format(f"{count} slice{'s' * (count > 1)}", list_names(group))
+        group: _DUPLICATE_SLICES.format(f"{count} slice{'s' * (count > 1)}", list_names(group))
         for group, count in groups.items()
     }
     return [

@@ -33,12 +33,12 @@ from lge_sweep.text import list_names, natural_key
 
 FolderLayout = Literal["auto", "cases", "series"]
 SERIES_PATTERN = str(DicomFolders.model_fields["series_pattern"].default)
-NIFTI_IMAGE_FOLDER = str(NiftiFolders.model_fields["images"].default)
+_NIFTI_IMAGE_FOLDER = str(NiftiFolders.model_fields["images"].default)
 """The folder with the image in a case's folder of EMIDEC's layout."""
 WINDOW_UNAVAILABLE = "the model was trained on intensities of DICOM windows, which a NIfTI file does not hold"
-NO_EXAM = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
-GIVE_EXAM = "give a DICOM or NIfTI file, or a folder of exams"
-UNPACK_OR_CONVERT = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
+_NO_EXAM = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
+_GIVE_EXAM = "give a DICOM or NIfTI file, or a folder of exams"
+_UNPACK_OR_CONVERT = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
 
 
 def read_exams(
@@ -84,32 +84,39 @@ def read_exams(
     path = path.expanduser()
     if not path.exists():
         raise DataError(str(path), ["no such file or folder; give an exam, or a folder of exams"])
+    options = {"series_pattern": series_pattern, "series": tuple(series), "folders": folders, "window": window}
+    fixed = {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}}
+    source = validate(DicomFolders, {**fixed, **options, "case_ids": case_ids}, "options")
     findings: list[str] = []
-    said: list[str] = [] if notes is None else notes
-    asked = {"series_pattern": series_pattern, "series": tuple(series), "window": window, "case_ids": case_ids}
-    asked["folders"] = folders
-    source = validate(DicomFolders, {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}, **asked}, "options")
+    exams = _read_all(path, source, skip, findings, [] if notes is None else notes)
+    return sorted(exams, key=lambda exam: natural_key(exam.case)), [
+        _settings_as_options(finding) for finding in findings
+    ]
+
+
+def _read_all(
+    path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str], notes: list[str]
+) -> list[Exam]:
+    """Read the exams below a path; findings name settings of `source`."""
     try:
-        candidates, studies = _find_exams(path, source, skip, findings, said)
+        candidates, studies = _find_exams(path, source, skip, findings, notes)
     except OSError as error:
         raise DataError(str(path), [f"cannot be read ({error.strerror})"]) from error
     if absent := unknown_series(source, studies):
         raise DataError(str(path), [_settings_as_options(finding) for finding in (*absent, *findings)])
     if not candidates and not studies and not findings:
-        findings.append(NO_EXAM.format(describe_content(path)))
+        findings.append(_NO_EXAM.format(describe_content(path)))
     root = path if path.is_dir() else path.parent
-    exams = read_nifti_exams(candidates, root, case_ids, findings, said, given=not path.is_dir())
-    if window:
+    exams = read_nifti_exams(candidates, root, source.case_ids, findings, notes, given=not path.is_dir())
+    if source.window:
         exams = [replace(exam, notes=(*exam.notes, WINDOW_UNAVAILABLE)) for exam in exams]
     exams += read_cases(source, studies, lambda *of: _read_dicom_exam(source, *of), findings, follow_ups=True)
     if path.is_dir():
-        report_skipped_nifti(_nifti_beside(studies, candidates, skip), root, findings, said)
+        report_skipped_nifti(_nifti_beside(studies, candidates, skip), root, findings, notes)
         findings += find_hidden_exams(path, [path], skip=skip)
     if not exams and not findings:
-        findings.append(f"holds no image: {'; '.join(said)}")
-    return sorted(exams, key=lambda exam: natural_key(exam.case)), [
-        _settings_as_options(finding) for finding in findings
-    ]
+        findings.append(f"holds no image: {'; '.join(notes)}")
+    return exams
 
 
 def _find_exams(
@@ -137,7 +144,7 @@ def _find_exams(
     if all(study.folder != path for study in studies):  # else a NIfTI file beside the images is a mask of theirs
         candidates += loose
     without = paths_without_study(path, source.masks, studies, passed)
-    findings += [f"{file.name}: is not read; {UNPACK_OR_CONVERT}" for file in without if not file.is_dir()]
+    findings += [f"{file.name}: is not read; {_UNPACK_OR_CONVERT}" for file in without if not file.is_dir()]
     if pictures := count_by_kind(
         file for file in list_files(path) if file.suffix.lower() in PICTURE_SUFFIXES and studies
     ):
@@ -162,21 +169,21 @@ def _exams_in_folders(folders: Sequence[Path], findings: list[str], notes: list[
         elif deep:
             _report_unread(folder, f"{folder.name}: ", findings, notes)
         else:
-            findings.append(f"{folder.name}: {NO_EXAM.format(describe_content(folder))}")
+            findings.append(f"{folder.name}: {_NO_EXAM.format(describe_content(folder))}")
     return found
 
 
 def _nested_files_problem(folder: Path, files: Sequence[Path]) -> str:
     """Say that a folder's NIfTI files lie deeper in it, and which folder to give instead, as the user must type it."""
-    cases = {file.parent.parent for file in files if file.parent.name == NIFTI_IMAGE_FOLDER}
+    cases = {file.parent.parent for file in files if file.parent.name == _NIFTI_IMAGE_FOLDER}
     cases = {case for case in cases if case != folder and _is_nifti_case(case)}
-    images = [file for file in files if file.parent.name == NIFTI_IMAGE_FOLDER and file.parent.parent in cases]
+    images = [file for file in files if file.parent.name == _NIFTI_IMAGE_FOLDER and file.parent.parent in cases]
     images += [file for file in files if not cases.intersection(file.parents)]
     places = dict.fromkeys(
         file.parent.parent.parent if file.parent.parent in cases else file.parent.parent for file in images
     )
     return (
-        f"holds no NIfTI file and no {NIFTI_IMAGE_FOLDER}/ itself, but {images[0].relative_to(folder)}; give "
+        f"holds no NIfTI file and no {_NIFTI_IMAGE_FOLDER}/ itself, but {images[0].relative_to(folder)}; give "
         f"{list_names([str(place) for place in places])} to segment what is in it"
     )
 
@@ -190,7 +197,7 @@ def _report_unread(path: Path, where: str, findings: list[str], notes: list[str]
         if file.suffix.lower() in (*ARCHIVE_SUFFIXES, *VOLUME_SUFFIXES, *RAW_SUFFIXES) or ".nii" in file.name.lower()
     ]
     if exams and any(is_nifti(file) for file in list_files(path)):
-        findings.append(f"{where}files of kinds that are not read: {count_by_kind(exams)}; {UNPACK_OR_CONVERT}")
+        findings.append(f"{where}files of kinds that are not read: {count_by_kind(exams)}; {_UNPACK_OR_CONVERT}")
     if others := count_by_kind(file for file in files if file not in exams):
         notes.append(f"{where}files of kinds that are not read: {others}")
 
@@ -211,7 +218,7 @@ def _single_file_study(path: Path, findings: list[str]) -> list[Study]:
         return [Study(path.parent, path.stem, (read_header(path),))]
     except UnusableError as error:
         known = None if _looks_dicom(path) else unreadable_advice(path)
-        findings.append(f"{path.name}: {known or f'{error}; {GIVE_EXAM}'}")
+        findings.append(f"{path.name}: {known or f'{error}; {_GIVE_EXAM}'}")
         return []
 
 
@@ -240,14 +247,14 @@ def _read_dicom_exam(source: DicomFolders, study: Study, case: str, problems: li
 
 
 def _is_nifti_case(folder: Path) -> bool:
-    images = folder / NIFTI_IMAGE_FOLDER
+    images = folder / _NIFTI_IMAGE_FOLDER
     if not os.path.isdir(images):  # Path.is_dir raises an error where the folder may not be entered
         return False
     return unreadable_reason(images) is not None or not any(_looks_dicom(file) for file in dicom_files(images))
 
 
 def _nifti_candidates(folders: Sequence[Path], findings: list[str]) -> list[NiftiCandidate]:
-    found = [(folder.resolve().name, find_only_nifti(folder, NIFTI_IMAGE_FOLDER, findings)) for folder in folders]
+    found = [(folder.resolve().name, find_only_nifti(folder, _NIFTI_IMAGE_FOLDER, findings)) for folder in folders]
     return [NiftiCandidate(name, file) for name, file in found if file]
 
 

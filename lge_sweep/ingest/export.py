@@ -20,7 +20,7 @@ from lge_sweep.labels import CLASS_CODES, COLOURS, MVO, MVO_COLOUR, Label
 from lge_sweep.text import visible
 
 MaskKind = Literal["index", "colour"]
-CLASS_COLOURS = np.array([*(COLOURS[label] for label in Label), MVO_COLOUR], dtype=np.uint8)
+_CLASS_COLOURS = np.array([*(COLOURS[label] for label in Label), MVO_COLOUR], dtype=np.uint8)
 """RGB of each value of `CLASS_CODES`."""
 
 
@@ -86,7 +86,7 @@ def write_pairs(folder: Path, slices: Iterable[PairSlice], ending: str, masks: M
         folder: where; it exists.
         slices: images of 8 or 16 bit, and masks.
         ending: kind of file, such as ``png``; it must hold the images' bits.
-        masks: `index`: intensities are the values of `CLASS_CODES`; `colour`: RGB as in `CLASS_COLOURS`.
+        masks: `index`: intensities are the values of `CLASS_CODES`; `colour`: RGB as in `_CLASS_COLOURS`.
 
     Raises:
         OSError: a file cannot be written.
@@ -94,14 +94,14 @@ def write_pairs(folder: Path, slices: Iterable[PairSlice], ending: str, masks: M
     for name in ("images", "labels"):
         (folder / name).mkdir()
     for item in slices:
-        mask = CLASS_COLOURS[item.codes] if masks == "colour" else item.codes
+        mask = _CLASS_COLOURS[item.codes] if masks == "colour" else item.codes
         for name, array in (("images", item.image), ("labels", mask)):
             Image.fromarray(np.ascontiguousarray(array)).save(folder / name / f"{item.name}.{ending}")
 
 
 def pairs_source(masks: MaskKind, tells_mvo: bool = False) -> ImagePairs:
     """Return the source that reads what `write_pairs` wrote; `tells_mvo`: of masks that tell no-reflow from scar."""
-    colours = {name: CLASS_COLOURS[code].tolist() for name, code in _class_codes(tells_mvo).items()}
+    colours = {name: _CLASS_COLOURS[code].tolist() for name, code in _class_codes(tells_mvo).items()}
     return ImagePairs(
         kind="image_pairs",
         case_ids="keep",  # what it reads has the ids that ingest gave

@@ -26,7 +26,7 @@ WORKSPACE_SUFFIXES = (".cvi42wsx", ".cvi42ws")
 """Endings of workspaces of cvi42: contours, no images."""
 RAW_SUFFIXES = (".img", ".hdr", ".raw", ".dat", ".par", ".rec")
 """Endings of files that hold volumes, or DICOM."""
-MAX_KINDS = 4
+_MAX_KINDS = 4
 """Kinds, or names, that a sentence names."""
 
 
@@ -85,5 +85,5 @@ def count_by_kind(files: Iterable[Path], *, examples: bool = True) -> str:
         f"{len(of_it)} {name}" + f" ({'such as ' * (len(of_it) > 1)}{of_it[0].name})" * examples
         for name, of_it in sorted(kinds.items(), key=lambda item: -len(item[1]))
     ]
-    others = len(told) - MAX_KINDS
-    return ", ".join(told[:MAX_KINDS]) + (f" and {others} other kind{'s' * (others > 1)}" if others > 0 else "")
+    others = len(told) - _MAX_KINDS
+    return ", ".join(told[:_MAX_KINDS]) + (f" and {others} other kind{'s' * (others > 1)}" if others > 0 else "")

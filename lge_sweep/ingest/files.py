@@ -8,7 +8,7 @@ from pathlib import Path
 from lge_sweep.ingest.limits import MAX_FILE_BYTES, MIB
 from lge_sweep.ingest.volume import UnusableError
 
-UNREADABLE_FOLDER = "cannot be looked into ({}); get the right to read it, or remove it"
+_UNREADABLE_FOLDER = "cannot be looked into ({}); get the right to read it, or remove it"
 
 
 def list_files(folder: Path, *, deep: bool = False) -> list[Path]:
@@ -86,7 +86,7 @@ def unreadable_reason(folder: Path) -> str | None:
     try:
         _scan(folder)
     except OSError as error:
-        return UNREADABLE_FOLDER.format(error.strerror)
+        return _UNREADABLE_FOLDER.format(error.strerror)
     return None
 
 

@@ -15,18 +15,18 @@ from lge_sweep.arrays import Matrix, Pixels, Vector
 
 Steps = tuple[float, float, float]
 
-CLEAR_ANISOTROPY = 2.0
+_CLEAR_ANISOTROPY = 2.0
 """An axis along which voxels are so many times farther apart than along the others, or so many times fewer, is that of
 the slices."""
-WEAK_ANISOTROPY = 1.2
+_WEAK_ANISOTROPY = 1.2
 """The same, where nothing else tells it."""
-SPACING_TOLERANCE = 1e-3
+_SPACING_TOLERANCE = 1e-3
 """Share by which two statements of one distance may differ and count as equal."""
-STEP_TOLERANCE = 0.02
+_STEP_TOLERANCE = 0.02
 """Largest difference between a step of one grid and that of another, in steps, that counts as none."""
-CORNER_TOLERANCE = 0.25
+_CORNER_TOLERANCE = 0.25
 """Largest distance of a corner of one grid from that of another, in voxels, that counts as none."""
-DRIFT_MM = 0.1
+_DRIFT_MM = 0.1
 """In-plane drift from slice to slice from which on it is told."""
 
 
@@ -70,7 +70,7 @@ def in_plane_angle(matrix: Matrix) -> float:
 def shape_notes(matrix: Matrix) -> list[str]:
     """Say where a stack is no upright box; its third axis is that of the slices."""
     notes = []
-    if (drift := drift_mm(matrix)) > DRIFT_MM:
+    if (drift := drift_mm(matrix)) > _DRIFT_MM:
         notes.append(
             f"each slice lies {drift:.4g} mm aside of the one before (a sheared stack); volumes take the distance "
             f"along the slices' normal, {voxel_spacing(matrix)[2]:.4g} mm"
@@ -92,9 +92,9 @@ class SliceAxis(NamedTuple):
 def find_slice_axis(shape: Sequence[int], steps: Steps) -> SliceAxis:
     """Tell along which of three axes slices follow each other.
 
-    In this order: the only axis of length 1; that along which voxels are at least `CLEAR_ANISOTROPY` times farther
-    apart than along the others; that with at most 1 / `CLEAR_ANISOTROPY` of the voxels of the others; that along which
-    they are `WEAK_ANISOTROPY` farther apart; else the third.
+    In this order: the only axis of length 1; that along which voxels are at least `_CLEAR_ANISOTROPY` times farther
+    apart than along the others; that with at most 1 / `_CLEAR_ANISOTROPY` of the voxels of the others; that along which
+    they are `_WEAK_ANISOTROPY` farther apart; else the third.
 
     Args:
         shape: of the array.
@@ -120,11 +120,11 @@ def _slice_axis(shape: Sequence[int], steps: Steps) -> tuple[int, bool]:
         return (single[0] if len(single) == 1 else 2), True
     farthest, next_mm = int(np.argmax(steps)), sorted(steps)[1]
     fewest, next_count = int(np.argmin(shape)), sorted(shape)[1]
-    if steps[farthest] >= CLEAR_ANISOTROPY * next_mm:
+    if steps[farthest] >= _CLEAR_ANISOTROPY * next_mm:
         return farthest, True
-    if shape[fewest] * CLEAR_ANISOTROPY <= next_count:
+    if shape[fewest] * _CLEAR_ANISOTROPY <= next_count:
         return fewest, True
-    return (farthest, True) if steps[farthest] >= WEAK_ANISOTROPY * next_mm else (2, False)
+    return (farthest, True) if steps[farthest] >= _WEAK_ANISOTROPY * next_mm else (2, False)
 
 
 def is_unit_spaced(matrix: Matrix) -> bool:
@@ -147,7 +147,7 @@ def spacing_agrees(matrix: Matrix, steps: Steps) -> bool:
     planes = voxel_mm3(matrix) / np.array([math.prod(np.delete(lengths, axis)) for axis in range(3)])
     told = np.array(steps)
     either = np.minimum(np.abs(lengths / told - 1), np.abs(planes / told - 1))
-    return bool((either < SPACING_TOLERANCE).all())
+    return bool((either < _SPACING_TOLERANCE).all())
 
 
 class AxisTransform(NamedTuple):
@@ -186,7 +186,7 @@ def grid_transform(
     relative[:3, :3] = _fill_singleton_axis(relative[:3, :3], other_shape)
     turn = np.rint(relative[:3, :3]).astype(int)
     permutes = (np.abs(turn).sum(axis=0) == 1).all() and (np.abs(turn).sum(axis=1) == 1).all()
-    if not permutes or np.abs(relative[:3, :3] - turn).max() > STEP_TOLERANCE:
+    if not permutes or np.abs(relative[:3, :3] - turn).max() > _STEP_TOLERANCE:
         return GridMismatch("direction or spacing differ")
     axes = np.abs(turn).argmax(axis=1)
     turned = tuple(other_shape[axis] for axis in axes)
@@ -196,7 +196,7 @@ def grid_transform(
     first = np.array([shape[axis] - 1 if axis in reverse else 0 for axis in range(3)])
     corners = np.array(list(product(*((0, length - 1) for length in other_shape)))).T
     apart = relative[:3, :3] @ corners + relative[:3, 3:] - (turn @ corners + first[:, None])
-    if (most := np.abs(apart).max()) > CORNER_TOLERANCE:
+    if (most := np.abs(apart).max()) > _CORNER_TOLERANCE:
         return GridMismatch(f"a corner of it is {most:.3g} voxels off")
     return AxisTransform((int(axes[0]), int(axes[1]), int(axes[2])), reverse)
 

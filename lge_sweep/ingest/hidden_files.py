@@ -8,13 +8,13 @@ from lge_sweep.ingest.files import is_below, is_folder, is_hidden, list_files, w
 from lge_sweep.ingest.image_files import IMAGE_SUFFIXES
 from lge_sweep.text import list_names
 
-SYSTEM_NAMES = (".git", ".hg", ".svn", ".dvc", ".datalad", ".ipynb_checkpoints", ".cache", ".venv", ".vscode", ".idea",
+_SYSTEM_NAMES = (".git", ".hg", ".svn", ".dvc", ".datalad", ".ipynb_checkpoints", ".cache", ".venv", ".vscode", ".idea",
               ".trash", ".trashes", ".spotlight-v100", ".fseventsd", ".temporaryitems", ".documentrevisions-v100",
               ".appledouble", ".thumbnails", ".snapshot", ".snapshots", ".zfs", ".sync", ".ds_store")  # fmt: skip
 """Names of what programs hide, in small letters."""
-SYSTEM_PREFIXES = ("._", ".trash-", ".nfs", ".~")
+_SYSTEM_PREFIXES = ("._", ".trash-", ".nfs", ".~")
 """Beginnings of such names: AppleDouble files beside files, what was deleted on Linux and NFS, locks."""
-RENAME_ADVICE = "rename what is to be read so that it begins with another character, and move the rest elsewhere"
+_RENAME_ADVICE = "rename what is to be read so that it begins with another character, and move the rest elsewhere"
 
 
 def find_hidden_exams(
@@ -51,11 +51,11 @@ def find_hidden_exams(
     one = len(folders) + len(files) == 1
     are, begin = ("is", "its name begins") if one else ("are", "their names begin")
     names = list_names([path.relative_to(root).as_posix() for path in (*sorted(folders), *sorted(files))])
-    return [f"{count} that could hold exams {are} passed over, as {begin} with a dot: {names}; {RENAME_ADVICE}"]
+    return [f"{count} that could hold exams {are} passed over, as {begin} with a dot: {names}; {_RENAME_ADVICE}"]
 
 
 def _is_system_name(name: str) -> bool:
-    return name.lower() in SYSTEM_NAMES or name.lower().startswith(SYSTEM_PREFIXES)
+    return name.lower() in _SYSTEM_NAMES or name.lower().startswith(_SYSTEM_PREFIXES)
 
 
 def _holds_an_exam(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from lge_sweep.ingest.volume import UnusableError
 IMAGE_SUFFIXES = (".png", ".bmp", ".tif", ".tiff")
 """Endings of image files."""
 PILLOW_FORMATS = ("PNG", "BMP", "TIFF")
-FOREIGN_SIGNATURES = {
+_FOREIGN_SIGNATURES = {
     b"%!PS": "PostScript",
     b"\xc5\xd0\xd3\xc6": "PostScript (EPS)",
     b"%PDF": "PDF",
@@ -59,7 +59,7 @@ def _describe_file(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(16)
     kinds = f"{', '.join(PILLOW_FORMATS[:-1])} or {PILLOW_FORMATS[-1]}"
-    found = next((kind for begin, kind in FOREIGN_SIGNATURES.items() if start.startswith(begin)), None)
+    found = next((kind for begin, kind in _FOREIGN_SIGNATURES.items() if start.startswith(begin)), None)
     if found is None:
         return f"not an image file that can be read; expected {kinds}"
     return f"is called {path.suffix} and holds {found}; expected {kinds}; convert it"

@@ -10,9 +10,9 @@ from lge_sweep.ingest.image_files import read_image_file
 from lge_sweep.ingest.limits import not_finite_message
 from lge_sweep.ingest.volume import UnusableError
 
-TIFF_PHOTOMETRIC = 262
+_TIFF_PHOTOMETRIC = 262
 """TIFF's tag PhotometricInterpretation; 0 is WhiteIsZero."""
-READ_MODES = {"P": "RGBA", "PA": "RGBA", "RGBa": "RGBA", "1": "L", "LA": "L", "La": "L"}
+_READ_MODES = {"P": "RGBA", "PA": "RGBA", "RGBa": "RGBA", "1": "L", "LA": "L", "La": "L"}
 """Pillow's mode of a file -> the mode in which its greys are read."""
 
 
@@ -59,11 +59,11 @@ def alpha_channel(image: Image.Image) -> Pixels8:
 
 def _channels(image: Image.Image) -> Pixels:
     """Return grey or colour [H, W, 1 or 3], of the file's number type where that is one of ours."""
-    mode = READ_MODES.get(image.mode, image.mode)
+    mode = _READ_MODES.get(image.mode, image.mode)
     array = np.asarray(image.convert(mode) if mode != image.mode else image)
     if array.dtype == np.int32:
         array = array.astype(np.float32)
     tags = getattr(image, "tag_v2", {})
-    if tags.get(TIFF_PHOTOMETRIC) == 0 and array.dtype.itemsize > 1:  # Pillow turns over what has 8 bits or fewer
+    if tags.get(_TIFF_PHOTOMETRIC) == 0 and array.dtype.itemsize > 1:  # Pillow turns over what has 8 bits or fewer
         array = np.iinfo(array.dtype).max - array if array.dtype.kind == "u" else -array
     return array[..., np.newaxis] if array.ndim == 2 else array[..., :3]

@@ -61,7 +61,13 @@ MAX_FILE_BYTES = 1024 * MIB
 
 
 def check_size(rows: int, columns: int, slices: int = 1) -> None:
-    """Raise an UnusableError if an image or a stack of them is larger than any exam."""
+    """Raise an UnusableError if an image or a stack of them is larger than any exam.
+
+    Args:
+        rows: of a slice.
+        columns: of a slice.
+        slices: how many there are, with those that are missing.
+    """
     MATRIX.check("size", (rows, columns))
     FRAMES.check("number of slices", (slices,))
     if math.prod((rows, columns, slices)) > MAX_PIXELS:

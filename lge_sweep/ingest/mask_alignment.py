@@ -28,6 +28,11 @@ def align_mask(mask: NiftiVoxels, image: NiftiVoxels, *, trust: bool = False) ->
     A mask that is stored with its axes permuted or reversed is turned; one that lies elsewhere is refused. With `trust`
     its voxels are taken for those of the image, in the order in which both are stored, whatever their positions.
 
+    Args:
+        mask: the mask and where it lies.
+        image: the image and where it lies.
+        trust: take the mask voxel by voxel.
+
     Raises:
         UnusableError: it has another shape, or lies elsewhere.
     """

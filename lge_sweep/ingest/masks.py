@@ -13,13 +13,13 @@ from lge_sweep.ingest.intensity_files import alpha_channel
 from lge_sweep.labels import CLASS_CODES, Label
 from lge_sweep.text import shorten
 
-MODES_8_BIT = {"1": "1-bit grey", "L": "8-bit grey", "LA": "8-bit grey with alpha"}
-MODES_DEEP = {"I": "32-bit integers", "F": "floating-point numbers"} | dict.fromkeys(
+_MODES_8_BIT = {"1": "1-bit grey", "L": "8-bit grey", "LA": "8-bit grey with alpha"}
+_MODES_DEEP = {"I": "32-bit integers", "F": "floating-point numbers"} | dict.fromkeys(
     ("I;16", "I;16B", "I;16L"), "16-bit grey"
 )
-MODES_PALETTE = {"P": "indices of a palette", "PA": "indices of a palette with alpha"}
-MODES_COLOUR = {"RGB": "8-bit colour", "RGBA": "8-bit colour with alpha"}
-PILLOW_MODES = MODES_8_BIT | MODES_DEEP | MODES_PALETTE | MODES_COLOUR
+_MODES_PALETTE = {"P": "indices of a palette", "PA": "indices of a palette with alpha"}
+_MODES_COLOUR = {"RGB": "8-bit colour", "RGBA": "8-bit colour with alpha"}
+_PILLOW_MODES = _MODES_8_BIT | _MODES_DEEP | _MODES_PALETTE | _MODES_COLOUR
 """Pillow's modes, in words."""
 
 
@@ -38,7 +38,7 @@ def read_mask_file(path: Path, mask: IndexMask | ColourMask) -> ClassCodes:
         ValueError: it cannot be read, is of another kind than `mask` says, or holds what `mask` does not list.
     """
     image = read_image_file(path)
-    what = f"{PILLOW_MODES.get(image.mode, 'neither grey nor RGB')} (mode {image.mode}, {image.height}x{image.width})"
+    what = f"{_PILLOW_MODES.get(image.mode, 'neither grey nor RGB')} (mode {image.mode}, {image.height}x{image.width})"
     if isinstance(mask, ColourMask):
         return _map_colours(image, mask, what)
     return map_values(_index_values(image, mask, what), mask, what)
@@ -48,15 +48,15 @@ def _index_values(image: Image.Image, mask: IndexMask, what: str) -> Pixels:
     """Return the one number a pixel [H, W] of an index mask; alpha is dropped where it says nothing."""
     rule = "source.mask.kind is index, which reads one number a pixel as the class"
     grey = "save the class values as 8-bit grey"
-    if image.mode not in PILLOW_MODES:
+    if image.mode not in _PILLOW_MODES:
         raise ValueError(f"mask is {what}, but {rule}; {grey}")
     array = np.asarray(image)
-    if image.mode in MODES_COLOUR and (array[..., :3] != array[..., :1]).any():
+    if image.mode in _MODES_COLOUR and (array[..., :3] != array[..., :1]).any():
         raise ValueError(f"mask is in colour: {what}, but {rule}; set kind: colour and give colours:, or {grey}")
     if image.mode in {"LA", "PA", "RGBA"} and (clear := int((array[..., -1] < 255).sum())):
         raise ValueError(f"mask is {what} with {clear} pixels that are not opaque, but {rule}; {grey}, without alpha")
     array = array[..., 0] if array.ndim == 3 else array
-    if image.mode in MODES_PALETTE:
+    if image.mode in _MODES_PALETTE:
         return _resolve_palette(array, np.asarray(image.convert("RGB")), mask, what)
     return array.astype(np.uint8) if array.dtype == np.bool_ else array
 
@@ -113,7 +113,7 @@ def _map_colours(image: Image.Image, mask: ColourMask, what: str) -> ClassCodes:
     not_coloured = (
         f"mask is {what}, but source.mask.kind is colour; set kind: index and give values:, or save it as RGB"
     )
-    if image.mode in MODES_DEEP:  # Pillow would clip them to 255
+    if image.mode in _MODES_DEEP:  # Pillow would clip them to 255
         raise ValueError(not_coloured)
     array = np.asarray(image.convert("RGB"))
     packed = (array.astype(np.int64) << np.array([16, 8, 0])).sum(axis=-1)
@@ -121,7 +121,7 @@ def _map_colours(image: Image.Image, mask: ColourMask, what: str) -> ClassCodes:
     values, counts = np.unique(packed, return_counts=True)
     found = dict(zip(values.tolist(), counts.tolist(), strict=True))
     if unknown := [value for value in found if value not in known]:
-        if image.mode in MODES_8_BIT:  # grey is fine as long as it is all known colours, such as a slice of black
+        if image.mode in _MODES_8_BIT:  # grey is fine as long as it is all known colours, such as a slice of black
             raise ValueError(not_coloured)
         first = unknown[0]
         raise ValueError(
@@ -147,6 +147,12 @@ def _others_phrase(unknown: Sequence[float], noun: str) -> str:
 
 def unlisted_message(noun: str, names: Sequence[str], setting: str, known: Iterable[str]) -> str:
     """Say that a file's parts are not in the setting that gives parts their classes.
+
+    Args:
+        noun: what the parts are, such as "structure".
+        names: the parts that are not listed.
+        setting: key of the setting.
+        known: the parts that it lists.
 
     >>> unlisted_message("structure", ["RV"], "source.mask.structures", ["LV"])
     "structure 'RV' is not in source.mask.structures (known: LV); give its class there, background if it is of no use"

@@ -19,10 +19,10 @@ from lge_sweep.ingest.nifti_grid import NiftiGrid, orient_for_display, read_nift
 from lge_sweep.ingest.pseudonym import printable_id, pseudonym, read_salt
 from lge_sweep.ingest.volume import Exam, UnusableError, Volume, slice_ids
 
-T = TypeVar("T")
-NIFTI_SUFFIXES = (".nii", ".nii.gz")
-CONVERT_ADVICE = "convert them to NIfTI, or move them elsewhere"
-ONE_FOLDER_PER_CASE = "put each exam into a folder of its own, unpack archives, or move them elsewhere"
+_T = TypeVar("_T")
+_NIFTI_SUFFIXES = (".nii", ".nii.gz")
+_CONVERT_ADVICE = "convert them to NIfTI, or move them elsewhere"
+_ONE_FOLDER_PER_CASE = "put each exam into a folder of its own, unpack archives, or move them elsewhere"
 
 
 def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Volume]:
@@ -45,7 +45,7 @@ def read_nifti(source: NiftiFolders, root: Path, findings: list[str]) -> list[Vo
     if folders != [root] and (
         loose := count_by_kind(path for path in list_files(root) if not is_known_non_image(path))
     ):
-        findings.append(f"files beside the folders of cases are not read: {loose}; {ONE_FOLDER_PER_CASE}")
+        findings.append(f"files beside the folders of cases are not read: {loose}; {_ONE_FOLDER_PER_CASE}")
     salt = read_salt() if source.case_ids == "hash" else b""
     volumes = []
     for folder in folders:
@@ -84,6 +84,13 @@ def read_pair(
     """Read an image and its mask; where something is wrong, add findings and return None.
 
     Slices in which nothing can be seen are for the caller to find.
+
+    Args:
+        case: id of the case.
+        image: the image.
+        mask: its mask.
+        settings: the mask's values, and whether its grid is trusted.
+        findings: what is wrong; appended to.
     """
     before = len(findings)
     voxels, truth = (read_or_report(read_nifti_voxels, *named, findings) for named in (image, mask))
@@ -118,6 +125,11 @@ def find_only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None
     """Return the one NIfTI file of a case's inner folder; where there is none or several, add a finding.
 
     In the case's own folder, `.`, files of other kinds lie beside it; in one for it alone they are a finding.
+
+    Args:
+        folder: the case's folder.
+        name: that of its inner folder; `.`: its own.
+        findings: what is wrong; appended to.
     """
     inner, where = folder / name, f"{folder.name}/{name}"
     if problem := unreadable_reason(folder) or (unreadable_reason(inner) if inner.is_dir() else None):
@@ -135,12 +147,12 @@ def find_only_nifti(folder: Path, name: str, findings: list[str]) -> Path | None
     )
     if len(files) == 1:
         if others:
-            findings.append(f"{where}: files of kinds that are not read: {others}; {CONVERT_ADVICE}")
+            findings.append(f"{where}: files of kinds that are not read: {others}; {_CONVERT_ADVICE}")
         return files[0]
     holds = "holds no NIfTI file" + f", only {others}" * bool(others)
     if files:
         holds = f"holds several NIfTI files ({', '.join(path.name for path in files[:4])})"
-    findings.append(f"{where}: {holds}; expected one of {' or '.join(NIFTI_SUFFIXES)}, and a folder a case")
+    findings.append(f"{where}: {holds}; expected one of {' or '.join(_NIFTI_SUFFIXES)}, and a folder a case")
     return None
 
 
@@ -150,8 +162,15 @@ def _present_instead(folder: Path) -> str:
     return f"; there is {count_by_kind(there)}; give a NIfTI mask its image's name" if there else ""
 
 
-def read_or_report(reader: Callable[[Path], T], path: Path, where: str, findings: list[str]) -> T | None:
-    """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None."""
+def read_or_report(reader: Callable[[Path], _T], path: Path, where: str, findings: list[str]) -> _T | None:
+    """Read a NIfTI file; where it cannot be used, add a finding that begins with `where`, and return None.
+
+    Args:
+        reader: takes the file.
+        path: the file.
+        where: what the file is called in findings.
+        findings: what is wrong; appended to.
+    """
     try:
         return reader(path)
     except UnusableError as error:
@@ -173,4 +192,4 @@ def _map_labels(array: Pixels, mask: IndexMask, where: str, findings: list[str])
 
 def is_nifti(path: Path) -> bool:
     """Whether a file is NIfTI by its name."""
-    return path.name.lower().endswith(NIFTI_SUFFIXES)
+    return path.name.lower().endswith(_NIFTI_SUFFIXES)

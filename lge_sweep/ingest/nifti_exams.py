@@ -16,9 +16,9 @@ from lge_sweep.ingest.volume import Exam
 from lge_sweep.text import list_names
 
 LABEL_MAP_GIVEN = "looks like a label map ({}), not like an image; segmented because the file itself was given"
-GIVE_FILE_ITSELF = "if it is an image, give the file itself"
-MOVE_OUT = "if it is another exam, move it out of the DICOM exam's folder into one of its own, else elsewhere"
-NAMED_AS_LABEL_MAP = "by its name"
+_GIVE_FILE_ITSELF = "if it is an image, give the file itself"
+_MOVE_OUT = "if it is another exam, move it out of the DICOM exam's folder into one of its own, else elsewhere"
+_NAMED_AS_LABEL_MAP = "by its name"
 NAME_MISLEADS = "its name is that of a label map, its content is that of an image; segmented"
 
 
@@ -87,7 +87,7 @@ def read_nifti_exams(
         else:
             findings.append(
                 f"{item.where}: looks like a label map ({item.labels}), not like an image, and was left out; "
-                f"{GIVE_FILE_ITSELF}"
+                f"{_GIVE_FILE_ITSELF}"
             )
     notes += _left_out_notes(left_out)
     return _name_exams(images, case_ids, findings)
@@ -104,7 +104,7 @@ def report_skipped_nifti(files: Iterable[Path], root: Path, findings: list[str],
     """
     images, label_maps = [], []
     for item in _read_candidates([NiftiCandidate("", path) for path in files], root, findings):
-        if why := item.labels or (NAMED_AS_LABEL_MAP if item.called else None):
+        if why := item.labels or (_NAMED_AS_LABEL_MAP if item.called else None):
             label_maps.append((item.where, f"{why}, beside DICOM files"))
         else:
             images.append(item.where)
@@ -112,7 +112,7 @@ def report_skipped_nifti(files: Iterable[Path], root: Path, findings: list[str],
         access = "looks like an image, and was" if len(images) == 1 else "look like images, and were"
         findings.append(
             f"{list_names(images)}: {access} not read, as NIfTI files beside DICOM files are taken for masks; "
-            f"{MOVE_OUT}"
+            f"{_MOVE_OUT}"
         )
     notes += _left_out_notes(label_maps)
 
@@ -134,8 +134,8 @@ def _left_out_notes(label_maps: Sequence[tuple[str, str]]) -> list[str]:
         return []
     where, why = label_maps[0]
     if len(label_maps) == 1:
-        return [f"{where}: left out as a label map ({why}); {GIVE_FILE_ITSELF}"]
-    return [f"{len(label_maps)} files left out as label maps, such as {where} ({why}); {GIVE_FILE_ITSELF}"]
+        return [f"{where}: left out as a label map ({why}); {_GIVE_FILE_ITSELF}"]
+    return [f"{len(label_maps)} files left out as label maps, such as {where} ({why}); {_GIVE_FILE_ITSELF}"]
 
 
 def _share_a_grid(one: _CandidateGrid, other: _CandidateGrid) -> bool:

@@ -10,13 +10,13 @@ from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.limits import MIB, check_size
 from lge_sweep.ingest.volume import UnusableError
 
-MAGIC_CLASSES = {b"n+1\0": (nib.Nifti1Image, 348), b"n+2\0": (nib.Nifti2Image, 540)}
+_MAGIC_CLASSES = {b"n+1\0": (nib.Nifti1Image, 348), b"n+2\0": (nib.Nifti2Image, 540)}
 """The magic of a file that holds header and voxels -> its class, and the length of its header."""
-MAX_OFFSET = 16 * MIB
+_MAX_OFFSET = 16 * MIB
 """Most bytes before the voxels: the header and its extensions."""
-MAX_DEFLATE_RATIO = 1032
+_MAX_DEFLATE_RATIO = 1032
 """Most bytes that a byte of a gzip file can become."""
-GZIP_MAGIC = b"\x1f\x8b"
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_nifti_file(path: Path) -> tuple[nib.Nifti1Image, nib.Nifti1Header]:
@@ -31,14 +31,14 @@ def read_nifti_file(path: Path) -> tuple[nib.Nifti1Image, nib.Nifti1Header]:
     """
     size = check_file(path)
     with path.open("rb") as plain:
-        packed = plain.read(2) == GZIP_MAGIC
+        packed = plain.read(2) == _GZIP_MAGIC
         plain.seek(0)
         file = gzip.GzipFile(fileobj=plain) if packed else plain
         start = file.read(540)
         image_class, length = _image_class(start)
         header = image_class.header_class(start[:length], check=False)
         promised = _file_bytes(header)
-        if promised > size * (MAX_DEFLATE_RATIO if packed else 1):
+        if promised > size * (_MAX_DEFLATE_RATIO if packed else 1):
             raise _cut_off(promised, size)
         content = start + file.read(max(promised - len(start), 0) + 1)  # one more, so that gzip tests its checksum
     if len(content) < promised:
@@ -47,7 +47,7 @@ def read_nifti_file(path: Path) -> tuple[nib.Nifti1Image, nib.Nifti1Header]:
 
 
 def _image_class(start: bytes) -> tuple[type[nib.Nifti1Image], int]:
-    found = MAGIC_CLASSES.get(start[344:348]) or MAGIC_CLASSES.get(start[4:8])
+    found = _MAGIC_CLASSES.get(start[344:348]) or _MAGIC_CLASSES.get(start[4:8])
     if found is None:
         raise UnusableError("broken NIfTI file: it does not begin with a NIfTI header; save it as .nii or .nii.gz")
     return found
@@ -64,8 +64,8 @@ def _file_bytes(header: nib.Nifti1Header) -> int:
     if kind.kind not in "uif":
         raise UnusableError(f"holds values of type {kind}; expected one number a voxel")
     offset = int(header.get_data_offset())
-    if not 0 <= offset <= MAX_OFFSET:
-        raise UnusableError(f"broken NIfTI file: vox_offset is {offset}; expected 0 to {MAX_OFFSET}")
+    if not 0 <= offset <= _MAX_OFFSET:
+        raise UnusableError(f"broken NIfTI file: vox_offset is {offset}; expected 0 to {_MAX_OFFSET}")
     return offset + math.prod(shape) * int(kind.itemsize)
 
 

@@ -24,9 +24,9 @@ from lge_sweep.ingest.limits import PIXEL_MM, POSITION_MM, SLICE_MM
 from lge_sweep.ingest.nifti_file import read_nifti_file
 from lge_sweep.ingest.volume import StoredGrid, UnusableError
 
-UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
+_UNIT_MM = {0: 1.0, 1: 1000.0, 2: 1.0, 3: 0.001}
 """Code of the header's unit of length (none, m, mm, um) -> mm; mm where the header names none."""
-AXIAL_LIMIT = np.sin(np.radians(20))
+_AXIAL_LIMIT = np.sin(np.radians(20))
 """Head-foot share of a plane's directions below which it is nearly axial: within 20 degrees."""
 UNIT_AFFINE = (
     "its affine holds no distances (steps of 1 mm); spacing is taken from the header's zooms, and where it lies in the "
@@ -37,10 +37,10 @@ NO_SPACING_TOLD = (
     "volume is valid; write the file again with its spacing"
 )
 NO_ORIENTATION = "its NIfTI header holds no orientation; slices may be mirrored"
-FORM_TOLERANCE_MM = 1.0
+_FORM_TOLERANCE_MM = 1.0
 """Distance between two statements of a position from which on it is told."""
 TWO_DIMENSIONAL = "its NIfTI header holds no slice spacing: no volume is valid"
-GEOMETRY_FIELDS = (
+_GEOMETRY_FIELDS = (
     "xyzt_units", "pixdim", "qform_code", "quatern_b", "quatern_c", "quatern_d", "qoffset_x", "qoffset_y", "qoffset_z",
     "sform_code", "srow_x", "srow_y", "srow_z",
 )  # fmt: skip
@@ -61,7 +61,7 @@ class NiftiVoxels(NamedTuple):
     blank: bool
     """Whether its header tells 1 mm in all directions and no place, so that no distance is known."""
     header: nib.Nifti1Header
-    """The file's `GEOMETRY_FIELDS`."""
+    """The file's `_GEOMETRY_FIELDS`."""
     notes: tuple[str, ...]
     """What a user should know."""
 
@@ -157,7 +157,7 @@ def display_axes(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int],
 
     As scanners store and viewers show them: rows run downwards, to the feet or the back, columns rightwards, to the
     patient's left or back. Of a slice's two axes the rows are that which is nearer to head-foot, or, in planes that are
-    nearly axial (`AXIAL_LIMIT`), nearer to front-back.
+    nearly axial (`_AXIAL_LIMIT`), nearer to front-back.
 
     Args:
         matrix: [4, 4] voxel -> mm (right, front, head are positive).
@@ -168,7 +168,7 @@ def display_axes(matrix: Matrix, slices: int = 2) -> tuple[tuple[int, int, int],
     """
     left, back, feet = -matrix[:3, :3] / np.linalg.norm(matrix[:3, :3], axis=0)
     one, other = (axis for axis in range(3) if axis != slices)
-    down = back if np.hypot(feet[one], feet[other]) < AXIAL_LIMIT else feet
+    down = back if np.hypot(feet[one], feet[other]) < _AXIAL_LIMIT else feet
     rows, columns = (one, other) if abs(down[one]) > abs(down[other]) else (other, one)
     flips = ((rows, back[rows] + feet[rows]), (columns, left[columns] + back[columns]))
     return (slices, rows, columns), tuple(sorted(axis for axis, along in flips if along < 0))
@@ -195,7 +195,7 @@ def _zooms(raw: nib.Nifti1Header) -> Steps:
 
 def _geometry_header(header: nib.Nifti1Header) -> nib.Nifti1Header:
     geometry = nib.Nifti1Header()
-    for field in GEOMETRY_FIELDS:
+    for field in _GEOMETRY_FIELDS:
         geometry[field] = header[field]
     return geometry
 
@@ -221,13 +221,13 @@ def _form_conflict(image: nib.Nifti1Image) -> list[str]:
     most = float(np.linalg.norm(apart[:3], axis=0).max())
     return (
         [f"its sform and its qform place it up to {most:.3g} mm apart; the sform is taken"]
-        if most > FORM_TOLERANCE_MM
+        if most > _FORM_TOLERANCE_MM
         else []
     )
 
 
 def _unit_mm(header: nib.Nifti1Header) -> float:
     code = int(header["xyzt_units"]) & 7
-    if code not in UNIT_MM:
+    if code not in _UNIT_MM:
         raise UnusableError(f"its header's unit of length has the code {code}; expected 0 to 3; write it again in mm")
-    return UNIT_MM[code]
+    return _UNIT_MM[code]

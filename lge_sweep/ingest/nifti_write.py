@@ -17,7 +17,7 @@ SHEARED_STACK = (
     "a sheared stack: the NIfTI file has an sform only, as no qform can hold shear; SimpleITK and other programs that "
     "use ITK refuse such a file, nibabel reads it"
 )
-SHEAR_TOLERANCE = 1e-3
+_SHEAR_TOLERANCE = 1e-3
 """Cosine between two axes from which on they count as not at right angles; 0.01 mm a slice of 10 mm. ITK refuses a
 matrix from 1e-4 on, unless a qform, which has right angles, stands beside it."""
 
@@ -52,7 +52,13 @@ def nifti_as_stored(exam: Exam, slices: Pixels) -> nib.Nifti1Image:
 
 
 def make_nifti(voxels: Pixels, affine: Matrix, code: str = "scanner") -> nib.Nifti1Image:
-    """Return an image whose sform, and qform where it can hold it, is an affine in mm."""
+    """Return an image whose sform, and qform where it can hold it, is an affine in mm.
+
+    Args:
+        voxels: [I, J, K] values.
+        affine: [4, 4] voxel -> mm; right, front, head are positive.
+        code: what the place refers to, one of nibabel's names: "scanner", "aligned".
+    """
     image = nib.Nifti1Image(voxels, affine)
     image.set_sform(affine, code)
     image.set_qform(affine, "unknown" if is_sheared(affine) else code, strip_shears=True)
@@ -63,11 +69,17 @@ def make_nifti(voxels: Pixels, affine: Matrix, code: str = "scanner") -> nib.Nif
 def is_sheared(affine: Matrix) -> bool:
     """Whether the axes of a matrix [4, 4] are not at right angles to each other."""
     steps = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
-    return bool(np.abs(steps.T @ steps - np.eye(3)).max() > SHEAR_TOLERANCE)
+    return bool(np.abs(steps.T @ steps - np.eye(3)).max() > _SHEAR_TOLERANCE)
 
 
 def fill_slots(exam: Exam, slices: Pixels, empty: float = 0) -> Pixels:
-    """Return [slots, H, W]: slices in their places of the evenly spaced stack, with `empty` where the exam has none."""
+    """Return [slots, H, W]: slices in their places of the evenly spaced stack, with `empty` where the exam has none.
+
+    Args:
+        exam: whose slices they are.
+        slices: [S, H, W] values.
+        empty: value of the slices that the exam lacks.
+    """
     if not exam.slots:
         return slices
     stack = np.full((exam.slots[-1] + 1, *slices.shape[1:]), empty, dtype=slices.dtype)

@@ -21,12 +21,12 @@ from lge_sweep.ingest.volume import Exam, Volume, slice_ids
 from lge_sweep.patterns import search_pattern
 from lge_sweep.text import list_names, natural_key
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 NUMBERS_MISSING = "numbers are missing among those of its slices (slices lost?); the others are taken for neighbours"
-RENAME_ADVICE = "rename it, or change the pattern"
-EQUAL_SIZE_ADVICE = "they must be equal; save the mask anew in the image's size"
-ONE_SIZE_ADVICE = "save them anew in one, or name them as cases of their own"
-RESAVE_ADVICE = (
+_RENAME_ADVICE = "rename it, or change the pattern"
+_EQUAL_SIZE_ADVICE = "they must be equal; save the mask anew in the image's size"
+_ONE_SIZE_ADVICE = "save them anew in one, or name them as cases of their own"
+_RESAVE_ADVICE = (
     "save the image anew as PNG (masks from where they were drawn: JPEG changes values), or move it elsewhere"
 )
 
@@ -102,7 +102,7 @@ def _files_by_stem(
     others = {(root / other).resolve()}
     inside = [path for path in files if path.parent != folder and not is_below(path, others)]
     if strange := count_by_kind(p for p in files if p.parent == folder and p.suffix.lower() not in IMAGE_SUFFIXES):
-        findings.append(f"{name}/: files of kinds that are not read: {strange}; {RESAVE_ADVICE}")
+        findings.append(f"{name}/: files of kinds that are not read: {strange}; {_RESAVE_ADVICE}")
     if inside:
         folders = sorted({path.relative_to(folder).parts[0] for path in inside}, key=natural_key)
         findings.append(
@@ -117,7 +117,7 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
     match = search_pattern("source.case_pattern", source.case_pattern, image.stem)
     if match is None or not match["case"]:
         findings.append(
-            f"{image.name}: the name does not match source.case_pattern {source.case_pattern}; {RENAME_ADVICE}"
+            f"{image.name}: the name does not match source.case_pattern {source.case_pattern}; {_RENAME_ADVICE}"
         )
     raw_mask = source.mask
     pixels = _read_or_report(image, image.name, read_intensities, findings)
@@ -127,7 +127,7 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
     if pixels is None or labels is None:
         return None
     if pixels.shape != labels.shape:
-        findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; {EQUAL_SIZE_ADVICE}")
+        findings.append(f"{image.name}: image is {_size(pixels)}, its mask {_size(labels)}; {_EQUAL_SIZE_ADVICE}")
     if problem := intensity_problem(pixels, padded=True):
         findings.append(f"{image.name}: {problem}")
     if match is None or len(findings) > before:
@@ -135,7 +135,7 @@ def _read_slice(source: ImagePairs, image: Path, mask: Path, findings: list[str]
     return _Slice(match["case"], match.groupdict().get("slice"), image.stem, pixels, labels)
 
 
-def _read_or_report(path: Path, name: str, reader: Callable[[Path], T], findings: list[str]) -> T | None:
+def _read_or_report(path: Path, name: str, reader: Callable[[Path], _T], findings: list[str]) -> _T | None:
     try:
         return reader(path)
     except ValueError as error:
@@ -151,7 +151,7 @@ def _stack_case(
     sizes = {item.pixels.shape for item in members}
     if len(sizes) > 1:
         listed = ", ".join(sorted(f"{h}x{w}" for h, w in sizes))
-        findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size; {ONE_SIZE_ADVICE}")
+        findings.append(f"case {case}: its slices differ in size ({listed}); one exam has one size; {_ONE_SIZE_ADVICE}")
     findings += [f"case {case}: {problem}" for problem in problems]
     if len(sizes) > 1 or problems:
         return None

@@ -5,6 +5,7 @@
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,8 +19,23 @@ from lge_sweep.ingest.volume import Volume, slice_ids
 
 SUPERSAMPLE = 4
 """Samples along each side of a pixel."""
-BREATH_MM = 2.0
+_BREATH_MM = 2.0
 """Standard deviation of a slice's shift in each direction: every slice is taken in a breath-hold of its own."""
+
+
+def read_phantom(settings: Phantom, root: Path | None, findings: list[str]) -> list[Volume]:
+    """Simulate every exam; through DICOM files, where the settings ask for it.
+
+    Args:
+        settings: what to simulate.
+        root: not needed.
+        findings: what is wrong with the files; appended to.
+    """
+    if settings.through == "memory":
+        return simulate(settings)
+    from lge_sweep.ingest.phantom_files import simulate_through_dicom  # takes a second to import
+
+    return simulate_through_dicom(settings, findings)
 
 
 def simulate(settings: Phantom) -> list[Volume]:
@@ -71,7 +87,7 @@ def simulate_case(settings: Phantom, case: int) -> Volume:
     for t in positions:
         section = heart.section(t)
         along_mm = heart.length * (t - sum(positions) / len(positions))
-        breath = detail.normal(0, BREATH_MM, 2)
+        breath = detail.normal(0, _BREATH_MM, 2)
         moved = view.shifted(*(np.array(heart.drift) * along_mm + breath))
         tissue = body.paint(moved, along_mm, section, detail)
         paint_ventricle(tissue, moved, section)

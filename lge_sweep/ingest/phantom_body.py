@@ -13,7 +13,7 @@ from lge_sweep.arrays import FloatPixels, Points, TissueMap, Vector
 from lge_sweep.ingest.phantom_heart import ANGLES, Section
 from lge_sweep.ingest.phantom_signal import Tissue
 
-RING: Vector = ANGLES[::6]
+_RING: Vector = ANGLES[::6]
 """Coarser angles, enough for the torso's outlines."""
 
 
@@ -52,25 +52,50 @@ class View:
         return replace(self, origin=(self.origin[0] + x, self.origin[1] + y))
 
     def fill(self, canvas: TissueMap, points: Points, tissue: int) -> None:
-        """Paint a polygon given in scene mm."""
+        """Paint a polygon given in scene mm.
+
+        Args:
+            canvas: [size, size]; changed in place.
+            points: [N, 2] corners, mm.
+            tissue: a value of `Tissue`.
+        """
         cv2.fillPoly(canvas, [np.rint(self.place(points) * 16).astype(np.int32)], int(tissue), shift=4)
 
 
 def point_at(start: tuple[float, float], angle: float, distance: float) -> tuple[float, float]:
-    """The point at a distance from another."""
+    """The point at a distance from another.
+
+    Args:
+        start: (x right, y down), mm.
+        angle: counter-clockwise, radians.
+        distance: mm.
+    """
     return (start[0] + distance * float(np.cos(angle)), start[1] - distance * float(np.sin(angle)))
 
 
-def radial_outline(centre: tuple[float, float], radius: Vector, angles: Vector = RING) -> Points:
-    """Corners of a shape given by a radius per angle around a centre."""
+def radial_outline(centre: tuple[float, float], radius: Vector, angles: Vector = _RING) -> Points:
+    """Corners of a shape given by a radius per angle around a centre.
+
+    Args:
+        centre: (x right, y down), mm.
+        radius: mm, one an angle.
+        angles: radians, counter-clockwise.
+    """
     return np.stack([centre[0] + radius * np.cos(angles), centre[1] - radius * np.sin(angles)], axis=1)
 
 
 def ellipse_outline(
     centre: tuple[float, float], semi: tuple[float, float], angle: float = 0.0, waves: Vector | float = 1.0
 ) -> Points:
-    """Corners of an ellipse with semi-axes `semi`, the first at `angle`, its radii multiplied by `waves`."""
-    radius = semi[0] * semi[1] / np.hypot(semi[1] * np.cos(RING - angle), semi[0] * np.sin(RING - angle))
+    """Corners of an ellipse with semi-axes `semi`, the first at `angle`, its radii multiplied by `waves`.
+
+    Args:
+        centre: (x right, y down), mm.
+        semi: semi-axes, mm.
+        angle: of the first semi-axis, counter-clockwise, radians.
+        waves: factor of the radius, one an angle or one for all.
+    """
+    radius = semi[0] * semi[1] / np.hypot(semi[1] * np.cos(_RING - angle), semi[0] * np.sin(_RING - angle))
     return radial_outline(centre, radius * waves)
 
 
@@ -84,6 +109,16 @@ class Organ(NamedTuple):
     angle: float
 
 
+class _Chest(NamedTuple):
+    """The chest inside the ribs on one slice, in mm."""
+
+    centre: tuple[float, float]
+    pleura: Vector
+    """Radius of its outline."""
+    waves: Vector
+    """How uneven the outline is: a factor, about 1."""
+
+
 @dataclass(frozen=True)
 class Body:
     """One exam's torso. Lengths in mm."""
@@ -95,9 +130,9 @@ class Body:
     squareness: float
     """Exponent of the chest's superellipse; 2 is an ellipse."""
     waves: Vector
-    """Uneven outline: factor per angle of `RING`, about 1."""
+    """Uneven outline: factor per angle of `_RING`, about 1."""
     fat: Vector
-    """Thickness of the subcutaneous fat, per angle of `RING`."""
+    """Thickness of the subcutaneous fat, per angle of `_RING`."""
     muscle: float
     """Thickness of the chest wall inside the fat."""
     ribs: Points
@@ -131,10 +166,10 @@ class Body:
             return float(rng.uniform(low, high))
 
         def waves(size: float) -> Vector:
-            return np.asarray(sum(pick(0, size / k) * np.cos(k * RING + pick(0, 2 * np.pi)) for k in (2, 3, 4, 5)))
+            return np.asarray(sum(pick(0, size / k) * np.cos(k * _RING + pick(0, 2 * np.pi)) for k in (2, 3, 4, 5)))
 
         semi = (pick(115, 155), pick(85, 115))
-        breast = pick(0, 25) * np.exp(-((RING - np.deg2rad(pick(35, 110))) ** 2) / (2 * 0.35**2))
+        breast = pick(0, 25) * np.exp(-((_RING - np.deg2rad(pick(35, 110))) ** 2) / (2 * 0.35**2))
         return cls(
             centre=(pick(-70, -15), 0.97 * semi[1] - pick(50, 75)),
             semi=semi,
@@ -170,8 +205,8 @@ class Body:
             [size, size] uint8, values of `Tissue`.
         """
         centre = (self.centre[0] + self.drift[0] * along_mm, self.centre[1] + self.drift[1] * along_mm)
-        cos, sin = np.abs(np.cos(RING)) / self.semi[0], np.abs(np.sin(RING)) / self.semi[1]
-        waves = np.interp(RING + self.twist * along_mm, RING, self.waves, period=2 * np.pi)
+        cos, sin = np.abs(np.cos(_RING)) / self.semi[0], np.abs(np.sin(_RING)) / self.semi[1]
+        waves = np.interp(_RING + self.twist * along_mm, _RING, self.waves, period=2 * np.pi)
         pleura = (cos**self.squareness + sin**self.squareness) ** (-1 / self.squareness) * waves
         canvas = np.zeros((view.size, view.size), dtype=np.uint8)
         view.fill(canvas, radial_outline(centre, pleura + self.muscle + self.fat), Tissue.FAT)
@@ -179,7 +214,9 @@ class Body:
         self._paint_ribs(canvas, view, centre, pleura + self.muscle / 2)
         inside = np.zeros_like(canvas)
         view.fill(inside, radial_outline(centre, pleura), 1)
-        np.copyto(canvas, self._paint_inside(view, centre, pleura, waves, section, rng), where=inside.astype(bool))
+        np.copyto(
+            canvas, self._paint_inside(view, _Chest(centre, pleura, waves), section, rng), where=inside.astype(bool)
+        )
         for radius, tissue in (
             (section.pericardium, Tissue.FAT),
             (section.rv, Tissue.MYOCARDIUM),
@@ -191,28 +228,22 @@ class Body:
     def _paint_ribs(self, canvas: TissueMap, view: View, centre: tuple[float, float], radius: Vector) -> None:
         """Paint ribs with marrow along the middle of the chest wall."""
         for angle, half in self.ribs[self.ribs[:, 0] < 2 * np.pi]:
-            at = point_at(centre, float(angle), float(np.interp(angle, RING, radius, period=2 * np.pi)))
+            at = point_at(centre, float(angle), float(np.interp(angle, _RING, radius, period=2 * np.pi)))
             view.fill(canvas, ellipse_outline(at, (half, 0.36 * self.muscle), angle + np.pi / 2), Tissue.BONE)
             view.fill(
                 canvas, ellipse_outline(at, (half - 1.2, 0.36 * self.muscle - 1.2), angle + np.pi / 2), Tissue.MARROW
             )
 
-    def _paint_inside(
-        self,
-        view: View,
-        centre: tuple[float, float],
-        pleura: Vector,
-        waves: Vector,
-        section: Section,
-        rng: np.random.Generator,
-    ) -> TissueMap:
+    def _paint_inside(self, view: View, chest: _Chest, section: Section, rng: np.random.Generator) -> TissueMap:
         """Paint what lies inside the ribs: lungs with vessels, mediastinum, abdomen and spine."""
         canvas = np.full((view.size, view.size), int(Tissue.LUNG), dtype=np.uint8)
         vessels = rng.uniform((-150, -100, 0.6, 1, 0), (150, 120, 2.2, 4, np.pi), (70, 5))
         for x, y, radius, stretch, angle in vessels:
             view.fill(canvas, ellipse_outline((x, y), (radius * stretch, radius), angle), Tissue.BLOOD)
-        uneven = 1 + 3 * (waves - 1)
-        view.fill(canvas, ellipse_outline((centre[0] - 5, centre[1]), (42, 75), 0, uneven), Tissue.CONNECTIVE)
+        uneven = 1 + 3 * (chest.waves - 1)
+        view.fill(
+            canvas, ellipse_outline((chest.centre[0] - 5, chest.centre[1]), (42, 75), 0, uneven), Tissue.CONNECTIVE
+        )
         floor = float(section.epi.max()) + self.diaphragm * (1 - 0.9 * section.t)
         x = np.linspace(-260, 260, 40)
         dome = np.stack([x, floor + 0.0012 * (x - 10) ** 2], axis=1)
@@ -226,10 +257,10 @@ class Body:
             (23, 4, self.stomach, Tissue.CONNECTIVE, lumen),
             (37, 2, self.liver, Tissue.MUSCLE, Tissue.LIVER),
         ):
-            at, turned = (organ.x + centre[0] - self.centre[0], floor + organ.y), np.roll(uneven, shift)
+            at, turned = (organ.x + chest.centre[0] - self.centre[0], floor + organ.y), np.roll(uneven, shift)
             view.fill(canvas, ellipse_outline(at, (organ.width, organ.height), organ.angle, turned), rim_tissue)
             view.fill(canvas, ellipse_outline(at, (organ.width - rim, organ.height - rim), organ.angle, turned), tissue)
-        self._paint_spine(canvas, view, centre, float(np.interp(self.spine, RING, pleura)))
+        self._paint_spine(canvas, view, chest.centre, float(np.interp(self.spine, _RING, chest.pleura)))
         return canvas
 
     def _paint_spine(self, canvas: TissueMap, view: View, centre: tuple[float, float], reach: float) -> None:

@@ -22,14 +22,14 @@ from lge_sweep.ingest.phantom_geometry import COLUMN_DIRECTION, ROW_DIRECTION, f
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import Label
 
-DATE, TIME = DA("20000101"), TM("120000")
-EQUIPMENT_TAGS = {"Manufacturer": "lge_sweep", "ManufacturerModelName": "phantom", "DeviceSerialNumber": "0"}
-COMMON_TAGS: dict[str, Any] = {
+_DATE, _TIME = DA("20000101"), TM("120000")
+_EQUIPMENT_TAGS = {"Manufacturer": "lge_sweep", "ManufacturerModelName": "phantom", "DeviceSerialNumber": "0"}
+_COMMON_TAGS: dict[str, Any] = {
     "Modality": "MR",
-    "StudyDate": DATE,
-    "StudyTime": TIME,
-    "ContentDate": DATE,
-    "ContentTime": TIME,
+    "StudyDate": _DATE,
+    "StudyTime": _TIME,
+    "ContentDate": _DATE,
+    "ContentTime": _TIME,
     "SoftwareVersions": __version__,
     "PatientBirthDate": "",
     "PatientSex": "",
@@ -57,7 +57,7 @@ COMMON_TAGS: dict[str, Any] = {
     "PixelRepresentation": 0,
 }
 """What all images say. Source: DICOM PS3.3 A.4 (MR Image IOD); what a simulation has none of is empty."""
-SEGMENT_CODES: dict[ClassName, tuple[Any, Any]] = {
+_SEGMENT_CODES: dict[ClassName, tuple[Any, Any]] = {
     "cavity": (codes.SCT.AnatomicalStructure, codes.SCT.LeftVentricle),
     "myocardium": (codes.SCT.AnatomicalStructure, codes.SCT.LeftVentricleMyocardium),
     "scar": (codes.SCT.MorphologicallyAbnormalStructure, codes.SCT.ScarTissue),
@@ -131,7 +131,7 @@ class _StudyWriter:
             "Columns": pixels.shape[1],
         }
         dataset = Dataset()
-        for keyword, value in (COMMON_TAGS | EQUIPMENT_TAGS | attributes).items():
+        for keyword, value in (_COMMON_TAGS | _EQUIPMENT_TAGS | attributes).items():
             setattr(dataset, keyword, value)
         dataset.add_new("PixelData", "OW", pixels.astype("<u2").tobytes())
         dataset.file_meta = FileMetaDataset()
@@ -145,7 +145,7 @@ class _StudyWriter:
         numbers[[Label[name.upper()] for name in named.values()]] = np.arange(1, len(named) + 1)
         # MANUAL: no algorithm found the labels on the images; they are what the images were made from
         segments = [
-            SegmentDescription(number, label, *SEGMENT_CODES[name], SegmentAlgorithmTypeValues.MANUAL)
+            SegmentDescription(number, label, *_SEGMENT_CODES[name], SegmentAlgorithmTypeValues.MANUAL)
             for number, (label, name) in enumerate(named.items(), start=1)
         ]
         seg = Segmentation(
@@ -157,18 +157,18 @@ class _StudyWriter:
             series_number=3,
             sop_instance_uid=self.uid("segmentation"),
             instance_number=1,
-            manufacturer=EQUIPMENT_TAGS["Manufacturer"],
-            manufacturer_model_name=EQUIPMENT_TAGS["ManufacturerModelName"],
+            manufacturer=_EQUIPMENT_TAGS["Manufacturer"],
+            manufacturer_model_name=_EQUIPMENT_TAGS["ManufacturerModelName"],
             software_versions=__version__,
-            device_serial_number=EQUIPMENT_TAGS["DeviceSerialNumber"],
+            device_serial_number=_EQUIPMENT_TAGS["DeviceSerialNumber"],
             series_description="LV segments",
-            content_date=DATE,
-            content_time=TIME,
+            content_date=_DATE,
+            content_time=_TIME,
         )
-        seg.InstanceCreationDate, seg.InstanceCreationTime = DATE, TIME  # highdicom tells the time, and draws a UID
+        seg.InstanceCreationDate, seg.InstanceCreationTime = _DATE, _TIME  # highdicom tells the time, and draws a UID
         for item in seg.ContributingEquipmentSequence:
             if "ContributionDateTime" in item:
-                item.ContributionDateTime = DT(f"{DATE}{TIME}")
+                item.ContributionDateTime = DT(f"{_DATE}{_TIME}")
         for item in (*seg.DimensionOrganizationSequence, *seg.DimensionIndexSequence):
             item.DimensionOrganizationUID = self.uid("dimensions")
         return seg

@@ -27,7 +27,7 @@ from lge_sweep.ingest.volume import Volume
 PhantomFormat = Literal["png", "nifti", "dicom"]
 DICOM_SOURCE = DicomFolders(kind="dicom", case_ids="keep", mask=SegMask(kind="seg"))
 """Reads what `phantom_dicom` writes."""
-EXPECTED_CONTENT: dict[PhantomFormat, str] = {
+_EXPECTED_CONTENT: dict[PhantomFormat, str] = {
     "png": "intensities and masks as simulated, slices from base to apex; image pairs hold no spacing",
     "nifti": "intensities, masks and spacing as simulated, slices from base to apex",
     "dicom": "intensities, masks and spacing as simulated, slices from apex to base, as the planes' normal runs",
@@ -61,7 +61,7 @@ def write_phantom(output: Path, cases: int, seed: int, kind: PhantomFormat = "pn
     comments = DataFileHeader(
         title=f"{cases} simulated exam(s), {slices} slices, as {kind}.",
         source=f"lge-sweep phantom --format {kind} --cases {cases} --seed {seed}; no patient is behind them",
-        expected=EXPECTED_CONTENT[kind],
+        expected=_EXPECTED_CONTENT[kind],
     )
     with new_dataset(output, DataFile(source=sources[kind], curate=Curate(slices="all")), comments) as folder:
         _write(settings, folder, kind)

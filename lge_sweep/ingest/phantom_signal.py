@@ -30,7 +30,7 @@ class Tissue(IntEnum):
     NO_REFLOW = 15
 
 
-RELAXATION: dict[Tissue, tuple[float, float, float]] = {
+_RELAXATION: dict[Tissue, tuple[float, float, float]] = {
     Tissue.AIR: (0.00, 500, 500),
     Tissue.FAT: (0.85, 260, 285),
     Tissue.MUSCLE: (0.85, 480, 560),
@@ -73,11 +73,11 @@ def tissue_signal(rng: np.random.Generator) -> FloatPixels:
 
     Source: Simonetti et al. 2001 (inversion-recovery LGE); Kellman and Arai 2012 (nulling, T1 after contrast).
     """
-    density, low, high = (np.array(column) for column in zip(*RELAXATION.values(), strict=True))
+    density, low, high = (np.array(column) for column in zip(*_RELAXATION.values(), strict=True))
     t1 = np.zeros(len(Tissue))
     amount = np.zeros(len(Tissue))
-    t1[list(RELAXATION)] = rng.uniform(low, high)
-    amount[list(RELAXATION)] = density
+    t1[list(_RELAXATION)] = rng.uniform(low, high)
+    amount[list(_RELAXATION)] = density
     for copy, original in ((Tissue.CAVITY, Tissue.BLOOD), (Tissue.PAPILLARY, Tissue.MYOCARDIUM)):
         t1[copy], amount[copy] = t1[original], amount[original]
     inversion_ms = t1[Tissue.MYOCARDIUM] * np.log(2) * rng.uniform(1.03, 1.10)

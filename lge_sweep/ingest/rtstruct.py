@@ -20,12 +20,12 @@ from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 
-CLOSED_CONTOUR_TYPES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-PLANE_TOLERANCE = 0.1
+_CLOSED_CONTOUR_TYPES = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
+_PLANE_TOLERANCE = 0.1
 """Share of the slice spacing by which a contour's points may lie off the plane of their slice."""
-PLANE_TOLERANCE_MM = 1.0
+_PLANE_TOLERANCE_MM = 1.0
 """Most mm of it, and all of it where the distance is unknown."""
-MAX_RTSTRUCT_BYTES = 256 * MIB
+_MAX_RTSTRUCT_BYTES = 256 * MIB
 OTHER_SERIES = "its contours were drawn on another series of the same frame of reference; laid by their positions"
 
 
@@ -54,8 +54,8 @@ def read_rtstruct(
     """Lay the contours of a case's structure set on its series.
 
     Each closed contour is laid on the slice whose plane it lies in: no point may be further from it than
-    `PLANE_TOLERANCE` of the slice spacing, and `PLANE_TOLERANCE_MM`. It must refer to that slice's image, or to images
-    with the same frame of reference.
+    `_PLANE_TOLERANCE` of the slice spacing, and `_PLANE_TOLERANCE_MM`. It must refer to that slice's image, or to
+    images with the same frame of reference.
 
     Args:
         mask: the structures and their classes.
@@ -71,7 +71,7 @@ def read_rtstruct(
         return None, ()
     before = len(findings)
     try:
-        check_file(path, MAX_RTSTRUCT_BYTES)
+        check_file(path, _MAX_RTSTRUCT_BYTES)
         structures = _used_structures(read_safely(_read_structures, path), mask)
         notes = _check_reference(structures, stack, headers)
         contours = [
@@ -161,7 +161,7 @@ def _place_contours(
     odd = [
         drawn
         for drawn in structure.drawn
-        if drawn.kind not in CLOSED_CONTOUR_TYPES or len(drawn.points) < MIN_CONTOUR_POINTS
+        if drawn.kind not in _CLOSED_CONTOUR_TYPES or len(drawn.points) < MIN_CONTOUR_POINTS
     ]
     if odd:
         kinds = ", ".join(sorted({shorten(drawn.kind, 20) or "unknown" for drawn in odd}))
@@ -171,7 +171,7 @@ def _place_contours(
         )
         return []
     planes = [_plane(frame) for frame in stack.frames]
-    limit = min(PLANE_TOLERANCE * _slice_mm(stack), PLANE_TOLERANCE_MM)
+    limit = min(_PLANE_TOLERANCE * _slice_mm(stack), _PLANE_TOLERANCE_MM)
     laid, off, elsewhere = [], [], 0
     for drawn in structure.drawn:
         away = np.array([np.abs(plane.off(drawn.points)).max() for plane in planes])

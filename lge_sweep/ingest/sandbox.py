@@ -24,21 +24,21 @@ from lge_sweep.ingest.limits import MIB
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.interrupts import TimeLimitError, time_limit
 
-P = ParamSpec("P")
-T = TypeVar("T")
-UNCOMPRESSED = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_UNCOMPRESSED = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
 """Transfer syntaxes of which nothing is decoded. A deflated file is none: there is no bound to what it expands to."""
 DECODE_SECONDS = 5
 """Time for a file, and as much again for each 4 MiB of it: a hundred times what decoding takes."""
 PLAIN_SECONDS = 8
 """Time for a file of plain numbers; the header of 10,000 frames takes half of it."""
-IDLE_SECONDS = 60
+_IDLE_SECONDS = 60
 """Seconds without a file after which the child ends."""
-MAX_CHILD_BYTES = 1024 * MIB
+_MAX_CHILD_BYTES = 1024 * MIB
 """Bytes that the child may take for a file."""
 
 
-def read_safely(function: Callable[Concatenate[Path, P], T], path: Path, *args: P.args, **kwargs: P.kwargs) -> T:
+def read_safely(function: Callable[Concatenate[Path, _P], _T], path: Path, *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Call `function(path, ...)`: here for a DICOM file of plain numbers, else in a child process.
 
     Args:
@@ -64,7 +64,7 @@ def read_safely(function: Callable[Concatenate[Path, P], T], path: Path, *args: 
 
 def _is_uncompressed(path: Path) -> bool:
     try:
-        return read_file_meta_info(path).get("TransferSyntaxUID") in (None, *UNCOMPRESSED)
+        return read_file_meta_info(path).get("TransferSyntaxUID") in (None, *_UNCOMPRESSED)
     except Exception:  # broken, or no DICOM: for the function to report
         return True
 
@@ -134,7 +134,7 @@ def _serve(connection: Connection) -> None:
     _limit_memory()
     connection.send("ready")
     with suppress(EOFError, OSError):
-        while connection.poll(IDLE_SECONDS):
+        while connection.poll(_IDLE_SECONDS):
             task = connection.recv()
             try:
                 answer = task()
@@ -144,10 +144,10 @@ def _serve(connection: Connection) -> None:
 
 
 def _limit_memory() -> None:
-    """Let the process grow by no more than `MAX_CHILD_BYTES`, where the system can tell how large it is (Linux)."""
+    """Let the process grow by no more than `_MAX_CHILD_BYTES`, where the system can tell how large it is (Linux)."""
     if sys.platform != "linux":
         return
     found = re.search(r"VmData:\s+(\d+) kB", Path("/proc/self/status").read_text())
     assert found, "every Linux tells VmData"
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (int(found[1]) * 1024 + MAX_CHILD_BYTES, most))
+    resource.setrlimit(resource.RLIMIT_DATA, (int(found[1]) * 1024 + _MAX_CHILD_BYTES, most))

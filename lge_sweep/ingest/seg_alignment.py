@@ -15,7 +15,7 @@ from lge_sweep.ingest.dicom_stack import Stack
 from lge_sweep.ingest.geometry import IDENTITY, AxisTransform, GridMismatch, grid_transform
 from lge_sweep.ingest.volume import UnusableError
 
-DEFAULT_SLICE_MM = 1.0
+_DEFAULT_SLICE_MM = 1.0
 """Slice spacing where neither distance nor thickness is known: `SHIFTED` of it is the tolerance."""
 NO_GEOMETRY = "its SEG, or its images, do not say where they lie; laid pixel by pixel on the images that it refers to"
 TURNED_SEG = (
@@ -24,7 +24,7 @@ TURNED_SEG = (
 OTHER_FRAME_OF_REFERENCE = (
     "its SEG refers to its images, but names another frame of reference (0020,0052); taken for the same"
 )
-EXPORT_ADVICE = (
+_EXPORT_ADVICE = (
     "export the segmentation that was drawn on this series, or resample it onto the series; if only its positions are "
     "wrong, give the masks as NIfTI with source.mask.trust_grid"
 )
@@ -87,7 +87,7 @@ def align_frames(
         if len(slices) != 1 or not preserved:
             raise UnusableError(
                 f"it cannot be told where its frame {number + 1} lies: it has no position, orientation and "
-                f"PixelSpacing, and does not refer to the pixels of one image; {EXPORT_ADVICE}"
+                f"PixelSpacing, and does not refer to the pixels of one image; {_EXPORT_ADVICE}"
             )
         _check_size(size, stack)
         notes.append(NO_GEOMETRY)
@@ -101,7 +101,7 @@ def align_frames(
         named = ", and it names another frame of reference (0020,0052)" * foreign
         raise UnusableError(
             f"{len(away)} of its {len(found)} frames lie elsewhere than the images that they refer to, by up to "
-            f"{worst.mm:.3g} mm ({worst.why}){named}; {EXPORT_ADVICE}"
+            f"{worst.mm:.3g} mm ({worst.why}){named}; {_EXPORT_ADVICE}"
         )
     notes += [TURNED_SEG] * any(place.turn.axes[0] != 0 or {0, 1} & set(place.turn.reverse) for place in places)
     notes += [OTHER_FRAME_OF_REFERENCE] * foreign
@@ -203,7 +203,7 @@ def _corners(size: tuple[int, int]) -> Matrix:
 
 def _slice_mm(stack: Stack) -> float:
     distance = stack.spacing_mm[2] if stack.spacing_mm else float("nan")
-    return distance if np.isfinite(distance) else stack.thickness_mm or DEFAULT_SLICE_MM
+    return distance if np.isfinite(distance) else stack.thickness_mm or _DEFAULT_SLICE_MM
 
 
 def _check_size(size: tuple[int, int], stack: Stack) -> None:

@@ -23,18 +23,18 @@ from lge_sweep.arrays import LabelImage, PixelIndices, Pixels, Vector
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.labels import WALL, Label
 
-MIN_PIXELS = 100
+_MIN_PIXELS = 100
 """Pixels of cavity, and of healthy myocardium, below which a case tells nothing."""
-MIN_BRIGHTER = 0.6
+_MIN_BRIGHTER = 0.6
 """`brighter` below this is a doubt; EMIDEC's 70 cases have .80 to .97."""
-TRUTH_BRIGHTER = 0.7
+_TRUTH_BRIGHTER = 0.7
 """`brighter` from which on another orientation looks like the truth."""
-MIN_GAIN = 0.04
+_MIN_GAIN = 0.04
 """By how much `brighter` + `edge` must be better for another orientation to be named; EMIDEC's smallest is .064."""
-MIN_SLICES = 5
-"""Slices of a case from which on `MIN_GAIN` is enough; of S fewer ones it takes `SINGLE_SLICE_GAIN` / S."""
-SINGLE_SLICE_GAIN = 0.3
-MIN_ENCLOSED = 0.6
+_MIN_SLICES = 5
+"""Slices of a case from which on `_MIN_GAIN` is enough; of S fewer ones it takes `_SINGLE_SLICE_GAIN` / S."""
+_SINGLE_SLICE_GAIN = 0.3
+_MIN_ENCLOSED = 0.6
 """Share of the cavity's border that lies at the wall, below which the cavity is not inside; EMIDEC has 1."""
 DARK_CAVITY = (
     "the cavity of its masks is hardly brighter than the healthy myocardium: classes that are mixed up, masks of "
@@ -42,14 +42,14 @@ DARK_CAVITY = (
 )
 CAVITY_OUTSIDE = "the cavity of its masks is not inside the wall: are classes mixed up? Look at --sheet"
 OTHER_ORIENTATION = "its masks would fit its images better {}: were they saved in another orientation? Look at --sheet"
-ROTATIONS = ("", "turned by 90 degrees", "turned by 180 degrees", "turned by 270 degrees")
-REFLECTIONS = (
+_ROTATIONS = ("", "turned by 90 degrees", "turned by 180 degrees", "turned by 270 degrees")
+_REFLECTIONS = (
     "mirrored left to right",
     "mirrored along the diagonal",
     "mirrored top to bottom",
     "mirrored along the other diagonal",
 )
-REVERSED = "with their slices in reverse order"
+_REVERSED = "with their slices in reverse order"
 
 
 class Orientation(NamedTuple):
@@ -65,8 +65,8 @@ class Orientation(NamedTuple):
     @property
     def words(self) -> str:
         """What is done to the labels; "" where nothing is."""
-        how = (REFLECTIONS if self.mirrored else ROTATIONS)[self.turns]
-        return " and ".join(part for part in (how, REVERSED * self.backwards) if part)
+        how = (_REFLECTIONS if self.mirrored else _ROTATIONS)[self.turns]
+        return " and ".join(part for part in (how, _REVERSED * self.backwards) if part)
 
     def move(self, places: PixelIndices, shape: tuple[int, ...]) -> tuple[PixelIndices, PixelIndices, PixelIndices]:
         """Return slices, rows and columns that pixels of [S, H, W] come to lie at."""
@@ -79,7 +79,7 @@ class Orientation(NamedTuple):
         return slices, rows, columns
 
 
-UNCHANGED = Orientation(0, mirrored=False, backwards=False)
+_UNCHANGED = Orientation(0, mirrored=False, backwards=False)
 
 
 def with_alignment_warnings(volumes: Sequence[Volume]) -> list[Volume]:
@@ -98,10 +98,10 @@ def alignment_warnings(pixels: Pixels, labels: LabelImage) -> list[str]:
     """
     inner, outer = _cavity_border(labels)
     around = labels[tuple(outer.T)]
-    if np.isin(labels, WALL).any() and len(around) and np.isin(around, WALL).mean() < MIN_ENCLOSED:
+    if np.isin(labels, WALL).any() and len(around) and np.isin(around, WALL).mean() < _MIN_ENCLOSED:
         return [CAVITY_OUTSIDE]
     cavity, wall = (np.argwhere(labels == label) for label in (Label.CAVITY, Label.MYOCARDIUM))
-    if min(len(cavity), len(wall)) < MIN_PIXELS:
+    if min(len(cavity), len(wall)) < _MIN_PIXELS:
         return []
     healthy = around == Label.MYOCARDIUM
     places = [*_group_by_slice(cavity, wall), (inner[healthy], outer[healthy])]
@@ -109,10 +109,10 @@ def alignment_warnings(pixels: Pixels, labels: LabelImage) -> list[str]:
     ways = product(range(4) if square else (0, 2), (False, True), (False, True) if len(labels) > 1 else (False,))
     fits = {way: _measure_fit(pixels, places, way) for way in (Orientation(*way) for way in ways)}
     best = max(fits, key=lambda way: sum(fits[way]))
-    better = MIN_GAIN if len(labels) >= MIN_SLICES else SINGLE_SLICE_GAIN / len(labels)
-    if fits[best].brighter >= TRUTH_BRIGHTER and sum(fits[best]) > sum(fits[UNCHANGED]) + better:
+    better = _MIN_GAIN if len(labels) >= _MIN_SLICES else _SINGLE_SLICE_GAIN / len(labels)
+    if fits[best].brighter >= _TRUTH_BRIGHTER and sum(fits[best]) > sum(fits[_UNCHANGED]) + better:
         return [OTHER_ORIENTATION.format(best.words)]
-    return [DARK_CAVITY] if fits[UNCHANGED].brighter < MIN_BRIGHTER else []
+    return [DARK_CAVITY] if fits[_UNCHANGED].brighter < _MIN_BRIGHTER else []
 
 
 class AlignmentFit(NamedTuple):

@@ -1,4 +1,4 @@
-"""The losses by name: class scores [B, K, H, W] and targets [B, H, W] to a number.
+"""The losses, as `lge_sweep.config.losses` names them: class scores [B, K, H, W] and targets [B, H, W] to a number.
 
 What each does about a class that is absent from the batch (no target pixel), with P the sum of that class's
 probabilities over the batch:
@@ -17,6 +17,7 @@ MONAI's default s = 1e-5 makes that gradient vanish: 1e-9 at P = 100; with s = 1
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -24,10 +25,40 @@ from monai.losses.dice import DiceCELoss, DiceLoss
 from monai.losses.focal_loss import FocalLoss
 from torch import Tensor, nn
 
-from lge_sweep.config.schema import LossOptions
+from lge_sweep.choices import look_up
+from lge_sweep.config.losses import LOSSES, LossOptions
+from lge_sweep.config.registry import resolve
 
 Weights = Sequence[float] | None
 """A weight a channel; None: all alike."""
+
+
+@dataclass(frozen=True)
+class LossInputs:
+    """What a loss is built of.
+
+    Attributes:
+        options: numbers inside the losses.
+        classes: number of classes K.
+        weights: class weights of the training subset, for a balanced loss; None: all alike.
+    """
+
+    options: LossOptions
+    classes: int
+    weights: Weights = None
+
+
+LossBuilder = Callable[[LossInputs], nn.Module]
+
+
+def build_loss(name: str, inputs: LossInputs) -> nn.Module:
+    """Build a loss of class scores [B, K, H, W] and targets [B, H, W].
+
+    Raises:
+        ConfigError: there is no such loss.
+    """
+    build: LossBuilder = resolve(look_up("loss", name, LOSSES).build)
+    return build(inputs)
 
 
 class _Indexed(nn.Module):
@@ -61,45 +92,49 @@ def _overlap(options: LossOptions) -> dict[str, Any]:
     return {"to_onehot_y": True, "softmax": True, "batch": True, "smooth_nr": smooth, "smooth_dr": smooth}
 
 
-def _cross_entropy(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+def cross_entropy(inputs: LossInputs) -> nn.Module:
+    """Mean over pixels of -log p of the true class."""
     return nn.CrossEntropyLoss()
 
 
-def _weighted_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
-    return nn.CrossEntropyLoss(weight=None if weights is None else torch.tensor(weights))
+def weighted_ce(inputs: LossInputs) -> nn.Module:
+    """Mean of the same, weighted by the weight of the true class."""
+    return nn.CrossEntropyLoss(weight=None if inputs.weights is None else torch.tensor(inputs.weights))
 
 
-def _dice(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
-    return _Indexed(DiceLoss(**_overlap(options)))
+def dice(inputs: LossInputs) -> nn.Module:
+    """Mean over classes of 1 - Dice of probabilities, over all pixels of the batch at once."""
+    return _Indexed(DiceLoss(**_overlap(inputs.options)))
 
 
-def _focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
+def focal(inputs: LossInputs) -> nn.Module:
     """Mean over pixels *and classes* of -alpha (1 - p)^gamma log p of the true class, as MONAI's.
 
     So it is 1 / classes of the sum in Lin et al. 2017, which Adam does not see, SGDM and the weight beside Dice do.
     Alpha is the same factor for every class, as in MATLAB; a bare number MONAI takes as 1 - alpha for background.
     """
-    return _Indexed(FocalLoss(to_onehot_y=True, use_softmax=True, gamma=options.gamma, alpha=[options.alpha] * classes))
-
-
-def _dice_ce(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
-    return _Indexed(DiceCELoss(**_overlap(options), lambda_dice=options.dice_weight, lambda_ce=options.other_weight))
-
-
-def _dice_focal(options: LossOptions, classes: int, weights: Weights) -> nn.Module:
-    """Sum the two ourselves: the focal term of MONAI's `DiceFocalLoss` is one of sigmoids, not of the softmax."""
-    return _Sum(
-        (options.dice_weight, _dice(options, classes, weights)),
-        (options.other_weight, _focal(options, classes, weights)),
+    return _Indexed(
+        FocalLoss(
+            to_onehot_y=True,
+            use_softmax=True,
+            gamma=inputs.options.gamma,
+            alpha=[inputs.options.alpha] * inputs.classes,
+        )
     )
 
 
-LOSSES: dict[str, Callable[[LossOptions, int, Weights], nn.Module]] = {
-    "cross_entropy": _cross_entropy,
-    "weighted_ce": _weighted_ce,
-    "dice": _dice,
-    "focal": _focal,
-    "dice_ce": _dice_ce,
-    "dice_focal": _dice_focal,
-}
-"""Name -> builder from options, number of classes, and class weights of the training subset (`weighted_ce`)."""
+def dice_ce(inputs: LossInputs) -> nn.Module:
+    """Weighted sum of Dice and cross-entropy."""
+    return _Indexed(
+        DiceCELoss(
+            **_overlap(inputs.options), lambda_dice=inputs.options.dice_weight, lambda_ce=inputs.options.other_weight
+        )
+    )
+
+
+def dice_focal(inputs: LossInputs) -> nn.Module:
+    """Sum the two ourselves: the focal term of MONAI's `DiceFocalLoss` is one of sigmoids, not of the softmax."""
+    return _Sum(
+        (inputs.options.dice_weight, dice(inputs)),
+        (inputs.options.other_weight, focal(inputs)),
+    )

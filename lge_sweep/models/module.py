@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torchmetrics.segmentation import DiceScore
 
-from lge_sweep.choices import look_up
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.schema import Training
 from lge_sweep.errors import TrialError
 from lge_sweep.labels import STAGES
-from lge_sweep.models.architectures import ARCHITECTURES
-from lge_sweep.models.losses import LOSSES
-from lge_sweep.models.optimizers import OPTIMIZERS
+from lge_sweep.models.architectures import build_network
+from lge_sweep.models.losses import LossInputs, build_loss
+from lge_sweep.models.optimizers import optimizer_builder
 from lge_sweep.models.weights import load_encoder
 from lge_sweep.seeding import derive_seed
 
@@ -33,22 +33,21 @@ class SegmentationModule(LightningModule):
         Args:
             cell: model, loss, optimizer, seed, stage.
             training: the profile's options.
-            class_weights: a weight a class, for the loss `weighted_ce`; None: all alike.
+            class_weights: a weight a class, for a balanced loss; None: all alike.
 
         Raises:
             ConfigError: the cell names an unknown model, loss or optimizer.
         """
         super().__init__()
-        architecture = look_up("model", cell.model, ARCHITECTURES)
+        classes = len(STAGES[cell.stage])
         self.cell, self.options = cell, training
-        self.loss = look_up("loss", cell.loss, LOSSES)(training.loss, len(STAGES[cell.stage]), class_weights)
-        self.optimizer = look_up("optimizer", cell.optimizer, OPTIMIZERS)
+        self.loss = build_loss(cell.loss, LossInputs(training.loss, classes, class_weights))
+        self.optimizer = optimizer_builder(cell.optimizer)
         torch.manual_seed(derive_seed(cell.seed, "weights"))
-        self.network = architecture.build(len(STAGES[cell.stage]), training.width)
-        self.overlap = DiceScore(
-            len(STAGES[cell.stage]), include_background=False, aggregation_level="global", input_format="index"
-        )
-        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in architecture.normalisation)
+        self.network = build_network(cell.model, classes, training.width)
+        self.overlap = DiceScore(classes, include_background=False, aggregation_level="global", input_format="index")
+        normalisation = ARCHITECTURES[cell.model].normalisation
+        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in normalisation)
         self.register_buffer("mean", mean * 255, persistent=False)
         self.register_buffer("deviation", deviation * 255, persistent=False)
 
@@ -107,7 +106,7 @@ def build_module(
         cell: model, loss, optimizer, seed, stage.
         training: the profile's options.
         pretrained: load `training.encoder_weights`; not needed before a checkpoint is loaded.
-        class_weights: a weight a class, for the loss `weighted_ce`; None: all alike.
+        class_weights: a weight a class, for a balanced loss; None: all alike.
 
     Raises:
         ConfigError: the cell names something unknown.

@@ -1,7 +1,6 @@
 """SegNet: an encoder-decoder that unpools with the indices of its pooling. No library ships it, so this one is ours."""
 
 import itertools
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -51,14 +50,6 @@ class SegNet(nn.Module):
             units = [_unit(i, o) for i, o in itertools.pairwise(widths)]
             self.decoder.append(nn.Sequential(*(layer for unit in units for layer in unit)))
         self.head = nn.Conv2d(blocks[0][0], classes, 3, padding=1)
-
-    def load_encoder(self, state: Mapping[str, Tensor]) -> None:
-        """Load VGG-16-BN weights with torchvision's keys (`features.0.weight`, ...); needs width 1.
-
-        Raises:
-            RuntimeError: keys or shapes do not fit.
-        """
-        self.features.load_state_dict({key.removeprefix("features."): value for key, value in state.items()})
 
     def forward(self, x: Tensor) -> Tensor:
         """Return class scores [B, classes, H, W]."""

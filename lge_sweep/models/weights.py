@@ -13,15 +13,14 @@ from segmentation_models_pytorch.encoders import encoders
 from timm.models import get_pretrained_cfg
 from torch import Tensor, nn
 
+from lge_sweep.config.architectures import ARCHITECTURES, PUBLISHED, SCRATCH
 from lge_sweep.errors import WeightsError
-from lge_sweep.models.architectures import ARCHITECTURES
-from lge_sweep.models.segnet import SegNet
 from lge_sweep.paths import WEIGHT_SUFFIXES
 
 State = dict[str, Tensor]
 CLASSIFIER = ("classifier.", "fc.", "head.", "last_linear.")
 NARROW = (
-    "training.width {width:g} makes segnet narrower than its pretrained encoder; "
+    "training.width {width:g} makes {model} narrower than its pretrained encoder; "
     "set training.width=1 or training.encoder_weights=none"
 )
 
@@ -30,7 +29,7 @@ def load_encoder(network: nn.Module, model: str, weights: str, width: float) -> 
     """Load pretrained weights into a network's encoder; every tensor of the encoder must be in the file.
 
     Args:
-        network: as built by `ARCHITECTURES[model]`.
+        network: as `build_network` built it.
         model: its name.
         weights: "imagenet", "none", a weight file, or a folder with a file `<encoder>.pth` (or .pt, .safetensors).
         width: share of the feature channels; only the published width 1 fits pretrained weights.
@@ -39,46 +38,61 @@ def load_encoder(network: nn.Module, model: str, weights: str, width: float) -> 
         WeightsError: the weights cannot be had, or do not fit.
     """
     encoder = ARCHITECTURES[model].encoder
-    if weights == "none" or encoder is None:
+    if weights == SCRATCH or encoder is None:
         return
-    if model == "segnet" and width != 1:
-        raise WeightsError(NARROW.format(width=width))
-    source = find_weights(encoder, weights)
-    state = {key: value for key, value in _read(source).items() if not key.startswith(CLASSIFIER)}
+    if problems := _too_narrow([model], width):
+        raise WeightsError(*problems)
+    source = find_weights(encoder.name, weights)
+    pattern, replacement = encoder.rename or ("", "")
+    state = {
+        re.sub(pattern, replacement, key): value
+        for key, value in _read(source).items()
+        if not key.startswith(CLASSIFIER)
+    }
     try:
-        if isinstance(network, SegNet):
-            network.load_encoder(state)
-        else:
-            translate = _timm_key if encoder == "xception41" else str
-            network.get_submodule("encoder").load_state_dict({translate(key): value for key, value in state.items()})
+        network.get_submodule(encoder.submodule).load_state_dict(state)
     except RuntimeError as error:
         raise WeightsError(
-            f"{source}: does not fit the encoder {encoder} of {model}: {' '.join(str(error).split())[:300]}"
+            f"{source}: does not fit the encoder {encoder.name} of {model}: {' '.join(str(error).split())[:300]}"
         ) from error
 
 
 def check_weights(models: Iterable[str], weights: str, width: float = 1.0) -> None:
     """Make sure that the weights of every model can be had and fit its width, before a sweep starts.
 
+    Args:
+        models: names of the architectures.
+        weights: as for `load_encoder`.
+        width: share of the feature channels.
+
     Raises:
         WeightsError: naming every encoder whose weights cannot be had, and how to bring them.
     """
-    needed = {encoder: model for model in models if (encoder := ARCHITECTURES[model].encoder)}
-    if weights == "none":
+    models = list(models)
+    encoders = [encoder.name for model in models if (encoder := ARCHITECTURES[model].encoder)]
+    needed = list(dict.fromkeys(encoders))
+    if weights == SCRATCH:
         return
-    problems = [NARROW.format(width=width)] if "segnet" in needed.values() and width != 1 else []
+    problems = _too_narrow(models, width)
     if Path(weights).is_file():
         _read(Path(weights))
         if len(needed) > 1:
             problems.append(f"{weights} is one file, for {len(needed)} encoders ({', '.join(needed)}); give a folder")
-        needed = {}
-    for encoder in needed:
+        needed = []
+    for name in needed:
         try:
-            find_weights(encoder, weights)
+            find_weights(name, weights)
         except WeightsError as error:
             problems.append(str(error))
     if problems:
         raise WeightsError("training.encoder_weights:", *(f"  - {problem}" for problem in problems))
+
+
+def _too_narrow(models: Iterable[str], width: float) -> list[str]:
+    """Say which models are narrower than the weights that are published for their encoder."""
+    entries = {model: ARCHITECTURES[model] for model in models}
+    narrow = [model for model, entry in entries.items() if entry.encoder and entry.takes_width and width != 1]
+    return [NARROW.format(width=width, model=model) for model in narrow]
 
 
 def find_weights(encoder: str, weights: str) -> Path:
@@ -87,14 +101,14 @@ def find_weights(encoder: str, weights: str) -> Path:
     Raises:
         WeightsError: there is none, or it cannot be fetched.
     """
-    if weights != "imagenet":
+    if weights != PUBLISHED:
         path = Path(weights)
         candidates = [path] if path.is_file() else [path / f"{encoder}{suffix}" for suffix in WEIGHT_SUFFIXES]
         for candidate in candidates:
             if candidate.is_file():
                 return candidate
         looked = f"no file {encoder}.pth (.pt, .safetensors) in it" if path.is_dir() else "no such file or folder"
-        raise WeightsError(f"{weights}: {looked}; allowed: imagenet, none, a weight file, a folder of them")
+        raise WeightsError(f"{weights}: {looked}; allowed: {PUBLISHED}, {SCRATCH}, a weight file, a folder of them")
     repository, revision = _hub_address(encoder)
     try:
         path_or_flag = huggingface_hub.try_to_load_from_cache(repository, "model.safetensors", revision=revision)
@@ -114,7 +128,7 @@ def find_weights(encoder: str, weights: str) -> Path:
 
 def _hub_address(encoder: str) -> tuple[str, str | None]:
     if encoder in encoders:
-        settings = encoders[encoder]["pretrained_settings"]["imagenet"]
+        settings = encoders[encoder]["pretrained_settings"][PUBLISHED]
         return str(settings["repo_id"]), settings["revision"]
     config = get_pretrained_cfg(encoder)
     assert config is not None, encoder
@@ -144,8 +158,3 @@ def _read(path: Path) -> State:
     if not state or not all(isinstance(value, Tensor) for value in state.values()):
         raise WeightsError(f"{path}: holds no weights (expected a mapping of names to tensors)")
     return dict(state)
-
-
-def _timm_key(key: str) -> str:
-    """Translate a key of timm's classification Xception to smp's feature extractor (`stem.0.` -> `model.stem_0.`)."""
-    return re.sub(r"^(?:model\.)?(stem|blocks)[._](\d+)\.", r"model.\1_\2.", key)

@@ -5,14 +5,13 @@ it is counted and shown.
 """
 
 import datetime
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from pydantic import AliasChoices, Field, TypeAdapter, ValidationError
+from pydantic import AliasChoices, Field
 
-from lge_sweep.atomic import read_json
 from lge_sweep.csv_files import read_rows
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.pipeline.records import Access, AccessRecord
@@ -64,23 +63,19 @@ def read_accesses(runs: Path) -> list[Access]:
     Raises:
         RunsError: the record cannot be read.
     """
-    current, earlier = runs / TEST_ACCESSES, runs / EARLIER_NAME
-    found: list[Access] = []
-    if earlier.is_file():
-        found += _read_accesses(earlier, lambda: TypeAdapter(tuple[Access, ...]).validate_python(read_json(earlier)))
-    if current.is_file():
-        found += _read_accesses(current, lambda: read_record(AccessRecord, current).accesses)
-    return list(dict.fromkeys(found))  # both files have an access if a write of here was cut off
+    new, old = (_read(runs / name) for name in (TEST_ACCESSES, EARLIER_NAME))
+    return [*(access for access in old if access not in new), *new]  # in both: a write of here was cut off
 
 
-def _read_accesses(path: Path, read: Callable[[], Sequence[Access]]) -> Sequence[Access]:
+def _read(path: Path) -> tuple[Access, ...]:
+    if not path.is_file():
+        return ()
     try:
-        return read()
-    except (DamagedError, ValidationError) as error:
-        reason = error.reason if isinstance(error, DamagedError) else error_text(error)
+        return read_record(AccessRecord, path).accesses
+    except DamagedError as error:
         raise RunsError(
-            f"{path}: the record of who looked at the test subset cannot be read ({reason}); mend it, or remove it if "
-            "you accept that earlier looks are forgotten"
+            f"{path}: the record of who looked at the test subset cannot be read ({error.reason}); mend it, or remove "
+            "it if you accept that earlier looks are forgotten"
         ) from error
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.errors import DamagedError, InheritError
 from lge_sweep.hashing import file_digest
+from lge_sweep.run_store import SweepFolder
 from lge_sweep.study.cell_files import read_cell
 from lge_sweep.study.digest import DRAWN, basis_digest
-from lge_sweep.study.files import BEST, SELECTION
 from lge_sweep.study.inherit import matching_sweeps, sweeps_of
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan
@@ -38,7 +38,7 @@ class Champion:
     @property
     def digest(self) -> str:
         """SHA-256 of its weights."""
-        return file_digest(self.folder / BEST)
+        return file_digest(self.plan.files.cell(self.cell.name).best)
 
 
 def find_champions(configs: Mapping[int, SweepConfig], data_digest: str, runs: Path) -> dict[int, Champion]:
@@ -82,7 +82,8 @@ def drawn_alike(config: SweepConfig, data_digest: str, runs: Path) -> str | None
         None where there are none, or of more than one kind.
     """
     wanted = basis_digest(config, data_digest, DRAWN)
-    plans = [load_plan(folder) for folder in sweeps_of("phase2", config, runs) if (folder / SELECTION).is_file()]
+    folders = [folder for folder in sweeps_of("phase2", config, runs) if SweepFolder(folder).selection.is_file()]
+    plans = [load_plan(folder) for folder in folders]
     alike = {plan.basis for plan in plans if basis_digest(plan.config, plan.data_digest, DRAWN) == wanted}
     return alike.pop() if len(alike) == 1 else None
 
@@ -103,7 +104,8 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
     found = matching_sweeps("phase2", config, basis, runs)
     champions = {}
     for folder in found:
-        plan, selection = load_plan(folder), read_selection(folder / SELECTION)
+        plan, path = load_plan(folder), SweepFolder(folder).selection
+        selection = read_selection(path)
         if plan.config.selection.subset != "val":
             raise InheritError(
                 f"{folder.name} selected on the {plan.config.selection.subset} subset, on which the pipeline is to be "
@@ -111,7 +113,7 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
             )
         cell = next((cell for cell in plan.cells if cell.name == selection.champion), None)
         if cell is None:
-            raise DamagedError(folder / SELECTION, f"champion: no such cell, {selection.champion[:80]}", REMEDY)
+            raise DamagedError(path, f"champion: no such cell, {selection.champion[:80]}", REMEDY)
         champion = Champion(plan, cell, selection.notes)
         read_cell(champion.folder, cell, plan.name)
         champions[folder.name] = champion

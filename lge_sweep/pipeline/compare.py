@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,14 +15,11 @@ from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
 from lge_sweep.metrics import Summary, aggregate, evaluate
 from lge_sweep.pipeline.records import ComparisonRecord, MeasuredSubset, PipelineScore
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
+from lge_sweep.run_store import EvaluationFolder, SweepFolder
 from lge_sweep.scoring.uncertainty import Candidate, Standing, assess_uncertainty
 from lge_sweep.study.cell_files import read_per_image
-from lge_sweep.study.files import slug
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import REMEDY
-
-COMPARISON = "comparison.json"
-"""In the folder of the fits: how the pipelines do on the validation subset."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def compare(
     subset: MeasuredSubset,
     labelled: Mapping[str, Labelled],
     failed: Mapping[str, str],
-    folder: Path,
+    folder: SweepFolder | EvaluationFolder,
 ) -> PipelineComparison:
     """Measure the final labels of the pipeline and of its controls on one subset.
 
@@ -76,10 +72,11 @@ def compare(
         folder: where to write.
     """
     tables = {}
-    (folder / subset).mkdir(parents=True, exist_ok=True)
     for name, found in labelled.items():
         tables[name] = measure_subset(plan, subset, found.labels, SINGLE_STAGE)
-        write_text(folder / subset / f"{slug(name)}.csv", frame_text(tables[name]))
+        path = folder.subset_table(subset, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, frame_text(tables[name]))
     return _conclude(plan, subset, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 
@@ -101,7 +98,7 @@ def measure_subset(plan: Plan, subset: str, labels: NDArray[np.uint8], stage: in
     )  # fmt: skip
 
 
-def read_comparison(plan: Plan, folder: Path, record: ComparisonRecord) -> PipelineComparison:
+def read_comparison(plan: Plan, folder: SweepFolder | EvaluationFolder, record: ComparisonRecord) -> PipelineComparison:
     """Read back a comparison from its tables.
 
     Args:
@@ -112,9 +109,9 @@ def read_comparison(plan: Plan, folder: Path, record: ComparisonRecord) -> Pipel
     Raises:
         DamagedError: a table is gone or damaged.
     """
-    tables = {name: read_per_image(folder / record.subset / f"{slug(name)}.csv") for name in record.meanings}
+    tables = {name: read_per_image(folder.subset_table(record.subset, name)) for name in record.meanings}
     if PIPELINE not in tables:
-        raise DamagedError(folder, f"meanings: there is no {PIPELINE}", REMEDY)
+        raise DamagedError(folder.path, f"meanings: there is no {PIPELINE}", REMEDY)
     return _conclude(plan, record.subset, tables, record.meanings, record.failed)
 
 

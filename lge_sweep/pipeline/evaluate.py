@@ -12,12 +12,9 @@ from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import EvaluationRecord, MeasuredSubset
 from lge_sweep.pipeline.results import write_results
 from lge_sweep.pipeline.variants import EvaluatedSubset, Say, two_stage_variants
+from lge_sweep.run_store import EvaluationFolder, RunStore
 from lge_sweep.study.records import read_record, write_record
 
-EVALUATION = "evaluation.json"
-"""Written last: an evaluation whose folder has it is finished."""
-EARLIER = "earlier"
-"""Folder of the evaluations that this one replaced, by their numbers."""
 TEST: MeasuredSubset = "test"
 _log = logging.getLogger(__name__)
 
@@ -27,7 +24,7 @@ class Evaluation:
     """What the test subset says.
 
     Attributes:
-        folder: tables, figures and everything they were made of.
+        files: tables, figures and everything they were made of.
         comparison: the pipeline beside its controls.
         test_access: a sentence on how untouched the test subset was.
         brief: Tables VI and VII, means over images, as Markdown; the other forms and tables are in the folder.
@@ -35,7 +32,7 @@ class Evaluation:
         again: whether this is an evaluation of before, read back.
     """
 
-    folder: Path
+    files: EvaluationFolder
     comparison: PipelineComparison
     test_access: str
     brief: str
@@ -45,8 +42,8 @@ class Evaluation:
     @property
     def key(self) -> str:
         """What tells this evaluation from those that it replaced, which stay where they are shown."""
-        earlier = len(_earlier(self.folder))
-        return f"{self.folder.name}/{earlier + 1}" if earlier else self.folder.name
+        earlier = len(self.files.earlier())
+        return f"{self.files.name}/{earlier + 1}" if earlier else self.files.name
 
 
 def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
@@ -61,19 +58,20 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
         RunsError: the record of earlier looks cannot be read.
     """
     fits = two_stage.fits
-    folder = runs / fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
-    if (folder / EVALUATION).is_file():
-        finish_access(runs, folder.name)
-        found = _read(folder, two_stage)
+    name = fits.name.replace(f"{fits.config.phase}-stage{fits.config.stage}", "phase4")
+    files = RunStore(runs).evaluation(name)
+    if files.record.is_file():
+        finish_access(runs, name)
+        found = _read(files, two_stage)
         if found is not None:
             return found
-        _set_aside(folder)  # damaged, or something is compared or shipped that was not then: another look
-    folder.mkdir(parents=True, exist_ok=True)
-    test_access = describe_accesses(folder.name, begin_access(runs, folder.name, fits.manifest))
+        _set_aside(files)  # damaged, or something is compared or shipped that was not then: another look
+    files.path.mkdir(parents=True, exist_ok=True)
+    test_access = describe_accesses(name, begin_access(runs, name, fits.manifest))
     subset = EvaluatedSubset(two_stage, TEST)
     labelled = subset.label(say)
-    comparison = compare(fits, TEST, labelled, two_stage.failed, folder)
-    brief, values = write_results(folder, subset, comparison, labelled, test_access)
+    comparison = compare(fits, TEST, labelled, two_stage.failed, files)
+    brief, values = write_results(files, subset, comparison, labelled, test_access)
     record = EvaluationRecord(
         **dict(comparison.record()),
         fits=fits.name,
@@ -82,36 +80,31 @@ def evaluate_once(runs: Path, two_stage: TwoStage, say: Say) -> Evaluation:
         brief=brief,
         values=values,
     )
-    write_record(folder / EVALUATION, record)
-    finish_access(runs, folder.name)
-    return Evaluation(folder, comparison, test_access, brief, values, again=False)
+    write_record(files.record, record)
+    finish_access(runs, name)
+    return Evaluation(files, comparison, test_access, brief, values, again=False)
 
 
-def _set_aside(folder: Path) -> None:
-    """Move an evaluation to `EARLIER/<n>` in its folder."""
-    earlier = folder / EARLIER
-    place = earlier / str(1 + len(_earlier(folder)))
-    place.mkdir(parents=True)
-    (folder / EVALUATION).rename(place / EVALUATION)  # first: without it the rest is not an evaluation
-    for path in list(folder.iterdir()):
-        if path != earlier:
-            path.rename(place / path.name)
+def _set_aside(files: EvaluationFolder) -> None:
+    """Move an evaluation to the earlier ones in its folder."""
+    place = files.next_earlier()
+    place.path.mkdir(parents=True)
+    files.record.rename(place.record)  # first: without it the rest is not an evaluation
+    for path in list(files.path.iterdir()):
+        if path != place.path.parent:
+            path.rename(place.path / path.name)
 
 
-def _earlier(folder: Path) -> list[Path]:
-    return list((folder / EARLIER).glob("*"))
-
-
-def _read(folder: Path, two_stage: TwoStage) -> Evaluation | None:
+def _read(files: EvaluationFolder, two_stage: TwoStage) -> Evaluation | None:
     """Read an evaluation back; None if it is damaged, or was not of all that is compared and shipped now."""
     try:
-        record = read_record(EvaluationRecord, folder / EVALUATION)
+        record = read_record(EvaluationRecord, files.record)
         if record.shipped != two_stage.fit.shipped or record.failed != dict(two_stage.failed):
             return None
         if not set(two_stage_variants(two_stage)) <= set(record.meanings):
             return None
-        comparison = read_comparison(two_stage.fits, folder, record)
+        comparison = read_comparison(two_stage.fits, files, record)
     except DamagedError as error:
         _log.warning("%s. It is set aside, and the test subset evaluated again, which is another look", error)
         return None
-    return Evaluation(folder, comparison, record.test_access, record.brief, record.values, again=True)
+    return Evaluation(files, comparison, record.test_access, record.brief, record.values, again=True)

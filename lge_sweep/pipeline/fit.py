@@ -30,6 +30,7 @@ from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
 from lge_sweep.pipeline.records import ShippedRecord
+from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.segment import PixelSize, seen_box
 from lge_sweep.study import Plan
 from lge_sweep.study.plan import CellInputs, CellSet, plan_sweep
@@ -37,9 +38,6 @@ from lge_sweep.study.plan_files import write_plan
 from lge_sweep.study.prepare import PreparedData, prepare_data
 from lge_sweep.study.records import read_record
 from lge_sweep.tracking import finishing
-
-SHIPPED_RECORD = "shipped.json"
-"""In the folder of the fits: which pipeline was shipped last."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +87,10 @@ def fit_two_stage(
         SelectionError: a training failed; the same command tries it again.
         LgeSweepError: the data or the runs directory cannot be used.
     """
-    data, champions, settled = _prepare(driver.runs, configs, root)
-    folds = plan_folds(settled[1], data, driver.runs, champions[1].cell)
+    data, champions, settled = _prepare(driver.store.root, configs, root)
+    folds = plan_folds(settled[1], data, driver.store.root, champions[1].cell)
     _complete(driver, folds, {cell.name for cell in folds.cells})
-    fits = plan_fits(settled[2], data, driver.runs, champions, gather_guidance(folds, champions[1]))
+    fits = plan_fits(settled[2], data, driver.store.root, champions, gather_guidance(folds, champions[1]))
     fit = settled[2].fit
     assert fit is not None
     failed = _complete(driver, fits, {PREDICTED, fit.shipped.stage2}, allow_incomplete)
@@ -122,9 +120,9 @@ def find_two_stage(
         raise unfinished
     guidance = gather_guidance(folds, champions[1])
     fits = plan_fits(settled[2], data, runs, champions, guidance)
-    if not (fits.folder / SHIPPED_RECORD).is_file():
+    if not fits.files.shipped.is_file():
         raise unfinished
-    shipped = read_record(ShippedRecord, fits.folder / SHIPPED_RECORD).shipped
+    shipped = read_record(ShippedRecord, fits.files.shipped).shipped
     fit = settled[2].fit
     assert fit is not None
     known = shipped.stage2 in (PREDICTED, *fit.controls)  # else phase 3 was given more controls than this command
@@ -178,7 +176,7 @@ def plan_fits(
     inputs, chosen = {}, []
     for variant in (PREDICTED, *config.fit.controls):
         arrays, shares = _arrays(variant, whole, config, data, guidance)
-        folder = data.arrays if arrays is whole else store_arrays(arrays, runs / "cache")
+        folder = data.arrays if arrays is whole else store_arrays(arrays, RunStore(runs).cache)
         cell = replace(champions[2].cell, variant=variant, stage=SINGLE_STAGE if variant == SINGLE_FIT else 2)
         weights = class_weights(arrays.labels[rows["train"]], cell.stage)
         trained = training.model_copy(update={"augment": "rich"}) if AUGMENTED in modifiers(variant) else training
@@ -213,6 +211,7 @@ def _arrays(
         np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
         np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
         np.stack([crop_mask(mask, box, size) for mask, box in zip(seen, boxes, strict=True)]),
+        whole.cases,
     )
     return arrays, [box.side / size for box in boxes]
 
@@ -254,10 +253,10 @@ def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incompl
         SelectionError: some failed that are needed.
     """
     write_plan(plan)
-    driver.introduce(plan)
+    driver.observer.introduce(plan)
     run = driver.open_run(plan)
     with finishing(run):
-        _, _, failed = driver.run(plan, run)
+        failed = driver.run(plan, run).failed
         lost = set(failed) & set(needed)
         if lost or (failed and not allow_incomplete):
             listed = [f"  - {name}: {reason}" for name, reason in failed.items()]

@@ -1,7 +1,9 @@
 """What phases 3 and 4 keep beside tables: each record a frozen, checked model of one file."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import model_validator
 
 from lge_sweep.config.schema import Shipped
 from lge_sweep.metrics.summary import Summary
@@ -82,3 +84,9 @@ class AccessRecord(Record):
 
     format: Literal[1] = 1
     accesses: tuple[Access, ...]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_format(cls, content: Any) -> Any:
+        """Take the bare list that it was before it had a format."""
+        return {"accesses": content} if isinstance(content, list) else content

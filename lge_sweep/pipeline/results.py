@@ -40,10 +40,10 @@ from lge_sweep.report.final_tables import (
     stage_frame,
     stage_markdown,
 )
+from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
-from lge_sweep.study.files import slug
+from lge_sweep.text import slug
 
-TABLES = "tables.md"
 CASES = (
     "The slices that are used of each exam; truth and prediction counted at the exam's own size, predictions brought "
     "back to it by nearest neighbour."
@@ -80,7 +80,7 @@ def side_by_side(comparison: PipelineComparison) -> SideBySide:
 
 
 def write_results(
-    folder: Path,
+    files: EvaluationFolder,
     subset: EvaluatedSubset,
     comparison: PipelineComparison,
     labelled: Mapping[str, Labelled],
@@ -89,7 +89,7 @@ def write_results(
     """Write all tables and figures of an evaluation.
 
     Args:
-        folder: where to write.
+        files: where to write.
         subset: the slices, and what the networks found in them.
         comparison: the pipeline beside its controls.
         labelled: name -> final labels of the subset.
@@ -100,26 +100,26 @@ def write_results(
     """
     two_stage = subset.two_stage
     shipped = shipped_name(two_stage)
-    by_stage = {name: _stages(folder, subset, name) for name in dict.fromkeys((shipped, PIPELINE))}
+    by_stage = {name: _stages(files, subset, name) for name in dict.fromkeys((shipped, PIPELINE))}
     frames = [
         stage_frame(stage, found, form).assign(pipeline=name)
         for name, stages in by_stage.items()
         for stage, found in stages.items()
         for form in AGGREGATE_TITLES
     ]
-    _write_csv(folder / "tables_6_and_7.csv", pd.concat(frames))
+    _write_csv(files.table("tables_6_and_7"), pd.concat(frames))
     beside = side_by_side(comparison)
-    _write_csv(folder / "pipelines.csv", beside.frame)
+    _write_csv(files.table("pipelines"), beside.frame)
     every = [found.to_frame().assign(pipeline=name) for name, found in beside.results.items()]
-    _write_csv(folder / "intervals.csv", pd.concat(every))
+    _write_csv(files.table("intervals"), pd.concat(every))
     cases = clinical_table(two_stage, subset.name, labelled[shipped].labels)
-    _write_csv(folder / "cases.csv", cases)
-    _write_csv(folder / "agreement.csv", agreement_frame(cases))
+    _write_csv(files.table("cases"), cases)
+    _write_csv(files.table("agreement"), agreement_frame(cases))
     found = case_findings(two_stage, subset.name, labelled[shipped].labels)
-    _write_csv(folder / "findings.csv", findings_frame(found))
-    _draw(folder, subset, comparison, beside.results, cases, labelled[shipped].labels)
+    _write_csv(files.table("findings"), findings_frame(found))
+    _draw(files, subset, comparison, beside.results, cases, labelled[shipped].labels)
     sections = [
-        _heading(folder, subset, comparison, test_access),
+        _heading(files.name, subset, comparison, test_access),
         *(_tables_6_and_7(name, stages, tuple(AGGREGATE_TITLES)) for name, stages in by_stage.items()),
         "## The pipeline beside its controls\n\n" + beside.markdown,
         "Classical thresholds, of unclipped intensities of the slices' own pixels:",
@@ -128,12 +128,12 @@ def write_results(
         f"## Labels that no heart has, {shipped}\n\n{FINDINGS}\n\n" + findings_markdown(found),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
     ]
-    write_text(folder / TABLES, "\n\n".join(sections) + "\n")
+    write_text(files.tables, "\n\n".join(sections) + "\n")
     brief = [_tables_6_and_7(name, stages, ("image_mean",)) for name, stages in by_stage.items()]
     return "\n\n".join(brief), _values(beside.results, shipped)
 
 
-def _stages(folder: Path, subset: EvaluatedSubset, name: str) -> dict[int, Intervals]:
+def _stages(files: EvaluationFolder, subset: EvaluatedSubset, name: str) -> dict[int, Intervals]:
     """Measure a pipeline as the paper does, each stage by itself.
 
     That is stage 1's mask before it is refined, and stage 2's classes before they are joined with it.
@@ -143,7 +143,7 @@ def _stages(folder: Path, subset: EvaluatedSubset, name: str) -> dict[int, Inter
     stages = {}
     for stage, labels in found.items():
         table = measure_subset(subset.two_stage.fits, subset.name, labels, stage)
-        _write_csv(folder / f"stage{stage}_{slug(name)}.csv", table)
+        _write_csv(files.table(f"stage{stage}_{name}"), table)
         stages[stage] = intervals(table)
     return stages
 
@@ -153,7 +153,7 @@ def _tables_6_and_7(name: str, stages: Mapping[int, Intervals], forms: Sequence[
     return "\n\n".join([f"## Tables VI and VII, {name}", *tables])
 
 
-def _heading(folder: Path, subset: EvaluatedSubset, comparison: PipelineComparison, test_access: str) -> str:
+def _heading(title: str, subset: EvaluatedSubset, comparison: PipelineComparison, test_access: str) -> str:
     """Say what was evaluated, and what to keep in mind."""
     two_stage = subset.two_stage
     fits, stage1 = two_stage.fits, two_stage.stage1
@@ -161,7 +161,7 @@ def _heading(folder: Path, subset: EvaluatedSubset, comparison: PipelineComparis
     assert stage2 is not None
     ceiling = comparison.summaries["true guidance"].image_mean["dice"]["cavity"] if two_stage.fitted(TRUE) else None
     lines = [
-        f"# {folder.name}",
+        f"# {title}",
         f"Test subset: {test_access}. Stage 1 is {stage1.cell.name} of {stage1.plan.name}; stage 2 "
         f"{stage2.model}-{stage2.loss}-{stage2.optimizer}, fitted in {fits.name}. Shipped: {shipped_words(two_stage)}.",
         "Table VI is stage 1's mask before it is refined, Table VII stage 2's classes on predicted guidance, of the "
@@ -179,7 +179,7 @@ def _heading(folder: Path, subset: EvaluatedSubset, comparison: PipelineComparis
 
 
 def _draw(
-    folder: Path,
+    files: EvaluationFolder,
     subset: EvaluatedSubset,
     comparison: PipelineComparison,
     results: Mapping[str, Intervals],
@@ -188,11 +188,11 @@ def _draw(
 ) -> None:
     shipped, classes = shipped_name(subset.two_stage), class_names(SINGLE_STAGE)
     title, per_image = f"{subset.name} subset", comparison.tables[shipped]
-    page = figure_qualitative(title, per_image, subset.images, subset.truth, final, classes)
-    save_png(page, folder / "table_8_overlays.png")
+    page = figure_qualitative(title, per_image, subset.images, (subset.truth, final), classes)
+    save_png(page, files.figure("table_8_overlays"))
     for name in classes[1:]:
-        save_png(figure_pipelines(title, results, name), folder / f"pipelines_{name}.png")
-    save_png(figure_bland_altman(title, cases), folder / "bland_altman.png")
+        save_png(figure_pipelines(title, results, name), files.figure(f"pipelines_{name}"))
+    save_png(figure_bland_altman(title, cases), files.figure("bland_altman"))
 
 
 def _values(results: Mapping[str, Intervals], shipped: str) -> dict[str, float]:

@@ -9,19 +9,18 @@ from lge_sweep.engine.publish import open_sweep, plan_tags
 from lge_sweep.engine.train import best_network
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
-from lge_sweep.pipeline.compare import COMPARISON, PipelineComparison, compare
+from lge_sweep.pipeline.compare import PipelineComparison, compare
 from lge_sweep.pipeline.evaluate import Evaluation
-from lge_sweep.pipeline.fit import SHIPPED_RECORD, TwoStage
+from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
-from lge_sweep.pipeline.results import TABLES
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, Say, shipped_name, shipped_variant, shipped_words
 from lge_sweep.segmenter.folder import read_settings
 from lge_sweep.segmenter.load import NAME
 from lge_sweep.segmenter.save import write_segmenter
-from lge_sweep.study.files import BEST, slug
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import read_record, write_record
+from lge_sweep.text import slug
 from lge_sweep.tracking import Tracker, finishing
 from lge_sweep.tracking.registry import promote
 
@@ -37,13 +36,13 @@ def compare_on_validation(tracker: Tracker, two_stage: TwoStage, say: Say) -> Pi
         say: told what labels the subset next, how many have, and how many there are.
     """
     fits = two_stage.fits
-    comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(say), two_stage.failed, fits.folder)
-    write_record(fits.folder / COMPARISON, comparison.record())
+    comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(say), two_stage.failed, fits.files)
+    write_record(fits.files.comparison, comparison.record())
     run = open_sweep(tracker, fits)
     with finishing(run):
         run.set(_values(comparison, {PIPELINE, shipped_name(two_stage)}))
-        run.log_files(fits.folder / VAL, [f"{slug(name)}.csv" for name in comparison.tables], VAL)
-        run.log_files(fits.folder, [COMPARISON])
+        run.log_files([fits.files.subset_table(VAL, name) for name in comparison.tables], VAL)
+        run.log_files([fits.files.comparison])
         run.finish()
     return comparison
 
@@ -67,8 +66,8 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
     variant, fits, stage1, config = shipped_variant(two_stage), two_stage.fits, two_stage.stage1, two_stage.config
     cell = two_stage.fitted(variant.fit)
     assert cell is not None
-    made_of = [variant.options.model_dump_json(), stage1.digest, file_digest(fits.cell_folder(cell) / BEST)]
-    folder = fits.folder / "shipped" / hashlib.sha256("".join(made_of).encode()).hexdigest()[:12]
+    made_of = [variant.options.model_dump_json(), stage1.digest, file_digest(fits.files.cell(cell.name).best)]
+    folder = fits.files.segmenter(hashlib.sha256("".join(made_of).encode()).hexdigest()[:12])
     if not folder.is_dir():
         facts = {
             "stage1": f"{stage1.plan.name}/{stage1.cell.name}",
@@ -78,8 +77,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
             "profile": config.profile,
         }
         settings = SegmenterSettings(
-            size=config.training.image_size, intensity=config.intensity, options=variant.options,
-            window=getattr(config.source, "window", False), facts=facts,
+            **dict(config.frame), options=variant.options, window=config.source.uses_display_window, facts=facts,
         )  # fmt: skip
         write_segmenter(folder, best_network(stage1.plan, stage1.cell), best_network(fits, cell), settings)
     collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
@@ -92,14 +90,14 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
         new = anew or _shipped_before(fits) != version.key
         said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
     record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped)
-    write_record(fits.folder / SHIPPED_RECORD, record)
+    write_record(fits.files.shipped, record)
     return f"Shipped: {shipped_words(two_stage)}. {said}"
 
 
 def _shipped_before(fits: Plan) -> str | None:
     """Return the key of what was shipped last; None if nothing was, or the record of it is damaged."""
     with suppress(DamagedError):
-        return read_record(ShippedRecord, fits.folder / SHIPPED_RECORD).key
+        return read_record(ShippedRecord, fits.files.shipped).key
     return None
 
 
@@ -111,15 +109,14 @@ def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluatio
         two_stage: the fitted pipeline.
         evaluation: what the test subset said.
     """
-    fits, folder = two_stage.fits, evaluation.folder
+    fits, files = two_stage.fits, evaluation.files
     tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_access": evaluation.test_access}
     name = f"phase4 {fits.config.data} {fits.config.profile}"
     run = tracker.open_run(evaluation.key, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
     with finishing(run):
         run.set(evaluation.values)
         run.describe(f"Test subset: {evaluation.test_access}.\n\n{evaluation.brief}")
-        run.log_files(folder, [TABLES, *(path.name for path in sorted(folder.glob("*.png")))])
-        run.log_files(folder, [path.name for path in sorted(folder.glob("*.csv"))])
+        run.log_files([files.tables, *sorted(files.path.glob("*.png")), *sorted(files.path.glob("*.csv"))])
         run.finish()
 
 

@@ -7,12 +7,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lge_sweep.arrays import CaseNumbers
 from lge_sweep.config import Cell
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.data.refine import network_input
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.engine.train import best_network
 from lge_sweep.labels import SINGLE_STAGE, WALL, Label
@@ -120,8 +121,7 @@ def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
     return TwoStageSegmenter(
         load_network(stage1.plan, stage1.cell),
         load_network(two_stage.fits, cell),
-        config.training.image_size,
-        config.intensity,
+        config.frame,
         variant.options,
     )
 
@@ -154,6 +154,7 @@ class EvaluatedSubset:
         arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(subset)
         self.two_stage, self.name = two_stage, subset
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
+        self._cases: CaseNumbers = arrays.cases[rows]
         self._pixel_mm = pixel_sizes(two_stage.fits.manifest.iloc[rows])
         self._native = [two_stage.images[row] for row in rows]
         self._native_truth = [two_stage.labels[row] for row in rows]
@@ -170,7 +171,7 @@ class EvaluatedSubset:
             return np.asarray(self.truth == Label.CAVITY)
         rotations = variant.options.rotations
         if rotations not in self._cavities:
-            self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self._slices)
+            self._cavities[rotations] = make_segmenter(self.two_stage, variant).find_cavity(self._slices, self._cases)
         return self._cavities[rotations]
 
     def wall(self, variant: Variant) -> Pixels:
@@ -200,8 +201,7 @@ class EvaluatedSubset:
             labelled[name] = Labelled(variant.meaning, labels)
         if single:
             say(SINGLE_NETWORK, len(variants), total)
-            nothing = np.zeros(self.images.shape[1:], dtype=np.bool_)
-            inputs = np.stack([network_input(image, nothing, SINGLE_STAGE) for image in self.images])
+            inputs = network_inputs(self.images, channel_rows(self._cases), SINGLE_STAGE)
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE_STAGE)
             labels = without_padding(labels, self._padding)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)

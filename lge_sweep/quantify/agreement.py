@@ -9,7 +9,7 @@ from scipy import stats
 
 from lge_sweep.arrays import Matrix, Vector
 
-LIMIT_SDS = 1.96
+_LIMIT_SDS = 1.96
 """Standard deviations from the bias to a limit of agreement, as published."""
 
 
@@ -74,8 +74,8 @@ def agreement(measured: Sequence[float | None], truth: Sequence[float | None]) -
     bias, sd = float(differences.mean()), float(differences.std(ddof=1))
     student = float(stats.t.ppf(0.975, count - 1))
     of_bias = student * sd * math.sqrt(1 / count)
-    of_limit = student * sd * math.sqrt(1 / count + LIMIT_SDS**2 / (2 * (count - 1)))
-    lower, upper = bias - LIMIT_SDS * sd, bias + LIMIT_SDS * sd
+    of_limit = student * sd * math.sqrt(1 / count + _LIMIT_SDS**2 / (2 * (count - 1)))
+    lower, upper = bias - _LIMIT_SDS * sd, bias + _LIMIT_SDS * sd
     return Agreement(
         cases=count,
         missing=missing,

@@ -6,7 +6,7 @@ from skimage.filters import threshold_otsu
 
 from lge_sweep.arrays import Mask, Pixels
 
-MIN_COMPONENT_SHARE = 0.001
+_MIN_COMPONENT_SHARE = 0.001
 """Share of the image below which a bright piece is noise."""
 
 
@@ -30,7 +30,7 @@ def body_mask(image: Pixels) -> Mask:
     bright = (finite & (shares > threshold_otsu(shares[finite]))).astype(np.uint8)
     bright = cv2.morphologyEx(bright, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)).astype(np.uint8)
     _, pieces, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=8)
-    large = stats[:, cv2.CC_STAT_AREA] >= MIN_COMPONENT_SHARE * image.size
+    large = stats[:, cv2.CC_STAT_AREA] >= _MIN_COMPONENT_SHARE * image.size
     large[0] = False
     corners = cv2.findNonZero(large[pieces].astype(np.uint8))
     if corners is None:

@@ -46,7 +46,7 @@ class Finding:
     slice: int | None = None
 
 
-NOT_IN_EMIDEC = "no slice of 486 in the 70 true exams of EMIDEC has it, nor one of the phantom"
+_NOT_IN_EMIDEC = "no slice of 486 in the 70 true exams of EMIDEC has it, nor one of the phantom"
 CHECKS: dict[str, Check] = {
     "wall_mass": Check(
         "mass of the wall",
@@ -84,8 +84,8 @@ CHECKS: dict[str, Check] = {
         "taken in different breath-holds may be nearly twice that apart. To this is added the distance of the two "
         "slices, for an axis that is 45 degrees off the stack's",
     ),
-    "cavity_pieces": Check("pieces of the cavity", "", None, 1, f"anatomy; {NOT_IN_EMIDEC}"),
-    "wall_pieces": Check("pieces of the wall", "", None, 1, f"anatomy: a ring, or a C at the base; {NOT_IN_EMIDEC}"),
+    "cavity_pieces": Check("pieces of the cavity", "", None, 1, f"anatomy; {_NOT_IN_EMIDEC}"),
+    "wall_pieces": Check("pieces of the wall", "", None, 1, f"anatomy: a ring, or a C at the base; {_NOT_IN_EMIDEC}"),
     "wall_around": Check(
         "share of the cavity's border that has wall",
         "%",
@@ -96,8 +96,8 @@ CHECKS: dict[str, Check] = {
     ),
     "no_cavity": Check("slices with cavity", "", 1, None, "anatomy"),
     "no_wall": Check("slices with wall", "", 1, None, "anatomy"),
-    "empty_slice": Check("labelled pixels between labelled slices", "", 1, None, f"anatomy; {NOT_IN_EMIDEC}"),
-    "cavity_gap": Check("pixels of cavity between slices with cavity", "", 1, None, f"anatomy; {NOT_IN_EMIDEC}"),
+    "empty_slice": Check("labelled pixels between labelled slices", "", 1, None, f"anatomy; {_NOT_IN_EMIDEC}"),
+    "cavity_gap": Check("pixels of cavity between slices with cavity", "", 1, None, f"anatomy; {_NOT_IN_EMIDEC}"),
     "scar_share": Check(
         "scar, share of the wall",
         "%",
@@ -111,7 +111,7 @@ CHECKS: dict[str, Check] = {
         "%",
         None,
         5,
-        f"scar lies in the wall; {NOT_IN_EMIDEC}",
+        f"scar lies in the wall; {_NOT_IN_EMIDEC}",
     ),
     "outside_body": Check(
         "share of the labels outside the body",
@@ -121,11 +121,11 @@ CHECKS: dict[str, Check] = {
         "0 % of all slices of EMIDEC and of the phantom; 35 % at most where they are cut out tightly around the heart",
     ),
     "image_edge": Check(
-        "labelled pixels on the image's edge", "", None, 0, f"the heart may go on outside the image; {NOT_IN_EMIDEC}"
+        "labelled pixels on the image's edge", "", None, 0, f"the heart may go on outside the image; {_NOT_IN_EMIDEC}"
     ),
 }
 """Name -> check."""
-MAX_NAMED = 4
+_MAX_NAMED = 4
 """Slices or cases that a sentence names."""
 
 
@@ -203,8 +203,8 @@ def _place_phrase(places: Sequence[str | None], noun: str) -> str:
     names = list(dict.fromkeys(place for place in places if place is not None))
     if not names:
         return ""
-    listed = ", ".join(names[:MAX_NAMED])
-    return f" in {listed}" if len(names) <= MAX_NAMED else f" in {len(names)} {noun}, such as {listed}"
+    listed = ", ".join(names[:_MAX_NAMED])
+    return f" in {listed}" if len(names) <= _MAX_NAMED else f" in {len(names)} {noun}, such as {listed}"
 
 
 def _range_phrase(low: float | None, high: float | None, unit: str) -> str:

@@ -16,11 +16,11 @@ from lge_sweep.quantify.body import body_mask
 from lge_sweep.quantify.burden import measure
 from lge_sweep.quantify.findings import CHECKS, Finding, check_range
 
-MIN_SLICES = 5
+_MIN_SLICES = 5
 """Slices with a class from which its amount has a lower bound: fewer may be a part of the heart."""
-MIN_COMPONENT_SHARE = 0.05
+_MIN_COMPONENT_SHARE = 0.05
 """Share of the largest piece below which a piece does not count."""
-NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
+_NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
 """A pixel and its eight neighbours."""
 
 
@@ -68,9 +68,9 @@ def _check_amounts(exam: Exam, labels: LabelImage) -> Iterator[Finding]:
     yield from check_range("no_cavity", cavities)
     yield from check_range("no_wall", walls)
     if burden.mass_g is not None and walls:
-        yield from check_range("wall_mass", burden.mass_g, low=walls >= MIN_SLICES)
+        yield from check_range("wall_mass", burden.mass_g, low=walls >= _MIN_SLICES)
     if burden.ml is not None and cavities:
-        yield from check_range("cavity_volume", burden.ml[Label.CAVITY], low=cavities >= MIN_SLICES)
+        yield from check_range("cavity_volume", burden.ml[Label.CAVITY], low=cavities >= _MIN_SLICES)
     if burden.scar_percent is not None:
         yield from check_range("scar_share", burden.scar_percent)
 
@@ -139,14 +139,14 @@ def count_components(mask: Mask) -> int:
     """Count the 8-connected pieces of a mask [H, W] that have at least a twentieth of the largest one's pixels."""
     _, _, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA]
-    return int((areas >= MIN_COMPONENT_SHARE * areas.max(initial=0)).sum())
+    return int((areas >= _MIN_COMPONENT_SHARE * areas.max(initial=0)).sum())
 
 
 def enclosed_share(cavity: Mask, wall: Mask) -> float:
     """Return the share, 0-1, of the pixels that touch a cavity [H, W] from outside (8-connected) which are wall."""
     outlines, _ = cv2.findContours(cavity.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros(cavity.shape, np.uint8), outlines, -1, 1, cv2.FILLED)
-    border = (cv2.dilate(filled, NEIGHBOURHOOD) > 0) & (filled == 0)
+    border = (cv2.dilate(filled, _NEIGHBOURHOOD) > 0) & (filled == 0)
     return float(wall[border].mean()) if border.any() else 0.0
 
 
@@ -188,7 +188,7 @@ def detached_scar(labels: LabelImage, k: int) -> Mask:
         return scar
     heart = np.isin(labels[max(k - 1, 0) : k + 2], (Label.CAVITY, Label.MYOCARDIUM))
     own = np.isin(labels[k], (Label.CAVITY, Label.MYOCARDIUM)).astype(np.uint8)
-    near = heart.any(axis=0) | (cv2.dilate(own, NEIGHBOURHOOD) > 0)
+    near = heart.any(axis=0) | (cv2.dilate(own, _NEIGHBOURHOOD) > 0)
     _, numbers = cv2.connectedComponents(scar.astype(np.uint8), connectivity=8)
     stray: Mask = scar & ~np.isin(numbers, np.unique(numbers[near]))
     return stray

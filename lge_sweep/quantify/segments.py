@@ -13,20 +13,20 @@ from lge_sweep.arrays import LabelImage, Mask, Matrix, Vector
 from lge_sweep.ingest.geometry import plane_normal
 from lge_sweep.labels import WALL, Label
 
-SIX_SECTORS = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
-FOUR_SECTORS = ("anterior", "septal", "inferior", "lateral")
+_SIX_SECTORS = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
+_FOUR_SECTORS = ("anterior", "septal", "inferior", "lateral")
 SEGMENT_NAMES = (
-    *(f"basal {n}" for n in SIX_SECTORS),
-    *(f"mid {n}" for n in SIX_SECTORS),
-    *(f"apical {n}" for n in FOUR_SECTORS),
+    *(f"basal {n}" for n in _SIX_SECTORS),
+    *(f"mid {n}" for n in _SIX_SECTORS),
+    *(f"apical {n}" for n in _FOUR_SECTORS),
     "apex",
 )
 """Names of the segments 1 to 17."""
-LONG_AXIS = np.array([-1.0, 1.0, -1.0]) / np.sqrt(3)
+_LONG_AXIS = np.array([-1.0, 1.0, -1.0]) / np.sqrt(3)
 """About where the left ventricle points, base to apex: left, front and feet in equal parts (right, front, head)."""
-MAX_TILT_DEGREES = 45.0
+_MAX_TILT_DEGREES = 45.0
 """Largest angle to it. A heart that lies or stands is within 25 degrees, the body's own planes are 55 degrees off."""
-ANGLE_NOTE = (
+_ANGLE_NOTE = (
     "Angles are approximated from the patient's axes, without the insertion points of the right ventricle: the middle "
     "of the anterior segment is taken where the slice's plane points towards the head, the middle of the septum at "
     "right angles to that, towards the patient's right and front. Borders may be off by some tens of degrees."
@@ -58,7 +58,7 @@ def scar_extent(labels: LabelImage, affine: Matrix | None, slots: Sequence[int] 
     Slices with wall and cavity are basal, mid and apical in equal thirds, from base to apex, counting those that are
     missing in between; of slices that do not divide by three the basal third gets one more, then the mid one. Slices
     with wall and without cavity, beyond the last of those towards the apex, are segment 17. Base and apex are told by
-    the slices' positions (`LONG_AXIS`).
+    the slices' positions (`_LONG_AXIS`).
 
     Within a slice a pixel belongs to a segment by its angle around the cavity's centre of gravity, in mm. Angle 0, the
     middle of the anterior segment, is the head direction projected into the slice's plane: the inferior wall, opposite,
@@ -106,7 +106,7 @@ def scar_extent(labels: LabelImage, affine: Matrix | None, slots: Sequence[int] 
     names = [(name, third) for name, third in zip(("basal", "mid", "apical"), thirds, strict=True)] + [("apex", past)]
     levels = {int(k): name for name, members in names for k in members}
     left_out = [str(k) for k in range(len(labels)) if wall[k] and k not in levels]
-    notes = [ANGLE_NOTE] + (
+    notes = [_ANGLE_NOTE] + (
         [f"Slices of wall without cavity above the apex belong to no segment: {', '.join(left_out)}."]
         if left_out
         else []
@@ -117,13 +117,13 @@ def scar_extent(labels: LabelImage, affine: Matrix | None, slots: Sequence[int] 
 def _apex_direction(affine: Matrix) -> tuple[Vector, bool]:
     """Return the slices' normal towards the apex (right, front, head; length 1), and whether slices run that way."""
     apexward = plane_normal(affine)
-    if apexward @ LONG_AXIS < 0:
+    if apexward @ _LONG_AXIS < 0:
         apexward = -apexward
-    tilt = float(np.degrees(np.arccos(min(1.0, apexward @ LONG_AXIS))))
-    if tilt > MAX_TILT_DEGREES:
+    tilt = float(np.degrees(np.arccos(min(1.0, apexward @ _LONG_AXIS))))
+    if tilt > _MAX_TILT_DEGREES:
         raise SegmentsError(
             f"the slices are not plausibly short-axis: their normal is {tilt:.0f} degrees off the usual direction of "
-            f"the left ventricle (left, front, feet), more than {MAX_TILT_DEGREES:.0f}"
+            f"the left ventricle (left, front, feet), more than {_MAX_TILT_DEGREES:.0f}"
         )
     return apexward, bool(affine[:3, 2] @ apexward > 0)
 

@@ -24,7 +24,7 @@ from skimage.filters import threshold_otsu
 from lge_sweep.arrays import Mask, Pixels, Vector
 from lge_sweep.choices import look_up
 
-SECTOR_DEGREES = 60
+_SECTOR_DEGREES = 60
 """Degrees of wall that are taken as remote: one of the six segments around a basal or middle slice (AHA 2002)."""
 
 MIN_WALL_PIXELS = 12
@@ -109,19 +109,19 @@ def remote_region(image: Pixels, wall: Mask, cavity: Mask) -> Mask:
     levels = (levels - levels.min()) / max(np.ptp(levels), np.finfo(np.float64).tiny)
     pixels = _sector_sums(np.bincount(degree, minlength=360).astype(np.float64))
     total = _sector_sums(np.bincount(degree, levels, minlength=360).astype(np.float64))
-    enough = pixels >= max(2.0, len(levels) * SECTOR_DEGREES / 360 / 2)
+    enough = pixels >= max(2.0, len(levels) * _SECTOR_DEGREES / 360 / 2)
     assert enough.any(), "the fullest sector holds at least a sixth of the wall"
     means = np.divide(total, pixels, out=np.full(360, np.inf), where=enough)
     start = int(np.argmin(np.round(means, 9)))  # running sums of equal levels differ in their last digits
     region = np.zeros_like(wall)
-    region[rows, columns] = (degree - start) % 360 < SECTOR_DEGREES
+    region[rows, columns] = (degree - start) % 360 < _SECTOR_DEGREES
     return region
 
 
 def _sector_sums(by_degree: Vector) -> Vector:
-    """Sum [360] values over the sector of `SECTOR_DEGREES` degrees that starts at each degree, around the circle."""
-    running = np.concatenate([[0.0], np.cumsum(np.concatenate([by_degree, by_degree[: SECTOR_DEGREES - 1]]))])
-    sums: Vector = running[SECTOR_DEGREES:] - running[:-SECTOR_DEGREES]
+    """Sum [360] values over the sector of `_SECTOR_DEGREES` degrees that starts at each degree, around the circle."""
+    running = np.concatenate([[0.0], np.cumsum(np.concatenate([by_degree, by_degree[: _SECTOR_DEGREES - 1]]))])
+    sums: Vector = running[_SECTOR_DEGREES:] - running[:-_SECTOR_DEGREES]
     return sums
 
 
@@ -148,7 +148,9 @@ _N_SD_SOURCE = (
 
 METHODS: dict[str, ClassicalMethod] = {
     f"{count}sd": ClassicalMethod(
-        f"{count} SD above remote (darkest {SECTOR_DEGREES}-degree sector)", partial(_above_remote, count), _N_SD_SOURCE
+        f"{count} SD above remote (darkest {_SECTOR_DEGREES}-degree sector)",
+        partial(_above_remote, count),
+        _N_SD_SOURCE,
     )
     for count in range(2, 7)
 }

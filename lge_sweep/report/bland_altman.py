@@ -13,11 +13,11 @@ from lge_sweep.quantify.agreement import Agreement, agreement, complete_pairs
 from lge_sweep.report import style
 from lge_sweep.report.clinical_tables import QUANTITIES, Quantity
 
-PLOTTED: dict[str, Quantity] = {name: QUANTITIES[name] for name in ("scar_ml", "wall_g", "scar_percent")}
+_PLOTTED: dict[str, Quantity] = {name: QUANTITIES[name] for name in ("scar_ml", "wall_g", "scar_percent")}
 """The quantities that are drawn unless others are asked for."""
 
 
-def figure_bland_altman(title: str, frame: pd.DataFrame, quantities: Mapping[str, Quantity] = PLOTTED) -> Figure:
+def figure_bland_altman(title: str, frame: pd.DataFrame, quantities: Mapping[str, Quantity] = _PLOTTED) -> Figure:
     """Draw the difference (predicted minus true) against the mean of the two, with bias and limits of agreement.
 
     Args:

@@ -159,6 +159,11 @@ def format_one_digit(value: float | None, sign: bool = False) -> str:
 def format_interval(value: float | None, low: float | None, high: float | None) -> str:
     """Write a difference and its interval; a dash where there is none.
 
+    Args:
+        value: the difference.
+        low: the interval's lower end.
+        high: its upper end.
+
     >>> format_interval(-0.42, -1.04, 0.2), format_interval(None, None, None)
     ('-0.4 (-1.0 to +0.2)', '-')
     """

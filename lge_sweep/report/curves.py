@@ -16,7 +16,7 @@ from lge_sweep.arrays import Vector
 from lge_sweep.report import style
 from lge_sweep.report.tables import BestValidation, CellTables, best_validation, diverged, loss_curve, moving_mean
 
-TRAIN, TRAIN_MEAN, VALIDATION, BEST, OTHERS = (
+_TRAIN, _TRAIN_MEAN, _VALIDATION, _BEST, _OTHERS = (
     "training",
     "training (moving mean)",
     "validation",
@@ -43,19 +43,19 @@ def draw_losses(ax: Axes, history: pd.DataFrame) -> BestValidation | None:
     )
     if len(train.step):
         one = "." if len(train.step) == 1 else ""
-        ax.plot(*train, color=style.BLUE, linewidth=0.6, alpha=0.35, marker=one, label=TRAIN)
+        ax.plot(*train, color=style.BLUE, linewidth=0.6, alpha=0.35, marker=one, label=_TRAIN)
         ax.plot(
             train.step,
             moving_mean(train.loss, smoothing_window(history)),
             color=style.BLUE,
             linewidth=1.5,
-            label=TRAIN_MEAN,
+            label=_TRAIN_MEAN,
         )
     if best is not None:
-        ax.plot(*validation, color=style.VERMILLION, linewidth=1.3, marker="o", markersize=3.5, label=VALIDATION)
+        ax.plot(*validation, color=style.VERMILLION, linewidth=1.3, marker="o", markersize=3.5, label=_VALIDATION)
         ax.plot(
             [best.step], [best.loss], linestyle="none", marker="*", markersize=13, markerfacecolor=style.ORANGE,
-            markeredgecolor=style.BLACK, markeredgewidth=0.8, zorder=5, label=BEST,
+            markeredgecolor=style.BLACK, markeredgewidth=0.8, zorder=5, label=_BEST,
         )  # fmt: skip
     return best
 
@@ -147,6 +147,12 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
     All panels share their axes, and each shows the other cells' validation loss in grey. Cells trained with different
     losses (`CellTables.loss`) share only the iterations: their losses are not comparable.
 
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells; theirs are bold.
+        stage: 1 or 2.
+
     Source: paper Figs. 5 and 12.
     """
     heading = f"{title}: training curves, stage {stage}"
@@ -190,7 +196,7 @@ def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables]) -> bool:
     style.style_axes(ax)
     for other in alike:
         if other is not cell and len(loss_curve(other.history, "val_loss").step):
-            ax.plot(*loss_curve(other.history, "val_loss"), color=style.FAINT, linewidth=1.0, label=OTHERS, zorder=1)
+            ax.plot(*loss_curve(other.history, "val_loss"), color=style.FAINT, linewidth=1.0, label=_OTHERS, zorder=1)
     found = draw_losses(ax, cell.history)
     limits = loss_limits([other.history for other in alike])
     scale_loss(ax, limits)
@@ -213,9 +219,9 @@ def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables]) -> bool:
 def _legend(panels: Sequence[Axes], several: bool) -> list[Artist]:
     """One entry for each kind of line that occurs in any panel."""
     drawn: dict[str, Line2D] = {str(line.get_label()): line for ax in panels for line in ax.lines}
-    names = {OTHERS: "validation of the other cells"}
+    names = {_OTHERS: "validation of the other cells"}
     entries: list[Artist] = []
-    for kind in (TRAIN, TRAIN_MEAN, VALIDATION, BEST, *([OTHERS] if several else [])):
+    for kind in (_TRAIN, _TRAIN_MEAN, _VALIDATION, _BEST, *([_OTHERS] if several else [])):
         if kind in drawn:
             entry = Line2D([], [])
             entry.update_from(drawn[kind])

@@ -22,7 +22,7 @@ from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, best_cells, by_class, foreground
 
 NO_CELL = "no cell of this sweep has results"
-MIN_COLUMN_INCHES = 0.13
+_MIN_COLUMN_INCHES = 0.13
 """Inches; where a heat map's columns are narrower, its panels stand one below the other."""
 
 
@@ -30,6 +30,13 @@ def figure_dice_boxplot(
     title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
 ) -> Figure:
     """Dice per class: a panel a class, a box a cell, the single images as points; the best cells stand out.
+
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells.
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
 
     Source: paper Figs. 7a and 14a.
     """
@@ -95,7 +102,13 @@ def heat_rows(cells: Sequence[CellTables]) -> pd.Series:
 
 
 def heat_values(cells: Sequence[CellTables], cases: pd.Series, name: str) -> Matrix:
-    """One class's Dice [images, cells], in the order of `cases`; NaN where there is none."""
+    """One class's Dice [images, cells], in the order of `cases`; NaN where there is none.
+
+    Args:
+        cells: the cells, each a column.
+        cases: images in the order of the rows, as `heat_rows` gives them.
+        name: the class.
+    """
     columns = [by_class(cell.per_image, [name])[name].reindex(cases.index) for cell in cells]
     return np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
 
@@ -108,6 +121,13 @@ def figure_dice_heatmap(
     Panels stand side by side, or one below the other where there are too many cells for that.
     Grey: the class is neither in the truth nor in the prediction. White: the cell has no result for that image.
 
+    Args:
+        title: the sweep's name.
+        cells: the cells that have results.
+        best: names of the best cells.
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
+
     Source: paper Figs. 7b and 14b.
     """
     heading = f"{title}: Dice per image, stage {stage}"
@@ -117,7 +137,7 @@ def figure_dice_heatmap(
     height = float(np.clip(max(0.05 * len(cases), min(0.17 * len(cases), 4.0)), 1.4, 9.5))
     width = float(np.clip(2.5 + 0.9 * len(cells) * len(shown), 5.6, style.WIDTH))
     column = (width - 2.2) / (len(cells) * len(shown))
-    stacked = column < MIN_COLUMN_INCHES and len(shown) > 1
+    stacked = column < _MIN_COLUMN_INCHES and len(shown) > 1
     if stacked:
         height, column = min(height, 9.5 / len(shown)), column * len(shown)
     upright = max(len(cell.title) for cell in cells) > 14 * column

@@ -15,10 +15,10 @@ from lge_sweep.report.overlays import class_handles, dice_text, draw_row, title_
 from lge_sweep.report.tables import by_class, pick_slices
 from lge_sweep.scoring.intervals import Intervals
 
-SCAR = Label.SCAR.title
-MISSED, FALSE_ALARM = "missed scar", "false alarm"
-ROW_INCHES, PAGE_INCHES = 2.5, 7.9
-FORM_COLOURS = {"image_mean": style.BLUE, "pooled": style.ORANGE, "present_only": style.PURPLE}
+_SCAR = Label.SCAR.title
+_MISSED, _FALSE_ALARM = "missed scar", "false alarm"
+_ROW_INCHES, _PAGE_INCHES = 2.5, 7.9
+_FORM_COLOURS = {"image_mean": style.BLUE, "pooled": style.ORANGE, "present_only": style.PURPLE}
 
 
 class QualitativeImage(NamedTuple):
@@ -41,10 +41,10 @@ def pick_qualitative(per_image: pd.DataFrame) -> list[QualitativeImage]:
     Returns:
         At most five; one for which there is no image is left out.
     """
-    scar = per_image[per_image["class"] == SCAR]
+    scar = per_image[per_image["class"] == _SCAR]
     true, found = scar["tp"] + scar["fn"], scar["tp"] + scar["fp"]
-    roles = {pick.image: [pick.role] for pick in pick_slices(scar[true > 0], [SCAR])}
-    for role, pixels in ((MISSED, true.where(found == 0, 0)), (FALSE_ALARM, found.where(true == 0, 0))):
+    roles = {pick.image: [pick.role] for pick in pick_slices(scar[true > 0], [_SCAR])}
+    for role, pixels in ((_MISSED, true.where(found == 0, 0)), (_FALSE_ALARM, found.where(true == 0, 0))):
         if (pixels > 0).any():
             roles.setdefault(scar["image"].iloc[int(pixels.argmax())], []).append(role)
     return [QualitativeImage(", ".join(names), image) for image, names in roles.items()]
@@ -54,8 +54,7 @@ def figure_qualitative(
     title: str,
     per_image: pd.DataFrame,
     images: Pixels8,
-    truth: LabelImage,
-    prediction: LabelImage,
+    labels: tuple[LabelImage, LabelImage],
     classes: Sequence[str],
 ) -> Figure:
     """Draw Table VIII: a row an image of `pick_qualitative`, with its truth and the prediction.
@@ -64,24 +63,23 @@ def figure_qualitative(
         title: the heading, such as the pipeline's name.
         per_image: table of the images, of all four classes; gives the order of the arrays' rows and the Dice values.
         images: [N, H, W], grey, 0 to 255.
-        truth: [N, H, W], channel indices into `classes`.
-        prediction: as `truth`.
+        labels: truth and prediction, each [N, H, W], channel indices into `classes`.
         classes: names, background first.
 
     Source: paper Table VIII.
     """
     order = {image: place for place, image in enumerate(per_image["image"].unique())}
-    for name, array in (("images", images), ("truth", truth), ("prediction", prediction)):
+    for name, array in zip(("images", "truth", "prediction"), (images, *labels), strict=True):
         assert len(array) == len(order), f"{name}: {len(array)} slices, but per_image has {len(order)} images"
     shown = pick_qualitative(per_image)
     if not shown:
         return style.blank_figure(title, "no image has scar, in the truth or predicted")
     dice = by_class(per_image, classes)
-    figure = style.new_figure(title, 1.2 + ROW_INCHES * len(shown), width=PAGE_INCHES)
+    figure = style.new_figure(title, 1.2 + _ROW_INCHES * len(shown), width=_PAGE_INCHES)
     axes = figure.subplots(len(shown), 3, squeeze=False)
     for row, (role, image) in zip(axes, shown, strict=True):
         place = order[image]
-        draw_row(row, images[place], (truth[place], prediction[place]), classes)
+        draw_row(row, images[place], (labels[0][place], labels[1][place]), classes)
         row[0].set_ylabel(f"{role}\n{style.drawable(image, 30)}", fontsize=style.NORMAL, color=style.INK)
         values = dict(zip(classes, dice.loc[image, list(classes)].to_numpy(float), strict=True))
         row[2].set_xlabel(f"Dice: {dice_text(values, classes)}", fontsize=style.SMALL, color=style.INK)
@@ -92,7 +90,7 @@ def figure_qualitative(
 
 def _qualitative_notes(per_image: pd.DataFrame, shown: Sequence[QualitativeImage]) -> list[str]:
     """How the images were chosen, what there is none of, and how many more there are."""
-    scar = per_image[per_image["class"] == SCAR]
+    scar = per_image[per_image["class"] == _SCAR]
     true, found = scar["tp"] + scar["fn"] > 0, scar["tp"] + scar["fp"] > 0
     missed, alarms = int((true & ~found).sum()), int((~true & found).sum())
     return [
@@ -104,7 +102,7 @@ def _qualitative_notes(per_image: pd.DataFrame, shown: Sequence[QualitativeImage
     ]
 
 
-def figure_pipelines(title: str, results: Mapping[str, Intervals], name: str = SCAR) -> Figure:
+def figure_pipelines(title: str, results: Mapping[str, Intervals], name: str = _SCAR) -> Figure:
     """Draw each pipeline's Dice of one class in the three forms, with intervals: a row a pipeline.
 
     Args:
@@ -126,11 +124,11 @@ def figure_pipelines(title: str, results: Mapping[str, Intervals], name: str = S
                 gap = True
                 continue
             if estimate.low is not None and estimate.high is not None:
-                ax.plot([estimate.low, estimate.high], [height, height], color=FORM_COLOURS[form], linewidth=1.6)
-            ax.plot([estimate.value], [height], color=FORM_COLOURS[form], marker="o", markersize=5)
+                ax.plot([estimate.low, estimate.high], [height, height], color=_FORM_COLOURS[form], linewidth=1.6)
+            ax.plot([estimate.value], [height], color=_FORM_COLOURS[form], marker="o", markersize=5)
             ax.text(
                 1.02, height, f"{estimate.value:.3f}", transform=ax.get_yaxis_transform(), va="center",
-                fontsize=style.SMALL, color=FORM_COLOURS[form],
+                fontsize=style.SMALL, color=_FORM_COLOURS[form],
             )  # fmt: skip
     for row in range(1, len(results)):
         ax.axhline(row - 0.5, color="#EBEBEB", linewidth=0.7)
@@ -139,7 +137,7 @@ def figure_pipelines(title: str, results: Mapping[str, Intervals], name: str = S
     ax.set_xlim(0, 1)
     ax.set_xlabel("Dice (0 to 1)", fontsize=style.SMALL, color=style.INK)
     handles = [
-        Line2D([], [], color=FORM_COLOURS[form], marker="o", markersize=5, linewidth=1.6, label=words)
+        Line2D([], [], color=_FORM_COLOURS[form], marker="o", markersize=5, linewidth=1.6, label=words)
         for form, words in AGGREGATE_TITLES.items()
     ]
     some = next(iter(results.values()))

@@ -191,6 +191,11 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
 def format_cell(value: float | None, low: float | None = None, high: float | None = None) -> str:
     """Write a number and its interval, four and three digits; a dash where there is none.
 
+    Args:
+        value: the number; None or NaN: none.
+        low: the interval's lower end; None or NaN: no interval.
+        high: its upper end.
+
     >>> format_cell(0.9470, 0.9312, 0.9581), format_cell(0.5, None, None), format_cell(None)
     ('0.9470<br>0.931 to 0.958', '0.5000', '-')
     """
@@ -201,6 +206,11 @@ def format_cell(value: float | None, low: float | None = None, high: float | Non
 
 def format_signed_cell(value: float, low: float, high: float) -> str:
     """Write a difference and its interval, each with its sign.
+
+    Args:
+        value: the difference; NaN: none.
+        low: the interval's lower end; NaN: no interval.
+        high: its upper end.
 
     >>> format_signed_cell(-0.02, -0.031, 0.004)
     '-0.0200<br>-0.031 to +0.004'

@@ -18,11 +18,11 @@ from lge_sweep.report import style
 from lge_sweep.report.curves import limits_of, scale_loss
 from lge_sweep.report.tables import CellTables, Curve, best_validation, diverged, loss_curve
 
-LINE_STYLES = list(
+_LINE_STYLES = list(
     zip((style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK), "os^Dvx", strict=True)
 )
 """Colour and marker of a loss, in the order of the grid."""
-SEED_ALPHA = 0.45
+_SEED_ALPHA = 0.45
 
 
 def loss_units(cells: Sequence[CellTables]) -> dict[str, float]:
@@ -78,7 +78,7 @@ def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[s
     models, optimizers, losses = (
         list(dict.fromkeys(getattr(cell, axis) for cell in cells)) for axis in ("model", "optimizer", "loss")
     )
-    line_styles = dict(zip(losses, cycle(LINE_STYLES), strict=False))
+    line_styles = dict(zip(losses, cycle(_LINE_STYLES), strict=False))
     units = loss_units(cells)
     figure = style.new_figure(heading, 1.5 + 2.9 * len(models))
     panels = figure.subplots(len(models), len(optimizers), sharex=True, sharey=True, squeeze=False)
@@ -157,7 +157,7 @@ def _panel(
             if lowest is None or not len(line.step):
                 continue
             ax.plot(
-                *line, color=colour, linewidth=0.7 if repeated else 1.4, alpha=SEED_ALPHA if repeated else 1.0,
+                *line, color=colour, linewidth=0.7 if repeated else 1.4, alpha=_SEED_ALPHA if repeated else 1.0,
                 linestyle="--" if cell.collapsed else "-", marker=marker, markersize=2.0 if repeated else 3.2,
                 gid=cell.name,
             )  # fmt: skip

@@ -14,11 +14,11 @@ from lge_sweep.labels import Label
 from lge_sweep.report import style
 from lge_sweep.report.tables import BACKGROUND, CellTables, by_class, foreground, pick_slices
 
-HALO = [Stroke(linewidth=2.6, foreground=style.BLACK), Normal()]
-OUTLINES = [label.title for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)]
+_HALO = [Stroke(linewidth=2.6, foreground=style.BLACK), Normal()]
+_OUTLINES = [label.title for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)]
 """The order in which outlines are drawn, over those of other classes."""
 
-COLUMNS = ("image", "truth", "prediction")
+_COLUMNS = ("image", "truth", "prediction")
 
 
 def zoom_box(labels: Sequence[LabelImage]) -> tuple[int, int, int]:
@@ -46,9 +46,14 @@ def draw_contours(ax: Axes, labels: LabelImage, classes: Sequence[str]) -> None:
     """Outline each foreground class of a label image [H, W] in its colour; the image's edge closes an outline.
 
     Where two classes touch one line hides the other: the cavity's that of the myocardium, the scar's both.
+
+    Args:
+        ax: the axes, which show the image.
+        labels: [H, W] channel indices into `classes`.
+        classes: names of the classes.
     """
     rows, columns = labels.shape
-    for name in sorted(classes, key=lambda name: OUTLINES.index(name) if name in OUTLINES else -1):
+    for name in sorted(classes, key=lambda name: _OUTLINES.index(name) if name in _OUTLINES else -1):
         channel = list(classes).index(name)
         mask = np.pad((labels == channel).astype(float), 1)
         if name != BACKGROUND and mask.any():
@@ -56,7 +61,7 @@ def draw_contours(ax: Axes, labels: LabelImage, classes: Sequence[str]) -> None:
                 np.arange(-1, columns + 1), np.arange(-1, rows + 1), mask,
                 levels=[0.5], colors=[style.class_colour(name)], linewidths=1.4,
             )  # fmt: skip
-            lines.set_path_effects(HALO)
+            lines.set_path_effects(_HALO)
 
 
 def figure_overlays(
@@ -89,7 +94,7 @@ def figure_overlays(
     dice = by_class(cell.per_image, classes)
     cases = cell.per_image.drop_duplicates("image").set_index("image")["case"]
     figure = style.new_figure(heading, 1.3 + 3.0 * len(picks), style.collapse_note(cell))
-    axes = figure.subplots(len(picks), len(COLUMNS), squeeze=False)
+    axes = figure.subplots(len(picks), len(_COLUMNS), squeeze=False)
     for row, pick in zip(axes, picks, strict=True):
         place = order[pick.image]
         draw_row(row, images[place], (truth[place], prediction[place]), classes)
@@ -109,14 +114,14 @@ def figure_overlays(
 
 def title_columns(axes: Sequence[Axes]) -> None:
     """Name the columns over the first row's axes."""
-    for ax, name in zip(axes, COLUMNS, strict=True):
+    for ax, name in zip(axes, _COLUMNS, strict=True):
         ax.set_title(name, fontsize=style.NORMAL, color=style.INK)
 
 
 def class_handles(classes: Sequence[str]) -> list[Line2D]:
     """Legend entries of the foreground classes, as their outlines are drawn."""
     return [
-        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=HALO, label=style.drawable(name))
+        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=_HALO, label=style.drawable(name))
         for name in foreground(classes)
     ]
 

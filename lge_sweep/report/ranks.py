@@ -14,7 +14,7 @@ from lge_sweep.report import style
 from lge_sweep.report.tables import RankLine
 from lge_sweep.scoring.uncertainty import chance
 
-SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
+_SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
 
 
 def rank_order(lines: Sequence[RankLine]) -> list[RankLine]:
@@ -127,7 +127,7 @@ def _draw_heat(figure: Figure, ax: Axes, lines: Sequence[RankLine]) -> None:
     values = rank_values(lines)
     ranked = np.isfinite(values)
     picture = ax.imshow(
-        np.ma.masked_invalid(values), cmap=SCALE, vmin=0, vmax=float(values[ranked].max(initial=0.0)) or 1.0,
+        np.ma.masked_invalid(values), cmap=_SCALE, vmin=0, vmax=float(values[ranked].max(initial=0.0)) or 1.0,
         aspect="auto", interpolation="nearest",
     )  # fmt: skip
     ax.tick_params(left=False, labelleft=False)

@@ -4,7 +4,6 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
@@ -58,7 +57,13 @@ def drawable(text: object, limit: int = 200) -> str:
 
 
 def wrap(text: str, inches: float, size: float) -> str:
-    """Make a text drawable and break it into lines that fit a width at a font size in points."""
+    """Make a text drawable and break it into lines that fit a width at a font size in points.
+
+    Args:
+        text: any text.
+        inches: width of the lines.
+        size: of the font, in points.
+    """
     return "\n".join(textwrap.wrap(drawable(text, 600), max(10, int(inches * 110 / size))))
 
 
@@ -68,7 +73,14 @@ def collapse_note(cell: CellTables) -> str:
 
 
 def cell_title(ax: Axes, cell: CellTables, bold: bool, inches: float) -> None:
-    """Put a cell's title over axes of a given width; a collapsed cell's in vermillion, and why below it."""
+    """Put a cell's title over axes of a given width; a collapsed cell's in vermillion, and why below it.
+
+    Args:
+        ax: the axes.
+        cell: the cell.
+        bold: whether it stands out.
+        inches: width of the axes.
+    """
     lines = [drawable(cell.title, int(inches * 11))]
     if cell.collapsed:
         lines.append(wrap(collapse_note(cell), inches, SMALL))
@@ -77,7 +89,14 @@ def cell_title(ax: Axes, cell: CellTables, bold: bool, inches: float) -> None:
 
 
 def new_figure(title: str, height: float, subtitle: str = "", width: float = WIDTH) -> Figure:
-    """An empty figure with a heading, laid out so that nothing overlaps."""
+    """An empty figure with a heading, laid out so that nothing overlaps.
+
+    Args:
+        title: the heading.
+        height: inches.
+        subtitle: below the heading; empty: none.
+        width: inches.
+    """
     figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
     figure.get_layout_engine().set(h_pad=0.06, w_pad=0.06)  # type: ignore[union-attr, call-arg]
     heading = [wrap(text, width, LARGE) for text in (title, subtitle) if text]
@@ -103,7 +122,13 @@ def write_message(ax: Axes, message: str) -> None:
 
 
 def blank_figure(title: str, message: str, subtitle: str = "") -> Figure:
-    """A figure that only says why there is nothing to draw."""
+    """A figure that only says why there is nothing to draw.
+
+    Args:
+        title: the heading.
+        message: why there is nothing.
+        subtitle: below the heading; empty: none.
+    """
     figure = new_figure(title, 2.6, subtitle)
     ax = figure.add_subplot()
     ax.set_axis_off()
@@ -111,8 +136,14 @@ def blank_figure(title: str, message: str, subtitle: str = "") -> Figure:
     return figure
 
 
-def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str], **settings: Any) -> None:
-    """Put the legend, under a figure's notes, below its axes."""
+def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str]) -> None:
+    """Put the legend, under a figure's notes, below its axes.
+
+    Args:
+        figure: the figure.
+        handles: entries of the legend.
+        notes: a line each; empty ones are left out.
+    """
     lines = [wrap(note, figure.get_figwidth(), SMALL) for note in notes if note]
     if not handles and not lines:
         return
@@ -120,14 +151,20 @@ def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str], **se
     rows = max(1, math.ceil(inches / figure.get_figwidth()))
     legend = figure.legend(
         handles=list(handles), loc="outside lower center", ncols=max(1, math.ceil(len(handles) / rows)), frameon=False,
-        fontsize=SMALL + 0.5, labelcolor=INK, title="\n".join(lines) or None, title_fontsize=SMALL + 0.5, **settings,
+        fontsize=SMALL + 0.5, labelcolor=INK, title="\n".join(lines) or None, title_fontsize=SMALL + 0.5,
     )  # fmt: skip
     legend.get_title().set_color(INK)
     legend.get_title().set_multialignment("center")
 
 
 def mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Sequence[str]) -> None:
-    """Set the best cells' labels in bold and collapsed cells' in vermillion."""
+    """Set the best cells' labels in bold and collapsed cells' in vermillion.
+
+    Args:
+        labels: texts on an axis.
+        cells: the cells that they name, in the same order.
+        best: names of the best cells.
+    """
     for label, cell in zip(labels, cells, strict=True):
         label.set(
             fontweight="bold" if cell.name in best else "normal",

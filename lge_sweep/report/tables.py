@@ -15,7 +15,7 @@ from lge_sweep.labels import SCORED, Label
 from lge_sweep.metrics import aggregate
 
 BACKGROUND = Label.BACKGROUND.title
-MAX_TITLE = 24
+_MAX_TITLE = 24
 """Titles of more letters have their models' names shortened in figures of many cells."""
 
 
@@ -143,7 +143,13 @@ def best_validation(history: pd.DataFrame) -> BestValidation | None:
 
 
 def by_class(per_image: pd.DataFrame, classes: Sequence[str], column: str = "dice") -> pd.DataFrame:
-    """Spread one metric: a row an image (in the table's order), a column a class; missing stays NaN."""
+    """Spread one metric: a row an image (in the table's order), a column a class; missing stays NaN.
+
+    Args:
+        per_image: one row an image and class.
+        classes: the columns.
+        column: the metric.
+    """
     if per_image.empty:
         return pd.DataFrame(columns=list(classes), dtype=float)
     wide = per_image.pivot(index="image", columns="class", values=column)
@@ -209,7 +215,7 @@ def short_models(cells: Sequence[CellTables]) -> dict[str, str]:
     """
     models = {cell.model for cell in cells if cell.model}
     short = {model: model.partition("_")[2] or model for model in models}
-    crowded = any(len(cell.title) > MAX_TITLE for cell in cells)
+    crowded = any(len(cell.title) > _MAX_TITLE for cell in cells)
     return short if crowded and len(set(short.values())) == len(models) else {}
 
 

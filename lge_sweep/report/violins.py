@@ -19,7 +19,7 @@ from lge_sweep.report import style
 from lge_sweep.report.distribution import NO_CELL
 from lge_sweep.report.tables import CellTables, best_cells, by_class, foreground
 
-MIN_VIOLIN_VALUES = 5
+_MIN_VIOLIN_VALUES = 5
 """Fewer values than this, or all equal, get points instead of a violin."""
 
 
@@ -69,7 +69,7 @@ def figure_dice_violin(
         Line2D([], [], color=style.INK, linewidth=0.8, label="to 1.5 times the box's length"),
     ]
     notes = [
-        f"n: images with a value (points where fewer than {MIN_VIOLIN_VALUES}, or all equal)",
+        f"n: images with a value (points where fewer than {_MIN_VIOLIN_VALUES}, or all equal)",
         style.bold_note(cells, best),
     ]
     style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(cells, best)])
@@ -79,7 +79,7 @@ def figure_dice_violin(
 def _draw(ax: Axes, row: int, dice: Vector, name: str, strong: bool) -> None:
     """Draw one violin with its box, and the number of images."""
     red, green, blue, _ = to_rgba(style.class_colour(name))
-    if len(dice) < MIN_VIOLIN_VALUES or np.ptp(dice) == 0:
+    if len(dice) < _MIN_VIOLIN_VALUES or np.ptp(dice) == 0:
         ax.scatter(dice, np.full(len(dice), row), s=9, color=style.INK, linewidths=0, zorder=4)
     else:
         parts: Any = ax.violinplot([dice], [row], orientation="horizontal", widths=0.92, showextrema=False, points=200)

@@ -5,7 +5,8 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 from lge_sweep.archive import Archive, SeriesQuery, fetch_study, read_address, read_credentials, read_uid, store
@@ -16,34 +17,18 @@ from lge_sweep.deliver.exam_files import REPORT_FILE, SEG_FILE
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
 from lge_sweep.ingest.exams import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
-from lge_sweep.segmenter.predict import ModelChoice, Predictor, PredictResult, ReadOptions, prepare
+from lge_sweep.progress import ProgressCallback
+from lge_sweep.segmenter.predict import Predictor, Remarks, prepare
+from lge_sweep.segmenter.request import ArchiveRequest, PredictRequest, PredictResult, ReadOptions
 
-Say = Callable[[str, int, int], None]
 PREFIX = "lge_sweep-archive-"
 """Of the folders in which images lie while they are segmented."""
 AGAIN = "run the same command again to store them"
 LATER = "run the same command again when the archive answers"
 
 
-@dataclass(frozen=True)
-class Request:
-    """What is asked of an archive, as the user wrote it.
-
-    Attributes:
-        url: the root of its DICOMweb service.
-        studies: StudyInstanceUIDs.
-        store: whether SEG and SR are given back.
-        plain_http: whether another machine may be asked unencrypted.
-    """
-
-    url: str
-    studies: tuple[str, ...]
-    store: bool = False
-    plain_http: bool = False
-
-
 def predict_studies(
-    request: Request, output: Path, shipped: ModelChoice, formats: Sequence[str], reading: ReadOptions, say: Say
+    archive_request: ArchiveRequest, request: PredictRequest, on_progress: ProgressCallback
 ) -> PredictResult:
     """Fetch studies, segment them and write what was found, as `predict_exams` does; store it if asked.
 
@@ -51,12 +36,9 @@ def predict_studies(
     study does not keep the others from being done. What was delivered or stored before is not done or sent again.
 
     Args:
-        request: which archive, which studies.
-        output: folder that gets a folder an exam.
-        shipped: the model.
-        formats: names in `FORMATS`; none: all that an exam allows.
-        reading: how exams are read.
-        say: told what is done next, how many studies are done, and how many there are.
+        archive_request: which archive, which studies.
+        request: the model, and how exams are read and written.
+        on_progress: told what is done next, how many studies are done, and how many there are.
 
     Raises:
         ConfigError: the address, a UID, the credentials or a format is wrong, or they do not fit each other.
@@ -64,78 +46,114 @@ def predict_studies(
         DataError: no study has an exam that could be segmented.
         ModelError: there is no such model.
     """
-    address, credentials = read_address(request.url, request.plain_http), read_credentials()
-    studies = list(dict.fromkeys(read_uid("--study", study) for study in request.studies))
-    reading = replace(reading, series=tuple(read_uid("--series", series) for series in reading.series))
-    _check(request, formats, reading)
-    job = prepare(shipped, output, formats)
-    deliveries: list[Delivery] = []
-    problems: list[str] = []
-    notes: list[str] = []
-    stored: dict[Path, str] = {}
+    address = read_address(archive_request.url, archive_request.plain_http)
+    credentials = read_credentials()
+    studies = list(dict.fromkeys(read_uid("--study", study) for study in archive_request.studies))
+    series = tuple(read_uid("--series", uid) for uid in request.reading.series)
+    request = replace(request, reading=replace(request.reading, series=series))
+    _check(archive_request, request)
+    predictor = prepare(request)
     with Archive(address, credentials) as archive:
+        session = _Session(archive, predictor, request.reading)
         for number, study in enumerate(studies):
-            told = _counted(say, number, len(studies))
-            made: list[Delivery] = []
+            on_step = partial(_step, on_progress, number, len(studies))
+            before = len(session.deliveries)
             try:
-                made = _segment(archive, study, job, reading, problems, notes, told)
-                deliveries += made
-                if request.store:
-                    stored |= _store(archive, study, made, problems, told)
-            except StudyError as error:
-                problems.append(str(error))
-            except DataError as error:
-                problems += [f"study {study}: {finding}" for finding in error.findings]
+                session.predict(study, archive_request.store, on_step)
             except ArchiveError as error:  # nor will it answer for the other studies
-                if not deliveries and not problems:
+                if not session.deliveries and not session.remarks.problems:
                     raise
-                problems += [
-                    str(error),
-                    *(f"study {left}: not done; {LATER}" for left in studies[number + bool(made) :]),
-                ]
+                left = studies[number + (len(session.deliveries) > before) :]
+                session.remarks.problems += [str(error), *(f"study {other}: not done; {LATER}" for other in left)]
                 break
-    say("done", len(studies), len(studies))
-    if not deliveries:
-        raise DataError(f"no exam of archive {address} is segmented", problems)
-    return PredictResult(tuple(deliveries), (*problems, *job.write_table()), stored, tuple(notes))
+    on_progress("done", len(studies), len(studies))
+    if not session.deliveries:
+        raise DataError(f"no exam of archive {address} is segmented", session.remarks.problems)
+    problems = (*session.remarks.problems, *predictor.write_table())
+    return PredictResult(tuple(session.deliveries), problems, session.stored, tuple(session.remarks.notes))
 
 
-def _check(request: Request, formats: Sequence[str], reading: ReadOptions) -> None:
+def _step(on_progress: ProgressCallback, number: int, count: int, text: str) -> None:
+    on_progress(text, number, count)
+
+
+def _check(archive_request: ArchiveRequest, request: PredictRequest) -> None:
     """Refuse what cannot be meant, before anything is fetched."""
-    for name in formats:
+    for name in request.formats:
         look_up("format", name, FORMATS)
-    if request.store and formats and not {"seg", "sr"} & set(formats):
+    if archive_request.store and request.formats and not {"seg", "sr"} & set(request.formats):
         raise ConfigError("--store gives DICOM SEG and SR back; add seg or sr to --format, or leave --format out")
     try:
-        compile_pattern(reading.series_pattern or "")
+        compile_pattern(request.reading.series_pattern or "")
     except ValueError as error:
         raise ConfigError(f"--series-pattern: {error}") from error
-    if reading.case_ids == "keep":
+    if request.reading.case_ids == "keep":
         raise ConfigError("--case-ids keep takes the names of folders, and an archive has none; leave it out")
 
 
-def _counted(say: Say, number: int, count: int) -> Callable[[str], None]:
-    return lambda text: say(text, number, count)
+@dataclass
+class _Session:
+    """What is done with an archive, and what has become of it so far.
 
+    Attributes:
+        archive: the archive.
+        predictor: the model.
+        reading: how exams are read.
+        remarks: what was wrong, and what was left out.
+        deliveries: of each exam that was segmented.
+        stored: folder of a delivery -> what the archive was given of it.
+    """
 
-def _segment(
-    archive: Archive,
-    study: str,
-    job: Predictor,
-    reading: ReadOptions,
-    problems: list[str],
-    notes: list[str],
-    say: Callable[[str], None],
-) -> list[Delivery]:
-    """Fetch a study and segment its exam."""
-    wanted = SeriesQuery(reading.series, reading.series_pattern or SERIES_PATTERN)
-    with _private_folder() as folder:
-        say("fetching")
-        fetch_study(archive, study, wanted, folder / study, say)
-        series = tuple({path.name for path in (folder / study).iterdir()} & set(reading.series))
-        exams, findings = job.read(folder, replace(reading, series=series), notes)
-        problems += findings
-        return job.segment(exams, problems, lambda case, done, count: say(case))
+    archive: Archive
+    predictor: Predictor
+    reading: ReadOptions
+    remarks: Remarks = field(default_factory=Remarks)
+    deliveries: list[Delivery] = field(default_factory=list)
+    stored: dict[Path, str] = field(default_factory=dict)
+
+    def predict(self, study: str, give_back: bool, on_step: Callable[[str], None]) -> None:
+        """Fetch a study, segment its exam, and store the result if asked; what is wrong with it is remarked.
+
+        Args:
+            study: StudyInstanceUID.
+            give_back: whether SEG and SR are stored in the archive.
+            on_step: told what is done next.
+
+        Raises:
+            ArchiveError: the archive does not answer.
+        """
+        try:
+            made = self._segment(study, on_step)
+            self.deliveries += made
+            if give_back:
+                self._store(study, made, on_step)
+        except StudyError as error:
+            self.remarks.problems.append(str(error))
+        except DataError as error:
+            self.remarks.problems += [f"study {study}: {finding}" for finding in error.findings]
+
+    def _segment(self, study: str, on_step: Callable[[str], None]) -> list[Delivery]:
+        """Fetch a study and segment its exam."""
+        wanted = SeriesQuery(self.reading.series, self.reading.series_pattern or SERIES_PATTERN)
+        with _private_folder() as folder:
+            on_step("fetching")
+            fetch_study(self.archive, study, wanted, folder / study, on_step)
+            series = tuple({path.name for path in (folder / study).iterdir()} & set(self.reading.series))
+            exams = self.predictor.read(folder, replace(self.reading, series=series), self.remarks)
+            return self.predictor.segment(exams, self.remarks, lambda case, done, count: on_step(case))
+
+    def _store(self, study: str, deliveries: Sequence[Delivery], on_step: Callable[[str], None]) -> None:
+        """Give SEG and SR of a study's exam back."""
+        for delivery in deliveries:
+            files = [file for file in delivery.files if file.name in (SEG_FILE, REPORT_FILE)]
+            if not files:
+                why = next((note for note in delivery.notes if note.startswith("no seg: ")), "it has no SEG")
+                self.remarks.problems.append(f"study {study}: nothing to store ({why})")
+                continue
+            try:
+                self.stored[delivery.folder] = str(store(self.archive, study, files, on_step))
+            except ArchiveError as error:
+                raise type(error)(f"{error}; the results are in {delivery.folder}; {AGAIN}") from None
 
 
 @contextmanager
@@ -147,21 +165,3 @@ def _private_folder() -> Iterator[Path]:
                 shutil.rmtree(left_over)
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         yield Path(folder)
-
-
-def _store(
-    archive: Archive, study: str, deliveries: Sequence[Delivery], problems: list[str], say: Callable[[str], None]
-) -> dict[Path, str]:
-    """Give SEG and SR of a study's exam back; return what became of each delivery's."""
-    stored = {}
-    for delivery in deliveries:
-        files = [file for file in delivery.files if file.name in (SEG_FILE, REPORT_FILE)]
-        if not files:
-            why = next((note for note in delivery.notes if note.startswith("no seg: ")), "it has no SEG")
-            problems.append(f"study {study}: nothing to store ({why})")
-            continue
-        try:
-            stored[delivery.folder] = str(store(archive, study, files, say))
-        except ArchiveError as error:
-            raise type(error)(f"{error}; the results are in {delivery.folder}; {AGAIN}") from None
-    return stored

@@ -64,7 +64,7 @@ def load_folder(folder: Path, loader: Loader, check: Callable[[Path], None] | No
         if check is not None:
             check(path)
         networks.append(_network(path, loader.load))
-    return TwoStageSegmenter(networks[0], networks[1], settings.size, settings.intensity, settings.options)
+    return TwoStageSegmenter(networks[0], networks[1], settings, settings.options)
 
 
 def _network(path: Path, load: Callable[[Path], Network]) -> Network:

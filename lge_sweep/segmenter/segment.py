@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.config.data import Intensity
-from lge_sweep.config.segmenter import Options
+from lge_sweep.arrays import CaseNumbers
+from lge_sweep.config.segmenter import Frame, Options
 from lge_sweep.data.crop import CropBox, crop_image, crop_mask, find_crop_box, uncrop_labels
+from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.prepare import to_8_bit
-from lge_sweep.data.refine import network_input, refine_cavity, smooth_cavity
+from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import STAGES, Label
@@ -49,8 +50,7 @@ class TwoStageSegmenter:
     Attributes:
         stage1: finds the cavity; K = 2.
         stage2: finds myocardium and scar; K = 3.
-        size: rows and columns S of the frame that both see.
-        intensity: how intensities become 8 bit.
+        frame: what both see of slices; S are its rows and columns.
         options: what is done beyond the paper.
 
     Source:
@@ -59,8 +59,7 @@ class TwoStageSegmenter:
 
     stage1: Network
     stage2: Network
-    size: int
-    intensity: Intensity
+    frame: Frame
     options: Options = field(default_factory=Options)
 
     def segment(self, pixels: NDArray[np.number], pixel_mm: PixelSize | None = None) -> Segmentation:
@@ -84,8 +83,8 @@ class TwoStageSegmenter:
         """
         check_pixels(pixels)
         rows, columns = pixels.shape[1:]
-        images = [to_8_bit(image, self.intensity) for image in pixels]
-        found = self.find_cavity(images)
+        images = [to_8_bit(image, self.frame.intensity) for image in pixels]
+        found = self.find_cavity(images, np.zeros(len(images), dtype=np.int32))
         guidance = refine(found)
         frames = join(found, self.find_wall(images, guidance, [pixel_mm] * len(images)), self.options)
         return Segmentation(
@@ -93,11 +92,15 @@ class TwoStageSegmenter:
             np.asarray(guidance.any(axis=(1, 2))),
         )
 
-    def find_cavity(self, images: Sequence[Pixels]) -> Mask:
-        """Run stage 1: N slices of 8 bit and any size -> cavity [N, S, S] as the network finds it, not refined."""
-        nothing = np.zeros((self.size, self.size), dtype=np.bool_)
-        frames = [resize_image(image, self.size, self.size) for image in images]
-        found: Mask = self._classes(np.stack([network_input(frame, nothing, 1) for frame in frames]), 1) == Label.CAVITY
+    def find_cavity(self, images: Sequence[Pixels], cases: CaseNumbers) -> Mask:
+        """Run stage 1: N slices -> cavity [N, S, S] as the network finds it, not refined.
+
+        Args:
+            images: 8 bit, of any size.
+            cases: [N], number of each slice's case; the slices of a case lie together, in their order.
+        """
+        frames = np.stack([resize_image(image, self.frame.size, self.frame.size) for image in images])
+        found: Mask = self._classes(network_inputs(frames, channel_rows(cases), 1), 1) == Label.CAVITY
         return found
 
     def find_wall(self, images: Sequence[Pixels], cavity: Mask, pixel_mm: Sequence[PixelSize | None]) -> Pixels:
@@ -121,12 +124,12 @@ class TwoStageSegmenter:
             for image, mask, size in zip(images, cavity, pixel_mm, strict=True)
         ]
         guidance = cavity if self.options.guided else np.zeros_like(cavity)
-        inputs = [
-            network_input(crop_image(image, box, self.size, self.size), crop_mask(mask, box, self.size), 2)
-            for image, mask, box in zip(images, guidance, boxes, strict=True)
-        ]
-        found = self._classes(np.stack(inputs), 2)
-        return np.stack([uncrop_labels(labels, box, self.size) for labels, box in zip(found, boxes, strict=True)])
+        size = self.frame.size
+        crops = np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)])
+        alone = channel_rows(np.arange(len(crops), dtype=np.int32))
+        masks = np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)])
+        found = self._classes(network_inputs(crops, alone, 2, masks), 2)
+        return np.stack([uncrop_labels(labels, box, size) for labels, box in zip(found, boxes, strict=True)])
 
     def _classes(self, inputs: Pixels, stage: int) -> Pixels:
         return classify(lambda batch: self._probabilities(batch, stage), inputs, stage)
@@ -143,7 +146,7 @@ class TwoStageSegmenter:
     def _run(self, inputs: Pixels, stage: int) -> NDArray[np.float32]:
         network = self.stage1 if stage == 1 else self.stage2
         probabilities = network(np.ascontiguousarray(inputs))
-        expected = (len(inputs), len(STAGES[stage]), self.size, self.size)
+        expected = (len(inputs), len(STAGES[stage]), self.frame.size, self.frame.size)
         if probabilities.shape != expected:
             raise ModelError(
                 f"stage {stage}'s network must give probabilities [slices, classes, rows, columns] = {expected}; got "

@@ -15,12 +15,10 @@ from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import SCORED
 from lge_sweep.metrics import METRICS, Counts
-from lge_sweep.study.files import BEST, CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE, PREDICTIONS
+from lge_sweep.run_store import CellFolder
 from lge_sweep.study.records import REMEDY, CellRecord, read_record
 from lge_sweep.text import error_text, shorten
 
-FILES = (BEST, HISTORY, PER_IMAGE, PREDICTIONS)
-"""What a finished cell's folder must hold, beside its record and its figures."""
 HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss", "val_dice", "seconds")
 """As `lge_sweep.engine.callbacks.Row`, which loads torch."""
 
@@ -36,13 +34,14 @@ def read_cell(folder: Path, cell: Cell, sweep: str) -> CellRecord:
     Raises:
         DamagedError: a file is missing, damaged or of another cell.
     """
-    record = read_record(CellRecord, folder / OUTCOME)
+    files = CellFolder(folder)
+    record = read_record(CellRecord, files.outcome)
     if record.cell != cell:
-        raise DamagedError(folder / OUTCOME, f"it is of another cell, {shorten(record.cell.name)}", REMEDY)
+        raise DamagedError(files.outcome, f"it is of another cell, {shorten(record.cell.name)}", REMEDY)
     if record.sweep not in (None, sweep):
-        raise DamagedError(folder / OUTCOME, f"it is of another sweep, {shorten(record.sweep)}", REMEDY)
-    for name in FILES:
-        check_file(folder / name, record)
+        raise DamagedError(files.outcome, f"it is of another sweep, {shorten(record.sweep)}", REMEDY)
+    for path in files.results:
+        check_file(path, record)
     return record
 
 
@@ -82,7 +81,7 @@ def read_predictions(folder: Path) -> NDArray[np.uint8]:
     Raises:
         DamagedError: they cannot be read.
     """
-    path = folder / PREDICTIONS
+    path = CellFolder(folder).predictions
     try:
         with np.load(path, allow_pickle=False) as stored:
             predicted = stored["prediction"]
@@ -121,10 +120,11 @@ def check_resumable(folder: Path) -> None:
     Raises:
         DamagedError: a file is damaged, or is missing beside a checkpoint.
     """
-    if not (folder / CHECKPOINT).is_file():
+    files = CellFolder(folder)
+    if not files.checkpoint.is_file():
         return
-    read_history(folder / HISTORY)
-    for path in (folder / CHECKPOINT, folder / BEST):
+    read_history(files.history)
+    for path in (files.checkpoint, files.best):
         try:
             with zipfile.ZipFile(path) as archive:  # torch's format
                 bad = archive.testzip()

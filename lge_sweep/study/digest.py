@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_core import to_jsonable_python
 
 from lge_sweep.config import SweepConfig
+from lge_sweep.config.architectures import PUBLISHED, SCRATCH
 from lge_sweep.config.base import Settings, decides, left_out_at
 from lge_sweep.hashing import file_digest
 from lge_sweep.paths import WEIGHT_SUFFIXES
@@ -82,8 +83,8 @@ def _digest(content: Sequence[object]) -> str:
 
 def _weight_digests(config: SweepConfig) -> list[str]:
     """Return the SHA-256 of each file with pretrained weights; of `imagenet` and `none` there are none."""
-    weights = Path(config.training.encoder_weights)
-    if str(weights) in {"imagenet", "none"}:
+    if config.training.encoder_weights in (PUBLISHED, SCRATCH):
         return []
+    weights = Path(config.training.encoder_weights)
     inside = sorted(path for path in weights.iterdir() if path.suffix in WEIGHT_SUFFIXES) if weights.is_dir() else []
     return [file_digest(path) for path in ([weights] if weights.is_file() else inside)]

@@ -4,13 +4,13 @@ import logging
 from pathlib import Path
 
 from lge_sweep.config import SweepConfig
+from lge_sweep.config.schema import SELECTED
 from lge_sweep.errors import DamagedError, InheritError
 from lge_sweep.run_store import RunStore, SweepFolder
 from lge_sweep.study.plan_files import read_settings
 from lge_sweep.study.records import PlanRecord, read_record, read_selection
 
 _log = logging.getLogger(__name__)
-SELECTED = ("selected",)
 
 
 def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepConfig, list[str]]:
@@ -27,7 +27,7 @@ def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepCo
     Raises:
         InheritError: phase 1 was not run, is not complete, or was run on other data or settings.
     """
-    if config.grid.model != SELECTED:
+    if SELECTED not in config.grid.model:
         return config, []
     what = f"phase 1 of stage {config.stage}"
     folders = matching_sweeps("phase1", config, basis, runs)

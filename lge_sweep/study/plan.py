@@ -9,6 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from lge_sweep.config import Cell, SweepConfig, short_names
+from lge_sweep.config.losses import LOSSES
 from lge_sweep.config.schema import Training
 from lge_sweep.data import class_weights, load_arrays
 from lge_sweep.errors import DamagedError, DataError
@@ -94,6 +95,11 @@ class Plan:
     inputs: Mapping[str, CellInputs] = field(default_factory=dict)
 
     @property
+    def files(self) -> SweepFolder:
+        """What is in its folder."""
+        return SweepFolder(self.folder)
+
+    @property
     def title(self) -> str:
         """What to call the sweep above a table."""
         return f"{self.config.phase} stage {self.config.stage}: {self.config.data}, {self.config.profile}"
@@ -130,7 +136,7 @@ class Plan:
 
     def cell_folder(self, cell: Cell) -> Path:
         """Return the folder of a cell."""
-        return SweepFolder(self.folder).cell(cell.name).path
+        return self.files.cell(cell.name).path
 
 
 def plan_sweep(config: SweepConfig, data: PreparedData, runs: Path, cell_set: CellSet) -> Plan:
@@ -169,12 +175,13 @@ def plan_sweep(config: SweepConfig, data: PreparedData, runs: Path, cell_set: Ce
 def _check_weights(config: SweepConfig, weights: tuple[float, ...]) -> None:
     """Refuse a balanced loss where there is nothing to balance."""
     absent = [name for name, weight in zip(class_names(config.stage), weights, strict=True) if weight == 0]
-    if absent and "weighted_ce" in config.grid.loss:
+    balanced = " and ".join(name for name in config.grid.loss if LOSSES[name].balanced)
+    if absent and balanced:
         raise DataError(
             config.data,
             [
-                f"no training slice has {' or '.join(absent)}, so that the loss weighted_ce has no weight for it; "
-                "use more data, another split.seed, or leave weighted_ce out of grid.loss"
+                f"no training slice has {' or '.join(absent)}, so that the loss {balanced} has no weight for it; "
+                f"use more data, another split.seed, or leave {balanced} out of grid.loss"
             ],
         )
 

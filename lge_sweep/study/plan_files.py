@@ -1,6 +1,5 @@
 """The files that say what a sweep is: its settings, its manifest and its plan; written, and read back."""
 
-import hashlib
 from functools import partial
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import yaml
 import lge_sweep
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, SweepConfig, cells
-from lge_sweep.config.data import DicomFolders
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.csv_files import frame_text
 from lge_sweep.errors import ConfigError, DamagedError, RunsError
@@ -23,7 +21,7 @@ from lge_sweep.text import error_text, shorten
 
 def write_plan(plan: Plan) -> None:
     """Make the sweep's folder and write its settings, its manifest and its plan there; set aside what is damaged."""
-    files = SweepFolder(plan.folder)
+    files = plan.files
     plan.folder.mkdir(parents=True, exist_ok=True)
     set_damaged_aside(files.settings, read_settings)
     set_damaged_aside(files.manifest, read_manifest)
@@ -100,8 +98,5 @@ def _settings_text(config: SweepConfig, data_digest: str) -> str:
     header = (
         f"# Every setting of this sweep, resolved by lge_sweep {lge_sweep.__version__}. Data content: {data_digest}\n"
     )
-    settings = config.model_dump(mode="json")
-    if isinstance(config.source, DicomFolders):
-        hashed = [hashlib.sha256(uid.encode()).hexdigest()[:12] for uid in config.source.series]
-        settings["source"]["series"] = [f"sha256:{digest}" for digest in hashed]
+    settings = {**config.model_dump(mode="json"), "source": config.source.recorded()}
     return header + yaml.safe_dump(settings, sort_keys=False)

@@ -7,7 +7,6 @@ from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.scoring import Result, mean_of_all, score_result
 from lge_sweep.study.cell_files import read_per_image
-from lge_sweep.study.files import OUTCOME, PER_IMAGE
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import REMEDY, CellRecord
 
@@ -26,12 +25,12 @@ def read_result(record: CellRecord, plan: Plan, cell: Cell) -> Result:
         }
         spreads = [summary.std[metric] for metric in SCORED]
     except KeyError as error:
-        raise DamagedError(plan.cell_folder(cell) / OUTCOME, f"summary: there is no {error}", REMEDY) from None
+        raise DamagedError(plan.files.cell(cell.name).outcome, f"summary: there is no {error}", REMEDY) from None
     if emphasis:
         from lge_sweep.scoring.paired import over_classes, wide  # imports scipy
 
         # the spread of what is scored; `std` is that of plain means over the classes
-        values = over_classes(wide(read_per_image(plan.cell_folder(cell) / PER_IMAGE)), emphasis)
+        values = over_classes(wide(read_per_image(plan.files.cell(cell.name).per_image)), emphasis)
         spreads = [None if pd.isna(value) else float(value) for value in values.std(ddof=1)]
     return Result(cell.name, by_class, summary.collapsed, mean_of_all(spreads))
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from lge_sweep.config import Cell
 from lge_sweep.report import CellTables
+from lge_sweep.run_store import CellFolder
 from lge_sweep.study.cell_files import read_history, read_per_image
-from lge_sweep.study.files import HISTORY, PER_IMAGE
 
 
 def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]) -> CellTables:
@@ -17,11 +17,12 @@ def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]
         title: what figures call it.
         collapsed: classes that it never predicted.
     """
+    files = CellFolder(folder)
     return CellTables(
         name=cell.name,
         title=title,
-        history=read_history(folder / HISTORY),
-        per_image=read_per_image(folder / PER_IMAGE),
+        history=read_history(files.history),
+        per_image=read_per_image(files.per_image),
         collapsed=collapsed,
         loss=cell.loss,
         model=cell.model,

@@ -101,10 +101,9 @@ class TrackedRun:
 
         self.log(self._send(changed) or [])
 
-    def log_files(self, folder: Path, names: Iterable[str], into: str | None = None) -> None:
-        """Copy files of a folder into the run's artifacts, replacing older copies; one that is gone is left out."""
-        for name in names:
-            path = folder / name
+    def log_files(self, paths: Iterable[Path], into: str | None = None) -> None:
+        """Copy files into the run's artifacts, replacing older copies; one that is gone is left out."""
+        for path in paths:
             if path.is_file():
                 self._send(partial(self._copy, path, into))
             else:

@@ -3,16 +3,15 @@
 import os
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from lge_sweep.errors import RunsError
-from lge_sweep.loopback import NAMES, READING, PageServer, refuse
+from lge_sweep.loopback import NAMES, READING, Page, PageServer, refuse
 from lge_sweep.paths import first_command
 from lge_sweep.run_store import SERVERS, RunStore
-from lge_sweep.terminal import say
-from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
+from lge_sweep.tracking.mlflow import Tracker
 
 NOT_INHERITED = ("MLFLOW_SERVER_", "_MLFLOW_SERVER_", "MLFLOW_DEPLOYMENTS_", "MLFLOW_GATEWAY_")
 """Settings of a server that a user may have elsewhere: they could open this one, or let it call out."""
@@ -43,7 +42,7 @@ def server_page(store: RunStore) -> str | None:
     return address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def serve(store: RunStore, port: int, browser: bool) -> None:
+def serve(store: RunStore, port: int, announce: Callable[[str], object]) -> None:
     """Run MLflow's server until interrupted, on the database that keeps the runs.
 
     It is the part of MLflow's server that the UI of runs and models needs, in this process. `mlflow server` would also
@@ -52,7 +51,7 @@ def serve(store: RunStore, port: int, browser: bool) -> None:
     Args:
         store: the runs directory.
         port: port on the loopback address.
-        browser: open a browser on the experiment.
+        announce: told the address of the experiment's page.
 
     Raises:
         RunsError: there is nothing to show, or the port is taken.
@@ -67,8 +66,8 @@ def serve(store: RunStore, port: int, browser: bool) -> None:
         warnings.simplefilter("ignore")  # MLflow's own deprecations are no help to a user
         from mlflow.server import app  # reads its settings when it is imported
 
-        say(f"MLflow UI of {store.root}, experiment {EXPERIMENT}:")
-        server.run(shows_runs(app), f"#/experiments/{experiment}/runs?workflowType=machine_learning", browser)
+        shown = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
+        server.run(Page(shows_runs(app), shown), announce)
 
 
 def shows_runs(application: WSGIApplication) -> WSGIApplication:

@@ -1,62 +1,46 @@
-"""Worker processes: each executes one cell at a time and tells its driver how far it is.
+"""Worker processes on this machine: the driver's end of them.
 
-A worker lives for many cells, since importing torch takes seconds. It dies with its driver, however that ends; and the
-driver notices when a worker dies. While it lives it holds a lock, so that no later driver begins beside it.
+The driver notices when a worker dies, while it works or while it is idle, and when it says nothing for too long.
 """
 
-import ctypes
-import errno
-import logging
+import itertools
 import multiprocessing
-import os
 import signal
-import sys
-import threading
-import traceback
-from collections.abc import Callable
+import time
+from collections import deque
 from contextlib import suppress
-from functools import partial
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
-from pathlib import Path
-from typing import Any
 
-import filelock
+from lge_sweep.engine.events import Died, Event, Progress
+from lge_sweep.engine.executors.local_worker import WorkerSetup, serve
+from lge_sweep.engine.executors.protocol import ExecutorOptions
+from lge_sweep.engine.task import TASK, Task
+from lge_sweep.text import format_seconds
 
-from lge_sweep.engine.task import CellTask, Done, Failed, Progress, Pruned, TrialPrunedError
-from lge_sweep.errors import LgeSweepError, RunsError
-from lge_sweep.study.files import LOG
-from lge_sweep.terminal import say
-from lge_sweep.text import shorten, visible
-
-OUT_OF_MEMORY = (
-    "out of GPU memory; where workers share a GPU, run the same command with fewer (--workers 1), else lower "
-    "training.batch_size or training.image_size, which starts a new sweep"
-)
-PLACE = ".worker"
-PATIENCE = 30.0
-"""Seconds that a new driver waits for the workers of one that was killed."""
-PR_SET_PDEATHSIG = 1
-"""Linux: the signal that a process gets when its parent dies."""
-NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+EXIT = 10.0
+"""Seconds that a worker which has closed its connection is given to end, so that it can be said how it did."""
 
 
 class Worker:
-    """The driver's end of a worker process.
+    """A worker process.
 
     Args:
-        number: 0 for the first worker; decides its GPU.
-        threads: processor threads it computes with.
-        runs: the runs directory; what the worker and its libraries print outside of a cell goes to its `logs`.
+        setup: what it begins with.
+
+    Attributes:
+        task: id of the task that it executes or executed last, "" if there was none.
+        busy: whether it executes it.
+        silent: seconds since it last said something about it.
     """
 
-    def __init__(self, number: int, threads: int, runs: Path) -> None:
+    def __init__(self, setup: WorkerSetup) -> None:
         """Start the process."""
         context = multiprocessing.get_context("spawn")
-        self.number = number
+        self.setup, self.task, self.busy, self.silent = setup, "", False, 0.0
         self.connection, remote = context.Pipe()
         self.process: SpawnProcess = context.Process(
-            target=_work, args=(remote, number, threads, runs), name=f"lge-sweep-worker-{number}", daemon=True
+            target=serve, args=(remote, setup), name=f"lge-sweep-worker-{setup.number}", daemon=True
         )
         # Ctrl-C in a terminal reaches the whole group: the worker leaves it to the driver from its first moment on.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -66,138 +50,136 @@ class Worker:
             signal.signal(signal.SIGINT, previous)
         remote.close()
 
-    def send(self, task: CellTask | tuple[list[str], str, float]) -> None:
-        """Give the worker a cell to execute, or (models, weights, width) to check."""
-        self.connection.send(task)
+    def is_alive(self) -> bool:
+        """Whether the process lives."""
+        return self.process.is_alive()
+
+    def give(self, task_id: str, task: Task) -> None:
+        """Let it execute a task.
+
+        Raises:
+            OSError: it has died.
+        """
+        self.task, self.busy, self.silent = task_id, True, 0.0
+        self.connection.send((task_id, TASK.dump_json(task)))
+
+    def hear(self) -> Event:
+        """Return what it has said.
+
+        Raises:
+            EOFError, OSError: it has died.
+        """
+        event = Event.model_validate_json(self.connection.recv_bytes())
+        self.silent, self.busy = 0.0, isinstance(event.news, Progress)
+        return event
+
+    def describe_end(self) -> str:
+        """Say how it died."""
+        self.process.join(timeout=EXIT)
+        code = self.process.exitcode
+        if code is not None and code < 0:
+            hint = " (out of memory?)" if -code == signal.SIGKILL else ""
+            return f"was killed by {signal.Signals(-code).name}{hint} (see {self.setup.log})"
+        return f"ended with exit code {code} (see {self.setup.log})"
 
     def stop(self) -> None:
         """End the process at once; what it was doing can be resumed from its last checkpoint."""
+        self.busy = False
         self.process.kill()
         self.process.join()
         self.connection.close()
 
 
-def _work(connection: Connection, number: int, threads: int, runs: Path) -> None:
-    """Serve tasks until the driver ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _die_with_driver()
-    _hold_place(runs, number)
-    log = log_of(runs, number)
-    _print_to(log)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    # Threads that wait for each other soon sleep instead of spinning: with OpenMP's default, training is up to 20 times
-    # slower as soon as another program wants one of the cores (docs/log.md, 2026-11-22). Read when torch is imported.
-    os.environ.setdefault("GOMP_SPINCOUNT", "5000")
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for repeatable matrix products on a GPU
-    import torch
+class LocalExecutor:
+    """Executes tasks in worker processes, which live for many tasks.
 
-    from lge_sweep.engine.train import execute
-    from lge_sweep.models.weights import check_weights
-
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    torch.set_num_threads(threads)
-    while True:
-        try:
-            task = connection.recv()
-        except EOFError:
-            return
-        if isinstance(task, tuple):
-            connection.send(_attempt(partial(check_weights, *task)))
-            continue
-        ready = _attempt(partial(_print_to, task.folder / LOG))
-        done = (
-            _attempt(partial(execute, task, partial(_report, connection), number)) if isinstance(ready, Done) else ready
-        )
-        with suppress(OSError):
-            _print_to(log)
-        connection.send(done)
-
-
-def _report(connection: Connection, progress: Progress) -> bool:
-    """Tell the driver how far a training is; after a validation it answers whether to give the training up."""
-    connection.send(progress)
-    return progress.val_dice is not None and bool(connection.recv())
-
-
-def _attempt(work: Callable[[], Any]) -> Done | Failed | Pruned:
-    """Run a task and turn whatever goes wrong into a sentence."""
-    try:
-        work()
-    except TrialPrunedError:
-        return Pruned()
-    except LgeSweepError as error:
-        with suppress(OSError):
-            say(f"FAILED: {error}")
-        return Failed(str(error))
-    except OSError as error:
-        if error.errno in NO_SPACE:
-            full = f"{os.strerror(error.errno or 0)}: {visible(os.fsdecode(error.filename or ''))}"
-            return Failed(full.rstrip(": "), disk=True)
-        say(*traceback.format_exc().split("\n"))
-        return Failed(f"{type(error).__name__}: {visible(str(error))}", unexpected=True)
-    except Exception as error:
-        say(*traceback.format_exc().split("\n"))
-        if type(error).__name__ == "OutOfMemoryError":
-            return Failed(OUT_OF_MEMORY, unexpected=True)
-        return Failed(f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 300)}", unexpected=True)
-    return Done()
-
-
-def _die_with_driver() -> None:
-    """End this process as soon as its parent has ended, whatever it is doing."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def watch() -> None:
-        wait([parent.sentinel])
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-    if sys.platform == "linux":  # at once, also where the thread cannot run: inside a long computation, or stopped
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent.pid:  # it died before the request
-            os._exit(1)
-
-
-_held: list[filelock.BaseFileLock] = []
-"""Locks for the life of this process; one that nobody refers to is released."""
-
-
-def _hold_place(runs: Path, number: int) -> None:
-    lock = filelock.FileLock(runs / f"{PLACE}{number}.lock")
-    lock.acquire()
-    _held.append(lock)
-
-
-def log_of(runs: Path, number: int) -> Path:
-    """Return the file for what a worker and its libraries print outside of a cell."""
-    return runs / "logs" / f"worker{number}.txt"
-
-
-def await_earlier_workers(runs: Path) -> None:
-    """Wait for workers that an earlier driver has left: they are on their way out, but may still write.
-
-    Raises:
-        RunsError: one stays.
+    Args:
+        options: how many, and how long they may say nothing.
     """
-    for path in sorted(runs.glob(f"{PLACE}*.lock")):
+
+    def __init__(self, options: ExecutorOptions) -> None:
+        """Start nothing yet."""
+        self.slots = options.workers
+        self._options = options
+        self._workers: list[Worker] = []
+        self._events: deque[Event] = deque()
+        self._numbers = itertools.count()
+
+    def start(self) -> None:
+        """Start the workers, unless they are there; they load their libraries."""
+        if not self._workers:
+            self._workers = [self._start_worker(number) for number in range(self.slots)]
+
+    def submit(self, task: Task) -> str:
+        """Give a task to an idle worker; one that died while it was idle is replaced."""
+        self.start()
+        worker = next(worker for worker in self._workers if not worker.busy)
+        if not worker.is_alive():
+            worker = self._restart(worker)
+        task_id = str(next(self._numbers))
         try:
-            with filelock.FileLock(path, timeout=PATIENCE):
-                pass
-        except filelock.Timeout:
-            raise RunsError(
-                f"{runs}: a worker process of an earlier command still runs and would write beside this one's; end it "
-                "(ps aux | grep multiprocessing.spawn) and run the same command again"
-            ) from None
+            worker.give(task_id, task)
+        except OSError:  # it died just now
+            self._events.append(self._died(worker, worker.describe_end()))
+        return task_id
 
+    def next_event(self, timeout: float) -> Event | None:
+        """Wait for the next word of a worker, or for its death."""
+        if not self._events:
+            self._listen(timeout)
+        return self._events.popleft() if self._events else None
 
-def _print_to(path: Path) -> None:
-    """Send everything that this process and its libraries print to a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    os.close(file)
+    def answer(self, task_id: str, stop: bool) -> None:
+        """Answer the worker of a task."""
+        for worker in self._of(task_id):
+            with suppress(OSError):  # it died: the next word of it says so
+                worker.connection.send(stop)
+
+    def replace(self, task_id: str) -> None:
+        """Put a new worker in the place of the one that had a task."""
+        for worker in self._of(task_id):
+            self._restart(worker)
+
+    def close(self) -> None:
+        """End all workers."""
+        for worker in self._workers:
+            worker.stop()
+        self._workers = []
+        self._events.clear()
+
+    def _listen(self, timeout: float) -> None:
+        busy = [worker for worker in self._workers if worker.busy]
+        began = time.monotonic()
+        spoken = wait([worker.connection for worker in busy], timeout)
+        # not the whole time that has passed: this process may have been stopped meanwhile, and its workers with it
+        waited = min(time.monotonic() - began, timeout)
+        for worker in busy:
+            if worker.connection in spoken:
+                try:
+                    self._events.append(worker.hear())
+                except (EOFError, OSError):
+                    self._events.append(self._died(worker, worker.describe_end()))
+                continue
+            worker.silent += waited
+            if worker.silent > self._options.stall:
+                silence = f"said nothing for {format_seconds(worker.silent)} and was ended"
+                self._events.append(self._died(worker, silence))
+
+    def _died(self, worker: Worker, how: str) -> Event:
+        worker.stop()
+        return Event(task=worker.task, news=Died(reason=f"its worker process {how}"))
+
+    def _of(self, task_id: str) -> list[Worker]:
+        return [worker for worker in self._workers if worker.task == task_id]
+
+    def _start_worker(self, number: int) -> Worker:
+        store = self._options.store
+        return Worker(
+            WorkerSetup(number, self._options.threads_each(), store.worker_lock(number), store.worker_log(number))
+        )
+
+    def _restart(self, worker: Worker) -> Worker:
+        worker.stop()
+        number = worker.setup.number
+        self._workers[number] = self._start_worker(number)
+        return self._workers[number]

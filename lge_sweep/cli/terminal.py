@@ -8,7 +8,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import ProgressColumn, Task
@@ -25,16 +25,39 @@ class Terminal(Console):
     """A console that shows text and obeys none.
 
     Args:
+        quiet: whether it is asked for results and errors alone.
         options: those of rich's console.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, quiet: bool = False, **options: Any) -> None:
         """Read nothing in a text: markup, emoji codes, numbers to colour."""
+        self.quiet = quiet
         super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Make a text drawable; rich sends every `str` through here, those in tables too."""
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
+
+    @classmethod
+    def fitting(cls, *, quiet: bool = False) -> Self:
+        """Return one as wide as the terminal, or as COLUMNS says; wide enough for tables where there is neither."""
+        console = cls(quiet=quiet)
+        known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
+        return console if known else cls(quiet=quiet, width=max(console.width, WIDE))
+
+    def print_line(self, text: str | Text = "", style: str = "") -> None:
+        """Print a line, however long."""
+        self.print(text, style=style or None, soft_wrap=True)
+
+    def explain(self, text: str = "") -> None:
+        """Print a line that explains, or says what is being done; not if quiet."""
+        if not self.quiet:
+            self.print_line(text)
+
+    def note(self, text: str, indent: str = "") -> None:
+        """Print a note; not if quiet."""
+        if not self.quiet:
+            self.print_line(f"{indent}note: {text}", style="yellow")
 
     def lines(self, texts: Iterable[str]) -> None:
         """Print many lines at once, as they are: not broken, without style."""
@@ -42,14 +65,7 @@ class Terminal(Console):
         self.file.flush()
 
 
-def make_console() -> Terminal:
-    """Return a console as wide as the terminal, or as COLUMNS says; wide enough for tables where there is neither."""
-    console = Terminal()
-    known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
-    return console if known else Terminal(width=max(console.width, WIDE))
-
-
-def say(*texts: str) -> None:
+def print_lines(*texts: str) -> None:
     """Print plain lines to stdout."""
     Terminal().lines(texts)
 
@@ -58,7 +74,7 @@ def print_error(message: str, colour: str = "red") -> None:
     """Print the lines of a message to stderr, in colour where that is a terminal."""
     console = Terminal(stderr=True)
     for line in message.split("\n"):
-        console.print(line, style=colour, soft_wrap=True)
+        console.print_line(line, style=colour)
 
 
 def styled(text: str, style: str = "") -> Text:

@@ -1,19 +1,64 @@
-"""What a person sees while a sweep runs: cells done, the current step, its loss, the time left."""
+"""What a person sees of sweeps: what comes next; and while one runs, cells done, the current step, the time left."""
 
 import time
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TimeElapsedColumn,
+)
 
-from lge_sweep.terminal import TaskText, Terminal
+from lge_sweep.cli.terminal import TaskText, Terminal, styled
+from lge_sweep.study.manifest import subset_counts
+from lge_sweep.study.plan import Plan
 from lge_sweep.text import format_seconds
 
 LINE_EVERY = 30.0
 """Seconds between two lines about one cell where the output is not a terminal."""
 SOME = 0.02
 """Share of a cell's steps after which its pace is known."""
+
+
+class TerminalObserver:
+    """Prints what a driver does.
+
+    Args:
+        console: where to print.
+    """
+
+    def __init__(self, console: Terminal) -> None:
+        """Print nothing yet."""
+        self.console = console
+
+    def introduce(self, plan: Plan) -> None:
+        """Print what comes next: the cells, how the data is split, what to know about it, where results go."""
+        if self.console.quiet:
+            return
+        config, search = plan.config, plan.config.search
+        stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
+        amount = f"{len(plan.cells)} cells" if search is None else f"a search of {search.trials} trials"
+        self.console.print_line()
+        self.console.print(
+            styled(f"{config.phase} stage {config.stage} ({stage}):", "bold"),
+            f"{amount} on {config.data}, profile {config.profile}",
+        )
+        print_subsets(self.console, subset_counts(plan.manifest))
+        for note in plan.notes:
+            self.console.note(note)
+        self.console.print_line(f"folder: {plan.folder}")
+
+    def line(self, text: str) -> None:
+        """Print a line."""
+        self.console.explain(text)
+
+    def sweep(self, title: str, total: int, done: int) -> "SweepProgress":
+        """Show the progress of a sweep."""
+        return SweepProgress(self.console, title, total, done)
 
 
 class SweepProgress:
@@ -45,7 +90,7 @@ class SweepProgress:
             TimeElapsedColumn(),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=console.quiet or not console.is_terminal,
         )
         self.sweep = self.bars.add_task(title, total=total, completed=done, info="cells", bold=True)
 
@@ -67,7 +112,7 @@ class SweepProgress:
         self.fractions[cell] = 0.0
         self.abreast = max(self.abreast, len(self.fractions))
         self.began[cell] = self.printed[cell] = time.monotonic()
-        self.line(f"{self.names[cell]}: {'resumed' if resumed else 'started'}")
+        self.console.explain(f"{self.names[cell]}: {'resumed' if resumed else 'started'}")
 
     def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
         """A cell has done some steps."""
@@ -79,7 +124,7 @@ class SweepProgress:
         self._update_total()
         if not self.console.is_terminal and time.monotonic() - self.printed[cell] >= LINE_EVERY:
             self.printed[cell] = time.monotonic()
-            self.line(f"{self.names[cell]}: step {step}/{total}, loss {loss:.4f}{validation}{self._left()}")
+            self.console.explain(f"{self.names[cell]}: step {step}/{total}, loss {loss:.4f}{validation}{self._left()}")
 
     def end(self, cell: str, outcome: str, finished: bool) -> None:
         """A cell has ended."""
@@ -91,11 +136,11 @@ class SweepProgress:
         self.done += finished
         self._update_total()
         left = self._left() if self.fractions or self.done < self.total else ""
-        self.line(f"[{self.done}/{self.total}] {self.names[cell]}: {outcome}{left}")
-
-    def line(self, text: str) -> None:
-        """Print a line above the bars."""
-        self.bars.console.print(text, soft_wrap=True)
+        text = f"[{self.done}/{self.total}] {self.names[cell]}: {outcome}{left}"
+        if finished:
+            self.console.explain(text)
+        else:  # something went wrong, which is told even if quiet
+            self.console.print_line(text)
 
     def _update_total(self) -> None:
         self.bars.update(self.sweep, completed=self.done, info=f"cells{self._left()}")
@@ -122,4 +167,4 @@ def print_subsets(console: Terminal, counts: Mapping[str, Mapping[str, int]]) ->
         f"{subset} {n['slices']} slices of {n['cases']} cases ({n['with_scar']} with scar)"
         for subset, n in counts.items()
     ]
-    console.print("split: " + ", ".join(described), soft_wrap=True)
+    console.print_line("split: " + ", ".join(described))

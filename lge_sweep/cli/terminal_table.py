@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from lge_sweep.terminal import Terminal, stacked, styled
+from lge_sweep.cli.terminal import Terminal, stacked, styled
 from lge_sweep.text import visible
 
 FOLDED = 17
@@ -55,19 +55,18 @@ def print_table(
         title: what stands above it.
     """
     if title is not None:
-        console.print(styled(title, "bold"), soft_wrap=True)
+        console.print_line(styled(title, "bold"))
     layout, parts = _choose(columns, rows, console.width)
     if not parts:
         needed = next(width for width in count(1) if layout.parts(width))
-        console.print(f"(a row is a paragraph: a table needs a terminal of {needed} columns)", soft_wrap=True)
+        console.explain(f"(a row is a paragraph: a table needs a terminal of {needed} columns)")
         _print_paragraphs(console, columns, rows)
     for part in parts:
         console.print(_table(layout, part, rows, console.width))
     if len(parts) > 1:
         needed = _total(layout.least)
-        console.print(
+        console.explain(
             f"(one table in {len(parts)} parts: this terminal has {console.width} columns, it needs {needed})",
-            soft_wrap=True,
         )
 
 
@@ -146,7 +145,7 @@ def _heading(column: Column) -> Text:
 
 def _print_paragraphs(console: Terminal, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
     for row in rows:
-        console.print()
+        console.print_line()
         for column, cell in zip(columns, row, strict=True):
             named = styled(" ".join(column.title.split("\n")) + ":" * bool(column.title))
             console.print(named, cell, soft_wrap=True)
@@ -173,8 +172,8 @@ def print_markdown(console: Terminal, text: str, command: str) -> None:
         if rows:
             _print_markdown_table(console, *rows)
             rows = []
-        console.print(line, soft_wrap=True)
-    console.print(f"(the same as Markdown: {command} > FILE)", soft_wrap=True)
+        console.print_line(line)
+    console.explain(f"(the same as Markdown: {command} > FILE)")
 
 
 def _print_markdown_table(console: Terminal, header: Sequence[str], rules: Sequence[str], *rows: Sequence[str]) -> None:

@@ -1,0 +1,1 @@
+"""The commands: a module a subject. Each parses, calls, prints."""

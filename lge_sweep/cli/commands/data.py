@@ -1,0 +1,104 @@
+"""The commands `lge-sweep data ...`: look at a data set, convert it."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from lge_sweep.cli.options import A_PATH, DataOption, RootOption
+from lge_sweep.cli.progress_bar import progress_bar
+from lge_sweep.cli.reporting import reporting
+from lge_sweep.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from lge_sweep.config.data import DataFile
+
+data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
+
+SheetOption = Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.", **A_PATH)]
+FolderArgument = Annotated[Path, typer.Argument(help="Folder to write, new or empty.", **A_PATH)]
+FormatOption = Annotated[
+    Literal["bmp", "png", "nnunet", "msd"],
+    typer.Option(
+        "--format",
+        help="bmp, png: curated slices as 8-bit image pairs. nnunet, msd: whole exams for nnU-Net v2 or as the "
+        "Medical Segmentation Decathlon's, in a folder DatasetNNN_Name or TaskNN_Name.",
+    ),
+]
+MasksOption = Annotated[
+    Literal["index", "colour"],
+    typer.Option(help="Of bmp and png. index: intensities 0-3, 4 no-reflow where told. colour: RGB."),
+]
+
+
+@data_app.callback()
+def main() -> None:
+    """Look at a data set; convert it."""
+
+
+@data_app.command()
+def describe(data: DataOption = "phantom", root: RootOption = None, sheet: SheetOption = None) -> None:
+    """Show cases, slices, classes, spacing, intensities and everything that is wrong."""
+    with reporting() as console:
+        from lge_sweep.cli.tables.data import print_descriptions
+        from lge_sweep.curate import absent_classes
+        from lge_sweep.ingest import survey
+        from lge_sweep.labels import Label
+        from lge_sweep.quantify.describe import describe as describe_volume
+
+        volumes, problem = survey(_settings(data).source, root)
+        descriptions = [describe_volume(volume) for volume in volumes]
+        counts = {label: sum(item.burden.pixels[label] for item in descriptions) for label in Label}
+        # what was refused may have had the class
+        absent, notes = absent_classes(counts) if descriptions and problem is None else ([], [])
+        closing = print_descriptions(console, descriptions, notes)
+        if sheet is not None and volumes:
+            from lge_sweep.ingest.contact_sheet import write_contact_sheet
+
+            console.print_line(write_contact_sheet(volumes, sheet))
+        if problem is not None or absent:
+            where, findings = (problem.where, problem.findings) if problem else (data, ())
+            raise DataError(where, [*findings, *absent])
+        console.print_line(closing)
+
+
+@data_app.command()
+def convert(
+    output: FolderArgument,
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    image_format: FormatOption = "bmp",
+    masks: MasksOption = "index",
+) -> None:
+    """Write a data set in another format, with a data file that reads it (image pairs: paper, section III.A)."""
+    with reporting() as console:
+        from lge_sweep.curate import curate
+        from lge_sweep.data.convert import convert as convert_slices
+        from lge_sweep.data.curated_dataset import CuratedDataset
+        from lge_sweep.data.exchange import export_dataset
+        from lge_sweep.data.exchange_formats import check_dataset_folder
+        from lge_sweep.ingest import read
+
+        settings = _settings(data)
+        if image_format == "nnunet" or image_format == "msd":
+            if masks != "index":
+                raise ConfigError(f"--masks {masks} is for bmp and png; {image_format} has class values; leave it out")
+            check_dataset_folder(output, image_format)
+        volumes = read(settings.source, root)
+        dataset = CuratedDataset(volumes, curate(volumes, settings.curate), settings)
+        if image_format == "bmp" or image_format == "png":
+            console.lines(convert_slices(dataset, output, image_format, masks))
+            if not console.quiet:
+                console.lines(f"note: {note}" for note in dataset.curated.notes)
+        else:
+            with progress_bar(console, "writing") as on_progress:
+                written = export_dataset(dataset, output, image_format, on_progress)
+            console.lines(written)
+
+
+def _settings(data: str) -> "DataFile":
+    from lge_sweep.config.data import DataFile
+    from lge_sweep.config.loader import find_file, read_yaml, validate
+
+    path = find_file(DataFile, data)
+    return validate(DataFile, read_yaml(path), str(path))

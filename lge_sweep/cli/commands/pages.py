@@ -1,0 +1,47 @@
+"""The commands that serve pages for a browser on this machine."""
+
+import threading
+import webbrowser
+from collections.abc import Callable
+
+from lge_sweep.cli.options import BrowserOption, PortOption, RunsOption
+from lge_sweep.cli.reporting import reporting
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.run_store import RunStore
+
+
+def ui(runs: RunsOption = None, port: PortOption = 5000, browser: BrowserOption = True) -> None:
+    """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
+    with reporting() as console:
+        from lge_sweep.tracking.mlflow import EXPERIMENT
+        from lge_sweep.tracking.ui import serve, server_page
+
+        store = RunStore.open(runs)
+        page = server_page(store)
+        if page is None:
+            title = f"MLflow UI of {store.root}, experiment {EXPERIMENT}:"
+            serve(store, port, _announcer(console, title, browser))
+            return
+        console.lines([f"The MLflow UI is the server's, experiment {EXPERIMENT}:", page])
+        if browser:
+            webbrowser.open(page)
+
+
+def dashboard(runs: RunsOption = None, port: PortOption = 8080, browser: BrowserOption = True) -> None:
+    """Serve the Optuna dashboard on 127.0.0.1: the trials of every sweep and search."""
+    with reporting() as console:
+        from lge_sweep.engine.dashboard import serve
+
+        store = RunStore.open(runs)
+        serve(store, port, _announcer(console, f"Optuna dashboard of {store.root}, to look at:", browser))
+
+
+def _announcer(console: Terminal, title: str, browser: bool) -> Callable[[str], None]:
+    """Return what prints the address of a page, and opens it in a browser if asked to."""
+
+    def announce(address: str) -> None:
+        console.lines([title, address, "Stop it with Ctrl-C."])
+        if browser:
+            threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+
+    return announce

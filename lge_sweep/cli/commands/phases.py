@@ -1,0 +1,150 @@
+"""The commands that run the study: phases 1 to 4, and the search."""
+
+from collections.abc import Sequence
+
+from lge_sweep.cli.options import (
+    DataOption,
+    IncompleteOption,
+    ModelsOption,
+    ProfileOption,
+    RootOption,
+    RunsOption,
+    SeedsOption,
+    SetOption,
+    ShipOption,
+    Stage,
+    StageOption,
+    TrialsOption,
+    WorkersOption,
+)
+from lge_sweep.cli.reporting import reporting
+from lge_sweep.cli.request import PhaseRequest
+
+
+def phase1(
+    stage: StageOption = "both",
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Baseline of all architectures (paper phase 1): train, measure, rank, keep the best two of each stage."""
+    request = PhaseRequest(
+        data=data,
+        root=root,
+        profile=profile,
+        settings=settings or (),
+        workers=workers,
+        runs=runs,
+        allow_incomplete=allow_incomplete,
+    )
+    _run("phase1", stage, request)
+
+
+def phase2(
+    stage: StageOption = "both",
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    models: ModelsOption = None,
+    seeds: SeedsOption = None,
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Losses by optimizers (paper phase 2) for the models of phase 1: select one configuration, say how surely."""
+    request = PhaseRequest(
+        data=data,
+        root=root,
+        profile=profile,
+        settings=[*(settings or ()), *_models(models), *([f"grid.seed={list(range(seeds))}"] if seeds else [])],
+        workers=workers,
+        runs=runs,
+        allow_incomplete=allow_incomplete,
+    )
+    _run("phase2", stage, request)
+
+
+def search(
+    stage: StageOption = "both",
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    models: ModelsOption = None,
+    trials: TrialsOption = None,
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Beyond the grid: let Optuna draw loss, optimizer and training options, and stop hopeless trials early."""
+    request = PhaseRequest(
+        data=data,
+        root=root,
+        profile=profile,
+        settings=[*(settings or ()), *_models(models), *([f"search.trials={trials}"] if trials else [])],
+        workers=workers,
+        runs=runs,
+        allow_incomplete=allow_incomplete,
+    )
+    _run("search", stage, request)
+
+
+def _models(models: str | None) -> list[str]:
+    return [] if models is None else [f"grid.model=[{models}]"]
+
+
+def _run(phase: str, stage: Stage, request: PhaseRequest) -> None:
+    stages: Sequence[int] = (1, 2) if stage == "both" else (int(stage),)
+    with reporting() as console:
+        from lge_sweep.cli.phases import run_phase
+
+        run_phase(console, phase, stages, request)
+
+
+def phase3(
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    settings: SetOption = None,
+    workers: WorkersOption = 1,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+    ship: ShipOption = False,
+) -> None:
+    """Fit the two selected networks into one pipeline (paper phase 3), beside what it has to beat."""
+    request = PhaseRequest(
+        data=data,
+        root=root,
+        profile=profile,
+        settings=settings or (),
+        workers=workers,
+        runs=runs,
+        allow_incomplete=allow_incomplete,
+    )
+    with reporting() as console:
+        from lge_sweep.cli.phases import run_phase3
+
+        run_phase3(console, request, ship)
+
+
+def phase4(
+    data: DataOption = "phantom",
+    root: RootOption = None,
+    profile: ProfileOption = "auto",
+    settings: SetOption = None,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Evaluate the pipeline of phase 3 on the test subset, once (paper phase 4, Tables VI to VIII)."""
+    request = PhaseRequest(
+        data=data, root=root, profile=profile, settings=settings or (), runs=runs, allow_incomplete=allow_incomplete
+    )
+    with reporting() as console:
+        from lge_sweep.cli.phases import run_phase4
+
+        run_phase4(console, request)

@@ -1,0 +1,74 @@
+"""The commands that look at results again: select, compare, tables, status."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lge_sweep.cli.completion import complete_configuration
+from lge_sweep.cli.options import A_PATH, CellArgument, IncompleteOption, OtherCellArgument, RunsOption, SweepArgument
+from lge_sweep.cli.reporting import reporting
+from lge_sweep.cli.request import SelectRequest
+from lge_sweep.paths import runs_folder
+
+OverrideOption = Annotated[
+    str | None, typer.Option(help="Configuration to select; needs --reason.", autocompletion=complete_configuration)
+]
+ReasonOption = Annotated[str, typer.Option(help="Why; kept with the selection.")]
+WithdrawOption = Annotated[bool, typer.Option("--withdraw", help="Take an override back.")]
+TableArgument = Annotated[
+    Path, typer.Argument(help="CSV file with a row a configuration and a column a global metric.", **A_PATH)
+]
+RuleOption = Annotated[
+    Literal["mean", "weighted"], typer.Option(help="mean: paper phase 1. weighted: paper Table III.")
+]
+
+
+def select(
+    sweep: SweepArgument,
+    override: OverrideOption = None,
+    reason: ReasonOption = "",
+    withdraw: WithdrawOption = False,
+    runs: RunsOption = None,
+    allow_incomplete: IncompleteOption = False,
+) -> None:
+    """Select again in a finished sweep, by its rule or a person's choice; mend MLflow; make the winner the champion."""
+    request = SelectRequest(override=override, reason=reason, withdraw=withdraw, allow_incomplete=allow_incomplete)
+    with reporting() as console:
+        from lge_sweep.cli.review import select_again
+
+        select_again(console, sweep, runs_folder(runs), request)
+
+
+def table(sweep: SweepArgument, runs: RunsOption = None) -> None:
+    """Print a finished sweep as a Markdown table: scores, their doubt, Dice of each class three ways."""
+    with reporting() as console:
+        from lge_sweep.cli.markdown import print_sweep
+
+        print_sweep(console, sweep, runs_folder(runs))
+
+
+def compare(first: CellArgument, second: OtherCellArgument, runs: RunsOption = None) -> None:
+    """Compare two cells on the same images: differences and tests, per image and per case."""
+    with reporting() as console:
+        from lge_sweep.cli.compare import compare_cells
+
+        compare_cells(console, first, second, runs_folder(runs))
+
+
+def score(table: TableArgument, rule: RuleOption = "mean") -> None:
+    """Rank any table of the six global metrics; a '-' is a missing value."""
+    with reporting() as console:
+        from lge_sweep.cli.tables.scores import print_scores
+        from lge_sweep.scoring import score_table
+
+        print_scores(console, table, rule, score_table(table, rule))
+
+
+def status(runs: RunsOption = None) -> None:
+    """Show every sweep: cells done, running, failed, waiting, and the best so far."""
+    with reporting() as console:
+        from lge_sweep.cli.status import print_status
+        from lge_sweep.run_store import RunStore
+
+        print_status(console, RunStore.open(runs))

@@ -1,0 +1,48 @@
+"""Compare two cells on the same images."""
+
+from pathlib import Path
+
+from lge_sweep.cli.find import find_cell
+from lge_sweep.cli.tables.comparison import print_comparison
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.errors import ConfigError
+from lge_sweep.scoring.paired import compare_tables
+from lge_sweep.scoring.uncertainty import Candidate, score_difference
+from lge_sweep.study.cell_files import read_per_image
+from lge_sweep.study.files import PER_IMAGE
+from lge_sweep.study.plan_files import load_plan
+
+
+def compare_cells(console: Terminal, first: str, second: str, runs: Path) -> None:
+    """Print a paired comparison of two cells, per image and per case.
+
+    Args:
+        console: where to print.
+        first: folder of a cell, its name, or `SWEEP/CELL`.
+        second: the same.
+        runs: the runs directory.
+
+    Raises:
+        ConfigError: a cell is unknown, its name is not unique, or the two were not measured on the same images.
+    """
+    folders = [find_cell(name, runs) for name in (first, second)]
+    plans = [load_plan(folder.parent.parent) for folder in folders]
+    if any(plan.config.fit for plan in plans):
+        raise ConfigError(
+            "cells of phase 3 see different pictures of the same slices; their pipelines are compared by final labels, "
+            "in comparison.json and val/*.csv of its folder"
+        )
+    if folders[0].resolve() == folders[1].resolve():
+        raise ConfigError(f"{first} and {second} are the same cell")
+    if plans[0].config.stage != plans[1].config.stage:
+        raise ConfigError("the cells are of different stages, whose classes differ; compare within a stage")
+    if plans[0].config.metrics != plans[1].config.metrics:
+        raise ConfigError("the cells were measured differently (metrics.bf_tolerance or metrics.empty of their sweeps)")
+    tables = [read_per_image(folder / PER_IMAGE) for folder in folders]
+    names = (folders[0].name, folders[1].name)
+    if names[0] == names[1]:
+        names = (f"{plans[0].name}/{names[0]}", f"{plans[1].name}/{names[1]}")
+    rule = plans[0].config.selection
+    pairs = compare_tables(tables[0], tables[1], rule.emphasis, names)
+    a, b = (Candidate(name, [table]) for name, table in zip(names, tables, strict=True))
+    print_comparison(console, names, rule.rule, score_difference(a, b, rule.rule, rule.emphasis), pairs)

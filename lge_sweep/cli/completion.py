@@ -1,0 +1,62 @@
+"""What a shell completes: names of files and folders alone are read, so that TAB is quick; where it cannot, nothing."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import typer
+
+from lge_sweep.errors import LgeSweepError
+from lge_sweep.paths import sweeps_folder
+from lge_sweep.run_store import RunStore, SweepFolder
+
+
+def complete_data(incomplete: str) -> list[str]:
+    """Complete the name of a data file."""
+    return _beginning(incomplete, _names("data"))
+
+
+def complete_profile(incomplete: str) -> list[str]:
+    """Complete the name of a profile."""
+    return _beginning(incomplete, ["auto", *_names("profile")])
+
+
+def complete_models(incomplete: str) -> list[str]:
+    """Complete the last of several architectures."""
+    from lge_sweep.config.architectures import ARCHITECTURES  # loads pydantic
+
+    before, comma, last = incomplete.rpartition(",")
+    names = [name for name in ARCHITECTURES if name not in before.split(",")]
+    return [f"{before}{comma}{name}" for name in _beginning(last, names)]
+
+
+def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a sweep of the runs directory."""
+    return _beginning(incomplete, (sweep.name for sweep in _sweeps(ctx)))
+
+
+def complete_cell(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete SWEEP/CELL, a finished cell of the runs directory."""
+    return _beginning(incomplete, (f"{sweep.name}/{cell.name}" for sweep in _sweeps(ctx) for cell in sweep.finished()))
+
+
+def complete_configuration(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete a cell of the sweep that was named before; it stands for its configuration."""
+    named = Path(ctx.params.get("sweep") or "")
+    found = [sweep for sweep in (*_sweeps(ctx), SweepFolder(named)) if sweep.name == named.name]
+    return _beginning(incomplete, (cell.name for cell in found[0].finished()))
+
+
+def _names(kind: str) -> list[str]:
+    return sorted(path.stem for path in (sweeps_folder() / kind).glob("*.yaml"))
+
+
+def _sweeps(ctx: typer.Context) -> list[SweepFolder]:
+    """Return the sweeps of the runs directory that the command line names so far."""
+    try:
+        return RunStore.open(ctx.params.get("runs")).sweeps()
+    except (LgeSweepError, OSError):
+        return []
+
+
+def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]

@@ -1,0 +1,66 @@
+"""What a user asked of a command, as one value."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+OF_ALL_PHASES = ("source.", "curate.", "split.", "intensity.", "training.")
+"""Settings that one phase must share with the next."""
+OF_FITS = ("fit.", "metrics.")
+"""Settings that phases 3 and 4 share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseRequest:
+    """A phase of the study.
+
+    Attributes:
+        data: name or path of a data file.
+        root: folder of the images.
+        profile: name or path of a profile file, or "auto".
+        settings: `KEY=VALUE` overrides.
+        workers: cells trained at the same time.
+        runs: folder for all results.
+        allow_incomplete: go on although cells failed.
+    """
+
+    data: str
+    root: Path | None
+    profile: str
+    settings: Sequence[str]
+    workers: int = 1
+    runs: Path | None
+    allow_incomplete: bool
+
+    def command(self, phase: str, stage: int, more: Sequence[str] = ()) -> str:
+        """Return the command that runs another phase on the same data with the same profile.
+
+        Args:
+            phase: the other phase.
+            stage: of which stage; 0 for a phase of both.
+            more: further `KEY=VALUE` settings, which win over the user's.
+        """
+        options = ["--stage", str(stage)] * bool(stage) + ["--data", self.data, "--profile", self.profile]
+        options += ["--root", str(self.root)] * bool(self.root) + ["--runs", str(self.runs)] * bool(self.runs)
+        shared = (*OF_ALL_PHASES, *OF_FITS) if phase == "phase3" else OF_ALL_PHASES
+        kept = [setting for setting in self.settings if setting.startswith(shared)]
+        settings = [word for setting in (*kept, *more) for word in ("--set", setting)]
+        return shlex.join(["lge-sweep", phase, *options, *settings])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectRequest:
+    """A new selection in a finished sweep.
+
+    Attributes:
+        override: configuration (or cell) to select whatever the rule says; kept until withdrawn.
+        reason: why.
+        withdraw: go back to the rule's choice.
+        allow_incomplete: select although cells have no result.
+    """
+
+    override: str | None = None
+    reason: str = ""
+    withdraw: bool = False
+    allow_incomplete: bool = False

@@ -1,0 +1,67 @@
+"""The pipeline beside its controls, on validation or test."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lge_sweep.cli.terminal import Terminal, styled
+from lge_sweep.cli.terminal_table import Cell, Column, print_table
+from lge_sweep.text import format_number
+
+if TYPE_CHECKING:
+    from lge_sweep.pipeline.compare import PipelineComparison
+    from lge_sweep.pipeline.evaluate import Evaluation
+
+
+def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None:
+    """Print the pipeline beside its controls.
+
+    Args:
+        console: where to print.
+        comparison: how they do on one subset.
+    """
+    from lge_sweep.pipeline.variants import PIPELINE  # loads torch
+    from lge_sweep.scoring.uncertainty import interval  # loads pandas and scipy
+
+    titles = (
+        "score", "95 % interval", "minus two-stage", "cavity", "myo.", "scar", "scar\npooled", "scar\npresent",
+    )  # fmt: skip
+    rows: list[Sequence[Cell]] = []
+    for name, summary in comparison.summaries.items():
+        standing = comparison.standings[name]
+        dice = summary.image_mean["dice"]
+        rows.append(
+            (
+                styled(name, style="bold" if name == PIPELINE else ""),
+                format_number(standing.score),
+                interval(standing.low, standing.high),
+                "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
+                *(format_number(dice[label]) for label in ("cavity", "myocardium", "scar")),
+                format_number(summary.pooled["dice"]["scar"]),
+                format_number(summary.present_only["dice"]["scar"]),
+            )
+        )
+    title = f"the pipeline beside its controls: final labels of the {comparison.subset} subset"
+    print_table(console, [Column("pipeline", "text", key=True), *map(Column, titles)], rows, title)
+    for meaning in dict.fromkeys(comparison.meanings.values()):
+        names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
+        console.explain(f"{names}: {meaning}.")
+    console.explain(
+        "Classes: Dice, mean over the images that have a value; scar present: over images that have scar.",
+    )
+    for name, reason in comparison.failed.items():
+        console.explain(f"Note: the fit '{name}' is left out: {reason}.")
+
+
+def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
+    """Print what the test subset says.
+
+    Args:
+        console: where to print.
+        evaluation: what it says.
+    """
+    print_pipelines(console, evaluation.comparison)
+    console.print_line(f"Test subset: {evaluation.test_access}.")
+    if evaluation.again:
+        console.print_line("This pipeline was evaluated before; shown again, not evaluated again.")
+    console.print_line(f"Tables VI and VII, cases, agreement: {evaluation.files.tables}")
+    console.print_line(f"Table VIII and figures: {evaluation.files.path}")

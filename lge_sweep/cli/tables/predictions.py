@@ -1,0 +1,34 @@
+"""What was found in exams."""
+
+from typing import TYPE_CHECKING
+
+from lge_sweep.cli.terminal import Terminal
+
+if TYPE_CHECKING:
+    from lge_sweep.segmenter.request import PredictResult
+
+
+def print_predicted(console: Terminal, predicted: "PredictResult") -> None:
+    """Print what was found in each exam, and where it is.
+
+    Args:
+        console: where to print.
+        predicted: what became of the exams.
+    """
+    for delivery in predicted.deliveries:
+        files = dict.fromkeys(file.relative_to(delivery.folder).parts[0] for file in delivery.files)
+        console.print_line(f"{delivery.folder}: {', '.join(files)}")
+        for note in delivery.notes:
+            console.note(note, indent="  ")
+        for finding in delivery.findings:
+            console.print_line(f"  finding: {finding}", style="red")
+        if stored := predicted.stored.get(delivery.folder):
+            console.print_line(f"  {stored}")
+    for note in predicted.notes:
+        console.note(note)
+    found = sum(bool(delivery.findings) for delivery in predicted.deliveries)
+    if found:
+        count = f"{found} of {len(predicted.deliveries)} exam(s) have findings"
+        console.print_line(f"{count}: labels that no heart has; look at them before any number is used.")
+    done = f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis."
+    console.print_line(done)

@@ -1,0 +1,114 @@
+"""The ranking of a sweep, what was selected, and how sure that is."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from lge_sweep.cli.terminal import Terminal, styled
+from lge_sweep.cli.terminal_table import Cell, Column, print_table
+from lge_sweep.labels import SCORED
+from lge_sweep.scoring import Selection
+from lge_sweep.text import format_number
+
+if TYPE_CHECKING:
+    from lge_sweep.engine.conclude import SweepOutcome
+    from lge_sweep.scoring.uncertainty import Uncertainty
+
+
+def print_outcome(console: Terminal, title: str, outcome: "SweepOutcome") -> None:
+    """Print the outcome of a sweep: in one sentence, as a ranking, and how sure it is.
+
+    Args:
+        console: where to print.
+        title: what was compared.
+        outcome: what a sweep came to.
+    """
+    uncertainty, names = outcome.uncertainty, outcome.names
+    console.print_line()
+    console.print_line(f"{uncertainty.sentence}.", style="bold")
+    console.print_line()
+    print_selection(console, title, outcome.selection, names)
+    if len(uncertainty.standings) > 1:
+        print_uncertainty(console, uncertainty, names)
+    if outcome.registered is not None:
+        console.print_line(outcome.registered)
+
+
+def print_selection(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
+    """Print a ranking and what was selected, with everything that should make one doubt it.
+
+    Args:
+        console: where to print.
+        title: what was compared.
+        selection: the outcome.
+        names: cell name -> the name to print.
+    """
+    _print_ranking(console, title, selection, names)
+    weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
+    how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
+    console.explain(f"Scored on the {selection.subset} subset ({how}; foreground: without background).")
+    chosen = " and ".join(names[name] for name in selection.selected)
+    margin = ""
+    if selection.margin is not None:
+        place = "behind the top" if selection.margin < 0 else "ahead of the next"
+        margin = f", {abs(selection.margin):.4f} {place}" if selection.margin else ", level with the next"
+    console.print_line(f"Selected: {chosen}{margin}.")
+    for note in selection.notes:
+        console.explain(f"Note: {note}.")
+
+
+def _print_ranking(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
+    """Print rank, name, score, its metrics and what happened."""
+    from lge_sweep.metrics import METRICS  # these two load pandas
+    from lge_sweep.scoring.ranking import FOREGROUND, ranking_frame, ranking_texts
+
+    texts = ranking_texts(ranking_frame(selection.ranking), selection.rule)
+    columns = [
+        Column("rank", key=True),
+        Column("configuration", "text", first=True),
+        Column("score", first=True),
+        Column(FOREGROUND),
+        *(Column(METRICS[name].short or name) for name in SCORED),
+        Column("", "text", first=True),
+    ]
+    rows: list[Sequence[Cell]] = []
+    for line in texts.to_dict("records"):
+        chosen, collapsed = bool(line["selected"]), bool(line["collapsed"])
+        name = styled(names[line["configuration"]], style="bold" if chosen else "")
+        marks = ", ".join(["selected"] * chosen + ["collapsed"] * collapsed)
+        numbers = [line[title] for title in ("score", FOREGROUND, *SCORED)]
+        rows.append((line["rank"], name, *numbers, styled(marks, style="red" if collapsed else "green")))
+    print_table(console, columns, rows, title)
+
+
+def print_uncertainty(console: Terminal, uncertainty: "Uncertainty", names: Mapping[str, str]) -> None:
+    """Print how sure a ranking is: intervals, rank probabilities, tests.
+
+    Args:
+        console: where to print.
+        uncertainty: what is uncertain.
+        names: configuration -> the name to print.
+    """
+    from lge_sweep.scoring.uncertainty import chance, describe_friedman, interval  # loads pandas and scipy
+
+    titles = ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)")
+    p_values = {test.other: test.p_holm for test in uncertainty.comparisons if test.metric == "dice"}
+    rows = [
+        (
+            styled(names[standing.name], style="bold" if standing.name == uncertainty.winner else ""),
+            format_number(standing.score),
+            interval(standing.low, standing.high),
+            chance(standing.best),
+            "-" if standing.expected_rank is None else f"{standing.expected_rank:.1f}",
+            "-" if standing.name == uncertainty.winner else interval(standing.difference_low, standing.difference_high),
+            "-" if p_values.get(standing.name) is None else f"{p_values[standing.name]:.3f}",
+        )
+        for standing in uncertainty.standings
+    ]
+    title = f"how sure that is: {uncertainty.resamples} resamples of {uncertainty.cases} cases"
+    print_table(console, [Column("configuration", "text", key=True), *map(Column, titles)], rows, title)
+    console.explain(
+        "p (Dice): Wilcoxon signed-rank against the winner on the cases' means, Holm-corrected; other metrics are in "
+        "comparisons.csv.",
+    )
+    for note in (*uncertainty.notes, *describe_friedman(uncertainty.friedman)):
+        console.explain(f"Note: {note}.")

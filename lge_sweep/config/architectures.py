@@ -1,0 +1,70 @@
+"""The architectures by name: how each is built, and what is special about it. Loads no torch.
+
+To add one, write a function that builds it in `lge_sweep/models/`, and an entry here.
+"""
+
+from dataclasses import dataclass
+
+Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation, per channel of an input in [0, 1]."""
+
+IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+INCEPTION: Normalisation = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+PUBLISHED, SCRATCH = "imagenet", "none"
+"""Values of `training.encoder_weights` that are no path: weights trained on ImageNet, and random ones."""
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """The part of a network for which weights are published.
+
+    Attributes:
+        name: of its weight file, and in smp's table of pretrained weights, or timm's.
+        submodule: where it is in the network.
+        rename: regular expression and replacement that make the network's keys of those in the file.
+    """
+
+    name: str
+    submodule: str = "encoder"
+    rename: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """How to build a network.
+
+    Attributes:
+        build: ``module:function`` of (number of classes, width) -> network with random weights,
+            [B, 3, H, W] -> [B, classes, H, W].
+        encoder: its encoder, or None if no weights are published for it.
+        normalisation: what its encoder was trained on.
+        takes_width: whether `training.width` makes it narrower; a narrow encoder fits no published weights.
+    """
+
+    build: str
+    encoder: Encoder | None = None
+    normalisation: Normalisation = IMAGENET
+    takes_width: bool = False
+
+
+ARCHITECTURES: dict[str, Architecture] = {
+    "unet": Architecture("lge_sweep.models.architectures:unet", takes_width=True),
+    "segnet": Architecture(
+        "lge_sweep.models.segnet:SegNet",
+        Encoder("vgg16_bn", submodule="features", rename=(r"^features\.", "")),
+        takes_width=True,
+    ),
+    "deeplabv3plus_mobilenetv2": Architecture(
+        "lge_sweep.models.architectures:deeplabv3plus_mobilenetv2", Encoder("mobilenet_v2")
+    ),
+    "deeplabv3plus_resnet50": Architecture(
+        "lge_sweep.models.architectures:deeplabv3plus_resnet50", Encoder("resnet50")
+    ),
+    "deeplabv3plus_xception": Architecture(
+        "lge_sweep.models.architectures:deeplabv3plus_xception",
+        # the file is of timm's classifier, the network has smp's feature extractor of it: `stem.0.` -> `model.stem_0.`
+        Encoder("xception41", rename=(r"^(?:model\.)?(stem|blocks)[._](\d+)\.", r"model.\1_\2.")),
+        INCEPTION,
+    ),
+}

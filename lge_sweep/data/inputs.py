@@ -1,0 +1,63 @@
+"""What a stage's network sees of slices: made here, for training and for use alike."""
+
+import numpy as np
+
+from lge_sweep.arrays import CaseNumbers, Mask, Pixels8, SliceIndices
+from lge_sweep.data.refine import composite
+
+Offsets = tuple[int, int, int]
+"""Which slice each of three channels shows: so many places on from the slice itself, in its case."""
+
+REPEATED: Offsets = (0, 0, 0)
+"""The slice itself, three times (paper)."""
+
+
+def channel_rows(cases: CaseNumbers, offsets: Offsets = REPEATED) -> SliceIndices:
+    """Return which slices the three channels of each slice show; at either end of a case, the last one there.
+
+    Args:
+        cases: [N], number of each slice's case; the slices of a case lie together, in their order.
+        offsets: of the three channels.
+
+    Returns:
+        [N, 3], indices into the N slices.
+
+    >>> channel_rows(np.array([0, 0, 0, 1]), (-1, 0, 1)).tolist()
+    [[0, 0, 1], [0, 1, 2], [1, 2, 2], [3, 3, 3]]
+    """
+    places = np.arange(len(cases))
+    ends = np.flatnonzero(np.diff(cases, append=-1))
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    case = np.searchsorted(ends, places)
+    rows: SliceIndices = np.clip(places[:, None] + offsets, starts[case][:, None], ends[case][:, None])
+    return rows
+
+
+def network_input(channels: Pixels8, refined: Mask, stage: int) -> Pixels8:
+    """Return what a stage's network sees of one slice.
+
+    Args:
+        channels: [3, S, S], intensities of the slices that the channels show; the second is the slice itself.
+        refined: [S, S], its refined cavity; seen in stage 2 alone.
+        stage: 1, 2 or `SINGLE_STAGE`.
+
+    Returns:
+        [3, S, S]: the channels, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
+    """
+    return composite(channels[1], refined) if stage == 2 else channels
+
+
+def network_inputs(images: Pixels8, channels: SliceIndices, stage: int, refined: Mask | None = None) -> Pixels8:
+    """Return what a stage's network sees of slices.
+
+    Args:
+        images: [N, S, S], intensities.
+        channels: [N, 3], which of them each slice's channels show, as `channel_rows` returns it.
+        stage: 1, 2 or `SINGLE_STAGE`.
+        refined: [N, S, S], their refined cavities; needed in stage 2 alone.
+
+    Returns:
+        [N, 3, S, S].
+    """
+    masks = np.zeros(images.shape, dtype=np.bool_) if refined is None else refined
+    return np.stack([network_input(images[rows], mask, stage) for rows, mask in zip(channels, masks, strict=True)])

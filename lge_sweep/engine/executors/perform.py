@@ -1,0 +1,65 @@
+"""Do a task in this process, and say how it ended; what every executor runs where its tasks are executed."""
+
+import errno
+import logging
+import os
+from collections.abc import Callable
+
+from lge_sweep.engine.events import Done, Failed, Progress, Pruned, Result
+from lge_sweep.engine.task import Task, TrialPrunedError, WeightsTask
+from lge_sweep.errors import LgeSweepError
+from lge_sweep.text import shorten, visible
+
+OUT_OF_MEMORY = (
+    "out of GPU memory; where workers share a GPU, run the same command with fewer (--workers 1), else lower "
+    "training.batch_size or training.image_size, which starts a new sweep"
+)
+NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+Report = Callable[[Progress], bool]
+"""Told how far a task is; returns whether to give it up."""
+_log = logging.getLogger(__name__)
+
+
+def perform(task: Task, report: Report, worker: int = 0) -> Result:
+    """Do a task; whatever goes wrong becomes a sentence.
+
+    Args:
+        task: what to do.
+        report: told how far it is, a few times a second and after each validation.
+        worker: number of what executes it on this machine, which decides its GPU.
+    """
+
+    def work() -> None:
+        if isinstance(task, WeightsTask):
+            from lge_sweep.models.weights import check_weights
+
+            check_weights(task.models, task.weights, task.width)
+        else:
+            from lge_sweep.engine.train import execute
+
+            execute(task, report, worker)
+
+    return attempt(work)
+
+
+def attempt(work: Callable[[], object]) -> Result:
+    """Do something and turn whatever goes wrong into a sentence; what a developer needs of it is logged."""
+    try:
+        work()
+    except TrialPrunedError:
+        return Pruned()
+    except LgeSweepError as error:
+        _log.info("FAILED: %s", error)
+        return Failed(reason=str(error))
+    except OSError as error:
+        if error.errno in NO_SPACE:
+            full = f"{os.strerror(error.errno or 0)}: {visible(os.fsdecode(error.filename or ''))}"
+            return Failed(reason=full.rstrip(": "), disk=True)
+        _log.info("FAILED", exc_info=True)
+        return Failed(reason=f"{type(error).__name__}: {visible(str(error))}", unexpected=True)
+    except Exception as error:
+        _log.info("FAILED", exc_info=True)
+        if type(error).__name__ == "OutOfMemoryError":
+            return Failed(reason=OUT_OF_MEMORY, unexpected=True)
+        return Failed(reason=f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 300)}", unexpected=True)
+    return Done()

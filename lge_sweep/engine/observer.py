@@ -1,0 +1,81 @@
+"""Who is told what happens while sweeps run. The engine itself prints nothing; the command line implements these."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
+
+from lge_sweep.study.plan import Plan
+
+
+class SweepObserver(Protocol):
+    """Is told of the cells of one sweep."""
+
+    def begin(self, cell: str, name: str, resumed: bool) -> None:
+        """A cell begins.
+
+        Args:
+            cell: the cell.
+            name: what to call it from now on.
+            resumed: whether it goes on from its checkpoint.
+        """
+
+    def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
+        """A cell has done some steps.
+
+        Args:
+            cell: the cell.
+            step: optimizer steps done.
+            total: most there can be.
+            loss: training loss of this step.
+            val_loss: of the latest validation, None before the first.
+        """
+
+    def end(self, cell: str, outcome: str, finished: bool) -> None:
+        """A cell has ended, or is waiting to be tried again.
+
+        Args:
+            cell: the cell.
+            outcome: how, in words.
+            finished: whether it needs no more work.
+        """
+
+
+class Observer(Protocol):
+    """Is told of one sweep after the other."""
+
+    def introduce(self, plan: Plan) -> None:
+        """A sweep comes next: its cells, how its data is split, what to know about it, where its results go."""
+
+    def line(self, text: str) -> None:
+        """Something happens that a person should know of."""
+
+    def sweep(self, title: str, total: int, done: int) -> AbstractContextManager[SweepObserver]:
+        """Return who is told of a sweep's cells; entered before the first, left after the last.
+
+        Args:
+            title: what to call the sweep.
+            total: cells in all.
+            done: cells finished in earlier sessions.
+        """
+
+
+class SilentObserver:
+    """Tells nobody."""
+
+    def introduce(self, plan: Plan) -> None:
+        """Say nothing of a sweep."""
+
+    def line(self, text: str) -> None:
+        """Say nothing."""
+
+    def sweep(self, title: str, total: int, done: int) -> AbstractContextManager[SweepObserver]:
+        """Be told of a sweep's cells, too."""
+        return nullcontext(self)
+
+    def begin(self, cell: str, name: str, resumed: bool) -> None:
+        """Say nothing of a cell that begins."""
+
+    def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
+        """Say nothing of its steps."""
+
+    def end(self, cell: str, outcome: str, finished: bool) -> None:
+        """Say nothing of its end."""
