@@ -12,7 +12,7 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +55,6 @@ def unescape_formula(text: str) -> str:
 def csv_text(header: Sequence[str], rows: Rows) -> str:
     """Return a table as CSV; None is an empty cell."""
     return _to_csv([escape_formula(cell) for cell in row] for row in (header, *rows))
-
-
-def columns_text(columns: Mapping[str, Sequence[object]]) -> str:
-    """Return a table that is given as columns, name -> cells, as CSV."""
-    return csv_text(list(columns), zip(*columns.values(), strict=True))
 
 
 def frame_text(frame: "pd.DataFrame") -> str:

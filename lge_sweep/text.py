@@ -5,9 +5,10 @@ Every sink has its own danger and its own place: here what makes a text printabl
 """
 
 import hashlib
+import math
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 MAX_QUOTED = 80
 """Most characters of a user's value that a message quotes."""
@@ -152,3 +153,24 @@ def hide_credentials(text: str) -> str:
     'postgresql://db/lge?user=***&password=***&sslmode=require'
     """
     return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text))
+
+
+def format_number(value: float | None) -> str:
+    """Write a score or a metric in four digits; a missing one (None or NaN) is a dash.
+
+    >>> format_number(0.94701), format_number(None)
+    ('0.9470', '-')
+    """
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()) -> str:
+    """Lay out a Markdown table: the first column to the left, and those named; the others, numbers, to the right.
+
+    Args:
+        header: a title a column.
+        rows: the cells, in Markdown; text of others is `escape_markdown`.
+        left: titles of columns of text.
+    """
+    rules = ["---" if place == 0 or title in left else "---:" for place, title in enumerate(header)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (header, rules, *rows))

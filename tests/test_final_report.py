@@ -36,7 +36,6 @@ from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative,
 from lge_sweep.report.final_tables import (
     AGGREGATE_TITLES,
     SIDE_BY_SIDE,
-    markdown_table,
     pipelines_frame,
     pipelines_markdown,
     stage_frame,
@@ -46,7 +45,7 @@ from lge_sweep.report.overlays import draw_contours
 from lge_sweep.report.paper import PAPER_TABLES
 from lge_sweep.report.style import class_colour
 from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
-from lge_sweep.text import escape_markdown
+from lge_sweep.text import escape_markdown, markdown_table
 
 pytestmark = pytest.mark.filterwarnings("error")
 FOUR = tuple(label.title for label in Label)

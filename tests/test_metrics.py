@@ -19,7 +19,8 @@ from sklearn.metrics import confusion_matrix, jaccard_score, precision_recall_fs
 
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import SCORED, class_names
-from lge_sweep.metrics import METRICS, Summary, aggregate, evaluate
+from lge_sweep.metrics import METRICS, Counts, Metric, Summary, aggregate, evaluate
+from lge_sweep.scoring.intervals import intervals
 
 Labels = NDArray[np.integer[Any]]
 TWO = class_names(1)
@@ -551,3 +552,20 @@ def test_aggregate_refuses_an_incomplete_table() -> None:
 def test_doctests(module: str) -> None:
     result = doctest.testmod(importlib.import_module(f"lge_sweep.metrics.{module}"))
     assert result.failed == 0
+
+
+def test_a_row_that_is_added_is_in_the_table_and_in_every_aggregate(monkeypatch: pytest.MonkeyPatch) -> None:
+    def precision(counts: Counts) -> NDArray[np.float64]:
+        return counts.tp / np.maximum(counts.tp + counts.fp, 1)
+
+    row = Metric("precision", "precision", lambda inputs: precision(inputs.counts), precision, empty_policy=False)
+    monkeypatch.setitem(METRICS, "precision", row)
+    prediction, truth = random_labels(2)
+    table = evaluate(prediction, truth, THREE, cases=list("aabbccd"))
+    assert table.columns[-1] == "precision"
+    summary, found = aggregate(table), intervals(table, resamples=5)
+    for form in ("image_mean", "pooled", "present_only"):
+        value = getattr(summary, form)["precision"]["global"]
+        assert value == found.find(form, "precision", "global").value
+        assert 0 < value < 1
+    assert "precision" in summary.std

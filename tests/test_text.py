@@ -20,7 +20,6 @@ from lge_sweep.cli.progress_bar import progress_bar
 from lge_sweep.cli.terminal import TaskText, Terminal, print_lines, styled
 from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.csv_files import (
-    columns_text,
     csv_text,
     escape_formula,
     frame_text,
@@ -31,8 +30,7 @@ from lge_sweep.csv_files import (
 from lge_sweep.deliver.tables import write_csv
 from lge_sweep.errors import ConfigError, DataError, IncompleteError, LgeSweepError, RunsError
 from lge_sweep.ingest.pseudonym import printable_id, pseudonym
-from lge_sweep.report.final_tables import markdown_table
-from lge_sweep.text import MAX_QUOTED, error_text, escape_markdown, shorten, visible
+from lge_sweep.text import MAX_QUOTED, error_text, escape_markdown, markdown_table, shorten, visible
 
 HOSTILE = (
     "P[red]1", "[/nope]", "[link=http://x]y[/link]", ":smile:", "a\x1b[31mb", "a\x1b]0;title\x07b", "a\x9b31mb", "a\rb",
@@ -192,7 +190,6 @@ def test_text_that_is_no_printable_name_is_written_as_one_line(tmp_path: Path) -
         assert safe(str(escape_formula(text)))
         assert unescape_formula(str(escape_formula(text))) == visible(text)
     assert [escape_formula(value) for value in (-1.5, None, True, -3)] == [-1.5, None, True, -3]
-    assert columns_text({"name": ["-a"], "value": [-0.5]}) == "name,value\n'-a,-0.5\n"
     assert csv_text(["a\rb"], [["x\r\ny"], [None]]) == 'a\\rb\nx\\r\\ny\n""\n'
 
 

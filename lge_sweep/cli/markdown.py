@@ -9,18 +9,17 @@ from lge_sweep.cli.terminal_table import print_markdown
 from lge_sweep.config import Cell, configurations
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.labels import class_names
-from lge_sweep.metrics.summary import Summary
+from lge_sweep.metrics import Summary
 from lge_sweep.pipeline.compare import read_comparison
 from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Ranked, mean_of_all
-from lge_sweep.scoring.uncertainty import Standing
-from lge_sweep.scoring.wording import chance, interval
+from lge_sweep.scoring.ranking import BEST, INTERVAL, ranking_frame, ranking_texts
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan
 from lge_sweep.study.records import REMEDY, CellRecord, read_record, read_selection
-from lge_sweep.text import escape_markdown, shorten
+from lge_sweep.text import escape_markdown, markdown_table, shorten
 
 FORMS = ("image_mean", "pooled", "present_only")
 
@@ -54,28 +53,25 @@ def print_sweep(console: Terminal, sweep: str, store: RunStore) -> None:
 def _selection_table(plan: Plan) -> str:
     """Return the ranking of phases 1 and 2 as Markdown, between what it comes to and its notes."""
     selection = read_selection(plan.files.selection)
-    classes = class_names(plan.config.stage)[1:]
-    standings = {standing.name: standing for standing in selection.uncertainty.standings}
-    groups = configurations(plan.cells)
-    header = ["", "configuration", "score", "95 % interval", "P(best)", *(f"{name} Dice" for name in classes), ""]
-    rules = ["---" if title in {"configuration", ""} else "---:" for title in header]
-    lines = [f"{selection.uncertainty.sentence}.", "", f"| {' | '.join(header)} |", f"| {' | '.join(rules)} |"]
-    for entry in selection.ranking:
-        standing = standings.get(entry.name)
-        if standing is None:
-            reason = f"uncertainty.standings: there is no {shorten(entry.name)}"
-            raise DamagedError(plan.files.selection, reason, REMEDY)
-        summaries = _summaries(plan, groups.get(entry.name, []))
-        lines.append(f"| {' | '.join(_row(entry, standing, _dice(summaries, classes)))} |")
-    lines += ["", *(f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))]
-    return "\n".join(lines)
+    known = {standing.name for standing in selection.uncertainty.standings}
+    if lost := [entry.name for entry in selection.ranking if entry.name not in known]:
+        raise DamagedError(plan.files.selection, f"uncertainty.standings: there is no {shorten(lost[0])}", REMEDY)
+    frame = ranking_frame(selection.ranking, selection.uncertainty.standings)
+    texts = ranking_texts(frame, selection.rule)[["rank", "configuration", "score", INTERVAL, BEST]]
+    texts["configuration"] = texts["configuration"].map(escape_markdown)
+    classes, groups = class_names(plan.config.stage)[1:], configurations(plan.cells)
+    dice = [_dice(_summaries(plan, groups.get(entry.name, [])), classes) for entry in selection.ranking]
+    texts[[f"{name} Dice" for name in classes]] = dice
+    texts[""] = [_remarks(entry) for entry in selection.ranking]
+    header = ["", *texts.columns.tolist()[1:]]
+    table = markdown_table(header, texts.itertuples(index=False, name=None), left=("configuration", ""))
+    notes = (f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))
+    return "\n".join([f"{selection.uncertainty.sentence}.", "", table, "", *notes])
 
 
-def _row(entry: Ranked, standing: Standing, dice: Sequence[str]) -> list[str]:
+def _remarks(entry: Ranked) -> str:
     collapsed = [f"collapsed: {', '.join(entry.collapsed)}"] * bool(entry.collapsed)
-    remarks = ", ".join(["**selected**"] * entry.selected + collapsed)
-    bounds, best = interval(standing.low, standing.high), chance(standing.best)
-    return [str(entry.rank), escape_markdown(entry.name), f"{entry.score:.4f}", bounds, best, *dice, remarks]
+    return ", ".join(["**selected**"] * entry.selected + collapsed)
 
 
 def _summaries(plan: Plan, cells: Sequence[Cell]) -> list[Summary]:

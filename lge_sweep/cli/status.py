@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import Collection
 
-from lge_sweep.cli.tables.numbers import number
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.engine.ledger import CellState, read_ledger
 from lge_sweep.engine.lock import is_held
 from lge_sweep.paths import first_command
 from lge_sweep.run_store import RunStore
+from lge_sweep.text import format_number
 
 
 def _describe(entry: CellState) -> str:
@@ -50,7 +50,7 @@ def print_status(console: Terminal, store: RunStore) -> None:
             f"{states['complete'] + states['pruned']}/{len(entries)}",
             *(str(states[s]) for s in ("running", "failed", "waiting")),
         ]
-        rows.append((name, *numbers, _describe(best) if best else "", number(best.value) if best else ""))
+        rows.append((name, *numbers, _describe(best) if best else "", format_number(best.value) if best else ""))
         reasons += [f"{name}, {entry.cell}: {entry.reason}" for entry in entries if entry.state == "failed"]
     print_table(console, columns, rows, f"sweeps in {runs}")
     for reason in reasons:

@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+import pandas as pd
+
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
-from lge_sweep.csv_files import columns_text
+from lge_sweep.csv_files import frame_text
 from lge_sweep.engine.finished import FinishedSweep
-from lge_sweep.engine.publish import log_selection, ranking_columns
+from lge_sweep.engine.publish import log_selection
 from lge_sweep.engine.winner import Winner
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
 from lge_sweep.scoring.paired import WinnerTest
+from lge_sweep.scoring.ranking import ranking_frame
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import (
@@ -184,10 +187,9 @@ def _record(tracker: Tracker, winner: Winner, promote: bool) -> str | None:
 
 def _write_tables(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> None:
     """Write the ranking, and the winner's comparisons with the others."""
-    write_text(plan.files.ranking, columns_text(ranking_columns(selection, uncertainty)))
-    columns = [field.name for field in fields(WinnerTest)]
-    tests = {name: [getattr(test, name) for test in uncertainty.comparisons] for name in columns}
-    write_text(plan.files.comparisons, columns_text(tests))
+    write_text(plan.files.ranking, frame_text(ranking_frame(selection.ranking, uncertainty.standings)))
+    tests = pd.DataFrame(uncertainty.comparisons, columns=[field.name for field in fields(WinnerTest)])
+    write_text(plan.files.comparisons, frame_text(tests))
 
 
 def _tables(finished: FinishedSweep) -> dict[str, CellTables]:

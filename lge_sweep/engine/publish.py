@@ -15,14 +15,14 @@ from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
 from lge_sweep.run_store import CellFolder
 from lge_sweep.scoring import Result, Selection, all_scores
+from lge_sweep.scoring.ranking import BEST, FOREGROUND, INTERVAL, ranking_frame, ranking_texts
 from lge_sweep.scoring.uncertainty import Uncertainty, describe_friedman
-from lge_sweep.scoring.wording import chance, interval
 from lge_sweep.study.cell_files import read_history
 from lge_sweep.study.manifest import subset_counts
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord, read_record
 from lge_sweep.study.results import read_result
-from lge_sweep.text import escape_markdown
+from lge_sweep.text import escape_markdown, markdown_table
 from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
@@ -226,49 +226,17 @@ def log_selection(run: TrackedRun, selection: Selection, uncertainty: Uncertaint
 
 def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
     """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
-    standings = {standing.name: standing for standing in uncertainty.standings}
+    frame = ranking_frame(selection.ranking, uncertainty.standings)
+    shown = ranking_texts(frame, selection.rule)[["rank", "configuration", "score", INTERVAL, BEST, FOREGROUND]]
+    shown["configuration"] = shown["configuration"].map(escape_markdown)
+    shown[""] = ["collapsed" if names else "" for names in frame["collapsed"]]
     lines = [
         f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
-        "",
-        escape_markdown(uncertainty.sentence) + ".",
-        "",
-        "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
-        "|---|---|---|---|---|---|---|",
+        f"{escape_markdown(uncertainty.sentence)}.",
+        markdown_table(shown.columns.tolist(), shown.itertuples(index=False, name=None), left=("configuration", "")),
     ]
-    for entry in selection.ranking:
-        standing = standings[entry.name]
-        bounds, probability = interval(standing.low, standing.high, 4), chance(standing.best)
-        foreground = entry.scores[f"{selection.rule}_foreground"]
-        shown = "-" if foreground is None else f"{foreground:.4f}"
-        name, remark = escape_markdown(entry.name), "collapsed" if entry.collapsed else ""
-        lines.append(f"| {entry.rank} | {name} | {entry.score:.4f} | {bounds} | {probability} | {shown} | {remark} |")
     notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
-    return "\n".join([*lines, "", *(f"- {escape_markdown(note)}" for note in notes)])
-
-
-def ranking_columns(selection: Selection, uncertainty: Uncertainty) -> dict[str, list[object]]:
-    """Return a ranking as columns."""
-    standings = {standing.name: standing for standing in uncertainty.standings}
-    rows = [
-        {
-            "rank": entry.rank,
-            "configuration": entry.name,
-            "selected": "yes" if entry.selected else "",
-            "score": entry.score,
-            "score_low": standings[entry.name].low,
-            "score_high": standings[entry.name].high,
-            "probability_best": standings[entry.name].best,
-            "expected_rank": standings[entry.name].expected_rank,
-            "alike": "yes" if standings[entry.name].alike else "",
-            "spread": entry.spread,
-            **{f"score_{name}": value for name, value in entry.scores.items()},
-            **{f"global_{name}": value for name, value in entry.metrics.items()},
-            "missing": " ".join(entry.missing),
-            "collapsed": " ".join(entry.collapsed),
-        }
-        for entry in selection.ranking
-    ]
-    return {key: [row[key] for row in rows] for key in rows[0]}
+    return "\n\n".join([*lines, "\n".join(f"- {escape_markdown(note)}" for note in notes)])
 
 
 def _curves(history: pd.DataFrame) -> list[Point]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lge_sweep.labels import Label
 from lge_sweep.metrics.overlap import Counts
-from lge_sweep.metrics.registry import METRICS, POOLED, pooled_scores
+from lge_sweep.metrics.registry import METRICS, pooled_scores
 
 ByClass = dict[str, float | None]
 """Class name -> value, and "global" -> the unweighted mean over all classes; None where there is no value."""
@@ -75,7 +75,7 @@ def aggregate(table: pd.DataFrame) -> Summary:
     in_truth = counts.tp + counts.fn > 0
     total = Counts(*(pixels.sum(axis=0) for pixels in counts))
     pooled = pooled_scores(total)
-    pooled_by_class = {metric: _by_class(classes, pooled[metric][None]) for metric in POOLED}
+    pooled_by_class = {metric: _by_class(classes, pooled[metric][None]) for metric in pooled}
     return Summary(
         image_mean={metric: _by_class(classes, values[metric]) for metric in METRICS},
         pooled=pooled_by_class,

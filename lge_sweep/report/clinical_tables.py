@@ -7,8 +7,7 @@ import pandas as pd
 
 from lge_sweep.quantify import Finding, case_sentences, finding_sentences, without_slices
 from lge_sweep.quantify.agreement import Agreement, agreement
-from lge_sweep.report.final_tables import markdown_table
-from lge_sweep.text import escape_markdown
+from lge_sweep.text import escape_markdown, markdown_table
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from lge_sweep.metrics import POOLED
 from lge_sweep.report.paper import PAPER_COLUMNS, PAPER_TABLES
 from lge_sweep.scoring.bootstrap import in_hundred
 from lge_sweep.scoring.intervals import GLOBAL, Estimate, Intervals
-from lge_sweep.text import escape_markdown
+from lge_sweep.text import escape_markdown, markdown_table
 
 AGGREGATE_TITLES: dict[str, str] = {
     "image_mean": "mean over images",
@@ -186,17 +186,6 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
         "and of the "
         "same resamples.\n"
     )
-
-
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Lay out a Markdown table; the first column to the left, the others to the right.
-
-    Args:
-        header: a text a column.
-        rows: the cells, in Markdown; text of others is `lge_sweep.text.escape_markdown`.
-    """
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def format_cell(value: float | None, low: float | None = None, high: float | None = None) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lge_sweep.cli.tables.numbers import number
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_table
+from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
     from lge_sweep.scoring.paired import Paired
@@ -36,13 +36,13 @@ def print_comparison(
             (
                 pair.metric,
                 str(pair.pairs),
-                number(pair.mean_a),
-                number(pair.mean_b),
-                number(pair.median_difference),
+                format_number(pair.mean_a),
+                format_number(pair.mean_b),
+                format_number(pair.median_difference),
                 str(pair.better),
                 str(pair.worse),
-                number(pair.p),
-                number(pair.p_holm),
+                format_number(pair.p),
+                format_number(pair.p_holm),
             )
             for pair in pairs
             if pair.unit == unit

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lge_sweep.cli.tables.numbers import number
 from lge_sweep.cli.terminal import Terminal, styled
 from lge_sweep.cli.terminal_table import Cell, Column, print_table
+from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
     from lge_sweep.pipeline.compare import PipelineComparison
@@ -32,12 +32,12 @@ def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None
         rows.append(
             (
                 styled(name, style="bold" if name == PIPELINE else ""),
-                number(standing.score),
+                format_number(standing.score),
                 interval(standing.low, standing.high),
                 "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
-                *(number(dice[label]) for label in ("cavity", "myocardium", "scar")),
-                number(summary.pooled["dice"]["scar"]),
-                number(summary.present_only["dice"]["scar"]),
+                *(format_number(dice[label]) for label in ("cavity", "myocardium", "scar")),
+                format_number(summary.pooled["dice"]["scar"]),
+                format_number(summary.present_only["dice"]["scar"]),
             )
         )
     title = f"the pipeline beside its controls: final labels of the {comparison.subset} subset"

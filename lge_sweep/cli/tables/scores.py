@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from lge_sweep.cli.tables.numbers import number
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.scoring import Score
+from lge_sweep.text import format_number
 
 LONGEST_TABLE = 1000
 """Rows of a table that is laid out; rich takes half a millisecond for each."""
@@ -22,7 +22,7 @@ def print_scores(console: Terminal, path: Path, rule: str, ranked: Sequence[tupl
         ranked: names and scores, best first.
     """
     rows = [
-        (str(rank), name, number(points.value), ", ".join(points.missing))
+        (str(rank), name, format_number(points.value), ", ".join(points.missing))
         for rank, (name, points) in enumerate(ranked, start=1)
     ]
     title = f"{path}, rule {rule}"

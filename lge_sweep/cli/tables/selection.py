@@ -3,18 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from lge_sweep.cli.tables.numbers import number
 from lge_sweep.cli.terminal import Terminal, styled
 from lge_sweep.cli.terminal_table import Cell, Column, print_table
 from lge_sweep.labels import SCORED
-from lge_sweep.scoring import Ranked, Selection
+from lge_sweep.scoring import Selection
+from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
     from lge_sweep.engine.conclude import SweepOutcome
     from lge_sweep.scoring.uncertainty import Uncertainty
-
-SHORT = {"sensitivity": "sens.", "specificity": "spec."}
-"""Column headers that must fit a terminal."""
 
 
 def print_outcome(console: Terminal, title: str, outcome: "SweepOutcome") -> None:
@@ -45,7 +42,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
         selection: the outcome.
         names: cell name -> the name to print.
     """
-    _print_ranking(console, title, selection, names, ("foreground", *SCORED))
+    _print_ranking(console, title, selection, names)
     weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
     how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
     console.explain(f"Scored on the {selection.subset} subset ({how}; foreground: without background).")
@@ -59,34 +56,28 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
         console.explain(f"Note: {note}.")
 
 
-def _print_ranking(
-    console: Terminal, title: str, selection: Selection, names: Mapping[str, str], numbers: Sequence[str]
-) -> None:
-    """Print rank, name, score, some numbers and what happened."""
+def _print_ranking(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
+    """Print rank, name, score, its metrics and what happened."""
+    from lge_sweep.metrics import METRICS  # these two load pandas
+    from lge_sweep.scoring.ranking import FOREGROUND, ranking_frame, ranking_texts
+
+    texts = ranking_texts(ranking_frame(selection.ranking), selection.rule)
     columns = [
         Column("rank", key=True),
         Column("configuration", "text", first=True),
         Column("score", first=True),
-        *(Column(SHORT.get(name, name)) for name in numbers),
+        Column(FOREGROUND),
+        *(Column(METRICS[name].short or name) for name in SCORED),
         Column("", "text", first=True),
     ]
-    marks = [["selected"] * entry.selected + ["collapsed"] * bool(entry.collapsed) for entry in selection.ranking]
-    rows: list[Sequence[Cell]] = [
-        (
-            str(entry.rank),
-            styled(names[entry.name], style="bold" if entry.selected else ""),
-            number(entry.score),
-            *_cells(entry, selection.rule, numbers),
-            styled(", ".join(mark), style="red" if entry.collapsed else "green"),
-        )
-        for entry, mark in zip(selection.ranking, marks, strict=True)
-    ]
+    rows: list[Sequence[Cell]] = []
+    for line in texts.to_dict("records"):
+        chosen, collapsed = bool(line["selected"]), bool(line["collapsed"])
+        name = styled(names[line["configuration"]], style="bold" if chosen else "")
+        marks = ", ".join(["selected"] * chosen + ["collapsed"] * collapsed)
+        numbers = [line[title] for title in ("score", FOREGROUND, *SCORED)]
+        rows.append((line["rank"], name, *numbers, styled(marks, style="red" if collapsed else "green")))
     print_table(console, columns, rows, title)
-
-
-def _cells(entry: Ranked, rule: str, numbers: Sequence[str]) -> list[str]:
-    values = {"foreground": entry.scores[f"{rule}_foreground"], **entry.metrics}
-    return [number(values[name]) for name in numbers]
 
 
 def print_uncertainty(console: Terminal, uncertainty: "Uncertainty", names: Mapping[str, str]) -> None:
@@ -105,7 +96,7 @@ def print_uncertainty(console: Terminal, uncertainty: "Uncertainty", names: Mapp
     rows = [
         (
             styled(names[standing.name], style="bold" if standing.name == uncertainty.winner else ""),
-            number(standing.score),
+            format_number(standing.score),
             interval(standing.low, standing.high),
             chance(standing.best),
             "-" if standing.expected_rank is None else f"{standing.expected_rank:.1f}",

@@ -1,0 +1,117 @@
+"""The one ranking: its numbers, and the same words for them on the console, in Markdown, in CSV and in MLflow."""
+
+import math
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lge_sweep.cli.tables.selection import print_selection, print_uncertainty
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.csv_files import frame_text, read_frame
+from lge_sweep.engine.publish import describe_selection
+from lge_sweep.labels import SCORED
+from lge_sweep.scoring import Result, Selection, select
+from lge_sweep.scoring.ranking import BEST, FOREGROUND, INTERVAL, TEXTS, ranking_frame, ranking_texts
+from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
+
+CLASSES = ("background", "scar")
+NAMES = ("=unet", "a|b", "lost")
+
+
+def table(dice: list[float]) -> pd.DataFrame:
+    """One image a case; the background is .9, the scar's metrics are all the same."""
+    rows = [
+        {"image": f"s{case}", "case": f"c{case}", "class": name, **dict.fromkeys(SCORED, value)}
+        for case, scar in enumerate(dice)
+        for name, value in zip(CLASSES, (0.9, scar), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture(scope="module")
+def outcome() -> tuple[Selection, Uncertainty]:
+    """Of two cases: a configuration ahead on both, one that lacks bf, and one that collapsed."""
+    dice = {"=unet": [0.5, 0.6], "a|b": [0.4, 0.5], "lost": [0.0, 0.0]}
+    results, candidates = [], []
+    for name, values in dice.items():
+        metrics: dict[str, dict[str, float | None]] = {
+            metric: dict(zip(CLASSES, (0.9, float(np.mean(values))), strict=True)) for metric in SCORED
+        }
+        if name == "a|b":
+            metrics["bf"] = {"background": 0.9, "scar": None}
+        collapsed = ("scar",) if name == "lost" else ()
+        results.append(Result(name, metrics, collapsed, spread=None if name == "lost" else 0.05))
+        candidates.append(Candidate(name, [table(values)], collapsed))
+    return select(results, "mean", keep=1), assess_uncertainty(candidates, "=unet", "mean", resamples=300)
+
+
+@pytest.fixture(scope="module")
+def frame(outcome: tuple[Selection, Uncertainty]) -> pd.DataFrame:
+    selection, uncertainty = outcome
+    return ranking_frame(selection.ranking, uncertainty.standings)
+
+
+def test_the_frame_has_the_numbers_of_ranking_and_standings(
+    outcome: tuple[Selection, Uncertainty], frame: pd.DataFrame
+) -> None:
+    selection, uncertainty = outcome
+    standings = {standing.name: standing for standing in uncertainty.standings}
+    assert frame["configuration"].tolist() == [entry.name for entry in selection.ranking] == list(NAMES)
+    for entry, row in zip(selection.ranking, frame.to_dict("records"), strict=True):
+        standing = standings[entry.name]
+        assert (row["rank"], row["score"], row["score_low"]) == (entry.rank, entry.score, standing.low)
+        assert row["probability_best"] == standing.best
+        assert row["global_dice"] == entry.metrics["dice"]
+    assert frame["selected"].tolist() == ["yes", "", ""]
+    assert frame["collapsed"].tolist() == ["", "", "scar"]
+    assert frame["missing"].tolist() == ["", "bf", ""]
+    assert frame["alike"].tolist() == ["yes", "yes", "yes"]  # two cases tell nothing apart
+    assert math.isnan(frame["global_bf"][1])
+    assert math.isnan(frame["expected_rank"][2])
+
+
+def test_the_frame_survives_csv(frame: pd.DataFrame, tmp_path: Path) -> None:
+    path = tmp_path / "ranking.csv"
+    path.write_text(frame_text(frame), encoding="utf-8")
+    assert "'=unet" in path.read_text(encoding="utf-8")  # no formula for a spreadsheet
+    pd.testing.assert_frame_equal(read_frame(path, TEXTS), frame, check_dtype=False)
+
+
+def test_a_ranking_without_standings_lacks_their_numbers_alone(outcome: tuple[Selection, Uncertainty]) -> None:
+    texts = ranking_texts(ranking_frame(outcome[0].ranking), "mean")
+    assert texts[INTERVAL].tolist() == texts[BEST].tolist() == ["-"] * 3
+    assert "-" not in texts["score"].tolist()
+
+
+def test_all_tables_say_the_same(outcome: tuple[Selection, Uncertainty], frame: pd.DataFrame) -> None:
+    selection, uncertainty = outcome
+    texts = ranking_texts(frame, "mean")
+    assert texts[BEST].tolist() == [".75", ".25", "below .01"]  # what two cases can show
+    out = StringIO()
+    console, names = Terminal(file=out, width=200), {name: name for name in NAMES}
+    print_selection(console, "title", selection, names)
+    print_uncertainty(console, uncertainty, names)
+    markdown = describe_selection(selection, uncertainty).splitlines()
+    assert uncertainty.sentence.startswith("=unet is best with probability .75;")
+    assert f"{uncertainty.sentence}." in markdown
+    rows = [row.split() for row in out.getvalue().splitlines() if not row.startswith("Note")]
+    for line in texts.to_dict("records"):
+        name = line["configuration"]
+        in_ranking, in_uncertainty = (row for row in rows if name in row[:2] and len(row) > 8)
+        numbers = [line[title] for title in ("score", FOREGROUND, *SCORED)]
+        assert in_ranking[: 2 + len(numbers)] == [line["rank"], name, *numbers]
+        assert f" {line[INTERVAL]} " in f" {' '.join(in_uncertainty)} "
+        assert f" {line[BEST]} " in f" {' '.join(in_uncertainty)} "
+        shown = " | ".join(line[title] for title in ("score", INTERVAL, BEST, FOREGROUND))
+        assert any(f"{line['rank']} | " in row and f" | {shown} | " in row for row in markdown if row.startswith("|"))
+
+
+def test_a_level_score_is_no_lead(outcome: tuple[Selection, Uncertainty]) -> None:
+    out = StringIO()
+    selection = replace(outcome[0], margin=0.0)
+    print_selection(Terminal(file=out, width=200), "title", selection, {name: name for name in NAMES})
+    assert "Selected: =unet, level with the next." in out.getvalue()
