@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from lge_sweep.study.files import CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE
 from test_nothing_lost import moved
 
 from lge_sweep.config import Cell, load_sweep
+from lge_sweep.config.registry import resolve
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress, Pruned
 from lge_sweep.engine.executors import EXECUTOR_VARIABLE, EXECUTORS, Executor, ExecutorOptions, inline, make_executor
 from lge_sweep.engine.executors.inline import InlineExecutor
@@ -21,7 +23,6 @@ from lge_sweep.engine.task import TASK, CellTask, Task, TrialPrunedError, Weight
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.files import CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE
 from lge_sweep.study.plan import Plan, make_plans
 from lge_sweep.study.records import CellRecord
 
@@ -104,9 +105,9 @@ def run(plan: Plan, executor: Executor) -> SweepLoop:
 
 def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(template: Plan, tmp_path: Path) -> None:
     plans, results = {}, {}
-    for name, make in EXECUTORS.items():
+    for name, reference in EXECUTORS.items():
         plan = plans[name] = moved(template, tmp_path / name)
-        executor = make(ExecutorOptions(RunStore(plan.folder.parent), workers=1, stall=100.0))
+        executor = resolve(reference)(ExecutorOptions(RunStore(plan.folder.parent), workers=1, stall=100.0))
         try:
             loop = run(plan, executor)
         finally:
