@@ -6,12 +6,13 @@ process. Folders stay the place of results; the ledger and MLflow may be on serv
 
 import os
 import re
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit
 
-from lge_sweep.atomic import quarantine
+from lge_sweep.atomic import quarantine, write_text
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import runs_folder
 from lge_sweep.run_folders import CellFolder, EvaluationFolder, SweepFolder
@@ -124,9 +125,16 @@ class RunStore:
         return self.ledger or (self.root.resolve() / "study.log").as_uri()
 
     @property
-    def ledger_id(self) -> Path:
-        """What tells this directory's sweeps from those of others in a database that keeps the ledger of several."""
-        return self.root / ".ledger-id"
+    def id_file(self) -> Path:
+        """What tells this directory's sweeps from those of others in a database or on a server that several share."""
+        return self.root / ".id"
+
+    def own_id(self) -> str:
+        """Return what `id_file` holds, which stays with a directory that is moved; made if there is none."""
+        if not self.id_file.is_file():
+            self.root.mkdir(parents=True, exist_ok=True)
+            write_text(self.id_file, secrets.token_hex(6))
+        return self.id_file.read_text(encoding="utf-8").strip()
 
     @property
     def ledger_shown(self) -> str:

@@ -117,11 +117,11 @@ def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(temp
         ((_, _, entries),) = read_ledger(RunStore(plan.folder.parent))
         assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0)]
         folder = plan.cell_folder(plan.cells[0])
-        assert (folder / OUTCOME).is_file()
-        assert not (folder / CHECKPOINT).exists()
-        assert len((folder / HISTORY).read_text(encoding="utf-8").splitlines()) == 3
+        assert (folder / "outcome.json").is_file()
+        assert not (folder / "resume.ckpt").exists()
+        assert len((folder / "history.csv").read_text(encoding="utf-8").splitlines()) == 3
     assert results["local"] == results["inline"]
-    tables = [(plan.cell_folder(plan.cells[0]) / PER_IMAGE).read_bytes() for plan in plans.values()]
+    tables = [(plan.cell_folder(plan.cells[0]) / "per_image.csv").read_bytes() for plan in plans.values()]
     assert tables[0] == tables[1]
 
 

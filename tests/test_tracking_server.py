@@ -58,7 +58,7 @@ def test_a_sweep_goes_on_where_the_server_is_away(away: str, tmp_path: Path, cap
     assert "Connection refused" in tracker.behind
     assert "Nothing is lost" in caplog.text
     assert "s3cret" not in caplog.text + tracker.behind
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".id"]
 
 
 def test_what_cannot_be_put_off_says_what_to_do(
@@ -103,11 +103,12 @@ def test_runs_may_be_kept_in_a_database_elsewhere(tmp_path: Path) -> None:
     (runs / "kept.txt").write_text("kept")
     run.log_files([runs / "kept.txt"])
     run.finish()
-    assert sorted(path.name for path in runs.iterdir()) == ["artifacts", "kept.txt"]
+    assert sorted(path.name for path in runs.iterdir()) == [".id", "artifacts", "kept.txt"]
     assert len(list(store.artifacts.rglob("kept.txt"))) == 1
     found = Tracker(store).find("run")
     assert found is not None
     assert found.info.status == "FINISHED"
+    assert Tracker(RunStore(tmp_path / "another", tracking=store.tracking)).find("run") is None
     assert find_champion(tracker, NAME) is None
     with pytest.raises(ModelError, match=f"{MODEL}: not to be had from sqlite:///"):
         locate(tracker, MODEL)
@@ -198,11 +199,11 @@ def test_runs_and_models_are_kept_on_a_server(server: str, tmp_path: Path, monke
     found = Tracker(store).find("run")
     assert found is not None
     assert found.data.metrics == {"loss": 0.25}
-    assert sorted(path.name for path in runs.iterdir()) == ["kept.txt", "segmenter"]  # nothing of MLflow's
+    assert sorted(path.name for path in runs.iterdir()) == [".id", "kept.txt", "segmenter"]  # nothing of MLflow's
     assert len(list((tmp_path / "server" / "artifacts").rglob("kept.txt"))) == 1
     shutil.rmtree(runs)
     for _ in range(2):  # the second time it is the copy in the cache
-        assert load_segmenter(MODEL, "onnx", runs).size == 64
+        assert load_segmenter(MODEL, "onnx", runs).frame.size == 64
     assert len(list((tmp_path / "cache" / "lge_sweep" / "models").iterdir())) == 1
     with pytest.raises(ModelError, match="not to be had from http://"):
         load_segmenter("models:/nothing@champion", "onnx", runs)

@@ -1,6 +1,5 @@
 """Where the ledger is kept: in a journal of the runs directory, or in a database that several directories may share."""
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,6 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 from sqlalchemy import inspect, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from lge_sweep.atomic import write_text
 from lge_sweep.engine.journal import mend_journal, open_journal
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
@@ -41,10 +39,7 @@ class StudyNames:
         """Return the names of a runs directory's sweeps; its id is made if it has none."""
         if store.ledger is None:
             return cls()
-        if not store.ledger_id.is_file():
-            store.root.mkdir(parents=True, exist_ok=True)
-            write_text(store.ledger_id, uuid.uuid4().hex[:12])
-        return cls(f"@{store.ledger_id.read_text(encoding='utf-8').strip()}")
+        return cls(f"@{store.own_id()}")
 
     def study(self, sweep: str) -> str:
         """Return the name of a sweep's study."""
@@ -82,7 +77,7 @@ def read_storage(store: RunStore) -> Iterator[BaseStorage | None]:
         return
     assert store.ledger is not None
     file = make_url(store.ledger).database if store.ledger.startswith("sqlite") else None
-    if not store.ledger_id.is_file() or (file and not Path(file).is_file()):  # which to open would make
+    if not store.id_file.is_file() or (file and not Path(file).is_file()):  # which to open would make
         yield None
         return
     with _explaining(store):

@@ -146,7 +146,14 @@ class Tracker:
 
     def find(self, key: str) -> Run | None:
         """Return the run with a key, if there is one."""
-        return self.attempt(lambda client: find_run(client, self.experiment, key))
+        return self.attempt(lambda client: find_run(client, self.experiment, self.own_key(key)))
+
+    def own_key(self, key: str) -> str:
+        """Return the key of a run as MLflow knows it: on a server, this runs directory's alone."""
+        return key + self._suffix()
+
+    def _suffix(self) -> str:
+        return "" if self.store.database else f"@{self.store.own_id()}"
 
     def retire(self, sweep: str, shown: Mapping[str, str]) -> None:
         """Remove from view what shows a cell's result of before: of a folder that was set aside, or a lost ledger.
@@ -164,7 +171,9 @@ class Tracker:
                 page = client.search_runs([self.experiment], wanted, max_results=1000, page_token=page.token)
                 found += page
             for run in found:
-                if shown.get(run.data.tags["cell"], run.data.tags[KEY]) != run.data.tags[KEY]:
+                key = run.data.tags[KEY]
+                own = key.endswith(self._suffix())  # others may use the server
+                if own and run.data.tags["cell"] in shown and self.own_key(shown[run.data.tags["cell"]]) != key:
                     client.delete_run(run.info.run_id)
 
         self.attempt(send)

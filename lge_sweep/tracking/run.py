@@ -63,7 +63,7 @@ class TrackedRun:
         parent: "TrackedRun | None" = None,
     ) -> None:
         """Note what the run is; nothing is sent yet."""
-        self.tracker, self.key, self.name = tracker, key, name
+        self.tracker, self.key, self.name = tracker, tracker.own_key(key), name
         self.tags, self.params, self.parent = dict(tags), dict(params), parent
         self.id, self.status, self._artifacts = "", "", ""
         self._opening = 0
