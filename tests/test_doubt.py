@@ -274,9 +274,11 @@ def test_tests_on_seeds_use_their_mean_per_case() -> None:
     a, low, high = [0.5, 0.6, 0.7, 0.55], [0.1, 0.2, 0.5, 0.3], [0.3, 0.6, 0.7, 0.5]
     middle = [(x + y) / 2 for x, y in zip(low, high, strict=True)]
     seeds = assess_uncertainty(
-        [Candidate("a", [simple(*a)]), Candidate("b", [simple(*low), simple(*high)])], "a", "mean", None, 2
+        [Candidate("a", [simple(*a)]), Candidate("b", [simple(*low), simple(*high)])], "a", "mean", None, resamples=2
     )
-    mean = assess_uncertainty([Candidate("a", [simple(*a)]), Candidate("b", [simple(*middle)])], "a", "mean", None, 2)
+    mean = assess_uncertainty(
+        [Candidate("a", [simple(*a)]), Candidate("b", [simple(*middle)])], "a", "mean", None, resamples=2
+    )
     assert seeds.comparisons == mean.comparisons
     assert seeds.comparisons[0].median_difference == pytest.approx(0.175)  # of .3, .2, .1 and .15
 

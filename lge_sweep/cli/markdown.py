@@ -15,7 +15,8 @@ from lge_sweep.pipeline.records import ComparisonRecord
 from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Ranked, mean_of_all
-from lge_sweep.scoring.uncertainty import Standing, chance, interval
+from lge_sweep.scoring.uncertainty import Standing
+from lge_sweep.scoring.wording import chance, interval
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan
 from lge_sweep.study.records import REMEDY, CellRecord, read_record, read_selection

@@ -113,7 +113,14 @@ def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: Over
     ]
     rule = plan.config.selection
     selection = select(
-        merged, rule.rule, rule.keep, rule.subset, rule.emphasis, rule.tie_margin, finished.failed, allow_incomplete
+        merged,
+        rule.rule,
+        rule.keep,
+        rule.subset,
+        emphasis=rule.emphasis,
+        tie_margin=rule.tie_margin,
+        unfinished=finished.failed,
+        allow_incomplete=allow_incomplete,
     )
     return selection if choice is None else override(selection, choice.name, choice.reason)
 

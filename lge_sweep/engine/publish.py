@@ -11,7 +11,8 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
 from lge_sweep.scoring import Selection
-from lge_sweep.scoring.uncertainty import Uncertainty, chance, describe_friedman, interval
+from lge_sweep.scoring.uncertainty import Uncertainty, describe_friedman
+from lge_sweep.scoring.wording import chance, interval
 from lge_sweep.study.manifest import subset_counts
 from lge_sweep.study.plan import Plan
 from lge_sweep.text import escape_markdown
@@ -107,9 +108,8 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
     lines = [
         f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
         "",
-    ]
-    lines += [escape_markdown(uncertainty.sentence) + ".", ""]
-    lines += [
+        escape_markdown(uncertainty.sentence) + ".",
+        "",
         "| rank | configuration | score | 95 % interval | P(best) | foreground | |",
         "|---|---|---|---|---|---|---|",
     ]

@@ -115,6 +115,7 @@ def interval_differences(
     a: pd.DataFrame,
     b: pd.DataFrame,
     names: tuple[str, str] = ("a", "b"),
+    *,
     resamples: int = 2000,
     seed: int = 0,
     level: float = 0.95,

@@ -142,6 +142,7 @@ def select(
     rule: str,
     keep: int,
     subset: str = "val",
+    *,
     emphasis: Mapping[str, float] | None = None,
     tie_margin: float = 0.0,
     unfinished: Mapping[str, str] | None = None,
@@ -197,7 +198,9 @@ def select(
     by_order = ["a tie at the border of the selection was decided by the order of the grid"]
     notes = [
         *notes,
-        *_notes([points for _, points in entries], ranking, chosen, keep, subset, unfinished or {}),
+        *_notes(
+            [points for _, points in entries], ranking, chosen, keep=keep, subset=subset, unfinished=unfinished or {}
+        ),
         *by_order * (margin == 0 and not notes),
     ]
     return Selection(chosen, ranking, rule, RULES[rule], subset, dict(emphasis or {}), margin, tuple(notes), tied)
@@ -270,6 +273,7 @@ def _notes(
     points: Sequence[Score],
     ranking: Sequence[Ranked],
     chosen: Sequence[str],
+    *,
     keep: int,
     subset: str,
     unfinished: Mapping[str, str],

@@ -32,6 +32,7 @@ from lge_sweep.scoring.paired import (
     per_case,
     wide,
 )
+from lge_sweep.scoring.wording import chance
 
 FEW_CASES = 10
 """Below so many cases nothing is proved, and the sentence says so."""
@@ -121,6 +122,7 @@ def assess_uncertainty(
     winner: str,
     rule: str,
     emphasis: Mapping[str, float] | None = None,
+    *,
     resamples: int = 2000,
     seed: int = 0,
     level: float = 0.95,
@@ -183,6 +185,7 @@ def score_difference(
     b: Candidate,
     rule: str,
     emphasis: Mapping[str, float] | None = None,
+    *,
     resamples: int = 2000,
     seed: int = 0,
     level: float = 0.95,
@@ -307,26 +310,6 @@ def _told_apart(others: Sequence[Standing], winner: str) -> str:
     else:
         said = f"{subject} can be told apart from {winner}"
     return f"{said} ({better} clearly score{'s' if better == 1 else ''} higher)" if better else said
-
-
-def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """Write an interval; a dash where there is none.
-
-    Args:
-        low: lower end; None: no interval.
-        high: upper end.
-        digits: after the point.
-    """
-    return "-" if low is None or high is None else f"{low:.{digits}f} to {high:.{digits}f}"
-
-
-def chance(value: float | None) -> str:
-    """A probability in two digits, never as certain: ".41", "above .99"; a dash where there is none."""
-    if value is None:
-        return "-"
-    if value > 0.99:
-        return "above .99"
-    return "below .01" if value < 0.01 else f"{value:.2f}".removeprefix("0")
 
 
 def _notes(candidates: Sequence[Candidate], drawn: Resampled, level: float) -> list[str]:

@@ -24,7 +24,7 @@ def print_comparison(
         difference: standing of the first against the second.
         pairs: every metric, per image and per case.
     """
-    from lge_sweep.scoring.uncertainty import interval  # loads pandas and scipy
+    from lge_sweep.scoring.wording import interval
 
     for letter, name in zip("AB", names, strict=True):
         console.print_line(f"{letter}: {name}")

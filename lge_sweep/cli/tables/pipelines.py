@@ -20,7 +20,7 @@ def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None
         comparison: how they do on one subset.
     """
     from lge_sweep.pipeline.variants import PIPELINE  # loads torch
-    from lge_sweep.scoring.uncertainty import interval  # loads pandas and scipy
+    from lge_sweep.scoring.wording import interval
 
     titles = (
         "score", "95 % interval", "minus two-stage", "cavity", "myo.", "scar", "scar\npooled", "scar\npresent",

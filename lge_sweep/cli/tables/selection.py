@@ -97,7 +97,8 @@ def print_uncertainty(console: Terminal, uncertainty: "Uncertainty", names: Mapp
         uncertainty: what is uncertain.
         names: configuration -> the name to print.
     """
-    from lge_sweep.scoring.uncertainty import chance, describe_friedman, interval  # loads pandas and scipy
+    from lge_sweep.scoring.uncertainty import describe_friedman  # loads pandas and scipy
+    from lge_sweep.scoring.wording import chance, interval
 
     titles = ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)")
     p_values = {test.other: test.p_holm for test in uncertainty.comparisons if test.metric == "dice"}
