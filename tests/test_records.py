@@ -24,7 +24,6 @@ from lge_sweep.pipeline.records import (
     PipelineScore,
     ShippedRecord,
 )
-from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, Selection, override, select
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
 from lge_sweep.study.records import (
