@@ -13,7 +13,8 @@ from lge_sweep.engine.conclude import choose, conclude
 from lge_sweep.engine.finished import FinishedSweep
 from lge_sweep.engine.ledger import CellState, read_sweep
 from lge_sweep.engine.lock import hold_runs
-from lge_sweep.engine.publish import log_outcome, open_sweep, open_trial, trial_key
+from lge_sweep.engine.publish import open_sweep, open_trial, trial_key
+from lge_sweep.engine.trial_view import log_outcome
 from lge_sweep.errors import ConfigError
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result

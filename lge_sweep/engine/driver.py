@@ -31,7 +31,7 @@ from lge_sweep.scoring import Result
 from lge_sweep.study.plan import Plan
 
 if TYPE_CHECKING:
-    from lge_sweep.engine.publish import TrackedSweep
+    from lge_sweep.engine.trial_view import TrackedSweep
     from lge_sweep.tracking import TrackedRun, Tracker
 
 CATCH_UP = 60.0
@@ -90,7 +90,8 @@ class Driver:
             RunsError: the disk is full.
             KeyboardInterrupt: stopped; the same command goes on where it was.
         """
-        from lge_sweep.engine.publish import TrackedSweep, trial_key
+        from lge_sweep.engine.publish import trial_key
+        from lge_sweep.engine.trial_view import TrackedSweep
 
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
         queue: CellQueue = GridQueue(plan, study) if plan.config.search is None else SearchQueue(plan, study)

@@ -1,32 +1,22 @@
-"""Show a sweep and its trials in MLflow, from the ledger and the sweep's folder; sending again changes nothing."""
+"""The MLflow runs of sweeps and their trials, and what a sweep's run says of its selection."""
 
 import json
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-
-import pandas as pd
 
 import lge_sweep
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
-from lge_sweep.run_store import CellFolder
-from lge_sweep.scoring import Result, Selection, all_scores
+from lge_sweep.scoring import Selection
 from lge_sweep.scoring.ranking import BEST, FOREGROUND, INTERVAL, ranking_frame, ranking_texts
 from lge_sweep.scoring.uncertainty import Uncertainty, describe_friedman
-from lge_sweep.study.cell_files import read_history
 from lge_sweep.study.manifest import subset_counts
 from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord, read_record
-from lge_sweep.study.results import read_result
 from lge_sweep.text import escape_markdown, markdown_table
-from lge_sweep.tracking import DataVersion, Point, TrackedRun, Tracker
-
-AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
-"""Aggregate -> what its MLflow keys have after the name of the subset."""
+from lge_sweep.tracking import DataVersion, TrackedRun, Tracker
 
 
 def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
@@ -80,118 +70,6 @@ def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
     return f"{plan.name}/{cell.name}/trial{trial}"
 
 
-def log_curves(run: TrackedRun, folder: Path) -> None:
-    """Log the training and validation losses recorded so far."""
-    history = CellFolder(folder).history
-    if history.is_file():
-        run.log(_curves(read_history(history)))
-
-
-def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
-    """Log all that a finished cell left in its folder, and return what scoring needs of it.
-
-    Args:
-        run: the trial's run.
-        plan: the sweep.
-        cell: the cell.
-    """
-    record = read_record(CellRecord, plan.files.cell(cell.name).outcome)
-    result = read_result(record, plan, cell)
-    TrackedTrial(run, plan, cell).complete(record, result)
-    return result
-
-
-@dataclass(frozen=True)
-class TrackedTrial:
-    """Shows a trial in MLflow: a `TrialView`.
-
-    Attributes:
-        run: its run.
-        plan: its sweep.
-        cell: what is tried.
-    """
-
-    run: TrackedRun
-    plan: Plan
-    cell: Cell
-
-    def show_curves(self) -> None:
-        """Log the losses recorded so far."""
-        log_curves(self.run, self.plan.cell_folder(self.cell))
-
-    def complete(self, record: CellRecord, result: Result) -> None:
-        """Log all that the finished cell left in its folder."""
-        self.show_curves()
-        self.run.untag("pruned")  # of a session that was killed before the ledger knew
-        self.run.log(_final_points(record, result, self.plan, record.training.best_step))
-        self.run.tag(
-            {
-                "collapsed": ", ".join(result.collapsed) or "no",
-                "hardware": f"{record.hardware.accelerator} {record.hardware.precision}",
-            }
-        )
-        files = self.plan.files.cell(self.cell.name)
-        figures = [files.path / name for name in record.figures]
-        self.run.log_files([files.per_image, files.history, files.outcome, *figures])
-        self.run.finish()
-
-    def prune(self) -> None:
-        """Mark the run as given up."""
-        self.show_curves()
-        self.run.tag({"pruned": "yes"})
-        self.run.finish()
-
-    def fail(self, reason: str) -> None:
-        """Mark the run as failed, with the reason."""
-        self.run.tag({"failed": reason[:500]})
-        self.run.finish("FAILED")
-
-    def stop(self) -> None:
-        """Mark the run as stopped."""
-        self.run.finish("KILLED")
-
-
-@dataclass(frozen=True)
-class TrackedSweep:
-    """Shows the trials of a sweep in MLflow: a `SweepView`.
-
-    Attributes:
-        tracker: MLflow.
-        plan: the sweep.
-        run: its run.
-    """
-
-    tracker: Tracker
-    plan: Plan
-    run: TrackedRun
-
-    def open_trial(self, cell: Cell, trial: int) -> TrackedTrial:
-        """Open the run of a trial."""
-        return TrackedTrial(open_trial(self.tracker, self.plan, cell, trial, self.run), self.plan, cell)
-
-    def show_finished(self, cell: Cell, trial: int) -> Result:
-        """Show a finished cell, as far as MLflow does not; returns what scoring needs of it."""
-        return log_outcome(self.open_trial(cell, trial).run, self.plan, cell)
-
-    def show_ended(self, cell: Cell, trial: int, reason: str) -> None:
-        """Show a trial that has ended without a result, if MLflow does not know it.
-
-        Args:
-            cell: what was tried.
-            trial: its number in the ledger.
-            reason: why it failed; empty where a search gave it up.
-        """
-        known = self.tracker.find(trial_key(self.plan, cell, trial))
-        if known is not None and known.info.status != "RUNNING":
-            return
-        view = self.open_trial(cell, trial)
-        if not reason:
-            view.prune()
-            return
-        view.show_curves()
-        view.fail(reason)
-
-
 def log_selection(run: TrackedRun, selection: Selection, uncertainty: Uncertainty, files: Iterable[Path]) -> None:
     """Log a sweep's ranking, selection, uncertainty and figures.
 
@@ -237,37 +115,6 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
     ]
     notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
     return "\n\n".join([*lines, "\n".join(f"- {escape_markdown(note)}" for note in notes)])
-
-
-def _curves(history: pd.DataFrame) -> list[Point]:
-    points = [
-        ("train/loss", float(loss), int(step))
-        for step, loss in zip(history["step"], history["train_loss"], strict=True)
-    ]
-    validated = history.dropna(subset="val_loss")
-    for key, column in (("val/loss", "val_loss"), ("val/foreground_dice", "val_dice")):
-        points += [
-            (key, float(value), int(step)) for step, value in zip(validated["step"], validated[column], strict=True)
-        ]
-    return points
-
-
-def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) -> list[Point]:
-    summary, subset = outcome.summary, outcome.subset
-    points: dict[str, float | None] = {}
-    for aggregate, suffix in AGGREGATES.items():
-        for metric, values in getattr(summary, aggregate).items():
-            points |= {f"{subset}{suffix}/{metric}/{name}": value for name, value in values.items()}
-    points |= {f"{subset}_std/{metric}": value for metric, value in summary.std.items()}
-    points |= {f"{subset}/global_accuracy": summary.global_accuracy, f"{subset}/mean_accuracy": summary.mean_accuracy}
-    points |= {f"score/{rule}": value for rule, value in all_scores(result, plan.config.selection.emphasis).items()}
-    points |= {
-        "training/best_val_loss": outcome.training.best_val_loss,
-        "training/steps": outcome.training.steps,
-        "training/epochs": outcome.training.epochs,
-        "training/seconds": outcome.seconds.training,
-    }
-    return [(key, float(value), step) for key, value in points.items() if value is not None]
 
 
 def _training_params(training: Training) -> dict[str, object]:
