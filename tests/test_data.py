@@ -18,7 +18,7 @@ from lge_sweep.config.schema import Training
 from lge_sweep.curate import Curated, curate
 from lge_sweep.data.inputs import Offsets, channel_rows
 from lge_sweep.data.module import Batch, IntervalSampler, LgeDataModule, Schedule, SliceDataset, make_schedule
-from lge_sweep.data.prepare import (
+from lge_sweep.data.preparation import (
     ARRAYS,
     DIGESTS,
     Arrays,

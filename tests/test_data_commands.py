@@ -13,14 +13,14 @@ from lge_sweep.config import load_sweep
 from lge_sweep.config.data import DataFile, Phantom
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.curate import curate
-from lge_sweep.data.prepare import Arrays, to_arrays
+from lge_sweep.data.preparation import Arrays, to_arrays
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.contact_sheet import CAPTION_PIXELS, TILE_PIXELS, boundary_pixels, draw_tile, write_contact_sheet
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import COLOURS, Label
-from lge_sweep.quantify.describe import describe
+from lge_sweep.quantify.description import describe
 
 SWEEPS = Path(__file__).parents[1] / "sweeps" / "data"
 PAIRS = """

@@ -32,7 +32,7 @@ from lge_sweep.ingest.nnunet import POSITION_NOT_STORED as TOLD_UNPLACED
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.ingest.phantom_files import write_phantom
 from lge_sweep.ingest.volume import slice_ids
-from lge_sweep.quantify.describe import describe
+from lge_sweep.quantify.description import describe
 from lge_sweep.split import split_cases
 
 KINDS = {"nnunet": "Dataset501_Test", "msd": "Task11_Test"}

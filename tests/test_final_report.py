@@ -19,7 +19,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label, class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.quantify.agreement import agreement
+from lge_sweep.quantify.limits_of_agreement import agreement
 from lge_sweep.report.bland_altman import figure_bland_altman
 from lge_sweep.report.clinical_tables import (
     QUANTITIES,
@@ -44,7 +44,7 @@ from lge_sweep.report.final_tables import (
 from lge_sweep.report.overlays import draw_contours
 from lge_sweep.report.paper import PAPER_TABLES
 from lge_sweep.report.style import class_colour
-from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
+from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals
 from lge_sweep.text import escape_markdown, markdown_table
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -33,7 +33,7 @@ from lge_sweep.ingest.geometry import (
 )
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import Label
-from lge_sweep.quantify.describe import describe
+from lge_sweep.quantify.description import describe
 from lge_sweep.segmenter import predict
 from lge_sweep.segmenter.predict import Predictor, predict_exams
 from lge_sweep.segmenter.request import ModelChoice, PredictRequest

@@ -20,7 +20,7 @@ from sklearn.metrics import confusion_matrix, jaccard_score, precision_recall_fs
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import METRICS, Counts, Metric, Summary, aggregate, evaluate
-from lge_sweep.scoring.intervals import intervals
+from lge_sweep.scoring.aggregate_intervals import intervals
 
 Labels = NDArray[np.integer[Any]]
 TWO = class_names(1)

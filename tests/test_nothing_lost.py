@@ -24,7 +24,7 @@ from lge_sweep.config import load_sweep
 from lge_sweep.config.data import Intensity
 from lge_sweep.curate import curate
 from lge_sweep.data import load_arrays, prepare
-from lge_sweep.data.prepare import ARRAYS, DIGESTS
+from lge_sweep.data.preparation import ARRAYS, DIGESTS
 from lge_sweep.engine import lock
 from lge_sweep.engine.cell_check import prepare_cell_folder
 from lge_sweep.engine.grid_queue import GridQueue

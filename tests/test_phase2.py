@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.data.inputs import channel_rows, network_inputs
-from lge_sweep.data.prepare import load_arrays
+from lge_sweep.data.preparation import load_arrays
 from lge_sweep.engine.train import load_best
 from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.run_store import RunStore

@@ -19,7 +19,7 @@ from synthetic_dicom import classic, enhanced, grey, series, write
 
 from lge_sweep.config.data import ImagePairs, Intensity
 from lge_sweep.curate.manifest import perceptual_hash
-from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.data.preparation import to_8_bit
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.contact_sheet import draw_tile
@@ -39,7 +39,7 @@ from lge_sweep.ingest.limits import intensity_problem
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.quantify.describe import describe
+from lge_sweep.quantify.description import describe
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
 
 Array = NDArray[np.number]

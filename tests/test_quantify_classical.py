@@ -13,7 +13,7 @@ from lge_sweep.config.data import Phantom
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label
-from lge_sweep.quantify.agreement import Agreement, agreement, complete_pairs
+from lge_sweep.quantify.limits_of_agreement import Agreement, agreement, complete_pairs
 from lge_sweep.quantify.thresholds import METHODS, MIN_WALL_PIXELS, classical_scar, remote_region
 
 SIDE = 81

@@ -22,7 +22,7 @@ from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.load import NAME, load_segmenter
 from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.database import fresh_uri, new_database
-from lge_sweep.tracking.locate import locate
+from lge_sweep.tracking.download import locate
 from lge_sweep.tracking.moved import PLACES, path_of
 from lge_sweep.tracking.registry import find_champion, find_version, promote
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.segmenter import Frame, Options
 from lge_sweep.data.crop import find_crop_box
-from lge_sweep.data.prepare import to_arrays
+from lge_sweep.data.preparation import to_arrays
 from lge_sweep.data.refine import composite, refine_cavity
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label

@@ -23,11 +23,11 @@ from lge_sweep.cli.terminal_table import Column, print_markdown, print_table
 from lge_sweep.engine.ledger import CellState
 from lge_sweep.labels import SCORED, Label, class_names
 from lge_sweep.quantify.burden import Burden
-from lge_sweep.quantify.describe import Description
+from lge_sweep.quantify.description import Description
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, select
 from lge_sweep.scoring.paired import Paired, WinnerTest
-from lge_sweep.scoring.score import Score
+from lge_sweep.scoring.scores import Score
 from lge_sweep.scoring.uncertainty import Standing, Uncertainty
 from lge_sweep.text import escape_markdown, visible
 

@@ -28,7 +28,7 @@ from lge_sweep.errors import ConfigError, ModelError, RunsError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import STAGES
 from lge_sweep.models import build_module
-from lge_sweep.models.export import export
+from lge_sweep.models.exchange_formats import export
 from lge_sweep.models.probabilities import Segmenter
 from lge_sweep.pipeline.register import NAME, register_segmenter
 from lge_sweep.run_store import RunStore

@@ -3,6 +3,6 @@
 from lge_sweep.archive.address import read_address, read_credentials, read_uid
 from lge_sweep.archive.connection import Archive
 from lge_sweep.archive.fetch import SeriesQuery, fetch_study
-from lge_sweep.archive.store import store
+from lge_sweep.archive.upload import store
 
 __all__ = ["Archive", "SeriesQuery", "fetch_study", "read_address", "read_credentials", "read_uid", "store"]

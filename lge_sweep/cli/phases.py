@@ -14,7 +14,7 @@ from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.engine import Driver, drive, run_sweep
-from lge_sweep.engine.conclude import SweepOutcome
+from lge_sweep.engine.conclusion import SweepOutcome
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.paths import describe_name
 from lge_sweep.permissions import describe_open_folder
@@ -75,7 +75,7 @@ def run_phase3(console: Terminal, request: PhaseRequest, anew: bool) -> None:
     """
     with _session(console, "phase3", (1, 2), request) as (driver, configs):
         from lge_sweep.pipeline.fit import fit_two_stage
-        from lge_sweep.pipeline.ship import compare_on_validation, ship
+        from lge_sweep.pipeline.shipping import compare_on_validation, ship
 
         fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
         driver.executor.close()  # they hold the GPU, which may be there for one process alone
@@ -100,7 +100,7 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
     with _session(console, "phase4", (1, 2), request) as (driver, configs):
         from lge_sweep.pipeline.evaluate import evaluate_once
         from lge_sweep.pipeline.fit import find_two_stage
-        from lge_sweep.pipeline.ship import show_evaluation
+        from lge_sweep.pipeline.shipping import show_evaluation
         from lge_sweep.pipeline.variants import shipped_words
 
         stages = _by_stage(configs)

@@ -9,7 +9,7 @@ from lge_sweep.cli.find import find_sweep
 from lge_sweep.cli.request import SelectRequest
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
-from lge_sweep.engine.conclude import choose, conclude
+from lge_sweep.engine.conclusion import choose, conclude
 from lge_sweep.engine.finished import FinishedSweep
 from lge_sweep.engine.ledger import CellState, read_sweep
 from lge_sweep.engine.lock import hold_runs

@@ -4,7 +4,7 @@
 """
 
 from lge_sweep.data.balance import class_weights
-from lge_sweep.data.prepare import Arrays, content_digest, load_arrays, prepare, store_arrays
+from lge_sweep.data.preparation import Arrays, content_digest, load_arrays, prepare, store_arrays
 from lge_sweep.data.resize import frame_spacing
 from lge_sweep.data.schedule import Schedule, make_schedule
 

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lge_sweep.config.schema import Augmentation, Training
 from lge_sweep.data.inputs import channel_rows, network_input
-from lge_sweep.data.prepare import load_arrays
+from lge_sweep.data.preparation import load_arrays
 from lge_sweep.data.schedule import Schedule, make_schedule
 from lge_sweep.labels import stage_target
 from lge_sweep.seeding import derive_seed

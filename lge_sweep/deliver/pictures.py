@@ -7,7 +7,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from lge_sweep.config.data import Intensity
-from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.data.preparation import to_8_bit
 from lge_sweep.deliver.result import Result
 from lge_sweep.labels import Label
 from lge_sweep.quantify import ScarExtent

@@ -13,7 +13,7 @@ from lge_sweep.run_store import RunStore
 READ_ONLY = "Trials are shown here and not changed: they are the ledger of the sweeps. See lge-sweep select, search."
 
 
-def serve(store: RunStore, port: int, announce: Callable[[str], object]) -> None:
+def serve_dashboard(store: RunStore, port: int, announce: Callable[[str], object]) -> None:
     """Run the dashboard until interrupted.
 
     Args:

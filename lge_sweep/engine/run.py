@@ -6,7 +6,7 @@ from lge_sweep.engine.driver import Driver
 from lge_sweep.study.plan import Plan
 
 if TYPE_CHECKING:
-    from lge_sweep.engine.conclude import SweepOutcome
+    from lge_sweep.engine.conclusion import SweepOutcome
 
 
 def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "SweepOutcome":
@@ -27,6 +27,6 @@ def run_sweep(driver: Driver, plan: Plan, allow_incomplete: bool = False) -> "Sw
 
     with finishing(run):
         finished = driver.run(plan, run)
-        from lge_sweep.engine.conclude import conclude  # imports matplotlib and scipy
+        from lge_sweep.engine.conclusion import conclude  # imports matplotlib and scipy
 
         return conclude(driver.tracker, run, finished, allow_incomplete)

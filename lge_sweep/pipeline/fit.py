@@ -23,7 +23,7 @@ from lge_sweep.config.schema import Fit
 from lge_sweep.curate import check_classes
 from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
 from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
-from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.data.preparation import to_8_bit
 from lge_sweep.engine import Driver
 from lge_sweep.errors import DataError, InheritError, SelectionError
 from lge_sweep.labels import SINGLE_STAGE

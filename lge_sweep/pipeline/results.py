@@ -41,7 +41,7 @@ from lge_sweep.report.final_tables import (
     stage_markdown,
 )
 from lge_sweep.run_store import EvaluationFolder
-from lge_sweep.scoring.intervals import Intervals, interval_differences, intervals
+from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals
 from lge_sweep.text import slug
 
 CASES = (

@@ -12,7 +12,7 @@ from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRU
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
 from lge_sweep.data.inputs import channel_rows, network_inputs
-from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.data.preparation import to_8_bit
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.engine.train import best_network
 from lge_sweep.labels import SINGLE_STAGE, WALL, Label

@@ -1,7 +1,7 @@
 """Scoring: from metrics to a ranking and a choice. Noun `Selection`, verbs `score` and `select`. No torch."""
 
-from lge_sweep.scoring.score import RULES, Score, global_metrics, mean_of_all, score
-from lge_sweep.scoring.select import (
+from lge_sweep.scoring.scores import RULES, Score, global_metrics, mean_of_all, score
+from lge_sweep.scoring.selection import (
     Override,
     Ranked,
     Result,

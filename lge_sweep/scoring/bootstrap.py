@@ -15,7 +15,7 @@ from scipy import stats
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import SCORED
 from lge_sweep.scoring.paired import DECIMALS, Array, class_weights
-from lge_sweep.scoring.score import global_metrics, score
+from lge_sweep.scoring.scores import global_metrics, score
 
 
 @dataclass(frozen=True)

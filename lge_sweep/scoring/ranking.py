@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from lge_sweep.labels import SCORED
-from lge_sweep.scoring.select import Ranked
+from lge_sweep.scoring.selection import Ranked
 from lge_sweep.scoring.uncertainty import Standing
 from lge_sweep.scoring.wording import chance, interval
 from lge_sweep.text import format_number

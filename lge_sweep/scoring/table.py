@@ -6,7 +6,7 @@ from pathlib import Path
 from lge_sweep.csv_files import read_rows, unescape_formula
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import SCORED
-from lge_sweep.scoring.score import Score, Value, score
+from lge_sweep.scoring.scores import Score, Value, score
 from lge_sweep.text import error_text, shorten
 
 ALIASES = {"f1score": "f1", "bfscore": "bf", "jaccard": "iou", "recall": "sensitivity", "boundaryf1": "bf"}

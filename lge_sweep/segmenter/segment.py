@@ -11,7 +11,7 @@ from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8, Pro
 from lge_sweep.config.segmenter import Frame, Options
 from lge_sweep.data.crop import CropBox, crop_image, crop_mask, find_crop_box, uncrop_labels
 from lge_sweep.data.inputs import channel_rows, network_inputs
-from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.data.preparation import to_8_bit
 from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_image, resize_labels
 from lge_sweep.errors import DataError, ModelError

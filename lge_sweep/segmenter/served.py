@@ -12,7 +12,7 @@ from typing import Any
 
 from lge_sweep.errors import ModelError
 from lge_sweep.segmenter.folder import find_loader, load_folder
-from lge_sweep.tracking.served import Predict, serve
+from lge_sweep.tracking.served import Predict, set_served
 
 
 def load(folder: Path, settings: Mapping[str, Any]) -> Predict:
@@ -28,4 +28,4 @@ def load(folder: Path, settings: Mapping[str, Any]) -> Predict:
     return lambda pixels: segmenter.segment(pixels, pixel_mm).labels
 
 
-serve(load)
+set_served(load)

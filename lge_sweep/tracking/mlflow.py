@@ -44,7 +44,7 @@ LOCKED = "database is locked"
 """In SQLite's words."""
 AGAIN = 30.0
 """Seconds after which a patient tracker tries again to reach a store that failed."""
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 class Tracker:
@@ -90,7 +90,7 @@ class Tracker:
         with self.required():
             return self._connect()
 
-    def attempt(self, send: Callable[[MlflowClient], T]) -> T | None:
+    def attempt(self, send: Callable[[MlflowClient], _T]) -> _T | None:
         """Send or ask MLflow something.
 
         Args:

@@ -25,7 +25,7 @@ from lge_sweep.errors import RunsError
 from lge_sweep.text import hide_credentials
 from lge_sweep.tracking.active import pointing_to
 from lge_sweep.tracking.code import copy_code
-from lge_sweep.tracking.locate import REGISTRY
+from lge_sweep.tracking.download import REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.run import KEY
 
@@ -75,7 +75,7 @@ class PackageEntry(ModelEntry):
 
     Attributes:
         folder: the model's files; the code finds them as the artifact of the folder's name.
-        code: a file of this package that ends in `serve`.
+        code: a file of this package that ends in `set_served`.
         settings: what `mlflow.pyfunc.load_model(..., model_config=...)` may change, with their defaults.
     """
 

@@ -26,7 +26,7 @@ BATCH = 900
 
 Point = tuple[str, float, int]
 """(metric, value, step)"""
-T = TypeVar("T")
+_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -142,10 +142,10 @@ class TrackedRun:
 
         self._send(send)
 
-    def _send(self, send: "Callable[[MlflowClient], T]") -> T | None:
+    def _send(self, send: "Callable[[MlflowClient], _T]") -> _T | None:
         """Do something with the open run; a patient tracker does nothing where MLflow cannot be reached."""
 
-        def opened(client: MlflowClient) -> T:
+        def opened(client: MlflowClient) -> _T:
             if self._opening != self.tracker.openings:
                 self._open(client)
             return send(client)

@@ -18,7 +18,7 @@ Load = Callable[[Path, Mapping[str, Any]], Predict]
 """The folder and MLflow's `model_config` -> what predicts."""
 
 
-def serve(load: Load) -> None:
+def set_served(load: Load) -> None:
     """Tell MLflow how the model whose code calls this predicts; see `register_package`."""
     set_model(Served(load))
 

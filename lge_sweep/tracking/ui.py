@@ -42,7 +42,7 @@ def server_page(store: RunStore) -> str | None:
     return address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def serve(store: RunStore, port: int, announce: Callable[[str], object]) -> None:
+def serve_ui(store: RunStore, port: int, announce: Callable[[str], object]) -> None:
     """Run MLflow's server until interrupted, on the database that keeps the runs.
 
     It is the part of MLflow's server that the UI of runs and models needs, in this process. `mlflow server` would also

@@ -14,13 +14,13 @@ def ui(runs: RunsOption = None, port: PortOption = 5000, browser: BrowserOption 
     """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
     with reporting() as console:
         from lge_sweep.tracking.mlflow import EXPERIMENT
-        from lge_sweep.tracking.ui import serve, server_page
+        from lge_sweep.tracking.ui import serve_ui, server_page
 
         store = RunStore.open(runs)
         page = server_page(store)
         if page is None:
             title = f"MLflow UI of {store.root}, experiment {EXPERIMENT}:"
-            serve(store, port, _announcer(console, title, browser))
+            serve_ui(store, port, _announcer(console, title, browser))
             return
         console.lines([f"The MLflow UI is the server's, experiment {EXPERIMENT}:", page])
         if browser:
@@ -30,10 +30,10 @@ def ui(runs: RunsOption = None, port: PortOption = 5000, browser: BrowserOption 
 def dashboard(runs: RunsOption = None, port: PortOption = 8080, browser: BrowserOption = True) -> None:
     """Serve the Optuna dashboard on 127.0.0.1: the trials of every sweep and search."""
     with reporting() as console:
-        from lge_sweep.engine.dashboard import serve
+        from lge_sweep.engine.dashboard import serve_dashboard
 
         store = RunStore.open(runs)
-        serve(store, port, _announcer(console, f"Optuna dashboard of {store.root}, to look at:", browser))
+        serve_dashboard(store, port, _announcer(console, f"Optuna dashboard of {store.root}, to look at:", browser))
 
 
 def _announcer(console: Terminal, title: str, browser: bool) -> Callable[[str], None]:

@@ -10,7 +10,7 @@ from lge_sweep.scoring import Selection
 from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
-    from lge_sweep.engine.conclude import SweepOutcome
+    from lge_sweep.engine.conclusion import SweepOutcome
     from lge_sweep.scoring.uncertainty import Uncertainty
 
 

@@ -13,7 +13,7 @@ from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
 from lge_sweep.engine.events import Died, Event, Progress
-from lge_sweep.engine.executors.local_worker import WorkerSetup, serve
+from lge_sweep.engine.executors.local_worker import WorkerSetup, run_worker
 from lge_sweep.engine.executors.protocol import ExecutorOptions
 from lge_sweep.engine.task import TASK, Task
 from lge_sweep.text import format_seconds
@@ -40,7 +40,7 @@ class Worker:
         self.setup, self.task, self.busy, self.silent = setup, "", False, 0.0
         self.connection, remote = context.Pipe()
         self.process: SpawnProcess = context.Process(
-            target=serve, args=(remote, setup), name=f"lge-sweep-worker-{setup.number}", daemon=True
+            target=run_worker, args=(remote, setup), name=f"lge-sweep-worker-{setup.number}", daemon=True
         )
         # Ctrl-C in a terminal reaches the whole group: the worker leaves it to the driver from its first moment on.
         previous = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -45,7 +45,7 @@ class WorkerSetup:
     log: Path
 
 
-def serve(connection: Connection, setup: WorkerSetup) -> None:
+def run_worker(connection: Connection, setup: WorkerSetup) -> None:
     """Execute tasks until the driver ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

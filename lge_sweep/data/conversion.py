@@ -6,7 +6,7 @@ from typing import Literal
 from lge_sweep.config.data import Curate, DataFile, Intensity
 from lge_sweep.csv_files import frame_text
 from lge_sweep.data.curated_dataset import CuratedDataset
-from lge_sweep.data.prepare import to_8_bit
+from lge_sweep.data.preparation import to_8_bit
 from lge_sweep.ingest.export import (
     DataFileHeader,
     MaskKind,

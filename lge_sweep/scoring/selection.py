@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, SelectionError
-from lge_sweep.scoring.score import RULES, Score, Value, global_metrics, mean_of_all, score
+from lge_sweep.scoring.scores import RULES, Score, Value, global_metrics, mean_of_all, score
 from lge_sweep.text import shorten
 
 ROUNDING = 1e-12
