@@ -11,8 +11,8 @@ from scipy import stats
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import Label
 from lge_sweep.metrics import Summary, aggregate, evaluate
-from lge_sweep.scoring.bootstrap import draw_cases, resampled_means
 from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals
+from lge_sweep.scoring.bootstrap import draw_cases, resampled_means
 
 CLASSES = tuple(label.title for label in Label)
 CASES = ("p1", "p1", "p2", "p3", "p3", "p3", "p4", "p5", "p5", "p6", "p7")

@@ -1,8 +1,5 @@
 """Archive: exams come from a DICOMweb archive, and results go back. Noun `Archive`, verbs `fetch_study`, `store`."""
 
-from lge_sweep.archive.address import read_address, read_credentials, read_uid
-from lge_sweep.archive.connection import Archive
-from lge_sweep.archive.fetch import SeriesQuery, fetch_study
-from lge_sweep.archive.upload import store
+import lazy_loader
 
-__all__ = ["Archive", "SeriesQuery", "fetch_study", "read_address", "read_credentials", "read_uid", "store"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

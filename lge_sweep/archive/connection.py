@@ -14,7 +14,7 @@ from urllib3.util import Retry
 
 from lge_sweep.archive.address import PASSWORD, TOKEN, USER, Credentials
 from lge_sweep.errors import ArchiveError, StudyError
-from lge_sweep.ingest.limits import MAX_FILE_BYTES, MIB
+from lge_sweep.ingest import MAX_FILE_BYTES, MIB
 from lge_sweep.text import shorten
 
 TIMEOUT_SECONDS = (10.0, 60.0)

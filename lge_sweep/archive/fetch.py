@@ -10,9 +10,7 @@ from typing import Any
 from lge_sweep.archive.address import is_uid
 from lge_sweep.archive.connection import Archive
 from lge_sweep.errors import StudyError
-from lge_sweep.ingest.dicom_header import read_header
-from lge_sweep.ingest.limits import FRAMES, MAX_FILE_BYTES, MIB
-from lge_sweep.ingest.volume import UnusableError
+from lge_sweep.ingest import FRAMES, MAX_FILE_BYTES, MIB, UnusableError, read_header
 from lge_sweep.patterns import search_pattern
 from lge_sweep.progress import StepCallback
 from lge_sweep.text import shorten

@@ -1,5 +1,5 @@
 """The command line: parse, call, print."""
 
-from lge_sweep.cli.app import app
+import lazy_loader
 
-__all__ = ["app"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,10 +5,8 @@ from lge_sweep.cli.tables.comparison import print_comparison
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.errors import ConfigError
 from lge_sweep.run_store import RunStore
-from lge_sweep.scoring.paired import compare_tables
-from lge_sweep.scoring.uncertainty import Candidate, score_difference
-from lge_sweep.study.cell_files import read_per_image
-from lge_sweep.study.plan_files import load_plan
+from lge_sweep.scoring import Candidate, compare_tables, score_difference
+from lge_sweep.study import load_plan, read_per_image
 
 
 def compare_cells(console: Terminal, first: str, second: str, store: RunStore) -> None:

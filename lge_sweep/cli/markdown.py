@@ -10,15 +10,10 @@ from lge_sweep.config import Cell, configurations
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.labels import class_names
 from lge_sweep.metrics import Summary
-from lge_sweep.pipeline.compare import read_comparison
-from lge_sweep.pipeline.records import ComparisonRecord
-from lge_sweep.pipeline.results import side_by_side
+from lge_sweep.pipeline import ComparisonRecord, read_comparison, side_by_side
 from lge_sweep.run_store import RunStore
-from lge_sweep.scoring import Ranked, mean_of_all
-from lge_sweep.scoring.ranking import BEST, INTERVAL, ranking_frame, ranking_texts
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.plan_files import load_plan
-from lge_sweep.study.records import REMEDY, CellRecord, read_record, read_selection
+from lge_sweep.scoring import BEST, INTERVAL, Ranked, mean_of_all, ranking_frame, ranking_texts
+from lge_sweep.study import REMEDY, CellRecord, Plan, load_plan, read_record, read_selection
 from lge_sweep.text import escape_markdown, markdown_table, shorten
 
 FORMS = ("image_mean", "pooled", "present_only")

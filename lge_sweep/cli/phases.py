@@ -13,14 +13,12 @@ from lge_sweep.cli.tables.pipelines import print_evaluation, print_pipelines
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import SweepConfig, load_sweep
-from lge_sweep.engine import Driver, drive, run_sweep
-from lge_sweep.engine.conclusion import SweepOutcome
+from lge_sweep.engine import Driver, SweepOutcome, drive, run_sweep
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.paths import describe_name
 from lge_sweep.permissions import describe_open_folder
 from lge_sweep.run_store import RunStore
-from lge_sweep.study import make_plans
-from lge_sweep.study.plan import Plan
+from lge_sweep.study import Plan, make_plans
 from lge_sweep.text import format_seconds
 
 
@@ -74,8 +72,7 @@ def run_phase3(console: Terminal, request: PhaseRequest, anew: bool) -> None:
         LgeSweepError: something the user can act on.
     """
     with _session(console, "phase3", (1, 2), request) as (driver, configs):
-        from lge_sweep.pipeline.fit import fit_two_stage
-        from lge_sweep.pipeline.shipping import compare_on_validation, ship
+        from lge_sweep.pipeline import compare_on_validation, fit_two_stage, ship
 
         fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
         driver.executor.close()  # they hold the GPU, which may be there for one process alone
@@ -98,10 +95,7 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         LgeSweepError: something the user can act on.
     """
     with _session(console, "phase4", (1, 2), request) as (driver, configs):
-        from lge_sweep.pipeline.evaluate import evaluate_once
-        from lge_sweep.pipeline.fit import find_two_stage
-        from lge_sweep.pipeline.shipping import show_evaluation
-        from lge_sweep.pipeline.variants import shipped_words
+        from lge_sweep.pipeline import evaluate_once, find_two_stage, shipped_words, show_evaluation
 
         stages = _by_stage(configs)
         fitted = find_two_stage(driver.store.root, stages, request.root, request.allow_incomplete)

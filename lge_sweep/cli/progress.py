@@ -14,8 +14,7 @@ from rich.progress import (
 )
 
 from lge_sweep.cli.terminal import TaskText, Terminal, styled
-from lge_sweep.study.manifest import subset_counts
-from lge_sweep.study.plan import Plan
+from lge_sweep.study import Plan, subset_counts
 from lge_sweep.text import format_seconds
 
 LINE_EVERY = 30.0

@@ -9,20 +9,31 @@ from lge_sweep.cli.find import find_sweep
 from lge_sweep.cli.request import SelectRequest
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
-from lge_sweep.engine.conclusion import choose, conclude
-from lge_sweep.engine.finished import FinishedSweep
-from lge_sweep.engine.ledger import CellState, read_sweep
-from lge_sweep.engine.lock import hold_runs
-from lge_sweep.engine.publish import open_sweep, open_trial, trial_key
-from lge_sweep.engine.trial_view import log_outcome
+from lge_sweep.engine import (
+    CellState,
+    FinishedSweep,
+    choose,
+    conclude,
+    hold_runs,
+    log_outcome,
+    open_sweep,
+    open_trial,
+    read_sweep,
+    trial_key,
+)
 from lge_sweep.errors import ConfigError
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.cell_files import read_cell
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.plan_files import load_plan
-from lge_sweep.study.records import OverrideRecord, read_record, set_damaged_aside, write_record
-from lge_sweep.study.results import read_result
+from lge_sweep.study import (
+    OverrideRecord,
+    Plan,
+    load_plan,
+    read_cell,
+    read_record,
+    read_result,
+    set_damaged_aside,
+    write_record,
+)
 from lge_sweep.text import visible
 from lge_sweep.tracking import TrackedRun, Tracker, finishing
 

@@ -5,8 +5,7 @@ from collections.abc import Collection
 
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_table
-from lge_sweep.engine.ledger import CellState, read_ledger
-from lge_sweep.engine.lock import is_held
+from lge_sweep.engine import CellState, is_held, read_ledger
 from lge_sweep.paths import first_command
 from lge_sweep.run_store import RunStore
 from lge_sweep.text import format_number

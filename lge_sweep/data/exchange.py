@@ -22,10 +22,16 @@ from lge_sweep.data.exchange_formats import (
     label_classes,
 )
 from lge_sweep.errors import ConfigError, DataError
-from lge_sweep.ingest import Exam, Volume
-from lge_sweep.ingest.dataset_json import DATASET_JSON
-from lge_sweep.ingest.export import DataFileHeader, new_dataset, next_command
-from lge_sweep.ingest.nifti_write import grid_notes, nifti_on_grid
+from lge_sweep.ingest import (
+    DATASET_JSON,
+    DataFileHeader,
+    Exam,
+    Volume,
+    grid_notes,
+    new_dataset,
+    next_command,
+    nifti_on_grid,
+)
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.split import SUBSETS, Split, split_cases
 from lge_sweep.text import shorten

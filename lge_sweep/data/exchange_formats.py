@@ -11,8 +11,7 @@ from lge_sweep import __version__
 from lge_sweep.config.data import Subset
 from lge_sweep.config.masks import CLASS_NAMES, ClassName
 from lge_sweep.errors import ConfigError
-from lge_sweep.ingest import Volume
-from lge_sweep.ingest.nifti_write import is_sheared
+from lge_sweep.ingest import Volume, is_sheared
 from lge_sweep.labels import CLASS_CODES
 from lge_sweep.text import shorten
 

@@ -1,6 +1,5 @@
 """Deliver: labels predicted for an exam become clinical files. Noun `Result`, verb `deliver`."""
 
-from lge_sweep.deliver.exam_files import FORMATS, Delivery, deliver, read_delivery
-from lge_sweep.deliver.result import ModelFacts, Result
+import lazy_loader
 
-__all__ = ["FORMATS", "Delivery", "ModelFacts", "Result", "deliver", "read_delivery"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -5,7 +5,7 @@ from pathlib import Path
 import nibabel as nib
 
 from lge_sweep.deliver.result import RESEARCH_USE, Result
-from lge_sweep.ingest.nifti_write import grid_notes, nifti_as_stored, nifti_on_grid
+from lge_sweep.ingest import grid_notes, nifti_as_stored, nifti_on_grid
 
 
 def write_nifti(result: Result, path: Path) -> list[str]:

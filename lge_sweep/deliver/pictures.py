@@ -7,12 +7,11 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from lge_sweep.config.data import Intensity
-from lge_sweep.data.preparation import to_8_bit
+from lge_sweep.data import to_8_bit
 from lge_sweep.deliver.result import Result
 from lge_sweep.labels import Label
 from lge_sweep.quantify import ScarExtent
-from lge_sweep.report import style
-from lge_sweep.report.overlays import draw_contours, zoom_box
+from lge_sweep.report import draw_contours, style, zoom_box
 
 _DPI = 100
 _SLICE_PIXELS = 640

@@ -14,8 +14,7 @@ from pydicom.valuerep import DA, TM
 
 from lge_sweep import __version__
 from lge_sweep.deliver.result import RESEARCH_USE, SEVERAL_FILES, FormatError, ModelFacts, Result, seg_obstacle
-from lge_sweep.ingest import Exam
-from lge_sweep.ingest.dicom_header import quiet_pydicom, read_element
+from lge_sweep.ingest import Exam, quiet_pydicom, read_element
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.text import visible
 

@@ -31,9 +31,9 @@ from pydicom.uid import generate_uid
 from lge_sweep import __version__
 from lge_sweep.deliver.result import RESEARCH_USE, FormatError, Result
 from lge_sweep.deliver.seg import SCT, SEGMENTS, source_headers, to_dicom_lo
-from lge_sweep.ingest.dicom_header import quiet_pydicom
+from lge_sweep.ingest import quiet_pydicom
 from lge_sweep.labels import Label
-from lge_sweep.quantify.burden import DENSITY_G_PER_ML
+from lge_sweep.quantify import DENSITY_G_PER_ML
 
 _SERIES_NUMBER = 9002
 _PRIVATE_SCHEME = "99LGESWEEP"

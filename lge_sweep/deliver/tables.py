@@ -6,8 +6,7 @@ from pathlib import Path
 from lge_sweep.csv_files import csv_text
 from lge_sweep.deliver.result import RESEARCH_USE, Result
 from lge_sweep.labels import Label
-from lge_sweep.quantify import Burden
-from lge_sweep.quantify.segments import SEGMENT_NAMES
+from lge_sweep.quantify import SEGMENT_NAMES, Burden
 
 Row = Mapping[str, object]
 _FOREGROUND = [label for label in Label if label != Label.BACKGROUND]

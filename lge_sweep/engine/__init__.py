@@ -1,6 +1,5 @@
 """Engine: complete every cell of a plan, exactly once, whatever happens. Noun `Driver`, verb `run_sweep`."""
 
-from lge_sweep.engine.driver import Driver, drive
-from lge_sweep.engine.run import run_sweep
+import lazy_loader
 
-__all__ = ["Driver", "drive", "run_sweep"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

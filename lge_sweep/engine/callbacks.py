@@ -14,8 +14,7 @@ from torch import Tensor
 
 from lge_sweep.csv_files import csv_text
 from lge_sweep.errors import TrialError
-from lge_sweep.study.cell_files import read_history
-from lge_sweep.study.records import TrainingFacts
+from lge_sweep.study import TrainingFacts, read_history
 
 REPORT_EVERY = 0.25
 """Seconds between two reports of a step."""

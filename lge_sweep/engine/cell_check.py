@@ -6,10 +6,7 @@ from pathlib import Path
 from lge_sweep.config import Cell
 from lge_sweep.errors import DamagedError
 from lge_sweep.run_store import CellFolder
-from lge_sweep.study.cell_files import check_resumable, read_cell
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord, read_record
-from lge_sweep.study.results import read_result
+from lge_sweep.study import CellRecord, Plan, check_resumable, read_cell, read_record, read_result
 from lge_sweep.text import shorten
 
 _log = logging.getLogger(__name__)

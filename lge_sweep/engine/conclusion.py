@@ -15,20 +15,29 @@ from lge_sweep.engine.winner import Winner
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
-from lge_sweep.scoring import Result, Selection, merge_seeds, override, score_result, select
-from lge_sweep.scoring.paired import WinnerTest
-from lge_sweep.scoring.ranking import ranking_frame
-from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import (
+from lge_sweep.scoring import (
+    Candidate,
+    Result,
+    Selection,
+    Uncertainty,
+    WinnerTest,
+    assess_uncertainty,
+    merge_seeds,
+    override,
+    ranking_frame,
+    score_result,
+    select,
+)
+from lge_sweep.study import (
     OverrideRecord,
+    Plan,
     SelectionRecord,
     read_record,
     read_selection,
+    read_tables,
     set_damaged_aside,
     write_record,
 )
-from lge_sweep.study.tables import read_tables
 from lge_sweep.tracking import TrackedRun, Tracker
 
 

@@ -28,7 +28,7 @@ from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import make_writable, stall_limit
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan
+from lge_sweep.study import Plan
 
 if TYPE_CHECKING:
     from lge_sweep.engine.trial_view import TrackedSweep

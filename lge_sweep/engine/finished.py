@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan
+from lge_sweep.study import Plan
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,7 @@ from lge_sweep.config.grid import AXES
 from lge_sweep.engine.cell_check import check_result
 from lge_sweep.engine.cell_queue import Assignment
 from lge_sweep.engine.ledger import SweepLedger
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.results import score_record
+from lge_sweep.study import Plan, score_record
 
 _log = logging.getLogger(__name__)
 

@@ -15,9 +15,7 @@ from lge_sweep.engine.task import make_task
 from lge_sweep.engine.view import SweepView, TrialView
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.scoring import Result, score_result
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord, read_record
-from lge_sweep.study.results import read_result
+from lge_sweep.study import CellRecord, Plan, read_record, read_result
 from lge_sweep.text import format_seconds
 
 DEATHS = 2

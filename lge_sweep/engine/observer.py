@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from lge_sweep.study.plan import Plan
+from lge_sweep.study import Plan
 
 
 class SweepObserver(Protocol):

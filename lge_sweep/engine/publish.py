@@ -10,11 +10,17 @@ import lge_sweep
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
-from lge_sweep.scoring import Selection
-from lge_sweep.scoring.ranking import BEST, FOREGROUND, INTERVAL, ranking_frame, ranking_texts
-from lge_sweep.scoring.uncertainty import Uncertainty, describe_friedman
-from lge_sweep.study.manifest import subset_counts
-from lge_sweep.study.plan import Plan
+from lge_sweep.scoring import (
+    BEST,
+    FOREGROUND,
+    INTERVAL,
+    Selection,
+    Uncertainty,
+    describe_friedman,
+    ranking_frame,
+    ranking_texts,
+)
+from lge_sweep.study import Plan, subset_counts
 from lge_sweep.text import escape_markdown, markdown_table
 from lge_sweep.tracking import DataVersion, TrackedRun, Tracker
 

@@ -7,8 +7,7 @@ from lge_sweep.engine.train import best_network
 from lge_sweep.engine.winner import Winner
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names
-from lge_sweep.tracking import Tracker
-from lge_sweep.tracking.registry import NetworkEntry, find_version, promote, register
+from lge_sweep.tracking import NetworkEntry, Tracker, find_version, promote, register
 
 
 def register_winner(tracker: Tracker, winner: Winner, promoted: bool) -> str:

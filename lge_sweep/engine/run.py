@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lge_sweep.engine.driver import Driver
-from lge_sweep.study.plan import Plan
+from lge_sweep.study import Plan
 
 if TYPE_CHECKING:
     from lge_sweep.engine.conclusion import SweepOutcome

@@ -14,9 +14,7 @@ from lge_sweep.config.schema import Interval
 from lge_sweep.engine.cell_check import check_result, check_result_in, set_cell_aside
 from lge_sweep.engine.cell_queue import Assignment
 from lge_sweep.engine.ledger import SweepLedger, cell_name
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord
-from lge_sweep.study.results import score_record
+from lge_sweep.study import CellRecord, Plan, score_record
 
 _log = logging.getLogger(__name__)
 

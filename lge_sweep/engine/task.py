@@ -11,7 +11,7 @@ from lge_sweep.config.schema import MetricsConfig, Training
 from lge_sweep.data import frame_spacing
 from lge_sweep.engine.events import Message
 from lge_sweep.run_store import CellFolder
-from lge_sweep.study.plan import Plan
+from lge_sweep.study import Plan
 
 
 class CellTask(Message):

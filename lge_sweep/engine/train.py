@@ -18,22 +18,26 @@ from lge_sweep.atomic import fsync_path, write_bytes, write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import frame_text
-from lge_sweep.data import load_arrays
-from lge_sweep.data.module import LgeDataModule
+from lge_sweep.data import LgeDataModule, load_arrays
 from lge_sweep.engine.callbacks import AtomicCheckpoints, MovingAverage, Patience, Recorder, Row, make_checkpoints
 from lge_sweep.engine.events import Progress
 from lge_sweep.engine.task import CellTask, TrialPrunedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.models import SegmentationModule, build_module
-from lge_sweep.models.hardware import Hardware, find_hardware
-from lge_sweep.models.probabilities import Segmenter
+from lge_sweep.models import Hardware, SegmentationModule, Segmenter, build_module, find_hardware
 from lge_sweep.report import CellImages, write_cell_figures
-from lge_sweep.study.cell_files import check_file, read_per_image
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord, HardwareFacts, Seconds, read_record, write_record
-from lge_sweep.study.tables import read_tables
+from lge_sweep.study import (
+    CellRecord,
+    HardwareFacts,
+    Plan,
+    Seconds,
+    check_file,
+    read_per_image,
+    read_record,
+    read_tables,
+    write_record,
+)
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # else it says at every cell what hardware there is
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")

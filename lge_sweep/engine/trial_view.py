@@ -9,10 +9,7 @@ from lge_sweep.config import Cell
 from lge_sweep.engine.publish import open_trial, trial_key
 from lge_sweep.run_store import CellFolder
 from lge_sweep.scoring import Result, all_scores
-from lge_sweep.study.cell_files import read_history
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import CellRecord, read_record
-from lge_sweep.study.results import read_result
+from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result
 from lge_sweep.tracking import Point, TrackedRun, Tracker
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}

@@ -4,7 +4,7 @@ from typing import Protocol
 
 from lge_sweep.config import Cell
 from lge_sweep.scoring import Result
-from lge_sweep.study.records import CellRecord
+from lge_sweep.study import CellRecord
 
 
 class TrialView(Protocol):

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from lge_sweep.config import Cell
-from lge_sweep.scoring import Selection
-from lge_sweep.scoring.uncertainty import Uncertainty
-from lge_sweep.study.plan import Plan
+from lge_sweep.scoring import Selection, Uncertainty
+from lge_sweep.study import Plan
 
 
 @dataclass(frozen=True)

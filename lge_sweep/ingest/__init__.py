@@ -1,6 +1,5 @@
 """Ingest: images and labels of patient exams from any source. Noun `Volume`, verb `read`."""
 
-from lge_sweep.ingest.sources import read, survey
-from lge_sweep.ingest.volume import Exam, Volume
+import lazy_loader
 
-__all__ = ["Exam", "Volume", "read", "survey"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

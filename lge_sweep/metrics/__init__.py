@@ -3,9 +3,6 @@
 Each metric is a row of `METRICS`.
 """
 
-from lge_sweep.metrics.overlap import Counts
-from lge_sweep.metrics.registry import METRICS, POOLED, Metric, MetricInputs, pooled_scores
-from lge_sweep.metrics.summary import Summary, aggregate
-from lge_sweep.metrics.table import evaluate
+import lazy_loader
 
-__all__ = ["METRICS", "POOLED", "Counts", "Metric", "MetricInputs", "Summary", "aggregate", "evaluate", "pooled_scores"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,5 +1,5 @@
 """Models: one Lightning module for every cell. Noun `SegmentationModule`, verb `build_module`."""
 
-from lge_sweep.models.module import SegmentationModule, build_module
+import lazy_loader
 
-__all__ = ["SegmentationModule", "build_module"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -16,7 +16,7 @@ from lge_sweep.csv_files import read_rows
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.pipeline.records import Access, AccessRecord
 from lge_sweep.run_store import RunStore
-from lge_sweep.study.records import REMEDY, Record, read_record, write_record
+from lge_sweep.study import REMEDY, Record, read_record, write_record
 from lge_sweep.text import error_text
 
 

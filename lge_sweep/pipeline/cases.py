@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 
 from lge_sweep.arrays import LabelImage
-from lge_sweep.data.resize import resize_labels
+from lge_sweep.data import resize_labels
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import Label
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.quantify import Burden, Finding, find_implausible
-from lge_sweep.report.clinical_tables import clinical_frame
+from lge_sweep.report import clinical_frame
 
 
 def clinical_table(two_stage: TwoStage, subset: str, labels: LabelImage) -> pd.DataFrame:

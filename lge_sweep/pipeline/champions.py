@@ -8,12 +8,17 @@ from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.errors import DamagedError, InheritError
 from lge_sweep.hashing import file_digest
 from lge_sweep.run_store import SweepFolder
-from lge_sweep.study.cell_files import read_cell
-from lge_sweep.study.digest import DRAWN, basis_digest
-from lge_sweep.study.inherit import matching_sweeps, sweeps_of
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.plan_files import load_plan
-from lge_sweep.study.records import REMEDY, read_selection
+from lge_sweep.study import (
+    DRAWN,
+    REMEDY,
+    Plan,
+    basis_digest,
+    load_plan,
+    matching_sweeps,
+    read_cell,
+    read_selection,
+    sweeps_of,
+)
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,8 @@ from lge_sweep.metrics import Summary, aggregate, evaluate
 from lge_sweep.pipeline.records import ComparisonRecord, MeasuredSubset, PipelineScore
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
 from lge_sweep.run_store import EvaluationFolder, SweepFolder
-from lge_sweep.scoring.uncertainty import Candidate, Standing, assess_uncertainty
-from lge_sweep.study.cell_files import read_per_image
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import REMEDY
+from lge_sweep.scoring import Candidate, Standing, assess_uncertainty
+from lge_sweep.study import REMEDY, Plan, read_per_image
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from lge_sweep.pipeline.results import write_results
 from lge_sweep.pipeline.variants import EvaluatedSubset, two_stage_variants
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.run_store import EvaluationFolder, RunStore
-from lge_sweep.study.records import read_record, write_record
+from lge_sweep.study import read_record, write_record
 
 TEST: MeasuredSubset = "test"
 _log = logging.getLogger(__name__)

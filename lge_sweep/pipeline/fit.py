@@ -21,9 +21,16 @@ from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.schema import Fit
 from lge_sweep.curate import check_classes
-from lge_sweep.data import Arrays, class_weights, load_arrays, store_arrays
-from lge_sweep.data.crop import crop_image, crop_labels, crop_mask
-from lge_sweep.data.preparation import to_8_bit
+from lge_sweep.data import (
+    Arrays,
+    class_weights,
+    crop_image,
+    crop_labels,
+    crop_mask,
+    load_arrays,
+    store_arrays,
+    to_8_bit,
+)
 from lge_sweep.engine import Driver
 from lge_sweep.errors import DataError, InheritError, SelectionError
 from lge_sweep.labels import SINGLE_STAGE
@@ -31,12 +38,8 @@ from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
 from lge_sweep.pipeline.records import ShippedRecord
 from lge_sweep.run_store import RunStore
-from lge_sweep.segmenter.segment import PixelSize, seen_box
-from lge_sweep.study import Plan
-from lge_sweep.study.plan import CellInputs, CellSet, plan_sweep
-from lge_sweep.study.plan_files import write_plan
-from lge_sweep.study.prepare import PreparedData, prepare_data
-from lge_sweep.study.records import read_record
+from lge_sweep.segmenter import PixelSize, seen_box
+from lge_sweep.study import CellInputs, CellSet, Plan, PreparedData, plan_sweep, prepare_data, read_record, write_plan
 from lge_sweep.tracking import finishing
 
 

@@ -12,10 +12,8 @@ from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
 from lge_sweep.pipeline.champions import Champion
 from lge_sweep.seeding import derive_seed
-from lge_sweep.segmenter.segment import refine
-from lge_sweep.study.cell_files import read_predictions
-from lge_sweep.study.plan import CellInputs, CellSet, Plan, plan_sweep
-from lge_sweep.study.prepare import PreparedData
+from lge_sweep.segmenter import refine
+from lge_sweep.study import CellInputs, CellSet, Plan, PreparedData, plan_sweep, read_predictions
 
 OUT_OF_FOLD = "out_of_fold"
 """The subset that the network of a fold is measured on."""

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from lge_sweep.config.schema import Shipped
-from lge_sweep.metrics.summary import Summary
-from lge_sweep.study.records import Record
+from lge_sweep.metrics import Summary
+from lge_sweep.study import Record
 
 MeasuredSubset = Literal["val", "test"]
 """Subsets on which pipelines are compared."""

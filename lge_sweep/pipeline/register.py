@@ -7,10 +7,8 @@ import numpy as np
 
 import lge_sweep.segmenter
 from lge_sweep.hashing import file_digest
-from lge_sweep.segmenter.folder import SETTINGS, read_settings
-from lge_sweep.segmenter.load import NAME
-from lge_sweep.tracking.mlflow import Tracker
-from lge_sweep.tracking.registry import PackageEntry, Version, find_version, register_package
+from lge_sweep.segmenter import NAME, SETTINGS, read_settings
+from lge_sweep.tracking import PackageEntry, Tracker, Version, find_version, register_package
 
 
 def register_segmenter(

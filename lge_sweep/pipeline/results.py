@@ -22,26 +22,25 @@ from lge_sweep.pipeline.variants import (
     shipped_words,
     two_stage_variants,
 )
-from lge_sweep.quantify.thresholds import METHODS
-from lge_sweep.report.bland_altman import figure_bland_altman
-from lge_sweep.report.clinical_tables import (
+from lge_sweep.quantify import METHODS
+from lge_sweep.report import (
+    AGGREGATE_TITLES,
     agreement_frame,
     agreement_markdown,
     clinical_markdown,
+    figure_bland_altman,
+    figure_pipelines,
+    figure_qualitative,
     findings_frame,
     findings_markdown,
-)
-from lge_sweep.report.files import save_png
-from lge_sweep.report.final_figures import figure_pipelines, figure_qualitative
-from lge_sweep.report.final_tables import (
-    AGGREGATE_TITLES,
     pipelines_frame,
     pipelines_markdown,
+    save_png,
     stage_frame,
     stage_markdown,
 )
 from lge_sweep.run_store import EvaluationFolder
-from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals
+from lge_sweep.scoring import Intervals, interval_differences, intervals
 from lge_sweep.text import slug
 
 CASES = (

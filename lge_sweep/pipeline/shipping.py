@@ -5,8 +5,7 @@ from collections.abc import Collection
 from contextlib import suppress
 
 from lge_sweep.config.segmenter import SegmenterSettings
-from lge_sweep.engine.publish import open_sweep, plan_tags
-from lge_sweep.engine.train import best_network
+from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.pipeline.compare import PipelineComparison, compare
@@ -16,14 +15,10 @@ from lge_sweep.pipeline.records import MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, shipped_name, shipped_variant, shipped_words
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.segmenter.folder import read_settings
-from lge_sweep.segmenter.load import NAME
-from lge_sweep.segmenter.save import write_segmenter
-from lge_sweep.study.plan import Plan
-from lge_sweep.study.records import read_record, write_record
+from lge_sweep.segmenter import NAME, read_settings, write_segmenter
+from lge_sweep.study import Plan, read_record, write_record
 from lge_sweep.text import slug
-from lge_sweep.tracking import Tracker, finishing
-from lge_sweep.tracking.registry import promote
+from lge_sweep.tracking import Tracker, finishing, promote
 
 VAL: MeasuredSubset = "val"
 

@@ -10,19 +10,15 @@ from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels
 from lge_sweep.config import Cell
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
 from lge_sweep.config.segmenter import Options
-from lge_sweep.data import load_arrays
-from lge_sweep.data.inputs import channel_rows, network_inputs
-from lge_sweep.data.preparation import to_8_bit
-from lge_sweep.data.resize import resize_labels
-from lge_sweep.engine.train import best_network
+from lge_sweep.data import channel_rows, load_arrays, network_inputs, resize_labels, to_8_bit
+from lge_sweep.engine import best_network
 from lge_sweep.labels import SINGLE_STAGE, WALL, Label
-from lge_sweep.models.hardware import find_hardware
+from lge_sweep.models import find_hardware
 from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.quantify.thresholds import METHODS, classical_scar
-from lge_sweep.segmenter.runtime import torch_network
-from lge_sweep.segmenter.segment import Network, TwoStageSegmenter, classify, join, refine, without_padding
-from lge_sweep.study.plan import Plan
+from lge_sweep.quantify import METHODS, classical_scar
+from lge_sweep.segmenter import Network, TwoStageSegmenter, classify, join, refine, torch_network, without_padding
+from lge_sweep.study import Plan
 
 """Told what is done next, how many are done, and how many there are."""
 

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from lge_sweep.arrays import LabelImage, Mask
-from lge_sweep.ingest import Exam
-from lge_sweep.ingest.geometry import plane_normal
+from lge_sweep.ingest import Exam, plane_normal
 from lge_sweep.labels import WALL, Label
 from lge_sweep.quantify.body import body_mask
 from lge_sweep.quantify.burden import measure

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lge_sweep.arrays import LabelImage, Mask, Matrix, Vector
-from lge_sweep.ingest.geometry import plane_normal
+from lge_sweep.ingest import plane_normal
 from lge_sweep.labels import WALL, Label
 
 _SIX_SECTORS = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")

@@ -1,7 +1,5 @@
 """Report: plain tables in, tidy PNG figures out (the paper's Figs. 5 to 10 and 12 to 17, ranks, overlays)."""
 
-from lge_sweep.report.figures import CellImages, SweepTables
-from lge_sweep.report.files import write_cell_figures, write_sweep_figures
-from lge_sweep.report.tables import CellTables, RankLine
+import lazy_loader
 
-__all__ = ["CellImages", "CellTables", "RankLine", "SweepTables", "write_cell_figures", "write_sweep_figures"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

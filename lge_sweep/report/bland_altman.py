@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from lge_sweep.arrays import Matrix
-from lge_sweep.quantify.limits_of_agreement import Agreement, agreement, complete_pairs
+from lge_sweep.quantify import Agreement, agreement, complete_pairs
 from lge_sweep.report import style
 from lge_sweep.report.clinical_tables import QUANTITIES, Quantity
 

@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 
 import pandas as pd
 
-from lge_sweep.quantify import Finding, case_sentences, finding_sentences, without_slices
-from lge_sweep.quantify.limits_of_agreement import Agreement, agreement
+from lge_sweep.quantify import Agreement, Finding, agreement, case_sentences, finding_sentences, without_slices
 from lge_sweep.text import escape_markdown, markdown_table
 
 

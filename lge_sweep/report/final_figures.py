@@ -13,7 +13,7 @@ from lge_sweep.report import style
 from lge_sweep.report.final_tables import AGGREGATE_TITLES
 from lge_sweep.report.overlays import class_handles, dice_text, draw_row, title_columns
 from lge_sweep.report.tables import by_class, pick_slices
-from lge_sweep.scoring.aggregate_intervals import Intervals
+from lge_sweep.scoring import Intervals
 
 _SCAR = Label.SCAR.title
 _MISSED, _FALSE_ALARM = "missed scar", "false alarm"

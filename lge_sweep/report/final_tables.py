@@ -11,8 +11,7 @@ from lge_sweep.choices import look_up
 from lge_sweep.labels import Label
 from lge_sweep.metrics import POOLED
 from lge_sweep.report.paper import PAPER_COLUMNS, PAPER_TABLES
-from lge_sweep.scoring.bootstrap import in_hundred
-from lge_sweep.scoring.aggregate_intervals import GLOBAL, Estimate, Intervals
+from lge_sweep.scoring import GLOBAL, Estimate, Intervals, in_hundred
 from lge_sweep.text import escape_markdown, markdown_table
 
 AGGREGATE_TITLES: dict[str, str] = {
@@ -127,7 +126,7 @@ def pipelines_frame(results: Mapping[str, Intervals], differences: Mapping[str, 
 
     Args:
         results: pipeline -> intervals of its table of all four classes, in the order to show them.
-        differences: pipeline -> `lge_sweep.scoring.aggregate_intervals.interval_differences` of it and the reference; none for
+        differences: pipeline -> `interval_differences` of it and the reference; none for
             the reference itself.
 
     Returns:

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from lge_sweep.arrays import Matrix
 from lge_sweep.report import style
 from lge_sweep.report.tables import RankLine
-from lge_sweep.scoring.wording import chance
+from lge_sweep.scoring import chance
 
 _SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
 

@@ -4,7 +4,6 @@ The latter is in the module `predict`: what is loaded here must do without torch
 registered model carries a copy of this package and is served with little else.
 """
 
-from lge_sweep.segmenter.load import load_segmenter
-from lge_sweep.segmenter.segment import Network, Segmentation, TwoStageSegmenter
+import lazy_loader
 
-__all__ = ["Network", "Segmentation", "TwoStageSegmenter", "load_segmenter"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

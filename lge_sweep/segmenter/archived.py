@@ -12,10 +12,9 @@ from pathlib import Path
 from lge_sweep.archive import Archive, SeriesQuery, fetch_study, read_address, read_credentials, read_uid, store
 from lge_sweep.atomic import DAY_SECONDS
 from lge_sweep.choices import look_up
-from lge_sweep.deliver import FORMATS, Delivery
-from lge_sweep.deliver.exam_files import REPORT_FILE, SEG_FILE
+from lge_sweep.deliver import FORMATS, REPORT_FILE, SEG_FILE, Delivery
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
-from lge_sweep.ingest.exams import SERIES_PATTERN
+from lge_sweep.ingest import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
 from lge_sweep.progress import ProgressCallback, StepCallback
 from lge_sweep.segmenter.predict import Predictor, Remarks, prepare

@@ -83,7 +83,9 @@ def _fetch(model: str, store: RunStore) -> Path:
             f"{model}: there is no registry in {store.root}; run phase 3 first (make phase3), name its runs directory "
             "with --runs, or give the folder of a segmenter with --model"
         )
-    from lge_sweep.tracking.download import locate
-    from lge_sweep.tracking.mlflow import Tracker  # MLflow takes seconds to import
+    from lge_sweep.tracking import (
+        Tracker,  # MLflow takes seconds to import
+        locate,
+    )
 
     return locate(Tracker(store), model)

@@ -11,12 +11,10 @@ from lge_sweep.atomic import write_text
 from lge_sweep.choices import look_up
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.csv_files import join_texts
-from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, deliver, read_delivery
-from lge_sweep.deliver.exam_files import ABOUT_FILE, BURDEN_FILE
+from lge_sweep.deliver import ABOUT_FILE, BURDEN_FILE, FORMATS, Delivery, ModelFacts, deliver, read_delivery
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.hashing import file_digest
-from lge_sweep.ingest import Exam
-from lge_sweep.ingest.exams import SERIES_PATTERN, read_exams
+from lge_sweep.ingest import SERIES_PATTERN, Exam, read_exams
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.segmenter.folder import SETTINGS, read_settings
 from lge_sweep.segmenter.load import NAME, find_segmenter, is_own, load_segmenter

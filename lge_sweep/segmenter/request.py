@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lge_sweep.config.data import CaseIds
     from lge_sweep.deliver import Delivery
-    from lge_sweep.ingest.exams import FolderLayout
+    from lge_sweep.ingest import FolderLayout
 
 
 @dataclass(frozen=True)

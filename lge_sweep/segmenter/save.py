@@ -6,8 +6,7 @@ from lge_sweep.atomic import atomic_folder
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.errors import ModelError
 from lge_sweep.hashing import file_digest
-from lge_sweep.models.exchange_formats import export
-from lge_sweep.models.probabilities import Segmenter
+from lge_sweep.models import Segmenter, export
 from lge_sweep.segmenter.folder import SETTINGS
 
 

@@ -9,11 +9,20 @@ import numpy as np
 
 from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8, Probabilities
 from lge_sweep.config.segmenter import Frame, Options
-from lge_sweep.data.crop import CropBox, crop_image, crop_mask, find_crop_box, uncrop_labels
-from lge_sweep.data.inputs import channel_rows, network_inputs
-from lge_sweep.data.preparation import to_8_bit
-from lge_sweep.data.refine import refine_cavity, smooth_cavity
-from lge_sweep.data.resize import resize_image, resize_labels
+from lge_sweep.data import (
+    CropBox,
+    channel_rows,
+    crop_image,
+    crop_mask,
+    find_crop_box,
+    network_inputs,
+    refine_cavity,
+    resize_image,
+    resize_labels,
+    smooth_cavity,
+    to_8_bit,
+    uncrop_labels,
+)
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import STAGES, Label
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from lge_sweep.errors import ModelError
 from lge_sweep.segmenter.folder import find_loader, load_folder
-from lge_sweep.tracking.served import Predict, set_served
+from lge_sweep.tracking import Predict, set_served
 
 
 def load(folder: Path, settings: Mapping[str, Any]) -> Predict:

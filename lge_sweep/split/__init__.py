@@ -1,5 +1,5 @@
 """Split: assign cases to training, validation and test, and audit for leaks. Noun `Split`, verb `split_cases`."""
 
-from lge_sweep.split.assign import SUBSETS, Split, split_cases
+import lazy_loader
 
-__all__ = ["SUBSETS", "Split", "split_cases"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

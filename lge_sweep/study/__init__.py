@@ -1,6 +1,5 @@
 """Study: what a sweep is. Noun `Plan`, verb `make_plans`."""
 
-from lge_sweep.study.make import make_plans
-from lge_sweep.study.plan import Plan
+import lazy_loader
 
-__all__ = ["Plan", "make_plans"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

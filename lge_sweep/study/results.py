@@ -32,7 +32,7 @@ def read_result(record: CellRecord, plan: Plan, cell: Cell) -> Result:
     except KeyError as error:
         raise DamagedError(plan.files.cell(cell.name).outcome, f"summary: there is no {error}", REMEDY) from None
     if emphasis:
-        from lge_sweep.scoring.paired import over_classes, wide  # imports scipy
+        from lge_sweep.scoring import over_classes, wide  # imports scipy
 
         # the spread of what is scored; `std` is that of plain means over the classes
         values = over_classes(wide(read_per_image(plan.files.cell(cell.name).per_image)), emphasis)

@@ -1,6 +1,5 @@
 """Tracking: MLflow runs of sweeps and trials. Noun `TrackedRun`, verb `Tracker.open_run`."""
 
-from lge_sweep.tracking.mlflow import EXPERIMENT, Tracker
-from lge_sweep.tracking.run import DataVersion, Point, TrackedRun, finishing
+import lazy_loader
 
-__all__ = ["EXPERIMENT", "DataVersion", "Point", "TrackedRun", "Tracker", "finishing"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -44,7 +44,7 @@ def describe(data: DataOption = "phantom", root: RootOption = None, sheet: Sheet
         from lge_sweep.curate import absent_classes
         from lge_sweep.ingest import survey
         from lge_sweep.labels import Label
-        from lge_sweep.quantify.description import describe as describe_volume
+        from lge_sweep.quantify import describe as describe_volume
 
         volumes, problem = survey(_settings(data).source, root)
         descriptions = [describe_volume(volume) for volume in volumes]
@@ -53,7 +53,7 @@ def describe(data: DataOption = "phantom", root: RootOption = None, sheet: Sheet
         absent, notes = absent_classes(counts) if descriptions and problem is None else ([], [])
         closing = print_descriptions(console, descriptions, notes)
         if sheet is not None and volumes:
-            from lge_sweep.ingest.contact_sheet import write_contact_sheet
+            from lge_sweep.ingest import write_contact_sheet
 
             console.print_line(write_contact_sheet(volumes, sheet))
         if problem is not None or absent:
@@ -73,10 +73,8 @@ def convert(
     """Write a data set in another format, with a data file that reads it (image pairs: paper, section III.A)."""
     with reporting() as console:
         from lge_sweep.curate import curate
-        from lge_sweep.data.conversion import convert as convert_slices
-        from lge_sweep.data.curated_dataset import CuratedDataset
-        from lge_sweep.data.exchange import export_dataset
-        from lge_sweep.data.exchange_formats import check_dataset_folder
+        from lge_sweep.data import CuratedDataset, check_dataset_folder, export_dataset
+        from lge_sweep.data import convert as convert_slices
         from lge_sweep.ingest import read
 
         settings = _settings(data)

@@ -43,6 +43,6 @@ def phantom(
 ) -> None:
     """Write simulated exams with a data file that reads them: an example of how to lay out a folder of one's own."""
     with reporting() as console:
-        from lge_sweep.ingest.phantom_files import write_phantom
+        from lge_sweep.ingest import write_phantom
 
         console.lines(write_phantom(output, cases, seed, exam_format))

@@ -13,8 +13,7 @@ from lge_sweep.run_store import RunStore
 def ui(runs: RunsOption = None, port: PortOption = 5000, browser: BrowserOption = True) -> None:
     """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
     with reporting() as console:
-        from lge_sweep.tracking.mlflow import EXPERIMENT
-        from lge_sweep.tracking.ui import serve_ui, server_page
+        from lge_sweep.tracking import EXPERIMENT, serve_ui, server_page
 
         store = RunStore.open(runs)
         page = server_page(store)
@@ -30,7 +29,7 @@ def ui(runs: RunsOption = None, port: PortOption = 5000, browser: BrowserOption 
 def dashboard(runs: RunsOption = None, port: PortOption = 8080, browser: BrowserOption = True) -> None:
     """Serve the Optuna dashboard on 127.0.0.1: the trials of every sweep and search."""
     with reporting() as console:
-        from lge_sweep.engine.dashboard import serve_dashboard
+        from lge_sweep.engine import serve_dashboard
 
         store = RunStore.open(runs)
         serve_dashboard(store, port, _announcer(console, f"Optuna dashboard of {store.root}, to look at:", browser))

@@ -13,7 +13,7 @@ from lge_sweep.cli.terminal import Terminal
 from lge_sweep.errors import ConfigError, IncompleteError
 
 if TYPE_CHECKING:
-    from lge_sweep.segmenter.request import ArchiveRequest, PredictRequest
+    from lge_sweep.segmenter import ArchiveRequest, PredictRequest
 
 ARCHIVE = "An archive"
 """Heading of the options for exams of an archive."""
@@ -104,7 +104,7 @@ def predict(
     Research use only.
     """
     with reporting() as console:
-        from lge_sweep.segmenter.request import ArchiveRequest, ModelChoice, PredictRequest, ReadOptions
+        from lge_sweep.segmenter import ArchiveRequest, ModelChoice, PredictRequest, ReadOptions
 
         archive = None if dicomweb is None else ArchiveRequest(dicomweb, tuple(study or ()), store, plain_http)
         if archive is None and (study or store or plain_http):
@@ -145,8 +145,7 @@ def _predict(console: Terminal, exams: Path, archive: "ArchiveRequest | None", r
         IncompleteError: something was wrong with some of them.
     """
     from lge_sweep.cli.tables.predictions import print_predicted
-    from lge_sweep.segmenter.archived import predict_studies
-    from lge_sweep.segmenter.predict import predict_exams
+    from lge_sweep.segmenter import predict_exams, predict_studies
 
     with progress_bar(console, "segmenting" if archive is None else "archive") as on_progress:
         if archive is None:

@@ -8,8 +8,7 @@ from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
-    from lge_sweep.scoring.paired import Paired
-    from lge_sweep.scoring.uncertainty import Standing
+    from lge_sweep.scoring import Paired, Standing
 
 
 def print_comparison(
@@ -24,7 +23,7 @@ def print_comparison(
         difference: standing of the first against the second.
         pairs: every metric, per image and per case.
     """
-    from lge_sweep.scoring.wording import interval
+    from lge_sweep.scoring import interval
 
     for letter, name in zip("AB", names, strict=True):
         console.print_line(f"{letter}: {name}")

@@ -9,7 +9,7 @@ from lge_sweep.labels import Label
 from lge_sweep.text import cases_by_note, list_names
 
 if TYPE_CHECKING:
-    from lge_sweep.quantify.description import Description
+    from lge_sweep.quantify import Description
 
 
 def print_descriptions(console: Terminal, descriptions: Sequence["Description"], notes: Sequence[str]) -> str:

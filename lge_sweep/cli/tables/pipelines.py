@@ -8,8 +8,7 @@ from lge_sweep.cli.terminal_table import Cell, Column, print_table
 from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
-    from lge_sweep.pipeline.compare import PipelineComparison
-    from lge_sweep.pipeline.evaluate import Evaluation
+    from lge_sweep.pipeline import Evaluation, PipelineComparison
 
 
 def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None:
@@ -19,8 +18,8 @@ def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None
         console: where to print.
         comparison: how they do on one subset.
     """
-    from lge_sweep.pipeline.variants import PIPELINE  # loads torch
-    from lge_sweep.scoring.wording import interval
+    from lge_sweep.pipeline import PIPELINE  # loads torch
+    from lge_sweep.scoring import interval
 
     titles = (
         "score", "95 % interval", "minus two-stage", "cavity", "myo.", "scar", "scar\npooled", "scar\npresent",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from lge_sweep.cli.terminal import Terminal
 
 if TYPE_CHECKING:
-    from lge_sweep.segmenter.request import PredictResult
+    from lge_sweep.segmenter import PredictResult
 
 
 def print_predicted(console: Terminal, predicted: "PredictResult") -> None:

@@ -10,8 +10,8 @@ from lge_sweep.scoring import Selection
 from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
-    from lge_sweep.engine.conclusion import SweepOutcome
-    from lge_sweep.scoring.uncertainty import Uncertainty
+    from lge_sweep.engine import SweepOutcome
+    from lge_sweep.scoring import Uncertainty
 
 
 def print_outcome(console: Terminal, title: str, outcome: "SweepOutcome") -> None:
@@ -59,7 +59,7 @@ def print_selection(console: Terminal, title: str, selection: Selection, names: 
 def _print_ranking(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
     """Print rank, name, score, its metrics and what happened."""
     from lge_sweep.metrics import METRICS  # these two load pandas
-    from lge_sweep.scoring.ranking import FOREGROUND, ranking_frame, ranking_texts
+    from lge_sweep.scoring import FOREGROUND, ranking_frame, ranking_texts
 
     texts = ranking_texts(ranking_frame(selection.ranking), selection.rule)
     columns = [
@@ -88,8 +88,11 @@ def print_uncertainty(console: Terminal, uncertainty: "Uncertainty", names: Mapp
         uncertainty: what is uncertain.
         names: configuration -> the name to print.
     """
-    from lge_sweep.scoring.uncertainty import describe_friedman  # loads pandas and scipy
-    from lge_sweep.scoring.wording import chance, interval
+    from lge_sweep.scoring import (
+        chance,
+        describe_friedman,  # loads pandas and scipy
+        interval,
+    )
 
     titles = ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)")
     p_values = {test.other: test.p_holm for test in uncertainty.comparisons if test.metric == "dice"}

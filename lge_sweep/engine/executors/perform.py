@@ -31,7 +31,7 @@ def perform(task: Task, report: Report, worker: int = 0) -> Result:
 
     def work() -> None:
         if isinstance(task, WeightsTask):
-            from lge_sweep.models.weights import check_weights
+            from lge_sweep.models import check_weights
 
             check_weights(task.models, task.weights, task.width)
         else:

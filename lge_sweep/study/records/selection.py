@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from lge_sweep.scoring.selection import Override, Ranked
-from lge_sweep.scoring.uncertainty import Uncertainty
+from lge_sweep.scoring import Override, Ranked, Uncertainty
 from lge_sweep.study.records.base import Record, read_record
 
 

@@ -1,0 +1,10 @@
+from .exam_files import ABOUT_FILE as ABOUT_FILE
+from .exam_files import BURDEN_FILE as BURDEN_FILE
+from .exam_files import FORMATS as FORMATS
+from .exam_files import REPORT_FILE as REPORT_FILE
+from .exam_files import SEG_FILE as SEG_FILE
+from .exam_files import Delivery as Delivery
+from .exam_files import deliver as deliver
+from .exam_files import read_delivery as read_delivery
+from .result import ModelFacts as ModelFacts
+from .result import Result as Result

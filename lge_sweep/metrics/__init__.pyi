@@ -1,0 +1,9 @@
+from .overlap import Counts as Counts
+from .registry import METRICS as METRICS
+from .registry import POOLED as POOLED
+from .registry import Metric as Metric
+from .registry import MetricInputs as MetricInputs
+from .registry import pooled_scores as pooled_scores
+from .summary import Summary as Summary
+from .summary import aggregate as aggregate
+from .table import evaluate as evaluate

@@ -1,0 +1,13 @@
+from .compare import PipelineComparison as PipelineComparison
+from .compare import read_comparison as read_comparison
+from .evaluate import Evaluation as Evaluation
+from .evaluate import evaluate_once as evaluate_once
+from .fit import find_two_stage as find_two_stage
+from .fit import fit_two_stage as fit_two_stage
+from .records import ComparisonRecord as ComparisonRecord
+from .results import side_by_side as side_by_side
+from .shipping import compare_on_validation as compare_on_validation
+from .shipping import ship as ship
+from .shipping import show_evaluation as show_evaluation
+from .variants import PIPELINE as PIPELINE
+from .variants import shipped_words as shipped_words

@@ -1,0 +1,3 @@
+from .assign import SUBSETS as SUBSETS
+from .assign import Split as Split
+from .assign import split_cases as split_cases
