@@ -22,7 +22,8 @@ from lge_sweep.engine.task import TASK, CellTask, Task, TrialPrunedError, Weight
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.plan import Plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord
 
 SETTINGS = ["grid.model=[unet]", "training.width=0.125", "training.max_steps=2", "training.precision=fp32"]
