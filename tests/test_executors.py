@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lge_sweep.study.files import CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE
 from test_nothing_lost import moved
 
 from lge_sweep.config import Cell, load_sweep
