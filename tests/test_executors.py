@@ -19,10 +19,10 @@ from lge_sweep.engine.loop import SweepLoop
 from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.task import TASK, CellTask, Task, TrialPrunedError, WeightsTask, make_task
 from lge_sweep.errors import RunsError
-from lge_sweep.run_store import RunStore
+from lge_sweep.run_store import CellFolder, RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.files import CHECKPOINT, HISTORY, OUTCOME, PER_IMAGE
-from lge_sweep.study.plan import Plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord
 
 SETTINGS = ["grid.model=[unet]", "training.width=0.125", "training.max_steps=2", "training.precision=fp32"]
@@ -115,12 +115,12 @@ def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(temp
         results[name] = loop.results
         ((_, _, entries),) = read_ledger(RunStore(plan.folder.parent))
         assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0)]
-        folder = plan.cell_folder(plan.cells[0])
-        assert (folder / OUTCOME).is_file()
-        assert not (folder / CHECKPOINT).exists()
-        assert len((folder / HISTORY).read_text(encoding="utf-8").splitlines()) == 3
+        folder = CellFolder(plan.cell_folder(plan.cells[0]))
+        assert folder.outcome.is_file()
+        assert not folder.checkpoint.exists()
+        assert len(folder.history.read_text(encoding="utf-8").splitlines()) == 3
     assert results["local"] == results["inline"]
-    tables = [(plan.cell_folder(plan.cells[0]) / PER_IMAGE).read_bytes() for plan in plans.values()]
+    tables = [CellFolder(plan.cell_folder(plan.cells[0])).per_image.read_bytes() for plan in plans.values()]
     assert tables[0] == tables[1]
 
 
