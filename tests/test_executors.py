@@ -11,7 +11,7 @@ from test_nothing_lost import moved
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.config.registry import resolve
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress, Pruned
-from lge_sweep.engine.executors import EXECUTOR_VARIABLE, EXECUTORS, Executor, ExecutorOptions, inline, make_executor
+from lge_sweep.engine.executors import EXECUTOR_VARIABLE, Executor, ExecutorOptions, inline, make_executor
 from lge_sweep.engine.executors.inline import InlineExecutor
 from lge_sweep.engine.executors.perform import Report, attempt
 from lge_sweep.engine.grid_queue import GridQueue
@@ -20,7 +20,7 @@ from lge_sweep.engine.loop import SweepLoop
 from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.task import TASK, CellTask, Task, TrialPrunedError, WeightsTask, make_task
 from lge_sweep.errors import RunsError
-from lge_sweep.run_store import RunStore
+from lge_sweep.run_store import CellFolder, RunStore
 from lge_sweep.scoring import Result
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
@@ -103,7 +103,9 @@ def run(plan: Plan, executor: Executor) -> SweepLoop:
     return loop
 
 
-def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(template: Plan, tmp_path: Path) -> None:
+def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(
+    template: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plans, results = {}, {}
     for name, reference in EXECUTORS.items():
         plan = plans[name] = moved(template, tmp_path / name)
