@@ -32,7 +32,8 @@ from lge_sweep.tracking.run import KEY
 ALIAS = "champion"
 GRAPH_NEEDS = ("mlflow", "torch", "numpy")
 PACKAGE_NEEDS = (
-    "lazy-loader", "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml", "sqlalchemy"
+    "lazy-loader", "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml",
+    "sqlalchemy",
 )  # fmt: skip
 """What loading needs, at the versions installed here."""
 
