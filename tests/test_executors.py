@@ -9,7 +9,6 @@ import pytest
 from test_nothing_lost import moved
 
 from lge_sweep.config import Cell, load_sweep
-from lge_sweep.config.registry import resolve
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress, Pruned
 from lge_sweep.engine.executors import EXECUTOR_VARIABLE, Executor, ExecutorOptions, inline, make_executor
 from lge_sweep.engine.executors.inline import InlineExecutor
@@ -107,9 +106,10 @@ def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(
     template: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plans, results = {}, {}
-    for name, reference in EXECUTORS.items():
+    for name in ("local", "inline"):
         plan = plans[name] = moved(template, tmp_path / name)
-        executor = resolve(reference)(ExecutorOptions(RunStore(plan.folder.parent), workers=1, stall=100.0))
+        monkeypatch.setenv(EXECUTOR_VARIABLE, name)
+        executor = make_executor(ExecutorOptions(RunStore(plan.folder.parent), workers=1, stall=100.0))
         try:
             loop = run(plan, executor)
         finally:
@@ -118,12 +118,12 @@ def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(
         results[name] = loop.results
         ((_, _, entries),) = read_ledger(RunStore(plan.folder.parent))
         assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0)]
-        folder = plan.cell_folder(plan.cells[0])
-        assert (folder / "outcome.json").is_file()
-        assert not (folder / "resume.ckpt").exists()
-        assert len((folder / "history.csv").read_text(encoding="utf-8").splitlines()) == 3
+        folder = CellFolder(plan.cell_folder(plan.cells[0]))
+        assert folder.outcome.is_file()
+        assert not folder.checkpoint.exists()
+        assert len(folder.history.read_text(encoding="utf-8").splitlines()) == 3
     assert results["local"] == results["inline"]
-    tables = [(plan.cell_folder(plan.cells[0]) / "per_image.csv").read_bytes() for plan in plans.values()]
+    tables = [CellFolder(plan.cell_folder(plan.cells[0])).per_image.read_bytes() for plan in plans.values()]
     assert tables[0] == tables[1]
 
 

@@ -1,6 +1,8 @@
 """The architecture, enforced: who may import whom, and what a light command must not load."""
 
 import ast
+import graphlib
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,10 +51,58 @@ def allowed(room: str) -> set[str]:
     return BASE if room in BASE else BASE | set(ROOMS)
 
 
+def exported(room: str) -> dict[str, str]:
+    """Return what a room exports: name -> module that has it."""
+    stub = PACKAGE / room / "__init__.pyi"
+    names = {}
+    for node in ast.parse(stub.read_text(encoding="utf-8")).body:
+        assert isinstance(node, ast.ImportFrom)
+        for alias in node.names:
+            assert alias.asname == alias.name
+            module = node.module or alias.name
+            names[alias.name] = f"lge_sweep.{room}.{module}"
+    return names
+
+
+EXPORTED = {room: exported(room) for room in ROOMS if room != "cli"}
+"""`config` and the base files have no door: they are used by their modules. Nobody is above the command line."""
+
+
 @pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_from_rooms_above_it(path: Path) -> None:
+def test_a_room_imports_only_from_rooms_above_it_and_by_their_doors(path: Path) -> None:
     used = {name.split(".")[1] for name in imports(path) if name.startswith("lge_sweep.")}
     assert used <= allowed(room_of(path)), f"{path.name} may not import {used - allowed(room_of(path))}"
+    inside = [name for name in imports(path) if name.count(".") > 1 and name.split(".")[1] in EXPORTED]
+    others = [name for name in inside if name.startswith("lge_sweep.") and name.split(".")[1] != room_of(path)]
+    assert not others, f"{path.name} must import from the room, not from its modules: {others}"
+
+
+@pytest.mark.parametrize("room", EXPORTED)
+def test_a_room_has_what_it_says(room: str) -> None:
+    names = EXPORTED[room]
+    assert names
+    modules = {path.stem for path in (PACKAGE / room).iterdir()}
+    same = {name for name, module in names.items() if name in modules and not module.endswith(f".{name}")}
+    assert not same, "the module would be found in place of what has its name"
+    for name, module in names.items():
+        found = getattr(importlib.import_module(f"lge_sweep.{room}"), name)
+        assert found is (sys.modules[module] if module.endswith(f".{name}") else getattr(sys.modules[module], name))
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Yield the modules that are imported as soon as this one is, a name of a room standing for its module."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:  # not in functions, nor for types alone
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lge_sweep"):
+            doors = EXPORTED.get(node.module.removeprefix("lge_sweep."), {})
+            yield from (doors.get(alias.name, node.module) for alias in node.names)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {
+        "lge_sweep." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts): set(imported_modules(path))
+        for path in files()
+    }
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def test_every_module_belongs_to_a_known_room() -> None:
