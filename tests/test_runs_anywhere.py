@@ -44,8 +44,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.log_files([runs / "kept.txt"])
     run.finish()
     segmenter = write_segmenter(runs / "segmenter")
-    version = register_segmenter(tracker, segmenter, "run", "phase3-x", {"collapsed": "no"}, "Tiny")
-    promote(tracker, NAME, version, "phase3-x/", True, "")
+    version = register_segmenter(tracker, segmenter, "run", "phase3-x", facts={"collapsed": "no"}, about="Tiny")
+    promote(tracker, NAME, version, "phase3-x/", new=True, remedy="")
     return runs
 
 

@@ -189,8 +189,8 @@ def test_runs_and_models_are_kept_on_a_server(server: str, tmp_path: Path, monke
     (runs / "kept.txt").write_text("kept")
     run.log_files([runs / "kept.txt"])
     run.finish()
-    version = register_segmenter(tracker, folder, "run", "phase3-x", {"collapsed": "no"}, "Tiny")
-    promote(tracker, NAME, version, "phase3-x/", True, "")
+    version = register_segmenter(tracker, folder, "run", "phase3-x", facts={"collapsed": "no"}, about="Tiny")
+    promote(tracker, NAME, version, "phase3-x/", new=True, remedy="")
     assert tracker.behind is None
     assert find_version(tracker, NAME, version.key) is not None
     champion = find_champion(tracker, NAME)

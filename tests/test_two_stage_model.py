@@ -380,10 +380,14 @@ def registered(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     tracker = Tracker(RunStore(runs))
     tracker.open_run("final-run", "final", {}, {}).finish()
     facts = {"collapsed": "no"}
-    version = register_segmenter(tracker, folder, "final-run", "phase4-x", facts, "A segmenter of random numbers")
-    again = register_segmenter(tracker, folder, "final-run", "phase4-x", facts, "A segmenter of random numbers")
+    version = register_segmenter(
+        tracker, folder, "final-run", "phase4-x", facts=facts, about="A segmenter of random numbers"
+    )
+    again = register_segmenter(
+        tracker, folder, "final-run", "phase4-x", facts=facts, about="A segmenter of random numbers"
+    )
     assert (version.number, again.number) == ("1", "1")  # registered once
-    said = promote(tracker, NAME, version, "phase4-x/", True, "lge-sweep phase4")
+    said = promote(tracker, NAME, version, "phase4-x/", new=True, remedy="lge-sweep phase4")
     assert said == f"Registered as {NAME} version 1, the champion: models:/{NAME}@champion."
     return runs
 
@@ -453,14 +457,14 @@ def test_nothing_registered_is_pickled_or_a_patients(registered: Path) -> None:
 def test_who_gives_way_to_whom(registered: Path, folder: Path) -> None:
     tracker = Tracker(RunStore(registered))
     with pytest.raises(RunsError, match="no run of nowhere"):
-        register_segmenter(tracker, folder, "nowhere", "phase4-y", {"collapsed": "no"}, "x")
-    collapsed = register_segmenter(tracker, folder, "final-run", "phase4-z", {"collapsed": "scar"}, "x")
-    said = promote(tracker, NAME, collapsed, "phase4-z/", True, "lge-sweep phase4")
+        register_segmenter(tracker, folder, "nowhere", "phase4-y", facts={"collapsed": "no"}, about="x")
+    collapsed = register_segmenter(tracker, folder, "final-run", "phase4-z", facts={"collapsed": "scar"}, about="x")
+    said = promote(tracker, NAME, collapsed, "phase4-z/", new=True, remedy="lge-sweep phase4")
     assert "it collapsed, so version 1" in said
-    other = register_segmenter(tracker, folder, "final-run", "phase4-y", {"collapsed": "no"}, "x")
-    said = promote(tracker, NAME, other, "phase4-y/", False, "lge-sweep phase4")
+    other = register_segmenter(tracker, folder, "final-run", "phase4-y", facts={"collapsed": "no"}, about="x")
+    said = promote(tracker, NAME, other, "phase4-y/", new=False, remedy="lge-sweep phase4")
     assert said.endswith("stays champion. To change that: lge-sweep phase4")
-    said = promote(tracker, NAME, other, "phase4-y/", True, "lge-sweep phase4")
+    said = promote(tracker, NAME, other, "phase4-y/", new=True, remedy="lge-sweep phase4")
     assert "the champion in place of version 1" in said
     champion = find_champion(tracker, NAME)
     assert champion is not None

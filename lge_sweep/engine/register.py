@@ -31,7 +31,7 @@ def register_winner(tracker: Tracker, winner: Winner, promoted: bool) -> str:
     version = find_version(tracker, name, key)
     if version is None:
         version = register(tracker, _network_entry(winner, name, key))
-    return promote(tracker, name, version, f"{plan.name}/", promoted, f"lge-sweep select {plan.name}")
+    return promote(tracker, name, version, f"{plan.name}/", new=promoted, remedy=f"lge-sweep select {plan.name}")
 
 
 def _network_entry(winner: Winner, name: str, key: str) -> NetworkEntry:

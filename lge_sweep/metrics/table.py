@@ -51,10 +51,7 @@ def evaluate(
     nsd_tolerance: float = NSD_TOLERANCE,
     empty: str = "nan",
 ) -> pd.DataFrame:
-    """Measure predicted label images against the true ones, per image and class.
-
-    The metrics are those of `METRICS`; each function there has its formula. Empty classes: the table at the top of this
-    module.
+    """Measure predicted label images against the true ones, per image and class, by the metrics of `METRICS`.
 
     Args:
         prediction: [N, H, W], any integer type, channel indices 0 .. number of classes - 1.
@@ -70,8 +67,8 @@ def evaluate(
         empty: `nan` (left out of means), `zero` or `one`.
 
     Returns:
-        N * C rows, images in the order given, classes in channel order within each. Columns: image, case, class;
-        tp, fp, fn, tn (pixels, int64); the metrics (float64, in their range or nan).
+        N * C rows: images as given, classes in channel order. Columns: image, case, class; tp, fp, fn, tn (pixels,
+        int64); the metrics (float64, in their range, or as the table at the top of this module says).
 
     Raises:
         ValueError: the arrays, class names, images or cases do not fit each other; the message names which.
@@ -92,23 +89,21 @@ def evaluate(
     _check(prediction, truth, classes)
     count, height, width = truth.shape
     image_names, case_names = _names(count, images, cases)
-    inputs = MetricInputs(
-        prediction,
-        truth,
-        len(classes),
-        _spacing(spacing, count),
-        default_tolerance(height, width) if bf_tolerance is None else _tolerance("bf_tolerance", bf_tolerance),
-        _tolerance("nsd_tolerance", nsd_tolerance),
-    )
-    return pd.DataFrame(
-        {
-            "image": [name for name in image_names for _ in classes],
-            "case": [name for name in case_names for _ in classes],
-            "class": [*classes] * count,
-            **{name: pixels.ravel() for name, pixels in inputs.counts._asdict().items()},
-            **{name: metric.values(inputs, absent).ravel() for name, metric in METRICS.items()},
-        }
-    )
+    bf_pixels = default_tolerance(height, width) if bf_tolerance is None else _tolerance("bf_tolerance", bf_tolerance)
+    nsd_mm = _tolerance("nsd_tolerance", nsd_tolerance)
+    inputs = MetricInputs(prediction, truth, len(classes), _spacing(spacing, count), bf_pixels, nsd_mm)
+    names = {
+        "image": [name for name in image_names for _ in classes],
+        "case": [name for name in case_names for _ in classes],
+        "class": [*classes] * count,
+    }
+    return pd.DataFrame(names | _columns(inputs, absent))
+
+
+def _columns(inputs: MetricInputs, absent: float) -> dict[str, NDArray[Any]]:
+    """Return counts and metrics, [N * C] each; `absent` is the value of a class that is in neither."""
+    counts = {name: pixels.ravel() for name, pixels in inputs.counts._asdict().items()}
+    return {**counts, **{name: metric.values(inputs, absent).ravel() for name, metric in METRICS.items()}}
 
 
 def _check(prediction: NDArray[np.integer[Any]], truth: NDArray[np.integer[Any]], classes: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from lge_sweep.tracking import PackageEntry, Tracker, Version, find_version, reg
 
 
 def register_segmenter(
-    tracker: Tracker, folder: Path, run_key: str, origin: str, facts: Mapping[str, str], about: str
+    tracker: Tracker, folder: Path, run_key: str, origin: str, *, facts: Mapping[str, str], about: str
 ) -> Version:
     """Register a segmenter, once; `promote` makes it the champion.
 

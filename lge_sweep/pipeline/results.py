@@ -116,7 +116,7 @@ def write_results(
     _write_csv(files.table("agreement"), agreement_frame(cases))
     found = case_findings(two_stage, subset.name, labelled[shipped].labels)
     _write_csv(files.table("findings"), findings_frame(found))
-    _draw(files, subset, comparison, beside.results, cases, labelled[shipped].labels)
+    _draw(files, subset, comparison, beside.results, cases=cases, final=labelled[shipped].labels)
     sections = [
         _heading(files.name, subset, comparison, test_access),
         *(_tables_6_and_7(name, stages, tuple(AGGREGATE_TITLES)) for name, stages in by_stage.items()),
@@ -182,6 +182,7 @@ def _draw(
     subset: EvaluatedSubset,
     comparison: PipelineComparison,
     results: Mapping[str, Intervals],
+    *,
     cases: pd.DataFrame,
     final: LabelImage,
 ) -> None:

@@ -82,9 +82,9 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
         f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
     )
     with tracker.required():
-        version = register_segmenter(tracker, folder, fits.name, fits.name, facts, about)
+        version = register_segmenter(tracker, folder, fits.name, fits.name, facts=facts, about=about)
         new = anew or _shipped_before(fits) != version.key
-        said = promote(tracker, NAME, version, f"{fits.name}/", new, "the same command with --ship")
+        said = promote(tracker, NAME, version, f"{fits.name}/", new=new, remedy="the same command with --ship")
     record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped)
     write_record(fits.files.shipped, record)
     return f"Shipped: {shipped_words(two_stage)}. {said}"

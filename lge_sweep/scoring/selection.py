@@ -182,19 +182,8 @@ def select(
         key=lambda entry: -round(entry[1].value / ROUNDING),
     )
     chosen, tied, notes = _pick(entries, keep, tie_margin)
-    ranking = tuple(
-        Ranked(
-            rank, result.name, points.value, all_scores(result, emphasis), global_metrics(result.metrics, emphasis),
-            points.missing, result.collapsed, result.spread, result.name in chosen,
-        )
-        for rank, (result, points) in enumerate(entries, start=1)
-    )  # fmt: skip
-    last = next(entry for entry in ranking if entry.name == chosen[-1])
-    # what collapsed is no rival of what stands
-    others = [entry.score for entry in ranking if not entry.selected and (last.collapsed or not entry.collapsed)]
-    margin = last.score - max(others) if others else None
-    if margin is not None and abs(margin) <= ROUNDING:
-        margin = 0.0
+    ranking = _ranking(entries, chosen, emphasis)
+    margin = _margin(ranking, chosen[-1])
     by_order = ["a tie at the border of the selection was decided by the order of the grid"]
     notes = [
         *notes,
@@ -204,6 +193,27 @@ def select(
         *by_order * (margin == 0 and not notes),
     ]
     return Selection(chosen, ranking, rule, RULES[rule], subset, dict(emphasis or {}), margin, tuple(notes), tied)
+
+
+def _ranking(
+    entries: Sequence[tuple[Result, Score]], chosen: Sequence[str], emphasis: Mapping[str, float] | None
+) -> tuple[Ranked, ...]:
+    return tuple(
+        Ranked(
+            rank, result.name, points.value, all_scores(result, emphasis), global_metrics(result.metrics, emphasis),
+            points.missing, result.collapsed, result.spread, result.name in chosen,
+        )
+        for rank, (result, points) in enumerate(entries, start=1)
+    )  # fmt: skip
+
+
+def _margin(ranking: Sequence[Ranked], name: str) -> float | None:
+    """Return how far the one selected last is ahead of the best that is not selected; None where there is none."""
+    last = next(entry for entry in ranking if entry.name == name)
+    # what collapsed is no rival of what stands
+    others = [entry.score for entry in ranking if not entry.selected and (last.collapsed or not entry.collapsed)]
+    margin = last.score - max(others) if others else None
+    return 0.0 if margin is not None and abs(margin) <= ROUNDING else margin
 
 
 def _pick(

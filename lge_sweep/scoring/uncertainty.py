@@ -154,11 +154,7 @@ def assess_uncertainty(
     Source: cluster bootstrap with percentile intervals (Efron and Tibshirani 1993, sections 8 and 13); rank tests over
         data sets (Demsar, JMLR 7, 2006).
     """
-    known = {candidate.name: candidate for candidate in candidates}
-    if len(known) < len(candidates):
-        raise ConfigError("candidates must have different names, got one twice")
-    if look_up("configuration", winner, known).collapsed and not all(candidate.collapsed for candidate in candidates):
-        raise ConfigError(f"winner must not have collapsed while another configuration stands, got {winner}")
+    known = _by_name(candidates, winner)
     check_range(resamples, level)
     spreads = _spreads(candidates)
     drawn = resample(spreads, rule, emphasis, resamples, seed)
@@ -178,6 +174,16 @@ def assess_uncertainty(
         left_out=drawn.left_out,
         notes=tuple(_notes(candidates, drawn, level)),
     )
+
+
+def _by_name(candidates: Sequence[Candidate], winner: str) -> dict[str, Candidate]:
+    """Return the candidates by name, checked: names differ, and the winner is one that could win."""
+    known = {candidate.name: candidate for candidate in candidates}
+    if len(known) < len(candidates):
+        raise ConfigError("candidates must have different names, got one twice")
+    if look_up("configuration", winner, known).collapsed and not all(candidate.collapsed for candidate in candidates):
+        raise ConfigError(f"winner must not have collapsed while another configuration stands, got {winner}")
+    return known
 
 
 def score_difference(

@@ -206,7 +206,7 @@ class Tracker:
             params: parameters; MLflow keeps the first value of each.
             parent: the sweep's run, for a trial.
         """
-        run = TrackedRun(self, key, name, tags, params, parent)
+        run = TrackedRun(self, key, name, tags=tags, params=params, parent=parent)
         run.open()
         return run
 

@@ -120,7 +120,7 @@ def find_champion(tracker: Tracker, name: str) -> Version | None:
     return _read(version) if _is_there(tracker, version) else None
 
 
-def promote(tracker: Tracker, name: str, version: Version, family: str, new: bool, remedy: str) -> str:
+def promote(tracker: Tracker, name: str, version: Version, family: str, *, new: bool, remedy: str) -> str:
     """Make a version the champion, where it may be: the rules of who gives way to whom.
 
     A champion of another family gives way to a new selection only, and none that stands gives way to a model that

@@ -58,6 +58,7 @@ class TrackedRun:
         tracker: "Tracker",
         key: str,
         name: str,
+        *,
         tags: Mapping[str, str],
         params: Mapping[str, object],
         parent: "TrackedRun | None" = None,
