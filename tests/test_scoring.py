@@ -15,6 +15,7 @@ from lge_sweep.config import cells, load_sweep
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import SCORED
 from lge_sweep.metrics import METRICS, Counts
+from lge_sweep.run_folders import SweepFolder
 from lge_sweep.scoring import (
     RULES,
     Result,
@@ -192,24 +193,25 @@ def test_the_tie_rule_needs_every_spread_and_a_single_place() -> None:
 def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
     """Two images; without the background b spreads more than a, with it less."""
     outcomes, columns = {}, (*Counts._fields, *METRICS)
+    cell = cells(load_sweep("phase1", 1, "phantom", "smoke"))[0]
     for name, background, cavity in (("a", (1, 1), (0.55, 0.65)), ("b", (1, 0.8), (0.5, 0.7))):
-        (tmp_path / name).mkdir()
+        table = SweepFolder(tmp_path / name).cell(cell.name).per_image
+        table.parent.mkdir(parents=True)
         rows = [
             {"image": image, "case": image, "class": label, **dict.fromkeys(columns, values[image])}
             for image in (0, 1)
             for label, values in (("background", background), ("cavity", cavity))
         ]
-        pd.DataFrame(rows).to_csv(tmp_path / name / "per_image.csv", index=False)
+        pd.DataFrame(rows).to_csv(table, index=False)
         plain = statistics.stdev((b + c) / 2 for b, c in zip(background, cavity, strict=True))
         means = {"background": sum(background) / 2, "cavity": sum(cavity) / 2}
         both = {"image_mean": dict.fromkeys(SCORED, means), "std": dict.fromkeys(SCORED, plain)}
         outcomes[name] = SimpleNamespace(summary=SimpleNamespace(**both, collapsed=()))
-    cell = cells(load_sweep("phase1", 1, "phantom", "smoke"))[0]
     found = {}
     for emphasis in ({}, {"background": 0.0}):
         for name in "ab":
             config = SimpleNamespace(selection=SimpleNamespace(emphasis=emphasis))
-            plan = SimpleNamespace(config=config, cell_folder=lambda _, name=name: tmp_path / name)
+            plan = SimpleNamespace(config=config, files=SweepFolder(tmp_path / name))
             found[name, bool(emphasis)] = read_result(outcomes[name], plan, cell).spread
     assert found == pytest.approx(
         {("a", False): 0.05 / 2**0.5, ("b", False): 0, ("a", True): 0.1 / 2**0.5, ("b", True): 0.2 / 2**0.5}
