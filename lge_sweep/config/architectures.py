@@ -3,6 +3,7 @@
 To add one, write a function that builds it in `lge_sweep/models/`, and an entry here.
 """
 
+import re
 from dataclasses import dataclass
 
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
@@ -27,7 +28,7 @@ class Encoder:
 
     name: str
     submodule: str = "encoder"
-    rename: tuple[str, str] | None = None
+    rename: tuple[re.Pattern[str], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "unet": Architecture("lge_sweep.models.architectures:unet", takes_width=True),
     "segnet": Architecture(
         "lge_sweep.models.segnet:SegNet",
-        Encoder("vgg16_bn", submodule="features", rename=(r"^features\.", "")),
+        Encoder("vgg16_bn", submodule="features", rename=(re.compile(r"^features\."), "")),
         takes_width=True,
     ),
     "deeplabv3plus_mobilenetv2": Architecture(
@@ -64,7 +65,7 @@ ARCHITECTURES: dict[str, Architecture] = {
     "deeplabv3plus_xception": Architecture(
         "lge_sweep.models.architectures:deeplabv3plus_xception",
         # the file is of timm's classifier, the network has smp's feature extractor of it: `stem.0.` -> `model.stem_0.`
-        Encoder("xception41", rename=(r"^(?:model\.)?(stem|blocks)[._](\d+)\.", r"model.\1_\2.")),
+        Encoder("xception41", rename=(re.compile(r"^(?:model\.)?(stem|blocks)[._](\d+)\."), r"model.\1_\2.")),
         INCEPTION,
     ),
 }

@@ -1,6 +1,5 @@
 """Pretrained encoder weights: from the model hub, or from a file brought by hand."""
 
-import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -43,14 +42,12 @@ def load_encoder(network: nn.Module, model: str, weights: str, width: float) -> 
     if problems := _too_narrow([model], width):
         raise WeightsError(*problems)
     source = find_weights(encoder.name, weights)
-    pattern, replacement = encoder.rename or ("", "")
-    state = {
-        re.sub(pattern, replacement, key): value
-        for key, value in _read_weights(source).items()
-        if not key.startswith(CLASSIFIER)
-    }
+    stored = {key: value for key, value in _read_weights(source).items() if not key.startswith(CLASSIFIER)}
+    if encoder.rename is not None:
+        pattern, replacement = encoder.rename
+        stored = {pattern.sub(replacement, key): value for key, value in stored.items()}
     try:
-        network.get_submodule(encoder.submodule).load_state_dict(state)
+        network.get_submodule(encoder.submodule).load_state_dict(stored)
     except RuntimeError as error:
         raise WeightsError(
             f"{source}: does not fit the encoder {encoder.name} of {model}: {' '.join(str(error).split())[:300]}"
