@@ -32,6 +32,7 @@ from lge_sweep.scoring import Result
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.tracking import Tracker, database, mlflow
+from lge_sweep.tracking.database import DatabaseFile
 
 Run = Callable[..., dict[str, str]]
 Deed = Callable[["StubWorker", CellTask], None]
@@ -329,11 +330,11 @@ def test_a_failing_view_is_said_once_and_not_tried_at_every_step(
 ) -> None:
     tries: list[Path] = []
 
-    def refuse(path: Path) -> None:
-        tries.append(path)
+    def refuse(database: DatabaseFile) -> None:
+        tries.append(database.path)
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(mlflow, "check_writable", refuse)
+    monkeypatch.setattr(DatabaseFile, "check", refuse)
     tracker = Tracker(RunStore(tmp_path), patient=True)
     with caplog.at_level(logging.WARNING):
         run = tracker.open_run("key", "name", {}, {})

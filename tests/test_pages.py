@@ -229,7 +229,7 @@ def test_mlflows_page_is_one_process_that_works_and_leaves_nothing(tmp_path: Pat
 def test_a_page_ends_when_it_is_told_to(ending: signal.Signals) -> None:
     code = (
         "import sys; from functools import partial; from lge_sweep.loopback import Page, PageServer; "
-        "PageServer(int(sys.argv[2])).run(Page(None, ''), partial(print, flush=True))"
+        "PageServer(int(sys.argv[2])).run(Page(None, ''), partial(print, 'a page:', sep='\\n', flush=True))"
     )
     with started(code) as (server, port):
         server.send_signal(ending)

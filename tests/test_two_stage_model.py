@@ -440,6 +440,7 @@ def test_nothing_registered_is_pickled_or_a_patients(registered: Path) -> None:
     files = [path for path in registered.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} <= {
         ".py",
+        ".pyi",
         ".j2",
         ".json",
         ".yaml",
