@@ -207,6 +207,8 @@ def _address(variable: str, kinds: tuple[str, ...], example: str) -> str | None:
             f"{variable}: expected an address that begins with {', '.join(kinds[:-1])} or {kinds[-1]}, such as "
             f"{example}, got '{shorten(hide_credentials(given))}'"
         )
+    if found["kind"] == "sqlite" and urlsplit(given).path.strip("/") in ("", ":memory:"):
+        raise RunsError(f"{variable}: the address names no file to keep anything in; such as sqlite:////FOLDER/NAME.db")
     try:
         parts = urlsplit(given)
         sound = found["kind"] == "sqlite" or (bool(parts.hostname) and parts.port != 0)

@@ -26,6 +26,7 @@ from lge_sweep.pipeline.records import (
 )
 from lge_sweep.scoring import Result, Selection, override, select
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
+from lge_sweep.study.plan_files import read_settings
 from lge_sweep.study.records import (
     CellRecord,
     HardwareFacts,
@@ -170,6 +171,29 @@ def test_a_field_deep_inside_is_named(tmp_path: Path) -> None:
     (tmp_path / "selection.json").write_text(json.dumps(content))
     with pytest.raises(DamagedError, match=r"uncertainty\.standings\.1\.low: .*Make it again: lge-sweep select test_"):
         read_selection(tmp_path / "selection.json")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("ranking", [], "damaged: ranking: it is empty"),
+        ("selected", [], "damaged: selected: it is empty"),
+        ("selected", ["nobody"], "damaged: selected: ranking has no nobody"),
+    ],
+)
+def test_a_selection_of_what_is_not_ranked_is_damaged(field: str, value: list[str], told: str, tmp_path: Path) -> None:
+    content = selection_record().model_dump(mode="json")
+    (tmp_path / "selection.json").write_text(json.dumps(content | {field: value}))
+    with pytest.raises(DamagedError, match=told):
+        read_selection(tmp_path / "selection.json")
+
+
+def test_settings_of_an_earlier_version_are_told_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "sweep.yaml"
+    path.write_text("phase: phase1\nselection: {part: val}\n")
+    with pytest.raises(DamagedError, match=r"an earlier version of lge_sweep wrote it .* anew") as raised:
+        read_settings(path)
+    assert str(raised.value).count(str(path)) == 1
 
 
 def test_a_selection_is_kept_whole_and_under_its_keys() -> None:

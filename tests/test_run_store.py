@@ -50,6 +50,8 @@ def test_servers_are_named_by_the_environment(tmp_path: Path, monkeypatch: pytes
         (TRACKING_VARIABLE, "ftp://me:s3cr@t@mlflow.clinic", "got 'ftp://***@mlflow.clinic'"),
         (TRACKING_VARIABLE, "http://me:s3cr/t@mlflow.clinic", "in a password write / as %2F"),
         (TRACKING_VARIABLE, "http://me:s3cr@", "has no host"),
+        (LEDGER_VARIABLE, "sqlite:///", "names no file"),
+        (TRACKING_VARIABLE, "sqlite:///:memory:", "names no file"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_showing_who_asks(

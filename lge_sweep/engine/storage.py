@@ -59,7 +59,7 @@ def open_storage(store: RunStore) -> BaseStorage:
     if store.journal is None:
         assert store.ledger is not None
         with _explaining(store):
-            return RDBStorage(store.ledger)
+            return _connect(store.ledger)
     mend_journal(store.journal)
     return JournalStorage(JournalFileBackend(str(store.journal)))
 
@@ -81,11 +81,19 @@ def read_storage(store: RunStore) -> Iterator[BaseStorage | None]:
         yield None
         return
     with _explaining(store):
-        storage = RDBStorage(store.ledger, skip_compatibility_check=True, skip_table_creation=True)
+        storage = _connect(store.ledger, as_is=True)
         try:
             yield storage if inspect(storage.engine).has_table(STUDIES) else None
         finally:
             close_storage(storage)
+
+
+def _connect(url: str, *, as_is: bool = False) -> RDBStorage:
+    """Open a database, or one `as_is`; a value in its address that its driver does not take is a RuntimeError too."""
+    try:
+        return RDBStorage(url, skip_compatibility_check=as_is, skip_table_creation=as_is)
+    except (TypeError, ValueError) as error:
+        raise RuntimeError(error_text(error)) from error
 
 
 def close_storage(storage: BaseStorage) -> None:

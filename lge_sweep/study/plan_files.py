@@ -18,6 +18,12 @@ from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import REMEDY, CellRecord, PlanRecord, read_record, set_damaged_aside, write_record
 from lge_sweep.text import error_text, shorten
 
+ANEW = (
+    "This version runs such a sweep anew, under another name, when its command is given; this folder stays as it is, "
+    "with its tables ranking.csv and cells/*/per_image.csv"
+)
+"""What can be done with a sweep of before results had a format."""
+
 
 def write_plan(plan: Plan) -> None:
     """Make the sweep's folder and write its settings, its manifest and its plan there; set aside what is damaged."""
@@ -65,10 +71,16 @@ def read_settings(path: Path) -> SweepConfig:
     Raises:
         DamagedError: they are not those of a sweep.
     """
+    content: object = None
     try:
-        return validate(SweepConfig, read_yaml(path), str(path))
+        content = read_yaml(path)
+        return validate(SweepConfig, content, str(path))
     except ConfigError as error:
-        raise DamagedError(path, error_text(error), REMEDY) from None
+        reason = error_text(error).removeprefix(f"{path}: ").removeprefix("- ")
+    selection = content.get("selection") if isinstance(content, dict) else None
+    if isinstance(selection, dict) and "part" in selection:
+        raise DamagedError(path, f"an earlier version of lge_sweep wrote it ({reason})", ANEW)
+    raise DamagedError(path, reason, REMEDY)
 
 
 def _finished_cells(files: SweepFolder) -> list[Cell]:

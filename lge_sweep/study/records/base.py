@@ -54,8 +54,11 @@ def read_record(model: type[RecordT], path: Path, remedy: str = REMEDY) -> Recor
         raise DamagedError(path, error.reason, remedy) from error
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part)[:40] for part in first["loc"][:4]) or "content"
-        raise DamagedError(path, f"{field}: {shorten(first['msg'])}", remedy) from error
+        field = ".".join(str(part)[:40] for part in first["loc"][:4])
+        said = shorten(first["msg"].removeprefix("Value error, "))
+        if not field and first["type"] == "value_error":  # of a check over several fields, which names them
+            raise DamagedError(path, said, remedy) from error
+        raise DamagedError(path, f"{field or 'content'}: {said}", remedy) from error
 
 
 def _check_format(model: type[Record], content: Any, path: Path) -> None:

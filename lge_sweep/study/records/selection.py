@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from lge_sweep.scoring import Override, Ranked, Uncertainty
 from lge_sweep.study.records.base import Record, read_record
+from lge_sweep.text import shorten
 
 
 class SelectionRecord(Record):
@@ -36,6 +39,17 @@ class SelectionRecord(Record):
     """How sure the choice is."""
     registered: bool = True
     """Whether the champion reached the model registry, where it should."""
+
+    @model_validator(mode="after")
+    def _names_what_is_ranked(self) -> Self:
+        ranked = {entry.name for entry in self.ranking}
+        if not ranked:
+            raise ValueError("ranking: it is empty")
+        if not self.selected:
+            raise ValueError("selected: it is empty")
+        if unknown := set(self.selected) - ranked:
+            raise ValueError(f"selected: ranking has no {shorten(min(unknown))}")
+        return self
 
 
 class OverrideRecord(Record):
