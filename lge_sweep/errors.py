@@ -110,6 +110,21 @@ class DamagedError(RunsError):
         self.path, self.reason = path, reason
 
 
+class EarlierVersionError(DamagedError):
+    """A file is whole, but of a version of this program whose results this one does not take up."""
+
+    def __init__(self, path: Path, reason: str, remedy: str) -> None:
+        """Name the file.
+
+        Args:
+            path: the file.
+            reason: what this version cannot read in it, a part of a sentence.
+            remedy: what to do, a sentence.
+        """
+        super().__init__(path, reason)
+        self.args = (f"{path}: an earlier version of lge_sweep wrote it ({reason}). {remedy}",)
+
+
 class NewerFormatError(RunsError):
     """A file was written by a newer version of this program, which this one cannot read."""
 

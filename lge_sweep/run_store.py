@@ -209,6 +209,11 @@ def _address(variable: str, kinds: tuple[str, ...], example: str) -> str | None:
         )
     if found["kind"] == "sqlite" and urlsplit(given).path.strip("/") in ("", ":memory:"):
         raise RunsError(f"{variable}: the address names no file to keep anything in; such as sqlite:////FOLDER/NAME.db")
+    if found["kind"] == "sqlite" and not urlsplit(given).path.startswith("//"):
+        raise RunsError(
+            f"{variable}: the address names a file beside wherever a command is given; name its whole path, with four "
+            "slashes: sqlite:////FOLDER/NAME.db"
+        )
     try:
         parts = urlsplit(given)
         sound = found["kind"] == "sqlite" or (bool(parts.hostname) and parts.port != 0)

@@ -206,7 +206,7 @@ def test_a_sweep_whose_ledger_is_a_database_is_resumed(
     ("url", "message"),
     [
         ("sqlite:////no/such/folder/ledger.db", "unable to open database file"),
-        ("sqlite:///ledger.db?timeout=abc", "could not convert string to float"),
+        ("sqlite:////tmp/ledger.db?timeout=abc", "could not convert string to float"),
         ("postgresql+pg8000://me:secret@127.0.0.1:9/ledger", "Python has no driver for this database"),
     ],
 )

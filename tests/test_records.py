@@ -12,7 +12,7 @@ import pytest
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Shipped
-from lge_sweep.errors import DamagedError, NewerFormatError, RunsError
+from lge_sweep.errors import DamagedError, EarlierVersionError, NewerFormatError, RunsError
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.pipeline.access import begin_access, finish_access, read_accesses
@@ -191,9 +191,10 @@ def test_a_selection_of_what_is_not_ranked_is_damaged(field: str, value: list[st
 def test_settings_of_an_earlier_version_are_told_as_such(tmp_path: Path) -> None:
     path = tmp_path / "sweep.yaml"
     path.write_text("phase: phase1\nselection: {part: val}\n")
-    with pytest.raises(DamagedError, match=r"an earlier version of lge_sweep wrote it .* anew") as raised:
+    with pytest.raises(EarlierVersionError, match=r"an earlier version of lge_sweep wrote it .* anew") as raised:
         read_settings(path)
     assert str(raised.value).count(str(path)) == 1
+    assert "damaged" not in str(raised.value)
 
 
 def test_a_selection_is_kept_whole_and_under_its_keys() -> None:

@@ -52,6 +52,7 @@ def test_servers_are_named_by_the_environment(tmp_path: Path, monkeypatch: pytes
         (TRACKING_VARIABLE, "http://me:s3cr@", "has no host"),
         (LEDGER_VARIABLE, "sqlite:///", "names no file"),
         (TRACKING_VARIABLE, "sqlite:///:memory:", "names no file"),
+        (LEDGER_VARIABLE, "sqlite:///ledger.db", "with four slashes"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused_without_showing_who_asks(

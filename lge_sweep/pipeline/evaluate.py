@@ -101,6 +101,9 @@ def _read(files: EvaluationFolder, two_stage: TwoStage) -> Evaluation | None:
             return None
         comparison = read_comparison(two_stage.fits, files, record)
     except DamagedError as error:
-        _log.warning("%s. It is set aside, and the test subset evaluated again, which is another look", error)
+        _log.warning(
+            "%s is damaged: %s. It is set aside, and the test subset evaluated again, which is another look",
+            error.path, error.reason,
+        )  # fmt: skip
         return None
     return Evaluation(files, comparison, record, again=True)

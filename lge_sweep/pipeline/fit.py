@@ -42,6 +42,8 @@ from lge_sweep.segmenter import PixelSize, seen_box
 from lge_sweep.study import CellInputs, CellSet, Plan, PreparedData, plan_sweep, prepare_data, read_record, write_plan
 from lge_sweep.tracking import finishing
 
+SHIP_AGAIN = "Run phase 3 again (make phase3, lge-sweep phase3): it ships the pipeline anew, and trains nothing anew"
+
 
 @dataclass(frozen=True)
 class TwoStage:
@@ -125,7 +127,7 @@ def find_two_stage(
     fits = plan_fits(settled[2], data, runs, champions, guidance)
     if not fits.files.shipped.is_file():
         raise unfinished
-    shipped = read_record(ShippedRecord, fits.files.shipped).shipped
+    shipped = read_record(ShippedRecord, fits.files.shipped, SHIP_AGAIN).shipped
     fit = settled[2].fit
     assert fit is not None
     known = shipped.stage2 in (PREDICTED, *fit.controls)  # else phase 3 was given more controls than this command

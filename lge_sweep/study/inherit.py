@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lge_sweep.config import SweepConfig
 from lge_sweep.config.schema import SELECTED
-from lge_sweep.errors import DamagedError, InheritError
+from lge_sweep.errors import DamagedError, EarlierVersionError, InheritError
 from lge_sweep.run_store import RunStore, SweepFolder
 from lge_sweep.study.plan_files import read_settings
 from lge_sweep.study.records import PlanRecord, read_record, read_selection
@@ -97,6 +97,9 @@ def _is_alike(sweep: SweepFolder, config: SweepConfig) -> bool:
         return False
     try:
         settings = read_settings(sweep.settings)
+    except EarlierVersionError as error:
+        _log.info("%s", error)
+        return False
     except DamagedError as error:  # of a sweep that may have nothing to do with this one
         _log.warning("%s is left out of the search for an earlier phase: %s", sweep.name, error.reason)
         return False

@@ -10,7 +10,7 @@ from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, SweepConfig, cells
 from lge_sweep.config.loader import read_yaml, validate
 from lge_sweep.csv_files import frame_text
-from lge_sweep.errors import ConfigError, DamagedError, RunsError
+from lge_sweep.errors import ConfigError, DamagedError, EarlierVersionError, RunsError
 from lge_sweep.labels import class_names
 from lge_sweep.run_store import SweepFolder
 from lge_sweep.study.manifest import read_manifest
@@ -69,6 +69,7 @@ def read_settings(path: Path) -> SweepConfig:
     """Read the settings of a sweep's folder.
 
     Raises:
+        EarlierVersionError: an earlier version wrote them.
         DamagedError: they are not those of a sweep.
     """
     content: object = None
@@ -79,7 +80,7 @@ def read_settings(path: Path) -> SweepConfig:
         reason = error_text(error).removeprefix(f"{path}: ").removeprefix("- ")
     selection = content.get("selection") if isinstance(content, dict) else None
     if isinstance(selection, dict) and "part" in selection:
-        raise DamagedError(path, f"an earlier version of lge_sweep wrote it ({reason})", ANEW)
+        raise EarlierVersionError(path, reason, ANEW)
     raise DamagedError(path, reason, REMEDY)
 
 
