@@ -27,6 +27,7 @@ from lge_sweep.ingest.label_maps import MAX_LABEL_VALUES, describe_label_map
 from lge_sweep.ingest.nifti_exams import LABEL_MAP_GIVEN, NAME_MISLEADS
 from lge_sweep.ingest.pairs import NUMBERS_MISSING
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
+from lge_sweep.study.digest import deciding
 from lge_sweep.text import natural_key
 
 Array = NDArray[np.number]
@@ -500,10 +501,10 @@ def test_series_folders_of_a_study_stay_one_exam(tmp_path: Path) -> None:
     assert findings[0].startswith("cine: no SeriesDescription matches --series-pattern")
 
 
-def test_the_setting_is_left_out_where_it_is_the_default() -> None:
+def test_the_setting_decides_nothing_where_it_is_the_default() -> None:
     source = {"kind": "dicom", "mask": {"kind": "seg"}}
-    assert "folders" not in validate(DicomFolders, source, "test").model_dump()
-    assert validate(DicomFolders, source | {"folders": "cases"}, "test").model_dump()["folders"] == "cases"
+    assert "folders" not in deciding(validate(DicomFolders, source, "test"), 2)
+    assert deciding(validate(DicomFolders, source | {"folders": "cases"}, "test"), 2)["folders"] == "cases"
 
 
 def test_a_file_that_was_copied_is_read_once(tmp_path: Path) -> None:

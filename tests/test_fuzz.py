@@ -64,7 +64,7 @@ def _libraries(tmp_path_factory: pytest.TempPathFactory) -> None:
         "deliver.exam_files",
         "cli.phases",
         "pipeline.fit",
-        "engine.conclude",
+        "engine.conclusion",
         "tracking.mlflow",
         "engine.train",
     ):

@@ -207,7 +207,10 @@ def test_a_group_may_read_and_write_if_told_so(tmp_path: Path, monkeypatch: pyte
 def test_the_group_can_write_the_database_of_runs(tmp_path: Path) -> None:
     before = os.umask(UMASKS["group"])
     try:
-        with new_database(tmp_path) as uri, closing(sqlite3.connect(make_url(uri).database or "")) as connection:
+        with (
+            new_database(tmp_path / "mlflow.db") as uri,
+            closing(sqlite3.connect(make_url(uri).database or "")) as connection,
+        ):
             connection.execute("CREATE TABLE experiments (name TEXT)")
     finally:
         os.umask(before)

@@ -39,6 +39,7 @@ from lge_sweep.ingest.rtstruct import OTHER_SERIES
 from lge_sweep.ingest.seg_alignment import NO_GEOMETRY, OTHER_FRAME_OF_REFERENCE, TURNED_SEG
 from lge_sweep.labels import MVO, Label
 from lge_sweep.quantify import measure
+from lge_sweep.study.digest import deciding
 
 Labels = NDArray[np.uint8]
 SHAPE = (40, 48)
@@ -654,10 +655,9 @@ def test_values_and_labels_exclude_each_other(kind: type[IndexMask]) -> None:
         kind.model_validate({"kind": kind.model_fields["kind"].annotation.__args__[0]})  # type: ignore[union-attr]
 
 
-def test_settings_without_labels_are_written_as_before() -> None:
+def test_settings_without_labels_decide_what_they_did_before_there_were_labels() -> None:
     mask = IndexMask(values={0: "background"})
-    assert mask.model_dump() == {"kind": "index", "values": {0: "background"}}
-    assert list(mask.model_dump()) == ["kind", "values"]
+    assert deciding(mask, 2) == {"values": {"0": "background"}}
     again = IndexMask(labels="emidec")
     assert IndexMask.model_validate(again.model_dump()) == again
 

@@ -47,7 +47,7 @@ def find_crop_box(mask: Mask, margin: int) -> CropBox:
     >>> mask = np.zeros((10, 10), dtype=bool)
     >>> mask[1:4, 5:7] = True
     >>> find_crop_box(mask, 1)
-    Box(top=0, left=3, side=5)
+    CropBox(top=0, left=3, side=5)
     """
     if mask.ndim != 2 or mask.shape[0] != mask.shape[1]:
         raise ValueError(f"`mask` must have the shape [S, S]; got {mask.shape}")
