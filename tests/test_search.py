@@ -22,7 +22,9 @@ from lge_sweep.engine.search_queue import FAILURES, SearchQueue
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import RUNS_VARIABLE
 from lge_sweep.run_store import RunStore
-from lge_sweep.study.plan import Plan, load_plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
+from lge_sweep.study.plan_files import load_plan
 
 MODELS = "grid.model=[unet, segnet]"
 

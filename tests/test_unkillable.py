@@ -24,7 +24,8 @@ from lge_sweep.engine.lock import is_held
 from lge_sweep.engine.task import CellTask, TrialPrunedError, make_task
 from lge_sweep.engine.train import execute, load_best
 from lge_sweep.run_store import RunStore
-from lge_sweep.study.plan import Plan, make_plans
+from lge_sweep.study.make import make_plans
+from lge_sweep.study.plan import Plan
 
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",
