@@ -41,7 +41,7 @@ class Truth:
 
     def of(self, label: Label) -> Floats:
         """Return [N, 3] the places of a class."""
-        return self.places[self.labels == label]
+        return np.asarray(self.places[self.labels == label])
 
     def ml(self, label: Label) -> float:
         """Return the volume of a class."""
@@ -50,7 +50,7 @@ class Truth:
 
 def by_level(pixels: NDArray[np.number]) -> Labels:
     """Segment by intensity; NaN, padding, is background."""
-    return np.clip(np.nan_to_num(pixels.astype(float)) // 1000, 0, None).astype(np.uint8)
+    return np.asarray(np.clip(np.nan_to_num(pixels.astype(float)) // 1000, 0, None), dtype=np.uint8)
 
 
 def heart(rng: np.random.Generator, slices: int, rows: int, columns: int) -> Labels:

@@ -120,13 +120,13 @@ def item(**values: Any) -> Dataset:
     return item
 
 
-def write(dataset: FileDataset, path: Path) -> Path:
+def write(dataset: Dataset, path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     dataset.save_as(path, enforce_file_format=True)
     return path
 
 
-def series(folder: Path, pixels: Array | None = None, order: Sequence[int] | None = None, **more: Any) -> list[Path]:
+def series(folder: Path, pixels: Array | None = None, order: Sequence[float] | None = None, **more: Any) -> list[Path]:
     """Write a classic series IM0.dcm ..; the file k is the slice order[k] from the bottom. Return the files."""
     pixels = grey() if pixels is None else pixels
     order = range(len(pixels)) if order is None else order

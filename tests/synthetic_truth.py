@@ -30,7 +30,7 @@ def even_odd(polygons: Sequence[Points], shape: tuple[int, int]) -> NDArray[np.b
             if r0 != r1:
                 between = (rows < max(r0, r1)) & (rows >= min(r0, r1))
                 crossings += between & (columns < c0 + (rows - r0) / (r1 - r0) * (c1 - c0))
-    return crossings % 2 == 1
+    return np.asarray(crossings % 2 == 1)
 
 
 def in_patient(points: Points, image: Dataset) -> Points:

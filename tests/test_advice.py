@@ -19,6 +19,7 @@ import numpy as np
 import pydicom
 import pytest
 from nibabel.processing import resample_from_to
+from nifti_files import load_nifti
 from numpy.typing import NDArray
 from PIL import Image
 from synthetic_dicom import (
@@ -952,7 +953,7 @@ def placed(root: Path, name: str, array: Array, origin: float = 30.0) -> Path:
 def a_mask_that_lost_its_position(root: Path) -> Iterator[list[str]]:
     placed(root, "Images", grey().astype(np.int16))
     mask = placed(root, "Contours", classes())
-    nib.save(nib.Nifti1Image(np.asarray(nib.load(mask).dataobj), np.eye(4)), mask)
+    nib.save(nib.Nifti1Image(np.asarray(load_nifti(mask).dataobj), np.eye(4)), mask)
     yield folders(root)
     assert folders(root, trust_grid=True) == []
     yield folders(root)
@@ -965,7 +966,7 @@ def a_mask_that_lies_elsewhere(root: Path) -> Iterator[list[str]]:
     image = placed(root, "Images", grey().astype(np.int16))
     mask = placed(root, "Contours", classes(), origin=36)
     yield folders(root)
-    nib.save(resample_from_to(nib.load(mask), nib.load(image), order=0), mask)
+    nib.save(resample_from_to(load_nifti(mask), load_nifti(image), order=0), mask)
     yield folders(root)
 
 

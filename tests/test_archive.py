@@ -13,13 +13,12 @@ from typing import Any
 import pydicom
 import pytest
 import requests
-from click.testing import Result
 from fake_archive import JSON, FakeArchive, Reply, Request, serving
 from fuzz_inputs import write_model
 from pydicom.dataset import Dataset
 from synthetic_dicom import SECRETS, classic, grey, write
 from test_deliver import rows_of
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 from urllib3.util import Retry
 
 from lge_sweep.archive import connection, fetch
@@ -28,6 +27,7 @@ from lge_sweep.archive.connection import Archive
 from lge_sweep.archive.fetch import single_part
 from lge_sweep.cli import app
 from lge_sweep.errors import ArchiveError, ConfigError
+from lge_sweep.ingest.limits import MIB
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.segmenter import archived
 
@@ -425,7 +425,7 @@ def test_no_answer(archive: FakeArchive, predict: Callable[..., Result], monkeyp
 def test_answers_that_are_too_large(
     archive: FakeArchive, predict: Callable[..., Result], monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(connection, limit, 100 if limit == "MAX_LIST_BYTES" else 100 - connection.MIB)
+    monkeypatch.setattr(connection, limit, 100 if limit == "MAX_LIST_BYTES" else 100 - MIB)
     done = predict()
     assert done.exit_code == 2
     assert f"study {STUDY}" in done.output

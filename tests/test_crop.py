@@ -15,7 +15,7 @@ def disc(rows: int, columns: int) -> NDArray[np.uint8]:
     """A disc as wide as a third of the slice, in the slice's own proportions, off centre."""
     y, x = np.mgrid[:rows, :columns]
     inside = ((y + 0.5) / rows - 0.4) ** 2 + ((x + 0.5) / columns - 0.6) ** 2 < 0.17**2
-    return inside.astype(np.uint8)
+    return np.asarray(inside, dtype=np.uint8)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

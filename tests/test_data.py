@@ -17,7 +17,7 @@ from lge_sweep.config.data import Curate, Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.curate import Curated, curate
 from lge_sweep.data.inputs import Offsets, channel_rows
-from lge_sweep.data.module import Batch, IntervalSampler, LgeDataModule, Schedule, SliceDataset, make_schedule
+from lge_sweep.data.module import Batch, IntervalSampler, LgeDataModule, SliceDataset
 from lge_sweep.data.preparation import (
     ARRAYS,
     DIGESTS,
@@ -30,6 +30,7 @@ from lge_sweep.data.preparation import (
     to_arrays,
 )
 from lge_sweep.data.refine import refine_cavity
+from lge_sweep.data.schedule import Schedule, make_schedule
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume
 from lge_sweep.labels import Label, class_names, stage_target
@@ -194,7 +195,7 @@ def test_the_digest_covers_ids_cases_and_content_in_order() -> None:
 
 def test_the_digest_covers_spacing_where_it_is_known() -> None:
     unknown = curated(replace(exam("a"), spacing_mm=None)).manifest
-    columns = [name for name in unknown if name.startswith("spacing_")]
+    columns = [name for name in unknown if str(name).startswith("spacing_")]
     assert len(columns) == 3
     manifests = [unknown] + [unknown.assign(**dict.fromkeys(columns, 1.0) | {name: 2.0}) for name in columns]
     assert len({content_digest(manifest) for manifest in manifests}) == 4

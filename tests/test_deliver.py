@@ -21,6 +21,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from nifti_files import load_nifti
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.datadict import DicomDictionary, dictionary_VR
@@ -89,7 +90,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
 
 
 def from_nifti(delivery: Delivery) -> Labels:
-    array = np.asarray(nib.load(delivery.folder / "labels.nii.gz").dataobj)
+    array = np.asarray(load_nifti(delivery.folder / "labels.nii.gz").dataobj)
     assert array.dtype == np.uint8
     return array.transpose(2, 1, 0)
 
@@ -176,7 +177,7 @@ def test_every_format_says_what_the_labels_say(
     written = {path for path in delivery.folder.rglob("*") if path.is_file()}
     assert written == {*delivery.files, delivery.folder / ABOUT_FILE}
     check_agreement(exam, labels, delivery, tmp_path / "data")
-    affine = nib.load(delivery.folder / "labels.nii.gz").affine
+    affine = load_nifti(delivery.folder / "labels.nii.gz").affine
     for frame in pydicom.dcmread(delivery.folder / "labels.dcm").PerFrameFunctionalGroupsSequence:
         x, y, z = frame.PlanePositionSequence[0].ImagePositionPatient
         assert min(np.abs(affine @ (0, 0, k, 1) - (-x, -y, z, 1)).max() for k in range(6)) < 1e-3
@@ -308,7 +309,7 @@ def test_a_seg_of_a_stack_with_a_hole_refers_to_the_slices_there_are(tmp_path: P
     assert np.array_equal(by_highdicom(exam, delivery.files[0]), classes())
     assert "10 to 20 mm apart (1 missing?)" in delivery.notes[0]
     check_dicom(delivery.files[0])
-    written = nib.load(delivery.folder / "labels.nii.gz")
+    written = load_nifti(delivery.folder / "labels.nii.gz")
     assert np.array_equal(from_nifti(delivery)[[0, 1, 3]], classes())
     assert not from_nifti(delivery)[2].any()
     x, y, z = pydicom.dcmread(exam.sources[2].path).ImagePositionPatient
@@ -506,7 +507,10 @@ def test_nifti_lies_on_the_very_grid_of_its_source(
     labels = (exam.pixels % 4).astype(np.uint8)
     delivery = deliver(exam, labels, tmp_path / "out", ["nifti"], MODEL)
     assert delivery.notes[: len(exam.notes)] == exam.notes
-    written, source = nib.load(delivery.files[0]), nib.load(tmp_path / "image.nii")
+    written, source = (
+        load_nifti(delivery.files[0]),
+        load_nifti(tmp_path / "image.nii"),
+    )
     assert written.get_data_dtype() == np.uint8
     assert np.array_equal(np.asarray(written.dataobj), np.asarray(source.dataobj) % 4)
     assert np.array_equal(written.affine, source.affine)
@@ -521,7 +525,7 @@ def test_nifti_of_an_exam_without_a_place(tmp_path: Path) -> None:
     delivery = deliver(adrift, classes(), tmp_path / "out", ["nifti"], MODEL)
     assert np.array_equal(from_nifti(delivery), classes())
     assert "where the slices lie in the patient is unknown" in delivery.notes[-2]
-    assert np.array_equal(nib.load(delivery.files[0]).affine, np.diag([-1.0, -1.0, 1.0, 1.0]))
+    assert np.array_equal(load_nifti(delivery.files[0]).affine, np.diag([-1.0, -1.0, 1.0, 1.0]))
     assert "1 mm in place of those that are not" in delivery.notes[-1]
 
 

@@ -10,10 +10,11 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from nifti_files import load_nifti
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.encaps import encapsulate
-from pydicom.pixels import apply_windowing
+from pydicom.pixels.processing import apply_windowing
 from pydicom.uid import (
     ExplicitVRBigEndian,
     JPEGBaseline8Bit,
@@ -505,7 +506,7 @@ def test_masks_beside_files_without_an_ending(tmp_path: Path) -> None:
 def test_a_nifti_mask_is_laid_on_by_its_position(tmp_path: Path, flips: tuple[int, ...], axes: tuple[int, ...]) -> None:
     series(tmp_path / "exam")
     path = nifti_mask(tmp_path / "exam")
-    stored = nib.load(path)
+    stored = load_nifti(path)
     ornt = np.array([[axis, -1 if axis in flips else 1] for axis in axes])
     nib.save(stored.as_reoriented(ornt), path)
     volume = one(tmp_path)
@@ -528,7 +529,7 @@ def test_a_nifti_mask_at_the_origin_is_laid_on_by_its_position_if_that_fits(tmp_
         where = {"ImagePositionPatient": [0.0, 0.0, STEP * k], "ImageOrientationPatient": rows_and_columns}
         write(classic(grey()[k], **where), tmp_path / "exam" / f"IM{k}.dcm")
     path = nifti_mask(tmp_path / "exam", matrix=np.diag([-SPACING[1], -SPACING[0], STEP, 1.0]))
-    nib.save(nib.load(path).as_reoriented(np.array([[1, 1], [0, 1], [2, 1]])), path)
+    nib.save(load_nifti(path).as_reoriented(np.array([[1, 1], [0, 1], [2, 1]])), path)
     volume = one(tmp_path)
     assert np.array_equal(volume.labels, classes())
     assert not any("position" in note for note in volume.notes)

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from finished_cell import write_result
+from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
 from test_nothing_lost import SETTINGS_OF_GRID, moved
 from typer.testing import CliRunner
@@ -186,7 +187,9 @@ def test_a_sweep_whose_ledger_is_a_database_is_resumed(
         run(work_once, ledger=url)
     assert run(work, ledger=url) == {}
     assert given == [cell.name for cell in plan.cells]
-    assert not RunStore(runs).journal.exists()
+    journal = RunStore(runs).journal
+    assert journal is not None
+    assert not journal.exists()
     assert "that the ledger did not know" not in caplog.text
     ((name, about, entries),) = read_ledger(RunStore(runs, url))
     assert (name, about["cells"]) == (plan.name, given)
@@ -291,7 +294,7 @@ def test_a_database_appears_when_it_is_made(tmp_path: Path, monkeypatch: pytest.
         assert not (tmp_path / "mlflow.db").exists()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(mlflow.MlflowClient, "create_experiment", killed)
+    monkeypatch.setattr(MlflowClient, "create_experiment", killed)
     with pytest.raises(KeyboardInterrupt):
         Tracker(RunStore(tmp_path), patient=True)
     assert list(tmp_path.iterdir()) == []

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import synthetic_dicom
 from monai.auto3dseg.utils import datafold_read
-from monai.data import load_decathlon_datalist, load_decathlon_properties
+from monai.data.decathlon_datalist import load_decathlon_datalist, load_decathlon_properties
+from nifti_files import load_nifti
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.spatial.transform import Rotation
@@ -76,7 +77,7 @@ def files_of(output: Path, volume: Volume) -> tuple[nib.Nifti1Image, nib.Nifti1I
     """Return the image and the labels that were written of an exam."""
     (image,) = [*output.glob(f"imagesT?/{volume.case}_0000.nii.gz"), *output.glob(f"imagesT?/{volume.case}.nii.gz")]
     (labels,) = output.glob(f"labelsT?/{volume.case}.nii.gz")
-    return nib.load(image), nib.load(labels)
+    return load_nifti(image), load_nifti(labels)
 
 
 def exams(**more: Any) -> list[Volume]:
@@ -236,8 +237,8 @@ def test_monai_reads_what_is_written_for_the_decathlon(tmp_path: Path) -> None:
     by_case = {volume.case: volume for volume in volumes}
     for item in listed:
         volume = by_case.pop(Path(item["image"]).name.removesuffix(".nii.gz"))
-        assert np.array_equal(np.asarray(nib.load(item["image"]).dataobj).transpose(2, 1, 0), volume.pixels)
-        assert np.array_equal(np.asarray(nib.load(item["label"]).dataobj).transpose(2, 1, 0), volume.labels)
+        assert np.array_equal(np.asarray(load_nifti(item["image"]).dataobj).transpose(2, 1, 0), volume.pixels)
+        assert np.array_equal(np.asarray(load_nifti(item["label"]).dataobj).transpose(2, 1, 0), volume.labels)
     assert sorted(by_case) == sorted(Path(item["image"]).name.removesuffix(".nii.gz") for item in tests)
     train, val = datafold_read(str(output / "dataset.json"), str(output), fold=0)
     settings = DataFile.model_validate({"source": {"kind": "phantom"}, "split": {"fractions": [0.4, 0.3, 0.3]}})
@@ -265,7 +266,7 @@ def test_every_voxel_lies_where_its_pixel_does(tmp_path: Path, seed: int) -> Non
     exam = Volume("p", slice_ids("p", shape[0]), pixels, pixels.astype(np.uint8), spacing_mm=spacing, affine=affine,
                   slots=slots)  # fmt: skip
     nib.save(nifti_on_grid(exam, pixels, empty=250), tmp_path / "x.nii.gz")
-    image = nib.load(tmp_path / "x.nii.gz")
+    image = load_nifti(tmp_path / "x.nii.gz")
     values = np.asarray(image.dataobj)
     assert values.dtype == dtype
     found = {}
@@ -492,5 +493,8 @@ def test_nothing_that_is_written_tells_who_the_patient_is(tmp_path: Path, monkey
     texts = [result.output.encode()]
     for path in output.rglob("*"):
         content = path.read_bytes() if path.is_file() else b""
-        texts += [path.name.encode(), bytes(nib.load(path).header.binaryblock) if path.suffix == ".gz" else content]
+        texts += [
+            path.name.encode(),
+            bytes(load_nifti(path).header.binaryblock) if path.suffix == ".gz" else content,
+        ]
     assert not [secret for secret in synthetic_dicom.SECRETS for text in texts if secret.encode() in text]

@@ -117,25 +117,26 @@ def test_a_stage_s_table_holds_the_aggregates_in_the_paper_s_order(
     assert list(zip(frame["row"], frame["column"], strict=True)) == expected
     assert set(frame["table"]) == {{1: "VI", 2: "VII"}[stage]}
     metrics = dict(zip(headings[1:], ("dice", "iou", "f1", "bf", "sensitivity", "specificity"), strict=True))
-    for line in frame.itertuples():
-        if line.column == "Global Accuracy":
+    for line in frame.to_dict("records"):
+        value: float | None
+        if line["column"] == "Global Accuracy":
             value = summary.global_accuracy
-        elif line.column in ("Accuracy", "Mean Accuracy"):
-            value = summary.pooled["sensitivity"][line.row]
-        elif (form, line.column) == ("pooled", "BF-Score"):
+        elif line["column"] in ("Accuracy", "Mean Accuracy"):
+            value = summary.pooled["sensitivity"][line["row"]]
+        elif (form, line["column"]) == ("pooled", "BF-Score"):
             value = None
         else:
-            value = getattr(summary, form)[metrics[line.column]][line.row]
+            value = getattr(summary, form)[metrics[line["column"]]][line["row"]]
         if value is None:
-            assert np.isnan(line.value)
-            assert np.isnan(line.low)
+            assert np.isnan(line["value"])
+            assert np.isnan(line["low"])
         else:
-            assert line.value == pytest.approx(value)
-            assert line.low <= line.high
-        same = form == "image_mean" or "Accuracy" in line.column
-        assert np.isnan(line.paper) != same
+            assert line["value"] == pytest.approx(value)
+            assert line["low"] <= line["high"]
+        same = form == "image_mean" or "Accuracy" in line["column"]
+        assert np.isnan(line["paper"]) != same
         if same:
-            assert line.paper == PAPER_TABLES[stage][line.row][line.column]
+            assert line["paper"] == PAPER_TABLES[stage][line["row"]][line["column"]]
 
 
 def test_the_markdown_of_a_stage_has_the_paper_s_layout(slices: tuple[Arrays, list[str], list[str]]) -> None:
@@ -244,7 +245,7 @@ def test_a_bar_in_a_name_does_not_break_the_table() -> None:
 
 def burden(values: Mapping[str, Sequence[float | None]]) -> pd.DataFrame:
     """Case -> the five quantities."""
-    return pd.DataFrame.from_dict(values, orient="index", columns=list(QUANTITIES), dtype=object)
+    return pd.DataFrame(list(values.values()), index=list(values), columns=list(QUANTITIES), dtype=object)
 
 
 TRUTH = burden({"a": (100, 80, 84, 10, 12.5), "b": (90, 70, 73.5, 0, 0), "c": (None, None, None, None, 20)})
@@ -278,7 +279,7 @@ def test_agreement_is_listed_by_quantity() -> None:
     assert agreements(frame)["scar_percent"] == agreement([10, 4.5, 25], [12.5, 0, 20])
     listed = agreement_frame(frame)
     assert listed["quantity"].tolist() == list(QUANTITIES)
-    assert listed.set_index("quantity").loc["scar_ml", ["cases", "missing", "bias"]].tolist() == [2, 1, 0.5]
+    assert listed.set_index("quantity")[["cases", "missing", "bias"]].loc["scar_ml"].to_list() == [2, 1, 0.5]
     header, *rows = cells(agreement_markdown(frame))
     assert header[2:4] == ["bias", "SD"]
     found = agreement([8, 3], [10, 0])  # t of one degree of freedom: 12.706
@@ -393,7 +394,9 @@ def test_the_cavity_s_outline_is_drawn_over_the_wall_s_and_scar_s_over_both() ->
     labels[4:8, 4:8] = 3
     ax = Figure().subplots()
     draw_contours(ax, labels, FOUR)
-    colours = [item.get_edgecolor()[0][:3] for item in ax.get_children() if isinstance(item, QuadContourSet)]
+    colours = [
+        np.asarray(item.get_edgecolor())[0, :3] for item in ax.get_children() if isinstance(item, QuadContourSet)
+    ]
     expected = [class_colour(name) for name in ("myocardium", "cavity", "scar")]
     assert np.allclose(colours, expected)
 
@@ -415,6 +418,8 @@ def test_the_figure_of_pipelines_shows_values_and_intervals(
     )
     whiskers = [line for line in lines if len(line) == 2 and not np.array_equal(line, [0, 1])]
     first = results["two-stage"].find("image_mean", "dice", "scar")
+    assert first.low is not None
+    assert first.high is not None
     assert any(np.allclose(line, [first.low, first.high]) for line in whiskers)
     assert "18 images of 6 cases; whiskers: 95 % bootstrap intervals over cases" in words(figure)
     assert "no pipeline" in words(figure_pipelines("test subset", {}))

@@ -11,6 +11,7 @@ import highdicom as hd
 import nibabel as nib
 import numpy as np
 import pytest
+from nifti_files import load_nifti
 from numpy.typing import NDArray
 from random_exams import SEGMENTS, TO_RAS, Truth, by_level, write_dicom, write_nifti
 from scipy.spatial import cKDTree
@@ -65,7 +66,7 @@ def same_places(found: Floats, expected: Floats) -> bool:
 
 
 def of_nifti(path: Path) -> dict[Label, Floats]:
-    stored = nib.load(path)
+    stored = load_nifti(path)
     array = np.asarray(stored.dataobj)
     return {label: nib.affines.apply_affine(stored.affine, np.argwhere(array == label)) for label in TISSUES}
 
@@ -108,7 +109,7 @@ def check_delivery(exam: Path, truth: Truth, output: Path, formats: tuple[str, .
     for label in TISSUES:
         assert float(row[f"{label.title}_ml"]) == pytest.approx(truth.ml(label), rel=1e-6), truth.what
         assert all(same_places(found[label], truth.of(label)) for found in places), (label, truth.what)
-    written = nib.load(made.folder / "labels.nii.gz")
+    written = load_nifti(made.folder / "labels.nii.gz")
     assert abs(np.linalg.det(written.affine[:3, :3])) == pytest.approx(truth.voxel_mm3, rel=1e-6)
 
 
@@ -133,12 +134,12 @@ def test_nifti_of_any_geometry(tmp_path: Path, seed: int) -> None:
     (mask,) = (tmp_path / "exam").glob("mask*")
     check_delivery(image, truth, tmp_path / "out", ("csv", "nifti"))
     (written,) = (tmp_path / "out").glob("*/labels.nii.gz")
-    assert np.array_equal(nib.load(written).affine, nib.load(image).affine), "labels are on the file's own grid"
-    assert nib.load(written).shape == nib.load(image).shape
+    assert np.array_equal(load_nifti(written).affine, load_nifti(image).affine), "labels are on the file's own grid"
+    assert load_nifti(written).shape == load_nifti(image).shape
     folder = tmp_path / "data" / "case"
     for file, inner in ((image, "Images"), (mask, "Contours")):
         (folder / inner).mkdir(parents=True)
-        nib.save(nib.load(file), folder / inner / "case.nii.gz")
+        nib.save(load_nifti(file), folder / inner / "case.nii.gz")
     source = {"kind": "nifti", "mask": {"values": VALUES}}
     (volume,) = read(DataFile.model_validate({"source": source}).source, tmp_path / "data")
     check_labels(volume, truth)

@@ -590,7 +590,7 @@ def test_emidec_reads_whole_and_without_a_finding(exams: list[Volume]) -> None:
 def test_emidec_splits_by_case_without_a_leak(exams: list[Volume], emidec: DataFile) -> None:
     manifest = curate(exams, emidec.curate).manifest
     split = split_cases(manifest, emidec.split)
-    parts = manifest["slice"].map(dict(split.parts))
+    parts = manifest["slice"].map(dict(split.subsets))
     assert parts.value_counts().to_dict() == {"train": 293, "val": 63, "test": 130}
     assert manifest.groupby("case")["slice"].apply(lambda names: parts[names.index].nunique()).max() == 1
     assert (split.leaky, split.leak_share, split.notes) == (False, 0.0, ())

@@ -556,7 +556,7 @@ def test_doctests(module: str) -> None:
 
 def test_a_row_that_is_added_is_in_the_table_and_in_every_aggregate(monkeypatch: pytest.MonkeyPatch) -> None:
     def precision(counts: Counts) -> NDArray[np.float64]:
-        return counts.tp / np.maximum(counts.tp + counts.fp, 1)
+        return np.asarray(counts.tp / np.maximum(counts.tp + counts.fp, 1), dtype=np.float64)
 
     row = Metric("precision", "precision", lambda inputs: precision(inputs.counts), precision, empty_policy=False)
     monkeypatch.setitem(METRICS, "precision", row)

@@ -6,7 +6,9 @@ import os
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import NoReturn
 
 import nibabel as nib
 import numpy as np
@@ -22,6 +24,7 @@ from lge_sweep.cli import app
 from lge_sweep.config.data import ImagePairs
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.csv_files import frame_text, read_frame
+from lge_sweep.engine.events import Failed
 from lge_sweep.engine.executors.local_worker import PrintableFormatter
 from lge_sweep.engine.executors.perform import attempt
 from lge_sweep.errors import ConfigError, DataError, RunsError, TrialError
@@ -237,15 +240,16 @@ def test_a_runs_directory_that_is_no_utf_8_is_refused(tmp_path: Path, monkeypatc
 def test_what_a_worker_logs_of_a_failure_obeys_nothing(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "lge_sweep")
 
-    def fail(error: Exception) -> None:
+    def fail(error: Exception) -> NoReturn:
         raise error
 
     for error in (TrialError("\x1b[2J\n"), ValueError("\x1b[2J"), OSError(5, "bad", LATIN), DataError("\x9b", ["\r"])):
         caplog.clear()
-        ended = attempt(lambda error=error: fail(error))
+        ended = attempt(partial(fail, error))
         (record,) = caplog.records
         written = PrintableFormatter().format(record)
         assert "FAILED" in written
         assert all(line.isprintable() for line in written.split("\n"))
+        assert isinstance(ended, Failed)
         assert ended.reason.replace("\n", "").isprintable()
         ended.reason.encode()

@@ -7,6 +7,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from nifti_files import load_nifti
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import DataFile, NiftiFolders
@@ -91,6 +92,7 @@ def test_any_orientation_gives_the_same_picture_as_nibabels_own_reorientation(tm
     transform = nib.orientations.ornt_transform(nib.io_orientation(moved.affine), nib.orientations.axcodes2ornt(target))
     expected = nib.orientations.apply_orientation(np.asarray(moved.dataobj), transform).transpose(2, 1, 0)
     assert np.array_equal(grid.array, expected)
+    assert grid.spacing_mm is not None
     assert grid.spacing_mm[:2] == ((2.0, 1.0) if axes[1] > axes[0] else (1.0, 2.0))
 
 
@@ -117,7 +119,7 @@ def test_grey_levels_are_as_in_the_file_or_single_precision(tmp_path: Path) -> N
 def test_what_the_header_does_not_tell_is_noted_for_the_manifest(tmp_path: Path) -> None:
     path = case(tmp_path)
     for file in (path, tmp_path / "Case_P001" / "Contours" / path.name):
-        array = np.asarray(nib.load(file).dataobj)
+        array = np.asarray(load_nifti(file).dataobj)
         save(file, array, np.diag([-1, -1, 1, 1]), lambda image: image.header.set_zooms((1.4, 1.4, 10)))
     volumes = read(SOURCE, tmp_path)
     assert volumes[0].notes == (UNIT_AFFINE,)
@@ -314,6 +316,7 @@ def test_two_forms_that_place_a_stack_apart_are_noted(tmp_path: Path) -> None:
     path = save(tmp_path / "image.nii", grey(), LPS, lambda image: image.set_qform(elsewhere, code=1))
     grid = read_nifti_grid(path)
     assert grid.notes == ("its sform and its qform place it up to 20 mm apart; the sform is taken",)
+    assert grid.placed is not None
     assert np.array_equal(grid.placed @ (0, 0, 0, 1), LPS @ (0, 0, 0, 1))
 
 
@@ -329,7 +332,7 @@ def test_a_mask_stored_in_another_order_is_laid_on_by_its_affine_and_told(tmp_pa
     path = case(tmp_path)
     expected = read(SOURCE, tmp_path)[0].labels
     mask_path = tmp_path / "Case_P001" / "Contours" / path.name
-    nib.save(nib.load(mask_path).as_reoriented(np.array([[2, -1], [0, 1], [1, -1]])), mask_path)
+    nib.save(load_nifti(mask_path).as_reoriented(np.array([[2, -1], [0, 1], [1, -1]])), mask_path)
     (volume,) = read(SOURCE, tmp_path)
     assert np.array_equal(volume.labels, expected)
     assert volume.notes == (TURNED_MASK,)
@@ -353,7 +356,12 @@ def test_a_mask_without_orientation_is_never_turned(tmp_path: Path) -> None:
     path = case(tmp_path)
     for folder, matrix in (("Images", np.diag([-1, -1, 1, 1])), ("Contours", np.diag([1, -1, 1, 1]))):
         file = tmp_path / "Case_P001" / folder / path.name
-        save(file, np.asarray(nib.load(file).dataobj), matrix, lambda image: image.header.set_zooms((1.4, 1.4, 10)))
+        save(
+            file,
+            np.asarray(load_nifti(file).dataobj),
+            matrix,
+            lambda image: image.header.set_zooms((1.4, 1.4, 10)),
+        )
     assert "set source.trust_grid: true" in the_finding(tmp_path)
 
 

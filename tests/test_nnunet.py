@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
+from nifti_files import load_nifti
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -115,7 +116,7 @@ def test_files_that_dataset_json_names_are_read(root: Path) -> None:
 
 def test_nifti_that_is_not_packed(root: Path) -> None:
     for path in sorted(root.rglob("*.nii.gz")):
-        save(path.with_suffix(""), np.asarray(nib.load(path).dataobj))
+        save(path.with_suffix(""), np.asarray(load_nifti(path).dataobj))
         path.unlink()
     describe(root, file_ending=".nii")
     assert len(read(SOURCE, root)) == 3
@@ -318,7 +319,21 @@ def test_any_dataset_json_ends_in_findings(root: Path, seed: int) -> None:
         path.write_bytes(content)
     else:
         told = json.loads(path.read_text())
-        odd = (None, -1, 1e300, [], {}, "", "..", "a\0b", ["x"] * 3, {"x": []}, {"0": "LGE"}, 10**400, True)
+        odd: tuple[object, ...] = (
+            None,
+            -1,
+            1e300,
+            [],
+            {},
+            "",
+            "..",
+            "a\0b",
+            ["x"] * 3,
+            {"x": []},
+            {"0": "LGE"},
+            10**400,
+            True,
+        )
         told[str(rng.choice([*told, "dataset", "training", "test", "modality"]))] = odd[rng.integers(len(odd))]
         path.write_text(json.dumps(told))
     volumes, problem = survey(SOURCE, root)

@@ -9,10 +9,9 @@ import numpy as np
 import orthanc
 import pydicom
 import pytest
-from click.testing import Result
 from fuzz_inputs import write_model
 from test_deliver import check_dicom
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from lge_sweep.archive.address import PASSWORD, USER
 from lge_sweep.cli import app

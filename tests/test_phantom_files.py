@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from nifti_files import load_nifti
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom.dataset import Dataset
@@ -161,7 +162,7 @@ def corners(shape: tuple[int, ...]) -> NDArray[np.int_]:
 
 def test_dicom_and_nifti_lie_at_the_same_place(written: Path) -> None:
     """A corner's place by DICOM PS3.3 C.7.6.2.1.1, as GDCM reads it, is that by the affine, as nibabel reads it."""
-    image = nib.load(written / "nifti" / "phantom001" / "Images" / "phantom001.nii.gz")
+    image = load_nifti(written / "nifti" / "phantom001" / "Images" / "phantom001.nii.gz")
     assert image.header.get_xyzt_units()[0] == "mm"
     assert int(image.header["sform_code"]) == int(image.header["qform_code"]) == 1
     assert image.get_qform() == pytest.approx(image.get_sform(), abs=1e-3)

@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from click.testing import Result as Ran
 from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
+from typer.testing import Result as Ran
 
 from lge_sweep.cli import app
 from lge_sweep.data.inputs import channel_rows, network_inputs

@@ -7,18 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import Result as Ran
 from guard import User, new_user, open_to_others
 from mlflow.tracking import MlflowClient
+from nifti_files import load_nifti
 from skimage.filters import threshold_otsu
 from typer.testing import CliRunner
+from typer.testing import Result as Ran
 
 from lge_sweep.cli import app
-from lge_sweep.config import load_sweep
+from lge_sweep.config import Cell, load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
 from lge_sweep.data.inputs import channel_rows, network_inputs
@@ -151,6 +151,13 @@ def invoke(*arguments: str) -> Ran:
     return CliRunner().invoke(app, list(arguments))
 
 
+def fitted_cell(two_stage: TwoStage, variant: str) -> Cell:
+    """The cell of a fit that was made."""
+    cell = two_stage.fitted(variant)
+    assert cell is not None
+    return cell
+
+
 class Through(NamedTuple):
     """Somebody's runs directory of phases 2 to 4, and what phases 3 and 4 printed."""
 
@@ -167,7 +174,8 @@ def through(tmp_path_factory: pytest.TempPathFactory) -> Through:
     grid = ["--models", "unet", "--set", "grid.loss=[dice_ce]", "--set", "grid.optimizer=[adam]"]
     phases = {"phase2": [*TINY, *grid], "phase3": [*TINY, *SMALL], "phase4": [*TINY, *SMALL]}
     printed = user.run([(name, [*arguments, "--runs", str(runs)]) for name, arguments in phases.items()])
-    return Through(runs, *printed[1:], user)
+    _, phase3, phase4 = printed
+    return Through(runs, phase3, phase4, user)
 
 
 def test_the_phases_send_nothing_and_write_for_their_user_alone(through: Through) -> None:
@@ -195,15 +203,15 @@ def test_no_network_gives_guidance_for_a_case_it_was_trained_on(through: Through
     measured: list[int] = []
     for cell in folds.cells:
         rows = folds.inputs_of(cell).rows
-        assert not set(cases[rows["train"]]) & set(cases[rows["out_of_fold"]])
-        assert not set(cases[rows["train"]]) & set(cases[rows["val"]])
+        assert not set(cases[list(rows["train"])]) & set(cases[list(rows["out_of_fold"])])
+        assert not set(cases[list(rows["train"])]) & set(cases[list(rows["val"])])
         measured += rows["out_of_fold"]
     assert sorted(measured) == folds.rows("train")
 
 
 def test_stage_2_is_fitted_on_what_stage_1_found(through: Through, two_stage: TwoStage) -> None:
     fits, champion = two_stage.fits, two_stage.stage1
-    seen = load_arrays(fits.inputs_of(two_stage.fitted("predicted")).arrays)
+    seen = load_arrays(fits.inputs_of(fitted_cell(two_stage, "predicted")).arrays)
     whole = load_arrays(fits.arrays)
     expected = np.stack([refine_cavity(mask == 1) for mask in read_predictions(champion.folder)])
     np.testing.assert_array_equal(seen.refined[fits.rows("val")], expected)
@@ -215,13 +223,13 @@ def test_stage_2_is_fitted_on_what_stage_1_found(through: Through, two_stage: Tw
         rows = fits.manifest.index[fits.manifest["slice"].isin(table["image"])]
         stored = np.load(folder / "cells" / name / "predictions.npz")["prediction"]
         np.testing.assert_array_equal(seen.refined[rows], [refine_cavity(mask == 1) for mask in stored])
-    assert load_arrays(fits.inputs_of(two_stage.fitted("true_guidance")).arrays) is whole
+    assert load_arrays(fits.inputs_of(fitted_cell(two_stage, "true_guidance")).arrays) is whole
 
 
 def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoStage) -> None:
     fits = two_stage.fits
-    crops = load_arrays(fits.inputs_of(two_stage.fitted("cropped")).arrays)
-    whole = load_arrays(fits.inputs_of(two_stage.fitted("predicted")).arrays)
+    crops = load_arrays(fits.inputs_of(fitted_cell(two_stage, "cropped")).arrays)
+    whole = load_arrays(fits.inputs_of(fitted_cell(two_stage, "predicted")).arrays)
     inputs = []
 
     def network(batch: np.ndarray) -> np.ndarray:
@@ -267,7 +275,7 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
     np.testing.assert_array_equal(found["true guidance"] == Label.CAVITY, cavity)
     inner = np.stack([smooth_cavity(mask == 1) for mask in read_predictions(two_stage.stage1.folder)])
     np.testing.assert_array_equal(found["inner cavity"] == Label.CAVITY, inner)
-    single = np.load(fits.cell_folder(two_stage.fitted("single")) / "predictions.npz")["prediction"]
+    single = np.load(fits.cell_folder(fitted_cell(two_stage, "single")) / "predictions.npz")["prediction"]
     assert (found["single network"] == single).mean() > 0.999  # other sizes of batch round differently
     bases = {"true": truth, "predicted": found[PIPELINE]}  # which is shipped
     methods = {*(f"{n}sd" for n in range(2, 7)), "fwhm", "otsu"}
@@ -324,6 +332,7 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
     assert all(text in markdown for text in ("Table VI, mean over images", "Table VII", "Bland", "paper"))
     client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
     (shown,) = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")
     table = pd.read_csv(folder / "test" / "two-stage.csv")
     cavity = table[table["class"] == "cavity"]
@@ -405,6 +414,7 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert set(pd.read_csv(folder / "tables_6_and_7.csv")["pipeline"]) == {"two-stage", "as shipped"}
     client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
     experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
     shown, before = client.search_runs([experiment.experiment_id], "tags.`phase` = 'phase4'")  # the newest first
     assert before.data.metrics["test/dice/myocardium"] == pytest.approx(  # of the paper's pipeline, shipped then
         shown.data.metrics["test/two-stage/dice/myocardium"]
@@ -528,7 +538,7 @@ def test_predict_writes_every_format_and_the_numbers_agree(through: Through, exa
             "labels.dcm", "report.dcm", "labels.nii.gz", "overlays", "burden.csv", "slices.csv", "report.html",
             "about.json",
         }  # fmt: skip
-        image = nibabel.load(folder / "labels.nii.gz")
+        image = load_nifti(folder / "labels.nii.gz")
         labels = np.asarray(image.dataobj)
         voxel_ml = np.prod(image.header.get_zooms()) / 1000
         assert table.loc[case, "cavity_ml"] == pytest.approx((labels == Label.CAVITY).sum() * voxel_ml, rel=1e-5)

@@ -12,8 +12,8 @@ from PIL import Image
 from pydicom import dcmread, dcmwrite
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.pixels.encoders import RLELosslessEncoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
 from synthetic_dicom import classic, enhanced, grey, series, write
 

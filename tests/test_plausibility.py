@@ -29,7 +29,7 @@ from lge_sweep.quantify.body import body_mask
 from lge_sweep.quantify.findings import CHECKS
 from lge_sweep.quantify.plausibility import count_components, enclosed_share, wall_thickness_mm
 from lge_sweep.report.clinical_tables import findings_frame, findings_markdown
-from lge_sweep.segmenter.predict import PredictResult
+from lge_sweep.segmenter.request import PredictResult
 
 Labels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ INNER, OUTER = 20.0, 30.0
 
 def radius(centre: tuple[float, float] = CENTRE, mm: tuple[float, ...] = MM, size: int = SIZE) -> Floats:
     rows, columns = np.indices((size, size))
-    return np.hypot((rows - centre[0]) * mm[0], (columns - centre[1]) * mm[1])
+    return np.asarray(np.hypot((rows - centre[0]) * mm[0], (columns - centre[1]) * mm[1]), dtype=np.float64)
 
 
 def ring(inner: float = INNER, outer: float = OUTER, centre: tuple[float, float] = CENTRE) -> Labels:

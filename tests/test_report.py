@@ -8,6 +8,7 @@ import matplotlib.text
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -87,7 +88,7 @@ def drawn_texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[tuple[s
     drawn: list[tuple[str, Bbox]] = []
     draw = matplotlib.text.Text.draw
 
-    def record(self: matplotlib.text.Text, renderer: object, *args: object, **settings: object) -> None:
+    def record(self: matplotlib.text.Text, renderer: RendererBase, *args: object, **settings: object) -> None:
         if self.get_visible() and self.get_text().strip():
             drawn.append((self.get_text(), self.get_window_extent(renderer)))
         draw(self, renderer, *args, **settings)
@@ -229,10 +230,10 @@ def test_loss_curve_marks_the_lowest_validation() -> None:
     cell.history.loc[cell.history["step"] == 60, "val_loss"] = 0.01
     figure = figure_loss_curve(cell)
     (star,) = (line for line in figure.axes[0].lines if line.get_marker() == "*")
-    assert (list(star.get_xdata()), list(star.get_ydata())) == ([60], [0.01])
+    assert (list(np.asarray(star.get_xdata())), list(np.asarray(star.get_ydata()))) == ([60], [0.01])
     assert "best validation loss 0.01 at iteration 60 (epoch 5); end: 120" in words(figure)
     marked = next(line for line in figure.axes[0].lines if line.get_marker() == "o")
-    assert list(marked.get_xdata()) == [20, 40, 60, 80, 100, 120]
+    assert list(np.asarray(marked.get_xdata())) == [20, 40, 60, 80, 100, 120]
 
 
 def test_loss_curve_says_what_is_missing() -> None:
@@ -308,7 +309,7 @@ def test_boxplot_has_a_box_for_each_cell_and_class_with_values() -> None:
     figure = figure_dice_boxplot("p", [make_cell("unet"), gone], ["b"], STAGE2, 2)
     boxes = [[patch for patch in ax.patches if isinstance(patch, PathPatch)] for ax in figure.axes]
     assert [len(panel) for panel in boxes] == [2, 2, 1]
-    assert [len(points.get_offsets()) for points in figure.axes[1].collections] == [6, 2]
+    assert [len(np.asarray(points.get_offsets())) for points in figure.axes[1].collections] == [6, 2]
     assert [text.get_text() for text in figure.axes[2].texts] == ["n=6", "n/a (no image has it)"]
     weak, strong = (to_rgba(box.get_facecolor())[3] for box in boxes[1])
     assert weak < strong
@@ -319,7 +320,7 @@ def test_heatmap_shows_the_values_in_place_and_missing_ones_grey() -> None:
     one = CellTables("a", "unet", make_history(), make_table([[1, 0.1, NAN], [1, 0.2, 0.9], [1, 0.3, 0.8]]))
     less = CellTables("b", "segnet", make_history(), make_table([[1, 0.4, 0.7]]))
     figure = figure_dice_heatmap("p", [one, less], ["a"], STAGE2, 2)
-    myocardium, scar = (ax.images[0].get_array() for ax in figure.axes[:2])
+    myocardium, scar = (np.ma.asarray(ax.images[0].get_array()) for ax in figure.axes[:2])
     np.testing.assert_allclose(myocardium.filled(NAN), [[0.1, 0.4], [0.2, NAN], [0.3, NAN]])
     np.testing.assert_allclose(scar.filled(NAN), [[NAN, 0.7], [0.9, NAN], [0.8, NAN]])
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["C0", "C1"]
@@ -333,7 +334,7 @@ def test_overlays_show_the_chosen_slices_without_image_names() -> None:
     images += np.arange(4, dtype=np.uint8)[:, None, None]
     cell = CellTables("unet", "unet", make_history(), table)
     figure = figure_overlays(cell, images, truth, prediction, STAGE2)
-    shown = [int(ax.images[0].get_array()[0, 0]) for ax in figure.axes[::3]]
+    shown = [int(np.ma.asarray(ax.images[0].get_array())[0, 0]) for ax in figure.axes[::3]]
     assert shown == [1, 0, 3]
     text = words(figure)
     assert "best: case C0\nmean Dice 0.90" in text

@@ -58,7 +58,7 @@ def make_grid(
                             title=" ".join(names),
                             history=scaled(10.0**-place, seed=seed),
                             per_image=make_table(dice.tolist(), classes),
-                            collapsed=classes[-1:] if gone else (),
+                            collapsed=tuple(classes[-1:]) if gone else (),
                             loss=loss,
                             model=model,
                             optimizer=optimizer,
@@ -89,7 +89,9 @@ def make_ranks(cells: Sequence[CellTables]) -> list[RankLine]:
 def curves_of(ax: Axes) -> dict[str, tuple[list[float], list[float]]]:
     """The cells' lines in a panel: name -> iterations and heights."""
     return {
-        str(line.get_gid()): (list(line.get_xdata()), list(line.get_ydata())) for line in ax.lines if line.get_gid()
+        str(line.get_gid()): (list(np.asarray(line.get_xdata())), list(np.asarray(line.get_ydata())))
+        for line in ax.lines
+        if line.get_gid()
     }
 
 
@@ -194,7 +196,7 @@ def test_curves_stand_by_model_and_optimizer_in_their_losss_unit() -> None:
             assert drawn[cell.name][1] == pytest.approx((rows["val_loss"] / units[cell.loss]).tolist())
     stars = [[line for line in ax.lines if line.get_marker() == "*"] for ax in figure.axes]
     assert [len(panel) for panel in stars] == [0, 1, 0, 0]
-    assert stars[1][0].get_ydata()[0] == min(curves_of(figure.axes[1])[cells[1].name][1])
+    assert np.asarray(stars[1][0].get_ydata())[0] == min(curves_of(figure.axes[1])[cells[1].name][1])
     dashed = {line.get_gid() for ax in figure.axes for line in ax.lines if line.get_linestyle() == "--"}
     assert dashed == {cell.name for cell in cells if cell.collapsed}
     assert "different colours compare only in shape" in words(figure)
@@ -207,8 +209,8 @@ def test_seeds_are_thin_and_their_mean_thick() -> None:
         thin = [line for line in ax.lines if line.get_linewidth() < 1]
         thick = [line for line in ax.lines if line.get_linewidth() == 2]
         assert (len(thin), len(thick)) == (15, 5)
-        heights = np.mean([line.get_ydata() for line in thin[:3]], axis=0)
-        np.testing.assert_allclose(thick[0].get_ydata(), heights)
+        heights = np.mean([np.asarray(line.get_ydata()) for line in thin[:3]], axis=0)
+        np.testing.assert_allclose(np.asarray(thick[0].get_ydata()), heights)
     assert "thin: a seed" in words(figure)
 
 
@@ -244,12 +246,12 @@ def test_violins_show_each_cell_and_class_with_values() -> None:
     ]
     myocardium, scar = figure_dice_violin("p", cells, ["a"], STAGE2, 2).axes
     (violin,) = (body for body in myocardium.collections if isinstance(body, PolyCollection))
-    heights = violin.get_paths()[0].vertices[:, 0]
+    heights = np.asarray(violin.get_paths()[0].vertices)[:, 0]
     assert (heights.min(), heights.max()) == pytest.approx((0.1, 0.8))
     assert not [body for body in scar.collections if isinstance(body, PolyCollection)]
     assert texts(myocardium) == ["n=8", "n=6", "n=2", "no result"]
     assert texts(scar) == ["n/a (no image has it)", "n=6", "n=2", "no result"]
-    medians = [line.get_xdata()[0] for line in myocardium.lines if line.get_linewidth() == 2.2]
+    medians = [np.asarray(line.get_xdata())[0] for line in myocardium.lines if line.get_linewidth() == 2.2]
     assert medians == pytest.approx([0.45, 0.5, 0.25])
 
 
@@ -286,12 +288,20 @@ def test_rank_plot_shows_scores_intervals_and_probabilities() -> None:
     score, numbers, heat = figure.axes[:3]
     assert [label.get_text() for label in y_labels(figure)] == [line.title for line in ordered]
     assert [label.get_color() == VERMILLION for label in y_labels(figure)] == [False] * 9 + [True]
-    dots = {line.get_ydata()[0]: line.get_xdata()[0] for line in score.lines if line.get_marker() == "o"}
-    whiskers = {line.get_ydata()[0]: tuple(line.get_xdata()) for line in score.lines if line.get_marker() != "o"}
+    dots = {
+        np.asarray(line.get_ydata())[0]: np.asarray(line.get_xdata())[0]
+        for line in score.lines
+        if line.get_marker() == "o"
+    }
+    whiskers = {
+        np.asarray(line.get_ydata())[0]: tuple(np.asarray(line.get_xdata()))
+        for line in score.lines
+        if line.get_marker() != "o"
+    }
     assert dots == {row: line.score for row, line in enumerate(ordered) if np.isfinite(line.score)}
     assert whiskers == {row: (line.low, line.high) for row, line in enumerate(ordered) if line.low is not None}
     assert texts(score) == ["n/a"]
-    np.testing.assert_array_equal(heat.images[0].get_array().filled(NAN), rank_values(ordered))
+    np.testing.assert_array_equal(np.ma.asarray(heat.images[0].get_array()).filled(NAN), rank_values(ordered))
     assert texts(heat) == ["collapsed: no rank"]
     assert texts(numbers)[-2:] == ["-", "-"]
     first = ordered[0]
@@ -313,7 +323,7 @@ def test_heatmap_keeps_a_cell_without_images() -> None:
     cells[0] = replace(cells[0], per_image=pd.DataFrame())
     figure = figure_dice_heatmap("p", cells, [], STAGE2, 2)
     assert len(figure.axes[0].get_xticklabels()) == 2
-    assert figure.axes[0].images[0].get_array().filled(NAN).shape == (8, 2)
+    assert np.ma.asarray(figure.axes[0].images[0].get_array()).filled(NAN).shape == (8, 2)
     assert "no result" in words(figure)
 
 

@@ -30,9 +30,9 @@ from lge_sweep.labels import STAGES
 from lge_sweep.models import build_module
 from lge_sweep.models.exchange_formats import export
 from lge_sweep.models.probabilities import Segmenter
-from lge_sweep.pipeline.register import NAME, register_segmenter
+from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.run_store import RunStore
-from lge_sweep.segmenter import TwoStageSegmenter, load_segmenter
+from lge_sweep.segmenter import NAME, TwoStageSegmenter, load_segmenter
 from lge_sweep.segmenter.runtime import load_onnx, load_pt2, torch_network
 from lge_sweep.segmenter.save import write_segmenter
 from lge_sweep.tracking import Tracker
