@@ -56,10 +56,10 @@ phase1: install  ## Baseline of five architectures, ranked, for both stages
 phase2: install  ## Five losses by two optimizers for the models of phase 1; one configuration selected a stage
 	@$(BIN)/lge-sweep phase2 $(OPTIONS) $(if $(models),--models "$(models)") $(if $(seeds),--seeds $(seeds))
 
-phase3: install  ## The two selected networks as one pipeline, beside its controls, on the validation part
+phase3: install  ## The two selected networks as one pipeline, beside its controls, on the validation subset
 	@$(BIN)/lge-sweep phase3 --workers $(workers) $(FITTING)
 
-phase4: install  ## The pipeline's one evaluation on the test part: Tables VI, VII and VIII
+phase4: install  ## The pipeline's one evaluation on the test subset: Tables VI, VII and VIII
 	@$(BIN)/lge-sweep phase4 $(FITTING)
 
 all: install  ## Phases 1 to 4, both stages; goes on where it stopped

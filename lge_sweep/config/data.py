@@ -1,4 +1,4 @@
-"""Settings of a data file: where slices come from, which are used, how they are split, how grey becomes 8 bit."""
+"""Settings of a data file: where slices come from, which are used, how they are split, how intensities become 8 bit."""
 
 import hashlib
 from typing import Annotated, Any, ClassVar, Literal, Self

@@ -109,10 +109,9 @@ def report_skipped_nifti(files: Iterable[Path], root: Path, findings: list[str],
         else:
             images.append(item.where)
     if images:
-        access = "looks like an image, and was" if len(images) == 1 else "look like images, and were"
+        seem = "looks like an image, and was" if len(images) == 1 else "look like images, and were"
         findings.append(
-            f"{list_names(images)}: {access} not read, as NIfTI files beside DICOM files are taken for masks; "
-            f"{_MOVE_OUT}"
+            f"{list_names(images)}: {seem} not read, as NIfTI files beside DICOM files are taken for masks; {_MOVE_OUT}"
         )
     notes += _left_out_notes(label_maps)
 

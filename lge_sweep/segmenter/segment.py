@@ -1,4 +1,4 @@
-"""Both stages as one thing: grey slices of an exam in, labels out."""
+"""Both stages as one thing: slices of an exam in, labels out."""
 
 import math
 from collections.abc import Callable, Sequence
