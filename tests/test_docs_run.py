@@ -39,7 +39,7 @@ class Reader:
         self.place, self.made = place, 0
         shutil.copytree(ROOT / "sweeps", place / "sweeps")
         (place / "docs").symlink_to(ROOT / "docs")
-        self.type(["lge-sweep", "phantom", "exams", "--cases", "4"])
+        self.type(["lge-sweep", "phantom", "exams", "--cases", "8"])
 
     def type(self, words: list[str]) -> str:
         """Run a command in their checkout; return what it prints."""
