@@ -8,19 +8,31 @@ from lge_sweep.text import slug
 
 
 @dataclass(frozen=True)
-class CellFolder:
-    """The files of a cell.
-
-    >>> CellFolder(Path("runs/s/cells/unet")).outcome.as_posix()
-    'runs/s/cells/unet/outcome.json'
-    """
+class Folder:
+    """What has a folder of its own in a runs directory."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """The cell's name."""
+        """What it is called."""
         return self.path.name
+
+
+class MeasuredFolder(Folder):
+    """Where pipelines were measured."""
+
+    def subset_table(self, subset: str, pipeline: str) -> Path:
+        """Return the file of a pipeline's metrics on a subset, a row an image and class."""
+        return self.path / subset / f"{slug(pipeline)}.csv"
+
+
+class CellFolder(Folder):
+    """The files of a cell.
+
+    >>> CellFolder(Path("runs/s/cells/unet")).outcome.as_posix()
+    'runs/s/cells/unet/outcome.json'
+    """
 
     @property
     def sweep(self) -> "SweepFolder":
@@ -68,21 +80,13 @@ class CellFolder:
         return self.path / "log.txt"
 
 
-@dataclass(frozen=True)
-class SweepFolder:
+class SweepFolder(MeasuredFolder):
     """The files of a sweep.
 
     >>> sweep = SweepFolder(Path("runs/phase1-stage1"))
     >>> sweep.settings.as_posix(), sweep.cell("unet").path.as_posix()
     ('runs/phase1-stage1/sweep.yaml', 'runs/phase1-stage1/cells/unet')
     """
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The sweep's name."""
-        return self.path.name
 
     @property
     def runs(self) -> Path:
@@ -138,10 +142,6 @@ class SweepFolder:
         """Return the folder of a segmenter that phase 3 has shipped."""
         return self.path / "shipped" / digest
 
-    def subset_table(self, subset: str, pipeline: str) -> Path:
-        """Return the file of a pipeline's metrics on a subset, a row an image and class."""
-        return self.path / subset / f"{slug(pipeline)}.csv"
-
     def cell(self, name: str) -> CellFolder:
         """Return the folder of a cell."""
         return CellFolder(self.path / "cells" / name)
@@ -155,20 +155,12 @@ class SweepFolder:
         return quarantine(path, self.runs)
 
 
-@dataclass(frozen=True)
-class EvaluationFolder:
+class EvaluationFolder(MeasuredFolder):
     """The files of an evaluation on the test subset.
 
     >>> EvaluationFolder(Path("runs/phase4-emidec")).table("stage2_fitted on truth").name
     'stage2_fitted_on_truth.csv'
     """
-
-    path: Path
-
-    @property
-    def name(self) -> str:
-        """The evaluation's name."""
-        return self.path.name
 
     @property
     def record(self) -> Path:
@@ -195,7 +187,3 @@ class EvaluationFolder:
     def figure(self, name: str) -> Path:
         """Return the file of a figure."""
         return self.path / f"{name}.png"
-
-    def subset_table(self, subset: str, pipeline: str) -> Path:
-        """Return the file of a pipeline's metrics on a subset, a row an image and class."""
-        return self.path / subset / f"{slug(pipeline)}.csv"

@@ -7,6 +7,7 @@ process. Folders stay the place of results; the ledger and MLflow may be on serv
 import os
 import re
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -207,21 +208,29 @@ def _address(variable: str, kinds: tuple[str, ...], example: str) -> str | None:
             f"{variable}: expected an address that begins with {', '.join(kinds[:-1])} or {kinds[-1]}, such as "
             f"{example}, got '{shorten(hide_credentials(given))}'"
         )
-    if found["kind"] == "sqlite" and urlsplit(given).path.strip("/") in ("", ":memory:"):
-        raise RunsError(f"{variable}: the address names no file to keep anything in; such as sqlite:////FOLDER/NAME.db")
-    if found["kind"] == "sqlite" and not urlsplit(given).path.startswith("//"):
-        raise RunsError(
-            f"{variable}: the address names a file beside wherever a command is given; name its whole path, with four "
-            "slashes: sqlite:////FOLDER/NAME.db"
-        )
-    try:
-        parts = urlsplit(given)
-        sound = found["kind"] == "sqlite" or (bool(parts.hostname) and parts.port != 0)
-    except ValueError:
-        sound = False
-    if not sound:
-        raise RunsError(
-            f"{variable}: the address has no host, or a port that is no number, such as {example}; in a password "
-            "write / as %2F, @ as %40, # as %23 and ? as %3F"
-        )
+    fault = _file_fault(given) if found["kind"] == "sqlite" else _host_fault(given, example)
+    if fault:
+        raise RunsError(f"{variable}: the address {fault}")
     return given
+
+
+def _file_fault(address: str) -> str | None:
+    """Say what is wrong with the file that an address names, if anything is."""
+    with suppress(ValueError):
+        path = urlsplit(address).path
+        if path.strip("/") not in ("", ":memory:"):
+            beside = "names a file beside wherever a command is given; name its whole path, with four slashes"
+            return None if path.startswith("//") else f"{beside}: sqlite:////FOLDER/NAME.db"
+    return "names no file to keep anything in; such as sqlite:////FOLDER/NAME.db"
+
+
+def _host_fault(address: str, example: str) -> str | None:
+    """Say what is wrong with the host that an address names, if anything is."""
+    with suppress(ValueError):
+        parts = urlsplit(address)
+        if parts.hostname and parts.port != 0:
+            return None
+    return (
+        f"has no host, or a port that is no number, such as {example}; in a password write / as %2F, @ as %40, "
+        "# as %23 and ? as %3F"
+    )

@@ -18,7 +18,7 @@ HISTORY_CSV = "step,epoch,train_loss,val_loss,val_dice,seconds\n1,1,0.9,,,0.1\n2
 
 def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
     """Write the folder of a finished cell."""
-    inputs, folder, names = plan.inputs_of(cell), plan.files.cell(cell.name), class_names(cell.stage)
+    inputs, folder, names = plan.inputs_of(cell), plan.cell_files(cell), class_names(cell.stage)
     folder.path.mkdir(parents=True, exist_ok=True)
     rows = list(inputs.rows[inputs.subset])
     truth = stage_target(load_arrays(inputs.arrays).labels[rows], cell.stage)
@@ -51,7 +51,7 @@ def write_result(plan: Plan, cell: Cell, seed: int = 0) -> None:
 
 def write_interrupted(plan: Plan, cell: Cell) -> None:
     """Write the folder of a cell whose training was stopped after a validation."""
-    folder = plan.files.cell(cell.name)
+    folder = plan.cell_files(cell)
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.history.write_text(HISTORY_CSV, encoding="utf-8")
     for path in (folder.best, folder.checkpoint):

@@ -305,7 +305,7 @@ def test_each_result_is_shown_once(plan: Plan, run: Run) -> None:
     runs, first = plan.folder.parent, plan.cells[0]
     for loss in ("nothing", "a result", "the ledger"):
         if loss == "a result":
-            (plan.cell_folder(first) / "best.pt").write_bytes(b"")
+            plan.cell_files(first).best.write_bytes(b"")
         elif loss == "the ledger":
             (runs / "study.log").unlink()
         assert run(work) == {}

@@ -19,7 +19,7 @@ from lge_sweep.engine.loop import SweepLoop
 from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.task import TASK, CellTask, Task, TrialPrunedError, WeightsTask, make_task
 from lge_sweep.errors import RunsError
-from lge_sweep.run_store import CellFolder, RunStore
+from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
@@ -118,12 +118,12 @@ def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(
         results[name] = loop.results
         ((_, _, entries),) = read_ledger(RunStore(plan.folder.parent))
         assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0)]
-        folder = CellFolder(plan.cell_folder(plan.cells[0]))
+        folder = plan.cell_files(plan.cells[0])
         assert folder.outcome.is_file()
         assert not folder.checkpoint.exists()
         assert len(folder.history.read_text(encoding="utf-8").splitlines()) == 3
     assert results["local"] == results["inline"]
-    tables = [CellFolder(plan.cell_folder(plan.cells[0])).per_image.read_bytes() for plan in plans.values()]
+    tables = [plan.cell_files(plan.cells[0]).per_image.read_bytes() for plan in plans.values()]
     assert tables[0] == tables[1]
 
 

@@ -112,7 +112,7 @@ def test_an_interrupted_training_outlives_its_ledger(plan: Plan) -> None:
     assert assignment is not None
     assert assignment[0] == cell
     assert prepare_cell_folder(plan, cell)
-    assert (plan.cell_folder(cell) / "resume.ckpt").is_file()
+    assert plan.cell_files(cell).checkpoint.is_file()
 
 
 def test_a_finished_cell_keeps_no_checkpoint(plan: Plan) -> None:
@@ -128,7 +128,7 @@ def test_a_failed_training_is_not_resumed(plan: Plan) -> None:
     study.fail(study.start(cell, GridQueue(plan, study).axes), "loss became nan")
     write_interrupted(plan, cell)  # killed before it was cleared away
     assert GridQueue(plan, study).take() == (cell, 1)
-    assert not plan.cell_folder(cell).exists()
+    assert not plan.cell_files(cell).path.exists()
 
 
 def test_finished_trials_of_a_search_outlive_their_ledger(made: tuple[Plan, Plan], tmp_path: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_sweep_is_complete_when_the_ledger_and_the_folders_say_so(plan: Plan) 
     study.complete(trial, 0.5, [])
     assert dict(source.missing({})) == {second.name: "it was not completed"}
     assert dict(source.missing({second.name: "bad luck"})) == {second.name: "bad luck"}
-    (plan.cell_folder(first) / "outcome.json").unlink()
+    plan.cell_files(first).outcome.unlink()
     assert set(source.missing({})) == {first.name, second.name}
 
 
@@ -209,7 +209,7 @@ def test_a_damaged_result_is_named_set_aside_and_made_again(
 ) -> None:
     finish_all(plan)
     whole_one, damaged = plan.cells
-    path = plan.cell_folder(damaged) / name
+    path = plan.cell_files(damaged).path / name
     HARMS[harm](path)
     if (harm, name) == ("garbled", "outcome.json"):  # any flip inside a number would pass: one that does not
         path.write_text(path.read_text(encoding="utf-8").replace('"cell"', '"cel"'), encoding="utf-8")
@@ -224,15 +224,15 @@ def test_a_damaged_result_is_named_set_aside_and_made_again(
     aside = plan.folder.parent / "damaged" / plan.name / "cells" / f"{damaged.name}.1"
     assert f"Its folder is now {aside}" in caplog.text
     assert (aside / name).exists() == (harm != "gone")
-    assert not plan.cell_folder(damaged).exists()
+    assert not plan.cell_files(damaged).path.exists()
 
 
 def test_a_result_of_another_sweep_or_cell_is_no_result(plan: Plan, caplog: pytest.LogCaptureFixture) -> None:
     finish_all(plan)
     first, second = plan.cells
-    shutil.rmtree(plan.cell_folder(second))
-    shutil.copytree(plan.cell_folder(first), plan.cell_folder(second))
-    outcome = plan.cell_folder(first) / "outcome.json"
+    shutil.rmtree(plan.cell_files(second).path)
+    shutil.copytree(plan.cell_files(first).path, plan.cell_files(second).path)
+    outcome = plan.cell_files(first).outcome
     outcome.write_text(outcome.read_text(encoding="utf-8").replace(plan.name, "phase1-other"), encoding="utf-8")
     assert GridQueue(plan, ledger_of(plan)).finished() == []
     assert "it is of another sweep, phase1-other" in caplog.text
@@ -242,7 +242,7 @@ def test_a_result_of_another_sweep_or_cell_is_no_result(plan: Plan, caplog: pyte
 @pytest.mark.parametrize("harm", [{}, {"dice": {}}])
 def test_a_result_without_all_its_numbers_is_damaged(plan: Plan, harm: dict[str, object]) -> None:
     finish_all(plan)
-    path = plan.cell_folder(plan.cells[0]) / "outcome.json"
+    path = plan.cell_files(plan.cells[0]).outcome
     record = json.loads(path.read_text(encoding="utf-8"))
     record["summary"]["image_mean"] = harm
     path.write_text(json.dumps(record), encoding="utf-8")
@@ -253,14 +253,14 @@ def test_a_damaged_plan_of_another_sweep_stands_in_nobodys_way(plan: Plan, caplo
     other = plan.folder.parent / "phase1-stage1-phantom-other-0000"
     shutil.copytree(plan.folder, other)
     (other / "sweep.yaml").write_text("[]", encoding="utf-8")
-    assert sweeps_of("phase1", plan.config, plan.folder.parent) == [plan.folder]
+    assert sweeps_of("phase1", plan.config, plan.folder.parent) == [plan.files]
     assert f"{other.name} is left out" in caplog.text
 
 
 def test_a_result_of_before_there_were_digests_counts(plan: Plan) -> None:
     finish_all(plan)
     for cell in plan.cells:
-        path = plan.cell_folder(cell) / "outcome.json"
+        path = plan.cell_files(cell).outcome
         record = json.loads(path.read_text(encoding="utf-8"))
         for key in ("format", "sweep", "files"):
             del record[key]
@@ -274,13 +274,13 @@ def test_a_damaged_checkpoint_is_set_aside_and_its_training_begins_anew(plan: Pl
     cell = plan.cells[0]
     write_interrupted(plan, cell)
     assert prepare_cell_folder(plan, cell)
-    path = plan.cell_folder(cell) / name
+    path = plan.cell_files(cell).path / name
     if (name, harm) == ("history.csv", "garbled"):
         path.write_bytes(b"step,epoch\n1,x\n")
     else:
         HARMS[harm](path)
     assert not prepare_cell_folder(plan, cell)
-    assert not plan.cell_folder(cell).exists()
+    assert not plan.cell_files(cell).path.exists()
     assert len(list((plan.folder.parent / "damaged").rglob("resume.ckpt"))) == 1
 
 

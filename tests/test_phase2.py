@@ -151,7 +151,7 @@ def test_the_champion_loads_in_a_clean_process_and_predicts(
     subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True, cwd=tmp_path, timeout=120)
     champion = json.loads((plan.folder / "selection.json").read_text())["champion"]
     (cell,) = [cell for cell in plan.cells if cell.name == champion]
-    network = Segmenter(load_best(plan.cell_folder(cell) / "best.pt", cell, plan.config.training))
+    network = Segmenter(load_best(plan.cell_files(cell).best, cell, plan.config.training))
     with torch.no_grad():
         expected = network(torch.from_numpy(image)).numpy()
     assert expected.shape == (1, 2, *image.shape[2:])
@@ -241,7 +241,7 @@ def test_two_cells_are_compared_on_the_same_images(swept: tuple[Path, str], plan
     assert f"A: {first}" in done.output
     assert "per image" in done.output
     assert "dice/cavity" in done.output
-    tables = [pd.read_csv(plan.cell_folder(cell) / "per_image.csv") for cell in plan.cells[:2]]
+    tables = [pd.read_csv(plan.cell_files(cell).per_image) for cell in plan.cells[:2]]
     means = [table[table["class"] == "cavity"]["dice"].dropna().mean() for table in tables]
     line = next(line for line in done.output.splitlines() if line.strip().startswith("dice/cavity"))
     assert [float(value) for value in line.split()[2:4]] == pytest.approx(means, abs=6e-5)

@@ -213,7 +213,7 @@ def test_stage_2_is_fitted_on_what_stage_1_found(through: Through, two_stage: Tw
     fits, champion = two_stage.fits, two_stage.stage1
     seen = load_arrays(fits.inputs_of(fitted_cell(two_stage, "predicted")).arrays)
     whole = load_arrays(fits.arrays)
-    expected = np.stack([refine_cavity(mask == 1) for mask in read_predictions(champion.folder)])
+    expected = np.stack([refine_cavity(mask == 1) for mask in read_predictions(champion.files.predictions)])
     np.testing.assert_array_equal(seen.refined[fits.rows("val")], expected)
     np.testing.assert_array_equal(seen.images, whole.images)
     assert not seen.refined[fits.rows("test")].any()  # phase 3 does not look
@@ -273,9 +273,9 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
     found = {name: made.labels for name, made in EvaluatedSubset(two_stage, "val").label(lambda *_: None).items()}
     assert list(found)[:2] == [PIPELINE, "true guidance"]
     np.testing.assert_array_equal(found["true guidance"] == Label.CAVITY, cavity)
-    inner = np.stack([smooth_cavity(mask == 1) for mask in read_predictions(two_stage.stage1.folder)])
+    inner = np.stack([smooth_cavity(mask == 1) for mask in read_predictions(two_stage.stage1.files.predictions)])
     np.testing.assert_array_equal(found["inner cavity"] == Label.CAVITY, inner)
-    single = np.load(fits.cell_folder(fitted_cell(two_stage, "single")) / "predictions.npz")["prediction"]
+    single = np.load(fits.cell_files(fitted_cell(two_stage, "single")).predictions)["prediction"]
     assert (found["single network"] == single).mean() > 0.999  # other sizes of batch round differently
     bases = {"true": truth, "predicted": found[PIPELINE]}  # which is shipped
     methods = {*(f"{n}sd" for n in range(2, 7)), "fwhm", "otsu"}
@@ -472,8 +472,8 @@ def test_a_stage_selected_with_what_a_search_draws_meets_the_other(through: Thro
     prepared = prepare_data(config, None, tmp_path)
     other = plan_sweep(config, prepared, tmp_path, CellSet((replace(cell, loss="dice"),)))
     write_plan(other)
-    shutil.copytree(first.cell_folder(cell), other.cell_folder(other.cells[0]))
-    outcome = other.cell_folder(other.cells[0]) / "outcome.json"
+    shutil.copytree(first.cell_files(cell).path, other.cell_files(other.cells[0]).path)
+    outcome = other.cell_files(other.cells[0]).outcome
     record = json.loads(outcome.read_text())
     outcome.write_text(json.dumps(record | {"sweep": other.name, "cell": record["cell"] | {"loss": "dice"}}))
     chosen = json.loads((first.folder / "selection.json").read_text())

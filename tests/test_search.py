@@ -179,7 +179,8 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     (winner,) = [cell for cell in plan.cells if cell.name == selection["champion"]]
     (repeated,) = load_plan(folder).cells
     assert repeated.training(load_plan(folder).config.training) == winner.training(plan.config.training)
-    losses = [pd.read_csv(p / "history.csv")["train_loss"] for p in (plan.cell_folder(winner), *folder.glob("cells/*"))]
+    folders = (plan.cell_files(winner).path, *folder.glob("cells/*"))
+    losses = [pd.read_csv(p / "history.csv")["train_loss"] for p in folders]
     assert losses[0].tolist() == pytest.approx(losses[1].tolist(), rel=1e-3)
     then = shlex.split(printed[1].output.split("to make it part of the pipeline:")[1].splitlines()[0])
     assert then[:2] == ["lge-sweep", "phase3"]
@@ -187,7 +188,7 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     drawn = [f"training.{name}=" for name in ("learning_rate", "weight_decay", "batch_size")]
     assert all(any(setting.startswith(start) for setting in chosen) for start in drawn)
     assert all(setting.startswith("training.") for setting in chosen)
-    shutil.rmtree(plan.cell_folder(winner))
+    shutil.rmtree(plan.cell_files(winner).path)
     shown = CliRunner().invoke(app, ["table", name, "--runs", str(tmp_path)])  # without the numbers that are gone
     assert shown.exit_code == 0, shown.output
     (line,) = [line for line in shown.output.splitlines() if f" {winner.name} " in line]

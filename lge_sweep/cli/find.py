@@ -10,7 +10,7 @@ from lge_sweep.text import shorten
 from lge_sweep.tracking import Tracker
 
 
-def find_sweep(sweep: str, store: RunStore) -> Path:
+def find_sweep(sweep: str, store: RunStore) -> SweepFolder:
     """Return the folder of a sweep: given as a folder, a name, or the id of its MLflow run.
 
     Raises:
@@ -24,7 +24,7 @@ def find_sweep(sweep: str, store: RunStore) -> Path:
         names = [known.name for known in store.sweeps()]
         near = suggest(sweep, names) if names else "there is none yet"
         raise RunsError(f"no sweep '{shorten(sweep)}' in {store.root}: {near}")
-    return found.path.resolve()
+    return SweepFolder(found.path.resolve())
 
 
 def find_cell(name: str, store: RunStore) -> CellFolder:

@@ -33,7 +33,7 @@ def print_sweep(console: Terminal, sweep: str, store: RunStore) -> None:
     Raises:
         RunsError: there is no such sweep, or it has no selection yet.
     """
-    plan = load_plan(find_sweep(sweep, store))
+    plan = load_plan(find_sweep(sweep, store).path)
     wanted = plan.files.comparison if plan.config.fit else plan.files.selection
     if not wanted.is_file():
         raise RunsError(f"{plan.folder}: has no {wanted.name} yet; repeat the sweep's command to complete it")
@@ -71,7 +71,7 @@ def _remarks(entry: Ranked) -> str:
 
 def _summaries(plan: Plan, cells: Sequence[Cell]) -> list[Summary]:
     """Return what was measured of a configuration's cells; a removed folder of a search's trial has nothing."""
-    outcomes = [plan.files.cell(cell.name).outcome for cell in cells]
+    outcomes = [plan.cell_files(cell).outcome for cell in cells]
     return [read_record(CellRecord, path).summary for path in outcomes if path.is_file()]
 
 

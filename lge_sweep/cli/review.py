@@ -12,12 +12,11 @@ from lge_sweep.cli.terminal import Terminal
 from lge_sweep.engine import (
     CellState,
     FinishedSweep,
+    TrackedSweep,
     choose,
     conclude,
     hold_runs,
-    log_outcome,
     open_sweep,
-    open_trial,
     read_sweep,
     trial_key,
 )
@@ -57,9 +56,9 @@ def select_again(console: Terminal, sweep: str, store: RunStore, request: Select
     if request.reason and request.override is None:
         raise ConfigError("--reason is the reason of an override: give --override too")
     folder = find_sweep(sweep, store)
-    store = replace(store, root=folder.parent)
+    store = replace(store, root=folder.runs)
     with hold_runs(store):
-        plan = load_plan(folder)
+        plan = load_plan(folder.path)
         if plan.config.fit:
             raise ConfigError(
                 f"{plan.name}: phase 3 selects nothing, it compares pipelines (lge-sweep table {plan.name}); to ship "
@@ -105,15 +104,15 @@ def _write_override(path: Path, choice: OverrideRecord | None) -> None:
 def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run: TrackedRun) -> dict[str, Result]:
     """Read the finished cells of a sweep, and show in MLflow those that it has lost."""
     trials = {name: entry.trial or 0 for name, entry in entries.items() if entry.state == "complete"}
-    results = {}
+    results, view = {}, TrackedSweep(tracker, plan, run)
     for cell in plan.cells:
-        if not plan.files.cell(cell.name).outcome.is_file() or (cell.trial is not None and cell.name not in trials):
+        if not plan.cell_files(cell).outcome.is_file() or (cell.trial is not None and cell.name not in trials):
             continue
         trial = trials.get(cell.name, 0)
         if tracker.find(trial_key(plan, cell, trial)) is None:
-            results[cell.name] = log_outcome(open_trial(tracker, plan, cell, trial, run), plan, cell)
+            results[cell.name] = view.show_finished(cell, trial)
         else:
-            results[cell.name] = read_result(read_cell(plan.cell_folder(cell), cell, plan.name), plan, cell)
+            results[cell.name] = read_result(read_cell(plan.cell_files(cell), cell, plan.name), plan, cell)
     return results
 
 

@@ -11,9 +11,8 @@ from .ledger import read_sweep as read_sweep
 from .lock import hold_runs as hold_runs
 from .lock import is_held as is_held
 from .publish import open_sweep as open_sweep
-from .publish import open_trial as open_trial
 from .publish import plan_tags as plan_tags
 from .publish import trial_key as trial_key
 from .run import run_sweep as run_sweep
 from .train import best_network as best_network
-from .trial_view import log_outcome as log_outcome
+from .trial_view import TrackedSweep as TrackedSweep

@@ -206,7 +206,7 @@ def _tables(finished: FinishedSweep) -> dict[str, CellTables]:
     plan, results = finished.plan, finished.results
     titles = short_names(plan.cells)
     return {
-        cell.name: read_tables(plan.cell_folder(cell), cell, titles[cell.name], results[cell.name].collapsed)
+        cell.name: read_tables(plan.cell_files(cell), cell, titles[cell.name], results[cell.name].collapsed)
         for cell in plan.cells
         if cell.name in results
     }

@@ -59,7 +59,7 @@ class Died(Message):
     """What has died and how, such as "its worker process was killed by SIGKILL"."""
 
 
-Result = Done | Pruned | Failed
+TaskResult = Done | Pruned | Failed
 """How a task ends, as far as what executes it can tell."""
 
 
@@ -68,5 +68,5 @@ class Event(Message):
 
     task: str
     """Its id, as `Executor.submit` gave it."""
-    news: Annotated[Progress | Result | Died, Field(discriminator="kind")]
+    news: Annotated[Progress | TaskResult | Died, Field(discriminator="kind")]
     """What happened."""

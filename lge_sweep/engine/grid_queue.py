@@ -24,7 +24,7 @@ class GridQueue:
         # not what sets a variant apart: Optuna's axes are fixed, and variants can be added
         self.axes = {axis: list(dict.fromkeys(getattr(c, axis) for c in plan.cells)) for axis in AXES}
         entries = {cell.name: study.entry(cell.name) for cell in plan.cells}
-        absent = {cell.name for cell in plan.cells if not plan.files.cell(cell.name).outcome.exists()}
+        absent = {cell.name for cell in plan.cells if not plan.cell_files(cell).outcome.exists()}
         whole = {cell.name: record for cell in plan.cells if (record := check_result(plan, cell)) is not None}
         unknown = []
         for cell in plan.cells:
@@ -47,7 +47,7 @@ class GridQueue:
         return [
             (cell, entry.trial or 0)
             for cell, entry in entries
-            if entry.state == "complete" and self.plan.files.cell(cell.name).outcome.is_file()
+            if entry.state == "complete" and self.plan.cell_files(cell).outcome.is_file()
         ]
 
     def cells(self) -> list[Cell]:
@@ -65,7 +65,7 @@ class GridQueue:
         cell = self._left.popleft()
         if self.study.entry(cell.name).state == "failed":
             # before the new trial exists: it must not resume the failed one
-            shutil.rmtree(self.plan.cell_folder(cell), ignore_errors=True)
+            shutil.rmtree(self.plan.cell_files(cell).path, ignore_errors=True)
         return cell, self.study.start(cell, self.axes)
 
     def requeue(self, assignment: Assignment) -> None:

@@ -134,7 +134,7 @@ class SweepLoop:
         """A cell's folder is whole: show it, then tell the ledger, in this order."""
         cell, selection = attempt.cell, self.plan.config.selection
         try:
-            record = read_record(CellRecord, self.plan.files.cell(cell.name).outcome)
+            record = read_record(CellRecord, self.plan.cell_files(cell).outcome)
             result = read_result(record, self.plan, cell)
             attempt.view.complete(record, result)
         except DamagedError as error:
@@ -173,6 +173,6 @@ class SweepLoop:
 
     def _discard(self, cell: Cell) -> None:
         """Remove what a trial without a result has left on disk that is large and of no more use."""
-        files = self.plan.files.cell(cell.name)
+        files = self.plan.cell_files(cell)
         for path in (files.checkpoint, files.best):
             path.unlink(missing_ok=True)

@@ -26,7 +26,7 @@ def register_winner(tracker: Tracker, winner: Winner, promoted: bool) -> str:
     """
     plan, cell = winner.plan, winner.cell
     name = f"lge-stage{cell.stage}"
-    weights = file_digest(plan.files.cell(cell.name).best)[:16]
+    weights = file_digest(plan.cell_files(cell).best)[:16]
     key = f"{plan.name}/{cell.name}/{weights}"
     version = find_version(tracker, name, key)
     if version is None:

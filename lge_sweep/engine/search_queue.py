@@ -46,11 +46,13 @@ class SearchQueue:
     def _adopt_lost(self) -> None:
         """Enter finished trials that the ledger has lost, under their numbers; what else it has lost, has failed."""
         lost: dict[int, tuple[Cell, CellRecord]] = {}
-        for folder in sorted(self.plan.folder.glob("cells/trial*")):
-            number = int(folder.name.removeprefix("trial")) if folder.name.removeprefix("trial").isdecimal() else -1
-            if number >= len(self.study.trials()) and (found := check_result_in(self.plan, folder)) is not None:
+        known = len(self.study.trials())
+        for files in self.plan.files.finished():
+            digits = files.name.removeprefix("trial")
+            number = int(digits) if digits.isdecimal() else -1
+            if number >= known and (found := check_result_in(self.plan, files)) is not None:
                 lost[number] = found
-        for number in range(len(self.study.trials()), max(lost, default=-1) + 1):
+        for number in range(known, max(lost, default=-1) + 1):
             trial = self._lost_trial(*lost[number]) if number in lost else None
             gap = create_trial(state=TrialState.FAIL, user_attrs={"reason": "lost with the ledger"})
             self.study.adopt(trial or gap)
@@ -71,7 +73,7 @@ class SearchQueue:
                 user_attrs={"cell": cell.name, "collapsed": list(record.summary.collapsed)},
             )
         except (KeyError, ValueError) as error:
-            set_cell_aside(self.plan, self.plan.cell_folder(cell), f"it was not drawn by this search ({error})")
+            set_cell_aside(self.plan, self.plan.cell_files(cell), f"it was not drawn by this search ({error})")
             return None
 
     def _distributions(self) -> dict[str, BaseDistribution]:
@@ -87,7 +89,7 @@ class SearchQueue:
 
     def finished(self) -> list[Assignment]:
         """Trials that are complete now and whose folder is whole, in order."""
-        return [entry for entry in self._complete() if self.plan.files.cell(entry[0].name).outcome.is_file()]
+        return [entry for entry in self._complete() if self.plan.cell_files(entry[0]).outcome.is_file()]
 
     def cells(self) -> list[Cell]:
         """The cells of the finished trials."""
@@ -107,8 +109,9 @@ class SearchQueue:
         trial = self.study.study.ask()
         self._draw(trial)
         cell = self._cell(self.study.trials()[trial.number])
-        if self.plan.cell_folder(cell).exists():  # begun by a trial that the ledger has lost, with other draws
-            set_cell_aside(self.plan, self.plan.cell_folder(cell), "of a trial that the ledger has lost")
+        files = self.plan.cell_files(cell)
+        if files.path.exists():  # begun by a trial that the ledger has lost, with other draws
+            set_cell_aside(self.plan, files, "of a trial that the ledger has lost")
         trial.set_user_attr("cell", cell.name)
         return cell, trial.number
 

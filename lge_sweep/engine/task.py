@@ -85,7 +85,7 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
         class_weights=inputs.class_weights,
         metrics=plan.config.metrics,
         subset=inputs.subset,
-        folder=plan.cell_folder(cell),
+        folder=plan.cell_files(cell).path,
         arrays=inputs.arrays,
         subsets={name: list(rows) for name, rows in inputs.rows.items()},
         names=tuple(measured["slice"]),

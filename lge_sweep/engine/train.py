@@ -172,7 +172,7 @@ def best_network(plan: Plan, cell: Cell) -> Segmenter:
     Raises:
         DamagedError: the weights are not what was written.
     """
-    path, outcome = plan.files.cell(cell.name).best, plan.files.cell(cell.name).outcome
+    path, outcome = plan.cell_files(cell).best, plan.cell_files(cell).outcome
     check_file(path, read_record(CellRecord, outcome))
     return Segmenter(load_best(path, cell, plan.config.training))
 
@@ -194,7 +194,7 @@ def _measure(task: CellTask, prediction: LabelImage) -> None:
 def _draw(task: CellTask, prediction: LabelImage, collapsed: tuple[str, ...]) -> list[str]:
     arrays, rows = load_arrays(task.arrays), list(task.subsets[task.subset])
     truth = stage_target(arrays.labels[rows], task.cell.stage)
-    tables = read_tables(task.folder, task.cell, task.cell.name, collapsed)
+    tables = read_tables(task.files, task.cell, task.cell.name, collapsed)
     shown = CellImages(tables, arrays.images[rows], truth, prediction, class_names(task.cell.stage))
     paths = write_cell_figures(task.folder, shown)
     return [path.name for path in paths]

@@ -1,40 +1,17 @@
 """Show a sweep's trials in MLflow, from the ledger and the cells' folders; sending again changes nothing."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
 from lge_sweep.config import Cell
 from lge_sweep.engine.publish import open_trial, trial_key
-from lge_sweep.run_store import CellFolder
 from lge_sweep.scoring import Result, all_scores
 from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result
 from lge_sweep.tracking import Point, TrackedRun, Tracker
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
 """Aggregate -> what its MLflow keys have after the name of the subset."""
-
-
-def log_curves(run: TrackedRun, folder: Path) -> None:
-    """Log the training and validation losses recorded so far."""
-    history = CellFolder(folder).history
-    if history.is_file():
-        run.log(_curves(read_history(history)))
-
-
-def log_outcome(run: TrackedRun, plan: Plan, cell: Cell) -> Result:
-    """Log all that a finished cell left in its folder, and return what scoring needs of it.
-
-    Args:
-        run: the trial's run.
-        plan: the sweep.
-        cell: the cell.
-    """
-    record = read_record(CellRecord, plan.files.cell(cell.name).outcome)
-    result = read_result(record, plan, cell)
-    TrackedTrial(run, plan, cell).complete(record, result)
-    return result
 
 
 @dataclass(frozen=True)
@@ -52,8 +29,10 @@ class TrackedTrial:
     cell: Cell
 
     def show_curves(self) -> None:
-        """Log the losses recorded so far."""
-        log_curves(self.run, self.plan.cell_folder(self.cell))
+        """Log the training and validation losses recorded so far."""
+        history = self.plan.cell_files(self.cell).history
+        if history.is_file():
+            self.run.log(_curves(read_history(history)))
 
     def complete(self, record: CellRecord, result: Result) -> None:
         """Log all that the finished cell left in its folder."""
@@ -66,7 +45,7 @@ class TrackedTrial:
                 "hardware": f"{record.hardware.accelerator} {record.hardware.precision}",
             }
         )
-        files = self.plan.files.cell(self.cell.name)
+        files = self.plan.cell_files(self.cell)
         figures = [files.path / name for name in record.figures]
         self.run.log_files([files.per_image, files.history, files.outcome, *figures])
         self.run.finish()
@@ -107,7 +86,10 @@ class TrackedSweep:
 
     def show_finished(self, cell: Cell, trial: int) -> Result:
         """Show a finished cell, as far as MLflow does not; returns what scoring needs of it."""
-        return log_outcome(self.open_trial(cell, trial).run, self.plan, cell)
+        record = read_record(CellRecord, self.plan.cell_files(cell).outcome)
+        result = read_result(record, self.plan, cell)
+        self.open_trial(cell, trial).complete(record, result)
+        return result
 
     def show_ended(self, cell: Cell, trial: int, reason: str) -> None:
         """Show a trial that has ended without a result, if MLflow does not know it.

@@ -7,7 +7,7 @@ from pathlib import Path
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.errors import DamagedError, InheritError
 from lge_sweep.hashing import file_digest
-from lge_sweep.run_store import SweepFolder
+from lge_sweep.run_store import CellFolder
 from lge_sweep.study import (
     DRAWN,
     REMEDY,
@@ -36,14 +36,14 @@ class Champion:
     notes: tuple[str, ...]
 
     @property
-    def folder(self) -> Path:
-        """Its folder."""
-        return self.plan.cell_folder(self.cell)
+    def files(self) -> CellFolder:
+        """What is in its folder."""
+        return self.plan.cell_files(self.cell)
 
     @property
     def digest(self) -> str:
         """SHA-256 of its weights."""
-        return file_digest(self.plan.files.cell(self.cell.name).best)
+        return file_digest(self.files.best)
 
 
 def find_champions(configs: Mapping[int, SweepConfig], data_digest: str, runs: Path) -> dict[int, Champion]:
@@ -87,8 +87,8 @@ def drawn_alike(config: SweepConfig, data_digest: str, runs: Path) -> str | None
         None where there are none, or of more than one kind.
     """
     wanted = basis_digest(config, data_digest, DRAWN)
-    folders = [folder for folder in sweeps_of("phase2", config, runs) if SweepFolder(folder).selection.is_file()]
-    plans = [load_plan(folder) for folder in folders]
+    selected = [sweep for sweep in sweeps_of("phase2", config, runs) if sweep.selection.is_file()]
+    plans = [load_plan(sweep.path) for sweep in selected]
     alike = {plan.basis for plan in plans if basis_digest(plan.config, plan.data_digest, DRAWN) == wanted}
     return alike.pop() if len(alike) == 1 else None
 
@@ -108,20 +108,19 @@ def find_champion(config: SweepConfig, basis: str, runs: Path) -> Champion:
     """
     found = matching_sweeps("phase2", config, basis, runs)
     champions = {}
-    for folder in found:
-        plan, path = load_plan(folder), SweepFolder(folder).selection
-        selection = read_selection(path)
+    for sweep in found:
+        plan, selection = load_plan(sweep.path), read_selection(sweep.selection)
         if plan.config.selection.subset != "val":
             raise InheritError(
-                f"{folder.name} selected on the {plan.config.selection.subset} subset, on which the pipeline is to be "
+                f"{sweep.name} selected on the {plan.config.selection.subset} subset, on which the pipeline is to be "
                 "evaluated; run phase 2 with selection.subset=val, and move this folder out of the runs directory"
             )
         cell = next((cell for cell in plan.cells if cell.name == selection.champion), None)
         if cell is None:
-            raise DamagedError(path, f"champion: no such cell, {selection.champion[:80]}", REMEDY)
+            raise DamagedError(sweep.selection, f"champion: no such cell, {selection.champion[:80]}", REMEDY)
         champion = Champion(plan, cell, selection.notes)
-        read_cell(champion.folder, cell, plan.name)
-        champions[folder.name] = champion
+        read_cell(champion.files, cell, plan.name)
+        champions[sweep.name] = champion
     if len({champion.digest for champion in champions.values()}) > 1:
         listed = ", ".join(f"{name}: {champion.cell.name}" for name, champion in champions.items())
         raise InheritError(

@@ -14,7 +14,7 @@ from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
 from lge_sweep.metrics import Summary, aggregate, evaluate
 from lge_sweep.pipeline.records import ComparisonRecord, MeasuredSubset, PipelineScore
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
-from lge_sweep.run_store import EvaluationFolder, SweepFolder
+from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.scoring import Candidate, Standing, assess_uncertainty
 from lge_sweep.study import REMEDY, Plan, read_per_image
 
@@ -55,7 +55,7 @@ def compare(
     subset: MeasuredSubset,
     labelled: Mapping[str, Labelled],
     failed: Mapping[str, str],
-    folder: SweepFolder | EvaluationFolder,
+    folder: MeasuredFolder,
 ) -> PipelineComparison:
     """Measure the final labels of the pipeline and of its controls on one subset.
 
@@ -95,7 +95,7 @@ def measure_subset(plan: Plan, subset: str, labels: LabelImage, stage: int) -> p
     )  # fmt: skip
 
 
-def read_comparison(plan: Plan, folder: SweepFolder | EvaluationFolder, record: ComparisonRecord) -> PipelineComparison:
+def read_comparison(plan: Plan, folder: MeasuredFolder, record: ComparisonRecord) -> PipelineComparison:
     """Read back a comparison from its tables.
 
     Args:

@@ -90,8 +90,8 @@ def gather_guidance(folds: Plan, champion: Champion) -> Mask:
         [N, S, S]; empty for slices of other subsets, and where no cavity was found.
     """
     refined = np.zeros_like(load_arrays(folds.arrays).refined)
-    sources = [(folds.inputs_of(cell).rows[OUT_OF_FOLD], folds.cell_folder(cell)) for cell in folds.cells]
-    sources.append((folds.rows("val"), champion.folder))
-    for rows, folder in sources:
-        refined[list(rows)] = refine(read_predictions(folder) == 1)
+    sources = [(folds.inputs_of(cell).rows[OUT_OF_FOLD], folds.cell_files(cell)) for cell in folds.cells]
+    sources.append((folds.rows("val"), champion.files))
+    for rows, files in sources:
+        refined[list(rows)] = refine(read_predictions(files.predictions) == 1)
     return refined

@@ -62,7 +62,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
     variant, fits, stage1, config = shipped_variant(two_stage), two_stage.fits, two_stage.stage1, two_stage.config
     cell = two_stage.fitted(variant.fit)
     assert cell is not None
-    made_of = [variant.options.model_dump_json(), stage1.digest, file_digest(fits.files.cell(cell.name).best)]
+    made_of = [variant.options.model_dump_json(), stage1.digest, file_digest(fits.cell_files(cell).best)]
     folder = fits.files.segmenter(hashlib.sha256("".join(made_of).encode()).hexdigest()[:12])
     if not folder.is_dir():
         facts = {

@@ -23,18 +23,17 @@ HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss", "val_dice", "secon
 """As `lge_sweep.engine.callbacks.Row`, which loads torch."""
 
 
-def read_cell(folder: Path, cell: Cell, sweep: str) -> CellRecord:
-    """Read the record of a finished cell, and make sure that the folder holds what it says.
+def read_cell(files: CellFolder, cell: Cell, sweep: str) -> CellRecord:
+    """Read the record of a finished cell, and make sure that its folder holds what it says.
 
     Args:
-        folder: the cell's.
+        files: what is in the folder.
         cell: which it must be of.
         sweep: name of the sweep that it must be of.
 
     Raises:
         DamagedError: a file is missing, damaged or of another cell.
     """
-    files = CellFolder(folder)
     record = read_record(CellRecord, files.outcome)
     if record.cell != cell:
         raise DamagedError(files.outcome, f"it is of another cell, {shorten(record.cell.name)}", REMEDY)
@@ -72,7 +71,7 @@ def _digest(path: Path, changed: int, size: int) -> str:
     return file_digest(path)
 
 
-def read_predictions(folder: Path) -> LabelImage:
+def read_predictions(path: Path) -> LabelImage:
     """Read what a finished cell predicted for the subset that it was measured on.
 
     Returns:
@@ -81,7 +80,6 @@ def read_predictions(folder: Path) -> LabelImage:
     Raises:
         DamagedError: they cannot be read.
     """
-    path = CellFolder(folder).predictions
     try:
         with np.load(path, allow_pickle=False) as stored:
             predicted = stored["prediction"]
@@ -114,13 +112,12 @@ def read_history(path: Path) -> pd.DataFrame:
     return read_frame(path, (), HISTORY_COLUMNS, REMEDY)
 
 
-def check_resumable(folder: Path) -> None:
+def check_resumable(files: CellFolder) -> None:
     """Make sure that a training which was interrupted can be resumed from its folder.
 
     Raises:
         DamagedError: a file is damaged, or is missing beside a checkpoint.
     """
-    files = CellFolder(folder)
     if not files.checkpoint.is_file():
         return
     read_history(files.history)

@@ -30,8 +30,8 @@ def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepCo
     if SELECTED not in config.grid.model:
         return config, []
     what = f"phase 1 of stage {config.stage}"
-    folders = matching_sweeps("phase1", config, basis, runs)
-    selections = {folder.name: read_selection(SweepFolder(folder).selection) for folder in folders}
+    found = matching_sweeps("phase1", config, basis, runs)
+    selections = {sweep.name: read_selection(sweep.selection) for sweep in found}
     if len({frozenset(selection.models) for selection in selections.values()}) > 1:
         listed = "; ".join(f"{name}: {', '.join(selection.models)}" for name, selection in selections.items())
         raise InheritError(
@@ -44,7 +44,7 @@ def inherit_models(config: SweepConfig, basis: str, runs: Path) -> tuple[SweepCo
     return config.model_copy(update={"grid": grid}), list(dict.fromkeys(notes))
 
 
-def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> list[Path]:
+def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> list[SweepFolder]:
     """Find the finished sweeps of an earlier phase that a configuration can build on.
 
     Args:
@@ -61,26 +61,26 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
     """
     title = f"phase {phase.removeprefix('phase')}"
     what = f"{title} of stage {config.stage} on {config.data} with profile {config.profile}"
-    folders = sweeps_of(phase, config, runs)
-    if not folders:
+    sweeps = sweeps_of(phase, config, runs)
+    if not sweeps:
         raise InheritError(f"{what} has not been run in {runs}, so that nothing is selected yet", phase, config.stage)
-    bases = {folder: read_record(PlanRecord, SweepFolder(folder).plan).basis for folder in folders}
-    alike = [folder for folder in folders if bases[folder] == basis]
+    bases = {sweep: read_record(PlanRecord, sweep.plan).basis for sweep in sweeps}
+    alike = [sweep for sweep in sweeps if bases[sweep] == basis]
     if not alike:
-        known = ", ".join(f"{bases[folder][:10]} ({folder.name})" for folder in folders)
+        known = ", ".join(f"{bases[sweep][:10]} ({sweep.name})" for sweep in sweeps)
         raise InheritError(
             f"{what} was run on other data, another split or other training settings: digest {known}; this is "
             f"{basis[:10]}. Give the same settings as then, or run it with these",
             phase,
             config.stage,
         )
-    finished = [folder for folder in alike if SweepFolder(folder).selection.is_file()]
+    finished = [sweep for sweep in alike if sweep.selection.is_file()]
     if not finished:
-        raise InheritError(f"{what} is not complete: {alike[-1]} has no selection yet", phase, config.stage)
+        raise InheritError(f"{what} is not complete: {alike[-1].path} has no selection yet", phase, config.stage)
     return finished
 
 
-def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[Path]:
+def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[SweepFolder]:
     """Return the folders of a phase's sweeps of the same stage, data and profile.
 
     Args:
@@ -88,7 +88,7 @@ def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[Path]:
         config: the settings of the sweep that asks.
         runs: the runs directory.
     """
-    return [sweep.path for sweep in RunStore(runs).sweeps(phase) if _is_alike(sweep, config)]
+    return [sweep for sweep in RunStore(runs).sweeps(phase) if _is_alike(sweep, config)]
 
 
 def _is_alike(sweep: SweepFolder, config: SweepConfig) -> bool:

@@ -14,7 +14,7 @@ from lge_sweep.config.schema import Training
 from lge_sweep.data import class_weights, load_arrays
 from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.labels import Label, class_names
-from lge_sweep.run_store import RunStore, SweepFolder
+from lge_sweep.run_store import CellFolder, RunStore, SweepFolder
 from lge_sweep.study.cell_files import read_cell
 from lge_sweep.study.digest import basis_digest, sweep_digest
 from lge_sweep.study.manifest import rows_of
@@ -131,12 +131,12 @@ class Plan:
     def result_of(self, cell: Cell) -> CellRecord | None:
         """Return the record of a cell if it is finished and its folder whole, else None."""
         with suppress(DamagedError):
-            return read_cell(self.cell_folder(cell), cell, self.name)
+            return read_cell(self.cell_files(cell), cell, self.name)
         return None
 
-    def cell_folder(self, cell: Cell) -> Path:
-        """Return the folder of a cell."""
-        return self.files.cell(cell.name).path
+    def cell_files(self, cell: Cell) -> CellFolder:
+        """Return what is in the folder of a cell."""
+        return self.files.cell(cell.name)
 
 
 def plan_sweep(config: SweepConfig, data: PreparedData, runs: Path, cell_set: CellSet) -> Plan:

@@ -30,12 +30,12 @@ def read_result(record: CellRecord, plan: Plan, cell: Cell) -> Result:
         }
         spreads = [summary.std[metric] for metric in SCORED]
     except KeyError as error:
-        raise DamagedError(plan.files.cell(cell.name).outcome, f"summary: there is no {error}", REMEDY) from None
+        raise DamagedError(plan.cell_files(cell).outcome, f"summary: there is no {error}", REMEDY) from None
     if emphasis:
         from lge_sweep.scoring import over_classes, wide  # imports scipy
 
         # the spread of what is scored; `std` is that of plain means over the classes
-        values = over_classes(wide(read_per_image(plan.files.cell(cell.name).per_image)), emphasis)
+        values = over_classes(wide(read_per_image(plan.cell_files(cell).per_image)), emphasis)
         spreads = [None if pd.isna(value) else float(value) for value in values.std(ddof=1)]
     return Result(cell.name, by_class, summary.collapsed, mean_of_all(spreads))
 

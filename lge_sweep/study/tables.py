@@ -1,23 +1,20 @@
 """Read a finished cell's tables back."""
 
-from pathlib import Path
-
 from lge_sweep.config import Cell
 from lge_sweep.report import CellTables
 from lge_sweep.run_store import CellFolder
 from lge_sweep.study.cell_files import read_history, read_per_image
 
 
-def read_tables(folder: Path, cell: Cell, title: str, collapsed: tuple[str, ...]) -> CellTables:
+def read_tables(files: CellFolder, cell: Cell, title: str, collapsed: tuple[str, ...]) -> CellTables:
     """Read a finished cell's tables for figures and statistics.
 
     Args:
-        folder: the cell's.
+        files: what is in the cell's folder.
         cell: which it is.
         title: what figures call it.
         collapsed: classes that it never predicted.
     """
-    files = CellFolder(folder)
     return CellTables(
         name=cell.name,
         title=title,

@@ -69,6 +69,5 @@ def status(runs: RunsOption = None) -> None:
     """Show every sweep: cells done, running, failed, waiting, and the best so far."""
     with reporting() as console:
         from lge_sweep.cli.status import print_status
-        from lge_sweep.run_store import RunStore
 
         print_status(console, RunStore.open(runs))

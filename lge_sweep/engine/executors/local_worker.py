@@ -17,11 +17,10 @@ from functools import partial
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from lge_sweep.engine.events import Done, Event, Progress, Result
+from lge_sweep.engine.events import Done, Event, Progress, TaskResult
 from lge_sweep.engine.executors.perform import Report, attempt, perform
 from lge_sweep.engine.lock import hold_for_life
 from lge_sweep.engine.task import TASK, CellTask, Task
-from lge_sweep.run_store import CellFolder
 from lge_sweep.text import visible
 
 PR_SET_PDEATHSIG = 1
@@ -65,7 +64,7 @@ def run_worker(connection: Connection, setup: WorkerSetup) -> None:
 def _execute(connection: Connection, setup: WorkerSetup, task_id: str, task: Task) -> None:
     """Execute a task, and tell the driver how far it is and how it ended."""
 
-    def send(news: Result | Progress) -> None:
+    def send(news: TaskResult | Progress) -> None:
         connection.send_bytes(Event(task=task_id, news=news).model_dump_json().encode())
 
     def report(progress: Progress) -> bool:
@@ -78,10 +77,10 @@ def _execute(connection: Connection, setup: WorkerSetup, task_id: str, task: Tas
     send(ended)
 
 
-def _perform(task: Task, report: Report, number: int) -> Result:
+def _perform(task: Task, report: Report, number: int) -> TaskResult:
     """Do a task; what is printed meanwhile goes to the cell's folder."""
     if isinstance(task, CellTask):
-        ready = attempt(partial(_print_to, CellFolder(task.folder).log))
+        ready = attempt(partial(_print_to, task.files.log))
         if not isinstance(ready, Done):
             return ready
     return perform(task, report, number)

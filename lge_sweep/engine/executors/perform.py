@@ -5,7 +5,7 @@ import logging
 import os
 from collections.abc import Callable
 
-from lge_sweep.engine.events import Done, Failed, Progress, Pruned, Result
+from lge_sweep.engine.events import Done, Failed, Progress, Pruned, TaskResult
 from lge_sweep.engine.task import Task, TrialPrunedError, WeightsTask
 from lge_sweep.errors import LgeSweepError
 from lge_sweep.text import shorten, visible
@@ -20,7 +20,7 @@ Report = Callable[[Progress], bool]
 _log = logging.getLogger(__name__)
 
 
-def perform(task: Task, report: Report, worker: int = 0) -> Result:
+def perform(task: Task, report: Report, worker: int = 0) -> TaskResult:
     """Do a task; whatever goes wrong becomes a sentence.
 
     Args:
@@ -42,7 +42,7 @@ def perform(task: Task, report: Report, worker: int = 0) -> Result:
     return attempt(work)
 
 
-def attempt(work: Callable[[], object]) -> Result:
+def attempt(work: Callable[[], object]) -> TaskResult:
     """Do something and turn whatever goes wrong into a sentence; what a developer needs of it is logged."""
     try:
         work()
