@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # What a user may set: make phase1 stage=2 data=emidec_png root=FOLDER profile=laptop workers=1 runs=FOLDER
 stage   ?= both
@@ -78,10 +79,10 @@ dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep 
 	@$(BIN)/lge-sweep dashboard $(RUNS) $(if $(filter-out 5000,$(port)),--port $(port))
 
 test: install  ## All tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PYTEST)
 
 coverage: install  ## All tests, with the branches of the code that they reach
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term
+	@$(PYTEST) --cov --cov-report=term
 
 wheel: install  ## Build the wheel, install it into an empty environment, and run a smoke sweep from it
 	@$(BIN)/python benchmarks/from_wheel.py

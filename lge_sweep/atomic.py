@@ -20,7 +20,7 @@ from lge_sweep.errors import DamagedError
 from lge_sweep.text import error_text
 
 _log = logging.getLogger(__name__)
-DAY_SECONDS = 24 * 3600
+_DAY_SECONDS = 24 * 3600
 _DAMAGED_FOLDER = "damaged"
 """Folder, in a runs directory, of what was found damaged."""
 
@@ -41,10 +41,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         OSError: it cannot be made or renamed.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for left_over in folder.parent.glob(f".{glob.escape(folder.name)}-*"):
-        with suppress(OSError):
-            if time.time() - left_over.stat().st_mtime > DAY_SECONDS:
-                shutil.rmtree(left_over)
+    remove_left_over(folder.parent, f".{glob.escape(folder.name)}-*")
     unfinished = folder.with_name(_unfinished(folder))
     unfinished.mkdir()
     try:
@@ -57,6 +54,19 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         fsync_path(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def remove_left_over(folder: Path, pattern: str) -> None:
+    """Remove the folders that killed processes left in a folder, once they are a day old.
+
+    Args:
+        folder: where they are.
+        pattern: of their names.
+    """
+    for left_over in folder.glob(pattern):
+        with suppress(OSError):  # of another's, or a link, which `rmtree` refuses
+            if time.time() - left_over.lstat().st_mtime > _DAY_SECONDS:
+                shutil.rmtree(left_over)
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lge_sweep.atomic import write_text
 from lge_sweep.errors import DamagedError
 from lge_sweep.text import error_text, shorten, visible
 
@@ -62,6 +63,11 @@ def frame_text(frame: "pd.DataFrame") -> str:
     numeric = frame.select_dtypes(["number", "bool"]).columns
     safe = frame.assign(**{name: frame[name].map(escape_formula) for name in frame.columns.difference(numeric)})
     return safe.rename(columns=lambda name: str(escape_formula(str(name)))).to_csv(index=False, lineterminator="\n")
+
+
+def write_frame(path: Path, frame: "pd.DataFrame") -> None:
+    """Write a table as CSV, so that a reader never sees half of it."""
+    write_text(path, frame_text(frame))
 
 
 def read_frame(

@@ -304,3 +304,9 @@ class SweepConfig(PhaseFile, DataFile, ProfileFile):
     def frame(self) -> Frame:
         """What the networks see of slices."""
         return Frame(size=self.training.image_size, intensity=self.intensity)
+
+    @property
+    def fitting(self) -> Fit:
+        """The settings `fit`, of phase 3, which has them."""
+        assert self.fit is not None
+        return self.fit

@@ -41,13 +41,11 @@ def convert(dataset: CuratedDataset, output: Path, kind: PairFormat, masks: Mask
         f"{safe_file_name(case)}_slice{position:03d}"
         for case, position in zip(manifest["case"], manifest["position"], strict=True)
     ]
-    exams = {volume.case: volume for volume in dataset.volumes}
-    masked = [
-        exams[case].codes[position] for case, position in zip(manifest["case"], manifest["position"], strict=True)
-    ]
+    codes = {volume.case: volume.codes for volume in dataset.volumes}
+    masked = [codes[case][position] for case, position in zip(manifest["case"], manifest["position"], strict=True)]
     slices = (
-        PairSlice(name, to_8_bit(image, settings.intensity), codes)
-        for name, image, codes in zip(names, dataset.curated.images, masked, strict=True)
+        PairSlice(name, to_8_bit(image, settings.intensity), mask)
+        for name, image, mask in zip(names, dataset.curated.images, masked, strict=True)
     )
     cases = manifest["case"].nunique()
     low, high = settings.intensity.clip_percentiles

@@ -68,8 +68,8 @@ class SliceDataset(Dataset[Batch]):
         """
         arrays = load_arrays(folder)
         self.images, self.refined = arrays.images, arrays.refined
-        self.targets = stage_target(arrays.labels, stage)
-        self.rows, self.channel_rows, self.stage = np.asarray(rows), channel_rows(arrays.cases), stage
+        self.rows, self.channel_rows, self.stage = np.asarray(rows, dtype=np.intp), channel_rows(arrays.cases), stage
+        self.targets = stage_target(arrays.labels[self.rows], stage)
         transforms = AUGMENTATIONS[augment]()
         self.augmentation = albumentations.Compose(transforms) if transforms else None
 
@@ -82,7 +82,7 @@ class SliceDataset(Dataset[Batch]):
         index, seed = index if isinstance(index, tuple) else (index, None)
         row = self.rows[index]
         rows, channels = np.unique(self.channel_rows[row], return_inverse=True)
-        shown, target, refined = self.images[rows], self.targets[row], self.refined[row]
+        shown, target, refined = self.images[rows], self.targets[index], self.refined[row]
         if seed is not None and self.augmentation is not None:
             self.augmentation.set_random_seed(seed)
             image = shown[0] if len(rows) == 1 else np.moveaxis(shown, 0, -1)  # a slice shown twice is changed once

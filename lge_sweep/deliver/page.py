@@ -8,11 +8,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from lge_sweep import __version__
-from lge_sweep.deliver.pictures import bullseye_png, heart_png
+from lge_sweep.deliver.pictures import bullseye_png, heart_pngs
 from lge_sweep.deliver.result import RESEARCH_USE, Result
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import COLOURS, Label
-from lge_sweep.quantify import Burden
+from lge_sweep.quantify import DENSITY_G_PER_ML, Burden
 from lge_sweep.text import visible
 
 _PICTURE_PIXELS = 300
@@ -48,9 +48,9 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
             ],
             "scar_percent": format_percent(result.slice_burdens[k].scar_percent),
             "finding": bool(result.slice_finding_texts(k)),
-            "picture": _data_uri(heart_png(result, k, _PICTURE_PIXELS)),
+            "picture": _data_uri(picture),
         }
-        for k, name in enumerate(result.exam.slices)
+        for k, (name, picture) in enumerate(zip(result.exam.slices, heart_pngs(result, _PICTURE_PIXELS), strict=True))
     ]
     return environment.get_template("page.html.j2").render(
         research=RESEARCH_USE,
@@ -93,12 +93,13 @@ def amount_lines(burden: Burden) -> list[tuple[str, str, str]]:
         return name, str(pixels), _UNKNOWN if volume is None else f"{volume:.2f} mL"
 
     scar, myocardium = burden.pixels[Label.SCAR], burden.pixels[Label.MYOCARDIUM]
+    mass = _UNKNOWN if burden.mass_g is None else f"{burden.mass_g:.1f} g"
     return [
         line("LV cavity", burden.pixels[Label.CAVITY], ml[Label.CAVITY]),
         line("wall (myocardium + scar)", burden.wall_pixels, burden.wall_ml),
         line("myocardium without scar", myocardium, ml[Label.MYOCARDIUM]),
         line("scar", scar, ml[Label.SCAR]),
-        ("mass of the wall (1.05 g/mL)", "", _UNKNOWN if burden.mass_g is None else f"{burden.mass_g:.1f} g"),
+        (f"mass of the wall ({DENSITY_G_PER_ML} g/mL)", "", mass),
         ("scar, share of the wall", "", format_percent(burden.scar_percent)),
     ]
 

@@ -1,6 +1,7 @@
 """Pictures of a result: slices with the outlines of the classes, the bull's-eye of its segments. All as PNG."""
 
 import io
+from collections.abc import Iterator
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
@@ -17,8 +18,6 @@ _DPI = 100
 _SLICE_PIXELS = 640
 """Longer side of a picture of a slice, in pixels."""
 _CLASS_TITLES = tuple(label.title for label in Label)
-_DRAWING_ORDER = (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)
-"""Outlines in the order in which they are drawn; where two coincide the later one is seen."""
 
 
 def slice_png(result: Result, index: int) -> bytes:
@@ -27,18 +26,18 @@ def slice_png(result: Result, index: int) -> bytes:
     return _draw_panels(result, index, (0, 0, rows, columns), _SLICE_PIXELS, beside=False)
 
 
-def heart_png(result: Result, index: int, side: int) -> bytes:
-    """Draw the part of a slice that holds the heart, without outlines and with them, side by side.
+def heart_pngs(result: Result, side: int) -> Iterator[bytes]:
+    """Draw the part of each slice that holds the heart, without outlines and with them, side by side.
 
     The part is the same for all slices: the square that holds every label of the exam, with a margin.
 
     Args:
         result: the labels.
-        index: which slice.
         side: longer side of each of the two pictures, in pixels.
     """
     top, left, length = zoom_box(list(result.labels))
-    return _draw_panels(result, index, (top, left, length, length), side, beside=True)
+    for index in range(len(result.labels)):
+        yield _draw_panels(result, index, (top, left, length, length), side, beside=True)
 
 
 def bullseye_png(extent: ScarExtent) -> bytes:
@@ -85,8 +84,7 @@ def _draw_panels(result: Result, index: int, box: tuple[int, int, int, int], lon
         ax = figure.add_axes((panel / panels, 0, 1 / panels, 1))
         ax.imshow(part, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto", extent=edges)
         if panel == panels - 1:
-            for label in _DRAWING_ORDER:
-                draw_contours(ax, np.where(result.labels[index] == label, label, 0).astype(np.uint8), _CLASS_TITLES)
+            draw_contours(ax, result.labels[index], _CLASS_TITLES)
         ax.set_xlim(edges[:2])
         ax.set_ylim(edges[2:])
         ax.set_axis_off()

@@ -110,7 +110,7 @@ class Result:
         """Index of a slice -> basal, mid, apical or apex, where that can be told."""
         return {} if isinstance(self.segments, str) else self.segments.levels
 
-    @property
+    @cached_property
     def without_cavity(self) -> list[str]:
         """Ids of the slices in which no cavity was found."""
         found = (self.labels == Label.CAVITY).any(axis=(1, 2))

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
-from lge_sweep.csv_files import frame_text
+from lge_sweep.csv_files import write_frame
 from lge_sweep.engine.finished import FinishedSweep
 from lge_sweep.engine.publish import log_selection
 from lge_sweep.engine.winner import Winner
@@ -88,8 +87,7 @@ def conclude(
         selection = _choose_as_kept(finished, allow_incomplete)
     except SelectionError as error:
         plan.files.selection.unlink(missing_ok=True)  # an earlier one no longer holds
-        run.tag({"failed": str(error)[:500]})
-        run.finish("FAILED")
+        run.fail(str(error))
         raise
     tables = _tables(finished)
     uncertainty = _assess(plan, tables, selection)
@@ -196,9 +194,9 @@ def _record(tracker: Tracker, winner: Winner, promote: bool) -> str | None:
 
 def _write_tables(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> None:
     """Write the ranking, and the winner's comparisons with the others."""
-    write_text(plan.files.ranking, frame_text(ranking_frame(selection.ranking, uncertainty.standings)))
+    write_frame(plan.files.ranking, ranking_frame(selection.ranking, uncertainty.standings))
     tests = pd.DataFrame(uncertainty.comparisons, columns=[field.name for field in fields(WinnerTest)])
-    write_text(plan.files.comparisons, frame_text(tests))
+    write_frame(plan.files.comparisons, tests)
 
 
 def _tables(finished: FinishedSweep) -> dict[str, CellTables]:

@@ -7,7 +7,7 @@ from lge_sweep.engine.train import best_network
 from lge_sweep.engine.winner import Winner
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names
-from lge_sweep.tracking import NetworkEntry, Tracker, find_version, promote, register
+from lge_sweep.tracking import NetworkEntry, Tracker, collapsed_tag, find_version, promote, register
 
 
 def register_winner(tracker: Tracker, winner: Winner, promoted: bool) -> str:
@@ -50,7 +50,7 @@ def _network_entry(winner: Winner, name: str, key: str) -> NetworkEntry:
         "data": plan.config.data,
         "data_digest": plan.data_digest[:16],
         "profile": plan.config.profile,
-        "collapsed": ", ".join(next(entry.collapsed for entry in winner.selection.ranking if entry.selected)) or "no",
+        "collapsed": collapsed_tag(next(entry.collapsed for entry in winner.selection.ranking if entry.selected)),
     }
     example = np.zeros((2, 3, size, size), dtype=np.uint8)  # no patient's: it is saved with the model
     return NetworkEntry(

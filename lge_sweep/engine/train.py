@@ -14,10 +14,10 @@ from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning import Trainer
 
 from lge_sweep.arrays import LabelImage
-from lge_sweep.atomic import fsync_path, write_bytes, write_text
+from lge_sweep.atomic import fsync_path, write_bytes
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
-from lge_sweep.csv_files import frame_text
+from lge_sweep.csv_files import write_frame
 from lge_sweep.data import LgeDataModule, load_arrays
 from lge_sweep.engine.callbacks import AtomicCheckpoints, MovingAverage, Patience, Recorder, Row, make_checkpoints
 from lge_sweep.engine.events import Progress
@@ -185,7 +185,7 @@ def _measure(task: CellTask, prediction: LabelImage) -> None:
         spacing=spacing, bf_tolerance=task.metrics.bf_tolerance, nsd_tolerance=task.metrics.nsd_tolerance_mm,
         empty=task.metrics.empty,
     )  # fmt: skip
-    write_text(task.files.per_image, frame_text(table))
+    write_frame(task.files.per_image, table)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, prediction=prediction)
     write_bytes(task.files.predictions, buffer.getvalue())

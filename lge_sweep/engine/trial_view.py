@@ -8,7 +8,7 @@ from lge_sweep.config import Cell
 from lge_sweep.engine.publish import open_trial, trial_key
 from lge_sweep.scoring import Result, all_scores
 from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result
-from lge_sweep.tracking import Point, TrackedRun, Tracker
+from lge_sweep.tracking import Point, TrackedRun, Tracker, collapsed_tag
 
 AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
 """Aggregate -> what its MLflow keys have after the name of the subset."""
@@ -41,7 +41,7 @@ class TrackedTrial:
         self.run.log(_final_points(record, result, self.plan, record.training.best_step))
         self.run.tag(
             {
-                "collapsed": ", ".join(result.collapsed) or "no",
+                "collapsed": collapsed_tag(result.collapsed),
                 "hardware": f"{record.hardware.accelerator} {record.hardware.precision}",
             }
         )
@@ -58,8 +58,7 @@ class TrackedTrial:
 
     def fail(self, reason: str) -> None:
         """Mark the run as failed, with the reason."""
-        self.run.tag({"failed": reason[:500]})
-        self.run.finish("FAILED")
+        self.run.fail(reason)
 
     def stop(self) -> None:
         """Mark the run as stopped."""

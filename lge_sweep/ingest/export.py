@@ -134,7 +134,7 @@ def _data_file_text(output: Path, settings: DataFile, comments: DataFileHeader) 
         "#\n"
         f"# Source    {comments.source}\n"
         f"# Command   make phase1 data={name}/{_data_file_name(output)} root={name}\n"
-        "# Time      see README\n"
+        "# Time      see docs/phases.md\n"
         f"# Expected  {comments.expected}\n\n"
     )
     return header + yaml.safe_dump(settings.model_dump(), sort_keys=False, default_flow_style=None, width=120)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from lge_sweep.arrays import LabelImage
-from lge_sweep.atomic import write_text
-from lge_sweep.csv_files import frame_text
+from lge_sweep.csv_files import write_frame
 from lge_sweep.data import frame_spacing, load_arrays
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
@@ -73,7 +72,7 @@ def compare(
         tables[name] = measure_subset(plan, subset, found.labels, SINGLE_STAGE)
         path = folder.subset_table(subset, name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, frame_text(tables[name]))
+        write_frame(path, tables[name])
     return _conclude(plan, subset, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 

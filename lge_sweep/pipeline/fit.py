@@ -24,9 +24,7 @@ from lge_sweep.curate import check_classes
 from lge_sweep.data import (
     Arrays,
     class_weights,
-    crop_image,
     crop_labels,
-    crop_mask,
     load_arrays,
     store_arrays,
     to_8_bit,
@@ -38,7 +36,7 @@ from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.folds import gather_guidance, plan_folds
 from lge_sweep.pipeline.records import ShippedRecord
 from lge_sweep.run_store import RunStore
-from lge_sweep.segmenter import PixelSize, seen_box
+from lge_sweep.segmenter import PixelSize, stage2_view
 from lge_sweep.study import CellInputs, CellSet, Plan, PreparedData, plan_sweep, prepare_data, read_record, write_plan
 from lge_sweep.tracking import finishing
 
@@ -68,8 +66,7 @@ class TwoStage:
     @property
     def fit(self) -> Fit:
         """How it was fitted, and what is shipped."""
-        assert self.config.fit is not None
-        return self.config.fit
+        return self.config.fitting
 
     def fitted(self, variant: str) -> Cell | None:
         """Return the cell of a fit, or None where it was not asked for or failed."""
@@ -96,9 +93,7 @@ def fit_two_stage(
     folds = plan_folds(settled[1], data, driver.store.root, champions[1].cell)
     _complete(driver, folds, {cell.name for cell in folds.cells})
     fits = plan_fits(settled[2], data, driver.store.root, champions, gather_guidance(folds, champions[1]))
-    fit = settled[2].fit
-    assert fit is not None
-    failed = _complete(driver, fits, {PREDICTED, fit.shipped.stage2}, allow_incomplete)
+    failed = _complete(driver, fits, {PREDICTED, settled[2].fitting.shipped.stage2}, allow_incomplete)
     return TwoStage(settled[2], champions[1], fits, failed, data.images, data.labels)
 
 
@@ -128,8 +123,7 @@ def find_two_stage(
     if not fits.files.shipped.is_file():
         raise unfinished
     shipped = read_record(ShippedRecord, fits.files.shipped, SHIP_AGAIN).shipped
-    fit = settled[2].fit
-    assert fit is not None
+    fit = settled[2].fitting
     known = shipped.stage2 in (PREDICTED, *fit.controls)  # else phase 3 was given more controls than this command
     controls = fit.controls if known else (*fit.controls, shipped.stage2)
     own = fit.model_copy(update={"shipped": shipped, "controls": controls})
@@ -175,11 +169,10 @@ def plan_fits(
         champions: what phase 2 selected for each stage.
         guidance: [N, S, S], as `gather_guidance` gives it.
     """
-    assert config.fit is not None
-    whole, training = load_arrays(data.arrays), config.fit.stage2_training(config.training)
+    whole, training = load_arrays(data.arrays), config.fitting.stage2_training(config.training)
     rows = {subset: data.rows(subset) for subset in ("train", "val")}
     inputs, chosen = {}, []
-    for variant in (PREDICTED, *config.fit.controls):
+    for variant in (PREDICTED, *config.fitting.controls):
         arrays, shares = _arrays(variant, whole, config, data, guidance)
         folder = data.arrays if arrays is whole else store_arrays(arrays, RunStore(runs).cache)
         cell = replace(champions[2].cell, variant=variant, stage=SINGLE_STAGE if variant == SINGLE_FIT else 2)
@@ -201,24 +194,15 @@ def _arrays(
     """What a fit sees; of crops, too, which share of a slice's side each is."""
     if variant in (TRUE, SINGLE_FIT):
         return whole, None
-    seen = np.zeros_like(guidance) if UNGUIDED in modifiers(variant) else guidance
     if CROPPED not in modifiers(variant):
-        return replace(whole, refined=seen), None
-    assert config.fit is not None
+        return replace(whole, refined=np.zeros_like(guidance) if UNGUIDED in modifiers(variant) else guidance), None
     size = config.training.image_size
-    options, shapes = config.fit.segmenter_options(variant, size), [image.shape for image in data.images]
-    boxes = [
-        seen_box(mask, shape, pixel_mm, options)
-        for mask, shape, pixel_mm in zip(guidance, shapes, pixel_sizes(data.manifest), strict=True)
-    ]
-    images = (to_8_bit(image, config.intensity) for image in data.images)
-    arrays = Arrays(
-        np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
-        np.stack([crop_labels(labels, box, size, size) for labels, box in zip(data.labels, boxes, strict=True)]),
-        np.stack([crop_mask(mask, box, size) for mask, box in zip(seen, boxes, strict=True)]),
-        whole.cases,
+    images = [to_8_bit(image, config.intensity) for image in data.images]
+    view = stage2_view(
+        images, guidance, pixel_sizes(data.manifest), config.frame, config.fitting.segmenter_options(variant, size)
     )
-    return arrays, [box.side / size for box in boxes]
+    labels = [crop_labels(labels, box, size, size) for labels, box in zip(data.labels, view.boxes, strict=True)]
+    return Arrays(view.images, np.stack(labels), view.guidance, whole.cases), [box.side / size for box in view.boxes]
 
 
 def check_spacing(config: SweepConfig, data: PreparedData) -> None:
@@ -231,11 +215,10 @@ def check_spacing(config: SweepConfig, data: PreparedData) -> None:
     Raises:
         DataError: there is one.
     """
-    assert config.fit is not None
     used = data.manifest[data.manifest["subset"] != ""]
     unknown = {case for case, size in zip(used["case"], pixel_sizes(used), strict=True) if size is None}
-    crops = any(CROPPED in modifiers(fit) for fit in config.fit.controls)
-    if unknown and crops and config.fit.crop_margin_mm is not None:
+    crops = any(CROPPED in modifiers(fit) for fit in config.fitting.controls)
+    if unknown and crops and config.fitting.crop_margin_mm is not None:
         raise DataError(
             config.data,
             [
@@ -265,8 +248,7 @@ def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incompl
         lost = set(failed) & set(needed)
         if lost or (failed and not allow_incomplete):
             listed = [f"  - {name}: {reason}" for name, reason in failed.items()]
-            run.tag({"failed": "\n".join(listed)[:500]})
-            run.finish("FAILED")
+            run.fail("\n".join(listed))
             way = "" if lost else " To go on without them: --allow-incomplete."
             retry = f"Run the same command again to retry them.{way}"
             raise SelectionError(f"{len(failed)} trainings failed:", *listed, retry)

@@ -65,11 +65,10 @@ def plan_folds(config: SweepConfig, data: PreparedData, runs: Path, champion: Ce
         DataError: there are fewer training cases than folds.
         ConfigError: the training cases of some fold do not fill one batch.
     """
-    assert config.fit is not None
-    assigned = assign_folds(data.manifest, config.fit.folds, config.split.seed)
+    assigned = assign_folds(data.manifest, config.fitting.folds, config.split.seed)
     cases, labels = data.manifest["case"].tolist(), load_arrays(data.arrays).labels
     inputs, chosen = {}, []
-    for fold in range(config.fit.folds):
+    for fold in range(config.fitting.folds):
         cell = replace(champion, variant=f"fold{fold + 1}")
         mine = [row for row in data.rows("train") if assigned[cases[row]] == fold]
         others = [row for row in data.rows("train") if assigned[cases[row]] != fold]

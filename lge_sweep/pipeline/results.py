@@ -1,7 +1,6 @@
 """The tables and figures of phase 4: Tables VI to VIII, all pipelines side by side, cases and their agreement."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import write_text
 from lge_sweep.config.fits import PREDICTED, TRUE
-from lge_sweep.csv_files import frame_text
+from lge_sweep.csv_files import write_frame
 from lge_sweep.labels import SINGLE_STAGE, Label, class_names
 from lge_sweep.pipeline.cases import case_findings, clinical_table
 from lge_sweep.pipeline.compare import PipelineComparison, measure_subset
@@ -106,16 +105,16 @@ def write_results(
         for stage, found in stages.items()
         for form in AGGREGATE_TITLES
     ]
-    _write_csv(files.table("tables_6_and_7"), pd.concat(frames))
+    write_frame(files.table("tables_6_and_7"), pd.concat(frames))
     beside = side_by_side(comparison)
-    _write_csv(files.table("pipelines"), beside.frame)
+    write_frame(files.table("pipelines"), beside.frame)
     every = [found.to_frame().assign(pipeline=name) for name, found in beside.results.items()]
-    _write_csv(files.table("intervals"), pd.concat(every))
+    write_frame(files.table("intervals"), pd.concat(every))
     cases = clinical_table(two_stage, subset.name, labelled[shipped].labels)
-    _write_csv(files.table("cases"), cases)
-    _write_csv(files.table("agreement"), agreement_frame(cases))
+    write_frame(files.table("cases"), cases)
+    write_frame(files.table("agreement"), agreement_frame(cases))
     found = case_findings(two_stage, subset.name, labelled[shipped].labels)
-    _write_csv(files.table("findings"), findings_frame(found))
+    write_frame(files.table("findings"), findings_frame(found))
     _draw(files, subset, comparison, beside.results, cases=cases, final=labelled[shipped].labels)
     sections = [
         _heading(files.name, subset, comparison, test_access),
@@ -142,7 +141,7 @@ def _stages(files: EvaluationFolder, subset: EvaluatedSubset, name: str) -> dict
     stages = {}
     for stage, labels in found.items():
         table = measure_subset(subset.two_stage.fits, subset.name, labels, stage)
-        _write_csv(files.table(f"stage{stage}_{name}"), table)
+        write_frame(files.table(f"stage{stage}_{name}"), table)
         stages[stage] = intervals(table)
     return stages
 
@@ -209,7 +208,3 @@ def _values(results: Mapping[str, Intervals], shipped: str) -> dict[str, float]:
             limits = {"": estimate.value} if own else {"": estimate.value, "_low": estimate.low, "_high": estimate.high}
             values |= {f"{key}{end}": value for end, value in limits.items() if value is not None}
     return values
-
-
-def _write_csv(path: Path, table: pd.DataFrame) -> None:
-    write_text(path, frame_text(table))

@@ -18,7 +18,7 @@ from lge_sweep.progress import ProgressCallback
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
 from lge_sweep.study import Plan, read_record, write_record
 from lge_sweep.text import slug
-from lge_sweep.tracking import Tracker, finishing, promote
+from lge_sweep.tracking import Tracker, collapsed_tag, finishing, promote
 
 VAL: MeasuredSubset = "val"
 
@@ -76,8 +76,8 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
             **dict(config.frame), options=variant.options, window=config.source.uses_display_window, facts=facts,
         )  # fmt: skip
         write_segmenter(folder, best_network(stage1.plan, stage1.cell), best_network(fits, cell), settings)
-    collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
-    facts = {**read_settings(folder).facts, "collapsed": ", ".join(collapsed) or "no"}
+    collapsed = collapsed_tag(comparison.summaries[shipped_name(two_stage)].collapsed)
+    facts = {**read_settings(folder).facts, "collapsed": collapsed}
     about = (
         f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
     )

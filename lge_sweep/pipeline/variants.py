@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -19,8 +20,6 @@ from lge_sweep.progress import ProgressCallback
 from lge_sweep.quantify import METHODS, classical_scar
 from lge_sweep.segmenter import Network, TwoStageSegmenter, classify, join, refine, torch_network, without_padding
 from lge_sweep.study import Plan
-
-"""Told what is done next, how many are done, and how many there are."""
 
 PIPELINE = "two-stage"
 SHIPPED = "as shipped"
@@ -121,9 +120,14 @@ def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
 
 
 def load_network(plan: Plan, cell: Cell) -> Network:
-    """Return a finished cell's network with its best weights, on the hardware there is."""
-    device = find_hardware(plan.config.training).torch_device()
-    return torch_network(best_network(plan, cell).to(device), str(device))
+    """Return a finished cell's network with its best weights, on the hardware there is; loaded when it first runs."""
+
+    @cache
+    def loaded() -> Network:
+        device = find_hardware(plan.config.training).torch_device()
+        return torch_network(best_network(plan, cell).to(device), str(device))
+
+    return lambda inputs: loaded()(inputs)
 
 
 class Labelled(NamedTuple):

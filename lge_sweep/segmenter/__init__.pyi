@@ -18,5 +18,5 @@ from .segment import TwoStageSegmenter as TwoStageSegmenter
 from .segment import classify as classify
 from .segment import join as join
 from .segment import refine as refine
-from .segment import seen_box as seen_box
+from .segment import stage2_view as stage2_view
 from .segment import without_padding as without_padding

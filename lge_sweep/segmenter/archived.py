@@ -1,16 +1,14 @@
 """Segment exams of an archive, study by study: fetched, segmented as any other, given back if asked."""
 
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from lge_sweep.archive import Archive, SeriesQuery, fetch_study, read_address, read_credentials, read_uid, store
-from lge_sweep.atomic import DAY_SECONDS
+from lge_sweep.atomic import remove_left_over
 from lge_sweep.choices import look_up
 from lge_sweep.deliver import FORMATS, REPORT_FILE, SEG_FILE, Delivery
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
@@ -158,9 +156,6 @@ class _Session:
 @contextmanager
 def _private_folder() -> Iterator[Path]:
     """Give a folder that nobody else can look into, gone at the end; what a killed process left is cleared away."""
-    for left_over in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
-        with suppress(OSError):
-            if time.time() - left_over.lstat().st_mtime > DAY_SECONDS and not left_over.is_symlink():
-                shutil.rmtree(left_over)
+    remove_left_over(Path(tempfile.gettempdir()), f"{PREFIX}*")
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         yield Path(folder)

@@ -5,6 +5,7 @@ from pathlib import Path
 from lge_sweep.errors import ModelError
 from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.folder import SETTINGS, find_loader, load_folder
+from lge_sweep.segmenter.request import ModelChoice
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 
 NAME = "lge-two-stage"
@@ -31,7 +32,13 @@ def load_segmenter(
             asked for.
         RunsError: the registry cannot be opened.
     """
-    loader, trusted = find_loader(runtime), trust or is_own(model, runs)
+    return open_segmenter(ModelChoice(str(model), runtime, runs, trust))[1]
+
+
+def open_segmenter(choice: ModelChoice) -> tuple[Path, TwoStageSegmenter]:
+    """As `load_segmenter`; returns the folder of its files, too."""
+    model, runtime = choice.model, choice.runtime
+    loader, trusted = find_loader(runtime), choice.trust or is_own(model, choice.runs)
     if loader.runs_anything and not trusted:
         suffix = loader.suffix
         raise ModelError(
@@ -39,12 +46,12 @@ def load_segmenter(
             "loaded. Take the runtime 'onnx', which segments as well and runs nothing else; or add --trust "
             "(trust=True), only if you made this model, or trust who made it as you would trust a program"
         )
-    folder = find_segmenter(model, runs)
+    folder = find_segmenter(model, choice.runs)
     if trusted:
-        return load_folder(folder, loader)
+        return folder, load_folder(folder, loader)
     from lge_sweep.segmenter.foreign import check_network  # imports onnx
 
-    return load_folder(folder, loader, check_network)
+    return folder, load_folder(folder, loader, check_network)
 
 
 def is_registered(model: str | Path) -> bool:

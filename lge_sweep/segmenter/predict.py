@@ -17,7 +17,7 @@ from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import SERIES_PATTERN, Exam, read_exams
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.segmenter.folder import SETTINGS, read_settings
-from lge_sweep.segmenter.load import NAME, find_segmenter, is_own, load_segmenter
+from lge_sweep.segmenter.load import NAME, open_segmenter
 from lge_sweep.segmenter.request import PredictRequest, PredictResult, ReadOptions
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 
@@ -54,11 +54,9 @@ def prepare(request: PredictRequest) -> "Predictor":
     """Load the model that segments; see `predict_exams`."""
     for name in request.formats:
         look_up("format", name, FORMATS)
-    model = request.model
-    folder = find_segmenter(model.model, model.runs)
-    trust = model.trust or is_own(model.model, model.runs)
+    folder, segmenter = open_segmenter(request.model)
     _log.info("the segmenter is in %s", folder)
-    segmenter, settings = load_segmenter(folder, model.runtime, trust=trust), read_settings(folder)
+    settings = read_settings(folder)
     return Predictor(segmenter, settings, _facts(folder, settings), request.output.expanduser(), request.formats)
 
 

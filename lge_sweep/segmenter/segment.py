@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -125,17 +126,11 @@ class TwoStageSegmenter:
         Raises:
             DataError: the margin is in mm and the size of a slice's pixels not known.
         """
-        boxes = [
-            seen_box(mask, image.shape, size, self.options)
-            for image, mask, size in zip(images, cavity, pixel_mm, strict=True)
-        ]
-        guidance = cavity if self.options.guided else np.zeros_like(cavity)
-        size = self.frame.size
-        crops = np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)])
-        alone = channel_rows(np.arange(len(crops), dtype=np.int32))
-        masks = np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)])
-        found = self._classes(network_inputs(crops, alone, 2, masks), 2)
-        return np.stack([uncrop_labels(labels, box, size) for labels, box in zip(found, boxes, strict=True)])
+        view = stage2_view(images, cavity, pixel_mm, self.frame, self.options)
+        alone = channel_rows(np.arange(len(images), dtype=np.int32))
+        found = self._classes(network_inputs(view.images, alone, 2, view.guidance), 2)
+        frames = [uncrop_labels(labels, box, self.frame.size) for labels, box in zip(found, view.boxes, strict=True)]
+        return np.stack(frames)
 
     def _classes(self, inputs: Pixels8, stage: int) -> LabelImage:
         return classify(lambda batch: self._probabilities(batch, stage), inputs, stage)
@@ -164,6 +159,44 @@ class TwoStageSegmenter:
                 f"stage {stage}'s network must give finite float32 probabilities; got {got}; train it again"
             )
         return probabilities
+
+
+class Stage2View(NamedTuple):
+    """What stage 2 sees of N slices, in training as in use."""
+
+    boxes: list[CropBox]
+    """The square of the frame that is seen of each."""
+    images: Pixels8
+    """[N, S, S]."""
+    guidance: Mask
+    """[N, S, S]; empty where it sees none."""
+
+
+def stage2_view(
+    images: Sequence[Pixels8], cavity: Mask, pixel_mm: Sequence[PixelSize | None], frame: Frame, options: Options
+) -> Stage2View:
+    """Return what stage 2 sees of N slices; with a crop margin, slice and cavity are cropped.
+
+    Args:
+        images: 8 bit, of any size.
+        cavity: [N, S, S], refined, in the frame.
+        pixel_mm: size of each slice's pixels.
+        frame: what networks see of slices.
+        options: the margin, and whether there is guidance.
+
+    Raises:
+        DataError: the margin is in mm and the size of a slice's pixels not known.
+    """
+    boxes = [
+        seen_box(mask, image.shape, size, options) for image, mask, size in zip(images, cavity, pixel_mm, strict=True)
+    ]
+    guidance = cavity if options.guided else np.zeros_like(cavity)
+    size = frame.size
+    return Stage2View(
+        boxes,
+        np.stack([crop_image(image, box, size, size) for image, box in zip(images, boxes, strict=True)]),
+        np.stack([crop_mask(mask, box, size) for mask, box in zip(guidance, boxes, strict=True)]),
+    )
 
 
 def seen_box(cavity: Mask, shape: tuple[int, ...], pixel_mm: PixelSize | None, options: Options) -> CropBox:

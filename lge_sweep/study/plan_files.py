@@ -9,7 +9,7 @@ import lge_sweep
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, SweepConfig, cells
 from lge_sweep.config.loader import read_yaml, validate
-from lge_sweep.csv_files import frame_text
+from lge_sweep.csv_files import write_frame
 from lge_sweep.errors import ConfigError, DamagedError, EarlierVersionError, RunsError
 from lge_sweep.labels import class_names
 from lge_sweep.run_store import SweepFolder
@@ -33,7 +33,7 @@ def write_plan(plan: Plan) -> None:
     set_damaged_aside(files.manifest, read_manifest)
     set_damaged_aside(files.plan, partial(read_record, PlanRecord))
     write_text(files.settings, _settings_text(plan.config, plan.data_digest))
-    write_text(files.manifest, frame_text(plan.manifest))
+    write_frame(files.manifest, plan.manifest)
     write_record(files.plan, _plan_record(plan))
 
 

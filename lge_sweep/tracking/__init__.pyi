@@ -4,6 +4,7 @@ from .mlflow import Tracker as Tracker
 from .registry import NetworkEntry as NetworkEntry
 from .registry import PackageEntry as PackageEntry
 from .registry import Version as Version
+from .registry import collapsed_tag as collapsed_tag
 from .registry import find_version as find_version
 from .registry import promote as promote
 from .registry import register as register

@@ -4,7 +4,7 @@ import logging
 import shlex
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from lge_sweep.atomic import atomic_file
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.run_store import RunStore, sqlite_uri
-from lge_sweep.tracking.moved import WAIT, relocate
+from lge_sweep.tracking.moved import WAIT, relocate, table_names
 
 JOURNALS = ("-journal", "-wal", "-shm")
 """What SQLite keeps beside a database while it writes; of no other database than that."""
@@ -150,10 +150,8 @@ def is_damaged(path: Path) -> bool:
         with closing(sqlite3.connect(path, timeout=WAIT)) as connection:
             if connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
                 return True
-            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            return (
-                "experiments" not in tables or not connection.execute("SELECT count(*) FROM experiments").fetchone()[0]
-            )
+            known = "experiments" in table_names(connection)
+            return not known or not connection.execute("SELECT count(*) FROM experiments").fetchone()[0]
     except sqlite3.OperationalError:
         return False
     except sqlite3.DatabaseError:
@@ -163,5 +161,4 @@ def is_damaged(path: Path) -> bool:
 def drop_journals(path: Path) -> None:
     """Remove the journals of a database that is gone: SQLite would apply them to the next one."""
     for ending in JOURNALS:
-        with suppress(FileNotFoundError):
-            path.with_name(path.name + ending).unlink()
+        path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -67,10 +67,14 @@ def relocate(database: Path, artifacts: str, experiment: str) -> None:
     )
 
 
+def table_names(connection: sqlite3.Connection) -> set[str]:
+    """Return the names of a database's tables."""
+    return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+
 def _recorded(connection: sqlite3.Connection, experiment: str) -> str | None:
     """Return where the database says that artifacts are; None if it is no database of ours."""
-    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    if not tables.issuperset(PLACES):
+    if not table_names(connection).issuperset(PLACES):
         return None
     found = connection.execute("SELECT artifact_location FROM experiments WHERE name = ?", (experiment,)).fetchone()
     return str(found[0]) if found else None

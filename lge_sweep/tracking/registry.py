@@ -30,6 +30,8 @@ from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.run import KEY
 
 ALIAS = "champion"
+STANDS = "no"
+"""What the tag `collapsed` says of what predicts every class."""
 GRAPH_NEEDS = ("mlflow", "torch", "numpy")
 PACKAGE_NEEDS = (
     "lazy-loader", "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml",
@@ -120,11 +122,16 @@ def find_champion(tracker: Tracker, name: str) -> Version | None:
     return _read(version) if _is_there(tracker, version) else None
 
 
+def collapsed_tag(classes: Iterable[str]) -> str:
+    """Return what the tag `collapsed` of runs and models says: the classes that are never predicted, or "no"."""
+    return ", ".join(classes) or STANDS
+
+
 def promote(tracker: Tracker, name: str, version: Version, family: str, *, new: bool, remedy: str) -> str:
     """Make a version the champion, where it may be: the rules of who gives way to whom.
 
     A champion of another family gives way to a new selection only, and none that stands gives way to a model that
-    collapsed. Versions have the tag `collapsed`, "no" or the classes that are never predicted.
+    collapsed. Versions have the tag `collapsed`, see `collapsed_tag`.
 
     Args:
         tracker: MLflow.
@@ -141,8 +148,8 @@ def promote(tracker: Tracker, name: str, version: Version, family: str, *, new: 
     said = f"Registered as {name} version {version.number}"
     if before is not None and before.key == version.key:
         return f"{said}, the champion: models:/{name}@{ALIAS}."
-    collapsed = version.tags["collapsed"] != "no"
-    if before is not None and collapsed and before.tags.get("collapsed") == "no":
+    collapsed = version.tags["collapsed"] != STANDS
+    if before is not None and collapsed and before.tags.get("collapsed") == STANDS:
         return f"{said}; it collapsed, so version {before.number} ({before.key}) stays champion."
     if before is not None and not new and not before.key.startswith(family):
         return f"{said}; version {before.number} ({before.key}) stays champion. To change that: {remedy}"

@@ -133,6 +133,11 @@ class TrackedRun:
         """Set tags."""
         self._send(lambda client: client.log_batch(self.id, tags=[RunTag(key, value) for key, value in tags.items()]))
 
+    def fail(self, reason: str) -> None:
+        """End the run as failed, with the reason as a tag; `untag` takes it back."""
+        self.tag({"failed": reason[:500]})
+        self.finish("FAILED")
+
     def finish(self, status: str = "FINISHED") -> None:
         """End the run: FINISHED, FAILED, or KILLED for one that was stopped and will be resumed."""
 
