@@ -38,7 +38,7 @@ def figure_class_bars(
     heading = f"{title}: metrics per class, stage {stage}"
     chosen = best_cells(cells, best)[:2] or list(cells[:2])
     if not chosen:
-        return style.blank_figure(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, style.NO_CELL)
     figure = style.new_figure(heading, 4.2)
     panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False).ravel()
     tables = [image_means(cell.per_image, classes) for cell in chosen]

@@ -157,7 +157,7 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
     """
     heading = f"{title}: training curves, stage {stage}"
     if not cells:
-        return style.blank_figure(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, style.NO_CELL)
     columns = 2 if len(cells) in (2, 4) else min(len(cells), 3)
     rows = -(-len(cells) // columns)
     figure = style.new_figure(heading, 1.3 + (2.3 if rows > 1 else 3.4) * rows)

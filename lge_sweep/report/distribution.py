@@ -19,9 +19,8 @@ from matplotlib.patches import Patch
 
 from lge_sweep.arrays import Mask, Matrix, Vector
 from lge_sweep.report import style
-from lge_sweep.report.tables import BACKGROUND, CellTables, best_cells, by_class, foreground
+from lge_sweep.report.tables import BACKGROUND, CellTables, by_class, foreground, stand_out
 
-NO_CELL = "no cell of this sweep has results"
 _MIN_COLUMN_INCHES = 0.13
 """Inches; where a heat map's columns are narrower, its panels stand one below the other."""
 
@@ -42,23 +41,18 @@ def figure_dice_boxplot(
     """
     heading = f"{title}: Dice over images, stage {stage}"
     if not cells:
-        return style.blank_figure(heading, NO_CELL)
+        return style.blank_figure(heading, style.NO_CELL)
     figure = style.new_figure(heading, 1.9 + 0.42 * len(cells))
-    stand_out = [cell.name for cell in best_cells(cells, best)]
+    strong = stand_out(cells, best)
     ratios = [0.7 if name == BACKGROUND else 1.0 for name in classes]
     panels = figure.subplots(1, len(classes), sharey=True, squeeze=False, width_ratios=ratios).ravel()
     for ax, name in zip(panels, classes, strict=True):
         style.style_axes(ax, grid="x")
         for row, cell in enumerate(cells):
             dice = by_class(cell.per_image, [name])[name].to_numpy(dtype=float)
-            _draw_box(ax, row, dice[np.isfinite(dice)], name, not stand_out or cell.name in stand_out)
-        ax.set_title(style.drawable(name, 30), fontsize=style.NORMAL, color=style.INK)
-        ax.set_xlabel("Dice (0 to 1)", fontsize=style.SMALL, color=style.INK)
-        ax.set_xlim(-0.04, 1.04)
-        ax.set_xticks([0, 0.5, 1.0] if name == BACKGROUND else np.linspace(0, 1, 6))
-    panels[0].set_yticks(range(len(cells)), labels=[style.drawable(cell.title, 30) for cell in cells])
-    panels[0].set_ylim(len(cells) - 0.4, -0.6)
-    style.mark_labels(panels[0].get_yticklabels(), cells, best)
+            _draw_box(ax, row, dice[np.isfinite(dice)], name, strong[row])
+        style.dice_axis(ax, name)
+    style.label_rows(panels[0], cells, best, most=30)
     handles: list[Artist] = [
         Patch(facecolor="white", edgecolor=style.INK, label="quartiles"),
         Line2D([], [], color=style.BLACK, linewidth=1.8, label="median"),
@@ -73,7 +67,7 @@ def figure_dice_boxplot(
 def _draw_box(ax: Axes, row: int, dice: Vector, name: str, strong: bool) -> None:
     """Draw one box with its images, and the number of them; or n/a where there is none."""
     if len(dice) == 0:
-        ax.text(0.5, row, "n/a (no image has it)", ha="center", va="center", fontsize=style.SMALL, color=style.INK)
+        style.say_missing(ax, row, "n/a (no image has it)")
         return
     red, green, blue, _ = to_rgba(style.class_colour(name))
     fade = 0.75 if strong else 0.22
@@ -132,7 +126,7 @@ def figure_dice_heatmap(
     """
     heading = f"{title}: Dice per image, stage {stage}"
     if all(cell.per_image.empty for cell in cells):
-        return style.blank_figure(heading, NO_CELL)
+        return style.blank_figure(heading, style.NO_CELL)
     cases, shown = heat_rows(cells), foreground(classes)
     height = float(np.clip(max(0.05 * len(cases), min(0.17 * len(cases), 4.0)), 1.4, 9.5))
     width = float(np.clip(2.5 + 0.9 * len(cells) * len(shown), 5.6, style.WIDTH))

@@ -74,7 +74,7 @@ def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[s
     """
     heading = f"{title}: validation loss, stage {stage}"
     if not cells:
-        return style.blank_figure(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, style.NO_CELL)
     models, optimizers, losses = (
         list(dict.fromkeys(getattr(cell, axis) for cell in cells)) for axis in ("model", "optimizer", "loss")
     )

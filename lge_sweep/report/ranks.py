@@ -57,7 +57,7 @@ def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequenc
     """
     heading = f"{title}: how sure the ranking is, stage {stage}"
     if not lines:
-        return style.blank_figure(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, style.NO_CELL)
     lines = rank_order(lines)
     figure = style.new_figure(heading, 1.9 + style.row_inches(len(lines)) * len(lines))
     score, numbers, heat = figure.subplots(1, 3, sharey=True, width_ratios=[1.25, 0.75, 2.0])

@@ -5,13 +5,14 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from lge_sweep.labels import COLOURS, Label
-from lge_sweep.report.tables import CellTables
+from lge_sweep.labels import COLOURS
+from lge_sweep.report.tables import BACKGROUND, CellTables
 
 DPI = 110
 WIDTH = 9.1
@@ -24,12 +25,14 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
 INK, FAINT, ABSENT = "#333333", "#C8C8C8", "#A8A8A8"
 SMALL, NORMAL, LARGE = 7.5, 9.0, 11.5
 
+NO_CELL = "no cell of this sweep has results"
+
 RGB = tuple[float, float, float]
 
 
 def class_colour(name: str) -> RGB:
     """A class's colour (`labels.COLOURS`), 0 to 1. On white paper background is grey, not black; unknown: purple."""
-    if name == Label.BACKGROUND.title:
+    if name == BACKGROUND:
         return (0.62, 0.62, 0.62)
     known = {label.title: colour for label, colour in COLOURS.items()}
     red, green, blue = known.get(name, (204, 121, 167))
@@ -170,6 +173,39 @@ def mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Seq
             fontweight="bold" if cell.name in best else "normal",
             color=VERMILLION if cell.collapsed else INK,
         )
+
+
+def label_rows(ax: Axes, cells: Sequence[CellTables], best: Sequence[str], most: int = 40) -> None:
+    """Name the rows of a figure, a row a cell from the top.
+
+    Args:
+        ax: the axes; row 0 is the first cell.
+        cells: the cells, in the order of the rows.
+        best: names of the best cells.
+        most: most characters of a cell's title.
+    """
+    ax.set_yticks(range(len(cells)), labels=[drawable(cell.title, most) for cell in cells])
+    ax.set_ylim(len(cells) - 0.4, -0.6)
+    mark_labels(ax.get_yticklabels(), cells, best)
+
+
+def dice_axis(ax: Axes, name: str) -> None:
+    """Title axes with a class, and label Dice below; background, whose panel is narrow, has fewer ticks."""
+    ax.set_title(drawable(name, 30), fontsize=NORMAL, color=INK)
+    ax.set_xlabel("Dice (0 to 1)", fontsize=SMALL, color=INK)
+    ax.set_xlim(-0.04, 1.04)
+    ax.set_xticks([0, 0.5, 1.0] if name == BACKGROUND else np.linspace(0, 1, 6))
+
+
+def say_missing(ax: Axes, row: int, why: str) -> None:
+    """Write in the middle of a row of Dice why it is empty.
+
+    Args:
+        ax: the axes.
+        row: the row, 0 at the top.
+        why: what is missing.
+    """
+    ax.text(0.5, row, why, ha="center", va="center", fontsize=SMALL, color=INK)
 
 
 def row_inches(rows: int) -> float:

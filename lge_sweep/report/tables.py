@@ -207,6 +207,12 @@ def best_cells(cells: Sequence[CellTables], best: Sequence[str]) -> list[CellTab
     return [named[name] for name in best if name in named]
 
 
+def stand_out(cells: Sequence[CellTables], best: Sequence[str]) -> list[bool]:
+    """Whether each cell is drawn strongly: the best ones are; all are where none of the best has results."""
+    shown = {cell.name for cell in best_cells(cells, best)}
+    return [not shown or cell.name in shown for cell in cells]
+
+
 def short_models(cells: Sequence[CellTables]) -> dict[str, str]:
     """Shorten the models' names to what follows the first underscore, unless two would then be alike.
 
