@@ -180,7 +180,7 @@ def test_ranks_are_sorted_by_expectation_with_the_unranked_below() -> None:
 
 def test_curves_stand_by_model_and_optimizer_in_their_losss_unit() -> None:
     cells = make_grid()
-    figure = figure_grid_curves(TITLE, cells, [cells[1].name], 2)
+    figure = figure_grid_curves(SweepTables(TITLE, cells, [cells[1].name], STAGE2, 2))
     assert [ax.get_title() for ax in figure.axes] == [
         f"{model} + {optimizer}" for model in MODELS for optimizer in ("sgdm", "adam")
     ]
@@ -204,7 +204,7 @@ def test_curves_stand_by_model_and_optimizer_in_their_losss_unit() -> None:
 
 def test_seeds_are_thin_and_their_mean_thick() -> None:
     cells = make_grid(MODELS[:1], seeds=3)
-    figure = figure_grid_curves(TITLE, cells, [], 2)
+    figure = figure_grid_curves(SweepTables(TITLE, cells, [], STAGE2, 2))
     for ax in figure.axes:
         thin = [line for line in ax.lines if line.get_linewidth() < 1]
         thick = [line for line in ax.lines if line.get_linewidth() == 2]
@@ -219,7 +219,7 @@ def test_curves_say_what_is_missing() -> None:
     cells[0] = replace(cells[0], history=pd.DataFrame())
     cells[2] = replace(cells[2], history=cells[2].history.assign(val_loss=np.inf, train_loss=NAN))
     del cells[4]
-    figure = figure_grid_curves(TITLE, cells, ["failed"], 2)
+    figure = figure_grid_curves(SweepTables(TITLE, cells, ["failed"], STAGE2, 2))
     lacks = f"{MODELS[0]} + sgdm\nno result: focal\nno validation to draw: weighted_ce, dice"
     assert figure.axes[0].get_title() == lacks
     assert texts(figure.axes[3]) == ["no cell with results"]
@@ -231,7 +231,7 @@ def test_curves_say_what_is_missing() -> None:
 def test_relative_losses_turn_logarithmic_when_they_span_much() -> None:
     cells = make_grid(MODELS[:1])
     cells[0] = replace(cells[0], history=scaled(100.0))
-    figure = figure_grid_curves(TITLE, cells, [], 2)
+    figure = figure_grid_curves(SweepTables(TITLE, cells, [], STAGE2, 2))
     assert {ax.get_yscale() for ax in figure.axes} == {"log"}
     assert "log scale" in words(figure)
 
@@ -244,7 +244,7 @@ def test_violins_show_each_cell_and_class_with_values() -> None:
         CellTables("c", "c", make_history(), make_table([[1, 0.2, 0.7], [1, 0.3, 0.9]]), loss="ce"),
         CellTables("d", "d", make_history(), pd.DataFrame(), loss="other"),
     ]
-    myocardium, scar = figure_dice_violin("p", cells, ["a"], STAGE2, 2).axes
+    myocardium, scar = figure_dice_violin(SweepTables("p", cells, ["a"], STAGE2, 2)).axes
     (violin,) = (body for body in myocardium.collections if isinstance(body, PolyCollection))
     heights = np.asarray(violin.get_paths()[0].vertices)[:, 0]
     assert (heights.min(), heights.max()) == pytest.approx((0.1, 0.8))
@@ -266,7 +266,7 @@ def test_spread_bars_are_the_tables_values_steadiest_first() -> None:
     table = spread_table(cells)
     assert list(table.index) == [3, 1, 0, 2]
     assert table[MEAN].isna().tolist() == [False, False, True, True]
-    figure = figure_metric_spread("p", cells, ["steady"], 2)
+    figure = figure_metric_spread(SweepTables("p", cells, ["steady"], STAGE2, 2))
     assert [label.get_text() for label in y_labels(figure)] == ["steady", "lively", "none", "nobf"]
     assert y_labels(figure)[1].get_color() == VERMILLION
     for ax, column in zip(figure.axes, table.columns, strict=True):
@@ -283,7 +283,7 @@ def test_rank_plot_shows_scores_intervals_and_probabilities() -> None:
     lines = make_ranks(cells)
     lines[0] = replace(lines[0], low=None, high=None)
     lines[1] = replace(lines[1], score=NAN, low=None)
-    figure = figure_rank_probability(TITLE, lines[::-1], [cells[1].name], 2)
+    figure = figure_rank_probability(SweepTables(TITLE, cells, [cells[1].name], STAGE2, 2, lines[::-1]))
     ordered = rank_order(lines)
     score, numbers, heat = figure.axes[:3]
     assert [label.get_text() for label in y_labels(figure)] == [line.title for line in ordered]
@@ -321,7 +321,7 @@ def test_a_seeds_configuration_is_among_the_best() -> None:
 def test_heatmap_keeps_a_cell_without_images() -> None:
     cells = make_grid(MODELS[:1])[:2]
     cells[0] = replace(cells[0], per_image=pd.DataFrame())
-    figure = figure_dice_heatmap("p", cells, [], STAGE2, 2)
+    figure = figure_dice_heatmap(SweepTables("p", cells, [], STAGE2, 2))
     assert len(figure.axes[0].get_xticklabels()) == 2
     assert np.ma.asarray(figure.axes[0].images[0].get_array()).filled(NAN).shape == (8, 2)
     assert "no result" in words(figure)
@@ -370,17 +370,12 @@ def test_no_text_overlaps(stage: int, seeds: int, monkeypatch: pytest.MonkeyPatc
     best = [cells[0].name, cells[3].name]
     short = short_models(cells)
     cells = [replace(cell, title=shorten_title(cell.title, short)) for cell in cells if cell.name != cells[7].name]
-    figures = [figure_dice_heatmap(TITLE, cells, best, classes, stage)]
+    sweep = SweepTables(TITLE, cells, best, classes, stage, make_ranks(cells))
+    figures = [figure_dice_heatmap(sweep)]
     if stage == 2:
-        figures += [
-            figure_grid_curves(TITLE, cells, best, stage),
-            figure_rank_probability(TITLE, make_ranks(cells), best, stage),
-        ]
+        figures += [figure_grid_curves(sweep), figure_rank_probability(sweep)]
     if seeds == 1:
-        figures += [
-            figure_dice_violin(TITLE, cells, best, classes, stage),
-            figure_metric_spread(TITLE, cells, best, stage),
-        ]
+        figures += [figure_dice_violin(sweep), figure_metric_spread(sweep)]
     for figure in figures:
         assert figure.get_figwidth() * figure.dpi == pytest.approx(1001)
         assert figure.get_figheight() * figure.dpi < 1500

@@ -14,7 +14,15 @@ from matplotlib.lines import Line2D
 
 from lge_sweep.arrays import Vector
 from lge_sweep.report import style
-from lge_sweep.report.tables import BestValidation, CellTables, best_validation, diverged, loss_curve, moving_mean
+from lge_sweep.report.tables import (
+    BestValidation,
+    CellTables,
+    SweepTables,
+    best_validation,
+    diverged,
+    loss_curve,
+    moving_mean,
+)
 
 _TRAIN, _TRAIN_MEAN, _VALIDATION, _BEST, _OTHERS = (
     "training",
@@ -141,21 +149,17 @@ def _handles(ax: Axes) -> list[Artist]:
     return [line for line in ax.lines if not str(line.get_label()).startswith("_")]
 
 
-def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequence[str], stage: int) -> Figure:
+def figure_training_curves(sweep: SweepTables) -> Figure:
     """Training and validation loss of all cells on comparable axes, best validations marked; a panel a cell.
 
     All panels share their axes, and each shows the other cells' validation loss in grey. Cells trained with different
-    losses (`CellTables.loss`) share only the iterations: their losses are not comparable.
-
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results.
-        best: names of the best cells; theirs are bold.
-        stage: 1 or 2.
+    losses (`CellTables.loss`) share only the iterations: their losses are not comparable. The best cells' titles are
+    bold.
 
     Source: paper Figs. 5 and 12.
     """
-    heading = f"{title}: training curves, stage {stage}"
+    heading = f"{sweep.title}: training curves, stage {sweep.stage}"
+    cells = sweep.cells
     if not cells:
         return style.blank_figure(heading, style.NO_CELL)
     columns = 2 if len(cells) in (2, 4) else min(len(cells), 3)
@@ -167,7 +171,7 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
     for number, (ax, cell) in enumerate(zip(panels, cells, strict=False)):
         alike = [other for other in cells if other.loss == cell.loss]
         logarithmic |= _panel(ax, cell, alike)
-        style.cell_title(ax, cell, cell.name in best and len(cells) > 1, style.WIDTH / columns - 0.6)
+        style.cell_title(ax, cell, cell.name in sweep.best and len(cells) > 1, style.WIDTH / columns - 0.6)
         if number % columns == 0 or different:
             ax.set_ylabel(
                 f"loss ({style.drawable(cell.loss, 24)})" if different else "loss",
@@ -186,7 +190,7 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
     style.footer(
         figure,
         _legend(panels, len(cells) > 1),
-        [style.bold_note(cells, best), "; ".join(notes), *style.sweep_notes(cells, best, titled=True)],
+        [style.bold_note(sweep), "; ".join(notes), *style.sweep_notes(sweep, titled=True)],
     )
     return figure
 

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from lge_sweep.arrays import Matrix
 from lge_sweep.report import style
-from lge_sweep.report.tables import RankLine
+from lge_sweep.report.tables import RankLine, SweepTables
 from lge_sweep.scoring import chance
 
 _SCALE = LinearSegmentedColormap.from_list("probability", ["white", style.SKY, style.BLUE, "#002B4D"])
@@ -44,21 +44,16 @@ def rank_values(lines: Sequence[RankLine]) -> Matrix:
     return values
 
 
-def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequence[str], stage: int) -> Figure:
+def figure_rank_probability(sweep: SweepTables) -> Figure:
     """Left the score with its 95 % interval, right the probability of each rank; a row a cell, the likeliest first.
 
     A collapsed cell, in vermillion, has a score but no rank while another stands; it is then at the foot.
-
-    Args:
-        title: the sweep's name.
-        lines: one for each cell, in any order.
-        best: names of the best cells; theirs or their configurations' labels are bold.
-        stage: 1 or 2.
+    The best cells' labels, or their configurations', are bold.
     """
-    heading = f"{title}: how sure the ranking is, stage {stage}"
-    if not lines:
+    heading = f"{sweep.title}: how sure the ranking is, stage {sweep.stage}"
+    if not sweep.ranks:
         return style.blank_figure(heading, style.NO_CELL)
-    lines = rank_order(lines)
+    lines = rank_order(sweep.ranks)
     figure = style.new_figure(heading, 1.9 + style.row_inches(len(lines)) * len(lines))
     score, numbers, heat = figure.subplots(1, 3, sharey=True, width_ratios=[1.25, 0.75, 2.0])
     _draw_scores(score, lines)
@@ -68,7 +63,7 @@ def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequenc
     score.set_ylim(len(lines) - 0.4, -0.6)
     for label, line in zip(score.get_yticklabels(), lines, strict=True):
         label.set(
-            fontweight="bold" if is_best(line, best) else "normal",
+            fontweight="bold" if is_best(line, sweep.best) else "normal",
             color=style.VERMILLION if line.collapsed else style.INK,
         )
     handles = [
@@ -80,7 +75,7 @@ def figure_rank_probability(title: str, lines: Sequence[RankLine], best: Sequenc
         )
     notes = [
         "sorted by expected rank (1 is best)",
-        "bold: the best" if len(lines) > 1 and any(is_best(line, best) for line in lines) else "",
+        "bold: the best" if len(lines) > 1 and any(is_best(line, sweep.best) for line in lines) else "",
         "no whisker: no interval" if any(line.low is None or line.high is None for line in lines) else "",
     ]
     style.footer(figure, handles, ["; ".join(filter(None, notes))])

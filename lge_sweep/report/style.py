@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
 from lge_sweep.labels import COLOURS
-from lge_sweep.report.tables import BACKGROUND, CellTables
+from lge_sweep.report.tables import BACKGROUND, CellTables, SweepTables
 
 DPI = 110
 WIDTH = 9.1
@@ -218,21 +218,22 @@ def list_or_count(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names) if len(names) <= most else f"{len(names)} cells"
 
 
-def bold_note(cells: Sequence[CellTables], best: Sequence[str]) -> str:
+def bold_note(sweep: SweepTables) -> str:
     """Explain bold names, where there are some beside others."""
-    return "bold: the best cells" if len(cells) > 1 and any(cell.name in best for cell in cells) else ""
+    several = len(sweep.cells) > 1 and any(cell.name in sweep.best for cell in sweep.cells)
+    return "bold: the best cells" if several else ""
 
 
-def sweep_notes(cells: Sequence[CellTables], best: Sequence[str], titled: bool = False) -> list[str]:
+def sweep_notes(sweep: SweepTables, titled: bool = False) -> list[str]:
     """What must be said under a figure of a sweep: best cells without results, and collapsed cells.
 
     Args:
-        cells: the cells that have results.
-        best: names of the best cells.
+        sweep: the sweep.
         titled: whether the figure's panels say themselves which cells collapsed.
     """
+    cells = sweep.cells
     known = {cell.name for cell in cells}
-    notes = [f"{name}: among the best, but without results here" for name in best if name not in known]
+    notes = [f"{name}: among the best, but without results here" for name in sweep.best if name not in known]
     if not titled:
         kinds = dict.fromkeys(collapse_note(cell) for cell in cells if cell.collapsed)
         notes += [f"{list_or_count([c.title for c in cells if collapse_note(c) == kind])} {kind}" for kind in kinds]

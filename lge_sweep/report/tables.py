@@ -1,16 +1,16 @@
-"""What the figures are drawn from: one cell's tables, and the small sums over them.
+"""What the figures are drawn from: the tables of a cell and of a sweep, and the small sums over them.
 
 Nothing here draws. A missing value (NaN: class absent in truth and prediction) stays missing; it never becomes 0.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from lge_sweep.arrays import Vector
+from lge_sweep.arrays import LabelImage, Pixels8, Vector
 from lge_sweep.labels import SCORED, Label
 from lge_sweep.metrics import aggregate
 
@@ -71,6 +71,67 @@ class RankLine:
     expected_rank: float | None
     ranks: tuple[float, ...]
     collapsed: bool
+
+
+@dataclass(frozen=True)
+class CellImages:
+    """What a cell's figures are drawn of.
+
+    Attributes:
+        tables: the cell's tables.
+        images: [N, H, W], intensities 0 to 255, in the order of ``tables.per_image["image"].unique()``.
+        truth: [N, H, W], channel indices into `classes`.
+        prediction: as `truth`.
+        classes: names of the stage's classes, background first.
+    """
+
+    tables: CellTables
+    images: Pixels8
+    truth: LabelImage
+    prediction: LabelImage
+    classes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class SweepTables:
+    """What a sweep's figures are drawn of.
+
+    Attributes:
+        title: the sweep's name, e.g. ``phase 1, EMIDEC``.
+        cells: the cells that have results, in the order to show them; failed ones are left out.
+        best: names of the best cells, best first (one named here without results is noted on the figures).
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
+        ranks: how sure each cell's rank is.
+    """
+
+    title: str
+    cells: Sequence[CellTables]
+    best: Sequence[str]
+    classes: Sequence[str]
+    stage: int
+    ranks: Sequence[RankLine] = ()
+
+    def varies_training(self) -> bool:
+        """Whether the cells differ in loss or optimizer, as in phase 2."""
+        return len({(cell.loss, cell.optimizer) for cell in self.cells}) > 1
+
+    def trains_alike(self) -> bool:
+        """Whether all cells have one loss and one optimizer, as in phase 1."""
+        return not self.varies_training()
+
+    def has_ranks(self) -> bool:
+        """Whether it is known how sure the ranks are."""
+        return bool(self.ranks)
+
+    def with_short_titles(self) -> "SweepTables":
+        """Return the tables with the names of models shortened in the cells' titles."""
+        short = short_models(self.cells)
+        return replace(
+            self,
+            cells=[replace(cell, title=shorten_title(cell.title, short)) for cell in self.cells],
+            ranks=[replace(line, title=shorten_title(line.title, short)) for line in self.ranks],
+        )
 
 
 class Curve(NamedTuple):

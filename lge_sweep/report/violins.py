@@ -16,34 +16,25 @@ from matplotlib.patches import Patch
 
 from lge_sweep.arrays import Vector
 from lge_sweep.report import style
-from lge_sweep.report.tables import CellTables, by_class, foreground, stand_out
+from lge_sweep.report.tables import CellTables, SweepTables, by_class, foreground, stand_out
 
 _MIN_VIOLIN_VALUES = 5
 """Fewer values than this, or all equal, get points instead of a violin."""
 
 
-def figure_dice_violin(
-    title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
-) -> Figure:
+def figure_dice_violin(sweep: SweepTables) -> Figure:
     """Dice per foreground class: a panel a class, a violin with a box a cell; the best cells stand out.
 
     The violin is a density estimate cut at the lowest and highest value.
 
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results.
-        best: names of the best cells.
-        classes: names of the stage's classes, background first.
-        stage: 1 or 2.
-
     Source: paper Figs. 9 and 16.
     """
-    heading = f"{title}: Dice over images, stage {stage}"
+    heading = f"{sweep.title}: Dice over images, stage {sweep.stage}"
+    cells, shown = sweep.cells, foreground(sweep.classes)
     if not cells:
         return style.blank_figure(heading, style.NO_CELL)
     figure = style.new_figure(heading, 1.9 + style.row_inches(len(cells)) * len(cells))
-    strong = stand_out(cells, best)
-    shown = foreground(classes)
+    strong = stand_out(cells, sweep.best)
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False).ravel()
     for ax, name in zip(panels, shown, strict=True):
         style.style_axes(ax, grid="x")
@@ -55,7 +46,7 @@ def figure_dice_violin(
             _draw(ax, row, dice[np.isfinite(dice)], name, strong[row])
         _separate_models(ax, cells)
         style.dice_axis(ax, name)
-    style.label_rows(panels[0], cells, best)
+    style.label_rows(panels[0], cells, sweep.best)
     handles: list[Artist] = [
         Patch(facecolor=style.ABSENT, label="density over images"),
         Patch(facecolor="white", edgecolor=style.INK, label="quartiles"),
@@ -64,9 +55,9 @@ def figure_dice_violin(
     ]
     notes = [
         f"n: images with a value (points where fewer than {_MIN_VIOLIN_VALUES}, or all equal)",
-        style.bold_note(cells, best),
+        style.bold_note(sweep),
     ]
-    style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(cells, best)])
+    style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(sweep)])
     return figure
 
 
