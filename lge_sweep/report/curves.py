@@ -166,11 +166,12 @@ def figure_training_curves(sweep: SweepTables) -> Figure:
     rows = -(-len(cells) // columns)
     figure = style.new_figure(heading, 1.3 + (2.3 if rows > 1 else 3.4) * rows)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel().tolist()
-    different = len({cell.loss for cell in cells}) > 1
-    logarithmic = False
+    losses = dict.fromkeys(cell.loss for cell in cells)
+    different = len(losses) > 1
+    alike = {loss: [cell for cell in cells if cell.loss == loss] for loss in losses}
+    limits = {loss: loss_limits([cell.history for cell in alike[loss]]) for loss in losses}
     for number, (ax, cell) in enumerate(zip(panels, cells, strict=False)):
-        alike = [other for other in cells if other.loss == cell.loss]
-        logarithmic |= _panel(ax, cell, alike)
+        _panel(ax, cell, alike[cell.loss], limits[cell.loss])
         style.cell_title(ax, cell, cell.name in sweep.best and len(cells) > 1, style.WIDTH / columns - 0.6)
         if number % columns == 0 or different:
             ax.set_ylabel(
@@ -186,7 +187,7 @@ def figure_training_curves(sweep: SweepTables) -> Figure:
     for ax in panels[len(cells) :]:
         ax.set_axis_off()
     notes = ["different losses: heights compare only between panels with the same loss"] if different else []
-    notes += ["losses on a log scale"] if logarithmic else []
+    notes += ["losses on a log scale"] if any(logarithmic for _, _, logarithmic in limits.values()) else []
     style.footer(
         figure,
         _legend(panels, len(cells) > 1),
@@ -195,14 +196,13 @@ def figure_training_curves(sweep: SweepTables) -> Figure:
     return figure
 
 
-def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables]) -> bool:
-    """Draw one cell of `figure_training_curves`; return whether its loss axis is logarithmic."""
+def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables], limits: tuple[float, float, bool]) -> None:
+    """Draw one cell of `figure_training_curves`, and the validation of those with the same loss behind it."""
     style.style_axes(ax)
     for other in alike:
         if other is not cell and len(loss_curve(other.history, "val_loss").step):
             ax.plot(*loss_curve(other.history, "val_loss"), color=style.FAINT, linewidth=1.0, label=_OTHERS, zorder=1)
     found = draw_losses(ax, cell.history)
-    limits = loss_limits([other.history for other in alike])
     scale_loss(ax, limits)
     if cell.history.empty:
         style.write_message(ax, "no training history")
@@ -217,7 +217,6 @@ def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables]) -> bool:
             fontsize=style.SMALL,
             color=style.INK,
         )
-    return limits[2]
 
 
 def _legend(panels: Sequence[Axes], several: bool) -> list[Artist]:
