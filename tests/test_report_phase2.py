@@ -12,7 +12,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from test_report import STAGE2, assert_legible, assert_tidy, make_history, make_table, words
+from test_report import STAGE2, assert_legible, assert_tidy, cell_tables, make_history, make_table, words
 
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics.summary import aggregate
@@ -124,10 +124,10 @@ def test_spread_is_that_of_the_metrics_summary() -> None:
 
 def test_a_losss_unit_is_the_median_of_its_cells_first_validations() -> None:
     cells = [
-        CellTables(str(place), "", scaled(factor), pd.DataFrame(), loss=loss)
+        cell_tables(str(place), "", scaled(factor), pd.DataFrame(), loss=loss)
         for place, (factor, loss) in enumerate([(1, "dice"), (2, "dice"), (9, "dice"), (5, "focal"), (0, "zero")])
     ]
-    cells.append(CellTables("never", "", make_history(every=0), pd.DataFrame(), loss="none"))
+    cells.append(cell_tables("never", "", make_history(every=0), pd.DataFrame(), loss="none"))
     first = make_history()["val_loss"].dropna().iloc[0]
     units = loss_units(cells)
     assert units == pytest.approx({"dice": 2 * first, "focal": 5 * first})
@@ -239,10 +239,10 @@ def test_relative_losses_turn_logarithmic_when_they_span_much() -> None:
 def test_violins_show_each_cell_and_class_with_values() -> None:
     some = [[1, 0.1 * k, NAN] for k in range(1, 9)]
     cells = [
-        CellTables("a", "a", make_history(), make_table(some), loss="dice"),
-        CellTables("b", "b", make_history(), make_table([[1, 0.5, 0.0]] * 6), ("scar",), loss="focal"),
-        CellTables("c", "c", make_history(), make_table([[1, 0.2, 0.7], [1, 0.3, 0.9]]), loss="ce"),
-        CellTables("d", "d", make_history(), pd.DataFrame(), loss="other"),
+        cell_tables("a", "a", make_history(), make_table(some), loss="dice"),
+        cell_tables("b", "b", make_history(), make_table([[1, 0.5, 0.0]] * 6), ("scar",), loss="focal"),
+        cell_tables("c", "c", make_history(), make_table([[1, 0.2, 0.7], [1, 0.3, 0.9]]), loss="ce"),
+        cell_tables("d", "d", make_history(), pd.DataFrame(), loss="other"),
     ]
     myocardium, scar = figure_dice_violin(SweepTables("p", cells, ["a"], STAGE2, 2)).axes
     (violin,) = (body for body in myocardium.collections if isinstance(body, PolyCollection))
@@ -258,10 +258,10 @@ def test_violins_show_each_cell_and_class_with_values() -> None:
 def test_spread_bars_are_the_tables_values_steadiest_first() -> None:
     steady, lively = make_table([[1, 0.5, 0.5], [1, 0.5, 0.8]]), make_table([[1, 0.1, 0.1], [1, 0.9, 0.9]])
     cells = [
-        CellTables("none", "none", make_history(), pd.DataFrame()),
-        CellTables("lively", "lively", make_history(), lively, ("scar",)),
-        CellTables("nobf", "nobf", make_history(), steady.assign(bf=NAN)),
-        CellTables("steady", "steady", make_history(), steady),
+        cell_tables("none", "none", make_history(), pd.DataFrame()),
+        cell_tables("lively", "lively", make_history(), lively, ("scar",)),
+        cell_tables("nobf", "nobf", make_history(), steady.assign(bf=NAN)),
+        cell_tables("steady", "steady", make_history(), steady),
     ]
     table = spread_table(cells)
     assert list(table.index) == [3, 1, 0, 2]

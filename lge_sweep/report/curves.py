@@ -131,8 +131,8 @@ def figure_loss_curve(cell: CellTables) -> Figure:
     scale_loss(ax, limits)
     add_epochs(ax, cell.history)
     ax.set_xlabel("iteration", fontsize=style.NORMAL, color=style.INK)
-    unit = ", ".join(word for word in (style.drawable(cell.loss, 40), "log scale" if limits[2] else "") if word)
-    ax.set_ylabel(f"loss ({unit})" if unit else "loss", fontsize=style.NORMAL, color=style.INK)
+    unit = style.drawable(cell.loss, 40) + (", log scale" if limits[2] else "")
+    ax.set_ylabel(f"loss ({unit})", fontsize=style.NORMAL, color=style.INK)
     notes = ["no validation loss was recorded: there is no best point"]
     if best is not None:
         notes = [f"best validation loss {best.loss:.4g} at iteration {best.step} (epoch {best.epoch}); end: {last}"]

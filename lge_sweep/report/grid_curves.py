@@ -82,7 +82,7 @@ def figure_grid_curves(sweep: SweepTables) -> Figure:
     for (row, column), ax in np.ndenumerate(panels):
         here = [cell for cell in cells if (cell.model, cell.optimizer) == (models[row], optimizers[column])]
         _panel(ax, here, units, line_styles, sweep.best)
-        lines = [style.drawable(" + ".join(filter(None, (models[row], optimizers[column]))) or "all", 50)]
+        lines = [style.drawable(f"{models[row]} + {optimizers[column]}", 50)]
         lines += [
             style.wrap(note, style.WIDTH / len(optimizers) - 0.8, style.SMALL)
             for note in missing_notes(cells, here, units)
@@ -120,7 +120,7 @@ def missing_notes(cells: Sequence[CellTables], here: Sequence[CellTables], units
         for loss in dict.fromkeys(loss for loss, _ in keys):
             mine = sorted(seed for other, seed in keys if other == loss)
             whole = len(mine) == len({cell.seed for cell in cells if cell.loss == loss}) or len(seeds) == 1
-            names.append((loss or "loss") if whole else f"{loss} seed {' and '.join(map(str, mine))}")
+            names.append(loss if whole else f"{loss} seed {' and '.join(map(str, mine))}")
         if names:
             notes.append(f"{what}: {', '.join(names)}")
     return notes
@@ -172,9 +172,7 @@ def _legend(
 ) -> list[Artist]:
     """A line a loss, and the star and dashes where they occur."""
     handles = [
-        Line2D(
-            [], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=style.drawable(loss, 24) or "loss"
-        )
+        Line2D([], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=style.drawable(loss, 24))
         for loss, (colour, marker) in line_styles.items()
     ]
     drawn = [cell for cell in cells if len(relative_curve(cell, units).step)]

@@ -29,9 +29,9 @@ class CellTables:
         history: one row an iteration: step, epoch, train_loss, val_loss (NaN except on validation steps).
         per_image: one row an image and class: image, case, class and the metrics (NaN: no value).
         collapsed: names of the classes that were never predicted.
-        loss: name of the loss function. Cells whose losses differ do not share a loss axis; empty: all the same.
-        model: name of the model; empty: all the same.
-        optimizer: name of the optimizer; empty: all the same.
+        loss: name of the loss function. Cells whose losses differ do not share a loss axis.
+        model: name of the model.
+        optimizer: name of the optimizer.
         seed: the seed; cells that differ in nothing else are repeats of one configuration.
     """
 
@@ -39,11 +39,11 @@ class CellTables:
     title: str
     history: pd.DataFrame
     per_image: pd.DataFrame
-    collapsed: tuple[str, ...] = ()
-    loss: str = ""
-    model: str = ""
-    optimizer: str = ""
-    seed: int = 0
+    collapsed: tuple[str, ...]
+    loss: str
+    model: str
+    optimizer: str
+    seed: int
 
 
 @dataclass(frozen=True)
