@@ -24,6 +24,7 @@ from lge_sweep.report.spread import MEAN, figure_metric_spread, spread_table
 from lge_sweep.report.style import VERMILLION
 from lge_sweep.report.tables import Curve, metric_spread, short_models, shorten_title
 from lge_sweep.report.violins import figure_dice_violin
+from lge_sweep.scoring import Standing
 
 pytestmark = pytest.mark.filterwarnings("error")
 NAN = float("nan")
@@ -68,6 +69,37 @@ def make_grid(
     return cells
 
 
+def rank_line(
+    name: str,
+    title: str,
+    score: float,
+    low: float | None,
+    high: float | None,
+    best: float,
+    expected_rank: float | None,
+    ranks: tuple[float, ...],
+    collapsed: bool,
+) -> RankLine:
+    """A line of the ranking; what its figure does not show is left out."""
+    return RankLine(
+        title,
+        Standing(
+            name=name,
+            score=score,
+            low=low,
+            high=high,
+            best=best,
+            expected_rank=expected_rank,
+            ranks=ranks,
+            difference=NAN,
+            difference_low=None,
+            difference_high=None,
+            alike=None,
+            collapsed=("scar",) if collapsed else (),
+        ),
+    )
+
+
 def make_ranks(cells: Sequence[CellTables]) -> list[RankLine]:
     """Made-up doubt: neighbours in the order given may change places."""
     ranked = [cell.name for cell in cells if not cell.collapsed]
@@ -76,12 +108,12 @@ def make_ranks(cells: Sequence[CellTables]) -> list[RankLine]:
     for number, cell in enumerate(cells):
         score = 0.7 - 0.01 * number
         if cell.collapsed:
-            lines.append(RankLine(cell.name, cell.title, 0.33, 0.31, 0.35, 0.0, None, (), True))
+            lines.append(rank_line(cell.name, cell.title, 0.33, 0.31, 0.35, 0.0, None, (), True))
             continue
         row = chances[ranked.index(cell.name)]
         rank = float(row @ np.arange(1, len(ranked) + 1))
         lines.append(
-            RankLine(cell.name, cell.title, score, score - 0.02, score + 0.03, row[0], rank, tuple(row), False)
+            rank_line(cell.name, cell.title, score, score - 0.02, score + 0.03, row[0], rank, tuple(row), False)
         )
     return lines
 
@@ -164,15 +196,17 @@ def test_only_long_titles_have_their_models_shortened() -> None:
 
 def test_ranks_are_sorted_by_expectation_with_the_unranked_below() -> None:
     lines = [
-        RankLine("gone", "gone", 0.9, None, None, 0.0, None, (), True),
-        RankLine("low", "low", 0.1, None, None, 0.0, None, (), False),
-        RankLine("nan", "nan", NAN, None, None, 0.0, None, (), False),
-        RankLine("second", "second", 0.5, 0.4, 0.6, 0.3, 1.7, (0.3, 0.7), False),
-        RankLine("first", "first", 0.4, 0.4, 0.6, 0.7, 1.3, (0.7, 0.3), False),
+        rank_line("gone", "gone", 0.9, None, None, 0.0, None, (), True),
+        rank_line("low", "low", 0.1, None, None, 0.0, None, (), False),
+        rank_line("nan", "nan", NAN, None, None, 0.0, None, (), False),
+        rank_line("second", "second", 0.5, 0.4, 0.6, 0.3, 1.7, (0.3, 0.7), False),
+        rank_line("first", "first", 0.4, 0.4, 0.6, 0.7, 1.3, (0.7, 0.3), False),
     ]
     ordered = rank_order(lines)
-    assert [line.name for line in ordered] == ["first", "second", "low", "nan", "gone"]
-    np.testing.assert_array_equal(rank_values(ordered), [[0.7, 0.3], [0.3, 0.7], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
+    assert [line.standing.name for line in ordered] == ["first", "second", "low", "nan", "gone"]
+    np.testing.assert_array_equal(
+        rank_values([line.standing for line in ordered]), [[0.7, 0.3], [0.3, 0.7], [NAN, NAN], [NAN, NAN], [NAN, NAN]]
+    )
 
 
 # ---- the figures
@@ -281,10 +315,11 @@ def test_spread_bars_are_the_tables_values_steadiest_first() -> None:
 def test_rank_plot_shows_scores_intervals_and_probabilities() -> None:
     cells = make_grid(MODELS[:1])
     lines = make_ranks(cells)
-    lines[0] = replace(lines[0], low=None, high=None)
-    lines[1] = replace(lines[1], score=NAN, low=None)
+    lines[0] = replace(lines[0], standing=replace(lines[0].standing, low=None, high=None))
+    lines[1] = replace(lines[1], standing=replace(lines[1].standing, score=NAN, low=None))
     figure = figure_rank_probability(SweepTables(TITLE, cells, [cells[1].name], STAGE2, 2, lines[::-1]))
     ordered = rank_order(lines)
+    standings = [line.standing for line in ordered]
     score, numbers, heat = figure.axes[:3]
     assert [label.get_text() for label in y_labels(figure)] == [line.title for line in ordered]
     assert [label.get_color() == VERMILLION for label in y_labels(figure)] == [False] * 9 + [True]
@@ -298,13 +333,13 @@ def test_rank_plot_shows_scores_intervals_and_probabilities() -> None:
         for line in score.lines
         if line.get_marker() != "o"
     }
-    assert dots == {row: line.score for row, line in enumerate(ordered) if np.isfinite(line.score)}
-    assert whiskers == {row: (line.low, line.high) for row, line in enumerate(ordered) if line.low is not None}
+    assert dots == {row: found.score for row, found in enumerate(standings) if np.isfinite(found.score)}
+    assert whiskers == {row: (found.low, found.high) for row, found in enumerate(standings) if found.low is not None}
     assert texts(score) == ["n/a"]
-    np.testing.assert_array_equal(np.ma.asarray(heat.images[0].get_array()).filled(NAN), rank_values(ordered))
+    np.testing.assert_array_equal(np.ma.asarray(heat.images[0].get_array()).filled(NAN), rank_values(standings))
     assert texts(heat) == ["collapsed: no rank"]
     assert texts(numbers)[-2:] == ["-", "-"]
-    first = ordered[0]
+    first = standings[0]
     assert texts(numbers)[:2] == [f"{first.best:.2f}"[1:], f"{first.expected_rank:.1f}"]
     assert "no whisker: no interval" in words(figure)
     bold = [label.get_text() for label in y_labels(figure) if label.get_fontweight() == "bold"]
@@ -312,10 +347,10 @@ def test_rank_plot_shows_scores_intervals_and_probabilities() -> None:
 
 
 def test_a_seeds_configuration_is_among_the_best() -> None:
-    line = RankLine("unet-dice-adam", "dice adam", 0.5, None, None, 1.0, 1.0, (1.0,), False)
-    assert is_best(line, ["unet-dice-adam"])
-    assert is_best(line, ["unet-dice-adam-seed2"])
-    assert not is_best(line, ["unet-dice-adamw", "unet-dice_ce-adam-seed2"])
+    line = rank_line("unet-dice-adam", "dice adam", 0.5, None, None, 1.0, 1.0, (1.0,), False)
+    assert is_best(line.standing, ["unet-dice-adam"])
+    assert is_best(line.standing, ["unet-dice-adam-seed2"])
+    assert not is_best(line.standing, ["unet-dice-adamw", "unet-dice_ce-adam-seed2"])
 
 
 def test_heatmap_keeps_a_cell_without_images() -> None:

@@ -5,7 +5,7 @@ Nothing here draws. A missing value (NaN: class absent in truth and prediction) 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,9 @@ import pandas as pd
 from lge_sweep.arrays import LabelImage, Pixels8, Vector
 from lge_sweep.labels import SCORED, Label
 from lge_sweep.metrics import aggregate
+
+if TYPE_CHECKING:
+    from lge_sweep.scoring import Standing
 
 BACKGROUND = Label.BACKGROUND.title
 _MAX_TITLE = 24
@@ -47,33 +50,6 @@ class CellTables:
 
 
 @dataclass(frozen=True)
-class RankLine:
-    """How sure a cell's place in the ranking is, or a configuration's where seeds are repeated.
-
-    Args:
-        name: the cell's name; a configuration's is that of its cells without ``-seed1``.
-        title: short label, as in `CellTables`.
-        score: the score.
-        low: lower end of its 95 % interval; None: not known.
-        high: upper end.
-        best: probability of being the best, 0 to 1.
-        expected_rank: mean of the rank, 1 is best; None: not ranked.
-        ranks: probability of rank 1, 2, ...; empty: not ranked.
-        collapsed: whether some class was never predicted; such a cell has no rank while another stands.
-    """
-
-    name: str
-    title: str
-    score: float
-    low: float | None
-    high: float | None
-    best: float
-    expected_rank: float | None
-    ranks: tuple[float, ...]
-    collapsed: bool
-
-
-@dataclass(frozen=True)
 class CellImages:
     """What a cell's figures are drawn of.
 
@@ -90,6 +66,20 @@ class CellImages:
     truth: LabelImage
     prediction: LabelImage
     classes: Sequence[str]
+
+
+@dataclass(frozen=True)
+class RankLine:
+    """How sure a cell's place in the ranking is, or a configuration's where seeds are repeated.
+
+    Args:
+        title: short label, as in `CellTables`.
+        standing: the score and the rank, with their doubt; a configuration's name is that of its cells without
+            ``-seed1``.
+    """
+
+    title: str
+    standing: "Standing"
 
 
 @dataclass(frozen=True)
