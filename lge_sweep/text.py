@@ -155,13 +155,17 @@ def hide_credentials(text: str) -> str:
     return _SECRET.sub(r"\1***", _USER.sub(r"\1***@", text))
 
 
-def format_number(value: float | None) -> str:
+def format_number(value: float | None, sign: str = "") -> str:
     """Write a score or a metric in four digits; a missing one (None or NaN) is a dash.
 
-    >>> format_number(0.94701), format_number(None)
-    ('0.9470', '-')
+    Args:
+        value: the number.
+        sign: ``+`` writes the sign of a positive number, too.
+
+    >>> format_number(0.94701), format_number(0.02, "+"), format_number(None)
+    ('0.9470', '+0.0200', '-')
     """
-    return "-" if value is None or math.isnan(value) else f"{value:.4f}"
+    return "-" if value is None or math.isnan(value) else f"{value:{sign}.4f}"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()) -> str:

@@ -54,12 +54,24 @@ def make_table(dice: Sequence[Sequence[float]], classes: Sequence[str] = STAGE2,
     return pd.DataFrame(rows, columns=["image", "case", "class", "tp", "fp", "fn", "tn", *METRICS])
 
 
+def cell_tables(
+    name: str,
+    title: str,
+    history: pd.DataFrame,
+    per_image: pd.DataFrame,
+    collapsed: tuple[str, ...] = (),
+    loss: str = "cross_entropy",
+) -> CellTables:
+    """A cell's tables; model, optimizer and seed are those of all."""
+    return CellTables(name, title, history, per_image, collapsed, loss, model="unet", optimizer="adam", seed=0)
+
+
 def make_cell(
     name: str, images: int = 6, classes: Sequence[str] = STAGE2, collapsed: tuple[str, ...] = ()
 ) -> CellTables:
     """A cell with random results."""
     rng = np.random.default_rng(len(name))
-    return CellTables(
+    return cell_tables(
         name=f"{name}-cross_entropy-adam",
         title=name,
         history=make_history(),
@@ -198,7 +210,7 @@ def test_empty_tables_have_no_values() -> None:
 def test_heat_rows_group_images_by_case() -> None:
     table = make_table([[1, 1, 1]] * 4)
     table["case"] = table["image"].map({"secret0": "B", "secret1": "A", "secret2": "B", "secret3": "A"})
-    rows = heat_rows([CellTables("x", "x", pd.DataFrame(), table)])
+    rows = heat_rows([cell_tables("x", "x", pd.DataFrame(), table)])
     assert list(rows.index) == ["secret0", "secret2", "secret1", "secret3"]
 
 
@@ -237,26 +249,26 @@ def test_loss_curve_marks_the_lowest_validation() -> None:
 
 
 def test_loss_curve_says_what_is_missing() -> None:
-    empty = CellTables("a", "a", make_history(0), pd.DataFrame(), ("scar",))
+    empty = cell_tables("a", "a", make_history(0), pd.DataFrame(), ("scar",))
     assert "no training history was recorded" in words(figure_loss_curve(empty))
     assert "collapsed: scar never predicted" in words(figure_loss_curve(empty))
-    unvalidated = figure_loss_curve(CellTables("a", "a", make_history(every=0), pd.DataFrame()))
+    unvalidated = figure_loss_curve(cell_tables("a", "a", make_history(every=0), pd.DataFrame()))
     assert "no validation loss was recorded" in words(unvalidated)
     assert all(line.get_marker() != "*" for line in unvalidated.axes[0].lines)
     broken = make_history()
     broken.loc[100:, "train_loss"] = np.inf
     assert "20 iterations with a loss that is not a finite number" in words(
-        figure_loss_curve(CellTables("a", "a", broken, pd.DataFrame()))
+        figure_loss_curve(cell_tables("a", "a", broken, pd.DataFrame()))
     )
     first = make_history(1, 1).assign(step=0)
-    assert "at iteration 0 (epoch 0)" in words(figure_loss_curve(CellTables("a", "a", first, pd.DataFrame())))
+    assert "at iteration 0 (epoch 0)" in words(figure_loss_curve(cell_tables("a", "a", first, pd.DataFrame())))
     nothing = make_history().assign(train_loss=NAN, val_loss=NAN)
-    assert "no finite loss" in words(figure_loss_curve(CellTables("a", "a", nothing, pd.DataFrame())))
+    assert "no finite loss" in words(figure_loss_curve(cell_tables("a", "a", nothing, pd.DataFrame())))
 
 
 def test_training_curves_share_their_axes_and_flag_collapse() -> None:
     cells = [make_cell("unet"), make_cell("segnet", collapsed=("scar",)), make_cell("xception")]
-    figure = figure_training_curves("p", cells, [cells[0].name], 2)
+    figure = figure_training_curves(SweepTables("p", cells, [cells[0].name], STAGE2, 2))
     panels = figure.axes
     assert len(panels) == 3
     assert len({panel.get_ylim() for panel in panels}) == len({panel.get_xlim() for panel in panels}) == 1
@@ -269,11 +281,11 @@ def test_training_curves_share_their_axes_and_flag_collapse() -> None:
 def test_different_losses_do_not_share_the_loss_axis() -> None:
     high = make_history().eval("train_loss = train_loss * 9\nval_loss = val_loss * 9")
     cells = [
-        CellTables(f"m-{loss}-{number}", f"{loss} {number}", history, pd.DataFrame(), loss=loss)
+        cell_tables(f"m-{loss}-{number}", f"{loss} {number}", history, pd.DataFrame(), loss=loss)
         for loss, history in (("dice", make_history()), ("focal", high))
         for number in (1, 2)
     ]
-    figure = figure_training_curves("p", cells, [], 1)
+    figure = figure_training_curves(SweepTables("p", cells, [], class_names(1), 1))
     tops = [panel.get_ylim()[1] for panel in figure.axes]
     assert tops[0] == tops[1]
     assert tops[2] == tops[3] == pytest.approx(9 * tops[0])
@@ -281,8 +293,8 @@ def test_different_losses_do_not_share_the_loss_axis() -> None:
 
 
 def test_class_bars_say_na_and_draw_no_bar_for_missing_values() -> None:
-    cell = CellTables("a", "unet", make_history(), make_table([[1, 0.25, NAN], [1, 0.75, NAN]]))
-    figure = figure_class_bars("p", [cell], ["a"], STAGE2, 2)
+    cell = cell_tables("a", "unet", make_history(), make_table([[1, 0.25, NAN], [1, 0.75, NAN]]))
+    figure = figure_class_bars(SweepTables("p", [cell], ["a"], STAGE2, 2))
     (ax,) = figure.axes
     bars = [patch for patch in ax.patches if isinstance(patch, Rectangle)]
     assert sorted(bar.get_height() for bar in bars) == [0.5] * 6 + [1.0] * 6
@@ -296,17 +308,17 @@ def test_class_bars_say_na_and_draw_no_bar_for_missing_values() -> None:
 
 def test_class_bars_show_the_best_two_in_order() -> None:
     cells = [make_cell("unet"), make_cell("segnet"), make_cell("xception")]
-    figure = figure_class_bars("p", cells, [cells[2].name, "failed", cells[0].name], STAGE2, 2)
+    figure = figure_class_bars(SweepTables("p", cells, [cells[2].name, "failed", cells[0].name], STAGE2, 2))
     assert [panel.get_title() for panel in figure.axes] == ["xception", "unet"]
     assert "failed: among the best, but without results here" in words(figure)
-    unnamed = figure_class_bars("p", cells, [], STAGE2, 2)
+    unnamed = figure_class_bars(SweepTables("p", cells, [], STAGE2, 2))
     assert [panel.get_title() for panel in unnamed.axes] == ["unet", "segnet"]
     assert "no best cell has results" in words(unnamed)
 
 
 def test_boxplot_has_a_box_for_each_cell_and_class_with_values() -> None:
-    gone = CellTables("b", "segnet", make_history(), make_table([[1, 0.5, NAN], [1, 0.7, NAN]]), ("scar",))
-    figure = figure_dice_boxplot("p", [make_cell("unet"), gone], ["b"], STAGE2, 2)
+    gone = cell_tables("b", "segnet", make_history(), make_table([[1, 0.5, NAN], [1, 0.7, NAN]]), ("scar",))
+    figure = figure_dice_boxplot(SweepTables("p", [make_cell("unet"), gone], ["b"], STAGE2, 2))
     boxes = [[patch for patch in ax.patches if isinstance(patch, PathPatch)] for ax in figure.axes]
     assert [len(panel) for panel in boxes] == [2, 2, 1]
     assert [len(np.asarray(points.get_offsets())) for points in figure.axes[1].collections] == [6, 2]
@@ -317,9 +329,9 @@ def test_boxplot_has_a_box_for_each_cell_and_class_with_values() -> None:
 
 
 def test_heatmap_shows_the_values_in_place_and_missing_ones_grey() -> None:
-    one = CellTables("a", "unet", make_history(), make_table([[1, 0.1, NAN], [1, 0.2, 0.9], [1, 0.3, 0.8]]))
-    less = CellTables("b", "segnet", make_history(), make_table([[1, 0.4, 0.7]]))
-    figure = figure_dice_heatmap("p", [one, less], ["a"], STAGE2, 2)
+    one = cell_tables("a", "unet", make_history(), make_table([[1, 0.1, NAN], [1, 0.2, 0.9], [1, 0.3, 0.8]]))
+    less = cell_tables("b", "segnet", make_history(), make_table([[1, 0.4, 0.7]]))
+    figure = figure_dice_heatmap(SweepTables("p", [one, less], ["a"], STAGE2, 2))
     myocardium, scar = (np.ma.asarray(ax.images[0].get_array()) for ax in figure.axes[:2])
     np.testing.assert_allclose(myocardium.filled(NAN), [[0.1, 0.4], [0.2, NAN], [0.3, NAN]])
     np.testing.assert_allclose(scar.filled(NAN), [[NAN, 0.7], [0.9, NAN], [0.8, NAN]])
@@ -332,8 +344,8 @@ def test_overlays_show_the_chosen_slices_without_image_names() -> None:
     table = make_table([[1, 0.4, 0.6], [1, 0.9, NAN], [1, NAN, NAN], [1, 0.2, 0.0]])
     images, truth, prediction = make_images(4)
     images += np.arange(4, dtype=np.uint8)[:, None, None]
-    cell = CellTables("unet", "unet", make_history(), table)
-    figure = figure_overlays(cell, images, truth, prediction, STAGE2)
+    cell = cell_tables("unet", "unet", make_history(), table)
+    figure = figure_overlays(CellImages(cell, images, truth, prediction, STAGE2))
     shown = [int(np.ma.asarray(ax.images[0].get_array())[0, 0]) for ax in figure.axes[::3]]
     assert shown == [1, 0, 3]
     text = words(figure)
@@ -341,19 +353,20 @@ def test_overlays_show_the_chosen_slices_without_image_names() -> None:
     assert "Dice: myocardium 0.90, scar n/a" in text
     assert "Dice: myocardium 0.20, scar 0.00" in text
     assert "secret" not in text
-    assert "secret" not in words(figure_dice_heatmap("p", [cell], [], STAGE2, 2))
+    assert "secret" not in words(figure_dice_heatmap(SweepTables("p", [cell], [], STAGE2, 2)))
 
 
 def test_overlays_without_prediction_or_value_say_so() -> None:
     images, truth, prediction = make_images(2)
-    cell = CellTables("a", "a", make_history(), make_table([[1, 0.0, 0.0]] * 2), ("myocardium", "scar"))
-    figure = figure_overlays(cell, images, truth, prediction * 0, STAGE2)
+    cell = cell_tables("a", "a", make_history(), make_table([[1, 0.0, 0.0]] * 2), ("myocardium", "scar"))
+    figure = figure_overlays(CellImages(cell, images, truth, prediction * 0, STAGE2))
     assert [len(ax.collections) for ax in figure.axes] == [0, 2, 0] * 2
     assert "collapsed: myocardium, scar never predicted" in words(figure)
-    none = CellTables("a", "a", make_history(), make_table([[1, NAN, NAN]] * 2))
-    assert "no slice has a value" in words(figure_overlays(none, images, truth * 0, truth * 0, STAGE2))
+    none = cell_tables("a", "a", make_history(), make_table([[1, NAN, NAN]] * 2))
+    assert "no slice has a value" in words(figure_overlays(CellImages(none, images, truth * 0, truth * 0, STAGE2)))
+    short = cell_tables("a", "a", make_history(), make_table([[1, 1, 1]]))
     with pytest.raises(AssertionError, match="2 slices, but per_image has 1"):
-        figure_overlays(CellTables("a", "a", make_history(), make_table([[1, 1, 1]])), images, truth, truth, STAGE2)
+        figure_overlays(CellImages(short, images, truth, truth, STAGE2))
 
 
 # ---- the files
@@ -373,12 +386,12 @@ def hard_sweeps() -> dict[str, list[CellTables]]:
         "none": [],
         "one cell, one image": [make_cell("unet", 1)],
         "200 images": [make_cell("unet", 200), make_cell("segnet", 200)],
-        "no value": [CellTables("unet-cross_entropy-adam", "unet", make_history(), missing)],
-        "nothing at all": [CellTables("a", "a", pd.DataFrame(), pd.DataFrame(), ("scar",)), make_cell("unet")],
+        "no value": [cell_tables("unet-cross_entropy-adam", "unet", make_history(), missing)],
+        "nothing at all": [cell_tables("a", "a", pd.DataFrame(), pd.DataFrame(), ("scar",)), make_cell("unet")],
         "short histories": [
-            CellTables("a", "none", make_history(0), missing),
-            CellTables("b", "no validation", make_history(every=0), missing),
-            CellTables("c", "one step", make_history(1, 1), missing),
+            cell_tables("a", "none", make_history(0), missing),
+            cell_tables("b", "no validation", make_history(every=0), missing),
+            cell_tables("c", "one step", make_history(1, 1), missing),
         ],
     }
 
@@ -430,12 +443,12 @@ def test_no_text_overlaps(title: str, stage: int, monkeypatch: pytest.MonkeyPatc
     cells = [
         make_cell(name, 20, classes, classes[1:] if number == 1 else ()) for number, name in enumerate(SWEEPS[title])
     ]
-    best = [cells[0].name, cells[1].name]
+    sweep = SweepTables(title, cells, [cells[0].name, cells[1].name], classes, stage)
     for figure in (
-        figure_training_curves(title, cells, best, stage),
-        figure_class_bars(title, cells, best, classes, stage),
-        figure_dice_boxplot(title, cells, best, classes, stage),
-        figure_dice_heatmap(title, cells, best, classes, stage),
+        figure_training_curves(sweep),
+        figure_class_bars(sweep),
+        figure_dice_boxplot(sweep),
+        figure_dice_heatmap(sweep),
     ):
         assert_legible(figure, monkeypatch)
 
@@ -444,5 +457,5 @@ def test_no_text_overlaps_in_a_cells_figures(monkeypatch: pytest.MonkeyPatch) ->
     cell = make_cell(LONG, 5, collapsed=("myocardium", "scar"))
     cell.per_image["case"] = "a case identifier that is far too long for a figure " + cell.per_image["case"]
     assert_legible(figure_loss_curve(cell), monkeypatch)
-    assert_legible(figure_overlays(cell, *make_images(5), STAGE2), monkeypatch)
-    assert_legible(figure_dice_heatmap("t", [cell], [], STAGE2, 2), monkeypatch)
+    assert_legible(figure_overlays(CellImages(cell, *make_images(5), STAGE2)), monkeypatch)
+    assert_legible(figure_dice_heatmap(SweepTables("t", [cell], [], STAGE2, 2)), monkeypatch)

@@ -12,7 +12,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from test_report import STAGE2, assert_legible, assert_tidy, make_history, make_table, words
+from test_report import STAGE2, assert_legible, assert_tidy, cell_tables, make_history, make_table, words
 
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics.summary import aggregate
@@ -24,6 +24,7 @@ from lge_sweep.report.spread import MEAN, figure_metric_spread, spread_table
 from lge_sweep.report.style import VERMILLION
 from lge_sweep.report.tables import Curve, metric_spread, short_models, shorten_title
 from lge_sweep.report.violins import figure_dice_violin
+from lge_sweep.scoring import Standing
 
 pytestmark = pytest.mark.filterwarnings("error")
 NAN = float("nan")
@@ -68,6 +69,37 @@ def make_grid(
     return cells
 
 
+def rank_line(
+    name: str,
+    title: str,
+    score: float,
+    low: float | None,
+    high: float | None,
+    best: float,
+    expected_rank: float | None,
+    ranks: tuple[float, ...],
+    collapsed: bool,
+) -> RankLine:
+    """A line of the ranking; what its figure does not show is left out."""
+    return RankLine(
+        title,
+        Standing(
+            name=name,
+            score=score,
+            low=low,
+            high=high,
+            best=best,
+            expected_rank=expected_rank,
+            ranks=ranks,
+            difference=NAN,
+            difference_low=None,
+            difference_high=None,
+            alike=None,
+            collapsed=("scar",) if collapsed else (),
+        ),
+    )
+
+
 def make_ranks(cells: Sequence[CellTables]) -> list[RankLine]:
     """Made-up doubt: neighbours in the order given may change places."""
     ranked = [cell.name for cell in cells if not cell.collapsed]
@@ -76,12 +108,12 @@ def make_ranks(cells: Sequence[CellTables]) -> list[RankLine]:
     for number, cell in enumerate(cells):
         score = 0.7 - 0.01 * number
         if cell.collapsed:
-            lines.append(RankLine(cell.name, cell.title, 0.33, 0.31, 0.35, 0.0, None, (), True))
+            lines.append(rank_line(cell.name, cell.title, 0.33, 0.31, 0.35, 0.0, None, (), True))
             continue
         row = chances[ranked.index(cell.name)]
         rank = float(row @ np.arange(1, len(ranked) + 1))
         lines.append(
-            RankLine(cell.name, cell.title, score, score - 0.02, score + 0.03, row[0], rank, tuple(row), False)
+            rank_line(cell.name, cell.title, score, score - 0.02, score + 0.03, row[0], rank, tuple(row), False)
         )
     return lines
 
@@ -124,10 +156,10 @@ def test_spread_is_that_of_the_metrics_summary() -> None:
 
 def test_a_losss_unit_is_the_median_of_its_cells_first_validations() -> None:
     cells = [
-        CellTables(str(place), "", scaled(factor), pd.DataFrame(), loss=loss)
+        cell_tables(str(place), "", scaled(factor), pd.DataFrame(), loss=loss)
         for place, (factor, loss) in enumerate([(1, "dice"), (2, "dice"), (9, "dice"), (5, "focal"), (0, "zero")])
     ]
-    cells.append(CellTables("never", "", make_history(every=0), pd.DataFrame(), loss="none"))
+    cells.append(cell_tables("never", "", make_history(every=0), pd.DataFrame(), loss="none"))
     first = make_history()["val_loss"].dropna().iloc[0]
     units = loss_units(cells)
     assert units == pytest.approx({"dice": 2 * first, "focal": 5 * first})
@@ -164,15 +196,17 @@ def test_only_long_titles_have_their_models_shortened() -> None:
 
 def test_ranks_are_sorted_by_expectation_with_the_unranked_below() -> None:
     lines = [
-        RankLine("gone", "gone", 0.9, None, None, 0.0, None, (), True),
-        RankLine("low", "low", 0.1, None, None, 0.0, None, (), False),
-        RankLine("nan", "nan", NAN, None, None, 0.0, None, (), False),
-        RankLine("second", "second", 0.5, 0.4, 0.6, 0.3, 1.7, (0.3, 0.7), False),
-        RankLine("first", "first", 0.4, 0.4, 0.6, 0.7, 1.3, (0.7, 0.3), False),
+        rank_line("gone", "gone", 0.9, None, None, 0.0, None, (), True),
+        rank_line("low", "low", 0.1, None, None, 0.0, None, (), False),
+        rank_line("nan", "nan", NAN, None, None, 0.0, None, (), False),
+        rank_line("second", "second", 0.5, 0.4, 0.6, 0.3, 1.7, (0.3, 0.7), False),
+        rank_line("first", "first", 0.4, 0.4, 0.6, 0.7, 1.3, (0.7, 0.3), False),
     ]
     ordered = rank_order(lines)
-    assert [line.name for line in ordered] == ["first", "second", "low", "nan", "gone"]
-    np.testing.assert_array_equal(rank_values(ordered), [[0.7, 0.3], [0.3, 0.7], [NAN, NAN], [NAN, NAN], [NAN, NAN]])
+    assert [line.standing.name for line in ordered] == ["first", "second", "low", "nan", "gone"]
+    np.testing.assert_array_equal(
+        rank_values([line.standing for line in ordered]), [[0.7, 0.3], [0.3, 0.7], [NAN, NAN], [NAN, NAN], [NAN, NAN]]
+    )
 
 
 # ---- the figures
@@ -180,7 +214,7 @@ def test_ranks_are_sorted_by_expectation_with_the_unranked_below() -> None:
 
 def test_curves_stand_by_model_and_optimizer_in_their_losss_unit() -> None:
     cells = make_grid()
-    figure = figure_grid_curves(TITLE, cells, [cells[1].name], 2)
+    figure = figure_grid_curves(SweepTables(TITLE, cells, [cells[1].name], STAGE2, 2))
     assert [ax.get_title() for ax in figure.axes] == [
         f"{model} + {optimizer}" for model in MODELS for optimizer in ("sgdm", "adam")
     ]
@@ -204,7 +238,7 @@ def test_curves_stand_by_model_and_optimizer_in_their_losss_unit() -> None:
 
 def test_seeds_are_thin_and_their_mean_thick() -> None:
     cells = make_grid(MODELS[:1], seeds=3)
-    figure = figure_grid_curves(TITLE, cells, [], 2)
+    figure = figure_grid_curves(SweepTables(TITLE, cells, [], STAGE2, 2))
     for ax in figure.axes:
         thin = [line for line in ax.lines if line.get_linewidth() < 1]
         thick = [line for line in ax.lines if line.get_linewidth() == 2]
@@ -219,7 +253,7 @@ def test_curves_say_what_is_missing() -> None:
     cells[0] = replace(cells[0], history=pd.DataFrame())
     cells[2] = replace(cells[2], history=cells[2].history.assign(val_loss=np.inf, train_loss=NAN))
     del cells[4]
-    figure = figure_grid_curves(TITLE, cells, ["failed"], 2)
+    figure = figure_grid_curves(SweepTables(TITLE, cells, ["failed"], STAGE2, 2))
     lacks = f"{MODELS[0]} + sgdm\nno result: focal\nno validation to draw: weighted_ce, dice"
     assert figure.axes[0].get_title() == lacks
     assert texts(figure.axes[3]) == ["no cell with results"]
@@ -231,7 +265,7 @@ def test_curves_say_what_is_missing() -> None:
 def test_relative_losses_turn_logarithmic_when_they_span_much() -> None:
     cells = make_grid(MODELS[:1])
     cells[0] = replace(cells[0], history=scaled(100.0))
-    figure = figure_grid_curves(TITLE, cells, [], 2)
+    figure = figure_grid_curves(SweepTables(TITLE, cells, [], STAGE2, 2))
     assert {ax.get_yscale() for ax in figure.axes} == {"log"}
     assert "log scale" in words(figure)
 
@@ -239,12 +273,12 @@ def test_relative_losses_turn_logarithmic_when_they_span_much() -> None:
 def test_violins_show_each_cell_and_class_with_values() -> None:
     some = [[1, 0.1 * k, NAN] for k in range(1, 9)]
     cells = [
-        CellTables("a", "a", make_history(), make_table(some), loss="dice"),
-        CellTables("b", "b", make_history(), make_table([[1, 0.5, 0.0]] * 6), ("scar",), loss="focal"),
-        CellTables("c", "c", make_history(), make_table([[1, 0.2, 0.7], [1, 0.3, 0.9]]), loss="ce"),
-        CellTables("d", "d", make_history(), pd.DataFrame(), loss="other"),
+        cell_tables("a", "a", make_history(), make_table(some), loss="dice"),
+        cell_tables("b", "b", make_history(), make_table([[1, 0.5, 0.0]] * 6), ("scar",), loss="focal"),
+        cell_tables("c", "c", make_history(), make_table([[1, 0.2, 0.7], [1, 0.3, 0.9]]), loss="ce"),
+        cell_tables("d", "d", make_history(), pd.DataFrame(), loss="other"),
     ]
-    myocardium, scar = figure_dice_violin("p", cells, ["a"], STAGE2, 2).axes
+    myocardium, scar = figure_dice_violin(SweepTables("p", cells, ["a"], STAGE2, 2)).axes
     (violin,) = (body for body in myocardium.collections if isinstance(body, PolyCollection))
     heights = np.asarray(violin.get_paths()[0].vertices)[:, 0]
     assert (heights.min(), heights.max()) == pytest.approx((0.1, 0.8))
@@ -258,15 +292,15 @@ def test_violins_show_each_cell_and_class_with_values() -> None:
 def test_spread_bars_are_the_tables_values_steadiest_first() -> None:
     steady, lively = make_table([[1, 0.5, 0.5], [1, 0.5, 0.8]]), make_table([[1, 0.1, 0.1], [1, 0.9, 0.9]])
     cells = [
-        CellTables("none", "none", make_history(), pd.DataFrame()),
-        CellTables("lively", "lively", make_history(), lively, ("scar",)),
-        CellTables("nobf", "nobf", make_history(), steady.assign(bf=NAN)),
-        CellTables("steady", "steady", make_history(), steady),
+        cell_tables("none", "none", make_history(), pd.DataFrame()),
+        cell_tables("lively", "lively", make_history(), lively, ("scar",)),
+        cell_tables("nobf", "nobf", make_history(), steady.assign(bf=NAN)),
+        cell_tables("steady", "steady", make_history(), steady),
     ]
     table = spread_table(cells)
     assert list(table.index) == [3, 1, 0, 2]
     assert table[MEAN].isna().tolist() == [False, False, True, True]
-    figure = figure_metric_spread("p", cells, ["steady"], 2)
+    figure = figure_metric_spread(SweepTables("p", cells, ["steady"], STAGE2, 2))
     assert [label.get_text() for label in y_labels(figure)] == ["steady", "lively", "none", "nobf"]
     assert y_labels(figure)[1].get_color() == VERMILLION
     for ax, column in zip(figure.axes, table.columns, strict=True):
@@ -281,10 +315,11 @@ def test_spread_bars_are_the_tables_values_steadiest_first() -> None:
 def test_rank_plot_shows_scores_intervals_and_probabilities() -> None:
     cells = make_grid(MODELS[:1])
     lines = make_ranks(cells)
-    lines[0] = replace(lines[0], low=None, high=None)
-    lines[1] = replace(lines[1], score=NAN, low=None)
-    figure = figure_rank_probability(TITLE, lines[::-1], [cells[1].name], 2)
+    lines[0] = replace(lines[0], standing=replace(lines[0].standing, low=None, high=None))
+    lines[1] = replace(lines[1], standing=replace(lines[1].standing, score=NAN, low=None))
+    figure = figure_rank_probability(SweepTables(TITLE, cells, [cells[1].name], STAGE2, 2, lines[::-1]))
     ordered = rank_order(lines)
+    standings = [line.standing for line in ordered]
     score, numbers, heat = figure.axes[:3]
     assert [label.get_text() for label in y_labels(figure)] == [line.title for line in ordered]
     assert [label.get_color() == VERMILLION for label in y_labels(figure)] == [False] * 9 + [True]
@@ -298,13 +333,13 @@ def test_rank_plot_shows_scores_intervals_and_probabilities() -> None:
         for line in score.lines
         if line.get_marker() != "o"
     }
-    assert dots == {row: line.score for row, line in enumerate(ordered) if np.isfinite(line.score)}
-    assert whiskers == {row: (line.low, line.high) for row, line in enumerate(ordered) if line.low is not None}
+    assert dots == {row: found.score for row, found in enumerate(standings) if np.isfinite(found.score)}
+    assert whiskers == {row: (found.low, found.high) for row, found in enumerate(standings) if found.low is not None}
     assert texts(score) == ["n/a"]
-    np.testing.assert_array_equal(np.ma.asarray(heat.images[0].get_array()).filled(NAN), rank_values(ordered))
+    np.testing.assert_array_equal(np.ma.asarray(heat.images[0].get_array()).filled(NAN), rank_values(standings))
     assert texts(heat) == ["collapsed: no rank"]
     assert texts(numbers)[-2:] == ["-", "-"]
-    first = ordered[0]
+    first = standings[0]
     assert texts(numbers)[:2] == [f"{first.best:.2f}"[1:], f"{first.expected_rank:.1f}"]
     assert "no whisker: no interval" in words(figure)
     bold = [label.get_text() for label in y_labels(figure) if label.get_fontweight() == "bold"]
@@ -312,16 +347,16 @@ def test_rank_plot_shows_scores_intervals_and_probabilities() -> None:
 
 
 def test_a_seeds_configuration_is_among_the_best() -> None:
-    line = RankLine("unet-dice-adam", "dice adam", 0.5, None, None, 1.0, 1.0, (1.0,), False)
-    assert is_best(line, ["unet-dice-adam"])
-    assert is_best(line, ["unet-dice-adam-seed2"])
-    assert not is_best(line, ["unet-dice-adamw", "unet-dice_ce-adam-seed2"])
+    line = rank_line("unet-dice-adam", "dice adam", 0.5, None, None, 1.0, 1.0, (1.0,), False)
+    assert is_best(line.standing, ["unet-dice-adam"])
+    assert is_best(line.standing, ["unet-dice-adam-seed2"])
+    assert not is_best(line.standing, ["unet-dice-adamw", "unet-dice_ce-adam-seed2"])
 
 
 def test_heatmap_keeps_a_cell_without_images() -> None:
     cells = make_grid(MODELS[:1])[:2]
     cells[0] = replace(cells[0], per_image=pd.DataFrame())
-    figure = figure_dice_heatmap("p", cells, [], STAGE2, 2)
+    figure = figure_dice_heatmap(SweepTables("p", cells, [], STAGE2, 2))
     assert len(figure.axes[0].get_xticklabels()) == 2
     assert np.ma.asarray(figure.axes[0].images[0].get_array()).filled(NAN).shape == (8, 2)
     assert "no result" in words(figure)
@@ -370,17 +405,12 @@ def test_no_text_overlaps(stage: int, seeds: int, monkeypatch: pytest.MonkeyPatc
     best = [cells[0].name, cells[3].name]
     short = short_models(cells)
     cells = [replace(cell, title=shorten_title(cell.title, short)) for cell in cells if cell.name != cells[7].name]
-    figures = [figure_dice_heatmap(TITLE, cells, best, classes, stage)]
+    sweep = SweepTables(TITLE, cells, best, classes, stage, make_ranks(cells))
+    figures = [figure_dice_heatmap(sweep)]
     if stage == 2:
-        figures += [
-            figure_grid_curves(TITLE, cells, best, stage),
-            figure_rank_probability(TITLE, make_ranks(cells), best, stage),
-        ]
+        figures += [figure_grid_curves(sweep), figure_rank_probability(sweep)]
     if seeds == 1:
-        figures += [
-            figure_dice_violin(TITLE, cells, best, classes, stage),
-            figure_metric_spread(TITLE, cells, best, stage),
-        ]
+        figures += [figure_dice_violin(sweep), figure_metric_spread(sweep)]
     for figure in figures:
         assert figure.get_figwidth() * figure.dpi == pytest.approx(1001)
         assert figure.get_figheight() * figure.dpi < 1500

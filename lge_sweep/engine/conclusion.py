@@ -231,20 +231,7 @@ def _draw(
     top = dict.fromkeys([*selection.selected, *(entry.name for entry in selection.ranking)])
     best = [best_cell(plan, finished.results, name).name for name in [*top][:2]]
     names = short_configurations(plan.cells)
-    lines = [
-        RankLine(
-            name=standing.name,
-            title=names[standing.name],
-            score=standing.score,
-            low=standing.low,
-            high=standing.high,
-            best=standing.best or 0.0,
-            expected_rank=standing.expected_rank,
-            ranks=standing.ranks,
-            collapsed=bool(standing.collapsed),
-        )
-        for standing in uncertainty.standings
-    ]
+    lines = [RankLine(names[standing.name], standing) for standing in uncertainty.standings]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.subset} subset"
     shown = SweepTables(title, list(tables.values()), best, class_names(stage), stage, lines)
     return write_sweep_figures(plan.folder, shown)

@@ -6,8 +6,6 @@ from .clinical_tables import clinical_frame as clinical_frame
 from .clinical_tables import clinical_markdown as clinical_markdown
 from .clinical_tables import findings_frame as findings_frame
 from .clinical_tables import findings_markdown as findings_markdown
-from .figures import CellImages as CellImages
-from .figures import SweepTables as SweepTables
 from .files import save_png as save_png
 from .files import write_cell_figures as write_cell_figures
 from .files import write_sweep_figures as write_sweep_figures
@@ -20,5 +18,7 @@ from .final_tables import stage_frame as stage_frame
 from .final_tables import stage_markdown as stage_markdown
 from .overlays import draw_contours as draw_contours
 from .overlays import zoom_box as zoom_box
+from .tables import CellImages as CellImages
 from .tables import CellTables as CellTables
 from .tables import RankLine as RankLine
+from .tables import SweepTables as SweepTables

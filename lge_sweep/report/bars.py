@@ -3,8 +3,6 @@
 Source: paper Figs. 6 and 13.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,46 +12,39 @@ from matplotlib.patches import Patch
 from lge_sweep.labels import SCORED
 from lge_sweep.metrics import METRICS
 from lge_sweep.report import style
-from lge_sweep.report.tables import CellTables, best_cells, image_means
+from lge_sweep.report.tables import SweepTables, best_cells, image_means
 
 MISSING = "n/a"
 
 
-def figure_class_bars(
-    title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
-) -> Figure:
+def figure_class_bars(sweep: SweepTables) -> Figure:
     """Bars of each metric and class, mean over images, for the best two cells side by side.
 
-    A class without a value on any image has no bar but the letters n/a.
-
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results.
-        best: names of the best cells, best first; if none of them has results, the first two cells are drawn.
-        classes: names of the stage's classes, background first.
-        stage: 1 or 2.
+    If none of the best has results, the first two cells are drawn. A class without a value on any image has no bar but
+    the letters n/a.
 
     Source: paper Figs. 6 and 13.
     """
-    heading = f"{title}: metrics per class, stage {stage}"
-    chosen = best_cells(cells, best)[:2] or list(cells[:2])
+    heading = f"{sweep.title}: metrics per class, stage {sweep.stage}"
+    best = best_cells(sweep.cells, sweep.best)[:2]
+    chosen = best or sweep.cells[:2]
     if not chosen:
-        return style.blank_figure(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, style.NO_CELL)
     figure = style.new_figure(heading, 4.2)
     panels = figure.subplots(1, len(chosen), sharey=True, squeeze=False).ravel()
-    tables = [image_means(cell.per_image, classes) for cell in chosen]
+    tables = [image_means(cell.per_image, sweep.classes) for cell in chosen]
     for ax, cell, means in zip(panels, chosen, tables, strict=True):
         _draw_bars(ax, means)
         style.cell_title(ax, cell, bold=False, inches=style.WIDTH / len(chosen) - 0.5)
     panels[0].set_ylabel("mean over images (0 to 1)", fontsize=style.NORMAL, color=style.INK)
     handles = [
         Patch(facecolor=style.class_colour(name), edgecolor=style.INK, linewidth=0.6, label=style.drawable(name))
-        for name in classes
+        for name in sweep.classes
     ]
-    notes = [] if best_cells(cells, best) else ["no best cell has results: the first of the sweep are shown"]
+    notes = [] if best else ["no best cell has results: the first of the sweep are shown"]
     if any(means.isna().any(axis=None) for means in tables):
         notes += [f"{MISSING}: the metric has no value for this class on any image"]
-    style.footer(figure, handles, [*notes, *style.sweep_notes(cells, best, titled=True)])
+    style.footer(figure, handles, [*notes, *style.sweep_notes(sweep, titled=True)])
     return figure
 
 

@@ -14,7 +14,15 @@ from matplotlib.lines import Line2D
 
 from lge_sweep.arrays import Vector
 from lge_sweep.report import style
-from lge_sweep.report.tables import BestValidation, CellTables, best_validation, diverged, loss_curve, moving_mean
+from lge_sweep.report.tables import (
+    BestValidation,
+    CellTables,
+    SweepTables,
+    best_validation,
+    diverged,
+    loss_curve,
+    moving_mean,
+)
 
 _TRAIN, _TRAIN_MEAN, _VALIDATION, _BEST, _OTHERS = (
     "training",
@@ -123,8 +131,8 @@ def figure_loss_curve(cell: CellTables) -> Figure:
     scale_loss(ax, limits)
     add_epochs(ax, cell.history)
     ax.set_xlabel("iteration", fontsize=style.NORMAL, color=style.INK)
-    unit = ", ".join(word for word in (style.drawable(cell.loss, 40), "log scale" if limits[2] else "") if word)
-    ax.set_ylabel(f"loss ({unit})" if unit else "loss", fontsize=style.NORMAL, color=style.INK)
+    unit = style.drawable(cell.loss, 40) + (", log scale" if limits[2] else "")
+    ax.set_ylabel(f"loss ({unit})", fontsize=style.NORMAL, color=style.INK)
     notes = ["no validation loss was recorded: there is no best point"]
     if best is not None:
         notes = [f"best validation loss {best.loss:.4g} at iteration {best.step} (epoch {best.epoch}); end: {last}"]
@@ -141,33 +149,30 @@ def _handles(ax: Axes) -> list[Artist]:
     return [line for line in ax.lines if not str(line.get_label()).startswith("_")]
 
 
-def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequence[str], stage: int) -> Figure:
+def figure_training_curves(sweep: SweepTables) -> Figure:
     """Training and validation loss of all cells on comparable axes, best validations marked; a panel a cell.
 
     All panels share their axes, and each shows the other cells' validation loss in grey. Cells trained with different
-    losses (`CellTables.loss`) share only the iterations: their losses are not comparable.
-
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results.
-        best: names of the best cells; theirs are bold.
-        stage: 1 or 2.
+    losses (`CellTables.loss`) share only the iterations: their losses are not comparable. The best cells' titles are
+    bold.
 
     Source: paper Figs. 5 and 12.
     """
-    heading = f"{title}: training curves, stage {stage}"
+    heading = f"{sweep.title}: training curves, stage {sweep.stage}"
+    cells = sweep.cells
     if not cells:
-        return style.blank_figure(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, style.NO_CELL)
     columns = 2 if len(cells) in (2, 4) else min(len(cells), 3)
     rows = -(-len(cells) // columns)
     figure = style.new_figure(heading, 1.3 + (2.3 if rows > 1 else 3.4) * rows)
     panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel().tolist()
-    different = len({cell.loss for cell in cells}) > 1
-    logarithmic = False
+    losses = dict.fromkeys(cell.loss for cell in cells)
+    different = len(losses) > 1
+    alike = {loss: [cell for cell in cells if cell.loss == loss] for loss in losses}
+    limits = {loss: loss_limits([cell.history for cell in alike[loss]]) for loss in losses}
     for number, (ax, cell) in enumerate(zip(panels, cells, strict=False)):
-        alike = [other for other in cells if other.loss == cell.loss]
-        logarithmic |= _panel(ax, cell, alike)
-        style.cell_title(ax, cell, cell.name in best and len(cells) > 1, style.WIDTH / columns - 0.6)
+        _panel(ax, cell, alike[cell.loss], limits[cell.loss])
+        style.cell_title(ax, cell, cell.name in sweep.best and len(cells) > 1, style.WIDTH / columns - 0.6)
         if number % columns == 0 or different:
             ax.set_ylabel(
                 f"loss ({style.drawable(cell.loss, 24)})" if different else "loss",
@@ -182,23 +187,22 @@ def figure_training_curves(title: str, cells: Sequence[CellTables], best: Sequen
     for ax in panels[len(cells) :]:
         ax.set_axis_off()
     notes = ["different losses: heights compare only between panels with the same loss"] if different else []
-    notes += ["losses on a log scale"] if logarithmic else []
+    notes += ["losses on a log scale"] if any(logarithmic for _, _, logarithmic in limits.values()) else []
     style.footer(
         figure,
         _legend(panels, len(cells) > 1),
-        [style.bold_note(cells, best), "; ".join(notes), *style.sweep_notes(cells, best, titled=True)],
+        [style.bold_note(sweep), "; ".join(notes), *style.sweep_notes(sweep, titled=True)],
     )
     return figure
 
 
-def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables]) -> bool:
-    """Draw one cell of `figure_training_curves`; return whether its loss axis is logarithmic."""
+def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables], limits: tuple[float, float, bool]) -> None:
+    """Draw one cell of `figure_training_curves`, and the validation of those with the same loss behind it."""
     style.style_axes(ax)
     for other in alike:
         if other is not cell and len(loss_curve(other.history, "val_loss").step):
             ax.plot(*loss_curve(other.history, "val_loss"), color=style.FAINT, linewidth=1.0, label=_OTHERS, zorder=1)
     found = draw_losses(ax, cell.history)
-    limits = loss_limits([other.history for other in alike])
     scale_loss(ax, limits)
     if cell.history.empty:
         style.write_message(ax, "no training history")
@@ -213,7 +217,6 @@ def _panel(ax: Axes, cell: CellTables, alike: Sequence[CellTables]) -> bool:
             fontsize=style.SMALL,
             color=style.INK,
         )
-    return limits[2]
 
 
 def _legend(panels: Sequence[Axes], several: bool) -> list[Artist]:

@@ -19,61 +19,47 @@ from matplotlib.patches import Patch
 
 from lge_sweep.arrays import Mask, Matrix, Vector
 from lge_sweep.report import style
-from lge_sweep.report.tables import BACKGROUND, CellTables, best_cells, by_class, foreground
+from lge_sweep.report.tables import BACKGROUND, CellTables, SweepTables, by_class, foreground, stand_out
 
-NO_CELL = "no cell of this sweep has results"
 _MIN_COLUMN_INCHES = 0.13
 """Inches; where a heat map's columns are narrower, its panels stand one below the other."""
 
 
-def figure_dice_boxplot(
-    title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
-) -> Figure:
+def figure_dice_boxplot(sweep: SweepTables) -> Figure:
     """Dice per class: a panel a class, a box a cell, the single images as points; the best cells stand out.
-
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results.
-        best: names of the best cells.
-        classes: names of the stage's classes, background first.
-        stage: 1 or 2.
 
     Source: paper Figs. 7a and 14a.
     """
-    heading = f"{title}: Dice over images, stage {stage}"
+    heading = f"{sweep.title}: Dice over images, stage {sweep.stage}"
+    cells, classes = sweep.cells, sweep.classes
     if not cells:
-        return style.blank_figure(heading, NO_CELL)
+        return style.blank_figure(heading, style.NO_CELL)
     figure = style.new_figure(heading, 1.9 + 0.42 * len(cells))
-    stand_out = [cell.name for cell in best_cells(cells, best)]
+    strong = stand_out(cells, sweep.best)
     ratios = [0.7 if name == BACKGROUND else 1.0 for name in classes]
     panels = figure.subplots(1, len(classes), sharey=True, squeeze=False, width_ratios=ratios).ravel()
     for ax, name in zip(panels, classes, strict=True):
         style.style_axes(ax, grid="x")
         for row, cell in enumerate(cells):
             dice = by_class(cell.per_image, [name])[name].to_numpy(dtype=float)
-            _draw_box(ax, row, dice[np.isfinite(dice)], name, not stand_out or cell.name in stand_out)
-        ax.set_title(style.drawable(name, 30), fontsize=style.NORMAL, color=style.INK)
-        ax.set_xlabel("Dice (0 to 1)", fontsize=style.SMALL, color=style.INK)
-        ax.set_xlim(-0.04, 1.04)
-        ax.set_xticks([0, 0.5, 1.0] if name == BACKGROUND else np.linspace(0, 1, 6))
-    panels[0].set_yticks(range(len(cells)), labels=[style.drawable(cell.title, 30) for cell in cells])
-    panels[0].set_ylim(len(cells) - 0.4, -0.6)
-    style.mark_labels(panels[0].get_yticklabels(), cells, best)
+            _draw_box(ax, row, dice[np.isfinite(dice)], name, strong[row])
+        style.dice_axis(ax, name)
+    style.label_rows(panels[0], cells, sweep.best, most=30)
     handles: list[Artist] = [
         Patch(facecolor="white", edgecolor=style.INK, label="quartiles"),
         Line2D([], [], color=style.BLACK, linewidth=1.8, label="median"),
         Line2D([], [], color=style.INK, linewidth=0.8, label="to 1.5 times the box's length"),
         Line2D([], [], color=style.INK, marker="o", markersize=3, linestyle="none", alpha=0.6, label="one image"),
     ]
-    notes = ["n: images with a value", style.bold_note(cells, best)]
-    style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(cells, best)])
+    notes = ["n: images with a value", style.bold_note(sweep)]
+    style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(sweep)])
     return figure
 
 
 def _draw_box(ax: Axes, row: int, dice: Vector, name: str, strong: bool) -> None:
     """Draw one box with its images, and the number of them; or n/a where there is none."""
     if len(dice) == 0:
-        ax.text(0.5, row, "n/a (no image has it)", ha="center", va="center", fontsize=style.SMALL, color=style.INK)
+        style.say_missing(ax, row, "n/a (no image has it)")
         return
     red, green, blue, _ = to_rgba(style.class_colour(name))
     fade = 0.75 if strong else 0.22
@@ -113,27 +99,19 @@ def heat_values(cells: Sequence[CellTables], cases: pd.Series, name: str) -> Mat
     return np.stack([column.to_numpy(dtype=np.float64) for column in columns], axis=1)
 
 
-def figure_dice_heatmap(
-    title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
-) -> Figure:
+def figure_dice_heatmap(sweep: SweepTables) -> Figure:
     """Dice of each image (row, grouped by case) with each cell (column); a panel a foreground class.
 
     Panels stand side by side, or one below the other where there are too many cells for that.
     Grey: the class is neither in the truth nor in the prediction. White: the cell has no result for that image.
 
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results.
-        best: names of the best cells.
-        classes: names of the stage's classes, background first.
-        stage: 1 or 2.
-
     Source: paper Figs. 7b and 14b.
     """
-    heading = f"{title}: Dice per image, stage {stage}"
+    heading = f"{sweep.title}: Dice per image, stage {sweep.stage}"
+    cells = sweep.cells
     if all(cell.per_image.empty for cell in cells):
-        return style.blank_figure(heading, NO_CELL)
-    cases, shown = heat_rows(cells), foreground(classes)
+        return style.blank_figure(heading, style.NO_CELL)
+    cases, shown = heat_rows(cells), foreground(sweep.classes)
     height = float(np.clip(max(0.05 * len(cases), min(0.17 * len(cases), 4.0)), 1.4, 9.5))
     width = float(np.clip(2.5 + 0.9 * len(cells) * len(shown), 5.6, style.WIDTH))
     column = (width - 2.2) / (len(cells) * len(shown))
@@ -151,7 +129,7 @@ def figure_dice_heatmap(
         picture = _draw_heat(ax, dice, done)
         ax.set_title(style.drawable(name, 30), fontsize=style.NORMAL, color=style.INK)
         if ax is panels[-1] or not stacked:
-            _label_columns(ax, cells, best, upright, column)
+            _label_columns(ax, cells, sweep.best, upright, column)
         if len(cases) <= 24 and len(cells) * len(shown) <= 12:
             _write_values(ax, dice)
         _separate_cases(ax, cases, height)
@@ -165,7 +143,7 @@ def figure_dice_heatmap(
         handles.append(Patch(facecolor=style.ABSENT, label="class absent in truth and prediction"))
     if not done.all():
         handles.append(Patch(facecolor="white", edgecolor=style.ABSENT, label="no result"))
-    style.footer(figure, handles, [style.bold_note(cells, best), *style.sweep_notes(cells, best)])
+    style.footer(figure, handles, [style.bold_note(sweep), *style.sweep_notes(sweep)])
     return figure
 
 

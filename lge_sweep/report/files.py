@@ -6,7 +6,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from lge_sweep.atomic import atomic_file
-from lge_sweep.report.figures import CELL_FIGURES, SWEEP_FIGURES, CellImages, SweepTables
+from lge_sweep.report.figures import CELL_FIGURES, SWEEP_FIGURES
+from lge_sweep.report.tables import CellImages, SweepTables
 
 
 def save_png(figure: Figure, path: Path) -> Path:

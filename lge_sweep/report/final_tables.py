@@ -11,8 +11,8 @@ from lge_sweep.choices import look_up
 from lge_sweep.labels import Label
 from lge_sweep.metrics import POOLED
 from lge_sweep.report.paper import PAPER_COLUMNS, PAPER_TABLES
-from lge_sweep.scoring import GLOBAL, Estimate, Intervals, in_hundred
-from lge_sweep.text import escape_markdown, markdown_table
+from lge_sweep.scoring import GLOBAL, Estimate, Intervals, in_hundred, interval
+from lge_sweep.text import escape_markdown, format_number, markdown_table
 
 AGGREGATE_TITLES: dict[str, str] = {
     "image_mean": "mean over images",
@@ -175,7 +175,8 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
         cells = [format_cell(*triple) for triple in zip(numbers["value"], numbers["low"], numbers["high"], strict=True)]
         count = f"{numbers['images'].iloc[counted]:.0f}"
         headline = numbers.iloc[SIDE_BY_SIDE.index(HEADLINE)]
-        difference = format_signed_cell(headline["difference"], headline["difference_low"], headline["difference_high"])
+        bounds = headline["difference_low"], headline["difference_high"]
+        difference = format_cell(headline["difference"], *bounds, sign="+")
         rows.append([escape_markdown(str(pipeline)), *with_count(cells, count), difference])
     papers = [format_cell(value) for value in _paper_row()]
     rows.append(["paper, its own patients", *with_count(papers, format_cell(None)), format_cell(None)])
@@ -187,36 +188,22 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
     )
 
 
-def format_cell(value: float | None, low: float | None = None, high: float | None = None) -> str:
+def format_cell(value: float | None, low: float | None = None, high: float | None = None, sign: str = "") -> str:
     """Write a number and its interval, four and three digits; a dash where there is none.
 
     Args:
         value: the number; None or NaN: none.
         low: the interval's lower end; None or NaN: no interval.
         high: its upper end.
+        sign: ``+`` for a difference: each number has its sign.
 
     >>> format_cell(0.9470, 0.9312, 0.9581), format_cell(0.5, None, None), format_cell(None)
     ('0.9470<br>0.931 to 0.958', '0.5000', '-')
-    """
-    if pd.isna(value):
-        return "-"
-    return f"{value:.4f}" + ("" if pd.isna(low) or pd.isna(high) else f"<br>{low:.3f} to {high:.3f}")
-
-
-def format_signed_cell(value: float, low: float, high: float) -> str:
-    """Write a difference and its interval, each with its sign.
-
-    Args:
-        value: the difference; NaN: none.
-        low: the interval's lower end; NaN: no interval.
-        high: its upper end.
-
-    >>> format_signed_cell(-0.02, -0.031, 0.004)
+    >>> format_cell(-0.02, -0.031, 0.004, sign="+")
     '-0.0200<br>-0.031 to +0.004'
     """
-    if pd.isna(value):
-        return "-"
-    return f"{value:+.4f}" + ("" if pd.isna(low) or pd.isna(high) else f"<br>{low:+.3f} to {high:+.3f}")
+    number = format_number(value, sign)
+    return number if pd.isna([value, low, high]).any() else f"{number}<br>{interval(low, high, sign)}"
 
 
 def _numbers(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:

@@ -16,7 +16,7 @@ from matplotlib.ticker import LogLocator, NullFormatter
 
 from lge_sweep.report import style
 from lge_sweep.report.curves import limits_of, scale_loss
-from lge_sweep.report.tables import CellTables, Curve, best_validation, diverged, loss_curve
+from lge_sweep.report.tables import CellTables, Curve, SweepTables, best_validation, diverged, loss_curve
 
 _LINE_STYLES = list(
     zip((style.BLUE, style.ORANGE, style.GREEN, style.PURPLE, style.SKY, style.BLACK), "os^Dvx", strict=True)
@@ -58,23 +58,19 @@ def mean_curve(curves: Sequence[Curve]) -> Curve:
     return Curve(table.index.to_numpy(dtype=np.float64), table.mean(axis="columns").to_numpy(dtype=np.float64))
 
 
-def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[str], stage: int) -> Figure:
+def figure_grid_curves(sweep: SweepTables) -> Figure:
     """Validation loss of every cell: a panel an optimizer, a row of panels a model, a line a loss (thin: a seed).
 
     Losses have different scales, so each is drawn in its own unit (`loss_units`): one colour compares between panels,
-    different colours only in shape. All panels share their axes.
-
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results; what is missing in the grid they span is said over its panel.
-        best: names of the best cells; a star marks their lowest validation.
-        stage: 1 or 2.
+    different colours only in shape. All panels share their axes. What is missing in the grid that the cells span is
+    said over its panel; a star marks the best cells' lowest validation.
 
     Source: paper Figs. 8 and 15.
     """
-    heading = f"{title}: validation loss, stage {stage}"
+    heading = f"{sweep.title}: validation loss, stage {sweep.stage}"
+    cells = sweep.cells
     if not cells:
-        return style.blank_figure(heading, "no cell of this sweep has results")
+        return style.blank_figure(heading, style.NO_CELL)
     models, optimizers, losses = (
         list(dict.fromkeys(getattr(cell, axis) for cell in cells)) for axis in ("model", "optimizer", "loss")
     )
@@ -85,8 +81,8 @@ def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[s
     limits = limits_of([relative_curve(cell, units).loss for cell in cells], span=20)
     for (row, column), ax in np.ndenumerate(panels):
         here = [cell for cell in cells if (cell.model, cell.optimizer) == (models[row], optimizers[column])]
-        _panel(ax, here, units, line_styles, best)
-        lines = [style.drawable(" + ".join(filter(None, (models[row], optimizers[column]))) or "all", 50)]
+        _panel(ax, here, units, line_styles, sweep.best)
+        lines = [style.drawable(f"{models[row]} + {optimizers[column]}", 50)]
         lines += [
             style.wrap(note, style.WIDTH / len(optimizers) - 0.8, style.SMALL)
             for note in missing_notes(cells, here, units)
@@ -103,7 +99,7 @@ def figure_grid_curves(title: str, cells: Sequence[CellTables], best: Sequence[s
         panels[0, 0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         panels[0, 0].yaxis.set_major_formatter("{x:g}")
         panels[0, 0].yaxis.set_minor_formatter(NullFormatter())
-    style.footer(figure, _legend(cells, line_styles, best, units), _notes(cells, best, limits[2]))
+    style.footer(figure, _legend(cells, line_styles, sweep.best, units), _notes(sweep, limits[2]))
     return figure
 
 
@@ -124,7 +120,7 @@ def missing_notes(cells: Sequence[CellTables], here: Sequence[CellTables], units
         for loss in dict.fromkeys(loss for loss, _ in keys):
             mine = sorted(seed for other, seed in keys if other == loss)
             whole = len(mine) == len({cell.seed for cell in cells if cell.loss == loss}) or len(seeds) == 1
-            names.append((loss or "loss") if whole else f"{loss} seed {' and '.join(map(str, mine))}")
+            names.append(loss if whole else f"{loss} seed {' and '.join(map(str, mine))}")
         if names:
             notes.append(f"{what}: {', '.join(names)}")
     return notes
@@ -176,9 +172,7 @@ def _legend(
 ) -> list[Artist]:
     """A line a loss, and the star and dashes where they occur."""
     handles = [
-        Line2D(
-            [], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=style.drawable(loss, 24) or "loss"
-        )
+        Line2D([], [], color=colour, marker=marker, markersize=4, linewidth=1.6, label=style.drawable(loss, 24))
         for loss, (colour, marker) in line_styles.items()
     ]
     drawn = [cell for cell in cells if len(relative_curve(cell, units).step)]
@@ -191,19 +185,19 @@ def _legend(
     return list(handles)
 
 
-def _notes(cells: Sequence[CellTables], best: Sequence[str], logarithmic: bool) -> list[str]:
+def _notes(sweep: SweepTables, logarithmic: bool) -> list[str]:
     """What the reader must know of the scale, the seeds and lost values."""
     notes = [
         "relative to the first validation, median over all cells of the same loss",
         "one colour compares between panels; different colours compare only in shape, not in height",
     ]
-    seeds = len({cell.seed for cell in cells})
+    seeds = len({cell.seed for cell in sweep.cells})
     parts = ["thin: a seed; thick: mean over seeds, as far as all of them ran"] if seeds > 1 else []
     parts += ["log scale"] if logarithmic else []
-    lost = [cell.title for cell in cells if diverged(cell.history)]
+    lost = [cell.title for cell in sweep.cells if diverged(cell.history)]
     return [
         *notes,
         "; ".join(parts),
         f"training loss not finite on some iterations: {style.list_or_count(lost)}" if lost else "",
-        *style.sweep_notes(cells, best),
+        *style.sweep_notes(sweep),
     ]

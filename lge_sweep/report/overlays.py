@@ -12,7 +12,7 @@ from matplotlib.patheffects import Normal, Stroke
 from lge_sweep.arrays import LabelImage, Pixels8
 from lge_sweep.labels import Label
 from lge_sweep.report import style
-from lge_sweep.report.tables import BACKGROUND, CellTables, by_class, foreground, pick_slices
+from lge_sweep.report.tables import BACKGROUND, CellImages, by_class, foreground, pick_slices
 
 _HALO = [Stroke(linewidth=2.6, foreground=style.BLACK), Normal()]
 _OUTLINES = [label.title for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)]
@@ -64,40 +64,28 @@ def draw_contours(ax: Axes, labels: LabelImage, classes: Sequence[str]) -> None:
             lines.set_path_effects(_HALO)
 
 
-def figure_overlays(
-    cell: CellTables,
-    images: Pixels8,
-    truth: LabelImage,
-    prediction: LabelImage,
-    classes: Sequence[str],
-) -> Figure:
+def figure_overlays(cell: CellImages) -> Figure:
     """Three columns (image, truth, prediction), a row each for the best, the median and the worst slice.
 
     The slices are those of `pick_slices`. Truth and prediction are enlarged; a frame in the image shows what part.
-
-    Args:
-        cell: its per_image table gives the order of the arrays' rows and the Dice values.
-        images: [N, H, W], intensities 0 to 255.
-        truth: [N, H, W], channel indices into `classes`.
-        prediction: as `truth`.
-        classes: names of the stage's classes, background first.
     """
-    heading = f"Overlays: {cell.name}"
-    if cell.per_image.empty:
-        return style.blank_figure(heading, "no image was evaluated", style.collapse_note(cell))
-    order = {image: place for place, image in enumerate(cell.per_image["image"].unique())}
-    for name, array in (("images", images), ("truth", truth), ("prediction", prediction)):
+    heading, note = f"Overlays: {cell.tables.name}", style.collapse_note(cell.tables)
+    per_image, classes = cell.tables.per_image, cell.classes
+    if per_image.empty:
+        return style.blank_figure(heading, "no image was evaluated", note)
+    order = {image: place for place, image in enumerate(per_image["image"].unique())}
+    for name, array in (("images", cell.images), ("truth", cell.truth), ("prediction", cell.prediction)):
         assert len(array) == len(order), f"{name}: {len(array)} slices, but per_image has {len(order)} images"
-    picks = pick_slices(cell.per_image, classes)
+    picks = pick_slices(per_image, classes)
     if not picks:
-        return style.blank_figure(heading, "no slice has a value for any foreground class", style.collapse_note(cell))
-    dice = by_class(cell.per_image, classes)
-    cases = cell.per_image.drop_duplicates("image").set_index("image")["case"]
-    figure = style.new_figure(heading, 1.3 + 3.0 * len(picks), style.collapse_note(cell))
+        return style.blank_figure(heading, "no slice has a value for any foreground class", note)
+    dice = by_class(per_image, classes)
+    cases = per_image.drop_duplicates("image").set_index("image")["case"]
+    figure = style.new_figure(heading, 1.3 + 3.0 * len(picks), note)
     axes = figure.subplots(len(picks), len(_COLUMNS), squeeze=False)
     for row, pick in zip(axes, picks, strict=True):
         place = order[pick.image]
-        draw_row(row, images[place], (truth[place], prediction[place]), classes)
+        draw_row(row, cell.images[place], (cell.truth[place], cell.prediction[place]), classes)
         label = f"{pick.role}: case {style.drawable(cases[pick.image], 20)}\nmean Dice {pick.score:.2f}"
         row[0].set_ylabel(label, fontsize=style.NORMAL, color=style.INK)
         values = dice.loc[[pick.image], list(classes)].to_numpy(float)[0]

@@ -14,8 +14,7 @@ from lge_sweep.labels import SCORED
 from lge_sweep.metrics import METRICS
 from lge_sweep.report import style
 from lge_sweep.report.bars import MISSING
-from lge_sweep.report.distribution import NO_CELL
-from lge_sweep.report.tables import CellTables, metric_spread
+from lge_sweep.report.tables import CellTables, SweepTables, metric_spread, stand_out
 
 MEAN = "mean of the six"
 
@@ -33,42 +32,36 @@ def spread_table(cells: Sequence[CellTables]) -> pd.DataFrame:
     return table.sort_values(MEAN, kind="stable", na_position="last")
 
 
-def figure_metric_spread(title: str, cells: Sequence[CellTables], best: Sequence[str], stage: int) -> Figure:
+def figure_metric_spread(sweep: SweepTables) -> Figure:
     """Standard deviation over images of each global metric: a panel a metric, a bar a cell, steadiest cell first.
 
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results.
-        best: names of the best cells; theirs are the dark bars.
-        stage: 1 or 2.
+    The best cells' bars are dark.
 
     Source: paper Figs. 10 and 17.
     """
-    heading = f"{title}: standard deviation over images, stage {stage}"
-    if not cells:
-        return style.blank_figure(heading, NO_CELL)
-    table = spread_table(cells)
-    ordered = [cells[place] for place in table.index]
+    heading = f"{sweep.title}: standard deviation over images, stage {sweep.stage}"
+    if not sweep.cells:
+        return style.blank_figure(heading, style.NO_CELL)
+    table = spread_table(sweep.cells)
+    cells = [sweep.cells[place] for place in table.index]
     figure = style.new_figure(heading, 1.9 + style.row_inches(len(cells)) * len(cells))
     panels = figure.subplots(1, len(table.columns), sharey=True, squeeze=False).ravel()
     for ax, column in zip(panels, table.columns, strict=True):
-        _draw_bars(ax, table[column].to_numpy(dtype=float), ordered, best)
+        _draw_bars(ax, table[column].to_numpy(dtype=float), cells, sweep.best)
         ax.set_title(
             column if column == MEAN else METRICS[column].title, fontsize=style.SMALL + 0.5, color=style.INK,
             fontweight="bold" if column == MEAN else "normal",
         )  # fmt: skip
-    panels[0].set_yticks(range(len(cells)), labels=[style.drawable(cell.title, 40) for cell in ordered])
-    panels[0].set_ylim(len(cells) - 0.4, -0.6)
-    style.mark_labels(panels[0].get_yticklabels(), ordered, best)
+    style.label_rows(panels[0], cells, sweep.best)
     notes = [
         "smaller is steadier; sorted by the mean of the six; each panel has its own scale, from 0",
     ]
     more = [
         "per image: mean over the classes with a value there",
         f"{MISSING}: fewer than two images have a value" if table.isna().any(axis=None) else "",
-        style.bold_note(cells, best),
+        style.bold_note(sweep),
     ]
-    style.footer(figure, [], [*notes, "; ".join(filter(None, more)), *style.sweep_notes(cells, best)])
+    style.footer(figure, [], [*notes, "; ".join(filter(None, more)), *style.sweep_notes(sweep)])
     return figure
 
 
@@ -77,8 +70,7 @@ def _draw_bars(ax: Axes, values: np.ndarray, cells: Sequence[CellTables], best: 
     style.style_axes(ax, grid="x")
     rows = np.arange(len(values))
     present = np.isfinite(values)
-    known = {cell.name for cell in cells} & set(best)
-    strong = [not known or cell.name in known for cell in cells]
+    strong = stand_out(cells, best)
     colours = [style.VERMILLION if cell.collapsed else style.BLUE for cell in cells]
     for row in rows[present]:
         ax.barh(row, values[row], 0.7, color=colours[row], alpha=0.95 if strong[row] else 0.45, linewidth=0)

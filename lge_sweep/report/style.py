@@ -5,13 +5,14 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from lge_sweep.labels import COLOURS, Label
-from lge_sweep.report.tables import CellTables
+from lge_sweep.labels import COLOURS
+from lge_sweep.report.tables import BACKGROUND, CellTables, SweepTables
 
 DPI = 110
 WIDTH = 9.1
@@ -24,12 +25,14 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
 INK, FAINT, ABSENT = "#333333", "#C8C8C8", "#A8A8A8"
 SMALL, NORMAL, LARGE = 7.5, 9.0, 11.5
 
+NO_CELL = "no cell of this sweep has results"
+
 RGB = tuple[float, float, float]
 
 
 def class_colour(name: str) -> RGB:
     """A class's colour (`labels.COLOURS`), 0 to 1. On white paper background is grey, not black; unknown: purple."""
-    if name == Label.BACKGROUND.title:
+    if name == BACKGROUND:
         return (0.62, 0.62, 0.62)
     known = {label.title: colour for label, colour in COLOURS.items()}
     red, green, blue = known.get(name, (204, 121, 167))
@@ -172,6 +175,39 @@ def mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Seq
         )
 
 
+def label_rows(ax: Axes, cells: Sequence[CellTables], best: Sequence[str], most: int = 40) -> None:
+    """Name the rows of a figure, a row a cell from the top.
+
+    Args:
+        ax: the axes; row 0 is the first cell.
+        cells: the cells, in the order of the rows.
+        best: names of the best cells.
+        most: most characters of a cell's title.
+    """
+    ax.set_yticks(range(len(cells)), labels=[drawable(cell.title, most) for cell in cells])
+    ax.set_ylim(len(cells) - 0.4, -0.6)
+    mark_labels(ax.get_yticklabels(), cells, best)
+
+
+def dice_axis(ax: Axes, name: str) -> None:
+    """Title axes with a class, and label Dice below; background, whose panel is narrow, has fewer ticks."""
+    ax.set_title(drawable(name, 30), fontsize=NORMAL, color=INK)
+    ax.set_xlabel("Dice (0 to 1)", fontsize=SMALL, color=INK)
+    ax.set_xlim(-0.04, 1.04)
+    ax.set_xticks([0, 0.5, 1.0] if name == BACKGROUND else np.linspace(0, 1, 6))
+
+
+def say_missing(ax: Axes, row: int, why: str) -> None:
+    """Write in the middle of a row of Dice why it is empty.
+
+    Args:
+        ax: the axes.
+        row: the row, 0 at the top.
+        why: what is missing.
+    """
+    ax.text(0.5, row, why, ha="center", va="center", fontsize=SMALL, color=INK)
+
+
 def row_inches(rows: int) -> float:
     """Height of one of many labelled rows: less where there are many, so that a figure still fits a screen or two."""
     return min(0.34, max(0.175, 10.5 / max(1, rows)))
@@ -182,21 +218,22 @@ def list_or_count(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names) if len(names) <= most else f"{len(names)} cells"
 
 
-def bold_note(cells: Sequence[CellTables], best: Sequence[str]) -> str:
+def bold_note(sweep: SweepTables) -> str:
     """Explain bold names, where there are some beside others."""
-    return "bold: the best cells" if len(cells) > 1 and any(cell.name in best for cell in cells) else ""
+    several = len(sweep.cells) > 1 and any(cell.name in sweep.best for cell in sweep.cells)
+    return "bold: the best cells" if several else ""
 
 
-def sweep_notes(cells: Sequence[CellTables], best: Sequence[str], titled: bool = False) -> list[str]:
+def sweep_notes(sweep: SweepTables, titled: bool = False) -> list[str]:
     """What must be said under a figure of a sweep: best cells without results, and collapsed cells.
 
     Args:
-        cells: the cells that have results.
-        best: names of the best cells.
+        sweep: the sweep.
         titled: whether the figure's panels say themselves which cells collapsed.
     """
+    cells = sweep.cells
     known = {cell.name for cell in cells}
-    notes = [f"{name}: among the best, but without results here" for name in best if name not in known]
+    notes = [f"{name}: among the best, but without results here" for name in sweep.best if name not in known]
     if not titled:
         kinds = dict.fromkeys(collapse_note(cell) for cell in cells if cell.collapsed)
         notes += [f"{list_or_count([c.title for c in cells if collapse_note(c) == kind])} {kind}" for kind in kinds]

@@ -1,18 +1,21 @@
-"""What the figures are drawn from: one cell's tables, and the small sums over them.
+"""What the figures are drawn from: the tables of a cell and of a sweep, and the small sums over them.
 
 Nothing here draws. A missing value (NaN: class absent in truth and prediction) stays missing; it never becomes 0.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from lge_sweep.arrays import Vector
+from lge_sweep.arrays import LabelImage, Pixels8, Vector
 from lge_sweep.labels import SCORED, Label
 from lge_sweep.metrics import aggregate
+
+if TYPE_CHECKING:
+    from lge_sweep.scoring import Standing
 
 BACKGROUND = Label.BACKGROUND.title
 _MAX_TITLE = 24
@@ -29,9 +32,9 @@ class CellTables:
         history: one row an iteration: step, epoch, train_loss, val_loss (NaN except on validation steps).
         per_image: one row an image and class: image, case, class and the metrics (NaN: no value).
         collapsed: names of the classes that were never predicted.
-        loss: name of the loss function. Cells whose losses differ do not share a loss axis; empty: all the same.
-        model: name of the model; empty: all the same.
-        optimizer: name of the optimizer; empty: all the same.
+        loss: name of the loss function. Cells whose losses differ do not share a loss axis.
+        model: name of the model.
+        optimizer: name of the optimizer.
         seed: the seed; cells that differ in nothing else are repeats of one configuration.
     """
 
@@ -39,11 +42,30 @@ class CellTables:
     title: str
     history: pd.DataFrame
     per_image: pd.DataFrame
-    collapsed: tuple[str, ...] = ()
-    loss: str = ""
-    model: str = ""
-    optimizer: str = ""
-    seed: int = 0
+    collapsed: tuple[str, ...]
+    loss: str
+    model: str
+    optimizer: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class CellImages:
+    """What a cell's figures are drawn of.
+
+    Attributes:
+        tables: the cell's tables.
+        images: [N, H, W], intensities 0 to 255, in the order of ``tables.per_image["image"].unique()``.
+        truth: [N, H, W], channel indices into `classes`.
+        prediction: as `truth`.
+        classes: names of the stage's classes, background first.
+    """
+
+    tables: CellTables
+    images: Pixels8
+    truth: LabelImage
+    prediction: LabelImage
+    classes: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -51,26 +73,55 @@ class RankLine:
     """How sure a cell's place in the ranking is, or a configuration's where seeds are repeated.
 
     Args:
-        name: the cell's name; a configuration's is that of its cells without ``-seed1``.
         title: short label, as in `CellTables`.
-        score: the score.
-        low: lower end of its 95 % interval; None: not known.
-        high: upper end.
-        best: probability of being the best, 0 to 1.
-        expected_rank: mean of the rank, 1 is best; None: not ranked.
-        ranks: probability of rank 1, 2, ...; empty: not ranked.
-        collapsed: whether some class was never predicted; such a cell has no rank while another stands.
+        standing: the score and the rank, with their doubt; a configuration's name is that of its cells without
+            ``-seed1``.
     """
 
-    name: str
     title: str
-    score: float
-    low: float | None
-    high: float | None
-    best: float
-    expected_rank: float | None
-    ranks: tuple[float, ...]
-    collapsed: bool
+    standing: "Standing"
+
+
+@dataclass(frozen=True)
+class SweepTables:
+    """What a sweep's figures are drawn of.
+
+    Attributes:
+        title: the sweep's name, e.g. ``phase 1, EMIDEC``.
+        cells: the cells that have results, in the order to show them; failed ones are left out.
+        best: names of the best cells, best first (one named here without results is noted on the figures).
+        classes: names of the stage's classes, background first.
+        stage: 1 or 2.
+        ranks: how sure each cell's rank is.
+    """
+
+    title: str
+    cells: Sequence[CellTables]
+    best: Sequence[str]
+    classes: Sequence[str]
+    stage: int
+    ranks: Sequence[RankLine] = ()
+
+    def varies_training(self) -> bool:
+        """Whether the cells differ in loss or optimizer, as in phase 2."""
+        return len({(cell.loss, cell.optimizer) for cell in self.cells}) > 1
+
+    def trains_alike(self) -> bool:
+        """Whether all cells have one loss and one optimizer, as in phase 1."""
+        return not self.varies_training()
+
+    def has_ranks(self) -> bool:
+        """Whether it is known how sure the ranks are."""
+        return bool(self.ranks)
+
+    def with_short_titles(self) -> "SweepTables":
+        """Return the tables with the names of models shortened in the cells' titles."""
+        short = short_models(self.cells)
+        return replace(
+            self,
+            cells=[replace(cell, title=shorten_title(cell.title, short)) for cell in self.cells],
+            ranks=[replace(line, title=shorten_title(line.title, short)) for line in self.ranks],
+        )
 
 
 class Curve(NamedTuple):
@@ -205,6 +256,12 @@ def best_cells(cells: Sequence[CellTables], best: Sequence[str]) -> list[CellTab
     """The cells named in `best`, in that order, without those that have no results."""
     named = {cell.name: cell for cell in cells}
     return [named[name] for name in best if name in named]
+
+
+def stand_out(cells: Sequence[CellTables], best: Sequence[str]) -> list[bool]:
+    """Whether each cell is drawn strongly: the best ones are; all are where none of the best has results."""
+    shown = {cell.name for cell in best_cells(cells, best)}
+    return [not shown or cell.name in shown for cell in cells]
 
 
 def short_models(cells: Sequence[CellTables]) -> dict[str, str]:

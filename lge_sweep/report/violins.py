@@ -16,52 +16,37 @@ from matplotlib.patches import Patch
 
 from lge_sweep.arrays import Vector
 from lge_sweep.report import style
-from lge_sweep.report.distribution import NO_CELL
-from lge_sweep.report.tables import CellTables, best_cells, by_class, foreground
+from lge_sweep.report.tables import CellTables, SweepTables, by_class, foreground, stand_out
 
 _MIN_VIOLIN_VALUES = 5
 """Fewer values than this, or all equal, get points instead of a violin."""
 
 
-def figure_dice_violin(
-    title: str, cells: Sequence[CellTables], best: Sequence[str], classes: Sequence[str], stage: int
-) -> Figure:
+def figure_dice_violin(sweep: SweepTables) -> Figure:
     """Dice per foreground class: a panel a class, a violin with a box a cell; the best cells stand out.
 
     The violin is a density estimate cut at the lowest and highest value.
 
-    Args:
-        title: the sweep's name.
-        cells: the cells that have results.
-        best: names of the best cells.
-        classes: names of the stage's classes, background first.
-        stage: 1 or 2.
-
     Source: paper Figs. 9 and 16.
     """
-    heading = f"{title}: Dice over images, stage {stage}"
+    heading = f"{sweep.title}: Dice over images, stage {sweep.stage}"
+    cells, shown = sweep.cells, foreground(sweep.classes)
     if not cells:
-        return style.blank_figure(heading, NO_CELL)
+        return style.blank_figure(heading, style.NO_CELL)
     figure = style.new_figure(heading, 1.9 + style.row_inches(len(cells)) * len(cells))
-    stand_out = [cell.name for cell in best_cells(cells, best)]
-    shown = foreground(classes)
+    strong = stand_out(cells, sweep.best)
     panels = figure.subplots(1, len(shown), sharey=True, squeeze=False).ravel()
     for ax, name in zip(panels, shown, strict=True):
         style.style_axes(ax, grid="x")
         for row, cell in enumerate(cells):
             dice = by_class(cell.per_image, [name])[name].to_numpy(dtype=float)
             if not np.isfinite(dice).any():
-                _say_missing(ax, row, "n/a (no image has it)" if len(dice) else "no result")
+                style.say_missing(ax, row, "n/a (no image has it)" if len(dice) else "no result")
                 continue
-            _draw(ax, row, dice[np.isfinite(dice)], name, not stand_out or cell.name in stand_out)
+            _draw(ax, row, dice[np.isfinite(dice)], name, strong[row])
         _separate_models(ax, cells)
-        ax.set_title(style.drawable(name, 30), fontsize=style.NORMAL, color=style.INK)
-        ax.set_xlabel("Dice (0 to 1)", fontsize=style.SMALL, color=style.INK)
-        ax.set_xlim(-0.04, 1.04)
-        ax.set_xticks(np.linspace(0, 1, 6))
-    panels[0].set_yticks(range(len(cells)), labels=[style.drawable(cell.title, 40) for cell in cells])
-    panels[0].set_ylim(len(cells) - 0.4, -0.6)
-    style.mark_labels(panels[0].get_yticklabels(), cells, best)
+        style.dice_axis(ax, name)
+    style.label_rows(panels[0], cells, sweep.best)
     handles: list[Artist] = [
         Patch(facecolor=style.ABSENT, label="density over images"),
         Patch(facecolor="white", edgecolor=style.INK, label="quartiles"),
@@ -70,9 +55,9 @@ def figure_dice_violin(
     ]
     notes = [
         f"n: images with a value (points where fewer than {_MIN_VIOLIN_VALUES}, or all equal)",
-        style.bold_note(cells, best),
+        style.bold_note(sweep),
     ]
-    style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(cells, best)])
+    style.footer(figure, handles, ["; ".join(filter(None, notes)), *style.sweep_notes(sweep)])
     return figure
 
 
@@ -92,11 +77,6 @@ def _draw(ax: Axes, row: int, dice: Vector, name: str, strong: bool) -> None:
         medianprops={"color": style.BLACK, "linewidth": 2.2}, whiskerprops=line, showcaps=False,
     )  # fmt: skip
     ax.text(1.05, row, f"n={len(dice)}", va="center", fontsize=style.SMALL - 1, color=style.INK)
-
-
-def _say_missing(ax: Axes, row: int, why: str) -> None:
-    """Write why a row is empty."""
-    ax.text(0.5, row, why, ha="center", va="center", fontsize=style.SMALL, color=style.INK)
 
 
 def _separate_models(ax: Axes, cells: Sequence[CellTables]) -> None:

@@ -3,17 +3,17 @@
 import math
 
 
-def interval(low: float | None, high: float | None, digits: int = 3) -> str:
-    """Write an interval; a dash where there is none.
+def interval(low: float | None, high: float | None, sign: str = "") -> str:
+    """Write an interval in three digits; a dash where there is none.
 
     Args:
         low: lower end; None or NaN: no interval.
         high: upper end.
-        digits: after the point.
+        sign: ``+`` writes the sign of positive ends, too.
     """
     if low is None or high is None or math.isnan(low) or math.isnan(high):
         return "-"
-    return f"{low:.{digits}f} to {high:.{digits}f}"
+    return f"{low:{sign}.3f} to {high:{sign}.3f}"
 
 
 def chance(value: float | None) -> str:
