@@ -257,6 +257,13 @@ def test_a_person_may_choose_another_with_a_reason() -> None:
             override(selection, name, reason)
 
 
+def test_a_person_s_choice_has_a_margin_as_the_rule_s_has() -> None:
+    equal = select([result("a", 0.3), result("b", 0.3 + 1e-13)], "mean", keep=1)
+    assert override(equal, "b", "why").margin == 0.0
+    collapsed = select([result("a", 0.9, "cavity"), result("b", 0.5, "cavity")], "mean", keep=1)
+    assert override(collapsed, "b", "why").margin == pytest.approx(-0.2)
+
+
 def test_an_incomplete_sweep_is_refused_unless_told_otherwise() -> None:
     with pytest.raises(SelectionError, match=r"1 of 2 cells have no result:\n  - b: out of memory"):
         select([result("a", 0.5)], "mean", 1, unfinished={"b": "out of memory"})
