@@ -3,6 +3,7 @@ from .aggregate_intervals import Estimate as Estimate
 from .aggregate_intervals import Intervals as Intervals
 from .aggregate_intervals import interval_differences as interval_differences
 from .aggregate_intervals import intervals as intervals
+from .aggregate_intervals import resample_table as resample_table
 from .bootstrap import in_hundred as in_hundred
 from .paired import Paired as Paired
 from .paired import WinnerTest as WinnerTest
