@@ -15,6 +15,9 @@ from lge_sweep.labels import Label
 from lge_sweep.metrics.overlap import Counts
 from lge_sweep.metrics.registry import METRICS, pooled_scores
 
+AGGREGATES = ("image_mean", "pooled", "present_only")
+"""The aggregates that each class has of a metric; fields of `Summary`."""
+
 ByClass = dict[str, float | None]
 """Class name -> value, and "global" -> the unweighted mean over all classes; None where there is no value."""
 
@@ -43,6 +46,15 @@ class Summary:
     """Mean over classes of the pooled recall, TP / (TP + FN)."""
     collapsed: tuple[str, ...]
     """Foreground classes that are in the truth of some image and predicted on no image whose truth has them."""
+
+    def by_key(self) -> dict[tuple[str, str, str], float | None]:
+        """Return the values of `AGGREGATES`: aggregate, metric and class (or "global") -> value."""
+        return {
+            (aggregate, metric, name): value
+            for aggregate in AGGREGATES
+            for metric, by_class in getattr(self, aggregate).items()
+            for name, value in by_class.items()
+        }
 
 
 def aggregate(table: pd.DataFrame) -> Summary:

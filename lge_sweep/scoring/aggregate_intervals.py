@@ -4,7 +4,7 @@ Cases (patient exams) are drawn with replacement, all their images with them, an
 `lge_sweep.metrics.aggregate` is made anew from the images drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -117,7 +117,7 @@ def resample_table(table: pd.DataFrame, resamples: int = 2000, seed: int = 0, le
         ValueError: the table is not one of `evaluate`.
     """
     check_range(resamples, level)
-    points, sums = dict(_values(aggregate(table))), _AggregateSums.of(table)
+    points, sums = _values(aggregate(table)), _AggregateSums.of(table)
     draws = draw_cases(sums.cases, resamples if sums.cases > 1 else 0, np.random.default_rng(seed))
     return ResampledTable(table, sums, draws, points, sums.resampled(draws), level)
 
@@ -246,14 +246,12 @@ def _spread(by_case: pd.DataFrame, classes: Sequence[str]) -> Array:
     return by_case.unstack("class")[columns].to_numpy(float)
 
 
-def _values(summary: Summary) -> Iterator[tuple[Key, float | None]]:
+def _values(summary: Summary) -> dict[Key, float | None]:
     """Every aggregate under its key."""
-    for form in ("image_mean", "pooled", "present_only"):
-        for metric, by_class in getattr(summary, form).items():
-            for name, value in by_class.items():
-                yield (form, metric, name), value
-    yield ("pooled", "global_accuracy", GLOBAL), summary.global_accuracy
-    yield ("pooled", "mean_accuracy", GLOBAL), summary.mean_accuracy
+    return summary.by_key() | {
+        ("pooled", "global_accuracy", GLOBAL): summary.global_accuracy,
+        ("pooled", "mean_accuracy", GLOBAL): summary.mean_accuracy,
+    }
 
 
 def _estimate(key: Key, value: float | None, drawn: Array, level: float, images: int | None = None) -> Estimate:
