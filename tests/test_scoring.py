@@ -17,16 +17,15 @@ from lge_sweep.labels import SCORED
 from lge_sweep.metrics import METRICS, Counts
 from lge_sweep.run_folders import SweepFolder
 from lge_sweep.scoring import (
-    RULES,
     Result,
     all_scores,
-    global_metrics,
     merge_seeds,
     override,
     score,
     score_table,
     select,
 )
+from lge_sweep.scoring.scores import RULES, global_metrics
 from lge_sweep.study.results import read_result
 from lge_sweep.text import visible
 

@@ -292,7 +292,7 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 
 
 def class_weights(classes: Sequence[str], emphasis: Mapping[str, float] | None) -> Array:
-    """Weight of each class in a mean over classes, as `lge_sweep.scoring.global_metrics` has it; [C], >= 0."""
+    """Weight of each class in a mean over classes, as `lge_sweep.scoring.scores.global_metrics` has it; [C], >= 0."""
     return np.array([max((emphasis or {}).get(name, 1.0), 0.0) for name in classes], dtype=np.float64)
 
 
