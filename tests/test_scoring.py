@@ -210,7 +210,8 @@ def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
     for emphasis in ({}, {"background": 0.0}):
         for name in "ab":
             config = SimpleNamespace(selection=SimpleNamespace(emphasis=emphasis))
-            plan = SimpleNamespace(config=config, files=SweepFolder(tmp_path / name))
+            files = SweepFolder(tmp_path / name).cell(cell.name)
+            plan = SimpleNamespace(config=config, cell_files={cell: files}.get)
             found[name, bool(emphasis)] = read_result(outcomes[name], plan, cell).spread
     assert found == pytest.approx(
         {("a", False): 0.05 / 2**0.5, ("b", False): 0, ("a", True): 0.1 / 2**0.5, ("b", True): 0.2 / 2**0.5}
