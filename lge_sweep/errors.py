@@ -106,23 +106,18 @@ class DamagedError(RunsError):
             reason: what is wrong with it, a part of a sentence.
             remedy: what to do about it, a sentence; left open for those who set the file aside themselves.
         """
-        super().__init__(f"{path} is damaged: {reason}" + (f". {remedy}" if remedy else ""))
+        super().__init__(self._said(path, reason) + (f". {remedy}" if remedy else ""))
         self.path, self.reason = path, reason
+
+    def _said(self, path: Path, reason: str) -> str:
+        return f"{path} is damaged: {reason}"
 
 
 class EarlierVersionError(DamagedError):
     """A file is whole, but of a version of this program whose results this one does not take up."""
 
-    def __init__(self, path: Path, reason: str, remedy: str) -> None:
-        """Name the file.
-
-        Args:
-            path: the file.
-            reason: what this version cannot read in it, a part of a sentence.
-            remedy: what to do, a sentence.
-        """
-        super().__init__(path, reason)
-        self.args = (f"{path}: an earlier version of lge_sweep wrote it ({reason}). {remedy}",)
+    def _said(self, path: Path, reason: str) -> str:
+        return f"{path}: an earlier version of lge_sweep wrote it ({reason})"
 
 
 class NewerFormatError(RunsError):

@@ -16,7 +16,6 @@ from statsmodels.stats.multitest import multipletests
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import SCORED
 from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.scoring import RULES, global_metrics, score
 from lge_sweep.scoring.bootstrap import case_sums, coverage, rank_chances
 from lge_sweep.scoring.paired import (
     compare_tables,
@@ -28,6 +27,7 @@ from lge_sweep.scoring.paired import (
     wide,
     wilcoxon,
 )
+from lge_sweep.scoring.scores import RULES, global_metrics, score
 from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty, score_difference
 
 CLASSES = ("background", "myocardium", "scar")

@@ -44,7 +44,7 @@ from lge_sweep.report.final_tables import (
 from lge_sweep.report.overlays import draw_contours
 from lge_sweep.report.paper import PAPER_TABLES
 from lge_sweep.report.style import class_colour
-from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals
+from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals, resample_table
 from lge_sweep.text import escape_markdown, markdown_table
 
 pytestmark = pytest.mark.filterwarnings("error")
@@ -109,7 +109,7 @@ def test_a_stage_s_table_holds_the_aggregates_in_the_paper_s_order(
 ) -> None:
     table = stage_table(slices, stage)
     summary = aggregate(table)
-    frame = stage_frame(stage, intervals(table, resamples=50), form)
+    frame = stage_frame(stage, intervals(resample_table(table, resamples=50)), form)
     order = {1: ["cavity", "background", "global"], 2: ["myocardium", "scar", "background", "global"]}[stage]
     headings = ["Accuracy", "Dice", "IoU", "F1-Score", "BF-Score", "Sensitivity", "Specificity"]
     expected = [(row, heading) for row in order for heading in headings] + [("global", "Global Accuracy")]
@@ -140,8 +140,8 @@ def test_a_stage_s_table_holds_the_aggregates_in_the_paper_s_order(
 
 
 def test_the_markdown_of_a_stage_has_the_paper_s_layout(slices: tuple[Arrays, list[str], list[str]]) -> None:
-    found = intervals(stage_table(slices, 2), resamples=50)
-    text = stage_markdown(2, found, "image_mean")
+    found = intervals(resample_table(stage_table(slices, 2), resamples=50))
+    text = stage_markdown(stage_frame(2, found, "image_mean"), found)
     header, *rows = cells(text)
     assert header[::2] == ["class", *["paper"] * 7]
     assert header[1::2] == ["Accuracy", "Dice", "IoU", "F1-Score", "BF-Score", "Sensitivity", "Specificity"]
@@ -152,19 +152,20 @@ def test_the_markdown_of_a_stage_has_the_paper_s_layout(slices: tuple[Arrays, li
     assert rows[1][3] == f"{dice.value:.4f}<br>{dice.low:.3f} to {dice.high:.3f}"
     assert "paper 0.95988" in text
     assert "18 images of 6 cases; 95 % intervals from 50 resamples" in text
-    pooled = cells(stage_markdown(2, found, "pooled"))
+    pooled = cells(stage_markdown(stage_frame(2, found, "pooled"), found))
     assert pooled[0] == ["class", "Accuracy", "paper", *header[3::2]]
     assert pooled[2][6] == "-"  # bf of scar
 
 
 def test_a_single_case_has_numbers_without_intervals(slices: tuple[Arrays, list[str], list[str]]) -> None:
-    text = stage_markdown(1, intervals(stage_table(slices, 1).assign(case="one"), resamples=50), "image_mean")
+    found = intervals(resample_table(stage_table(slices, 1).assign(case="one"), resamples=50))
+    text = stage_markdown(stage_frame(1, found, "image_mean"), found)
     assert "<br>" not in text
     assert "18 images of 1 case: no interval can be had from a single case" in text
 
 
 def test_csv_of_a_table_reads_back(slices: tuple[Arrays, list[str], list[str]]) -> None:
-    frame = stage_frame(2, intervals(stage_table(slices, 2), resamples=20), "pooled")
+    frame = stage_frame(2, intervals(resample_table(stage_table(slices, 2), resamples=20)), "pooled")
     lines = list(csv.DictReader(io.StringIO(frame.to_csv(index=False))))
     assert list(lines[0]) == ["table", "form", "row", "column", "value", "low", "high", "paper"]
     assert [float(line["value"]) if line["value"] else None for line in lines] == [
@@ -173,7 +174,7 @@ def test_csv_of_a_table_reads_back(slices: tuple[Arrays, list[str], list[str]]) 
 
 
 def test_an_unknown_form_is_refused(slices: tuple[Arrays, list[str], list[str]]) -> None:
-    found = intervals(stage_table(slices, 2), resamples=2)
+    found = intervals(resample_table(stage_table(slices, 2), resamples=2))
     with pytest.raises(ConfigError, match="unknown form 'image-mean': did you mean 'image_mean'"):
         stage_frame(2, found, "image-mean")
     with pytest.raises(KeyError, match="cavity"):
@@ -193,10 +194,10 @@ def pipelines(
         "true cavity": evaluate(truth, truth, FOUR, images=names, cases=cases),
         "no scar": evaluate(np.where(prediction == 3, 2, prediction), truth, FOUR, images=names, cases=cases),
     }
-    results = {name: intervals(table, resamples=100) for name, table in tables.items()}
+    resampled = {name: resample_table(table, resamples=100) for name, table in tables.items()}
+    results = {name: intervals(found) for name, found in resampled.items()}
     differences = {
-        name: interval_differences(tables[name], tables["two-stage"], resamples=100)
-        for name in ("true cavity", "no scar")
+        name: interval_differences(resampled[name], resampled["two-stage"]) for name in ("true cavity", "no scar")
     }
     return results, differences
 
@@ -220,7 +221,8 @@ def test_pipelines_stand_side_by_side(pipelines: tuple[dict[str, Intervals], dic
 
 def test_the_markdown_of_pipelines(pipelines: tuple[dict[str, Intervals], dict[str, Intervals]]) -> None:
     results, differences = pipelines
-    text = pipelines_markdown(results, differences, "two-stage")
+    frame = pipelines_frame(results, differences)
+    text = pipelines_markdown(frame, results, "two-stage")
     header, *rows = cells(text)
     assert header[:4] == ["pipeline", "scar dice, image mean", "images in it", "scar dice, pooled"]
     assert header[-1] == "scar dice present_only, minus two-stage"
@@ -233,7 +235,7 @@ def test_the_markdown_of_pipelines(pipelines: tuple[dict[str, Intervals], dict[s
         assert row[2] == str(found.find("image_mean", "dice", "scar").images)
     assert rows[3][1:] == ["0.0556", "-", "-", "-", "0.7351", "-", "-", "0.9470", "-", "-", "0.2517", "0.6585", "-"]
     with pytest.raises(ConfigError, match="unknown pipeline 'two stage': did you mean 'two-stage'"):
-        pipelines_markdown(results, differences, "two stage")
+        pipelines_markdown(frame, results, "two stage")
 
 
 def test_a_bar_in_a_name_does_not_break_the_table() -> None:

@@ -11,7 +11,7 @@ from scipy import stats
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import Label
 from lge_sweep.metrics import Summary, aggregate, evaluate
-from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals
+from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals, resample_table
 from lge_sweep.scoring.bootstrap import draw_cases, resampled_means
 
 CLASSES = tuple(label.title for label in Label)
@@ -78,13 +78,13 @@ def assert_like(found: Intervals, points: dict[tuple[str, str, str], float], loo
 def test_every_interval_is_that_of_a_loop_over_the_same_resamples(empty: str) -> None:
     table = measured(1, empty=empty)
     shuffled = table.sample(frac=1, random_state=0)
-    found = intervals(shuffled, resamples=40, seed=4, level=0.9)
+    found = intervals(resample_table(shuffled, resamples=40, seed=4, level=0.9))
     assert (found.level, found.cases, found.images, found.resamples) == (0.9, 7, 11, 40)
     assert_like(found, flat(aggregate(table)), brute_force(table, 40, 4), 0.9)
 
 
 def test_resamples_without_a_class_are_left_out_of_its_intervals_only() -> None:
-    found = intervals(measured(1), resamples=400)
+    found = intervals(resample_table(measured(1), resamples=400))
     positive = found.find("present_only", "dice", "scar")
     assert 0 < positive.left_out < 50  # (4/7)^7, the three scarred cases not drawn: .02
     assert found.find("present_only", "dice", "global").left_out == positive.left_out
@@ -95,7 +95,8 @@ def test_resamples_without_a_class_are_left_out_of_its_intervals_only() -> None:
 def test_a_class_that_is_nowhere_has_no_value_and_no_interval() -> None:
     labels = np.zeros((3, 4, 4), dtype=int)
     labels[:, 0] = 1
-    found = intervals(evaluate(labels, labels, ("background", "cavity", "scar"), cases=[1, 2, 3]), resamples=10)
+    table = evaluate(labels, labels, ("background", "cavity", "scar"), cases=[1, 2, 3])
+    found = intervals(resample_table(table, resamples=10))
     for form, name in (("image_mean", "scar"), ("pooled", "scar"), ("present_only", "scar"), ("image_mean", "global")):
         estimate = found.find(form, "dice", name)
         assert (estimate.value, estimate.low, estimate.high, estimate.left_out) == (None, None, None, 10)
@@ -109,7 +110,7 @@ def test_the_interval_of_a_mean_is_scipy_s() -> None:
     table = evaluate(prediction, truth, ("background", "cavity"), cases=list(range(40)))
     dice = table.loc[table["class"] == "cavity", "sensitivity"].to_numpy()
     scipy = stats.bootstrap((dice,), np.mean, n_resamples=20000, method="percentile", rng=np.random.default_rng(0))
-    found = intervals(table, resamples=20000).find("image_mean", "sensitivity", "cavity")
+    found = intervals(resample_table(table, resamples=20000)).find("image_mean", "sensitivity", "cavity")
     assert found.value == pytest.approx(dice.mean())
     width = scipy.confidence_interval.high - scipy.confidence_interval.low
     assert (found.low, found.high) == pytest.approx(scipy.confidence_interval, abs=0.03 * width)
@@ -120,10 +121,11 @@ def test_images_of_a_case_are_drawn_together() -> None:
     random = np.random.default_rng(3)
     truth = np.ones((200, 1, 20), dtype=int)
     prediction = np.repeat((random.random((20, 1, 20)) < random.random((20, 1, 1))).astype(int), 10, axis=0)
-    together, apart = (
-        intervals(evaluate(prediction, truth, ("background", "cavity"), cases=cases)).find("pooled", "dice", "cavity")
+    tables = (
+        evaluate(prediction, truth, ("background", "cavity"), cases=cases)
         for cases in (list(np.arange(200) // 10), list(range(200)))
     )
+    together, apart = (intervals(resample_table(table)).find("pooled", "dice", "cavity") for table in tables)
     assert together.value == apart.value
     assert None not in (together.low, together.high, apart.low, apart.high)
     ratio = (together.high - together.low) / (apart.high - apart.low)  # type: ignore[operator]
@@ -132,37 +134,40 @@ def test_images_of_a_case_are_drawn_together() -> None:
 
 def test_a_difference_is_paired_and_that_of_a_loop() -> None:
     a, b = measured(1), measured(2)
-    found = interval_differences(a, b.sample(frac=1, random_state=1), resamples=20, seed=3)
+    shuffled = b.sample(frac=1, random_state=1)
+    found = interval_differences(*(resample_table(table, resamples=20, seed=3) for table in (a, shuffled)))
     points = {key: value - flat(aggregate(b))[key] for key, value in flat(aggregate(a)).items()}
     assert_like(found, points, brute_force(a, 20, 3) - brute_force(b, 20, 3), 0.95)
-    alone = intervals(a, resamples=500).find("image_mean", "bf", "cavity")
-    worse = a.assign(bf=a["bf"] * 0.999)
-    paired = interval_differences(a, worse, resamples=500).find("image_mean", "bf", "cavity")
+    drawn, worse = (resample_table(table, resamples=500) for table in (a, a.assign(bf=a["bf"] * 0.999)))
+    alone = intervals(drawn).find("image_mean", "bf", "cavity")
+    paired = interval_differences(drawn, worse).find("image_mean", "bf", "cavity")
     assert paired.low is not None and paired.high is not None and alone.low is not None and alone.high is not None  # noqa: PT018
     assert paired.high - paired.low < 0.01 * (alone.high - alone.low)
 
 
 def test_no_difference_is_exactly_none() -> None:
-    found = interval_differences(measured(1), measured(1), resamples=50)
+    drawn = resample_table(measured(1), resamples=50)
+    found = interval_differences(drawn, resample_table(measured(1), resamples=50))
     with_value = [(e.value, e.low, e.high) for e in found.estimates if e.value is not None]
     assert set(with_value) == {(0.0, 0.0, 0.0)}
 
 
 def test_pipelines_on_other_images_are_refused() -> None:
+    one, two = (resample_table(table) for table in (measured(1), measured(2, CASES[:-1])))
     with pytest.raises(ConfigError, match="two-stage lacks 1 image"):
-        interval_differences(measured(1), measured(2, CASES[:-1]), ("one-stage", "two-stage"))
+        interval_differences(one, two, ("one-stage", "two-stage"))
     with pytest.raises(ConfigError, match="resamples must be at least 1"):
-        intervals(measured(1), resamples=0)
+        resample_table(measured(1), resamples=0)
     with pytest.raises(ConfigError, match="level must be between 0 and 1"):
-        intervals(measured(1), level=95)
+        resample_table(measured(1), level=95)
     with pytest.raises(ValueError, match="columns that evaluate returns"):
-        intervals(pd.DataFrame({"image": []}))
+        resample_table(pd.DataFrame({"image": []}))
     with pytest.raises(KeyError, match="no estimate of pooled bf of scar"):
-        intervals(measured(1), resamples=2).find("pooled", "bf", "scar")
+        intervals(resample_table(measured(1), resamples=2)).find("pooled", "bf", "scar")
 
 
 def test_a_single_case_has_values_but_no_intervals() -> None:
-    found = intervals(measured(1, ("p1", "p1")))
+    found = intervals(resample_table(measured(1, ("p1", "p1"))))
     assert found.resamples == 0
     assert found.find("image_mean", "dice", "cavity").value is not None
     assert {(e.low, e.high, e.left_out) for e in found.estimates} == {(None, None, 0)}
@@ -173,7 +178,8 @@ def test_a_mean_says_over_how_many_images_it_is() -> None:
     truth[:2, 0, :3] = 1  # the class is on two images, and found on one of them and one other
     prediction = np.zeros_like(truth)
     prediction[1:3, 0, :2] = 1
-    found = intervals(evaluate(prediction, truth, ("background", "scar"), cases=[1, 2, 3, 4]), resamples=10)
+    table = evaluate(prediction, truth, ("background", "scar"), cases=[1, 2, 3, 4])
+    found = intervals(resample_table(table, resamples=10))
     counts = {
         (form, metric): found.find(form, metric, "scar").images
         for form in ("image_mean", "present_only", "pooled")
@@ -188,13 +194,13 @@ def test_a_mean_says_over_how_many_images_it_is() -> None:
 
 
 def test_the_frame_has_a_row_an_estimate_and_survives_csv() -> None:
-    found = intervals(measured(1), resamples=20)
+    found = intervals(resample_table(measured(1), resamples=20))
     frame = found.to_frame()
     assert list(frame.columns) == ["aggregate", "metric", "name", "value", "low", "high", "left_out", "images"]
     assert len(frame) == (12 + 6 + 12) * 5 + 2
     row = frame[(frame["aggregate"] == "pooled") & (frame["metric"] == "mean_accuracy")].iloc[0]
     assert row["value"] == found.find("pooled", "sensitivity", "global").value
-    assert intervals(measured(1), resamples=20) == found
+    assert intervals(resample_table(measured(1), resamples=20)) == found
 
 
 def test_means_of_a_resample_by_hand() -> None:
@@ -208,5 +214,5 @@ def test_means_of_a_resample_by_hand() -> None:
 def test_a_test_part_of_130_images_takes_about_a_second() -> None:
     table = measured(1, tuple(f"p{number // 4}" for number in range(130)), side=8)
     start = perf_counter()
-    intervals(table, resamples=2000)
+    intervals(resample_table(table, resamples=2000))
     assert perf_counter() - start < 5  # measured .1 s; a busy machine is slower

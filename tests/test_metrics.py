@@ -20,7 +20,7 @@ from sklearn.metrics import confusion_matrix, jaccard_score, precision_recall_fs
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import METRICS, Counts, Metric, Summary, aggregate, evaluate
-from lge_sweep.scoring.aggregate_intervals import intervals
+from lge_sweep.scoring.aggregate_intervals import intervals, resample_table
 
 Labels = NDArray[np.integer[Any]]
 TWO = class_names(1)
@@ -563,7 +563,7 @@ def test_a_row_that_is_added_is_in_the_table_and_in_every_aggregate(monkeypatch:
     prediction, truth = random_labels(2)
     table = evaluate(prediction, truth, THREE, cases=list("aabbccd"))
     assert table.columns[-1] == "precision"
-    summary, found = aggregate(table), intervals(table, resamples=5)
+    summary, found = aggregate(table), intervals(resample_table(table, resamples=5))
     for form in ("image_mean", "pooled", "present_only"):
         value = getattr(summary, form)["precision"]["global"]
         assert value == found.find(form, "precision", "global").value

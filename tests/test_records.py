@@ -197,6 +197,15 @@ def test_settings_of_an_earlier_version_are_told_as_such(tmp_path: Path) -> None
     assert "damaged" not in str(raised.value)
 
 
+def test_settings_of_an_earlier_version_in_a_folder_of_two_lines_are_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "a\nb" / "sweep.yaml"
+    path.parent.mkdir()
+    path.write_text("phase: phase1\nselection: {part: val}\n")
+    with pytest.raises(EarlierVersionError, match=r"a\\nb/sweep\.yaml: an earlier version .* anew") as raised:
+        read_settings(path)
+    assert "\n" not in str(raised.value)
+
+
 def test_a_selection_is_kept_whole_and_under_its_keys() -> None:
     selection, uncertainty = outcome()
     content = selection_record().model_dump(mode="json")

@@ -17,16 +17,15 @@ from lge_sweep.labels import SCORED
 from lge_sweep.metrics import METRICS, Counts
 from lge_sweep.run_folders import SweepFolder
 from lge_sweep.scoring import (
-    RULES,
     Result,
     all_scores,
-    global_metrics,
     merge_seeds,
     override,
     score,
     score_table,
     select,
 )
+from lge_sweep.scoring.scores import RULES, global_metrics
 from lge_sweep.study.results import read_result
 from lge_sweep.text import visible
 
@@ -211,7 +210,8 @@ def test_the_spread_is_that_of_what_is_scored(tmp_path: Path) -> None:
     for emphasis in ({}, {"background": 0.0}):
         for name in "ab":
             config = SimpleNamespace(selection=SimpleNamespace(emphasis=emphasis))
-            plan = SimpleNamespace(config=config, files=SweepFolder(tmp_path / name))
+            files = SweepFolder(tmp_path / name).cell(cell.name)
+            plan = SimpleNamespace(config=config, cell_files={cell: files}.get)
             found[name, bool(emphasis)] = read_result(outcomes[name], plan, cell).spread
     assert found == pytest.approx(
         {("a", False): 0.05 / 2**0.5, ("b", False): 0, ("a", True): 0.1 / 2**0.5, ("b", True): 0.2 / 2**0.5}
@@ -255,6 +255,13 @@ def test_a_person_may_choose_another_with_a_reason() -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             override(selection, name, reason)
+
+
+def test_a_person_s_choice_has_a_margin_as_the_rule_s_has() -> None:
+    equal = select([result("a", 0.3), result("b", 0.3 + 1e-13)], "mean", keep=1)
+    assert override(equal, "b", "why").margin == 0.0
+    collapsed = select([result("a", 0.9, "cavity"), result("b", 0.5, "cavity")], "mean", keep=1)
+    assert override(collapsed, "b", "why").margin == pytest.approx(-0.2)
 
 
 def test_an_incomplete_sweep_is_refused_unless_told_otherwise() -> None:

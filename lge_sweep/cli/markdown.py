@@ -9,14 +9,12 @@ from lge_sweep.cli.terminal_table import print_markdown
 from lge_sweep.config import Cell, configurations
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.labels import class_names
-from lge_sweep.metrics import Summary
+from lge_sweep.metrics import AGGREGATES, Summary
 from lge_sweep.pipeline import ComparisonRecord, read_comparison, side_by_side
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import BEST, INTERVAL, Ranked, mean_of_all, ranking_frame, ranking_texts
 from lge_sweep.study import REMEDY, CellRecord, Plan, load_plan, read_record, read_selection
 from lge_sweep.text import escape_markdown, markdown_table, shorten
-
-FORMS = ("image_mean", "pooled", "present_only")
 
 
 def print_sweep(console: Terminal, sweep: str, store: RunStore) -> None:
@@ -77,8 +75,8 @@ def _summaries(plan: Plan, cells: Sequence[Cell]) -> list[Summary]:
 
 def _dice(summaries: Sequence[Summary], classes: Sequence[str]) -> list[str]:
     """Return each class's Dice in three forms, averaged over seeds."""
-    values = {form: [getattr(summary, form)["dice"] for summary in summaries] for form in FORMS}
-    return [" / ".join(_mean([by_class[name] for by_class in values[form]]) for form in FORMS) for name in classes]
+    values = {form: [getattr(summary, form)["dice"] for summary in summaries] for form in AGGREGATES}
+    return [" / ".join(_mean([by_class[name] for by_class in values[form]]) for form in AGGREGATES) for name in classes]
 
 
 def _mean(values: Sequence[float | None]) -> str:

@@ -1,10 +1,8 @@
 """The cells of a sweep: every combination of the grid's axes, in order, or what a search draws."""
 
 import itertools
-from collections import ChainMap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from lge_sweep.config.losses import SEARCHED
 from lge_sweep.config.schema import SweepConfig, Training
@@ -59,22 +57,27 @@ class Cell:
 
     def training(self, common: Training) -> Training:
         """Return a sweep's training options with those that were drawn for this cell."""
-        update: dict[str, Any] = {name: value for name, value in self.drawn if name not in SEARCHED}
-        for_loss = [SEARCHED[name](value) for name, value in self.drawn if name in SEARCHED]
-        update["loss"] = common.loss.model_copy(update=dict(ChainMap(*for_loss)))
-        if "batch_size" in update:
-            update["batch_size"] = int(update["batch_size"])
-        return common.model_copy(update=update)
+        drawn = self._drawn_options()
+        loss = common.loss.model_copy(update=drawn["training.loss"])
+        return common.model_copy(update={**drawn["training"], "loss": loss})
 
     @property
     def settings(self) -> list[str]:
         """`KEY=VALUE` settings that make a grid of this cell alone, with the training options drawn for it."""
         axes = [f"grid.{axis}=[{getattr(self, axis)}]" for axis in AXES]
-        for name, value in self.drawn:
-            options = SEARCHED[name](value) if name in SEARCHED else {name: value}
-            place = "training.loss" if name in SEARCHED else "training"
+        for place, options in self._drawn_options().items():
             axes += [f"{place}.{option}={number!r}" for option, number in options.items()]
         return axes
+
+    def _drawn_options(self) -> dict[str, dict[str, int | float]]:
+        """Return what was drawn, by its place among the settings: option -> number."""
+        options: dict[str, dict[str, int | float]] = {"training": {}, "training.loss": {}}
+        for name, value in self.drawn:
+            if name in SEARCHED:
+                options["training.loss"] |= SEARCHED[name](value)
+            else:
+                options["training"][name] = value
+        return options
 
 
 def cells(config: SweepConfig) -> list[Cell]:

@@ -5,7 +5,7 @@ slices come from and how they are split) and the profile (how a network is train
 The settings of the data file are in `lge_sweep.config.data`.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, TypeVar
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -34,6 +34,14 @@ from lge_sweep.text import shorten
 SELECTED = "selected"
 """In place of models in a grid: those that phase 1 selected."""
 Augmentation = Literal["rotate90", "none", "rich"]
+ValueT = TypeVar("ValueT")
+
+
+def _each_once(values: tuple[ValueT, ...]) -> tuple[ValueT, ...]:
+    """Return the values of a setting; ValueError if one is there twice."""
+    if len(set(values)) != len(values):
+        raise ValueError(f"names a value twice: {', '.join(map(str, values))}")
+    return values
 
 
 # -------------------------------------------------------------------------------------------------------- profile file
@@ -92,7 +100,9 @@ class Fit(CropMargin):
 
     folds: int = Field(5, ge=2, le=20)
     """Subsets that the training cases are dealt to, so that each gets its guidance from a network that never saw it."""
-    controls: Annotated[tuple[Annotated[str, AfterValidator(check_control)], ...], DECIDES_NOTHING] = (
+    controls: Annotated[
+        tuple[Annotated[str, AfterValidator(check_control)], ...], AfterValidator(_each_once), DECIDES_NOTHING
+    ] = (
         TRUE,
         SINGLE_FIT,
         *MODIFIERS,
@@ -129,13 +139,6 @@ class Fit(CropMargin):
         own = {"max_epochs": self.max_epochs, "patience": self.patience, "ema": self.ema}
         return training.model_copy(update={name: value for name, value in own.items() if value is not None})
 
-    @field_validator("controls")
-    @classmethod
-    def _once(cls, controls: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(controls)) != len(controls):
-            raise ValueError(f"names a value twice: {', '.join(controls)}")
-        return controls
-
     @model_validator(mode="after")
     def _ships_what_it_fits(self) -> Self:
         if self.shipped.stage2 not in (PREDICTED, *self.controls):
@@ -170,8 +173,7 @@ class Grid(Settings):
     @field_validator("model", "loss", "optimizer", "seed")
     @classmethod
     def _unique(cls, axis: tuple[object, ...]) -> tuple[object, ...]:
-        if len(set(axis)) != len(axis):
-            raise ValueError(f"names a value twice: {', '.join(map(str, axis))}")
+        _each_once(axis)
         if SELECTED in axis and len(axis) > 1:
             raise ValueError(f"`{SELECTED}` stands alone: name models, or leave them to phase 1")
         return axis

@@ -10,7 +10,7 @@ from lge_sweep.scoring import Result, all_scores
 from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result
 from lge_sweep.tracking import Point, TrackedRun, Tracker, collapsed_tag
 
-AGGREGATES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
+_SUFFIXES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
 """Aggregate -> what its MLflow keys have after the name of the subset."""
 
 
@@ -124,10 +124,10 @@ def _curves(history: pd.DataFrame) -> list[Point]:
 
 def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) -> list[Point]:
     summary, subset = outcome.summary, outcome.subset
-    points: dict[str, float | None] = {}
-    for aggregate, suffix in AGGREGATES.items():
-        for metric, values in getattr(summary, aggregate).items():
-            points |= {f"{subset}{suffix}/{metric}/{name}": value for name, value in values.items()}
+    points: dict[str, float | None] = {
+        f"{subset}{_SUFFIXES[aggregate]}/{metric}/{name}": value
+        for (aggregate, metric, name), value in summary.by_key().items()
+    }
     points |= {f"{subset}_std/{metric}": value for metric, value in summary.std.items()}
     points |= {f"{subset}/global_accuracy": summary.global_accuracy, f"{subset}/mean_accuracy": summary.mean_accuracy}
     points |= {f"score/{rule}": value for rule, value in all_scores(result, plan.config.selection.emphasis).items()}

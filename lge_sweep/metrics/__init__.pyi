@@ -4,6 +4,8 @@ from .registry import POOLED as POOLED
 from .registry import Metric as Metric
 from .registry import MetricInputs as MetricInputs
 from .registry import pooled_scores as pooled_scores
+from .summary import AGGREGATES as AGGREGATES
 from .summary import Summary as Summary
 from .summary import aggregate as aggregate
+from .summary import check_columns as check_columns
 from .table import evaluate as evaluate

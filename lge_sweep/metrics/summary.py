@@ -5,6 +5,7 @@ recall of the class, here ``pooled["sensitivity"]`` (and its "Mean Accuracy" is 
 `global_accuracy`). Our metric called accuracy is (TP + TN) / all, which the paper does not report.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,9 @@ from numpy.typing import NDArray
 from lge_sweep.labels import Label
 from lge_sweep.metrics.overlap import Counts
 from lge_sweep.metrics.registry import METRICS, pooled_scores
+
+AGGREGATES = ("image_mean", "pooled", "present_only")
+"""The aggregates that each class has of a metric; fields of `Summary`."""
 
 ByClass = dict[str, float | None]
 """Class name -> value, and "global" -> the unweighted mean over all classes; None where there is no value."""
@@ -43,6 +47,15 @@ class Summary:
     """Mean over classes of the pooled recall, TP / (TP + FN)."""
     collapsed: tuple[str, ...]
     """Foreground classes that are in the truth of some image and predicted on no image whose truth has them."""
+
+    def by_key(self) -> dict[tuple[str, str, str], float | None]:
+        """Return the values of `AGGREGATES`: aggregate, metric and class (or "global") -> value."""
+        return {
+            (aggregate, metric, name): value
+            for aggregate in AGGREGATES
+            for metric, by_class in getattr(self, aggregate).items()
+            for name, value in by_class.items()
+        }
 
 
 def aggregate(table: pd.DataFrame) -> Summary:
@@ -87,13 +100,17 @@ def aggregate(table: pd.DataFrame) -> Summary:
     )
 
 
-def _columns(table: pd.DataFrame) -> tuple[tuple[str, ...], dict[str, NDArray[np.float64]]]:
-    """Names of the classes, and every count and metric as [N, C]."""
-    needed = ("image", "case", "class", *Counts._fields, *METRICS)
-    if missing := [name for name in needed if name not in table.columns]:
+def check_columns(table: pd.DataFrame, names: Iterable[str]) -> None:
+    """Raise ValueError unless a table has these of the columns that `evaluate` returns, and a row."""
+    if missing := [name for name in names if name not in table.columns]:
         raise ValueError(f"table must have the columns that evaluate returns, got none called {', '.join(missing)}")
     if table.empty:
         raise ValueError("table must have at least one image, got no rows")
+
+
+def _columns(table: pd.DataFrame) -> tuple[tuple[str, ...], dict[str, NDArray[np.float64]]]:
+    """Names of the classes, and every count and metric as [N, C]."""
+    check_columns(table, ("image", "case", "class", *Counts._fields, *METRICS))
     image = table.groupby(["case", "image"], sort=False, dropna=False).ngroup().to_numpy()
     channel, classes = pd.factorize(table["class"])
     rows = np.zeros((image.max() + 1, len(classes)), dtype=np.intp)

@@ -1,6 +1,6 @@
 """The tables and figures of phase 4: Tables VI to VIII, all pipelines side by side, cases and their agreement."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +39,7 @@ from lge_sweep.report import (
     stage_markdown,
 )
 from lge_sweep.run_store import EvaluationFolder
-from lge_sweep.scoring import Intervals, interval_differences, intervals
+from lge_sweep.scoring import Intervals, interval_differences, intervals, resample_table
 from lge_sweep.text import slug
 
 CASES = (
@@ -66,15 +66,27 @@ class SideBySide(NamedTuple):
 
 def side_by_side(comparison: PipelineComparison) -> SideBySide:
     """Give every pipeline of a comparison, and its difference to the paper's, bootstrap intervals over cases."""
-    results = {name: intervals(table) for name, table in comparison.tables.items()}
+    resampled = {name: resample_table(table) for name, table in comparison.tables.items()}
+    results = {name: intervals(found) for name, found in resampled.items()}
     differences = {
-        name: interval_differences(table, comparison.tables[PIPELINE], (name, PIPELINE))
-        for name, table in comparison.tables.items()
+        name: interval_differences(found, resampled[PIPELINE], (name, PIPELINE))
+        for name, found in resampled.items()
         if name != PIPELINE
     }
     meanings = "\n".join(f"- {name}: {meaning}" for name, meaning in comparison.meanings.items())
-    table = pipelines_markdown(results, differences, PIPELINE)
-    return SideBySide(results, pipelines_frame(results, differences), f"{table}\n{meanings}\n")
+    frame = pipelines_frame(results, differences)
+    return SideBySide(results, frame, f"{pipelines_markdown(frame, results, PIPELINE)}\n{meanings}\n")
+
+
+class StageTable(NamedTuple):
+    """Table VI or VII of a pipeline, in one form."""
+
+    form: str
+    """A key of `AGGREGATE_TITLES`."""
+    frame: pd.DataFrame
+    """`stage_frame`."""
+    markdown: str
+    """`stage_markdown`."""
 
 
 def write_results(
@@ -98,13 +110,8 @@ def write_results(
     """
     two_stage = subset.two_stage
     shipped = shipped_name(two_stage)
-    by_stage = {name: _stages(files, subset, name) for name in dict.fromkeys((shipped, PIPELINE))}
-    frames = [
-        stage_frame(stage, found, form).assign(pipeline=name)
-        for name, stages in by_stage.items()
-        for stage, found in stages.items()
-        for form in AGGREGATE_TITLES
-    ]
+    stages = {name: _stage_tables(files, subset, name) for name in dict.fromkeys((shipped, PIPELINE))}
+    frames = [table.frame.assign(pipeline=name) for name, tables in stages.items() for table in tables]
     write_frame(files.table("tables_6_and_7"), pd.concat(frames))
     beside = side_by_side(comparison)
     write_frame(files.table("pipelines"), beside.frame)
@@ -118,7 +125,7 @@ def write_results(
     _draw(files, subset, comparison, beside.results, cases=cases, final=labelled[shipped].labels)
     sections = [
         _heading(files.name, subset, comparison, test_access),
-        *(_tables_6_and_7(name, stages, tuple(AGGREGATE_TITLES)) for name, stages in by_stage.items()),
+        *(_tables_6_and_7(name, tables) for name, tables in stages.items()),
         "## The pipeline beside its controls\n\n" + beside.markdown,
         "Classical thresholds, of unclipped intensities of the slices' own pixels:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
@@ -127,28 +134,33 @@ def write_results(
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
     ]
     write_text(files.tables, "\n\n".join(sections) + "\n")
-    brief = [_tables_6_and_7(name, stages, ("image_mean",)) for name, stages in by_stage.items()]
+    brief = [
+        _tables_6_and_7(name, [table for table in tables if table.form == "image_mean"])
+        for name, tables in stages.items()
+    ]
     return "\n\n".join(brief), _values(beside.results, shipped)
 
 
-def _stages(files: EvaluationFolder, subset: EvaluatedSubset, name: str) -> dict[int, Intervals]:
+def _stage_tables(files: EvaluationFolder, subset: EvaluatedSubset, name: str) -> list[StageTable]:
     """Measure a pipeline as the paper does, each stage by itself.
 
     That is stage 1's mask before it is refined, and stage 2's classes before they are joined with it.
     """
     variant = two_stage_variants(subset.two_stage)[name]
-    found = {1: np.where(subset.cavity(variant), np.uint8(Label.CAVITY), np.uint8(0)), 2: subset.wall(variant)}
-    stages = {}
-    for stage, labels in found.items():
-        table = measure_subset(subset.two_stage.fits, subset.name, labels, stage)
-        write_frame(files.table(f"stage{stage}_{name}"), table)
-        stages[stage] = intervals(table)
-    return stages
+    by_stage = {1: np.where(subset.cavity(variant), np.uint8(Label.CAVITY), np.uint8(0)), 2: subset.wall(variant)}
+    tables = []
+    for stage, labels in by_stage.items():
+        measured = measure_subset(subset.two_stage.fits, subset.name, labels, stage)
+        write_frame(files.table(f"stage{stage}_{name}"), measured)
+        found = intervals(resample_table(measured))
+        for form in AGGREGATE_TITLES:
+            frame = stage_frame(stage, found, form)
+            tables.append(StageTable(form, frame, stage_markdown(frame, found)))
+    return tables
 
 
-def _tables_6_and_7(name: str, stages: Mapping[int, Intervals], forms: Sequence[str]) -> str:
-    tables = [stage_markdown(stage, found, form) for stage, found in stages.items() for form in forms]
-    return "\n\n".join([f"## Tables VI and VII, {name}", *tables])
+def _tables_6_and_7(name: str, tables: Iterable[StageTable]) -> str:
+    return "\n\n".join([f"## Tables VI and VII, {name}", *(table.markdown for table in tables)])
 
 
 def _heading(title: str, subset: EvaluatedSubset, comparison: PipelineComparison, test_access: str) -> str:

@@ -85,20 +85,20 @@ def stage_frame(stage: int, found: Intervals, form: str) -> pd.DataFrame:
     return frame
 
 
-def stage_markdown(stage: int, found: Intervals, form: str) -> str:
+def stage_markdown(frame: pd.DataFrame, found: Intervals) -> str:
     """Write `stage_frame` in the paper's layout: a row a class, a column a metric, the paper's number beside it.
 
     Args:
-        stage: 1 or 2.
-        found: see `stage_frame`.
-        form: a key of `AGGREGATE_TITLES`.
+        frame: what `stage_frame` gives.
+        found: what it was made of.
 
     Returns:
         Markdown, with a heading and what the numbers mean.
     """
-    frame = stage_frame(stage, found, form)
     overall, frame = frame.iloc[-1], frame.iloc[:-1]
-    header, rows = ["class"], {row: [row] for row in (*STAGE_ROWS[stage], GLOBAL)}
+    form = overall["form"]
+    header, rows = ["class"], {row: [row] for row in frame["row"].unique()}
+    classes = [row for row in rows if row != GLOBAL]
     for column in PAPER_COLUMNS:
         cells = frame[frame["column"].isin([column, "Mean Accuracy"] if column == "Accuracy" else [column])]
         with_paper = cells["paper"].notna().any()
@@ -113,7 +113,7 @@ def stage_markdown(stage: int, found: Intervals, form: str) -> str:
         f"{overall['paper']:.5f}. Accuracy is the pooled recall, as in the paper, and in the last row its mean over "
         f"the classes (the paper's Mean Accuracy). The other columns: {AGGREGATE_TITLES[form]}; global is their mean "
         "over the "
-        f"classes. {_count_note(found, form, STAGE_ROWS[stage])}{_basis_note(found)} The paper's numbers are of its "
+        f"classes. {_count_note(found, form, classes)}{_basis_note(found)} The paper's numbers are of its "
         "own "
         "patients, split by slice."
     )
@@ -147,12 +147,12 @@ def pipelines_frame(results: Mapping[str, Intervals], differences: Mapping[str, 
     return frame.astype(dict.fromkeys(numbers, float))
 
 
-def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[str, Intervals], reference: str) -> str:
+def pipelines_markdown(frame: pd.DataFrame, results: Mapping[str, Intervals], reference: str) -> str:
     """Write `pipelines_frame`: a row a pipeline, the paper's numbers as the last row.
 
     Args:
-        results: see `pipelines_frame`.
-        differences: see `pipelines_frame`.
+        frame: what `pipelines_frame` gives.
+        results: what it was made of.
         reference: name of the pipeline that the others are compared with, a key of `results`.
 
     Returns:
@@ -162,7 +162,6 @@ def pipelines_markdown(results: Mapping[str, Intervals], differences: Mapping[st
         ConfigError: the reference is not one of the pipelines.
     """
     basis = _basis_note(look_up("pipeline", reference, results))
-    frame = pipelines_frame(results, differences)
     titles = [f"{name} {metric}, {form.replace('_', ' ')}" for name, metric, form in SIDE_BY_SIDE]
     counted = SIDE_BY_SIDE.index(COUNTED)
 

@@ -3,6 +3,7 @@ from .aggregate_intervals import Estimate as Estimate
 from .aggregate_intervals import Intervals as Intervals
 from .aggregate_intervals import interval_differences as interval_differences
 from .aggregate_intervals import intervals as intervals
+from .aggregate_intervals import resample_table as resample_table
 from .bootstrap import in_hundred as in_hundred
 from .paired import Paired as Paired
 from .paired import WinnerTest as WinnerTest
@@ -14,9 +15,7 @@ from .ranking import FOREGROUND as FOREGROUND
 from .ranking import INTERVAL as INTERVAL
 from .ranking import ranking_frame as ranking_frame
 from .ranking import ranking_texts as ranking_texts
-from .scores import RULES as RULES
 from .scores import Score as Score
-from .scores import global_metrics as global_metrics
 from .scores import mean_of_all as mean_of_all
 from .scores import score as score
 from .selection import Override as Override

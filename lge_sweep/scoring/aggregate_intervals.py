@@ -4,7 +4,7 @@ Cases (patient exams) are drawn with replacement, all their images with them, an
 `lge_sweep.metrics.aggregate` is made anew from the images drawn.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -82,44 +82,61 @@ class Intervals:
         return frame.astype({"value": float, "low": float, "high": float})
 
 
-def intervals(table: pd.DataFrame, resamples: int = 2000, seed: int = 0, level: float = 0.95) -> Intervals:
-    """Give every aggregate of every class and metric its bootstrap interval over cases.
+@dataclass(frozen=True, eq=False)
+class ResampledTable:
+    """A table with every aggregate of it, on all cases and on resamples of them.
+
+    Attributes:
+        table: the columns of `lge_sweep.metrics.evaluate`.
+        sums: what the resamples are made of.
+        draws: [B, cases], how often each case was drawn; B is 0 for a single case.
+        points: every aggregate on all cases; None where there is no value.
+        drawn: the same on each resample, [B]; NaN where there is no value.
+        level: of the intervals that are made of it.
+    """
+
+    table: pd.DataFrame
+    sums: "_AggregateSums"
+    draws: Array
+    points: dict[Key, float | None]
+    drawn: dict[Key, Array]
+    level: float
+
+
+def resample_table(table: pd.DataFrame, resamples: int = 2000, seed: int = 0, level: float = 0.95) -> ResampledTable:
+    """Make every aggregate of a table anew on resamples of its cases.
 
     Args:
         table: the columns of `lge_sweep.metrics.evaluate`, any order of rows; images without a case are one case.
         resamples: how many, >= 1.
         seed: of the random numbers; the same arguments give the same result.
-        level: of the intervals, between 0 and 1.
+        level: of the intervals that are made of it, between 0 and 1.
+
+    Raises:
+        ConfigError: `resamples` or `level` is out of range.
+        ValueError: the table is not one of `evaluate`.
+    """
+    check_range(resamples, level)
+    points, sums = _values(aggregate(table)), _AggregateSums.of(table)
+    draws = draw_cases(sums.cases, resamples if sums.cases > 1 else 0, np.random.default_rng(seed))
+    return ResampledTable(table, sums, draws, points, sums.resampled(draws), level)
+
+
+def intervals(of: ResampledTable) -> Intervals:
+    """Give every aggregate of every class and metric its bootstrap interval over cases.
 
     Returns:
         The values are those of `lge_sweep.metrics.aggregate`. A resample in which an aggregate has no value is left out
         of that aggregate's interval only, and counted.
 
-    Raises:
-        ConfigError: `resamples` or `level` is out of range.
-        ValueError: the table is not one of `evaluate`.
-
     Source: cluster bootstrap with percentile intervals (Efron and Tibshirani 1993, sections 8 and 13).
     """
-    check_range(resamples, level)
-    summary, sums = aggregate(table), _AggregateSums.of(table)
-    draws = _draw(sums.cases, resamples, seed)
-    drawn = sums.resampled(draws)
-    points = dict(_values(summary))
-    measured = sums.measured()
-    estimates = tuple(_estimate(key, points[key], drawn[key], level, measured.get(key)) for key in points)
-    return Intervals(estimates, level, sums.cases, sums.images, len(draws))
+    measured = of.sums.measured()
+    estimates = [_estimate(key, value, of.drawn[key], of.level, measured.get(key)) for key, value in of.points.items()]
+    return Intervals(tuple(estimates), of.level, of.sums.cases, of.sums.images, len(of.draws))
 
 
-def interval_differences(
-    a: pd.DataFrame,
-    b: pd.DataFrame,
-    names: tuple[str, str] = ("a", "b"),
-    *,
-    resamples: int = 2000,
-    seed: int = 0,
-    level: float = 0.95,
-) -> Intervals:
+def interval_differences(a: ResampledTable, b: ResampledTable, names: tuple[str, str] = ("a", "b")) -> Intervals:
     """Give every aggregate's difference a - b between two pipelines its paired bootstrap interval over cases.
 
     Each resample holds the same cases for both, so what makes a case easy or hard for both cancels; of `present_only`
@@ -127,33 +144,25 @@ def interval_differences(
     that finds scar where there is none has more of them than another, and the difference is of two sets of images.
 
     Args:
-        a: the table of one pipeline; see `intervals`.
-        b: that of the other, of the same images and classes.
+        a: the table of one pipeline.
+        b: that of the other, of the same images and classes, with as many resamples by the same seed.
         names: what to call the two in an error.
-        resamples: how many, >= 1.
-        seed: of the random numbers.
-        level: of the intervals, between 0 and 1.
 
     Returns:
         Differences of the aggregates, each over the images on which its own table has a value; None where either
         aggregate has none. A resample without a value for either is left out.
 
     Raises:
-        ConfigError: the tables are not of the same images and classes, or a number is out of range.
-        ValueError: a table is not one of `evaluate`.
+        ConfigError: the tables are not of the same images and classes.
     """
-    check_range(resamples, level)
-    check_same_images([wide(a), wide(b)], names)
-    points = [dict(_values(aggregate(table))) for table in (a, b)]
-    sums = [_AggregateSums.of(table) for table in (a, b)]
-    draws = _draw(sums[0].cases, resamples, seed)
-    drawn = [table.resampled(draws) for table in sums]
+    check_same_images([wide(a.table), wide(b.table)], names)
+    assert np.array_equal(a.draws, b.draws)
     estimates = []
-    for key in points[0]:
-        first, second = points[0][key], points[1][key]
+    for key, first in a.points.items():
+        second = b.points[key]
         value = None if first is None or second is None else round(first - second, DECIMALS)
-        estimates.append(_estimate(key, value, np.round(drawn[0][key] - drawn[1][key], DECIMALS), level))
-    return Intervals(tuple(estimates), level, sums[0].cases, sums[0].images, len(draws))
+        estimates.append(_estimate(key, value, np.round(a.drawn[key] - b.drawn[key], DECIMALS), a.level))
+    return Intervals(tuple(estimates), a.level, a.sums.cases, a.sums.images, len(a.draws))
 
 
 @dataclass(frozen=True)
@@ -237,19 +246,12 @@ def _spread(by_case: pd.DataFrame, classes: Sequence[str]) -> Array:
     return by_case.unstack("class")[columns].to_numpy(float)
 
 
-def _draw(cases: int, resamples: int, seed: int) -> Array:
-    """Draw cases; no resample at all from a single case."""
-    return draw_cases(cases, resamples if cases > 1 else 0, np.random.default_rng(seed))
-
-
-def _values(summary: Summary) -> Iterator[tuple[Key, float | None]]:
+def _values(summary: Summary) -> dict[Key, float | None]:
     """Every aggregate under its key."""
-    for form in ("image_mean", "pooled", "present_only"):
-        for metric, by_class in getattr(summary, form).items():
-            for name, value in by_class.items():
-                yield (form, metric, name), value
-    yield ("pooled", "global_accuracy", GLOBAL), summary.global_accuracy
-    yield ("pooled", "mean_accuracy", GLOBAL), summary.mean_accuracy
+    return summary.by_key() | {
+        ("pooled", "global_accuracy", GLOBAL): summary.global_accuracy,
+        ("pooled", "mean_accuracy", GLOBAL): summary.mean_accuracy,
+    }
 
 
 def _estimate(key: Key, value: float | None, drawn: Array, level: float, images: int | None = None) -> Estimate:

@@ -15,6 +15,7 @@ from scipy import stats
 
 from lge_sweep.errors import ConfigError
 from lge_sweep.labels import SCORED
+from lge_sweep.metrics import check_columns
 
 Array = NDArray[np.float64]
 DECIMALS = 12
@@ -103,10 +104,7 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         ValueError: a column is missing, the table is empty, or an image lacks a class or has one twice.
     """
-    if missing := [name for name in ("case", "image", "class", *SCORED) if name not in table.columns]:
-        raise ValueError(f"table must have the columns that evaluate returns, got none called {', '.join(missing)}")
-    if table.empty:
-        raise ValueError("table must have at least one image, got no rows")
+    check_columns(table, ("case", "image", "class", *SCORED))
     keyed = table.assign(case=table["case"].map(as_text), image=table["image"].map(as_text))
     classes = list(dict.fromkeys(table["class"]))
     twice = keyed.duplicated(["case", "image", "class"]).any()
@@ -294,7 +292,7 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
 
 
 def class_weights(classes: Sequence[str], emphasis: Mapping[str, float] | None) -> Array:
-    """Weight of each class in a mean over classes, as `lge_sweep.scoring.global_metrics` has it; [C], >= 0."""
+    """Weight of each class in a mean over classes, as `lge_sweep.scoring.scores.global_metrics` has it; [C], >= 0."""
     return np.array([max((emphasis or {}).get(name, 1.0), 0.0) for name in classes], dtype=np.float64)
 
 

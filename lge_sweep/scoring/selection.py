@@ -1,7 +1,7 @@
 """Rank configurations and choose which go on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, SelectionError
@@ -84,7 +84,7 @@ class Selection:
     subset: str
     emphasis: Mapping[str, float]
     margin: float | None
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     tied: tuple[str, ...] = ()
     override: Override | None = None
 
@@ -208,7 +208,7 @@ def _ranking(
 
 
 def _margin(ranking: Sequence[Ranked], name: str) -> float | None:
-    """Return how far the one selected last is ahead of the best that is not selected; None where there is none."""
+    """Return how far a selected one is ahead of the best that is not selected; None where there is none."""
     last = next(entry for entry in ranking if entry.name == name)
     # what collapsed is no rival of what stands
     others = [entry.score for entry in ranking if not entry.selected and (last.collapsed or not entry.collapsed)]
@@ -260,12 +260,12 @@ def override(selection: Selection, name: str, reason: str) -> Selection:
     if not reason.strip():
         raise ConfigError("an override needs a reason, for those who read the selection later: --reason")
     chosen = (name, *selection.selected)[: len(selection.selected)]
-    others = [entry.score for entry in selection.ranking if entry.name not in chosen and not entry.collapsed]
+    ranking = tuple(replace(entry, selected=entry.name in chosen) for entry in selection.ranking)
     return replace(
         selection,
         selected=chosen,
-        ranking=tuple(replace(entry, selected=entry.name in chosen) for entry in selection.ranking),
-        margin=entries[name].score - max(others) if others else None,
+        ranking=ranking,
+        margin=_margin(ranking, name),
         notes=(f"chosen by a person over {' and '.join(selection.selected)}: {reason.strip()}", *selection.notes),
         override=Override(name, reason.strip(), selection.selected),
     )

@@ -139,7 +139,7 @@ def assess_uncertainty(
         candidates: at least one, with different names, all measured on the same images.
         winner: name of the candidate selected, whatever selected it.
         rule: "mean" or "weighted".
-        emphasis: class -> weight in the global metrics, as in `lge_sweep.scoring.global_metrics`.
+        emphasis: class -> weight in the global metrics, as in `lge_sweep.scoring.scores.global_metrics`.
         resamples: how many, >= 1.
         seed: of the random numbers; the same arguments give the same result.
         level: of the intervals, between 0 and 1.

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lge_sweep.config import Cell
 from lge_sweep.labels import SCORED, class_names
-from lge_sweep.metrics import POOLED, Summary
+from lge_sweep.metrics import AGGREGATES, POOLED, Summary
 from lge_sweep.study.records.base import Record
 
 
@@ -61,7 +61,7 @@ class CellRecord(Record):
     @model_validator(mode="after")
     def _has_every_number(self) -> Self:
         names = {*class_names(self.cell.stage), "global"}
-        for form in ("image_mean", "pooled", "present_only"):
+        for form in AGGREGATES:
             for metric, by_class in (found := getattr(self.summary, form)).items():
                 if missing := names - by_class.keys():
                     raise ValueError(f"summary.{form}.{metric} has no {min(missing)}")

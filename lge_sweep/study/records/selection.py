@@ -1,12 +1,13 @@
 """`selection.json` and `override.json`: what was selected and why, and what a person chose instead."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import model_validator
 
-from lge_sweep.scoring import Override, Ranked, Uncertainty
+from lge_sweep.scoring import Override, Ranked, Selection, Uncertainty
 from lge_sweep.study.records.base import Record, read_record
 from lge_sweep.text import shorten
 
@@ -50,6 +51,9 @@ class SelectionRecord(Record):
         if unknown := set(self.selected) - ranked:
             raise ValueError(f"selected: ranking has no {shorten(min(unknown))}")
         return self
+
+
+assert {field.name for field in fields(Selection)} <= SelectionRecord.model_fields.keys()
 
 
 class OverrideRecord(Record):
