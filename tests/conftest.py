@@ -11,6 +11,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 # Tests say the same with and without a GPU: they use none.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+# One secret of case ids for all of them: none makes, or reads, that of whoever runs the tests.
+os.environ["LGE_SWEEP_SALT"] = "test"
+
 # pytest-xdist gives its own terminal's width to its processes; tables would be as narrow as that happens to be.
 os.environ.pop("COLUMNS", None)
 
@@ -26,7 +29,7 @@ import guard
 import pytest
 
 from lge_sweep.engine.executors import EXECUTOR_VARIABLE
-from lge_sweep.paths import cache_folder, configuration_folder
+from lge_sweep.paths import cache_folder
 
 
 @pytest.fixture
@@ -57,7 +60,7 @@ def pytest_configure(config: pytest.Config) -> None:
     library, _ = guard.build(folder)
     if library is not None:
         scratch = [Path(tempfile.gettempdir()), Path(config.getoption("basetemp") or folder)]
-        own = [cache_folder(), configuration_folder(), config.rootpath / ".pytest_cache"]
+        own = [cache_folder(), config.rootpath / ".pytest_cache"]
         os.environ.update(guard.environment(library, folder / "log", [*scratch, *own]))
 
 

@@ -28,7 +28,6 @@ from lge_sweep.archive.fetch import single_part
 from lge_sweep.cli import app
 from lge_sweep.errors import ArchiveError, ConfigError
 from lge_sweep.ingest.limits import MIB
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.segmenter import archived
 
 STUDY, LGE, CINE, OTHER = "1.2.20240506", "1.2.3.1", "1.2.3.2", "1.2.99"
@@ -42,7 +41,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
     for name in (USER, PASSWORD, TOKEN, "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "tmp").mkdir()

@@ -40,7 +40,6 @@ from lge_sweep.ingest.dicom_header import quiet_pydicom
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import ScarExtent
 from lge_sweep.report.overlays import zoom_box
@@ -48,11 +47,6 @@ from lge_sweep.report.overlays import zoom_box
 Labels = NDArray[np.uint8]
 MODEL = ModelFacts("two-stage <b>LGE</b>", "7", "0123456789abcdef" * 4, "a study of 70 exams")
 MM = (1.6, 1.6, 10.0)
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 @pytest.fixture(scope="module")

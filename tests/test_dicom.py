@@ -44,17 +44,12 @@ from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.dicom_pixels import apply_window
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
+from lge_sweep.ingest.pseudonym import pseudonym
 from lge_sweep.quantify.description import describe
 
 VALUES = {0: "background", 1: "cavity", 2: "myocardium", 3: "scar"}
 COLOURS = {"background": (0, 0, 0), "cavity": (255, 255, 0), "myocardium": (0, 255, 0), "scar": (255, 0, 0)}
 SEGMENTS = ("LV cavity", "Myocardium", "Scar")
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def source(kind: str = "nifti", **more: Any) -> DicomFolders:

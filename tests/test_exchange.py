@@ -474,8 +474,7 @@ def test_a_conversion_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pyt
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_that_is_written_tells_who_the_patient_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LGE_SWEEP_SALT", "test")
+def test_nothing_that_is_written_tells_who_the_patient_is(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     for index in range(6):
         folder = tmp_path / "in" / f"Doe{index}"

@@ -24,7 +24,6 @@ from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.ingest.dicom_header import read_header
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 
 SEED = 12
 TIMES = 10 if "LGE_SWEEP_SLOW_TESTS" in os.environ else 1
@@ -51,7 +50,6 @@ class Judgement:
 
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
     for variable in ("LGE_SWEEP_RUNS", "LGE_SWEEP_DATA"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)  # where a command writes that is told nowhere

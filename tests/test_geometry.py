@@ -32,7 +32,6 @@ from lge_sweep.ingest.geometry import (
     voxel_mm3,
     voxel_spacing,
 )
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import Label
 from lge_sweep.quantify.description import describe
 from lge_sweep.segmenter import predict
@@ -51,7 +50,6 @@ VALUES = {label.value: label.title for label in Label}
 @pytest.fixture(autouse=True)
 def _by_level(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give `predict` a model that labels by intensity."""
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
     def prepare(request: PredictRequest) -> Predictor:
         settings = SegmenterSettings(size=64, intensity=Intensity())

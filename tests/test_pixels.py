@@ -37,7 +37,6 @@ from lge_sweep.ingest.dicom_stored import UNUSED_BITS_SET
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.limits import intensity_problem
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.quantify.description import describe
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
@@ -45,11 +44,6 @@ from lge_sweep.quantify.thresholds import METHODS, classical_scar
 Array = NDArray[np.number]
 SHAPE = (6, 8)
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def save(dataset: FileDataset, path: Path, syntax: str = ExplicitVRLittleEndian, high: int | None = None) -> Path:

@@ -19,15 +19,9 @@ from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.quantify.segments import SEGMENT_NAMES
 
 KIND = "Comprehensive3DSR"
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def heart(folder: Path, multi: bool) -> tuple[Exam, Labels]:

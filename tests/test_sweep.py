@@ -29,7 +29,6 @@ from lge_sweep.engine.executors import EXECUTOR_VARIABLE
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.engine.lock import hold_runs
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.run_store import RunStore
@@ -456,7 +455,6 @@ def of_dicom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
             Image.fromarray(mask).save(exam / "masks" / f"{path.stem}.png")
     (folder / "mine.yaml").write_text(DICOM.format(series=uids))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(SALT_VARIABLE, "test")
         patch.setenv(EXECUTOR_VARIABLE, "inline")
         done = here(folder / "runs", *ONE, "--data", str(folder / "mine.yaml"), "--root", str(folder / "exams"))
     assert done.returncode == 0, done.stdout + done.stderr
