@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from package_source import MODULES
 from rich.progress import Progress
 
 from lge_sweep.cli.progress import SweepProgress
@@ -241,7 +242,6 @@ def test_ids_are_of_bytes_and_the_same_as_ever() -> None:
 
 # ------------------------------------------------------------------------------------------------------ the one places
 
-PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 ONLY_IN = {
     "print": (),
     "typer.echo": (),
@@ -268,20 +268,21 @@ EXPRESSIONS = {
 
 def test_text_leaves_and_enters_by_one_door() -> None:
     wrong = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module in MODULES:
+        file = module.path.name
+        for node in ast.walk(module.tree):
             if not isinstance(node, ast.Call):
                 continue
-            name, place = ast.unparse(node.func), f"{path.relative_to(PACKAGE)}:{node.lineno}"
+            name, place = ast.unparse(node.func), f"{module.name}:{node.lineno}"
             doors = [
                 files for call, files in ONLY_IN.items() if name == call or (call[0] == "." and name.endswith(call))
             ]
-            wrong += [f"{place}: {name}" for files in doors if path.name not in files]
-            if path.name != "terminal.py" and any(option.arg == "markup" for option in node.keywords):
+            wrong += [f"{place}: {name}" for files in doors if file not in files]
+            if file != "terminal.py" and any(option.arg == "markup" for option in node.keywords):
                 wrong.append(f"{place}: markup")
             if (
                 name in EXPRESSIONS
-                and path.name != "patterns.py"
+                and file != "patterns.py"
                 and not isinstance(node.args[0], ast.Constant | ast.JoinedStr)
             ):
                 wrong.append(f"{place}: an expression of others")
