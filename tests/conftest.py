@@ -27,6 +27,7 @@ from pathlib import Path
 
 import guard
 import pytest
+from slow_tests import REASON, SLOW_TESTS
 
 from lge_sweep.engine.executors import EXECUTOR_VARIABLE
 from lge_sweep.paths import cache_folder
@@ -92,13 +93,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-SLOW = (
+LONGEST = (
     "test_pipeline", "test_sweep", "test_two_stage_model", "test_unkillable", "test_search", "test_phase2", "test_sent"
 )  # fmt: skip
 """The files that take longest, longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow files, so that two test processes end at the same time (xdist keeps this order)."""
-    place = {name: index for index, name in enumerate(SLOW)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))
+    """Skip slow tests unless they are asked for.
+
+    Begin with the files that take longest, so that two test processes end at the same time (xdist keeps this order).
+    """
+    for item in items:
+        if item.get_closest_marker("slow") and not SLOW_TESTS:
+            item.add_marker(pytest.mark.skip(reason=REASON))
+    place = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))

@@ -20,13 +20,14 @@ from random import Random
 import fuzz_inputs
 import pytest
 from bounded import HangError, at_most
+from slow_tests import SLOW_TESTS
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.ingest.dicom_header import read_header
 
 SEED = 12
-TIMES = 10 if "LGE_SWEEP_SLOW_TESTS" in os.environ else 1
+TIMES = 10 if SLOW_TESTS else 1
 COUNTS = {
     "settings": 75, "images": 55, "dicoms": 80, "niftis": 80, "masks": 60, "models": 50, "scores": 40, "names": 30,
     "runs": 30

@@ -132,7 +132,7 @@ def test_the_selection_carries_its_doubt(swept: tuple[Path, str], plan: Plan) ->
         assert (plan.folder / f"{name}.png").stat().st_size > 10_000
 
 
-@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_two_stage_model has it with both; slow")
+@pytest.mark.slow  # test_two_stage_model has it with both
 def test_the_champion_loads_in_a_clean_process_and_predicts(
     swept: tuple[Path, str], plan: Plan, tmp_path: Path
 ) -> None:

@@ -1,7 +1,6 @@
 """Phases 3 and 4: folds, fits, what the pipeline is compared with, the one look at the test subset."""
 
 import json
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -437,9 +436,7 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert "phase 3 on phantom with profile smoke is not complete" in without.output
 
 
-@pytest.mark.skipif(
-    "LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="half a minute; set LGE_SWEEP_SLOW_TESTS=1 to run it"
-)
+@pytest.mark.slow  # half a minute
 def test_a_fit_that_is_added_is_trained_alone_and_can_be_shipped(through: Through) -> None:
     more = [*SMALL[:3], "fit.controls=[true_guidance, single, cropped, no_guidance+cropped]", *SMALL[4:]]
     done = invoke("phase3", *TINY, *more, "--set", "fit.shipped.stage2=no_guidance+cropped", "--set",

@@ -165,7 +165,7 @@ def answers(address: str) -> bool:
     return False
 
 
-@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="minutes; set LGE_SWEEP_SLOW_TESTS=1 to run it")
+@pytest.mark.slow  # minutes
 @pytest.mark.parametrize("share", UMASKS)
 def test_every_command_in_a_process_of_its_own(tmp_path: Path, share: str) -> None:
     someone = guard.new_user(tmp_path / "one", **{SHARE_VARIABLE: share})

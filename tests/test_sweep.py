@@ -356,7 +356,7 @@ def test_imagenet_weights_without_a_network_end_the_sweep_before_it_starts(tmp_p
     )
 
 
-@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_driver has it with stubs of workers; slow")
+@pytest.mark.slow  # test_driver has it with stubs of workers
 @pytest.mark.usefixtures("inline")
 def test_a_damaged_mlflow_database_is_set_aside_and_made_anew(tmp_path: Path) -> None:
     runs = tmp_path / "runs"

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from pytorch_lightning import LightningModule
+from slow_tests import SLOW_TESTS
 from test_sweep import child_runs, command
 
 from lge_sweep.config import cells, load_sweep
@@ -100,7 +101,7 @@ def kill_at(runs: Path, moment: Moment) -> bool:
 def test_killed_at_several_moments_every_cell_is_complete_once(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for name, moment in MOMENTS.items():
-        if name not in FEW and "LGE_SWEEP_SLOW_TESTS" not in os.environ:
+        if name not in FEW and not SLOW_TESTS:
             continue
         assert kill_at(runs, moment), f"finished before: {name}"
         assert not is_held(RunStore(runs))
@@ -129,7 +130,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_driver has it with stubs of workers; slow")
+@pytest.mark.slow  # test_driver has it with stubs of workers
 def test_a_killed_worker_is_replaced_and_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     arguments = [*ARGUMENTS, "--set", "grid.model=[unet]", "--set", "training.max_steps=4000", "--runs", str(runs)]
@@ -211,14 +212,7 @@ def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Pa
 # DeepLabV3+ has dropout, so its random numbers must be taken up as well.
 @pytest.mark.parametrize(
     ("model", "ema"),
-    [
-        ("unet", 0.8),
-        pytest.param(
-            "deeplabv3plus_mobilenetv2",
-            None,
-            marks=pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="set LGE_SWEEP_SLOW_TESTS=1"),
-        ),
-    ],
+    [("unet", 0.8), pytest.param("deeplabv3plus_mobilenetv2", None, marks=pytest.mark.slow)],
 )
 def test_a_resumed_training_gives_the_very_same_weights(
     plan: Plan, tmp_path: Path, model: str, ema: float | None
