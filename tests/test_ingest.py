@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lge_sweep.config.data import DataFile, ImagePairs, Phantom
-from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.loader import read_data_file
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
@@ -568,7 +568,7 @@ def test_the_phantom_needs_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def emidec() -> DataFile:
-    return validate(DataFile, read_yaml(EMIDEC), str(EMIDEC))
+    return read_data_file(str(EMIDEC))
 
 
 @pytest.fixture(scope="module")

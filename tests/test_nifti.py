@@ -11,7 +11,7 @@ from nifti_files import load_nifti
 from numpy.typing import NDArray
 
 from lge_sweep.config.data import DataFile, NiftiFolders
-from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.loader import read_data_file
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import read
@@ -283,7 +283,7 @@ def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
 
 
 def test_the_real_exam_has_its_known_volume(real_data: Path) -> None:
-    settings = validate(DataFile, read_yaml(EMIDEC), str(EMIDEC))
+    settings = read_data_file(str(EMIDEC))
     (volume,) = read(settings.source, real_data / "emidec_nifti")
     assert (volume.case, volume.pixels.shape) == ("Case_P100", (7, 258, 248))
     assert volume.spacing_mm == (1.40625, 1.40625, 13.0)
