@@ -12,11 +12,9 @@ import pytest
 from guard import User, new_user, open_to_others
 from mlflow.tracking import MlflowClient
 from nifti_files import load_nifti
+from program import invoke
 from skimage.filters import threshold_otsu
-from typer.testing import CliRunner
-from typer.testing import Result as Ran
 
-from lge_sweep.cli import app
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
@@ -144,10 +142,6 @@ SMALL = [
     "--set", "fit.folds=2", "--set", "fit.controls=[true_guidance, single, cropped]",
     "--set", f"fit.crop_margin_mm={MARGIN_MM}",
 ]  # fmt: skip
-
-
-def invoke(*arguments: str) -> Ran:
-    return CliRunner().invoke(app, list(arguments))
 
 
 def fitted_cell(two_stage: TwoStage, variant: str) -> Cell:

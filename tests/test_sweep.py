@@ -7,17 +7,17 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
+from program import command
 from synthetic_dicom import SECRETS, series
+from tracked_runs import child_runs
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -34,13 +34,9 @@ from lge_sweep.metrics import aggregate
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, all_scores
 from lge_sweep.study.plan_files import load_plan
-from lge_sweep.tracking import EXPERIMENT, Tracker
+from lge_sweep.tracking import Tracker
 
 ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
 
 
 def run(runs: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -56,16 +52,6 @@ def here(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
-
-
-def child_runs(runs: Path) -> tuple[list[Run], list[Run]]:
-    """Return parents and children of a runs directory's MLflow store."""
-    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    found = client.search_runs([experiment.experiment_id], max_results=1000)
-    parents = [entry for entry in found if "mlflow.parentRunId" not in entry.data.tags]
-    return parents, [entry for entry in found if "mlflow.parentRunId" in entry.data.tags]
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from package_source import MODULES
+from program import command
 from rich.progress import Progress
 
 from lge_sweep.cli.progress import SweepProgress
@@ -155,7 +156,7 @@ def test_a_stdout_that_cannot_encode_a_name_gets_a_backslash_sequence(tmp_path: 
     table = tmp_path / "tabelle-é.csv"
     table.write_text("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\nPérez,1,1,1,1,1,1\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", "from lge_sweep.cli import app; app()", "score", str(table)],
+        command("score", str(table)),
         env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         check=True,

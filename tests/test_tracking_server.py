@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from processes import free_port
 from tiny_segmenter import write_segmenter
 from typer.testing import CliRunner
 
@@ -26,12 +26,6 @@ from lge_sweep.tracking.download import locate
 from lge_sweep.tracking.registry import find_champion, find_version, promote
 
 MODEL = f"models:/{NAME}@champion"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -12,9 +12,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from processes import is_alive
+from program import command
 from pytorch_lightning import LightningModule
 from slow_tests import SLOW_TESTS
-from test_sweep import child_runs, command
+from tracked_runs import child_runs
 
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.data.module import LgeDataModule
@@ -66,14 +68,6 @@ FEW = ("in the middle of the second trial",)
 def children_of(pid: int) -> list[int]:
     path = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in path.read_text(encoding="utf-8").split()] if path.is_file() else []
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def kill_at(runs: Path, moment: Moment) -> bool:
