@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
-from program import command
+from program import command, invoke
 from synthetic_dicom import SECRETS, series
 from tracked_runs import child_runs
 from typer.testing import CliRunner
@@ -225,13 +225,12 @@ def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyP
 
 def test_status_lists_the_sweeps(finished: tuple[Path, str]) -> None:
     runs, _ = finished
-    done = subprocess.run(
-        command("status", "--runs", str(runs)), capture_output=True, text=True, timeout=60, check=True
-    )
+    done = invoke("status", "--runs", str(runs))
+    assert done.exit_code == 0
     assert done.stdout.count("5/5") == 2
 
 
-def test_a_changed_setting_or_image_never_meets_an_old_result(finished: tuple[Path, str]) -> None:
+def test_a_changed_setting_or_image_never_meets_an_old_result() -> None:
     from lge_sweep.study.digest import sweep_digest
 
     base = load_sweep("phase1", 1, "phantom", "smoke")
