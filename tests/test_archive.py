@@ -13,11 +13,11 @@ from typing import Any
 import pydicom
 import pytest
 import requests
+from deliveries import rows_of
 from fake_archive import JSON, FakeArchive, Reply, Request, serving
 from fuzz_inputs import write_model
 from pydicom.dataset import Dataset
 from synthetic_dicom import SECRETS, classic, grey, write
-from test_deliver import rows_of
 from typer.testing import CliRunner, Result
 from urllib3.util import Retry
 

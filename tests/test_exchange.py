@@ -12,10 +12,8 @@ import pytest
 import synthetic_dicom
 from monai.auto3dseg.utils import datafold_read
 from monai.data.decathlon_datalist import load_decathlon_datalist, load_decathlon_properties
-from nifti_files import load_nifti
-from numpy.typing import NDArray
+from nifti_files import load_nifti, turned
 from PIL import Image
-from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner, Result
 
 from lge_sweep.cli import app
@@ -88,15 +86,6 @@ def exams(**more: Any) -> list[Volume]:
             Volume(f"p{index}", slice_ids(f"p{index}", 4), pixels, labels, spacing_mm=(1.5, 1.25, 8.0), affine=place)
         )
     return [replace(made[0], **more), *made[1:]]
-
-
-def turned(rng: np.random.Generator, spacing: tuple[float, float, float], shear: float = 0) -> NDArray[np.float64]:
-    """Return index (row, column, slice) -> mm of a stack of any orientation and either handedness."""
-    steps = Rotation.random(rng=rng).as_matrix() * rng.choice([-1, 1]) @ np.diag(spacing)
-    steps[:, 2] += shear * steps[:, 0]
-    affine = np.eye(4)
-    affine[:3] = np.column_stack([steps, rng.uniform(-200, 200, 3)])
-    return affine
 
 
 # --------------------------------------------------------------------------------------------------- there and back

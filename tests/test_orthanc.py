@@ -9,8 +9,8 @@ import numpy as np
 import orthanc
 import pydicom
 import pytest
+from deliveries import check_dicom
 from fuzz_inputs import write_model
-from test_deliver import check_dicom
 from typer.testing import CliRunner, Result
 
 from lge_sweep.archive.address import PASSWORD, USER

@@ -7,10 +7,10 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+from deliveries import MM, MODEL, Labels, check_dicom, classes, exam_of, nifti_exam, rows_of
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from synthetic_dicom import series
-from test_deliver import MM, MODEL, Labels, check_dicom, classes, exam_of, nifti_exam, rows_of
 
 from lge_sweep.config.data import Phantom
 from lge_sweep.deliver import Result, deliver
