@@ -23,6 +23,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from processes import is_alive
+
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.run_store import RunStore
 
@@ -33,9 +35,9 @@ TWO = "2"
 
 
 def command(runs: Path) -> list[str]:
-    code = "from lge_sweep.cli import app; app()"
     options = ["--stage", "1", "--profile", "smoke", "--workers", TWO, "--runs", str(runs)]
-    return [sys.executable, "-c", code, "phase1", *options, *(word for s in SETTINGS for word in ("--set", s))]
+    program = [sys.executable, "-m", "lge_sweep.cli"]
+    return [*program, "phase1", *options, *(word for s in SETTINGS for word in ("--set", s))]
 
 
 def start(runs: Path) -> subprocess.Popen[bytes]:
@@ -61,13 +63,6 @@ def is_busy(worker: int) -> bool | None:
     if target.name == "log.txt":
         return True
     return False if target.parent.name == "logs" else None
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def await_worker(process: subprocess.Popen[bytes], busy: bool) -> int | None:

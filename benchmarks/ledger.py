@@ -53,7 +53,7 @@ def main() -> None:
         read_ledger(RunStore(runs))
         print(f"read: {time.perf_counter() - began:.2f} s")
         began = time.perf_counter()
-        command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", "status", "--runs", folder]
+        command = [sys.executable, "-m", "lge_sweep.cli", "status", "--runs", folder]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         print(f"lge-sweep status: {time.perf_counter() - began:.2f} s")
 

@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
+from processes import is_alive
+
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 PROBES = {"ui": "health", "dashboard": "api/studies"}
 DATA = {"ui": "ajax-api/2.0/mlflow/experiments/search?max_results=10", "dashboard": "api/studies/0"}
@@ -40,12 +42,6 @@ def memory(pid: int, kind: str) -> float:
     """Return a process's memory in MB; `kind` is Rss, or Pss, which shares out what processes share."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1000
-
-
-def heartbeat(pid: int) -> bool:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 def free_port() -> int:
@@ -73,7 +69,7 @@ def attempt(runs: str, page: str, ending: signal.Signals) -> None:
         with suppress(subprocess.TimeoutExpired):
             server.wait(timeout=20)
         time.sleep(3)
-        left = [pid for pid in tree if heartbeat(pid)]
+        left = [pid for pid in tree if is_alive(pid)]
         with socket.socket() as client:
             taken = client.connect_ex(("127.0.0.1", port)) == 0
         for pid in left:

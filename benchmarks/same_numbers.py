@@ -26,7 +26,7 @@ COMMANDS = (
 
 def run(checkout: Path, runs: Path) -> None:
     """Run the study with the package of a checkout and the libraries of this Python."""
-    code = "from lge_sweep.cli import app; app()"
+    code = "from lge_sweep.cli import app; app()"  # older checkouts have no `-m lge_sweep.cli`
     for command in COMMANDS:
         print(f"{checkout}: lge-sweep {command}", flush=True)
         subprocess.run(

@@ -11,6 +11,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "5000")
 # Tests say the same with and without a GPU: they use none.
 os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
+# One secret of case ids for all of them: none makes, or reads, that of whoever runs the tests.
+os.environ["LGE_SWEEP_SALT"] = "test"
+
 # pytest-xdist gives its own terminal's width to its processes; tables would be as narrow as that happens to be.
 os.environ.pop("COLUMNS", None)
 
@@ -24,9 +27,10 @@ from pathlib import Path
 
 import guard
 import pytest
+from slow_tests import REASON, SLOW_TESTS
 
 from lge_sweep.engine.executors import EXECUTOR_VARIABLE
-from lge_sweep.paths import cache_folder, configuration_folder
+from lge_sweep.paths import cache_folder
 
 
 @pytest.fixture
@@ -57,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     library, _ = guard.build(folder)
     if library is not None:
         scratch = [Path(tempfile.gettempdir()), Path(config.getoption("basetemp") or folder)]
-        own = [cache_folder(), configuration_folder(), config.rootpath / ".pytest_cache"]
+        own = [cache_folder(), config.rootpath / ".pytest_cache"]
         os.environ.update(guard.environment(library, folder / "log", [*scratch, *own]))
 
 
@@ -89,13 +93,19 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-SLOW = (
+LONGEST = (
     "test_pipeline", "test_sweep", "test_two_stage_model", "test_unkillable", "test_search", "test_phase2", "test_sent"
 )  # fmt: skip
 """The files that take longest, longest first."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the slow files, so that two test processes end at the same time (xdist keeps this order)."""
-    place = {name: index for index, name in enumerate(SLOW)}
-    items.sort(key=lambda item: place.get(item.path.stem, len(SLOW)))
+    """Skip slow tests unless they are asked for.
+
+    Begin with the files that take longest, so that two test processes end at the same time (xdist keeps this order).
+    """
+    for item in items:
+        if item.get_closest_marker("slow") and not SLOW_TESTS:
+            item.add_marker(pytest.mark.skip(reason=REASON))
+    place = {name: index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import typer
 from typer.main import get_command
 
 from lge_sweep.cli import app
@@ -126,6 +125,3 @@ def parse(words: list[str]) -> dict[str, Any]:
         context = command.make_context(name, rest, parent=context)
     options: dict[str, Any] = context.params
     return {"command": context.info_name, **options}
-
-
-Refused = typer.TyperException

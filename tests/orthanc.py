@@ -6,7 +6,6 @@ As a script it runs the whole round trip, with a segmenter's folder: `python tes
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,8 @@ from typing import Any
 
 import guard
 import requests
+from processes import free_port
+from program import command
 
 from lge_sweep.archive.address import PASSWORD, USER
 
@@ -67,8 +68,7 @@ def running(folder: Path) -> Iterator[Orthanc]:
 
     It is outside of the guard (`guard.py`), as it listens on every address; it answers this machine alone.
     """
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
     settings = {
         "Name": "test", "StorageDirectory": str(folder / "db"), "IndexDirectory": str(folder / "db"),
@@ -102,15 +102,14 @@ def main(model: str) -> None:
     """Send a simulated study to an archive, have it segmented and stored, twice, and print what is said."""
     with tempfile.TemporaryDirectory() as name, running(Path(name) / "orthanc") as archive:
         place = Path(name)
-        command = [sys.executable, "-c", "from lge_sweep.cli import app; app()"]
-        subprocess.run([*command, "phantom", str(place / "exams"), "--format", "dicom", "--cases", "1"], check=True)
+        subprocess.run(command("phantom", str(place / "exams"), "--format", "dicom", "--cases", "1"), check=True)
         archive.upload(place / "exams")
         (study,) = archive.ask("/studies?expand").json()
         uid = study["MainDicomTags"]["StudyInstanceUID"]
         predict = ["predict", "--dicomweb", archive.dicomweb, "--study", uid, "--store", "--model", model]
         for _ in range(2):
             known = {**os.environ, USER: NAME, PASSWORD: SECRET}
-            subprocess.run([*command, *predict, str(place / "out")], env=known, check=True)
+            subprocess.run(command(*predict, str(place / "out")), env=known, check=True)
         print(f"the archive holds {len(archive.held())} objects")
 
 

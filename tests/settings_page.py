@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from lge_sweep.config.data import DataFile
+from lge_sweep.config.explain import models_in
 from lge_sweep.config.schema import PhaseFile, ProfileFile
 
 PAGE = Path(__file__).parents[1] / "docs/settings.md"
@@ -75,15 +76,8 @@ def _not_none(annotation: Any) -> Any:
 
 
 def _models(field: FieldInfo) -> list[type[BaseModel]]:
-    """Models that a setting holds, however they are wrapped."""
-    return list(dict.fromkeys(_held(field.annotation)))
-
-
-def _held(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in typing.get_args(annotation):
-        yield from _held(inner)
+    """Models that a setting holds, each once."""
+    return list(dict.fromkeys(models_in(field.annotation)))
 
 
 def _default(field: FieldInfo) -> str:
@@ -92,13 +86,9 @@ def _default(field: FieldInfo) -> str:
         return "required"
     if value is None or value in ({}, ()):
         return "none"
-    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=1000, sort_keys=False)
+    text = yaml.safe_dump(to_jsonable_python(value), default_flow_style=True, width=1000, sort_keys=False)
     text = text.removesuffix("...\n").strip()
     return f"`{text}`" if len(text) <= LONGEST_DEFAULT and "|" not in text else "see the schema"
-
-
-def _plain(value: Any) -> Any:
-    return [_plain(entry) for entry in value] if isinstance(value, (tuple, list)) else value
 
 
 def page(old: str) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 import pydicom
 import pytest
 import requests
+from deliveries import rows_of
 from fake_archive import JSON, FakeArchive, Reply, Request, serving
 from fuzz_inputs import write_model
 from pydicom.dataset import Dataset
 from synthetic_dicom import SECRETS, classic, grey, write
-from test_deliver import rows_of
 from typer.testing import CliRunner, Result
 from urllib3.util import Retry
 
@@ -28,7 +28,6 @@ from lge_sweep.archive.fetch import single_part
 from lge_sweep.cli import app
 from lge_sweep.errors import ArchiveError, ConfigError
 from lge_sweep.ingest.limits import MIB
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.segmenter import archived
 
 STUDY, LGE, CINE, OTHER = "1.2.20240506", "1.2.3.1", "1.2.3.2", "1.2.99"
@@ -42,7 +41,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
     for name in (USER, PASSWORD, TOKEN, "REQUESTS_CA_BUNDLE"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "tmp").mkdir()

@@ -11,14 +11,13 @@ from typer.testing import CliRunner, Result
 from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.data import DataFile, Phantom
-from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.loader import read_data_file
 from lge_sweep.curate import curate
 from lge_sweep.data.preparation import Arrays, to_arrays
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.contact_sheet import CAPTION_PIXELS, TILE_PIXELS, boundary_pixels, draw_tile, write_contact_sheet
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify.description import describe
 
@@ -181,10 +180,6 @@ def test_the_real_exam_has_its_known_volume(real_data: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------- convert
 
 
-def settings_of(path: Path) -> DataFile:
-    return validate(DataFile, read_yaml(path), str(path))
-
-
 def prepared(settings: DataFile, root: Path | None) -> tuple[list[str], Arrays]:
     curated = curate(read(settings.source, root), settings.curate)
     return list(curated.manifest["case"]), to_arrays(curated.images, curated.labels, 96, settings.intensity)
@@ -197,7 +192,7 @@ def test_what_is_converted_trains_like_its_source(tmp_path: Path, kind: str, mas
     assert result.exit_code == 0, result.output
     assert "36 pairs of 12 case(s)" in result.output
     (cases, arrays), (cases_again, again) = (
-        prepared(settings_of(path), root)
+        prepared(read_data_file(str(path)), root)
         for path, root in ((SWEEPS / "phantom.yaml", None), (output / "out.yaml", output))
     )
     assert cases == cases_again
@@ -225,8 +220,8 @@ def test_no_reflow_is_told_in_image_pairs(tmp_path: Path, masks: str) -> None:
     output = tmp_path / "out"
     result = call("convert", output, "--data", data, "--root", tmp_path / "in", "--format", "png", "--masks", masks)
     assert result.exit_code == 0, result.output
-    (first,) = read(settings_of(data).source, tmp_path / "in")
-    (again,) = read(settings_of(output / "out.yaml").source, output)
+    (first,) = read(read_data_file(str(data)).source, tmp_path / "in")
+    (again,) = read(read_data_file(str(output / "out.yaml")).source, output)
     assert first.mvo is not None
     assert again.mvo is not None
     assert first.mvo[:3].any()
@@ -241,7 +236,7 @@ def test_only_curated_slices_are_written_and_the_split_is_kept(tmp_path: Path) -
     assert sorted(p.name for p in (tmp_path / "out" / "images").iterdir())[:3] == [
         f"phantom000_slice{k:03d}.bmp" for k in (1, 2, 3)
     ]
-    assert settings_of(tmp_path / "out" / "out.yaml").split.seed == 7
+    assert read_data_file(str(tmp_path / "out" / "out.yaml")).split.seed == 7
     manifest = (tmp_path / "out" / "manifest.csv").read_text()
     assert "spacing_row_mm" in manifest
     header = (tmp_path / "out" / "out.yaml").read_text()
@@ -289,17 +284,14 @@ def test_a_source_with_a_problem_is_not_converted(tmp_path: Path) -> None:
 def test_the_real_exam_converts_and_reads_back(real_data: Path, tmp_path: Path) -> None:
     root = real_data / "emidec_nifti"
     assert call("convert", tmp_path / "out", "--data", "emidec_nifti", "--root", root).exit_code == 0
-    (original,) = read(settings_of(SWEEPS / "emidec_nifti.yaml").source, root)
-    (back,) = read(settings_of(tmp_path / "out" / "out.yaml").source, tmp_path / "out")
+    (original,) = read(read_data_file(str(SWEEPS / "emidec_nifti.yaml")).source, root)
+    (back,) = read(read_data_file(str(tmp_path / "out" / "out.yaml")).source, tmp_path / "out")
     assert (back.case, back.slices) == (original.case, original.slices)
     assert np.array_equal(back.labels, original.labels)
     assert back.pixels.dtype == np.uint8
 
 
-def test_nothing_that_is_shown_or_written_tells_who_the_patient_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
+def test_nothing_that_is_shown_or_written_tells_who_the_patient_is(tmp_path: Path) -> None:
     labels = np.random.default_rng(1).integers(0, 4, (3, 6, 8)).astype(np.uint8)
     for path, mask in zip(synthetic_dicom.series(tmp_path / "in" / "exam"), labels, strict=True):
         (path.parent / "masks").mkdir(exist_ok=True)

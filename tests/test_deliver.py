@@ -1,14 +1,12 @@
 """What is delivered for an exam: every format says the same and, the SEG aside, tells nobody who the patient is."""
 
 import base64
-import csv
 import gzip
 import html
 import io
 import os
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +19,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from deliveries import MM, MODEL, Labels, check_dicom, classes, exam_of, nifti_exam, rows_of
 from nifti_files import load_nifti
 from numpy.typing import NDArray
 from PIL import Image
@@ -30,7 +29,7 @@ from pydicom.sr.codedict import codes
 from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, write
 
 from lge_sweep.config.data import DicomFolders, Phantom
-from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver, read_delivery
+from lge_sweep.deliver import FORMATS, Delivery, Result, deliver, read_delivery
 from lge_sweep.deliver.exam_files import ABOUT_FILE
 from lge_sweep.deliver.pictures import bullseye_png
 from lge_sweep.deliver.result import seg_obstacle
@@ -40,19 +39,9 @@ from lge_sweep.ingest.dicom_header import quiet_pydicom
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import ScarExtent
 from lge_sweep.report.overlays import zoom_box
-
-Labels = NDArray[np.uint8]
-MODEL = ModelFacts("two-stage <b>LGE</b>", "7", "0123456789abcdef" * 4, "a study of 70 exams")
-MM = (1.6, 1.6, 10.0)
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 @pytest.fixture(scope="module")
@@ -63,30 +52,6 @@ def phantom() -> tuple[NDArray[np.uint16], Labels]:
     labels = volume.labels[::-1].copy()
     labels[0] = 0
     return volume.pixels[::-1].astype(np.uint16), labels
-
-
-def exam_of(folder: Path, pixels: NDArray[np.uint16], mm: tuple[float, float, float] = MM, multi: bool = False) -> Exam:
-    for k, dataset in enumerate(encode(pixels, mm, multi)):
-        write(dataset, folder / "data" / "exam" / f"IM{k}.dcm")
-    (exam,), findings = read_exams(folder / "data")
-    assert findings == []
-    return exam
-
-
-def nifti_exam(folder: Path, affine: NDArray[np.float64] | None) -> Exam:
-    nib.save(nib.Nifti1Image(grey(3).transpose(2, 1, 0).astype(np.int16), affine), folder / "image.nii")
-    (exam,), findings = read_exams(folder / "image.nii", "keep")
-    assert findings == []
-    return exam
-
-
-def classes(count: int = 3, shape: tuple[int, int] = (6, 8)) -> Labels:
-    return np.random.default_rng(1).integers(0, 4, (count, *shape)).astype(np.uint8)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def from_nifti(delivery: Delivery) -> Labels:
@@ -151,16 +116,6 @@ def check_agreement(exam: Exam, labels: Labels, delivery: Delivery, root: Path) 
     assert float(row["wall_ml"]) == pytest.approx((labels >= 2).sum() * exam.voxel_ml, rel=1e-12)
     assert float(row["wall_mass_g"]) == pytest.approx((labels >= 2).sum() * exam.voxel_ml * 1.05, rel=1e-12)
     assert float(row["scar_percent_of_wall"]) == pytest.approx(100 * (labels == 3).sum() / (labels >= 2).sum())
-
-
-def check_dicom(path: Path, kind: str = "Segmentation") -> None:
-    checker = shutil.which("dciodvfy")
-    if checker is None:
-        pytest.skip("dciodvfy (Debian: dicom3tools), which checks DICOM files against the standard, is not installed")
-    done = subprocess.run([checker, "-new", str(path)], capture_output=True, text=True, timeout=60)
-    said = (done.stdout + done.stderr).splitlines()
-    assert [line for line in said if line.startswith("Error")] == []
-    assert any(kind in line for line in said), said
 
 
 # ----------------------------------------------------------------------------------------------------- all that is said

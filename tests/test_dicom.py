@@ -20,6 +20,7 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     SecondaryCaptureImageStorage,
 )
+from refused import findings, the_finding
 from synthetic_dicom import (
     NORMAL,
     ORIGIN,
@@ -44,17 +45,12 @@ from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.dicom_pixels import apply_window
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
+from lge_sweep.ingest.pseudonym import pseudonym
 from lge_sweep.quantify.description import describe
 
 VALUES = {0: "background", 1: "cavity", 2: "myocardium", 3: "scar"}
 COLOURS = {"background": (0, 0, 0), "cavity": (255, 255, 0), "myocardium": (0, 255, 0), "scar": (255, 0, 0)}
 SEGMENTS = ("LV cavity", "Myocardium", "Scar")
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def source(kind: str = "nifti", **more: Any) -> DicomFolders:
@@ -97,18 +93,6 @@ def case(root: Path, **more: Any) -> Path:
 def one(root: Path, settings: DicomFolders | None = None) -> Volume:
     (volume,) = read(settings or source(), root)
     return volume
-
-
-def findings(root: Path, settings: DicomFolders | None = None) -> list[str]:
-    with pytest.raises(DataError) as caught:
-        read(settings or source(), root)
-    assert not any(secret in str(caught.value) for secret in SECRETS)
-    return list(caught.value.findings)
-
-
-def the_finding(root: Path, settings: DicomFolders | None = None) -> str:
-    (finding,) = findings(root, settings)
-    return finding
 
 
 # ------------------------------------------------------------------------------------------------- order and geometry
@@ -319,7 +303,7 @@ def test_a_slice_taken_twice_does_not_decide_the_distance(
     tmp_path: Path, places: list[float], more: dict[str, Any], message: str
 ) -> None:
     series(tmp_path / "exam", grey(len(places)), order=places, **more)
-    finding = the_finding(tmp_path)
+    finding = the_finding(source(), tmp_path)
     assert message in finding
     assert finding.endswith("(a slice taken twice?); slices that overlap have no volume; keep one of them")
 
@@ -333,20 +317,20 @@ def test_a_nifti_mask_of_a_stack_with_a_hole_has_an_empty_slice_there(tmp_path: 
 
 def test_a_single_slice_whose_directions_are_none(tmp_path: Path) -> None:
     write(classic(grey(1)[0], ImageOrientationPatient=[1, 0, 0, 1, 0, 0]), tmp_path / "exam" / "IM0.dcm")
-    assert the_finding(tmp_path).endswith("is not two directions at right angles, of length 1")
+    assert the_finding(source(), tmp_path).endswith("is not two directions at right angles, of length 1")
 
 
 def test_a_file_of_no_frames(tmp_path: Path) -> None:
     dataset = enhanced(grey(), [0, 1, 2])
     dataset.NumberOfFrames = 0
     write(dataset, tmp_path / "exam" / "multi.dcm")
-    assert the_finding(tmp_path).startswith("exam/multi.dcm: NumberOfFrames is 0; expected 1 to 10000")
+    assert the_finding(source(), tmp_path).startswith("exam/multi.dcm: NumberOfFrames is 0; expected 1 to 10000")
 
 
 def test_a_named_series_that_no_case_has(tmp_path: Path) -> None:
     case(tmp_path)
     assert (
-        the_finding(tmp_path, source(series=["1.2.999"]))
+        the_finding(source(series=["1.2.999"]), tmp_path)
         == "source.series 1.2.999: no case has this series; correct it, or leave it out"
     )
 
@@ -421,7 +405,7 @@ def test_a_windowed_monochrome1_is_bright_where_values_are_small(tmp_path: Path)
 def test_a_window_that_is_not_there(tmp_path: Path) -> None:
     case(tmp_path)
     expected = "exam: IM0.dcm: has no WindowCenter and WindowWidth, and no VOI LUT; set source.window: false"
-    assert findings(tmp_path, source(window=True))[0] == expected
+    assert findings(source(window=True), tmp_path)[0] == expected
 
 
 LOSSLESS = ["RLELossless", "JPEG2000Lossless", "JPEGLSLossless", "JPEGLosslessProcess14_1", "JPEGLosslessProcess14"]
@@ -457,7 +441,7 @@ def test_compressed_pixels_that_are_cut_off(tmp_path: Path, syntax: str) -> None
     compress(path, syntax)
     path.write_bytes(path.read_bytes()[:-1500])
     nifti_mask(tmp_path / "exam", classes(1, (64, 32)))
-    assert "IM0.dcm: " in the_finding(tmp_path)
+    assert "IM0.dcm: " in the_finding(source(), tmp_path)
 
 
 def test_jpeg(tmp_path: Path) -> None:
@@ -538,7 +522,7 @@ def test_a_nifti_mask_at_the_origin_is_laid_on_by_its_position_if_that_fits(tmp_
 def test_a_nifti_mask_without_a_position_and_of_other_distances_is_refused(tmp_path: Path) -> None:
     series(tmp_path / "exam")
     nifti_mask(tmp_path / "exam", matrix=np.diag([-2.0, -2.0, 3.0, 1.0]))
-    assert "mask lies elsewhere than its series" in the_finding(tmp_path)
+    assert "mask lies elsewhere than its series" in the_finding(source(), tmp_path)
 
 
 @pytest.mark.parametrize("multi", [False, True])
@@ -605,7 +589,7 @@ def test_two_exams_of_a_patient(tmp_path: Path) -> None:
     for k in range(2):
         series(tmp_path / f"exam{k}", StudyInstanceUID=f"1.{k + 1}")
         nifti_mask(tmp_path / f"exam{k}")
-    assert "exam1: has the PatientID of exam0; keep one exam a patient" in the_finding(tmp_path)
+    assert "exam1: has the PatientID of exam0; keep one exam a patient" in the_finding(source(), tmp_path)
     first, second = read(source(case_ids="keep"), tmp_path)
     assert [note[:36] for note in first.notes] == ["3 slices of the same pixels in exam0"]
     assert second.notes[0].startswith("has the PatientID of another case")
@@ -617,7 +601,7 @@ def test_two_exams_of_a_patient(tmp_path: Path) -> None:
 def test_truncated_pixels(tmp_path: Path) -> None:
     path = case(tmp_path) / "IM1.dcm"
     path.write_bytes(path.read_bytes()[:-20])
-    assert the_finding(tmp_path) == (
+    assert the_finding(source(), tmp_path) == (
         "exam: IM1.dcm: its pixels cannot be decoded (Explicit VR Little Endian; ValueError): cut off, or an encoding "
         "without a plugin"
     )
@@ -627,7 +611,7 @@ def test_truncated_pixels(tmp_path: Path) -> None:
 def test_truncated_header(tmp_path: Path, keep: int) -> None:
     path = case(tmp_path) / "IM1.dcm"
     path.write_bytes(path.read_bytes()[:keep])
-    found = findings(tmp_path)
+    found = findings(source(), tmp_path)
     assert found[0].startswith("exam/IM1.dcm: ")
     assert "DICOM" in found[0]
 
@@ -637,7 +621,7 @@ def test_a_file_that_ends_before_its_pixels(tmp_path: Path) -> None:
     dataset = pydicom.dcmread(path)
     del dataset.PixelData
     write(dataset, path)
-    assert the_finding(tmp_path) == "exam: IM1.dcm: has no pixel data (cut off?)"
+    assert the_finding(source(), tmp_path) == "exam: IM1.dcm: has no pixel data (cut off?)"
 
 
 def test_dicom_without_an_image(tmp_path: Path) -> None:
@@ -645,7 +629,7 @@ def test_dicom_without_an_image(tmp_path: Path) -> None:
     del report.PixelData
     write(report, tmp_path / "exam" / "SR.dcm")
     assert (
-        the_finding(tmp_path)
+        the_finding(source(), tmp_path)
         == "exam: holds no DICOM image, only Basic Text SR Storage; add its images, or move it elsewhere"
     )
 
@@ -659,17 +643,22 @@ def test_a_report_among_the_images_is_passed_over(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_dicom(tmp_path: Path) -> None:
     (case(tmp_path) / "IM9.dcm").write_text("not DICOM at all")
-    assert the_finding(tmp_path) == "exam/IM9.dcm: not a DICOM file (no 'DICM' at byte 128), or cut off before it"
+    assert (
+        the_finding(source(), tmp_path)
+        == "exam/IM9.dcm: not a DICOM file (no 'DICM' at byte 128), or cut off before it"
+    )
 
 
 def test_an_empty_root(tmp_path: Path) -> None:
-    assert the_finding(tmp_path) == "holds no DICOM file; expected a folder a case, with the files of its study"
+    assert (
+        the_finding(source(), tmp_path) == "holds no DICOM file; expected a folder a case, with the files of its study"
+    )
 
 
 def test_several_series_that_look_like_lge(tmp_path: Path) -> None:
     case(tmp_path)
     write(classic(grey()[0], SeriesDescription="LGE 4ch", series="1.5"), tmp_path / "exam" / "other" / "LA.dcm")
-    assert the_finding(tmp_path) == (
+    assert the_finding(source(), tmp_path) == (
         "exam: 2 series look like LGE: 'LGE 4ch' (1 image, other/LA.dcm), 'LGE SA PSIR' (3 images, IM0.dcm); their "
         "images are at the same positions (magnitude and phase-sensitive images? the same stack twice?); make "
         "source.series_pattern stricter, or name one of them, or all of one stack, in source.series by "
@@ -679,8 +668,8 @@ def test_several_series_that_look_like_lge(tmp_path: Path) -> None:
 
 def test_no_series_that_looks_like_lge(tmp_path: Path) -> None:
     case(tmp_path, SeriesDescription="T2 map")
-    assert "exam: no SeriesDescription matches" in the_finding(tmp_path)
-    assert "there are 'T2 map' (3 images, IM0.dcm)" in the_finding(tmp_path)
+    assert "exam: no SeriesDescription matches" in the_finding(source(), tmp_path)
+    assert "there are 'T2 map' (3 images, IM0.dcm)" in the_finding(source(), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -698,18 +687,18 @@ def test_no_series_that_looks_like_lge(tmp_path: Path) -> None:
 )
 def test_an_image_unlike_the_others_of_its_series(tmp_path: Path, more: dict[str, Any], message: str) -> None:
     write(classic(grey()[0], 3, **more), case(tmp_path) / "IM3.dcm")
-    assert f"exam: {message}" in findings(tmp_path)[0]
+    assert f"exam: {message}" in findings(source(), tmp_path)[0]
 
 
 def test_images_of_different_size_in_a_series(tmp_path: Path) -> None:
     write(classic(grey(1, (8, 8))[0], 3), case(tmp_path) / "IM3.dcm")
-    assert "exam: its images differ in size (6x8, 8x8)" in the_finding(tmp_path)
+    assert "exam: its images differ in size (6x8, 8x8)" in the_finding(source(), tmp_path)
 
 
 @pytest.mark.parametrize("keyword", ["ImageOrientationPatient", "ImagePositionPatient"])
 def test_geometry_missing_from_all_slices(tmp_path: Path, keyword: str) -> None:
     case(tmp_path, **{keyword: None})
-    assert the_finding(tmp_path) == (
+    assert the_finding(source(), tmp_path) == (
         f"exam: IM0.dcm: has no {keyword} (nor have 2 other images), so 3 slices cannot be put in order; "
         "export the study again with geometry"
     )
@@ -717,18 +706,18 @@ def test_geometry_missing_from_all_slices(tmp_path: Path, keyword: str) -> None:
 
 def test_directions_that_are_none(tmp_path: Path) -> None:
     case(tmp_path, ImageOrientationPatient=[1, 0, 0, 1, 0, 0])
-    assert "is not two directions at right angles" in the_finding(tmp_path)
+    assert "is not two directions at right angles" in the_finding(source(), tmp_path)
 
 
 def test_geometry_that_is_no_numbers(tmp_path: Path) -> None:
     for path in case(tmp_path).glob("IM1.dcm"):
         path.write_bytes(path.read_bytes().replace(b"1.25\\1.5", b"1.25\\abc"))
-    assert "exam/IM1.dcm: PixelSpacing is not 2 finite numbers" in findings(tmp_path)
+    assert "exam/IM1.dcm: PixelSpacing is not 2 finite numbers" in findings(source(), tmp_path)
 
 
 def test_duplicate_positions(tmp_path: Path) -> None:
     write(classic(grey()[0], 1), case(tmp_path) / "IM3.dcm")
-    assert the_finding(tmp_path) == (
+    assert the_finding(source(), tmp_path) == (
         "exam: IM1.dcm and IM3.dcm are at the same position (pairs of this kind: 1); keep one of them"
     )
 
@@ -737,7 +726,7 @@ def test_two_kinds_of_images_in_one_series(tmp_path: Path) -> None:
     folder = case(tmp_path)
     for k in range(3):
         write(classic(grey(6)[3 + k], k), folder / f"PSIR{k}.dcm")
-    assert "keep one of them (magnitude and phase-sensitive images in one series?)" in the_finding(tmp_path)
+    assert "keep one of them (magnitude and phase-sensitive images in one series?)" in the_finding(source(), tmp_path)
 
 
 @pytest.mark.parametrize("multi", [False, True])
@@ -747,7 +736,7 @@ def test_cine_mistaken_for_lge(tmp_path: Path, multi: bool) -> None:
     else:
         for k in range(8):
             write(classic(grey(8)[k], k // 4, TriggerTime=30.0 * (k % 4)), tmp_path / "exam" / f"IM{k}.dcm")
-    assert "exam: looks like a cine, not LGE: 8 images at 2 positions" in the_finding(tmp_path)
+    assert "exam: looks like a cine, not LGE: 8 images at 2 positions" in the_finding(source(), tmp_path)
 
 
 def test_colour(tmp_path: Path) -> None:
@@ -757,14 +746,14 @@ def test_colour(tmp_path: Path) -> None:
     picture.HighBit = 7
     picture.PixelData = bytes(6 * 8 * 3)
     write(picture, tmp_path / "exam" / "IM0.dcm")
-    assert the_finding(tmp_path) == "exam: IM0.dcm: image is in colour (RGB); LGE is grey (a screenshot?)"
+    assert the_finding(source(), tmp_path) == "exam: IM0.dcm: image is in colour (RGB); LGE is grey (a screenshot?)"
 
 
 def test_a_slice_that_shows_nothing(tmp_path: Path) -> None:
     pixels = grey()
     pixels[1] = 7
     case(tmp_path, pixels=pixels)
-    assert "exam: slice 1: every pixel has the same intensity, 7" in the_finding(tmp_path)
+    assert "exam: slice 1: every pixel has the same intensity, 7" in the_finding(source(), tmp_path)
 
 
 def test_image_masks_that_do_not_fit(tmp_path: Path) -> None:
@@ -772,7 +761,7 @@ def test_image_masks_that_do_not_fit(tmp_path: Path) -> None:
     Image.fromarray(classes(1, (6, 7))[0]).save(_inside(paths[0], "masks"))
     Image.fromarray(classes()[0] + 9).save(_inside(paths[1], "masks"))
     _inside(paths[2], "masks").write_bytes(b"")
-    found = findings(tmp_path, source("index"))
+    found = findings(source("index"), tmp_path)
     assert found[0] == "exam: IM0.png: mask is 6x7, its image 6x8; they must be equal"
     assert found[1].startswith("exam: IM1.png: mask value 9 ")
     assert found[2].startswith("exam: IM2.png: not an image file that can be read")
@@ -782,7 +771,7 @@ def test_image_masks_that_are_missing_or_stray(tmp_path: Path) -> None:
     paths = series(tmp_path / "exam", grey(2))
     Image.fromarray(classes()[0]).save(_inside(paths[0], "masks"))
     Image.fromarray(classes()[0]).save(_inside(tmp_path / "exam" / "IM7.dcm", "masks"))
-    assert findings(tmp_path, source("index")) == [
+    assert findings(source("index"), tmp_path) == [
         "exam: IM1.dcm: has no mask masks/IM1.png (or .bmp, .tif, .tiff)",
         "exam: IM7.png: is the mask of no image of the LGE series",
     ]
@@ -795,17 +784,17 @@ def test_names_that_do_not_tell_masks_or_images_apart(tmp_path: Path) -> None:
         Image.fromarray(classes()[0]).save(tmp_path / "exam" / "masks" / reader / "IM0.png")
     Image.fromarray(classes()[1]).save(tmp_path / "exam" / "masks" / "IM1.bmp")
     told = "but masks are found by the names of images; rename them, or give a NIfTI or DICOM SEG mask"
-    assert the_finding(tmp_path, source("index")) == f"exam: 2 masks are called IM0, {told}"
+    assert the_finding(source("index"), tmp_path) == f"exam: 2 masks are called IM0, {told}"
     shutil.rmtree(tmp_path / "exam" / "masks" / "b")
     (tmp_path / "exam" / "other").mkdir()
     paths[1].rename(tmp_path / "exam" / "other" / "IM0.dcm")
-    assert findings(tmp_path, source("index"))[0] == f"exam: 2 images are called IM0, {told}"
+    assert findings(source("index"), tmp_path)[0] == f"exam: 2 images are called IM0, {told}"
 
 
 def test_image_masks_for_a_multi_frame_file(tmp_path: Path) -> None:
     write(enhanced(grey(), [0, 1, 2]), tmp_path / "exam" / "multi")
     (tmp_path / "exam" / "masks").mkdir()
-    assert "a multi-frame file cannot have mask images" in the_finding(tmp_path, source("index"))
+    assert "a multi-frame file cannot have mask images" in the_finding(source("index"), tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -824,13 +813,13 @@ def test_image_masks_for_a_multi_frame_file(tmp_path: Path) -> None:
 def test_a_nifti_mask_that_does_not_fit(tmp_path: Path, labels: Any, matrix: Any, message: str) -> None:
     series(tmp_path / "exam")
     nifti_mask(tmp_path / "exam", labels, matrix)
-    assert message in the_finding(tmp_path)
-    assert the_finding(tmp_path).startswith("exam: labels.nii.gz: ")
+    assert message in the_finding(source(), tmp_path)
+    assert the_finding(source(), tmp_path).startswith("exam: labels.nii.gz: ")
 
 
 def test_a_nifti_mask_that_is_missing(tmp_path: Path) -> None:
     series(tmp_path / "exam")
-    assert the_finding(tmp_path) == (
+    assert the_finding(source(), tmp_path) == (
         "exam: has no folder masks/, in which its masks (a NIfTI file) are looked for; put them there, name their "
         "folder in source.masks (. is the case's own), or say in source.mask.kind what they are: seg, rtstruct, cvi42, "
         "nifti, index, colour"
@@ -842,7 +831,7 @@ def test_one_series_in_two_frames_of_reference(tmp_path: Path) -> None:
         more = {"FrameOfReferenceUID": "1.2.10"} if k == 3 else {}
         write(classic(grey(4)[k], k, **more), tmp_path / "exam" / f"IM{k}.dcm")
     nifti_mask(tmp_path / "exam")
-    assert the_finding(tmp_path) == (
+    assert the_finding(source(), tmp_path) == (
         "exam: its images are in 2 frames of reference (FrameOfReferenceUID (0020,0052) differs: 1 like IM3.dcm, 3 "
         "like IM0.dcm), so that their positions cannot be compared (was the patient positioned anew?); keep those of "
         "one, or, where an anonymiser drew them, write the same FrameOfReferenceUID into all"
@@ -855,7 +844,7 @@ def test_a_seg_of_other_instances(tmp_path: Path) -> None:
     series(tmp_path / "exam")
     others = [classic(grey()[k], k) for k in range(3)]
     write(segmentation(others, classes(), SEGMENTS), tmp_path / "exam" / "SEG.dcm")
-    assert the_finding(tmp_path, source("seg")) == (
+    assert the_finding(source("seg"), tmp_path) == (
         "exam: SEG.dcm: refers to 3 instances that the LGE series does not have (of 3 it refers to); it belongs to "
         "another series, or files are missing"
     )
@@ -869,10 +858,10 @@ def test_a_seg_whose_frames_name_other_images_than_its_series(
     frame = seg.PerFrameFunctionalGroupsSequence[0]
     frame.DerivationImageSequence[0].SourceImageSequence[0].ReferencedSOPInstanceUID = "1.2.20240506"
     path = write(seg, tmp_path / "exam" / "SEG.dcm")
-    assert "SEG.dcm: refers to 1 instance that the LGE series does not have" in the_finding(tmp_path, source("seg"))
+    assert "SEG.dcm: refers to 1 instance that the LGE series does not have" in the_finding(source("seg"), tmp_path)
     del frame.DerivationImageSequence
     write(seg, path)
-    assert "SEG.dcm: its frame 1 does not say which image it belongs to" in the_finding(tmp_path, source("seg"))
+    assert "SEG.dcm: its frame 1 does not say which image it belongs to" in the_finding(source("seg"), tmp_path)
     assert capfd.readouterr().err == ""
 
 
@@ -880,20 +869,20 @@ def test_a_seg_with_an_unknown_segment_or_of_another_size(tmp_path: Path) -> Non
     sources = [pydicom.dcmread(path) for path in series(tmp_path / "exam")]
     path = write(segmentation(sources, classes(), ("LV cavity", "Fat", "Scar")), tmp_path / "exam" / "SEG.dcm")
     assert "SEG.dcm: segment 'Fat' is not in source.mask.segments (known: LV cavity, Myocardium, Scar)" in the_finding(
-        tmp_path, source("seg")
+        source("seg"), tmp_path
     )
     seg = segmentation(sources, classes(), SEGMENTS)
     seg.Rows, seg.Columns = 8, 6
     write(seg, path)
-    assert "SEG.dcm: mask is 8x6, its image 6x8" in the_finding(tmp_path, source("seg"))
+    assert "SEG.dcm: mask is 8x6, its image 6x8" in the_finding(source("seg"), tmp_path)
 
 
 def test_no_seg_and_two(tmp_path: Path) -> None:
     sources = [pydicom.dcmread(path) for path in series(tmp_path / "exam")]
-    assert the_finding(tmp_path, source("seg")) == "exam: holds no DICOM SEG file"
+    assert the_finding(source("seg"), tmp_path) == "exam: holds no DICOM SEG file"
     for k in range(2):
         write(segmentation(sources, classes(), SEGMENTS), tmp_path / "exam" / f"SEG{k}.dcm")
-    assert the_finding(tmp_path, source("seg")) == "exam: holds 2 DICOM SEG files (SEG0.dcm, SEG1.dcm); keep one"
+    assert the_finding(source("seg"), tmp_path) == "exam: holds 2 DICOM SEG files (SEG0.dcm, SEG1.dcm); keep one"
 
 
 def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
@@ -903,7 +892,7 @@ def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
     (tmp_path / "a" / "IM0.dcm").write_bytes(b"")
     write(classic(grey()[0], 1, StudyInstanceUID="1.2", PatientID="P1"), tmp_path / "b" / "IM9.dcm")
     nifti_mask(tmp_path / "c", classes() + np.uint8(9))
-    found = findings(tmp_path)
+    found = findings(source(), tmp_path)
     assert found[0].startswith("a/IM0.dcm: not a DICOM file")
     assert any(finding.startswith("b: IM1.dcm and IM9.dcm") for finding in found)
     assert any(finding.startswith("c: labels.nii.gz: mask value 9") for finding in found)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import pytest
-from pydantic import Field, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic_core import to_jsonable_python
 
 from lge_sweep.config import SweepConfig, load_sweep
 from lge_sweep.config.base import DECIDES_NOTHING, LeftOutAt, Settings, decides, left_out_at
+from lge_sweep.config.explain import models_in
 from lge_sweep.config.masks import LABELS
 from lge_sweep.study.digest import RESULTS_FORMAT, basis_digest, deciding, sweep_digest
 
@@ -36,17 +37,7 @@ def digest(config: SweepConfig) -> str:
 # ------------------------------------------------------------------------------------------------ walking the schema
 
 
-def models_in(annotation: Any) -> Iterator[type[Settings]]:
-    """Yield the settings that a type is made of."""
-    if isinstance(annotation, type) and get_origin(annotation) is None:
-        if issubclass(annotation, Settings):
-            yield annotation
-        return
-    for inner in get_args(annotation):
-        yield from models_in(inner)
-
-
-def schema_of(model: type[Settings]) -> dict[str, type[Settings]]:
+def schema_of(model: type[BaseModel]) -> dict[str, type[BaseModel]]:
     """Return all settings that a model reaches, by name."""
     found = {model.__name__: model}
     for field in model.model_fields.values():
@@ -273,7 +264,7 @@ def test_every_setting_is_in_the_digest_unless_it_is_marked() -> None:
             assert (digest(replaced(config, path, changed)) == base) == free, f"{name} of stage {config.stage}"
             seen.add(name)
             marked |= {(config.stage, name)} if free else set()
-    groups = {name for name, field in named_fields().items() if [*models_in(field.annotation)]}
+    groups = {name for name, field in named_fields().items() if models_in(field.annotation)}
     only = {name for name, field in named_fields().items() if len(set(candidates(field.annotation))) == 1}
     kinds = {name for name in only if name.endswith(".kind")}
     assert named_fields().keys() - seen - groups - kinds == set()

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import settings_page
 from doc_pages import LANGUAGES, PAGES, ROOT, Command, anchors, blocks, commands, links, of_make, parse
+from package_source import MODULES, PACKAGE
 
 from lge_sweep.config import load_sweep
 
-PACKAGE = ROOT / "lge_sweep"
 COMMANDS = [command for page in PAGES for command in commands(page)]
 VARIABLES = re.compile(r"PATH|LGE_SWEEP_[A-Z_]+")
 TRAINING = ("phase1", "phase2", "phase3", "phase4", "search")
@@ -98,9 +98,9 @@ def public(tree: ast.Module | ast.ClassDef, prefix: str = "") -> list[tuple[str,
 
 def test_every_public_name_is_explained() -> None:
     bare = [
-        f"{path.relative_to(ROOT)}: {name}"
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for name, node in public(ast.parse(path.read_text(encoding="utf-8")))
+        f"{module.name}: {name}"
+        for module in MODULES
+        for name, node in public(module.tree)
         if not ast.get_docstring(node)  # type: ignore[arg-type]
     ]
     assert bare == []
@@ -120,6 +120,5 @@ def test_the_map_of_readme_has_every_room_and_base_file() -> None:
 
 
 def test_every_variable_of_the_environment_is_explained() -> None:
-    sources = [path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")]
-    used = {name for text in sources for name in re.findall(r'"(LGE_SWEEP_[A-Z_]+)"', text)}
+    used = {name for module in MODULES for name in re.findall(r'"(LGE_SWEEP_[A-Z_]+)"', module.text)}
     assert used <= set(re.findall(r"LGE_SWEEP_[A-Z_]+", settings_page.PAGE.read_text(encoding="utf-8")))

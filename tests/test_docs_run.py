@@ -28,7 +28,6 @@ SMALLEST = {
     "phase2": ["--models", "unet", "--set", "grid.loss=[dice]", "--set", "grid.optimizer=[adam]"],
     "search": ["--models", "unet", "--trials", "2"],
 }
-slow = pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="minutes; set LGE_SWEEP_SLOW_TESTS=1")
 
 
 class Reader:
@@ -112,7 +111,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     return someone
 
 
-@slow
+@pytest.mark.slow  # minutes
 def test_the_tutorial_ends_with_a_report(taught: Reader) -> None:
     assert len(list(taught.place.glob("results/*/report.html"))) == 2
 
@@ -120,7 +119,7 @@ def test_the_tutorial_ends_with_a_report(taught: Reader) -> None:
 OTHERS = [page for page in PAGES if page != TUTORIAL and page.name != "results.md"]
 
 
-@slow
+@pytest.mark.slow  # minutes
 @pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
 def test_commands_that_train(taught: Reader, page: Path) -> None:
     for words in typed(page):

@@ -12,11 +12,10 @@ import pytest
 from finished_cell import write_result
 from mlflow import MlflowClient
 from mlflow.entities import Run as MlflowRun
-from test_nothing_lost import SETTINGS_OF_GRID, moved
 from typer.testing import CliRunner
+from untrained import grid_of_two, moved
 
 from lge_sweep.cli import app
-from lge_sweep.config import load_sweep
 from lge_sweep.engine import loop
 from lge_sweep.engine.driver import Driver
 from lge_sweep.engine.events import Done, Event
@@ -30,7 +29,6 @@ from lge_sweep.engine.task import CellTask
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
 from lge_sweep.scoring import Result
-from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.tracking import Tracker, database, mlflow
 from lge_sweep.tracking.database import DatabaseFile
@@ -84,7 +82,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     """A grid of two cells, nothing trained, and an empty MLflow database beside it, which takes seconds to make."""
     runs = tmp_path_factory.mktemp("template")
     Tracker(RunStore(runs))
-    return make_plans([load_sweep("phase1", 1, "phantom", "smoke", SETTINGS_OF_GRID)], None, runs)[0]
+    return grid_of_two(runs)
 
 
 @pytest.fixture

@@ -16,17 +16,12 @@ from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import WINDOW_UNAVAILABLE, read_exams
 from lge_sweep.ingest.nifti_grid import NO_ORIENTATION, TWO_DIMENSIONAL, UNIT_AFFINE, read_nifti_grid
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
+from lge_sweep.ingest.pseudonym import pseudonym
 
 Array = NDArray[np.number]
 OBLIQUE = nib.affines.from_matvec(
     np.array([[0.8, 0.6, 0.0], [-0.6, 0.8, 0.0], [0.0, 0.0, -1.0]]) * (1.5, 1.25, 8.0), (30, -20, 10)
 )
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def nifti(path: Path, array: Array | None = None, affine: Array = OBLIQUE) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_nothing_lost import moved
+from untrained import moved
 
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress, Pruned

@@ -26,18 +26,12 @@ from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.label_maps import MAX_LABEL_VALUES, describe_label_map
 from lge_sweep.ingest.nifti_exams import LABEL_MAP_GIVEN, NAME_MISLEADS
 from lge_sweep.ingest.pairs import NUMBERS_MISSING
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.study.digest import deciding
 from lge_sweep.text import natural_key
 
 Array = NDArray[np.number]
 PAIRS = ImagePairs(kind="image_pairs", case_ids="keep", mask=IndexMask(values={0: "background", 1: "cavity"}))
 UNNUMBERED = PAIRS.model_copy(update={"case_pattern": r"^(?P<case>[^_]+)_"})
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def pair(root: Path, name: str) -> None:

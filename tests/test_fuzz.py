@@ -20,14 +20,14 @@ from random import Random
 import fuzz_inputs
 import pytest
 from bounded import HangError, at_most
+from slow_tests import SLOW_TESTS
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.ingest.dicom_header import read_header
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 
 SEED = 12
-TIMES = 10 if "LGE_SWEEP_SLOW_TESTS" in os.environ else 1
+TIMES = 10 if SLOW_TESTS else 1
 COUNTS = {
     "settings": 75, "images": 55, "dicoms": 80, "niftis": 80, "masks": 60, "models": 50, "scores": 40, "names": 30,
     "runs": 30
@@ -51,7 +51,6 @@ class Judgement:
 
 @pytest.fixture(autouse=True)
 def _surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
     for variable in ("LGE_SWEEP_RUNS", "LGE_SWEEP_DATA"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.chdir(tmp_path)  # where a command writes that is told nowhere

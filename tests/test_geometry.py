@@ -4,7 +4,6 @@
 """
 
 import csv
-import os
 from pathlib import Path
 
 import highdicom as hd
@@ -15,6 +14,7 @@ from nifti_files import load_nifti
 from numpy.typing import NDArray
 from random_exams import SEGMENTS, TO_RAS, Truth, by_level, write_dicom, write_nifti
 from scipy.spatial import cKDTree
+from slow_tests import SLOW_TESTS
 
 from lge_sweep.config.data import DataFile, Intensity
 from lge_sweep.config.segmenter import SegmenterSettings
@@ -32,7 +32,6 @@ from lge_sweep.ingest.geometry import (
     voxel_mm3,
     voxel_spacing,
 )
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import Label
 from lge_sweep.quantify.description import describe
 from lge_sweep.segmenter import predict
@@ -42,7 +41,7 @@ from lge_sweep.segmenter.segment import Segmentation
 
 Floats = NDArray[np.float64]
 MODEL = ModelFacts("test", "1", "0", "none")
-SEEDS = range(100 if "LGE_SWEEP_SLOW_TESTS" in os.environ else 10)
+SEEDS = range(100 if SLOW_TESTS else 10)
 """100 of each kind are 200 exams."""
 TISSUES = tuple(SEGMENTS)
 VALUES = {label.value: label.title for label in Label}
@@ -51,7 +50,6 @@ VALUES = {label.value: label.title for label in Label}
 @pytest.fixture(autouse=True)
 def _by_level(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give `predict` a model that labels by intensity."""
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
     def prepare(request: PredictRequest) -> Predictor:
         settings = SegmenterSettings(size=64, intensity=Intensity())

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from package_source import MODULES
 from PIL import Image
 
 from lge_sweep.config.data import ImagePairs
@@ -18,7 +19,6 @@ from lge_sweep.ingest import read
 from lge_sweep.ingest.image_files import PILLOW_FORMATS, read_image_file
 from lge_sweep.ingest.volume import UnusableError
 
-PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 GREY = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8))
 POSTSCRIPT = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n%%EOF\n"
 
@@ -103,14 +103,14 @@ def test_bombs_and_broken_files_are_explained(content: bytes, message: str, tmp_
 def test_images_are_opened_in_one_place() -> None:
     openers = {"Image.open", "cv2.imread", "cv2.imdecode", "plt.imread", "mpimg.imread", "io.imread", "imageio.imread"}
     found = set()
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module in MODULES:
+        for node in ast.walk(module.tree):
             if isinstance(node, ast.Attribute) and ast.unparse(node).removeprefix("PIL.") in openers:
-                found.add(path.name)
+                found.add(module.path.name)
             if isinstance(node, ast.ImportFrom) and {alias.name for alias in node.names} & {
                 "open",
                 "imread",
                 "imdecode",
             }:
-                found.add(path.name)
+                found.add(module.path.name)
     assert found == {"image_files.py"}

@@ -10,15 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from refused import findings, the_finding
 
 from lge_sweep.config.data import DataFile, ImagePairs, Phantom
-from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.loader import read_data_file
 from lge_sweep.config.masks import IndexMask
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam, Volume, read
 from lge_sweep.ingest.duplicates import flag_duplicate_slices
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
+from lge_sweep.ingest.pseudonym import pseudonym
 from lge_sweep.ingest.volume import slice_ids
 from lge_sweep.labels import Label
 from lge_sweep.paths import DATA_VARIABLE
@@ -61,18 +62,6 @@ def pair(root: Path, name: str, image: Array | None = None, mask: Array | None =
     """Save an image, and a mask of the same name as PNG; return the image's path."""
     save(classes() if mask is None else mask, root / "labels" / f"{name}.png")
     return save(grey() if image is None else image, root / "images" / f"{name}.{suffix}")
-
-
-def findings(root: Path, source: ImagePairs = INDEX) -> list[str]:
-    with pytest.raises(DataError) as caught:
-        read(source, root)
-    assert all(finding in str(caught.value) for finding in caught.value.findings)
-    return list(caught.value.findings)
-
-
-def the_finding(root: Path, source: ImagePairs = INDEX) -> str:
-    (finding,) = findings(root, source)
-    return finding
 
 
 # ------------------------------------------------------------------------------------------------------------- formats
@@ -185,7 +174,7 @@ def test_folder_names_are_settings(tmp_path: Path) -> None:
 
 
 def test_both_missing_folders_are_named(tmp_path: Path) -> None:
-    assert findings(tmp_path) == [
+    assert findings(INDEX, tmp_path) == [
         f"{tmp_path / name}: no such folder; put files there, or say in source.{name} where they are"
         for name in ("images", "labels")
     ]
@@ -195,7 +184,7 @@ def test_an_empty_folder_says_what_was_looked_for(tmp_path: Path) -> None:
     image = pair(tmp_path, "p1_slice0")
     image.unlink()
     assert (
-        the_finding(tmp_path) == f"{tmp_path / 'images'}: holds no image (looked for .png, .bmp, .tif, .tiff); "
+        the_finding(INDEX, tmp_path) == f"{tmp_path / 'images'}: holds no image (looked for .png, .bmp, .tif, .tiff); "
         "put them there, or say in source.images where they are"
     )
 
@@ -204,7 +193,7 @@ def test_image_without_mask_and_mask_without_image(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice0")
     save(grey(), tmp_path / "images" / "p1_slice1.png")
     save(classes(), tmp_path / "labels" / "p1_slice2.png")
-    assert findings(tmp_path) == [
+    assert findings(INDEX, tmp_path) == [
         "p1_slice1.png: has no mask in labels/; give it one of the same name, or move it elsewhere",
         "p1_slice2.png: has no image in images/; give it one of the same name, or move it elsewhere",
     ]
@@ -214,7 +203,7 @@ def test_two_files_of_one_name_do_not_hide_a_missing_mask(tmp_path: Path) -> Non
     pair(tmp_path, "p1_slice0")
     save(grey(), tmp_path / "images" / "p1_slice0.bmp")
     save(grey(), tmp_path / "images" / "p1_slice1.png")
-    assert findings(tmp_path) == [
+    assert findings(INDEX, tmp_path) == [
         "p1_slice0.png: p1_slice0.bmp has the same name; keep one of them",
         "p1_slice1.png: has no mask in labels/; give it one of the same name, or move it elsewhere",
     ]
@@ -223,7 +212,7 @@ def test_two_files_of_one_name_do_not_hide_a_missing_mask(tmp_path: Path) -> Non
 def test_image_and_mask_of_different_size(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice0", mask=classes((6, 7)))
     assert (
-        the_finding(tmp_path)
+        the_finding(INDEX, tmp_path)
         == "p1_slice0.png: image is 6x8, its mask 6x7; they must be equal; save the mask anew in the image's size"
     )
 
@@ -233,7 +222,7 @@ def test_slices_of_different_size_in_a_case(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice1", grey(shape=(8, 6)), classes((8, 6)))
     pair(tmp_path, "p2_slice0", grey(shape=(9, 9)), classes((9, 9)))
     assert (
-        the_finding(tmp_path)
+        the_finding(INDEX, tmp_path)
         == "case p1: its slices differ in size (6x8, 8x6); one exam has one size; save them anew in one, "
         "or name them as cases of their own"
     )
@@ -243,7 +232,7 @@ def test_value_not_in_the_mapping(tmp_path: Path) -> None:
     mask = classes()
     mask[0, :3] = 9
     pair(tmp_path, "p1_slice0", mask=mask)
-    assert the_finding(tmp_path) == (
+    assert the_finding(INDEX, tmp_path) == (
         "labels/p1_slice0.png: mask value 9 on 3 pixels is not in source.mask.values (known: 0, 1, 2, 3, 4); "
         "the mask is 8-bit grey (mode L, 6x8): list what it holds, or save it with the values known"
     )
@@ -253,7 +242,7 @@ def test_colour_not_in_the_mapping(tmp_path: Path) -> None:
     mask = np.zeros((6, 8, 3), dtype=np.uint8)
     mask[0, :2] = (254, 255, 0)
     pair(tmp_path, "p1_slice0", mask=mask)
-    assert the_finding(tmp_path, COLOUR) == (
+    assert the_finding(COLOUR, tmp_path) == (
         "labels/p1_slice0.png: mask colour [254, 255, 0] on 2 pixels is not in source.mask.colours (known: background "
         "[0, 0, 0], cavity [255, 255, 0], myocardium [0, 255, 0], scar [255, 0, 0]); the mask is 8-bit colour (mode "
         "RGB, 6x8): list what it holds, or save it with the colours known"
@@ -304,7 +293,7 @@ def test_a_1_bit_mask_holds_0_and_1(tmp_path: Path) -> None:
     of_mode(tmp_path, "1", classes() > 1)
     assert np.array_equal(read(source, tmp_path)[0].labels[0], classes() > 1)
     source = INDEX.model_copy(update={"mask": IndexMask(values={0: "background", 255: "cavity"})})
-    assert the_finding(tmp_path, source) == (
+    assert the_finding(source, tmp_path) == (
         "labels/p1_slice0.png: mask value 1 on 24 pixels is not in source.mask.values (known: 0, 255); "
         "the mask is 1-bit grey (mode 1, 6x8): list what it holds, or save it with the values known"
     )
@@ -319,7 +308,7 @@ def test_a_1_bit_mask_holds_0_and_1(tmp_path: Path) -> None:
 )
 def test_colour_mask_where_index_values_are_expected(tmp_path: Path, mode: str, mask: Array, what: str) -> None:
     of_mode(tmp_path, mode, mask)
-    assert the_finding(tmp_path) == (
+    assert the_finding(INDEX, tmp_path) == (
         f"labels/p1_slice0.png: mask is in colour: {what}, but {RULE}; "
         "set kind: colour and give colours:, or save the class values as 8-bit grey"
     )
@@ -334,7 +323,7 @@ def test_colour_mask_where_index_values_are_expected(tmp_path: Path, mode: str, 
 )
 def test_index_mask_whose_alpha_says_something(tmp_path: Path, mode: str, mask: Array, what: str) -> None:
     of_mode(tmp_path, mode, mask)
-    assert the_finding(tmp_path) == (
+    assert the_finding(INDEX, tmp_path) == (
         f"labels/p1_slice0.png: mask is {what} with 12 pixels that are not opaque, but {RULE}; "
         "save the class values as 8-bit grey, without alpha"
     )
@@ -342,7 +331,7 @@ def test_index_mask_whose_alpha_says_something(tmp_path: Path, mode: str, mask: 
 
 def test_index_mask_of_16_bit_with_other_values(tmp_path: Path) -> None:
     of_mode(tmp_path, "I;16", classes().astype(np.uint16) * 21845)
-    assert the_finding(tmp_path) == (
+    assert the_finding(INDEX, tmp_path) == (
         "labels/p1_slice0.png: mask value 21845 on 12 pixels (and 2 other values) is not in source.mask.values "
         "(known: 0, 1, 2, 3, 4); the mask is 16-bit grey (mode I;16, 6x8): list what it holds, or save it with the "
         "values known"
@@ -353,9 +342,11 @@ def test_index_mask_of_numbers_that_are_not_whole(tmp_path: Path) -> None:
     mask = classes().astype(np.float32)
     mask[0, :3] = np.nan
     of_mode(tmp_path, "F", mask, "tif")
-    assert the_finding(tmp_path).startswith("labels/p1_slice0.tif: mask value nan on 3 pixels is not in")
+    assert the_finding(INDEX, tmp_path).startswith("labels/p1_slice0.tif: mask value nan on 3 pixels is not in")
     of_mode(tmp_path, "F", classes() / np.float32(2), "tif")
-    assert the_finding(tmp_path).startswith("labels/p1_slice0.tif: mask value 0.5 on 12 pixels (and 1 other value) is")
+    assert the_finding(INDEX, tmp_path).startswith(
+        "labels/p1_slice0.tif: mask value 0.5 on 12 pixels (and 1 other value) is"
+    )
 
 
 def test_index_mask_of_inks(tmp_path: Path) -> None:
@@ -364,7 +355,7 @@ def test_index_mask_of_inks(tmp_path: Path) -> None:
     Image.fromarray(np.dstack([classes() * 0] * 3 + [classes()])).convert("CMYK").save(
         tmp_path / "labels" / "p1_slice0.tif"
     )
-    assert the_finding(tmp_path) == (
+    assert the_finding(INDEX, tmp_path) == (
         f"labels/p1_slice0.tif: mask is neither grey nor RGB (mode CMYK, 6x8), but {RULE}; "
         "save the class values as 8-bit grey"
     )
@@ -382,7 +373,7 @@ def test_16_bits_in_each_of_three_channels_are_not_cut_to_8(
     cv2.imwrite(
         str(path), np.dstack([classes().astype(np.uint16)] * 3)
     )  # Pillow reads this as zeros, but cannot write it
-    assert the_finding(tmp_path, source) == (
+    assert the_finding(source, tmp_path) == (
         f"{'' if folder == 'images' else 'labels/'}p1_slice0.{suffix}: "
         "holds 16 bits in each of RGB, of which Pillow reads 8; save it as 16-bit grey, or as 8-bit RGB"
     )
@@ -401,7 +392,7 @@ def test_16_bits_in_each_of_three_channels_are_not_cut_to_8(
 )
 def test_grey_mask_where_colours_are_expected(tmp_path: Path, mode: str, mask: Array, suffix: str, what: str) -> None:
     of_mode(tmp_path, mode, mask, suffix)
-    assert the_finding(tmp_path, COLOUR) == (
+    assert the_finding(COLOUR, tmp_path) == (
         f"labels/p1_slice0.{suffix}: mask is {what}, but source.mask.kind is colour; "
         "set kind: index and give values:, or save it as RGB"
     )
@@ -425,13 +416,15 @@ def test_truncated_file(tmp_path: Path, suffix: str, kept: float) -> None:
     image = pair(tmp_path, "p1_slice0", grey(shape=(40, 40)), classes((40, 40)), suffix)
     data = image.read_bytes()
     image.write_bytes(data[: int(len(data) * kept)])
-    assert re.match(rf"p1_slice0\.{suffix}: (broken image file|not an image file)", the_finding(tmp_path))
+    assert re.match(rf"p1_slice0\.{suffix}: (broken image file|not an image file)", the_finding(INDEX, tmp_path))
 
 
 def test_text_with_the_ending_of_an_image(tmp_path: Path) -> None:
     image = pair(tmp_path, "p1_slice0")
     image.write_text("not an image")
-    assert the_finding(tmp_path) == "p1_slice0.png: not an image file that can be read; expected PNG, BMP or TIFF"
+    assert (
+        the_finding(INDEX, tmp_path) == "p1_slice0.png: not an image file that can be read; expected PNG, BMP or TIFF"
+    )
 
 
 def test_broken_header_that_claims_an_enormous_image(tmp_path: Path) -> None:
@@ -439,21 +432,24 @@ def test_broken_header_that_claims_an_enormous_image(tmp_path: Path) -> None:
     data = bytearray(image.read_bytes())
     data[18:26] = (60_000).to_bytes(4, "little") * 2  # width and height of a BMP
     image.write_bytes(data)
-    assert the_finding(tmp_path).startswith("p1_slice0.bmp: its image has more than 10^8 pixels")
+    assert the_finding(INDEX, tmp_path).startswith("p1_slice0.bmp: its image has more than 10^8 pixels")
 
 
 def test_broken_mask_is_found_like_a_broken_image(tmp_path: Path) -> None:
     image = pair(tmp_path, "p1_slice0")
     (tmp_path / "labels" / image.name).write_bytes(b"")
     assert (
-        the_finding(tmp_path) == "labels/p1_slice0.png: not an image file that can be read; expected PNG, BMP or TIFF"
+        the_finding(INDEX, tmp_path)
+        == "labels/p1_slice0.png: not an image file that can be read; expected PNG, BMP or TIFF"
     )
 
 
 @pytest.mark.parametrize("level", [0, 77])
 def test_image_of_a_single_grey_level(tmp_path: Path, level: int) -> None:
     pair(tmp_path, "p1_slice0", np.full((6, 8), level, dtype=np.uint8))
-    assert the_finding(tmp_path) == (f"p1_slice0.png: every pixel has the same intensity, {level}; nothing can be seen")
+    assert the_finding(INDEX, tmp_path) == (
+        f"p1_slice0.png: every pixel has the same intensity, {level}; nothing can be seen"
+    )
 
 
 def test_pixels_that_are_not_finite(tmp_path: Path) -> None:
@@ -461,29 +457,28 @@ def test_pixels_that_are_not_finite(tmp_path: Path) -> None:
     image[0, :2] = np.nan
     image[1, 0] = np.inf
     pair(tmp_path, "p1_slice0", image, suffix="tif")
-    assert the_finding(tmp_path).startswith("p1_slice0.tif: 3 pixels are not finite numbers (but NaN")
+    assert the_finding(INDEX, tmp_path).startswith("p1_slice0.tif: 3 pixels are not finite numbers (but NaN")
 
 
 def test_colour_image_among_the_grey_ones(tmp_path: Path) -> None:
     pair(tmp_path, "p1_slice0", np.dstack([grey(1), grey(2), grey(3)]))
-    assert the_finding(tmp_path).startswith("p1_slice0.png: image is in colour")
+    assert the_finding(INDEX, tmp_path).startswith("p1_slice0.png: image is in colour")
 
 
 def test_colour_image_saved_with_a_palette(tmp_path: Path) -> None:
     image = Image.fromarray(classes())
     image.putpalette([0, 0, 0, 255, 255, 0, 0, 255, 0, 255, 0, 0])
     image.save(pair(tmp_path, "p1_slice0"))
-    assert the_finding(tmp_path).startswith("p1_slice0.png: image is in colour")
+    assert the_finding(INDEX, tmp_path).startswith("p1_slice0.png: image is in colour")
 
 
 def test_a_stack_in_one_file_is_not_cut_to_its_first_slice(tmp_path: Path) -> None:
     path = pair(tmp_path, "p1_slice0", suffix="tif")
     Image.fromarray(grey(1)).save(path, save_all=True, append_images=[Image.fromarray(grey(2))])
-    assert the_finding(tmp_path) == "p1_slice0.tif: holds 2 pages; each slice needs a file of its own"
+    assert the_finding(INDEX, tmp_path) == "p1_slice0.tif: holds 2 pages; each slice needs a file of its own"
 
 
-def test_cases_of_image_pairs_are_hashed_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
+def test_cases_of_image_pairs_are_hashed_unless_told_otherwise(tmp_path: Path) -> None:
     for name in ("Doe_slice1", "Doe_slice0", "Roe_slice0"):
         pair(tmp_path, name, grey(len(name)))
     kept = read(INDEX, tmp_path)
@@ -501,7 +496,7 @@ def test_name_that_does_not_tell_the_case(tmp_path: Path, pattern: str) -> None:
     pair(tmp_path, "scan17")
     source = INDEX.model_copy(update={"case_pattern": pattern})
     assert (
-        the_finding(tmp_path, source)
+        the_finding(source, tmp_path)
         == f"scan17.png: the name does not match source.case_pattern {pattern}; rename it, or change the pattern"
     )
 
@@ -569,7 +564,7 @@ def test_the_phantom_needs_no_root(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def emidec() -> DataFile:
-    return validate(DataFile, read_yaml(EMIDEC), str(EMIDEC))
+    return read_data_file(str(EMIDEC))
 
 
 @pytest.fixture(scope="module")

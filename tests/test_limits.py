@@ -25,18 +25,12 @@ from lge_sweep.ingest import sandbox, survey
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.files import list_files
 from lge_sweep.ingest.limits import INTENSITY_RANGE, Range, check_size, unusable_slices
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.sandbox import read_safely
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.interrupts import TimeLimitError, time_limit
 
 SECONDS = 60
 """For what is over in one, on a busy machine; for ever without the bound."""
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def the_finding(path: Path) -> str:

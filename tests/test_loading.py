@@ -2,9 +2,9 @@
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-PACKAGE = Path(__file__).parents[1] / "lge_sweep"
+from package_source import MODULES
+
 NEEDED = {
     "torch.load": {"weights_only": True},
     "trainer.fit": {"weights_only": True},
@@ -23,11 +23,11 @@ TRUSTED = {"torch.export.load": {"runtime.py"}}
 
 def calls() -> Iterator[tuple[str, str, dict[str, object]]]:
     """Every call of the package: its file, the function's name, its constant keywords."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module in MODULES:
+        for node in ast.walk(module.tree):
             if isinstance(node, ast.Call):
                 given = {word.arg: word.value.value for word in node.keywords if isinstance(word.value, ast.Constant)}
-                yield path.name, ast.unparse(node.func), {str(name): value for name, value in given.items()}
+                yield module.path.name, ast.unparse(node.func), {str(name): value for name, value in given.items()}
 
 
 def test_no_file_is_loaded_so_that_its_code_is_run() -> None:
@@ -43,8 +43,5 @@ def test_no_file_is_loaded_so_that_its_code_is_run() -> None:
 
 
 def test_nothing_is_pickled() -> None:
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            assert not {name.split(".")[0] for name in names} & PICKLES, path.name
+    for module in MODULES:
+        assert not {name.split(".")[0] for name in module.imports()} & PICKLES, module.name

@@ -5,10 +5,10 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from package_source import MODULES, Module
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -16,34 +16,22 @@ from lge_sweep.cli.progress import SweepProgress, TerminalObserver
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.cli.verbosity import Verbosity, printing_at
 
-PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 OF_THE_COMMAND_LINE = ("rich", "typer", "click", "lge_sweep.cli")
 SWEEP = "phase1-stage1-phantom-smoke-1234"
 LOGGER = logging.getLogger("lge_sweep.somewhere")
 
 
-def of_the_library() -> list[Path]:
-    return [path for path in sorted(PACKAGE.rglob("*.py")) if path.relative_to(PACKAGE).parts[0] != "cli"]
+OF_THE_LIBRARY = [module for module in MODULES if not module.name.startswith("cli/")]
 
 
-def imported(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            yield node.module or ""
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-
-
-@pytest.mark.parametrize("path", of_the_library(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_only_the_command_line_prints(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    used = {name for name in imported(tree) for other in OF_THE_COMMAND_LINE if f"{name}.".startswith(f"{other}.")}
-    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+@pytest.mark.parametrize("module", OF_THE_LIBRARY, ids=lambda module: module.name)
+def test_only_the_command_line_prints(module: Module) -> None:
+    nodes = list(ast.walk(module.tree))
+    used = {name for name in module.imports() for other in OF_THE_COMMAND_LINE if f"{name}.".startswith(f"{other}.")}
+    called = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
     assert not used
     assert not called & {"print", "sys.stdout.write", "sys.stderr.write", "logging.basicConfig"}
-    loggers = [
-        node for node in ast.walk(tree) if isinstance(node, ast.Assign) and "_log" in map(ast.unparse, node.targets)
-    ]
+    loggers = [node for node in nodes if isinstance(node, ast.Assign) and "_log" in map(ast.unparse, node.targets)]
     assert all(ast.unparse(node.value) == "logging.getLogger(__name__)" for node in loggers)
 
 

@@ -16,12 +16,10 @@ from onnx import helper, numpy_helper
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 
 
-def predict(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def predict(folder: Path) -> str:
     """Segment an exam with the model in a folder; return the one message that it ends in."""
-    monkeypatch.setenv(SALT_VARIABLE, "test")
     write_exam(folder)
     with at_most(60):
         done = CliRunner().invoke(app, fuzz_inputs.predict(folder, folder / "model"))
@@ -32,18 +30,18 @@ def predict(folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("number", range(len(STRANGE_NETWORKS)))
 @pytest.mark.parametrize("stage", [1, 2])
-def test_a_network_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: int, number: int) -> None:
+def test_a_network_that_is_none(tmp_path: Path, stage: int, number: int) -> None:
     write_model(tmp_path / "model", {f"stage{stage}.onnx": STRANGE_NETWORKS[number](stage)})
-    told = predict(tmp_path, monkeypatch)
+    told = predict(tmp_path)
     wrong = f"stage {stage}'s network must give"
     assert f"stage{stage}.onnx: cannot be loaded" in told or f"stage{stage}.onnx: does not run" in told or wrong in told
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_network_of_broken_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_a_network_of_broken_bytes(tmp_path: Path, seed: int) -> None:
     content = network(1)
     write_model(tmp_path / "model", {"stage1.onnx": content[: len(content) * seed // 20]})
-    assert "stage1.onnx: cannot be loaded" in predict(tmp_path, monkeypatch)
+    assert "stage1.onnx: cannot be loaded" in predict(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -64,18 +62,16 @@ def test_a_network_of_broken_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ({"facts": {"data": "x" * (1 << 20)}}, "is larger than 1 MiB"),
     ],
 )
-def test_settings_that_are_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, Any], told: str
-) -> None:
+def test_settings_that_are_none(tmp_path: Path, settings: dict[str, Any], told: str) -> None:
     write_model(tmp_path / "model", **settings)
-    said = predict(tmp_path, monkeypatch)
+    said = predict(tmp_path)
     assert told in said
     assert len(said) < 1500
 
 
 @pytest.mark.parametrize("name", ["settings.json", "stage1.onnx"])
 @pytest.mark.parametrize("kind", ["missing", "pipe", "device", "folder"])
-def test_a_file_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: str) -> None:
+def test_a_file_that_is_none(tmp_path: Path, name: str, kind: str) -> None:
     path = write_model(tmp_path / "model") / name
     path.unlink()
     if kind == "pipe":
@@ -84,20 +80,19 @@ def test_a_file_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, na
         path.symlink_to("/dev/zero")
     elif kind == "folder":
         path.mkdir()
-    said = predict(tmp_path, monkeypatch)
+    said = predict(tmp_path)
     assert ("holds no segmenter" in said) if name == "settings.json" else (f"{name}: missing or not as it" in said)
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_settings_of_broken_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int) -> None:
+def test_settings_of_broken_bytes(tmp_path: Path, seed: int) -> None:
     path = write_model(tmp_path / "model") / "settings.json"
     content = json.dumps(json.loads(path.read_bytes()), indent=seed % 3)
     path.write_bytes(content.encode()[: Random(seed).randrange(len(content))])
-    assert "settings.json: not the settings of a segmenter" in predict(tmp_path, monkeypatch)
+    assert "settings.json: not the settings of a segmenter" in predict(tmp_path)
 
 
-def test_a_sound_folder_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
+def test_a_sound_folder_is_used(tmp_path: Path) -> None:
     write_exam(tmp_path)
     done = CliRunner().invoke(app, fuzz_inputs.predict(tmp_path))
     assert done.exit_code == 0, done.output
@@ -128,15 +123,13 @@ def with_functions(stage: int) -> bytes:
     ("content", "told"),
     [(endless(1), "its operator Loop can run without end"), (with_functions(1), "1 functions of its own")],
 )
-def test_a_network_that_may_run_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, told: str
-) -> None:
+def test_a_network_that_may_run_for_ever(tmp_path: Path, content: bytes, told: str) -> None:
     write_model(tmp_path / "model", {"stage1.onnx": content})
-    assert told in predict(tmp_path, monkeypatch)
+    assert told in predict(tmp_path)
 
 
-def test_a_network_larger_than_any(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_network_larger_than_any(tmp_path: Path) -> None:
     """It is not read to find its digest: a sparse file of terabytes is a few bytes on the disk."""
     path = write_model(tmp_path / "model") / "stage1.onnx"
     os.truncate(path, 1 << 40)
-    assert "stage1.onnx: is larger than 1 GiB" in predict(tmp_path, monkeypatch)
+    assert "stage1.onnx: is larger than 1 GiB" in predict(tmp_path)

@@ -1,12 +1,12 @@
 """All five architectures, both stages: they learn, they save and load, they take pretrained weights or say why not."""
 
-import os
 from pathlib import Path
 from typing import get_args
 
 import pytest
 import torch
 from segmentation_models_pytorch.encoders import get_encoder
+from slow_tests import REASON, SLOW_TESTS
 from torchvision.models import vgg16_bn
 
 from lge_sweep.config import Cell
@@ -47,8 +47,8 @@ def batch(stage: int, size: int, slices: int = 2) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("stage", "size"), [(1, 64), (2, 64), (2, 320)])
 @pytest.mark.parametrize("model", MODELS)
 def test_forward_backward_step_and_round_trip(model: str, stage: int, size: int, tmp_path: Path) -> None:
-    if size == 320 and model.startswith("deeplabv3plus") and "LGE_SWEEP_SLOW_TESTS" not in os.environ:
-        pytest.skip("six seconds; set LGE_SWEEP_SLOW_TESTS=1 to run it")
+    if size == 320 and model.startswith("deeplabv3plus") and not SLOW_TESTS:
+        pytest.skip(REASON)  # six seconds
     # U-Net and SegNet at 320 are narrow here to save a minute; at 64 they have the published width.
     training = SCRATCH.model_copy(update={"learning_rate": 1e-2, "width": 1.0 if size == 64 else 0.25})
     module = build_module(cell(model, stage), training).train()

@@ -41,7 +41,6 @@ NAMES = (LATIN, "a\x1b[31mb", "new\nline", "P[red]1", "=1+1", "NA", "007", "\u20
 
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("LGE_SWEEP_SALT", "test")
     monkeypatch.chdir(tmp_path)
 
 

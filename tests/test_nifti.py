@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from nifti_files import load_nifti
 from numpy.typing import NDArray
+from refused import findings, the_finding
 
 from lge_sweep.config.data import DataFile, NiftiFolders
-from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.loader import read_data_file
 from lge_sweep.curate import curate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import read
@@ -52,17 +53,6 @@ def save(path: Path, array: Array, affine: Array = LPS, change: Change | None = 
 def case(root: Path, name: str = "Case_P001", image: Array | None = None, mask: Array | None = None) -> Path:
     save(root / name / "Contours" / f"{name}.nii.gz", classes() if mask is None else mask)
     return save(root / name / "Images" / f"{name}.nii.gz", grey() if image is None else image)
-
-
-def findings(root: Path, source: NiftiFolders = SOURCE) -> list[str]:
-    with pytest.raises(DataError) as caught:
-        read(source, root)
-    return list(caught.value.findings)
-
-
-def the_finding(root: Path) -> str:
-    (finding,) = findings(root)
-    return finding
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -175,14 +165,14 @@ def test_a_salt_that_cannot_be_kept_is_explained(tmp_path: Path, monkeypatch: py
 def test_mask_that_is_missing(tmp_path: Path) -> None:
     path = case(tmp_path)
     (tmp_path / "Case_P001" / "Contours" / path.name).unlink()
-    assert the_finding(tmp_path) == (
+    assert the_finding(SOURCE, tmp_path) == (
         "Case_P001/Images/Case_P001.nii.gz: has no mask Case_P001/Contours/Case_P001.nii.gz"
     )
 
 
 def test_mask_of_another_shape(tmp_path: Path) -> None:
     case(tmp_path, mask=classes((5, 4, 2)))
-    assert the_finding(tmp_path) == (
+    assert the_finding(SOURCE, tmp_path) == (
         "Case_P001/Contours/Case_P001.nii.gz: mask is 2 slices of 4x5, its image 3 slices of 4x5; they must be equal"
     )
 
@@ -190,14 +180,14 @@ def test_mask_of_another_shape(tmp_path: Path) -> None:
 def test_mask_that_lies_elsewhere(tmp_path: Path) -> None:
     path = case(tmp_path)
     save(tmp_path / "Case_P001" / "Contours" / path.name, classes(), np.diag([1.5, -1.25, 8.0, 1.0]))
-    assert "mask lies elsewhere than its image" in the_finding(tmp_path)
+    assert "mask lies elsewhere than its image" in the_finding(SOURCE, tmp_path)
 
 
 def test_mask_value_that_is_not_listed(tmp_path: Path) -> None:
     mask = classes()
     mask[0, 0, 0] = 7
     case(tmp_path, mask=mask)
-    assert the_finding(tmp_path) == (
+    assert the_finding(SOURCE, tmp_path) == (
         "Case_P001/Contours/Case_P001.nii.gz: mask value 7 on 1 pixels is not in source.mask.values (known: 0, 1, 2, 3,"
         " 4); the mask is NIfTI (uint8): list what it holds, or save it with the values known"
     )
@@ -206,7 +196,7 @@ def test_mask_value_that_is_not_listed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(5, 4, 3, 2), (5,)])
 def test_image_that_is_no_single_volume(tmp_path: Path, shape: tuple[int, ...]) -> None:
     case(tmp_path, image=grey(shape))
-    assert f"holds {len(shape)}-D data {list(shape)}; expected one volume" in the_finding(tmp_path)
+    assert f"holds {len(shape)}-D data {list(shape)}; expected one volume" in the_finding(SOURCE, tmp_path)
 
 
 def test_a_fourth_axis_of_length_1_is_dropped(tmp_path: Path) -> None:
@@ -221,7 +211,7 @@ def test_broken_affine(tmp_path: Path, kind: str, message: str) -> None:
     row = np.full(4, np.nan if kind == "nan" else 0, dtype="<f4")
     data[280:296] = row.tobytes()  # srow_x of the NIfTI-1 header
     path.write_bytes(gzip.compress(bytes(data)))
-    assert message in the_finding(tmp_path)
+    assert message in the_finding(SOURCE, tmp_path)
 
 
 def test_zooms_that_are_no_distances(tmp_path: Path) -> None:
@@ -229,7 +219,7 @@ def test_zooms_that_are_no_distances(tmp_path: Path) -> None:
     data = bytearray(gzip.decompress(path.read_bytes()))
     data[80:92] = np.array([0, 1.25, -8], dtype="<f4").tobytes()  # pixdim[1:4]
     path.write_bytes(gzip.compress(bytes(data)))
-    assert the_finding(tmp_path).endswith(
+    assert the_finding(SOURCE, tmp_path).endswith(
         "its header's zooms: distance of pixels is 0x1.25; expected 0.01 to 50 mm; write the file again with the right "
         "value, or leave the file out"
     )
@@ -239,7 +229,7 @@ def test_zooms_that_are_no_distances(tmp_path: Path) -> None:
 def test_truncated_file(tmp_path: Path, cut: int) -> None:
     path = case(tmp_path)
     path.write_bytes(path.read_bytes()[:cut])
-    finding = the_finding(tmp_path)
+    finding = the_finding(SOURCE, tmp_path)
     assert "Case_P001/Images/Case_P001.nii.gz: broken NIfTI file" in finding
     assert cut == 0 or "its gzip compression is cut off or damaged; get it again" in finding
 
@@ -249,7 +239,7 @@ def test_pixels_that_show_nothing(tmp_path: Path) -> None:
     image[0, 0, 0] = np.nan
     image[..., 2] = 5
     case(tmp_path, image=image)
-    assert findings(tmp_path) == [
+    assert findings(SOURCE, tmp_path) == [
         "Case_P001/Images/Case_P001.nii.gz: slice 0: 1 pixel is not a finite number (but NaN or infinite); write the "
         "file again with finite intensities, or leave it out",
         "Case_P001/Images/Case_P001.nii.gz: slice 2: every pixel has the same intensity, 5; nothing can be seen",
@@ -257,13 +247,13 @@ def test_pixels_that_show_nothing(tmp_path: Path) -> None:
 
 
 def test_folders_that_hold_no_case(tmp_path: Path) -> None:
-    assert findings(tmp_path) == ["holds no folder; expected one a case, with Images/ in it"]
+    assert findings(SOURCE, tmp_path) == ["holds no folder; expected one a case, with Images/ in it"]
     (tmp_path / "A").mkdir()
     (tmp_path / "B" / "Images").mkdir(parents=True)
     case(tmp_path, "C")
     save(tmp_path / "C" / "Images" / "second.nii", grey())
     expected = "expected one of .nii or .nii.gz, and a folder a case"
-    assert findings(tmp_path) == [
+    assert findings(SOURCE, tmp_path) == [
         "A/Images: is missing; put the case's image there, or say in source.images where it is",
         f"B/Images: holds no NIfTI file; {expected}",
         f"C/Images: holds several NIfTI files (C.nii.gz, second.nii); {expected}",
@@ -275,7 +265,7 @@ def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
     case(tmp_path, "b", mask=classes((4, 4, 3)))
     case(tmp_path, "good")
     case(tmp_path, "c").write_bytes(b"not NIfTI")
-    report = findings(tmp_path)
+    report = findings(SOURCE, tmp_path)
     assert [finding.split("/")[0] for finding in report] == ["a", "a", "b", "c"]
 
 
@@ -283,7 +273,7 @@ def test_everything_wrong_comes_in_one_report(tmp_path: Path) -> None:
 
 
 def test_the_real_exam_has_its_known_volume(real_data: Path) -> None:
-    settings = validate(DataFile, read_yaml(EMIDEC), str(EMIDEC))
+    settings = read_data_file(str(EMIDEC))
     (volume,) = read(settings.source, real_data / "emidec_nifti")
     assert (volume.case, volume.pixels.shape) == ("Case_P100", (7, 258, 248))
     assert volume.spacing_mm == (1.40625, 1.40625, 13.0)
@@ -343,7 +333,7 @@ def test_a_mask_that_lost_its_position_needs_to_be_trusted(tmp_path: Path, name:
     placed = LPS + np.outer([30, 20, 10, 0], [0, 0, 0, 1])
     path = save(tmp_path / "case" / "Images" / "case.nii.gz", grey(), placed)
     save(tmp_path / "case" / "Contours" / path.name, classes(), matrix)
-    finding = the_finding(tmp_path)
+    finding = the_finding(SOURCE, tmp_path)
     assert f"the mask's affine is {name}, so that its position may be lost" in finding
     assert "set source.trust_grid: true" in finding
     trusting = SOURCE.model_copy(update={"trust_grid": True})  # what the message says
@@ -362,7 +352,7 @@ def test_a_mask_without_orientation_is_never_turned(tmp_path: Path) -> None:
             matrix,
             lambda image: image.header.set_zooms((1.4, 1.4, 10)),
         )
-    assert "set source.trust_grid: true" in the_finding(tmp_path)
+    assert "set source.trust_grid: true" in the_finding(SOURCE, tmp_path)
 
 
 def test_a_grid_that_grows_apart_from_its_image_is_another(tmp_path: Path) -> None:
@@ -370,7 +360,7 @@ def test_a_grid_that_grows_apart_from_its_image_is_another(tmp_path: Path) -> No
     shape, placed = (60, 50, 4), LPS + np.outer([30, 20, 10, 0], [0, 0, 0, 1])
     path = save(tmp_path / "case" / "Images" / "case.nii.gz", grey(shape), placed)
     save(tmp_path / "case" / "Contours" / path.name, classes(shape), placed @ np.diag([1.018, 1.018, 1.018, 1]))
-    assert "mask lies elsewhere than its image (a corner of it is 1.06 voxels off)" in the_finding(tmp_path)
+    assert "mask lies elsewhere than its image (a corner of it is 1.06 voxels off)" in the_finding(SOURCE, tmp_path)
 
 
 @pytest.mark.parametrize("affine", [np.eye(4), np.diag([-1.0, -1, 1, 1]), None])

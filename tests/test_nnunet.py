@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import yaml
 from nifti_files import load_nifti
+from refused import findings, the_finding
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
 from lge_sweep.config.data import NnunetDataset
 from lge_sweep.config.masks import IndexMask
-from lge_sweep.errors import DataError
 from lge_sweep.ingest import read, survey
 from lge_sweep.ingest.pseudonym import pseudonym
 
@@ -62,17 +62,6 @@ def decathlon(root: Path) -> Path:
     content = {"name": "LA", "modality": {"0": "MRI"}, "labels": labels, "training": training}
     (root / "dataset.json").write_text(json.dumps({**content, "test": ["./imagesTs/la_3.nii.gz"]}))
     return root
-
-
-def findings(root: Path, source: NnunetDataset = SOURCE) -> list[str]:
-    with pytest.raises(DataError) as caught:
-        read(source, root)
-    return list(caught.value.findings)
-
-
-def the_finding(root: Path, source: NnunetDataset = SOURCE) -> str:
-    (finding,) = findings(root, source)
-    return finding
 
 
 # ------------------------------------------------------------------------------------------------------------- reading
@@ -141,7 +130,7 @@ def test_empty_slices_are_left_out_unless_something_is_labelled(root: Path) -> N
     assert first.notes == ("1 empty slices (one intensity, no label) are left out",)
     assert np.array_equal(first.pixels, grey().transpose(2, 1, 0)[[0, 2]])
     save(root / "labelsTr" / "la_1.nii.gz", classes())
-    assert the_finding(root) == (
+    assert the_finding(SOURCE, root) == (
         "imagesTr/la_1_0000.nii.gz: slice 1: every pixel has the same intensity, 0; nothing can be seen"
     )
 
@@ -234,7 +223,7 @@ BAD: dict[str, tuple[Callable[[Path], object], str]] = {
 def test_what_is_wrong_is_told(root: Path, case: str) -> None:
     change, message = BAD[case]
     change(root)
-    assert any(finding.startswith(message) for finding in findings(root)), findings(root)
+    assert any(finding.startswith(message) for finding in findings(SOURCE, root)), findings(SOURCE, root)
 
 
 def test_one_bad_case_does_not_keep_the_others_from_being_described(root: Path, tmp_path: Path) -> None:
@@ -250,12 +239,12 @@ def test_one_bad_case_does_not_keep_the_others_from_being_described(root: Path, 
 def test_the_folder_above_is_told_from_the_data_set(root: Path) -> None:
     (root / "Dataset001_LA").mkdir()
     (root / "dataset.json").rename(root / "Dataset001_LA" / "dataset.json")
-    assert "(DatasetNNN_Name, TaskNN_Name); there is one in Dataset001_LA" in the_finding(root)
+    assert "(DatasetNNN_Name, TaskNN_Name); there is one in Dataset001_LA" in the_finding(SOURCE, root)
 
 
 def test_unknown_names_are_mapped_as_the_message_shows(root: Path) -> None:
     describe(root, labels={"background": 0, "LVC": 1, "MLV": 2, "scar": 3})
-    message = the_finding(root)
+    message = the_finding(SOURCE, root)
     assert (
         "labels 'LVC', 'MLV' are not in source.classes (known: background, LV cavity, myocardium, scar, no-reflow)"
         in message
@@ -277,21 +266,21 @@ def test_values_can_be_mapped_where_names_cannot(root: Path, labels: dict[str, A
 
 
 def test_a_channel_that_is_not_there(root: Path) -> None:
-    assert the_finding(root, SOURCE.model_copy(update={"channel": 2})) == (
+    assert the_finding(SOURCE.model_copy(update={"channel": 2}), root) == (
         "source.channel is 2, and dataset.json has the channel_names 0 (LGE); name one"
     )
 
 
 def test_what_is_wrong_with_a_data_set_of_the_decathlon(decathlon: Path) -> None:
     assert "nnUNetv2_convert_MSD_dataset makes a file a channel" in the_finding(
-        decathlon, SOURCE.model_copy(update={"channel": 1})
+        SOURCE.model_copy(update={"channel": 1}), decathlon
     )
     told = json.loads((decathlon / "dataset.json").read_text())
     (decathlon / "dataset.json").write_text(json.dumps({**told, "modality": {"0": "T2", "1": "LGE"}}))
-    assert "source.channel is 0 of 2; nnU-Net's nnUNetv2_convert_MSD_dataset makes" in the_finding(decathlon)
+    assert "source.channel is 0 of 2; nnU-Net's nnUNetv2_convert_MSD_dataset makes" in the_finding(SOURCE, decathlon)
     (decathlon / "dataset.json").write_text(json.dumps(told))
     (decathlon / "imagesTr" / "la_1.nii.gz").rename(decathlon / "imagesTr" / "la_1_0000.nii.gz")
-    assert the_finding(decathlon) == (
+    assert the_finding(SOURCE, decathlon) == (
         "case la_1: ./imagesTr/la_1.nii.gz is not in the data set's folder; of nnU-Net's first version? "
         "nnUNetv2_convert_old_nnUNet_dataset makes one of the second"
     )
@@ -301,10 +290,14 @@ def test_two_cases_of_one_name(decathlon: Path) -> None:
     content = json.loads((decathlon / "dataset.json").read_text())
     content["training"][1]["image"] = "./imagesTs/../imagesTr/la_1.nii.gz"
     (decathlon / "dataset.json").write_text(json.dumps(content))
-    assert "case la_1: ./imagesTs/../imagesTr/la_1.nii.gz is not in the data set's folder" in the_finding(decathlon)
+    assert "case la_1: ./imagesTs/../imagesTr/la_1.nii.gz is not in the data set's folder" in the_finding(
+        SOURCE, decathlon
+    )
     content["training"][1]["image"] = "./imagesTr/la_1.nii.gz"
     (decathlon / "dataset.json").write_text(json.dumps(content))
-    assert the_finding(decathlon) == ("./imagesTr/la_1.nii.gz: there is another case of this name; rename one of them")
+    assert the_finding(SOURCE, decathlon) == (
+        "./imagesTr/la_1.nii.gz: there is another case of this name; rename one of them"
+    )
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.spatial.transform import Rotation
+from nifti_files import turned
 
 from lge_sweep.config.data import DataFile, Phantom
 from lge_sweep.curate import curate
@@ -40,13 +40,7 @@ def command() -> str:
 def placed_anyhow(volumes: list[Volume], shear: float = 0) -> list[Volume]:
     """Place exams in any orientation and either handedness; one has a gap, one padding."""
     rng = np.random.default_rng(7)
-    placed = []
-    for volume in volumes:
-        affine = np.eye(4)
-        steps = Rotation.random(rng=rng).as_matrix() * rng.choice([-1, 1]) @ np.diag([4.8, 4.8, 10.0])
-        steps[:, 2] += shear * steps[:, 0]
-        affine[:3] = np.column_stack([steps, rng.uniform(-200, 200, 3)])
-        placed.append(replace(volume, affine=affine))
+    placed = [replace(volume, affine=turned(rng, (4.8, 4.8, 10.0), shear)) for volume in volumes]
     return [replace(placed[0], slots=(0, 2, 3)), *placed[1:]]
 
 

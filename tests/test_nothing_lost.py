@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from finished_cell import write_interrupted, write_result
 from typer.testing import CliRunner
+from untrained import grid_of_two, moved
 
 from lge_sweep import atomic as whole
 from lge_sweep.cli import app
@@ -40,7 +40,6 @@ from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan, write_plan
 
 JOURNAL = "study.log"
-SETTINGS_OF_GRID = ["grid.model=[unet, segnet]"]
 SETTINGS_OF_SEARCH = ["grid.model=[unet, segnet]", "search.trials=4"]
 
 
@@ -48,17 +47,9 @@ SETTINGS_OF_SEARCH = ["grid.model=[unet, segnet]", "search.trials=4"]
 def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Plan, Plan]:
     """A grid of two cells and a search, nothing trained."""
     runs = tmp_path_factory.mktemp("made")
-    grid = make_plans([load_sweep("phase1", 1, "phantom", "smoke", SETTINGS_OF_GRID)], None, runs)
+    grid = grid_of_two(runs)
     search = make_plans([load_sweep("search", 1, "phantom", "smoke", SETTINGS_OF_SEARCH)], None, runs)
-    return grid[0], search[0]
-
-
-def moved(plan: Plan, runs: Path) -> Plan:
-    """The same plan in another runs directory, which has its folder and nothing else."""
-    arrays = runs / plan.arrays.relative_to(plan.folder.parent)
-    shutil.copytree(plan.folder, runs / plan.name)
-    shutil.copytree(plan.arrays, arrays)
-    return replace(plan, folder=runs / plan.name, arrays=arrays)
+    return grid, search[0]
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ import numpy as np
 import orthanc
 import pydicom
 import pytest
+from deliveries import check_dicom
 from fuzz_inputs import write_model
-from test_deliver import check_dicom
 from typer.testing import CliRunner, Result
 
 from lge_sweep.archive.address import PASSWORD, USER
 from lge_sweep.cli import app
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 
 pytestmark = pytest.mark.skipif(bool(orthanc.obstacle()), reason=orthanc.obstacle())
 
@@ -38,7 +37,6 @@ def study(archive: orthanc.Orthanc, tmp_path_factory: pytest.TempPathFactory) ->
 
 @pytest.fixture
 def predict(archive: orthanc.Orthanc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
     monkeypatch.setenv(USER, orthanc.NAME)
     monkeypatch.setenv(PASSWORD, orthanc.SECRET)
     (tmp_path / "tmp").mkdir()

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -17,6 +16,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 import optuna
 import pytest
 from optuna_dashboard import wsgi
+from processes import free_port
+from program import command
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -128,13 +129,11 @@ def test_the_dashboard_shows_trials_and_changes_none() -> None:
 
 
 @contextmanager
-def started(code: str, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def started(*program: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A page's program, in a process group of its own; its first line is there when it serves."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", code, *arguments, "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
+    port = free_port()
+    words = [*program, "--port", str(port)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as server:
         try:
             assert server.stdout is not None
             assert f"http://127.0.0.1:{port}/" in server.stdout.readline() + server.stdout.readline()
@@ -164,10 +163,7 @@ def test_mlflows_page_is_one_process_that_works_and_leaves_nothing(tmp_path: Pat
     (tmp_path / "figure.txt").write_text("as in the figure")
     tracker.client.log_artifact(run, str(tmp_path / "figure.txt"))
     api = "/ajax-api/2.0/mlflow"
-    with started("from lge_sweep.cli import app; app()", "ui", "--no-browser", "--runs", str(runs)) as (
-        server,
-        port,
-    ):
+    with started(*command("ui", "--no-browser", "--runs", str(runs))) as (server, port):
         here = {"Origin": f"http://127.0.0.1:{port}", "Content-Type": "application/json"}
         assert "<title>MLflow</title>" in ask(port)[1]
         found = json.loads(ask(port, path=f"{api}/experiments/get-by-name?experiment_name={EXPERIMENT}")[1])
@@ -231,7 +227,7 @@ def test_a_page_ends_when_it_is_told_to(ending: signal.Signals) -> None:
         "import sys; from functools import partial; from lge_sweep.loopback import Page, PageServer; "
         "PageServer(int(sys.argv[2])).run(Page(None, ''), partial(print, 'a page:', sep='\\n', flush=True))"
     )
-    with started(code) as (server, port):
+    with started(sys.executable, "-c", code) as (server, port):
         server.send_signal(ending)
         assert server.wait(timeout=60) == (0 if ending is signal.SIGINT else -ending)
         PageServer(port).server_close()

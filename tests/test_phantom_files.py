@@ -18,8 +18,8 @@ from typer.testing import CliRunner, Result
 
 from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
-from lge_sweep.config.data import DataFile, DicomFolders, Phantom
-from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.data import DicomFolders, Phantom
+from lge_sweep.config.loader import read_data_file
 from lge_sweep.curate import curate
 from lge_sweep.data import content_digest
 from lge_sweep.errors import ConfigError, DataError
@@ -37,10 +37,6 @@ SMALL = Phantom(kind="phantom", cases=3, slices=3, size=64, pixel_mm=4.8)
 
 def call(*arguments: object) -> Result:
     return CliRunner().invoke(app, ["phantom", *map(str, arguments)])
-
-
-def settings_of(path: Path) -> DataFile:
-    return validate(DataFile, read_yaml(path), str(path))
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +81,7 @@ def equal(back: list[Volume], simulated: list[Volume], step: int = 1) -> None:
 
 @pytest.mark.parametrize("kind", FORMATS)
 def test_the_data_file_reads_back_what_was_simulated(written: Path, simulated: list[Volume], kind: str) -> None:
-    back = read(settings_of(written / kind / f"{kind}.yaml").source, written / kind)
+    back = read(read_data_file(str(written / kind / f"{kind}.yaml")).source, written / kind)
     equal(back, simulated, step=-1 if kind == "dicom" else 1)  # along the normal, DICOM begins at the apex
     for volume in back:
         if kind == "png":
@@ -226,7 +222,7 @@ def test_the_phantom_through_dicom_has_the_content_of_the_phantom(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    plain, through = (settings_of(SWEEPS / f"{name}.yaml") for name in ("phantom", "phantom_dicom"))
+    plain, through = (read_data_file(str(SWEEPS / f"{name}.yaml")) for name in ("phantom", "phantom_dicom"))
     exams, back = read(plain.source), read(through.source)
     equal(back, exams)
     assert [v.spacing_mm for v in back] == [v.spacing_mm for v in exams]

@@ -12,10 +12,8 @@ import pandas as pd
 import pytest
 import torch
 from mlflow.tracking import MlflowClient
-from typer.testing import CliRunner
-from typer.testing import Result as Ran
+from program import invoke
 
-from lge_sweep.cli import app
 from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.preparation import load_arrays
 from lge_sweep.engine.train import load_best
@@ -27,10 +25,6 @@ from lge_sweep.tracking import EXPERIMENT
 
 TINY = ["--stage", "1", "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.width=0.25"]
 GRID = ["--set", "grid.loss=[dice, weighted_ce]", "--set", "grid.optimizer=[adam]"]
-
-
-def invoke(*arguments: str) -> Ran:
-    return CliRunner().invoke(app, list(arguments))
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +126,7 @@ def test_the_selection_carries_its_doubt(swept: tuple[Path, str], plan: Plan) ->
         assert (plan.folder / f"{name}.png").stat().st_size > 10_000
 
 
-@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_two_stage_model has it with both; slow")
+@pytest.mark.slow  # test_two_stage_model has it with both
 def test_the_champion_loads_in_a_clean_process_and_predicts(
     swept: tuple[Path, str], plan: Plan, tmp_path: Path
 ) -> None:

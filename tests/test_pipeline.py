@@ -1,7 +1,6 @@
 """Phases 3 and 4: folds, fits, what the pipeline is compared with, the one look at the test subset."""
 
 import json
-import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +12,9 @@ import pytest
 from guard import User, new_user, open_to_others
 from mlflow.tracking import MlflowClient
 from nifti_files import load_nifti
+from program import invoke
 from skimage.filters import threshold_otsu
-from typer.testing import CliRunner
-from typer.testing import Result as Ran
 
-from lge_sweep.cli import app
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
@@ -147,10 +144,6 @@ SMALL = [
 ]  # fmt: skip
 
 
-def invoke(*arguments: str) -> Ran:
-    return CliRunner().invoke(app, list(arguments))
-
-
 def fitted_cell(two_stage: TwoStage, variant: str) -> Cell:
     """The cell of a fit that was made."""
     cell = two_stage.fitted(variant)
@@ -192,7 +185,19 @@ def two_stage(through: Through) -> TwoStage:
     return find_two_stage(through.runs, configs, None)
 
 
-def test_no_network_gives_guidance_for_a_case_it_was_trained_on(through: Through, two_stage: TwoStage) -> None:
+@pytest.fixture(scope="module")
+def found(two_stage: TwoStage) -> dict[str, np.ndarray]:
+    """What the pipeline and everything it is compared with make of the validation subset: name -> final labels."""
+    return {name: made.labels for name, made in EvaluatedSubset(two_stage, "val").label(lambda *_: None).items()}
+
+
+@pytest.fixture(scope="module")
+def looked_at(two_stage: TwoStage) -> EvaluatedSubset:
+    """The test subset; what the networks find in it is kept."""
+    return EvaluatedSubset(two_stage, "test")
+
+
+def test_no_network_gives_guidance_for_a_case_it_was_trained_on(through: Through) -> None:
     (folder,) = through.runs.glob("phase3-stage1-*")
     recorded = load_plan(folder)
     assert [cell.name for cell in recorded.cells] == ["fold1", "fold2"]
@@ -246,15 +251,16 @@ def test_the_crops_of_a_fit_are_those_that_the_segmenter_makes(two_stage: TwoSta
     np.testing.assert_array_equal(np.concatenate(inputs), expected)
 
 
-def test_what_is_shipped_is_what_was_compared(through: Through, two_stage: TwoStage) -> None:
+def test_what_is_shipped_is_what_was_compared(
+    through: Through, two_stage: TwoStage, found: dict[str, np.ndarray]
+) -> None:
     """The registered model, run by ONNX and by torch, labels the validation subset as the networks of the fits do."""
     rows = two_stage.fits.rows("val")
-    compared = EvaluatedSubset(two_stage, "val").label(lambda *_: None)[PIPELINE].labels
     exam = np.stack([two_stage.images[row] for row in rows])
     for runtime in ("onnx", "torch"):
         segmenter = load_segmenter("models:/lge-two-stage@champion", runtime, through.runs)
         labels = [resize_labels(labels, 64, 64) for labels in segmenter.segment(exam).labels]
-        assert (np.stack(labels) == compared).mean() > 0.999
+        assert (np.stack(labels) == found[PIPELINE]).mean() > 0.999
     assert "Registered as lge-two-stage version 1, the champion: models:/lge-two-stage@champion." in through.phase3
 
 
@@ -266,11 +272,10 @@ def nearest(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return labels[np.ix_(rows, columns)]
 
 
-def test_each_control_is_what_it_is_called(two_stage: TwoStage) -> None:
+def test_each_control_is_what_it_is_called(two_stage: TwoStage, found: dict[str, np.ndarray]) -> None:
     fits = two_stage.fits
     rows = fits.rows("val")
     truth, cavity = (getattr(load_arrays(fits.arrays), name)[rows] for name in ("labels", "refined"))
-    found = {name: made.labels for name, made in EvaluatedSubset(two_stage, "val").label(lambda *_: None).items()}
     assert list(found)[:2] == [PIPELINE, "true guidance"]
     np.testing.assert_array_equal(found["true guidance"] == Label.CAVITY, cavity)
     inner = np.stack([smooth_cavity(mask == 1) for mask in read_predictions(two_stage.stage1.files.predictions)])
@@ -315,7 +320,9 @@ def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> No
     assert table == [line for line in again.output.splitlines() if " two-stage " in line]
 
 
-def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, two_stage: TwoStage) -> None:
+def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(
+    through: Through, two_stage: TwoStage, looked_at: EvaluatedSubset
+) -> None:
     (folder,) = through.runs.glob("phase4-*")
     names = {path.name for path in folder.iterdir()}
     assert names >= {
@@ -324,9 +331,8 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
     }  # fmt: skip
     markdown = (folder / "tables.md").read_text()
     alone = pd.read_csv(folder / "stage1_two-stage.csv").query("`class` == 'cavity'")
-    subset = EvaluatedSubset(two_stage, "test")
-    masks = subset.cavity(two_stage_variants(two_stage)[PIPELINE])
-    truth = subset.truth == Label.CAVITY
+    masks = looked_at.cavity(two_stage_variants(two_stage)[PIPELINE])
+    truth = looked_at.truth == Label.CAVITY
     dice = 2 * (masks & truth).sum(axis=(1, 2)) / (masks.sum(axis=(1, 2)) + truth.sum(axis=(1, 2)))
     np.testing.assert_allclose(alone["dice"], dice)
     assert all(text in markdown for text in ("Table VI, mean over images", "Table VII", "Bland", "paper"))
@@ -344,7 +350,9 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(through: Through, t
     assert set(table["image"]) == set(two_stage.fits.manifest.query("subset == 'test'")["slice"])
 
 
-def test_the_clinical_table_is_voxels_times_their_volume(through: Through, two_stage: TwoStage) -> None:
+def test_the_clinical_table_is_voxels_times_their_volume(
+    through: Through, two_stage: TwoStage, looked_at: EvaluatedSubset
+) -> None:
     """The phantom has 1.6 x 1.6 x 10 mm; truth is counted as it was simulated, at 192 x 192."""
     (folder,) = through.runs.glob("phase4-*")
     cases = pd.read_csv(folder / "cases.csv").set_index("case")
@@ -352,7 +360,7 @@ def test_the_clinical_table_is_voxels_times_their_volume(through: Through, two_s
     simulated = {
         name: volume.labels[index] for volume in read(fits.config.source) for index, name in enumerate(volume.slices)
     }
-    found = EvaluatedSubset(two_stage, "test").label(lambda *_: None)[PIPELINE].labels
+    found = looked_at.label(lambda *_: None)[PIPELINE].labels
     rows = fits.manifest[fits.manifest["subset"] == "test"].reset_index(drop=True)
     for case, exam in rows.groupby("case"):
         counts = sum(np.bincount(simulated[name].ravel(), minlength=4) for name in exam["slice"])
@@ -437,9 +445,7 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert "phase 3 on phantom with profile smoke is not complete" in without.output
 
 
-@pytest.mark.skipif(
-    "LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="half a minute; set LGE_SWEEP_SLOW_TESTS=1 to run it"
-)
+@pytest.mark.slow  # half a minute
 def test_a_fit_that_is_added_is_trained_alone_and_can_be_shipped(through: Through) -> None:
     more = [*SMALL[:3], "fit.controls=[true_guidance, single, cropped, no_guidance+cropped]", *SMALL[4:]]
     done = invoke("phase3", *TINY, *more, "--set", "fit.shipped.stage2=no_guidance+cropped", "--set",

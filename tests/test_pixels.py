@@ -15,12 +15,12 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders import RLELosslessEncoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut, apply_voi
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, JPEGLSLossless, RLELossless
+from refused import the_finding
 from synthetic_dicom import classic, enhanced, grey, series, write
 
 from lge_sweep.config.data import ImagePairs, Intensity
 from lge_sweep.curate.manifest import perceptual_hash
 from lge_sweep.data.preparation import to_8_bit
-from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.contact_sheet import draw_tile
 from lge_sweep.ingest.dicom_header import read_header
@@ -37,7 +37,6 @@ from lge_sweep.ingest.dicom_stored import UNUSED_BITS_SET
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.limits import intensity_problem
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.quantify.description import describe
 from lge_sweep.quantify.thresholds import METHODS, classical_scar
@@ -45,11 +44,6 @@ from lge_sweep.quantify.thresholds import METHODS, classical_scar
 Array = NDArray[np.number]
 SHAPE = (6, 8)
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def save(dataset: FileDataset, path: Path, syntax: str = ExplicitVRLittleEndian, high: int | None = None) -> Path:
@@ -529,13 +523,6 @@ def test_transparent_pixels_are_no_anatomy(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(np.isnan(volume.pixels[0]), clear)
     assert np.array_equal(volume.pixels[0][~clear], grey_[~clear])
     assert volume.notes[0].startswith("33.3 % of its pixels are padding")
-
-
-def the_finding(source: ImagePairs, root: Path) -> str:
-    with pytest.raises(DataError) as caught:
-        read(source, root)
-    (finding,) = caught.value.findings
-    return finding
 
 
 def test_half_transparent_pixels_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Labels that no heart has: each made fault is found, by its name and with its value; a sound heart has none."""
 
-import csv
 import json
 import re
 from collections.abc import Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from deliveries import rows_of
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
@@ -400,11 +400,6 @@ def faulty(tmp_path: Path) -> tuple[Exam, Delivery]:
     two_cavities(exam, labels)
     exam = replace(exam, spacing_mm=(1.5, 1.5, 60.0))
     return exam, deliver(exam, labels, tmp_path, ["csv", "html"], MODEL)
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def test_page_tables_and_record_say_what_was_found(tmp_path: Path) -> None:

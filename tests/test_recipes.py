@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from program import command
 from recipes import apply_recipes
 
 from lge_sweep.config.data import Phantom
@@ -32,10 +32,9 @@ def patched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(place: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command of the copy."""
-    command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
     variables = {**os.environ, "PYTHONPATH": str(place), **environment}
     return subprocess.run(
-        command, cwd=place, env=variables, capture_output=True, text=True, timeout=300, check=False
+        command(*arguments), cwd=place, env=variables, capture_output=True, text=True, timeout=300, check=False
     )  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from guard import new_user
+from package_source import MODULES, PACKAGE, Module
 
-PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 # Along the flow of the data. scoring and report take plain tables only; they stand above the engine that calls them.
 ROOMS = [
     "ingest", "curate", "split", "data", "metrics", "quantify", "scoring", "models", "report", "deliver", "archive",
@@ -28,21 +28,8 @@ HEAVY = {
 }  # fmt: skip
 
 
-def files() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
-
-
-def room_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield node.module or ""
-        elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+def room_of(module: Module) -> str:
+    return module.name.split("/")[0].removesuffix(".py")
 
 
 def allowed(room: str) -> set[str]:
@@ -68,13 +55,14 @@ EXPORTED = {room: exported(room) for room in ROOMS if room != "cli"}
 """`config` and the base files have no door: they are used by their modules. Nobody is above the command line."""
 
 
-@pytest.mark.parametrize("path", files(), ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_room_imports_only_from_rooms_above_it_and_by_their_doors(path: Path) -> None:
-    used = {name.split(".")[1] for name in imports(path) if name.startswith("lge_sweep.")}
-    assert used <= allowed(room_of(path)), f"{path.name} may not import {used - allowed(room_of(path))}"
-    inside = [name for name in imports(path) if name.count(".") > 1 and name.split(".")[1] in EXPORTED]
-    others = [name for name in inside if name.startswith("lge_sweep.") and name.split(".")[1] != room_of(path)]
-    assert not others, f"{path.name} must import from the room, not from its modules: {others}"
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_a_room_imports_only_from_rooms_above_it_and_by_their_doors(module: Module) -> None:
+    room, names = room_of(module), list(module.imports())
+    used = {name.split(".")[1] for name in names if name.startswith("lge_sweep.")}
+    assert used <= allowed(room), f"{module.name} may not import {used - allowed(room)}"
+    inside = [name for name in names if name.count(".") > 1 and name.split(".")[1] in EXPORTED]
+    others = [name for name in inside if name.startswith("lge_sweep.") and name.split(".")[1] != room]
+    assert not others, f"{module.name} must import from the room, not from its modules: {others}"
 
 
 @pytest.mark.parametrize("room", EXPORTED)
@@ -89,9 +77,9 @@ def test_a_room_has_what_it_says(room: str) -> None:
         assert found is (sys.modules[module] if module.endswith(f".{name}") else getattr(sys.modules[module], name))
 
 
-def imported_modules(path: Path) -> Iterator[str]:
+def imported_modules(module: Module) -> Iterator[str]:
     """Yield the modules that are imported as soon as this one is, a name of a room standing for its module."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:  # not in functions, nor for types alone
+    for node in module.tree.body:  # not in functions, nor for types alone
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("lge_sweep"):
             doors = EXPORTED.get(node.module.removeprefix("lge_sweep."), {})
             yield from (doors.get(alias.name, node.module) for alias in node.names)
@@ -99,19 +87,19 @@ def imported_modules(path: Path) -> Iterator[str]:
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {
-        "lge_sweep." + ".".join(path.relative_to(PACKAGE).with_suffix("").parts): set(imported_modules(path))
-        for path in files()
+        "lge_sweep." + module.name.removesuffix(".py").replace("/", "."): set(imported_modules(module))
+        for module in MODULES
     }
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
 
 
 def test_every_module_belongs_to_a_known_room() -> None:
-    assert {room_of(path) for path in files()} <= set(ROOMS) | BASE | {"__init__"}
+    assert {room_of(module) for module in MODULES} <= set(ROOMS) | BASE | {"__init__"}
 
 
 @pytest.mark.parametrize("library", HEAVY)
 def test_heavy_libraries_stay_in_their_rooms(library: str) -> None:
-    users = {room_of(path) for path in files() if any(name.split(".")[0] == library for name in imports(path))}
+    users = {room_of(module) for module in MODULES if any(name.split(".")[0] == library for name in module.imports())}
     assert users <= HEAVY[library]
 
 

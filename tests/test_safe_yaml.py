@@ -290,7 +290,6 @@ def test_any_value_of_any_option_ends_in_one_short_message(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LGE_SWEEP_SALT", "test")
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "t.csv").write_text("name,dice,iou,f1,bf,sensitivity,specificity\na,1,1,1,1,1,1\n")
     pairs = DataFile.model_validate(

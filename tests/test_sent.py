@@ -6,7 +6,6 @@ empty; phases 2 to 4 do so in test_pipeline.py.
 
 import os
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -21,6 +20,8 @@ import guard
 import pytest
 import torch
 import typer
+from processes import free_port
+from program import command
 from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
@@ -136,12 +137,9 @@ def test_nobody_but_the_owner_can_read_what_commands_write(ran: tuple[guard.User
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_server_sends_nothing(user: guard.User, name: str) -> None:
-    with closing(socket.socket()) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", "from lge_sweep.cli import app; app()", name, "--no-browser"]
-    command += ["--port", str(port), "--runs", str(user.results / "runs")]
-    with subprocess.Popen(command, cwd=user.home, env=user.environment, start_new_session=True) as server:
+    port = free_port()
+    words = command(name, "--no-browser", "--port", str(port), "--runs", str(user.results / "runs"))
+    with subprocess.Popen(words, cwd=user.home, env=user.environment, start_new_session=True) as server:
         try:
             deadline = time.monotonic() + 120
             while not answers(f"http://127.0.0.1:{port}{SERVERS[name]}"):
@@ -165,7 +163,7 @@ def answers(address: str) -> bool:
     return False
 
 
-@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="minutes; set LGE_SWEEP_SLOW_TESTS=1 to run it")
+@pytest.mark.slow  # minutes
 @pytest.mark.parametrize("share", UMASKS)
 def test_every_command_in_a_process_of_its_own(tmp_path: Path, share: str) -> None:
     someone = guard.new_user(tmp_path / "one", **{SHARE_VARIABLE: share})
@@ -329,7 +327,7 @@ def test_that_is_decent(tmp_path):
 
 def test_a_session_fails_by_the_test_that_sends(tmp_path: Path) -> None:
     someone = guard.new_user(tmp_path / "one")
-    for name in ("conftest.py", "guard.py", "guard.c"):
+    for name in ("conftest.py", "guard.py", "guard.c", "slow_tests.py"):
         (someone.results / name).write_bytes((ROOT / "tests" / name).read_bytes())
     (someone.results / "test_offence.py").write_text(OFFENDING_TEST)
     (someone.results / "pytest.ini").write_text("[pytest]\n")

@@ -3,11 +3,10 @@
 import ast
 from collections import defaultdict
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
+from package_source import MODULES
 
-PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 MODULE_LINES = 350
 FUNCTION_LINES = 60
 """From `def` to the last line, docstring included, decorators not."""
@@ -24,29 +23,22 @@ FRAMEWORKS = {"engine/callbacks.py: on_train_batch_end", "tracking/served.py: pr
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def modules() -> list[tuple[str, ast.Module, int]]:
-    """Return path in the package, syntax tree and number of lines of each module."""
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(PACKAGE.rglob("*.py"))}
-    return [
-        (path.relative_to(PACKAGE).as_posix(), ast.parse(text), len(text.splitlines())) for path, text in texts.items()
-    ]
-
-
 def functions() -> Iterator[tuple[str, Function]]:
     """Yield each function and method, nested ones too, under the path of its module and its name."""
-    for path, tree, _ in modules():
-        for node in ast.walk(tree):
+    for module in MODULES:
+        for node in ast.walk(module.tree):
             if isinstance(node, Function):
-                yield f"{path}: {node.name}", node
+                yield f"{module.name}: {node.name}", node
 
 
 def public_functions() -> Iterator[tuple[str, Function]]:
     """Yield what others may call: functions of modules and methods of their classes, underscored ones aside."""
-    for path, tree, _ in modules():
-        classes = [node for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
-        for node in (*tree.body, *(item for owner in classes for item in owner.body)):
+    for module in MODULES:
+        nodes = module.tree.body
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+        for node in (*nodes, *(item for owner in classes for item in owner.body)):
             if isinstance(node, Function) and not node.name.startswith("_"):
-                yield f"{path}: {node.name}", node
+                yield f"{module.name}: {node.name}", node
 
 
 def positional(function: Function) -> list[str]:
@@ -64,7 +56,8 @@ def signature(function: Function) -> tuple[str, ...]:
 
 
 def test_modules_are_short() -> None:
-    assert [f"{path}: {lines} lines" for path, _, lines in modules() if lines > MODULE_LINES] == []
+    lines = {module.name: len(module.text.splitlines()) for module in MODULES}
+    assert {name: count for name, count in lines.items() if count > MODULE_LINES} == {}
 
 
 def test_functions_fit_a_screen() -> None:
@@ -97,8 +90,8 @@ def public_names(tree: ast.Module) -> Iterator[str]:
 
 def test_a_name_is_defined_once_in_a_room() -> None:
     places: dict[tuple[str, str], set[str]] = defaultdict(set)
-    for path, tree, _ in modules():
-        room = path.partition("/")[0] if "/" in path else path
-        for name in public_names(tree) if not path.startswith(COMMANDS) else ():
-            places[room, name].add(path)
+    for module in MODULES:
+        room = module.name.partition("/")[0]
+        for name in public_names(module.tree) if not module.name.startswith(COMMANDS) else ():
+            places[room, name].add(module.name)
     assert {f"{room}: {name}": sorted(paths) for (room, name), paths in places.items() if len(paths) > 1} == {}

@@ -7,10 +7,10 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
+from deliveries import MM, MODEL, Labels, check_dicom, classes, exam_of, nifti_exam, rows_of
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 from synthetic_dicom import series
-from test_deliver import MM, MODEL, Labels, check_dicom, classes, exam_of, nifti_exam, rows_of
 
 from lge_sweep.config.data import Phantom
 from lge_sweep.deliver import Result, deliver
@@ -19,15 +19,9 @@ from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.quantify.segments import SEGMENT_NAMES
 
 KIND = "Comprehensive3DSR"
-
-
-@pytest.fixture(autouse=True)
-def _salt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(SALT_VARIABLE, "test")
 
 
 def heart(folder: Path, multi: bool) -> tuple[Exam, Labels]:

@@ -7,17 +7,17 @@ import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.entities import Run
 from mlflow.tracking import MlflowClient
 from PIL import Image
+from program import command, invoke
 from synthetic_dicom import SECRETS, series
+from tracked_runs import child_runs
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
@@ -29,19 +29,14 @@ from lge_sweep.engine.executors import EXECUTOR_VARIABLE
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.engine.lock import hold_runs
 from lge_sweep.ingest.phantom import simulate
-from lge_sweep.ingest.pseudonym import SALT_VARIABLE
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.metrics import aggregate
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result, all_scores
 from lge_sweep.study.plan_files import load_plan
-from lge_sweep.tracking import EXPERIMENT, Tracker
+from lge_sweep.tracking import Tracker
 
 ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-c", "from lge_sweep.cli import app; app()", *arguments]
 
 
 def run(runs: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -57,16 +52,6 @@ def here(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     if done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout, done.stderr)
-
-
-def child_runs(runs: Path) -> tuple[list[Run], list[Run]]:
-    """Return parents and children of a runs directory's MLflow store."""
-    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    found = client.search_runs([experiment.experiment_id], max_results=1000)
-    parents = [entry for entry in found if "mlflow.parentRunId" not in entry.data.tags]
-    return parents, [entry for entry in found if "mlflow.parentRunId" in entry.data.tags]
 
 
 @pytest.fixture(scope="module")
@@ -240,13 +225,12 @@ def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyP
 
 def test_status_lists_the_sweeps(finished: tuple[Path, str]) -> None:
     runs, _ = finished
-    done = subprocess.run(
-        command("status", "--runs", str(runs)), capture_output=True, text=True, timeout=60, check=True
-    )
+    done = invoke("status", "--runs", str(runs))
+    assert done.exit_code == 0
     assert done.stdout.count("5/5") == 2
 
 
-def test_a_changed_setting_or_image_never_meets_an_old_result(finished: tuple[Path, str]) -> None:
+def test_a_changed_setting_or_image_never_meets_an_old_result() -> None:
     from lge_sweep.study.digest import sweep_digest
 
     base = load_sweep("phase1", 1, "phantom", "smoke")
@@ -357,7 +341,7 @@ def test_imagenet_weights_without_a_network_end_the_sweep_before_it_starts(tmp_p
     )
 
 
-@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_driver has it with stubs of workers; slow")
+@pytest.mark.slow  # test_driver has it with stubs of workers
 @pytest.mark.usefixtures("inline")
 def test_a_damaged_mlflow_database_is_set_aside_and_made_anew(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
@@ -456,7 +440,6 @@ def of_dicom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
             Image.fromarray(mask).save(exam / "masks" / f"{path.stem}.png")
     (folder / "mine.yaml").write_text(DICOM.format(series=uids))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(SALT_VARIABLE, "test")
         patch.setenv(EXECUTOR_VARIABLE, "inline")
         done = here(folder / "runs", *ONE, "--data", str(folder / "mine.yaml"), "--root", str(folder / "exams"))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from package_source import MODULES
+from program import command
 from rich.progress import Progress
 
 from lge_sweep.cli.progress import SweepProgress
@@ -154,7 +156,7 @@ def test_a_stdout_that_cannot_encode_a_name_gets_a_backslash_sequence(tmp_path: 
     table = tmp_path / "tabelle-é.csv"
     table.write_text("Model,Dice,IoU,F1,BF,Sensitivity,Specificity\nPérez,1,1,1,1,1,1\n", encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-c", "from lge_sweep.cli import app; app()", "score", str(table)],
+        command("score", str(table)),
         env={"PYTHONIOENCODING": "ascii", "PYTHONPATH": str(Path(__file__).parents[1])},
         capture_output=True,
         check=True,
@@ -241,7 +243,6 @@ def test_ids_are_of_bytes_and_the_same_as_ever() -> None:
 
 # ------------------------------------------------------------------------------------------------------ the one places
 
-PACKAGE = Path(__file__).parents[1] / "lge_sweep"
 ONLY_IN = {
     "print": (),
     "typer.echo": (),
@@ -268,20 +269,21 @@ EXPRESSIONS = {
 
 def test_text_leaves_and_enters_by_one_door() -> None:
     wrong = []
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for module in MODULES:
+        file = module.path.name
+        for node in ast.walk(module.tree):
             if not isinstance(node, ast.Call):
                 continue
-            name, place = ast.unparse(node.func), f"{path.relative_to(PACKAGE)}:{node.lineno}"
+            name, place = ast.unparse(node.func), f"{module.name}:{node.lineno}"
             doors = [
                 files for call, files in ONLY_IN.items() if name == call or (call[0] == "." and name.endswith(call))
             ]
-            wrong += [f"{place}: {name}" for files in doors if path.name not in files]
-            if path.name != "terminal.py" and any(option.arg == "markup" for option in node.keywords):
+            wrong += [f"{place}: {name}" for files in doors if file not in files]
+            if file != "terminal.py" and any(option.arg == "markup" for option in node.keywords):
                 wrong.append(f"{place}: markup")
             if (
                 name in EXPRESSIONS
-                and path.name != "patterns.py"
+                and file != "patterns.py"
                 and not isinstance(node.args[0], ast.Constant | ast.JoinedStr)
             ):
                 wrong.append(f"{place}: an expression of others")

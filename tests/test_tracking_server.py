@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -12,6 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from processes import free_port
 from tiny_segmenter import write_segmenter
 from typer.testing import CliRunner
 
@@ -25,17 +25,7 @@ from lge_sweep.tracking.code import PACKAGE, copy_code, needed_files
 from lge_sweep.tracking.download import locate
 from lge_sweep.tracking.registry import find_champion, find_version, promote
 
-SLOW = pytest.mark.skipif(
-    "LGE_SWEEP_SLOW_TESTS" not in os.environ,
-    reason="MLflow makes a database anew; set LGE_SWEEP_SLOW_TESTS=1 to run it",
-)
 MODEL = f"models:/{NAME}@champion"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -92,7 +82,7 @@ def test_the_page_of_a_server_is_the_servers(away: str, monkeypatch: pytest.Monk
 # ----------------------------------------------------------------------------------------------------- another database
 
 
-@SLOW
+@pytest.mark.slow  # MLflow makes a database anew
 def test_runs_may_be_kept_in_a_database_elsewhere(tmp_path: Path) -> None:
     runs, other = tmp_path / "runs", tmp_path / "other" / "place.db"
     runs.mkdir()
@@ -176,7 +166,7 @@ def server(tmp_path: Path) -> Iterator[str]:
             process.terminate()
 
 
-@SLOW
+@pytest.mark.slow  # MLflow makes a database anew
 def test_runs_and_models_are_kept_on_a_server(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv(TRACKING_VARIABLE, server)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import pickle
 import shutil
 import subprocess
@@ -100,13 +99,15 @@ def expected(networks: tuple[Segmenter, Segmenter]) -> NDArray[np.uint8]:
 
 
 SLOW_TO_EXPORT = ("unet", "deeplabv3plus_mobilenetv2", "deeplabv3plus_resnet50", "deeplabv3plus_xception")
-"""SegNet is tried every time: its pooling with indices is what no other network has."""
+"""Torch takes their graphs apart for up to half a minute. SegNet is tried every time: its pooling with indices is what
+no other network has."""
 
 
-@pytest.mark.parametrize("model", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "model",
+    [pytest.param(model, marks=pytest.mark.slow if model in SLOW_TO_EXPORT else ()) for model in ARCHITECTURES],
+)
 def test_exported_networks_agree_with_torch(model: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    if model in SLOW_TO_EXPORT and "LGE_SWEEP_SLOW_TESTS" not in os.environ:
-        pytest.skip("torch takes its graph apart for up to half a minute; set LGE_SWEEP_SLOW_TESTS=1 to run it")
     network = lively(model, 2)
     before = {name: value.clone() for name, value in network.state_dict().items()}
     capfd.readouterr()

@@ -12,8 +12,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 import torch
+from processes import is_alive
+from program import command
 from pytorch_lightning import LightningModule
-from test_sweep import child_runs, command
+from slow_tests import SLOW_TESTS
+from tracked_runs import child_runs
 
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.data.module import LgeDataModule
@@ -67,14 +70,6 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for child in path.read_text(encoding="utf-8").split()] if path.is_file() else []
 
 
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
-
-
 def kill_at(runs: Path, moment: Moment) -> bool:
     """Start the sweep and kill its driver with SIGKILL at a moment; False if it finished before."""
     process = subprocess.Popen(
@@ -100,7 +95,7 @@ def kill_at(runs: Path, moment: Moment) -> bool:
 def test_killed_at_several_moments_every_cell_is_complete_once(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     for name, moment in MOMENTS.items():
-        if name not in FEW and "LGE_SWEEP_SLOW_TESTS" not in os.environ:
+        if name not in FEW and not SLOW_TESTS:
             continue
         assert kill_at(runs, moment), f"finished before: {name}"
         assert not is_held(RunStore(runs))
@@ -129,7 +124,7 @@ def heed_interrupts() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-@pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="test_driver has it with stubs of workers; slow")
+@pytest.mark.slow  # test_driver has it with stubs of workers
 def test_a_killed_worker_is_replaced_and_ctrl_c_stops_cleanly(tmp_path: Path) -> None:
     runs = tmp_path / "runs"
     arguments = [*ARGUMENTS, "--set", "grid.model=[unet]", "--set", "training.max_steps=4000", "--runs", str(runs)]
@@ -211,14 +206,7 @@ def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Pa
 # DeepLabV3+ has dropout, so its random numbers must be taken up as well.
 @pytest.mark.parametrize(
     ("model", "ema"),
-    [
-        ("unet", 0.8),
-        pytest.param(
-            "deeplabv3plus_mobilenetv2",
-            None,
-            marks=pytest.mark.skipif("LGE_SWEEP_SLOW_TESTS" not in os.environ, reason="set LGE_SWEEP_SLOW_TESTS=1"),
-        ),
-    ],
+    [("unet", 0.8), pytest.param("deeplabv3plus_mobilenetv2", None, marks=pytest.mark.slow)],
 )
 def test_a_resumed_training_gives_the_very_same_weights(
     plan: Plan, tmp_path: Path, model: str, ema: float | None

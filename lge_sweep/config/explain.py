@@ -90,10 +90,7 @@ def _find(model: type[BaseModel], location: Iterable[int | str]) -> _Place:
         before, all_before = models, kinds
         example = next((text for m in models if (text := _example(m, str(part)))), example)
         models = kinds = [
-            inner
-            for m in models
-            if part in m.model_fields
-            for inner in _models_in(m.model_fields[str(part)].annotation)
+            inner for m in models if part in m.model_fields for inner in models_in(m.model_fields[str(part)].annotation)
         ]
     return _Place(path, before, all_before, example)
 
@@ -112,7 +109,8 @@ def _tag(model: type[BaseModel]) -> str | None:
     return str(typing.get_args(field.annotation)[0]) if field else None
 
 
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the models that a type is made of, however they are wrapped."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for argument in typing.get_args(annotation) for model in _models_in(argument)]
+    return [model for argument in typing.get_args(annotation) for model in models_in(argument)]

@@ -99,6 +99,16 @@ def find_file(model: type[BaseModel], name: str) -> Path:
     return path
 
 
+def read_data_file(name: str) -> DataFile:
+    """Read the data file that a name stands for.
+
+    Raises:
+        ConfigError: there is none, or it is not what `validate` expects.
+    """
+    path = find_file(DataFile, name)
+    return validate(DataFile, read_yaml(path), str(path))
+
+
 def read_yaml(path: Path) -> dict[str, Any]:
     """Read a YAML file whose top level is a mapping.
 

@@ -1,7 +1,7 @@
 """The commands `lge-sweep data ...`: look at a data set, convert it."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -9,9 +9,6 @@ from lge_sweep.cli.options import A_PATH, DataOption, RootOption
 from lge_sweep.cli.progress_bar import progress_bar
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.errors import ConfigError, DataError
-
-if TYPE_CHECKING:
-    from lge_sweep.config.data import DataFile
 
 data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
 
@@ -41,12 +38,13 @@ def describe(data: DataOption = "phantom", root: RootOption = None, sheet: Sheet
     """Show cases, slices, classes, spacing, intensities and everything that is wrong."""
     with reporting() as console:
         from lge_sweep.cli.tables.data import print_descriptions
+        from lge_sweep.config.loader import read_data_file
         from lge_sweep.curate import absent_classes
         from lge_sweep.ingest import survey
         from lge_sweep.labels import Label
         from lge_sweep.quantify import describe as describe_volume
 
-        volumes, problem = survey(_settings(data).source, root)
+        volumes, problem = survey(read_data_file(data).source, root)
         descriptions = [describe_volume(volume) for volume in volumes]
         counts = {label: sum(item.burden.pixels[label] for item in descriptions) for label in Label}
         # what was refused may have had the class
@@ -72,12 +70,13 @@ def convert(
 ) -> None:
     """Write a data set in another format, with a data file that reads it (image pairs: paper, section III.A)."""
     with reporting() as console:
+        from lge_sweep.config.loader import read_data_file
         from lge_sweep.curate import curate
         from lge_sweep.data import CuratedDataset, check_dataset_folder, export_dataset
         from lge_sweep.data import convert as convert_slices
         from lge_sweep.ingest import read
 
-        settings = _settings(data)
+        settings = read_data_file(data)
         if image_format == "nnunet" or image_format == "msd":
             if masks != "index":
                 raise ConfigError(f"--masks {masks} is for bmp and png; {image_format} has class values; leave it out")
@@ -92,11 +91,3 @@ def convert(
             with progress_bar(console, "writing") as on_progress:
                 written = export_dataset(dataset, output, image_format, on_progress)
             console.lines(written)
-
-
-def _settings(data: str) -> "DataFile":
-    from lge_sweep.config.data import DataFile
-    from lge_sweep.config.loader import find_file, read_yaml, validate
-
-    path = find_file(DataFile, data)
-    return validate(DataFile, read_yaml(path), str(path))
