@@ -1,9 +1,10 @@
-"""What several tests share; and the guard around all of them: no test sends anything or writes where it must not."""
+"""What several tests share."""
 
 import gc
 import os
-import shutil
-import tempfile
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 
 # Read when torch is imported: threads that wait for each other sleep soon instead of spinning (docs/log.md).
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
@@ -25,12 +26,11 @@ if os.environ.get("PYTEST_XDIST_WORKER", "").startswith("gw") and hasattr(os, "s
 
 from pathlib import Path
 
-import guard
 import pytest
+from program import inline
 from slow_tests import REASON, SLOW_TESTS
 
-from lge_sweep.engine.executors import EXECUTOR_VARIABLE
-from lge_sweep.paths import cache_folder
+pytest_plugins = ("guard_plugin",)
 
 
 @pytest.fixture
@@ -42,49 +42,46 @@ def real_data() -> Path:
     return Path(folder)
 
 
-@pytest.fixture
-def inline(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(name="inline")
+def _inline() -> Iterator[None]:
     """Train cells in this process, which has loaded its libraries: for tests of what a sweep comes to."""
-    monkeypatch.setenv(EXECUTOR_VARIABLE, "inline")
+    with inline():
+        yield
 
 
-GUARD = pytest.StashKey[Path]()
-"""The folder of the guard's library and log."""
+@pytest.fixture(scope="session", autouse=True)
+def _tables_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Begin each database of MLflow that this process makes with the tables of its first: to make them takes a second.
+
+    Processes that tests start make theirs themselves.
+    """
+    from sqlalchemy.engine import make_url
+
+    from lge_sweep.tracking import database  # imports MLflow, which the process that tests none needs not
+
+    first = tmp_path_factory.mktemp("tables") / "mlflow.db"
+    make = database.new_database
+
+    @contextmanager
+    def copy_or_make(path: Path) -> Iterator[str]:
+        with make(path) as uri:
+            if first.is_file():
+                copy_database(first, Path(str(make_url(uri).database)))
+            yield uri
+            if not first.is_file():
+                copy_database(Path(str(make_url(uri).database)), first)
+                with closing(sqlite3.connect(first)) as connection, connection:
+                    for rows in ("experiment_tags", "experiments"):  # each makes its own where there is none
+                        connection.execute(f"DELETE FROM {rows}")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "new_database", copy_or_make)
+        yield
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Put the processes that tests run in, and all that they start, under the guard (the first process is not)."""
-    if hasattr(config, "workerinput"):
-        return
-    folder = Path(tempfile.mkdtemp(prefix="lge_sweep-guard-"))
-    config.stash[GUARD] = folder
-    library, _ = guard.build(folder)
-    if library is not None:
-        scratch = [Path(tempfile.gettempdir()), Path(config.getoption("basetemp") or folder)]
-        own = [cache_folder(), config.rootpath / ".pytest_cache"]
-        os.environ.update(guard.environment(library, folder / "log", [*scratch, *own]))
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail if the guard caught something in any test."""
-    if GUARD in session.config.stash and guard.read(session.config.stash[GUARD] / "log"):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say what the guard caught, and in which test."""
-    caught = guard.read(config.stash[GUARD] / "log")
-    if caught:
-        terminalreporter.section("sent, or written where it must not be", red=True)
-        for offence in caught:
-            terminalreporter.line(str(offence))
-
-
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Remove the guard's folder."""
-    if GUARD in config.stash:
-        shutil.rmtree(config.stash[GUARD], ignore_errors=True)
+def copy_database(source: Path, target: Path) -> None:
+    with closing(sqlite3.connect(source)) as first, closing(sqlite3.connect(target)) as second:
+        first.backup(second)
 
 
 def pytest_collection_finish() -> None:

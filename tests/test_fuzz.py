@@ -20,6 +20,7 @@ from random import Random
 import fuzz_inputs
 import pytest
 from bounded import HangError, at_most
+from program import inline
 from slow_tests import SLOW_TESTS
 from typer.testing import CliRunner
 
@@ -85,7 +86,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "source.slices=2",
     ]
     settings = [word for option in options for word in ("--set", option)]
-    done = CliRunner().invoke(app, ["phase1", "--stage", "1", "--profile", "smoke", "--runs", str(runs), *settings])
+    with inline():
+        done = CliRunner().invoke(app, ["phase1", "--stage", "1", "--profile", "smoke", "--runs", str(runs), *settings])
     assert done.exit_code == 0, done.output
     return runs
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 from mlflow.tracking import MlflowClient
-from program import invoke
+from program import inline, invoke
 
 from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.preparation import load_arrays
@@ -31,9 +31,10 @@ GRID = ["--set", "grid.loss=[dice, weighted_ce]", "--set", "grid.optimizer=[adam
 def swept(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Phase 1 of two models and phase 2 of two losses, stage 1: runs directory and what phase 2 printed."""
     runs = tmp_path_factory.mktemp("phase2") / "runs"
-    first = invoke("phase1", *TINY, "--runs", str(runs), "--set", "grid.model=[segnet, unet]")
-    assert first.exit_code == 0, first.output
-    second = invoke("phase2", *TINY, *GRID, "--runs", str(runs))
+    with inline():
+        first = invoke("phase1", *TINY, "--runs", str(runs), "--set", "grid.model=[segnet, unet]")
+        assert first.exit_code == 0, first.output
+        second = invoke("phase2", *TINY, *GRID, "--runs", str(runs))
     assert second.exit_code == 0, second.output
     return runs, second.stdout
 

@@ -12,7 +12,7 @@ import pytest
 from guard import User, new_user, open_to_others
 from mlflow.tracking import MlflowClient
 from nifti_files import load_nifti
-from program import invoke
+from program import INLINE, invoke
 from skimage.filters import threshold_otsu
 
 from lge_sweep.config import Cell, load_sweep
@@ -136,7 +136,10 @@ def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> 
 
 # ------------------------------------------------------------------------------------------ phases 3 and 4, run through
 
-TINY = ["--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1"]
+TINY = [
+    "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1",
+    "--set", "training.width=0.25",
+]  # fmt: skip
 MARGIN_MM = 38.4  # 8 pixels of the frame: the phantom has 192 of 1.6 mm, the frame 64
 SMALL = [
     "--set", "fit.folds=2", "--set", "fit.controls=[true_guidance, single, cropped]",
@@ -152,9 +155,10 @@ def fitted_cell(two_stage: TwoStage, variant: str) -> Cell:
 
 
 class Through(NamedTuple):
-    """Somebody's runs directory of phases 2 to 4, and what phases 3 and 4 printed."""
+    """Somebody's runs directory of phases 2 to 4 and exams that were predicted, and what phases 3 and 4 printed."""
 
     runs: Path
+    exams: Path
     phase3: str
     phase4: str
     user: User
@@ -162,20 +166,24 @@ class Through(NamedTuple):
 
 @pytest.fixture(scope="module")
 def through(tmp_path_factory: pytest.TempPathFactory) -> Through:
-    user = new_user(tmp_path_factory.mktemp("pipeline") / "user")
-    runs = user.results / "runs"
+    user = new_user(tmp_path_factory.mktemp("pipeline") / "user", **INLINE)
+    runs, exams = user.results / "runs", user.results / "exams"
     grid = ["--models", "unet", "--set", "grid.loss=[dice_ce]", "--set", "grid.optimizer=[adam]"]
     phases = {"phase2": [*TINY, *grid], "phase3": [*TINY, *SMALL], "phase4": [*TINY, *SMALL]}
-    printed = user.run([(name, [*arguments, "--runs", str(runs)]) for name, arguments in phases.items()])
-    _, phase3, phase4 = printed
-    return Through(runs, phase3, phase4, user)
+    commands = [(name, [*arguments, "--runs", str(runs)]) for name, arguments in phases.items()]
+    commands.append(("phantom", [str(exams), "--format", "dicom", "--cases", "2"]))
+    commands.append(("predict", [str(exams), str(user.results / "predicted"), "--runs", str(runs)]))
+    _, phase3, phase4, *_ = user.run(commands)
+    return Through(runs, exams, phase3, phase4, user)
 
 
-def test_the_phases_send_nothing_and_write_for_their_user_alone(through: Through) -> None:
+def test_nothing_is_sent_and_what_is_written_is_for_its_user_alone(through: Through) -> None:
     assert through.user.offences() == []
+    assert len(list(through.user.results.glob("predicted/*/labels.dcm"))) == 2
     assert open_to_others(through.user.results) == []
     homely = [path.relative_to(through.user.home).parts[:2] for path in through.user.home.rglob("*") if path.is_file()]
     assert set(homely) <= {(".cache", "lge_sweep"), (".config", "lge_sweep")}
+    assert (through.user.home / ".config/lge_sweep/salt").is_file()  # of the ids that exams were given
 
 
 @pytest.fixture(scope="module")
@@ -431,6 +439,11 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     for name, prefix in (("as_shipped", ""), ("two-stage", "two-stage/")):
         wall = pd.read_csv(folder / "test" / f"{name}.csv").query("`class` == 'myocardium'")
         assert shown.data.metrics[f"test/{prefix}dice/myocardium"] == pytest.approx(wall["dice"].mean())
+
+
+@pytest.mark.slow  # two evaluations
+def test_a_look_after_a_failure_or_without_what_is_shipped(through: Through) -> None:
+    (folder,) = through.runs.glob("phase4-*")
     content = json.loads((folder / "evaluation.json").read_text())
     (folder / "evaluation.json").write_text(json.dumps(content | {"failed": {"single": "out of memory"}}))
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # there is a network that was missing then
@@ -522,15 +535,8 @@ def test_only_what_is_fitted_can_be_shipped(tmp_path: Path) -> None:
 # -------------------------------------------------------------------------------------------------------------- predict
 
 
-@pytest.fixture(scope="module")
-def exams(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("exams") / "exams"
-    assert invoke("phantom", str(folder), "--format", "dicom", "--cases", "2").exit_code == 0
-    return folder
-
-
-def test_predict_writes_every_format_and_the_numbers_agree(through: Through, exams: Path, tmp_path: Path) -> None:
-    shutil.copytree(exams, tmp_path / "exams")
+def test_predict_writes_every_format_and_the_numbers_agree(through: Through, tmp_path: Path) -> None:
+    shutil.copytree(through.exams, tmp_path / "exams")
     out = tmp_path / "exams" / "out"  # inside: what was delivered is no exam
     command = "predict", str(tmp_path / "exams"), str(out), "--runs", str(through.runs), "--case-ids", "keep"
     done = invoke(*command)
@@ -555,10 +561,8 @@ def test_predict_writes_every_format_and_the_numbers_agree(through: Through, exa
     assert "nothing is overwritten" in other.output
 
 
-def test_a_bad_exam_among_good_ones_is_listed_and_the_good_ones_are_done(
-    through: Through, exams: Path, tmp_path: Path
-) -> None:
-    shutil.copytree(exams, tmp_path / "exams")
+def test_a_bad_exam_among_good_ones_is_listed_and_the_good_ones_are_done(through: Through, tmp_path: Path) -> None:
+    shutil.copytree(through.exams, tmp_path / "exams")
     broken = sorted((tmp_path / "exams" / "phantom001").rglob("*.dcm"))
     for path in broken:
         path.write_bytes(path.read_bytes()[:300])
@@ -570,7 +574,7 @@ def test_a_bad_exam_among_good_ones_is_listed_and_the_good_ones_are_done(
 
 
 def test_an_exam_that_nobody_thought_of_does_not_keep_the_others_from_being_done(
-    through: Through, exams: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fragile(exam: Exam, *args: Any) -> Delivery:
         if exam.case == "phantom000":
@@ -579,8 +583,8 @@ def test_an_exam_that_nobody_thought_of_does_not_keep_the_others_from_being_done
 
     monkeypatch.setattr("lge_sweep.segmenter.predict.deliver", fragile)
     (tmp_path / "out" / "burden.csv").mkdir(parents=True)
-    done = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(through.runs), "--case-ids", "keep",
-                  "--format", "csv")  # fmt: skip
+    done = invoke("predict", str(through.exams), str(tmp_path / "out"), "--runs", str(through.runs),
+                  "--case-ids", "keep", "--format", "csv")  # fmt: skip
     assert done.exit_code == 3, done.output
     said = " ".join(done.output.split())
     assert "phantom000: cannot be segmented or written (KeyError in test_pipeline.py, line" in said
@@ -589,11 +593,11 @@ def test_an_exam_that_nobody_thought_of_does_not_keep_the_others_from_being_done
     assert (tmp_path / "out" / "phantom001" / "burden.csv").is_file()
 
 
-def test_predict_says_what_is_missing(exams: Path, tmp_path: Path) -> None:
-    done = invoke("predict", str(exams), str(tmp_path / "out"), "--runs", str(tmp_path / "nothing"))
+def test_predict_says_what_is_missing(through: Through, tmp_path: Path) -> None:
+    done = invoke("predict", str(through.exams), str(tmp_path / "out"), "--runs", str(tmp_path / "nothing"))
     assert done.exit_code == 2
     assert "there is no registry in" in done.output
     assert not (tmp_path / "nothing").exists()
-    done = invoke("predict", str(exams), str(tmp_path / "out"), "--format", "jpeg")
+    done = invoke("predict", str(through.exams), str(tmp_path / "out"), "--format", "jpeg")
     assert done.exit_code == 2
     assert "unknown format 'jpeg'" in done.output

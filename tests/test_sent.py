@@ -1,7 +1,7 @@
 """Nothing is sent, nothing is written where it must not be, and what is written is private.
 
-All tests run under the guard (conftest.py). Here, commands run as those of a user who has set nothing and whose home is
-empty; phases 2 to 4 do so in test_pipeline.py.
+All tests run under the guard (guard_plugin.py). Here, commands run as those of a user who has set nothing and whose
+home is empty; phases 2 to 4 and `predict` do so in test_pipeline.py.
 """
 
 import os
@@ -18,7 +18,6 @@ from typing import Any
 
 import guard
 import pytest
-import torch
 import typer
 from processes import free_port
 from program import command
@@ -26,14 +25,14 @@ from sqlalchemy.engine import make_url
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.config.data import Intensity
-from lge_sweep.config.segmenter import Options, SegmenterSettings
 from lge_sweep.permissions import SHARE_VARIABLE, UMASKS, describe_open_folder
-from lge_sweep.segmenter.save import write_segmenter
 from lge_sweep.tracking.database import new_database
 
 ROOT = Path(__file__).parents[1]
-SMOKE = ["--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1"]
+SMOKE = [
+    "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1",
+    "--set", "training.width=0.25",
+]  # fmt: skip
 UNET = ["--models", "unet", "--set", "grid.loss=[dice_ce]", "--set", "grid.optimizer=[adam]"]
 FITS = [*SMOKE, "--set", "fit.folds=2", "--set", "fit.controls=[]"]
 PHASE1 = "phase1-stage1-*"
@@ -48,14 +47,14 @@ COMMANDS: dict[str, list[str]] = {
     "table": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs"],
     "compare": [f"HERE/runs/{PHASE1}/cells/unet*", f"HERE/runs/{PHASE1}/cells/segnet*", "--runs", "HERE/runs"],
     "status": ["--runs", "HERE/runs"],
-    "predict": ["HERE/exams", "HERE/predicted", "--model", "HERE/model", "--runs", "HERE/runs"],
     "phase2": [*SMOKE, *UNET, "--runs", "HERE/runs"],
     "search": ["--stage", "1", *SMOKE, "--models", "unet", "--trials", "1", "--runs", "HERE/runs"],
     "phase3": [*FITS, "--runs", "HERE/runs"],
     "phase4": [*FITS, "--runs", "HERE/runs"],
+    "predict": ["HERE/exams", "HERE/predicted", "--runs", "HERE/runs"],
 }
 """In an order in which each finds what it needs."""
-LONG = ("phase2", "search", "phase3", "phase4")
+LONG = ("phase2", "search", "phase3", "phase4", "predict")
 """Elsewhere under the guard of all tests (test_pipeline, test_search); here with LGE_SWEEP_SLOW_TESTS."""
 SERVERS = {"ui": "/health", "dashboard": "/dashboard/"}
 """Command -> what it answers."""
@@ -72,24 +71,10 @@ def commands(user: guard.User, *names: str) -> list[tuple[str, list[str]]]:
     return [(name, [word.replace("HERE", str(user.results)) for word in COMMANDS[name]]) for name in names]
 
 
-class Wall(torch.nn.Module):
-    """A network that takes bright pixels for its last class."""
-
-    def __init__(self, classes: int) -> None:
-        super().__init__()
-        self.classes = classes
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        bright = image[:, :1].float() / 255
-        return torch.cat([1 - bright, *[bright / (self.classes - 1)] * (self.classes - 1)], dim=1)
-
-
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[guard.User, dict[str, str]]:
     """A user who has run every command that ends by itself and soon, and what each printed."""
     someone = guard.new_user(tmp_path_factory.mktemp("user") / "one")
-    settings = SegmenterSettings(size=64, intensity=Intensity(clip_percentiles=(1, 99)), options=Options())
-    write_segmenter(someone.results / "model", Wall(2).eval(), Wall(3).eval(), settings)
     (someone.results / "runs").mkdir()
     (someone.results / "runs").chmod(0o755)
     names = [name for name in COMMANDS if name not in LONG]
@@ -120,16 +105,15 @@ def test_no_command_sends_anything_or_writes_elsewhere(user: guard.User) -> None
 
 def test_a_home_gets_our_own_folders_and_nothing_else(user: guard.User) -> None:
     files = {path.relative_to(user.home).as_posix() for path in user.home.rglob("*") if path.is_file()}
-    assert ".config/lge_sweep/salt" in files
+    assert files
     assert {file for file in files if not file.startswith((".config/lge_sweep/", ".cache/lge_sweep/"))} == set()
 
 
 def test_nobody_but_the_owner_can_read_what_commands_write(ran: tuple[guard.User, dict[str, str]]) -> None:
     user, printed = ran
-    written = ["schema.json", "exams", "sheet.png", "pairs", "predicted"]
+    written = ["schema.json", "exams", "sheet.png", "pairs"]
     assert all((user.results / name).stat().st_mode & 0o077 == 0 for name in written)
-    assert list(user.results.glob("predicted/*/labels.dcm"))
-    for folder in ("exams", "pairs", "predicted", "runs"):
+    for folder in ("exams", "pairs", "runs"):
         assert guard.open_to_others(user.results / folder) == []
     assert guard.open_to_others(user.home) == []
     assert f"chmod -R go-rwx {user.results / 'runs'}" in printed["phase1"]  # it was there, and open
@@ -167,10 +151,8 @@ def answers(address: str) -> bool:
 @pytest.mark.parametrize("share", UMASKS)
 def test_every_command_in_a_process_of_its_own(tmp_path: Path, share: str) -> None:
     someone = guard.new_user(tmp_path / "one", **{SHARE_VARIABLE: share})
-    names = [*(name for name in COMMANDS if name != "predict"), "predict"]  # with the model of phase 3
-    for name, arguments in commands(someone, *names):
-        without_model = [word for word in arguments if word not in ("--model", f"{someone.results}/model")]
-        someone.run([(name, without_model)])
+    for name, arguments in commands(someone, *COMMANDS):
+        someone.run([(name, arguments)])
         assert someone.offences() == [], name
     assert guard.open_to_others(someone.results, 0o777 & ~UMASKS[share]) == []
     if share == "group":
@@ -327,12 +309,12 @@ def test_that_is_decent(tmp_path):
 
 def test_a_session_fails_by_the_test_that_sends(tmp_path: Path) -> None:
     someone = guard.new_user(tmp_path / "one")
-    for name in ("conftest.py", "guard.py", "guard.c", "slow_tests.py"):
+    for name in ("guard.py", "guard.c", "guard_plugin.py"):
         (someone.results / name).write_bytes((ROOT / "tests" / name).read_bytes())
     (someone.results / "test_offence.py").write_text(OFFENDING_TEST)
     (someone.results / "pytest.ini").write_text("[pytest]\n")
     bare = {name: value for name, value in someone.environment.items() if name not in (guard.LIBRARY, guard.LOG)}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "1", "test_offence.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "1", "-p", "guard_plugin", "test_offence.py"]
     done = subprocess.run(
         command, cwd=someone.results, env=bare, capture_output=True, text=True, timeout=120, check=False
     )

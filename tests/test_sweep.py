@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
-from program import command, invoke
+from program import INLINE, command, inline, invoke
 from synthetic_dicom import SECRETS, series
 from tracked_runs import child_runs
 from typer.testing import CliRunner
@@ -25,7 +25,6 @@ from lge_sweep.cli.progress import SweepProgress
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import cells, load_sweep
 from lge_sweep.config.data import DicomFolders, Phantom
-from lge_sweep.engine.executors import EXECUTOR_VARIABLE
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.engine.lock import hold_runs
 from lge_sweep.ingest.phantom import simulate
@@ -36,7 +35,8 @@ from lge_sweep.scoring import Result, all_scores
 from lge_sweep.study.plan_files import load_plan
 from lge_sweep.tracking import Tracker
 
-ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2"]
+NARROW = ["--set", "training.width=0.25"]  # checkpoints of whole networks take as long to write as these to train
+ONE = ["--stage", "1", "--set", "grid.model=[unet]", "--set", "training.max_steps=2", *NARROW]
 
 
 def run(runs: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -58,7 +58,8 @@ def here(runs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """Phase 1, both stages, ten trials, with profile smoke: runs directory and all that was printed."""
     runs = tmp_path_factory.mktemp("finished") / "runs"
-    done = run(runs)
+    with inline():
+        done = here(runs, *NARROW)
     assert done.returncode == 0, done.stdout + done.stderr
     return runs, done.stdout
 
@@ -178,7 +179,7 @@ def test_a_rerun_trains_only_what_was_removed_and_rebuilds_mlflow(finished: tupl
     removed = next(runs.glob("phase1-stage1-*/cells/segnet-*"))
     shutil.rmtree(removed)
     weights = {path: path.stat().st_mtime_ns for path in runs.rglob("best.pt")}
-    done = here(runs)
+    done = here(runs, *NARROW)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count(": started") == 1
     assert "note: the result of segnet-cross_entropy-adam is gone; it is trained again" in done.stdout
@@ -331,7 +332,7 @@ def test_imagenet_weights_without_a_network_end_the_sweep_before_it_starts(tmp_p
     done = run(
         tmp_path / "runs", "--stage", "1", "--set", "grid.model=[deeplabv3plus_resnet50]",
         "--set", "training.encoder_weights=imagenet",
-        HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "cache"),
+        HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "cache"), **INLINE,
     )  # fmt: skip
     assert done.returncode == 2
     assert "save it as FOLDER/resnet50.safetensors" in done.stderr
@@ -439,8 +440,7 @@ def of_dicom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
         for path, mask in zip(files, volume.labels, strict=True):
             Image.fromarray(mask).save(exam / "masks" / f"{path.stem}.png")
     (folder / "mine.yaml").write_text(DICOM.format(series=uids))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(EXECUTOR_VARIABLE, "inline")
+    with inline():
         done = here(folder / "runs", *ONE, "--data", str(folder / "mine.yaml"), "--root", str(folder / "exams"))
     assert done.returncode == 0, done.stdout + done.stderr
     return folder / "runs", done

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 import torch
 from processes import is_alive
-from program import command
+from program import command, inline, invoke
 from pytorch_lightning import LightningModule
 from slow_tests import SLOW_TESTS
 from tracked_runs import child_runs
@@ -30,9 +30,11 @@ from lge_sweep.run_store import RunStore
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 
+STEPS = 24
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",
-    "--set", "training.max_steps=40", "--set", "training.validation_every=4", "--set", "training.patience=100",
+    "--set", f"training.max_steps={STEPS}", "--set", "training.validation_every=4", "--set", "training.patience=100",
+    "--set", "training.width=0.25",
 ]  # fmt: skip
 
 Moment = Callable[[Path], bool]
@@ -99,10 +101,9 @@ def test_killed_at_several_moments_every_cell_is_complete_once(tmp_path: Path) -
             continue
         assert kill_at(runs, moment), f"finished before: {name}"
         assert not is_held(RunStore(runs))
-    done = subprocess.run(
-        command(*ARGUMENTS, "--runs", str(runs)), capture_output=True, text=True, timeout=300, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    with inline():
+        done = invoke(*ARGUMENTS, "--runs", str(runs))
+    assert done.exit_code == 0, done.output
     assert "resumed" in done.stdout
     ((_, _, entries),) = read_ledger(RunStore(runs))
     assert [(entry.state, entry.trial) for entry in entries] == [("complete", 0), ("complete", 1)]
@@ -115,7 +116,7 @@ def test_killed_at_several_moments_every_cell_is_complete_once(tmp_path: Path) -
     client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri)
     for entry in children:
         steps = [point.step for point in client.get_metric_history(entry.info.run_id, "train/loss")]
-        assert steps == list(range(1, 41)), f"{entry.data.tags['cell']}: each step once, in order"
+        assert steps == list(range(1, STEPS + 1)), f"{entry.data.tags['cell']}: each step once, in order"
     assert not list(runs.glob("phase1-*/cells/*/resume.ckpt"))
 
 

@@ -3,6 +3,7 @@
 import io
 import logging
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict
 from importlib.metadata import version
@@ -40,6 +41,7 @@ from lge_sweep.study import (
 )
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # else it says at every cell what hardware there is
+warnings.filterwarnings("ignore", message=".isinstance.treespec")  # Lightning 2.6 on torch 2.14, at every cell
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
 
 
