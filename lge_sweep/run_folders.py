@@ -172,9 +172,9 @@ class EvaluationFolder(MeasuredFolder):
         """All tables, to read."""
         return self.path / "tables.md"
 
-    def earlier(self) -> list[Path]:
+    def earlier(self) -> list["EvaluationFolder"]:
         """Return the folders of the evaluations that this one replaced."""
-        return sorted((self.path / "earlier").glob("*"))
+        return [EvaluationFolder(path) for path in sorted((self.path / "earlier").glob("*"))]
 
     def next_earlier(self) -> "EvaluationFolder":
         """Return the folder that this evaluation gets when another replaces it."""

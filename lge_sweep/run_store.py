@@ -185,6 +185,10 @@ class RunStore:
         """Return the folder of an evaluation on the test subset."""
         return EvaluationFolder(self.root / name)
 
+    def evaluations(self) -> list[EvaluationFolder]:
+        """Return the folders of all evaluations on a test subset, in the order of their names."""
+        return [EvaluationFolder(path) for path in sorted(self.root.glob("phase4-*")) if path.is_dir()]
+
 
 def sqlite_uri(path: str) -> str:
     """Return the URI of an SQLite database, whatever letters are in its path.

@@ -390,6 +390,19 @@ def test_status_names_sweeps_that_the_ledger_does_not_know(plan: Plan) -> None:
     assert f"{plan.name}: 2 finished, not in the ledger" in " ".join(done.output.split())
 
 
+def test_status_tells_sweeps_of_an_earlier_version_from_those_that_go_on(plan: Plan) -> None:
+    finish_all(plan)
+    (plan.folder.parent / JOURNAL).unlink()
+    settings = plan.files.settings.read_text(encoding="utf-8")
+    assert "  subset: val\n" in settings
+    plan.files.settings.write_text(settings.replace("  subset: val\n", "  part: val\n"), encoding="utf-8")
+    done = CliRunner().invoke(app, ["status", "--runs", str(plan.folder.parent)])
+    assert done.exit_code == 0
+    said = " ".join(done.output.split())
+    assert f"of an earlier version, whose sweeps this one runs anew, under other names: {plan.name}" in said
+    assert "not in the ledger" not in said
+
+
 # --------------------------------------------------------------------------------------------- on disk before it counts
 
 

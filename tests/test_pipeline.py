@@ -29,6 +29,7 @@ from lge_sweep.labels import Label
 from lge_sweep.pipeline.access import (
     begin_access,
     describe_accesses,
+    evaluation_of,
     finish_access,
     read_accesses,
 )
@@ -113,6 +114,31 @@ def test_a_sweep_that_selected_on_the_test_part_was_a_look(tmp_path: Path) -> No
     assert [access.pipeline for access in begin_access(tmp_path, "phase4-one", manifest)] == ["phase2-y"]
     other = manifest.assign(content_hash=["b" * 64, "a" * 64])
     assert begin_access(tmp_path, "phase4-two", other) == []
+
+
+@pytest.mark.parametrize("lost", ["removed", "emptied"])
+def test_an_evaluation_that_is_there_was_a_look_whatever_the_record_says(tmp_path: Path, lost: str) -> None:
+    texts = dict.fromkeys(("slice", "case", "image_hash", "perceptual_hash"), "1e5")
+    manifest = pd.DataFrame({"subset": ["test"], "content_hash": ["a" * 64], **texts})
+    store = RunStore(tmp_path)
+    evaluation = evaluation_of(tmp_path, "phase3-stage2-data-smoke-0123")
+    assert evaluation.name == "phase4-data-smoke-0123"
+    fits = store.sweep("phase3-stage2-data-smoke-0123")
+    fits.path.mkdir()
+    manifest.to_csv(fits.manifest, index=False)
+    for place in (evaluation.next_earlier(), evaluation):
+        place.path.mkdir(parents=True, exist_ok=True)
+        place.record.write_text("damaged")
+    begin_access(tmp_path, evaluation.name, manifest)
+    finish_access(tmp_path, evaluation.name)
+    assert len(read_accesses(tmp_path)) == 3  # two that it had not, and its own
+    assert len(begin_access(tmp_path, "phase4-other", manifest)) == 3  # of which none counts twice
+    if lost == "removed":
+        store.test_access.unlink()
+    else:
+        store.test_access.write_text("[]")
+    assert [access.pipeline for access in begin_access(tmp_path, "phase4-other", manifest)] == [evaluation.name] * 2
+    assert begin_access(tmp_path, "phase4-third", manifest.assign(content_hash="b" * 64)) == []
 
 
 def test_an_evaluation_that_was_stopped_goes_on_as_the_same_look(tmp_path: Path) -> None:

@@ -174,6 +174,24 @@ def test_a_field_deep_inside_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("form", "metric", "value", "told"),
+    [
+        ("image_mean", "dice", 7.0, r"summary\.image_mean\.dice\.cavity: must be between 0 and 1, got 7"),
+        ("pooled", "iou", -0.1, r"summary\.pooled\.iou\.cavity: must be between 0 and 1, got -0\.1"),
+        ("present_only", "hd95_mm", -1.0, r"summary\.present_only\.hd95_mm\.cavity: must be between 0 and inf, got -1"),
+    ],
+)
+def test_a_number_that_a_metric_cannot_have_is_damage(
+    form: str, metric: str, value: float, told: str, tmp_path: Path
+) -> None:
+    content = cell_record().model_dump(mode="json")
+    content["summary"][form][metric]["cavity"] = value
+    (tmp_path / "outcome.json").write_text(json.dumps(content))
+    with pytest.raises(DamagedError, match=told):
+        read_record(CellRecord, tmp_path / "outcome.json")
+
+
+@pytest.mark.parametrize(
     ("field", "value", "told"),
     [
         ("ranking", [], "damaged: ranking: it is empty"),

@@ -8,6 +8,7 @@ from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.engine import CellState, is_held, read_ledger
 from lge_sweep.paths import first_command
 from lge_sweep.run_store import RunStore
+from lge_sweep.study import is_of_earlier_version
 from lge_sweep.text import format_number
 
 
@@ -24,10 +25,13 @@ def _unknown(store: RunStore, known: Collection[str]) -> dict[str, int]:
 def print_status(console: Terminal, store: RunStore) -> None:
     """Print every sweep of a runs directory, and why cells failed."""
     runs, sweeps = store.root, read_ledger(store)
-    unknown = _unknown(store, {name for name, _, _ in sweeps})
+    earlier = [sweep.name for sweep in store.sweeps() if is_of_earlier_version(sweep.settings)]
+    if earlier:
+        console.note(f"of an earlier version, whose sweeps this one runs anew, under other names: {', '.join(earlier)}")
+    unknown = _unknown(store, {*earlier, *(name for name, _, _ in sweeps)})
     for name, finished in unknown.items():
         console.print_line(f"{name}: {finished} finished, not in the ledger; repeat its command to take them up")
-    if not sweeps and unknown:
+    if not sweeps and (unknown or earlier):
         return
     if not sweeps:
         console.print_line(f"{runs}: no sweep yet; {first_command(runs)}")

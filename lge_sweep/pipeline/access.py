@@ -5,6 +5,7 @@ it is counted and shown.
 """
 
 import datetime
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,12 @@ from pydantic import AliasChoices, Field
 from lge_sweep.csv_files import read_rows
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.pipeline.records import Access, AccessRecord
-from lge_sweep.run_store import RunStore
+from lge_sweep.run_store import EvaluationFolder, RunStore
 from lge_sweep.study import REMEDY, Record, read_record, write_record
 from lge_sweep.text import error_text
+
+FITS, PHASE4 = "phase3-stage2-", "phase4-"
+"""How the name of a sweep of fits begins, and that of the evaluation of its pipeline."""
 
 
 def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Access]:
@@ -30,6 +34,7 @@ def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Acce
 
     Returns:
         The earlier accesses to any of these slices: other evaluations, and sweeps that selected on the test subset.
+        An evaluation whose results are there was an access, also where its record is lost.
 
     Raises:
         RunsError: the record of earlier accesses cannot be read.
@@ -37,6 +42,7 @@ def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Acce
     slices = _test_slices(manifest["subset"], manifest["content_hash"])
     known = [access for access in read_accesses(runs) if access.finished or access.pipeline != pipeline]
     known += [access for access in _selections(runs) if access.pipeline not in {other.pipeline for other in known}]
+    known += _unrecorded(runs, known)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     _write(runs, [*known, Access(pipeline, now, slices, finished=False)])
     return [access for access in known if set(access.slices) & set(slices)]
@@ -71,7 +77,7 @@ def _read(path: Path) -> tuple[Access, ...]:
     except DamagedError as error:
         raise RunsError(
             f"{path}: the record of who looked at the test subset cannot be read ({error.reason}); mend it, or remove "
-            "it if you accept that earlier looks are forgotten"
+            "it if you accept that looks whose evaluation is not in this directory any more are forgotten"
         ) from error
 
 
@@ -93,10 +99,38 @@ def _selections(runs: Path) -> list[Access]:
     accesses = []
     for sweep in RunStore(runs).selections():
         if read_record(_Selected, sweep.selection).subset == "test":
-            when = datetime.datetime.fromtimestamp(sweep.selection.stat().st_mtime, datetime.UTC)
             slices = _slices_of(sweep.manifest)
-            accesses.append(Access(sweep.name, when.isoformat(timespec="seconds"), slices, finished=True))
+            accesses.append(Access(sweep.name, _written(sweep.selection), slices, finished=True))
     return accesses
+
+
+def _unrecorded(runs: Path, known: Sequence[Access]) -> list[Access]:
+    """Return the evaluations whose results are there and that the record has not, or not so many of."""
+    accesses, store = [], RunStore(runs)
+    recorded = Counter(access.pipeline for access in known)
+    for evaluation in store.evaluations():
+        made = [place.record for place in (*evaluation.earlier(), evaluation) if place.record.is_file()]
+        fits = store.sweep(evaluation.name.replace(PHASE4, FITS, 1))
+        if fits.manifest.is_file():  # else it cannot be said which slices they were
+            slices = _slices_of(fits.manifest)
+            lost = made[recorded[evaluation.name] :]
+            accesses += [Access(evaluation.name, _written(path), slices, finished=True) for path in lost]
+    return accesses
+
+
+def evaluation_of(runs: Path, fits: str) -> EvaluationFolder:
+    """Return the folder of a pipeline's evaluation.
+
+    Args:
+        runs: the runs directory.
+        fits: name of the sweep of its fits.
+    """
+    return RunStore(runs).evaluation(fits.replace(FITS, PHASE4, 1))
+
+
+def _written(path: Path) -> str:
+    """Return when a file was written, as an access says it."""
+    return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).isoformat(timespec="seconds")
 
 
 def _slices_of(manifest: Path) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from .cell_files import read_per_image as read_per_image
 from .cell_files import read_predictions as read_predictions
 from .digest import DRAWN as DRAWN
 from .digest import basis_digest as basis_digest
+from .earlier import is_of_earlier_version as is_of_earlier_version
 from .inherit import matching_sweeps as matching_sweeps
 from .inherit import sweeps_of as sweeps_of
 from .make import make_plans as make_plans

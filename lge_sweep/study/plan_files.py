@@ -13,16 +13,11 @@ from lge_sweep.csv_files import write_frame
 from lge_sweep.errors import ConfigError, DamagedError, EarlierVersionError, RunsError
 from lge_sweep.labels import class_names
 from lge_sweep.run_store import SweepFolder
+from lge_sweep.study.earlier import ANEW, is_of_earlier_version
 from lge_sweep.study.manifest import read_manifest
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import REMEDY, CellRecord, PlanRecord, read_record, set_damaged_aside, write_record
 from lge_sweep.text import error_text, shorten
-
-ANEW = (
-    "This version runs such a sweep anew, under another name, when its command is given; this folder stays as it is, "
-    "with its tables ranking.csv and cells/*/per_image.csv"
-)
-"""What can be done with a sweep of before results had a format."""
 
 
 def write_plan(plan: Plan) -> None:
@@ -72,14 +67,11 @@ def read_settings(path: Path) -> SweepConfig:
         EarlierVersionError: an earlier version wrote them.
         DamagedError: they are not those of a sweep.
     """
-    content: object = None
     try:
-        content = read_yaml(path)
-        return validate(SweepConfig, content, str(path))
+        return validate(SweepConfig, read_yaml(path), str(path))
     except ConfigError as error:
         reason = error_text(error).removeprefix(f"{path}: ").removeprefix("- ")
-    selection = content.get("selection") if isinstance(content, dict) else None
-    if isinstance(selection, dict) and "part" in selection:
+    if is_of_earlier_version(path):
         raise EarlierVersionError(path, reason, ANEW)
     raise DamagedError(path, reason, REMEDY)
 

@@ -1,5 +1,6 @@
 """`outcome.json`: what a finished cell came to."""
 
+import math
 from pathlib import PurePosixPath
 from typing import Literal, Self
 
@@ -7,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from lge_sweep.config import Cell
 from lge_sweep.labels import SCORED, class_names
-from lge_sweep.metrics import AGGREGATES, POOLED, Summary
+from lge_sweep.metrics import AGGREGATES, METRICS, POOLED, Summary
 from lge_sweep.study.records.base import Record
 
 
@@ -68,6 +69,14 @@ class CellRecord(Record):
             needed = set(SCORED if form != "pooled" else POOLED) & set(SCORED)
             if missing := needed - found.keys():
                 raise ValueError(f"summary.{form} has no {min(missing)}")
+        return self
+
+    @model_validator(mode="after")
+    def _numbers_are_possible(self) -> Self:
+        for (form, metric, name), value in self.summary.by_key().items():
+            high = METRICS[metric].high if metric in METRICS else math.inf
+            if value is not None and not 0 <= value <= high:
+                raise ValueError(f"summary.{form}.{metric}.{name}: must be between 0 and {high:g}, got {value:g}")
         return self
 
     @field_validator("figures")
