@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from processes import is_alive
+from alive import is_alive
 
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.run_store import RunStore

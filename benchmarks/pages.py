@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
-from processes import is_alive
+from alive import is_alive
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 PROBES = {"ui": "health", "dashboard": "api/studies"}

@@ -70,7 +70,7 @@ class FakeArchive:
         return [request.path for request in self.asked if request.method == method]
 
     def find(self, parts: list[str], offset: int) -> Reply:
-        wanted = dict(zip(("studies", "series", "instances"), (None, None, None), strict=True))
+        wanted: dict[str, str | None] = dict.fromkeys(("studies", "series", "instances"))
         wanted.update(zip(parts[::2], parts[1::2], strict=False))
         key = {2: "SeriesInstanceUID", 4: "SOPInstanceUID"}[len(parts) - 1]
         found = {

@@ -14,7 +14,7 @@ import socket
 import struct
 import warnings
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -37,6 +37,9 @@ from synthetic_dicom import classic, encode, segmentation
 
 Arguments = list[str]
 Generator = Callable[[Random, Path], Arguments]
+Shape = Sequence[str | int]
+Output = tuple[Sequence[onnx.NodeProto], Shape, Sequence[onnx.TensorProto]]
+"""A network's last nodes, the shape that it promises, and their constants."""
 SHAPE = (3, 24, 20)
 """Slices, rows and columns of every valid exam."""
 SIZE = 32
@@ -133,7 +136,8 @@ def picture(array: np.ndarray, suffix: str) -> bytes:
 @cache
 def nifti(kind: str, labels: bool = False, two: bool = False) -> bytes:
     array = heart()[labels].transpose(2, 1, 0).astype(kind)
-    image = (nib.Nifti2Image if two else nib.Nifti1Image)(array, np.diag([1.5, 1.5, 8, 1]), dtype=kind)
+    affine = np.diag([1.5, 1.5, 8, 1])
+    image = nib.Nifti2Image(array, affine, dtype=kind) if two else nib.Nifti1Image(array, affine, dtype=kind)
     return bytes(image.to_bytes())
 
 
@@ -178,7 +182,7 @@ def coded(syntax: str, folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def network(stage: int, output: Any = None, kind: int = TensorProto.FLOAT, inputs: int = 1) -> bytes:
+def network(stage: int, output: Output | None = None, kind: int = TensorProto.FLOAT, inputs: int = 1) -> bytes:
     """Return a network that labels by intensity; `output` gives its last nodes and the shape it promises instead."""
     classes = stage + 1
     bounds = [numpy_helper.from_array(np.array([[[[level]]] for level in range(classes)], np.float32).reshape(
@@ -385,7 +389,9 @@ def postscript(random: Random) -> bytes:
     return b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 24 20\n%%EndComments\nshowpage\n%%EOF\n"
 
 
-STRANGE_PICTURES = [other_format, pages, floats, modes, postscript, lambda random: random.randbytes(200)]
+STRANGE_PICTURES: list[Callable[[Random], bytes]] = [
+    other_format, pages, floats, modes, postscript, lambda random: random.randbytes(200),
+]  # fmt: skip
 
 # -------------------------------------------------------------------------------------------------------------- DICOM
 
@@ -476,8 +482,8 @@ def everything_in(dataset: Dataset) -> list[Dataset]:
 def broken_code(random: Random, folder: Path) -> bytes:
     """Return a slice of which the compressed stream is broken."""
     changed = pydicom.dcmread(io.BytesIO(coded(random.choice(SYNTAXES), folder)))
-    frame = bytes(get_frame(changed.PixelData, 0, number_of_frames=1))
-    frame = bytearray(mutated(random, frame, random.choice([80, None])).ljust(100, b"\0"))
+    whole = bytes(get_frame(changed.PixelData, 0, number_of_frames=1))
+    frame = bytearray(mutated(random, whole, random.choice([80, None])).ljust(100, b"\0"))
     for _ in range(random.randrange(5)):
         frame[random.randrange(100)] = random.randrange(256)
     changed.PixelData = encapsulate([bytes(frame)])
@@ -517,8 +523,10 @@ def deflated_bomb(mebibytes: int) -> bytes:
     return content[:start] + block * mebibytes + packer.flush()
 
 
-STRANGE_DICOM = [nested, deflated, lambda random: random.randbytes(1000), lambda random: b"\0" * 128 + b"DICM",
-                 lambda random: stored(classic(np.zeros((4, 4), np.uint16)))]  # fmt: skip
+STRANGE_DICOM: list[Callable[[Random], bytes]] = [
+    nested, deflated, lambda random: random.randbytes(1000), lambda random: b"\0" * 128 + b"DICM",
+    lambda random: stored(classic(np.zeros((4, 4), np.uint16))),
+]  # fmt: skip
 
 # -------------------------------------------------------------------------------------------------------------- NIfTI
 
@@ -647,7 +655,9 @@ def write_exam(folder: Path, name: str = "a") -> Path:
     return folder
 
 
-def ends(*nodes: onnx.NodeProto, shape: Any = None, constants: Any = ()) -> Callable[[int], Any]:
+def ends(
+    *nodes: onnx.NodeProto, shape: Shape | None = None, constants: Sequence[onnx.TensorProto] = ()
+) -> Callable[[int], Output]:
     return lambda stage: (list(nodes), shape or ["b", stage + 1, SIZE, SIZE], list(constants))
 
 
@@ -655,13 +665,13 @@ def constant(name: str, *values: int) -> onnx.TensorProto:
     return numpy_helper.from_array(np.array(values, dtype=np.int64), name)
 
 
-def repeated(stage: int) -> Any:
+def repeated(stage: int) -> Output:
     """Return nodes that make an output of terabytes of a small input."""
     node = helper.make_node("Tile", ["near", "times"], ["p"])
     return [node], ["b", "c", "h", "w"], [constant("times", 1, 1, 30_000, 30_000)]
 
 
-def not_a_number(stage: int) -> Any:
+def not_a_number(stage: int) -> Output:
     nodes = [helper.make_node("Sqrt", ["near"], ["p"])]
     return nodes, ["b", stage + 1, SIZE, SIZE], []
 

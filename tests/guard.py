@@ -118,7 +118,7 @@ class User:
         return done.stdout.split(chr(12))[1:]
 
 
-def new_user(place: Path, also: Sequence[Path] = (), **more: str) -> User:
+def new_user(place: Path, also: Sequence[Path] = (), /, **more: str) -> User:
     """Make somebody.
 
     Args:

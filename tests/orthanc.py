@@ -114,4 +114,6 @@ def main(model: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(obstacle() or main(*sys.argv[1:]))
+    if why := obstacle():
+        sys.exit(why)
+    main(*sys.argv[1:])

@@ -133,8 +133,11 @@ def write_dicom(seed: int, folder: Path, masks: str = "seg") -> Truth:
         "PatientID": f"P{seed}",
         "SeriesInstanceUID": generate_uid(entropy_srcs=[str(seed), "series"]),
     }
-    geometry = {"ImageOrientationPatient": [*row.tolist(), *column.tolist()], "PixelSpacing": list(pixel_mm)}
-    scale = {"RescaleSlope": slope, "RescaleIntercept": 0.0, "RescaleType": "US"}
+    geometry: dict[str, Any] = {
+        "ImageOrientationPatient": [*row.tolist(), *column.tolist()],
+        "PixelSpacing": list(pixel_mm),
+    }
+    scale: dict[str, Any] = {"RescaleSlope": slope, "RescaleIntercept": 0.0, "RescaleType": "US"}
     order = rng.permutation(count)
     folder.mkdir(parents=True, exist_ok=True)
     if multi:
@@ -169,7 +172,7 @@ def write_dicom(seed: int, folder: Path, masks: str = "seg") -> Truth:
 
 
 def _grey(rng: np.random.Generator, labels: Labels) -> Floats:
-    return (labels * 1000.0 + rng.integers(100, 800, labels.shape)).round(-1)
+    return np.asarray((labels * 1000.0 + rng.integers(100, 800, labels.shape)).round(-1), dtype=np.float64)
 
 
 def _short(value: float) -> float:

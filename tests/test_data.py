@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -195,7 +196,7 @@ def test_the_digest_covers_ids_cases_and_content_in_order() -> None:
 
 def test_the_digest_covers_spacing_where_it_is_known() -> None:
     unknown = curated(replace(exam("a"), spacing_mm=None)).manifest
-    columns = [name for name in unknown if str(name).startswith("spacing_")]
+    columns = [name for name in map(str, unknown) if name.startswith("spacing_")]
     assert len(columns) == 3
     manifests = [unknown] + [unknown.assign(**dict.fromkeys(columns, 1.0) | {name: 2.0}) for name in columns]
     assert len({content_digest(manifest) for manifest in manifests}) == 4
@@ -432,7 +433,8 @@ def module(folder: Path) -> LgeDataModule:
 
 
 def at_interval(module: LgeDataModule, interval: int) -> Iterator[Batch]:
-    module.trainer = SimpleNamespace(current_epoch=interval)  # type: ignore[assignment]
+    trainer: Any = SimpleNamespace(current_epoch=interval)
+    module.trainer = trainer
     return iter(module.train_dataloader())
 
 

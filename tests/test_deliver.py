@@ -23,9 +23,10 @@ from deliveries import MM, MODEL, Labels, check_dicom, classes, exam_of, nifti_e
 from nifti_files import load_nifti
 from numpy.typing import NDArray
 from PIL import Image
-from pydicom.datadict import DicomDictionary, dictionary_VR
+from pydicom.datadict import dictionary_VR, keyword_dict
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
+from pydicom.uid import UID
 from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, write
 
 from lge_sweep.config.data import DicomFolders, Phantom
@@ -148,12 +149,14 @@ def test_the_real_exam_keeps_its_volume_in_every_format(real_data: Path, tmp_pat
     original = read_nifti_grid(case / "Images" / "Case_P100.nii.gz")
     truth = read_nifti_grid(case / "Contours" / "Case_P100.nii.gz").array.astype(np.uint8)
     labels = np.array([0, 1, 2, 3, 3], dtype=np.uint8)[truth]
+    assert original.spacing_mm is not None
     exam = exam_of(tmp_path, original.array.astype(np.uint16), original.spacing_mm)
     assert np.array_equal(exam.pixels, original.array)
     delivery = deliver(exam, labels, tmp_path / "out", list(FORMATS), MODEL)
     check_agreement(exam, labels, delivery, tmp_path / "data")
     (row,) = rows_of(delivery.folder / "burden.csv")
-    assert (int(row["wall_pixels"]), float(row["wall_ml"])) == (5217, pytest.approx(134.12, abs=0.005))
+    assert int(row["wall_pixels"]) == 5217
+    assert float(row["wall_ml"]) == pytest.approx(134.12, abs=0.005)
     assert "134.12 mL" in (delivery.folder / "report.html").read_text()
     check_dicom(delivery.folder / "labels.dcm")
 
@@ -174,6 +177,7 @@ def test_a_seg_names_its_segments_its_model_and_its_patient(tmp_path: Path) -> N
         sct.LeftVentricle, sct.LeftVentricleMyocardium
     ]  # fmt: skip
     made_by = described[2].algorithm_identification
+    assert made_by is not None
     assert (made_by.name, made_by.version, made_by.parameters) == (MODEL.name, "7", {"weights": MODEL.digest})
     assert described[0].algorithm_type.value == "AUTOMATIC"
     assert (str(seg.PatientName), seg.PatientID, seg.StudyInstanceUID) == ("Doe^Jane", "MRN4711", "1.2.20240506")
@@ -298,10 +302,10 @@ WRITTEN = ("XMARKX", "19770707", "070707", "77077", "00770077", "17077")
 def plant(dataset: Dataset) -> int:
     """Put a mark into every attribute that DICOM knows and a SEG has no claim to, nested ones and private ones too."""
     planted = 0
-    for tag, (vr, _, _, _, keyword) in DicomDictionary.items():
+    for keyword, tag in keyword_dict.items():
         if not keyword or keyword in CLAIMED | UNWRITABLE or tag >> 16 in (0x0000, 0x0002, 0x0004, 0xFFFC, 0xFFFE):
             continue
-        vr = vr.split(" or ")[-1]
+        vr = dictionary_VR(tag).split(" or ")[-1]
         item = Dataset()
         plant_texts(item, depth=0)
         dataset.add_new(tag, vr, [item] if vr == "SQ" else MARKS[vr])
@@ -352,7 +356,7 @@ def test_seg_and_report_learn_nothing_from_their_source_but_what_they_must(tmp_p
             for keyword, value in allowed.items():
                 setattr(dataset, keyword, value)
             dataset.file_meta.SourceApplicationEntityTitle = "XMARKX"
-            dataset.file_meta.PrivateInformationCreatorUID = "1.2.77077"
+            dataset.file_meta.PrivateInformationCreatorUID = UID("1.2.77077")
             dataset.file_meta.PrivateInformation = b"XMARKX"
             dataset.save_as(path)
     paths = deliver(exam, classes(2), tmp_path / "out", ["seg", "sr"], MODEL).files

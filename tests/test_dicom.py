@@ -157,7 +157,12 @@ def test_unknown_spacing_is_noted_not_refused(tmp_path: Path) -> None:
 
 
 def test_slice_distance_of_a_single_slice_is_what_the_scanner_tells(tmp_path: Path) -> None:
-    for name, more in {"both": {"SpacingBetweenSlices": 9.0}, "thick": {}, "none": {"SliceThickness": None}}.items():
+    told: dict[str, dict[str, Any]] = {
+        "both": {"SpacingBetweenSlices": 9.0},
+        "thick": {},
+        "none": {"SliceThickness": None},
+    }
+    for name, more in told.items():
         series(tmp_path / name / "exam", grey(1), **more)
         nifti_mask(tmp_path / name / "exam", classes(1))
     both, thick, none = (one(tmp_path / name) for name in ("both", "thick", "none"))
@@ -510,8 +515,9 @@ def test_a_nifti_mask_at_the_origin_is_laid_on_by_its_position_if_that_fits(tmp_
     """Its first voxel is at 0, as in masks that lost their position; here the series' is, too."""
     rows_and_columns = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]
     for k in range(3):
-        where = {"ImagePositionPatient": [0.0, 0.0, STEP * k], "ImageOrientationPatient": rows_and_columns}
-        write(classic(grey()[k], **where), tmp_path / "exam" / f"IM{k}.dcm")
+        where = [0.0, 0.0, STEP * k]
+        exam = classic(grey()[k], ImagePositionPatient=where, ImageOrientationPatient=rows_and_columns)
+        write(exam, tmp_path / "exam" / f"IM{k}.dcm")
     path = nifti_mask(tmp_path / "exam", matrix=np.diag([-SPACING[1], -SPACING[0], STEP, 1.0]))
     nib.save(load_nifti(path).as_reoriented(np.array([[1, 1], [0, 1], [2, 1]])), path)
     volume = one(tmp_path)
@@ -925,6 +931,7 @@ def test_broken_bytes_end_in_a_report_never_in_a_traceback_or_a_leak(tmp_path: P
 def test_the_real_exam_keeps_its_volume_through_dicom(real_data: Path, tmp_path: Path) -> None:
     original = read_nifti_grid(real_data / "emidec_nifti" / "Case_P100" / "Images" / "Case_P100.nii.gz")
     labels = read_nifti_grid(real_data / "emidec_nifti" / "Case_P100" / "Contours" / "Case_P100.nii.gz").array
+    assert original.spacing_mm is not None
     row, column, step = original.spacing_mm
     places = [[float(x) for x in ORIGIN + NORMAL * step * k] for k in range(len(labels))]
     pixels = original.array.astype(np.uint16)

@@ -5,7 +5,7 @@ setting is left out. Who edits a shipped sweep file, or adds a setting, writes i
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -130,9 +130,14 @@ def replaced(node: Any, path: tuple[str, ...], value: Any) -> Any:
     return node.model_copy(update={path[0]: inner}) if isinstance(node, Settings) else {**node, path[0]: inner}
 
 
+def made(name: str, base: type[Settings], **fields: Any) -> type[Settings]:
+    """Make a schema; where pydantic's plugin sees `create_model` called, it takes the schema for one without fields."""
+    return create_model(name, __base__=base, **fields)
+
+
 def extended(settings: Settings, kind: Any, default: Any, *given: Any) -> Settings:
     """Return settings of a schema that has one setting more."""
-    model = create_model(type(settings).__name__, __base__=type(settings), added=(kind, default))
+    model = made(type(settings).__name__, type(settings), added=(kind, default))
     return model.model_validate({**settings.model_dump(), **dict.fromkeys(["added"][: len(given)], *given)})
 
 
@@ -157,8 +162,8 @@ def test_a_group_of_settings_that_is_added_renames_no_sweep() -> None:
 
 
 def test_a_default_that_is_changed_with_a_mark_keeps_old_sweeps_apart_from_new_ones() -> None:
-    old = create_model("Old", __base__=Settings, steps=(int, 3))
-    new = create_model("New", __base__=Settings, steps=(Annotated[int, LeftOutAt(3)], 5))
+    old: Callable[..., Settings] = made("Old", Settings, steps=(int, 3))
+    new: Callable[..., Settings] = made("New", Settings, steps=(Annotated[int, LeftOutAt(3)], 5))
     assert deciding(new(steps=3), 1) == deciding(old(), 1) == {}
     assert deciding(new(), 1) == {"steps": 5} == deciding(old(steps=5), 1)
 

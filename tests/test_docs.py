@@ -14,6 +14,7 @@ from lge_sweep.config import load_sweep
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
 VARIABLES = re.compile(r"PATH|LGE_SWEEP_[A-Z_]+")
+Defined = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 TRAINING = ("phase1", "phase2", "phase3", "phase4", "search")
 
 
@@ -85,11 +86,11 @@ def test_the_settings_page_has_every_setting() -> None:
     assert written == settings_page.page(written), "run: python tests/settings_page.py"
 
 
-def public(tree: ast.Module | ast.ClassDef, prefix: str = "") -> list[tuple[str, ast.AST]]:
+def public(tree: ast.Module | ast.ClassDef, prefix: str = "") -> list[tuple[str, Defined]]:
     """List the functions and classes of a module that others may use, and their methods."""
-    found: list[tuple[str, ast.AST]] = []
+    found: list[tuple[str, Defined]] = []
     for node in tree.body:
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+        if isinstance(node, Defined) and not node.name.startswith("_"):
             found.append((prefix + node.name, node))
             if isinstance(node, ast.ClassDef):
                 found += public(node, f"{node.name}.")
@@ -101,7 +102,7 @@ def test_every_public_name_is_explained() -> None:
         f"{module.name}: {name}"
         for module in MODULES
         for name, node in public(module.tree)
-        if not ast.get_docstring(node)  # type: ignore[arg-type]
+        if not ast.get_docstring(node)
     ]
     assert bare == []
 

@@ -7,6 +7,7 @@ from contextlib import closing
 from multiprocessing import Pipe
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from finished_cell import write_result
@@ -25,7 +26,7 @@ from lge_sweep.engine.executors.local_worker import WorkerSetup
 from lge_sweep.engine.ledger import Ledger, read_ledger
 from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.publish import open_sweep
-from lge_sweep.engine.task import CellTask
+from lge_sweep.engine.task import CellTask, Task
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
 from lge_sweep.scoring import Result
@@ -40,6 +41,8 @@ Deed = Callable[["StubWorker", CellTask], None]
 class StubWorker(Worker):
     """A worker that does one deed with each task, at once, in this process."""
 
+    process: Any  # a stand-in
+
     def __init__(self, number: int, plan: Plan, deed: Deed) -> None:
         self.setup = WorkerSetup(number, 1, plan.folder, plan.folder)
         self.plan, self.deed, self.heartbeat = plan, deed, True
@@ -49,7 +52,8 @@ class StubWorker(Worker):
             is_alive=lambda: self.heartbeat, join=lambda timeout=None: None, exitcode=-9, kill=lambda: None
         )
 
-    def give(self, task_id: str, task: CellTask) -> None:
+    def give(self, task_id: str, task: Task) -> None:
+        assert isinstance(task, CellTask)
         self.task, self.busy, self.silent = task_id, True, 0.0
         self.deed(self, task)
 

@@ -23,6 +23,7 @@ from lge_sweep.curate import curate
 from lge_sweep.data import content_digest
 from lge_sweep.data.curated_dataset import CuratedDataset
 from lge_sweep.data.exchange import EMPTY_SLOTS, NO_REFLOW, PADDING_FILLED, export_dataset
+from lge_sweep.data.exchange_formats import ExchangeKind
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import Volume, read
 from lge_sweep.ingest.nifti_grid import read_nifti_grid
@@ -55,12 +56,12 @@ def data_file(folder: Path, text: str) -> Path:
     return path
 
 
-def written(output: Path, volumes: Sequence[Volume], kind: str = "nnunet", **settings: Any) -> list[str]:
+def written(output: Path, volumes: Sequence[Volume], kind: ExchangeKind = "nnunet", **settings: Any) -> list[str]:
     """Convert exams, some of which fall into each subset."""
     fractions = {"split": {"fractions": [0.4, 0.3, 0.3]}, **settings}
     data = DataFile.model_validate({"source": {"kind": "phantom"}, **fractions})
     dataset = CuratedDataset(volumes, curate(volumes, data.curate), data)
-    return export_dataset(dataset, output, kind, lambda name, done, total: None)  # type: ignore[arg-type]
+    return export_dataset(dataset, output, kind, lambda name, done, total: None)
 
 
 def read_back(output: Path) -> list[Volume]:
@@ -111,7 +112,8 @@ def test_what_is_converted_reads_back_with_the_same_digest_and_split(tmp_path: P
         if theirs.affine is None:
             assert mine.affine is None
         else:
-            assert np.allclose(mine.affine, theirs.affine, atol=1e-4)  # type: ignore[arg-type]
+            assert mine.affine is not None
+            assert np.allclose(mine.affine, theirs.affine, atol=1e-4)
     first, second = (curate(v, settings.curate).manifest for v in (volumes, back))
     assert content_digest(first) == content_digest(second)
     again = read_data_file(str(output / f"{output.name}.yaml"))
@@ -133,7 +135,7 @@ def with_mvo() -> list[Volume]:
         ("msd", {"0": "background", "1": "LV cavity", "2": "myocardium", "3": "scar", "4": "no-reflow"}),
     ],
 )
-def test_no_reflow_is_a_label_of_its_own(tmp_path: Path, kind: str, expected: dict[str, Any]) -> None:
+def test_no_reflow_is_a_label_of_its_own(tmp_path: Path, kind: ExchangeKind, expected: dict[str, Any]) -> None:
     volumes = with_mvo()
     output = tmp_path / KINDS[kind]
     said = written(output, volumes, kind)
@@ -156,7 +158,7 @@ def test_no_reflow_is_a_label_of_its_own(tmp_path: Path, kind: str, expected: di
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_truth_that_tells_no_no_reflow_has_four_labels(tmp_path: Path, kind: str) -> None:
+def test_a_truth_that_tells_no_no_reflow_has_four_labels(tmp_path: Path, kind: ExchangeKind) -> None:
     output = tmp_path / KINDS[kind]
     assert not any(NO_REFLOW in line for line in written(output, exams(), kind))
     assert len(json.loads((output / "dataset.json").read_text())["labels"]) == 4
@@ -170,7 +172,9 @@ def test_no_reflow_stays_with_its_slices_where_empty_ones_are_left_out(tmp_path:
     written(output, volumes)
     again = read_back(output)[0]
     assert again.slots == (0, 1, 3, 4)
-    assert np.array_equal(again.mvo, volumes[0].mvo)  # type: ignore[arg-type]
+    assert again.mvo is not None
+    assert volumes[0].mvo is not None
+    assert np.array_equal(again.mvo, volumes[0].mvo)
 
 
 def test_the_split_file_is_our_split(tmp_path: Path) -> None:
@@ -181,7 +185,7 @@ def test_the_split_file_is_our_split(tmp_path: Path) -> None:
     manifest = curate(read(settings.source), settings.curate).manifest
     subsets = split_cases(manifest, settings.split).subsets
     expected = {
-        name: sorted({row.case for row in manifest.itertuples() if subsets[row.slice] == name})
+        name: sorted({str(row.case) for row in manifest.itertuples() if subsets[str(row.slice)] == name})
         for name in ("train", "val", "test")
     }
     assert all(expected.values())
@@ -243,9 +247,10 @@ def test_every_voxel_lies_where_its_pixel_does(tmp_path: Path, seed: int) -> Non
     """Any orientation, handedness, shear, type of values, gaps."""
     rng = np.random.default_rng(seed)
     shape = (int(rng.integers(1, 5)), int(rng.integers(5, 9)), int(rng.integers(5, 9)))
-    spacing = tuple(rng.uniform([0.7, 0.7, 4], [2, 2, 12]))
-    affine = turned(rng, spacing, shear=float(rng.choice([0, 0.5])))  # type: ignore[arg-type]
-    dtype = rng.choice([np.int16, np.uint16, np.float32, np.uint8])
+    row_mm, column_mm, slice_mm = rng.uniform([0.7, 0.7, 4], [2, 2, 12]).tolist()
+    spacing = (row_mm, column_mm, slice_mm)
+    affine = turned(rng, spacing, shear=float(rng.choice([0, 0.5])))
+    dtype = str(rng.choice(["int16", "uint16", "float32", "uint8"]))
     slots = tuple(np.cumsum(rng.integers(1, 3, shape[0])) - 1) if rng.random() < 0.5 else ()
     pixels = rng.integers(0, 200, shape).astype(dtype)
     exam = Volume("p", slice_ids("p", shape[0]), pixels, pixels.astype(np.uint8), spacing_mm=spacing, affine=affine,
@@ -402,7 +407,7 @@ def test_cases_that_counts_leave_out_stay_in_the_draw(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("count", [1, 2])
-def test_too_few_cases_for_a_split_are_all_for_training(tmp_path: Path, kind: str, count: int) -> None:
+def test_too_few_cases_for_a_split_are_all_for_training(tmp_path: Path, kind: ExchangeKind, count: int) -> None:
     output = tmp_path / KINDS[kind]
     said = written(output, exams()[:count], kind)
     assert any(f"note: {count} case(s) cannot be split into train, val and test (at least 3 can)" in x for x in said)
@@ -463,7 +468,7 @@ def test_nothing_that_is_written_tells_who_the_patient_is(tmp_path: Path) -> Non
     rng = np.random.default_rng(1)
     for index in range(6):
         folder = tmp_path / "in" / f"Doe{index}"
-        more = {"PatientID": f"MRN4711{index}", "StudyInstanceUID": f"1.2.20240506.{index}"}
+        more: dict[str, Any] = {"PatientID": f"MRN4711{index}", "StudyInstanceUID": f"1.2.20240506.{index}"}
         pixels = rng.integers(0, 4000, (3, 6, 8)).astype(np.uint16)
         labels = rng.integers(0, 4, (3, 6, 8)).astype(np.uint8)
         (folder / "masks").mkdir(parents=True)

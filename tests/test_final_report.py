@@ -210,12 +210,13 @@ def test_pipelines_stand_side_by_side(pipelines: tuple[dict[str, Intervals], dic
     keyed = frame.set_index(["pipeline", "class", "metric", "form"])
     for pipeline, found in results.items():
         for name, metric, form in SIDE_BY_SIDE:
-            row = keyed.loc[(pipeline, name, metric, form)]
+            row = keyed.xs((pipeline, name, metric, form))
             assert row["value"] == pytest.approx(found.find(form, metric, name).value)
             if pipeline == "two-stage":
                 assert np.isnan(row["difference"])
             else:
                 other = results["two-stage"].find(form, metric, name).value
+                assert other is not None
                 assert row["difference"] == pytest.approx(row["value"] - other)
 
 
@@ -281,7 +282,8 @@ def test_agreement_is_listed_by_quantity() -> None:
     assert agreements(frame)["scar_percent"] == agreement([10, 4.5, 25], [12.5, 0, 20])
     listed = agreement_frame(frame)
     assert listed["quantity"].tolist() == list(QUANTITIES)
-    assert listed.set_index("quantity")[["cases", "missing", "bias"]].loc["scar_ml"].to_list() == [2, 1, 0.5]
+    of_scar = listed.loc[listed["quantity"] == "scar_ml", ["cases", "missing", "bias"]]
+    assert of_scar.to_numpy().tolist() == [[2, 1, 0.5]]
     header, *rows = cells(agreement_markdown(frame))
     assert header[2:4] == ["bias", "SD"]
     found = agreement([8, 3], [10, 0])  # t of one degree of freedom: 12.706

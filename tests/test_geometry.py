@@ -5,6 +5,7 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import highdicom as hd
 import nibabel as nib
@@ -53,7 +54,8 @@ def _by_level(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def prepare(request: PredictRequest) -> Predictor:
         settings = SegmenterSettings(size=64, intensity=Intensity())
-        return Predictor(ByLevel(), settings, MODEL, request.output, request.formats)  # type: ignore[arg-type]
+        segmenter: Any = ByLevel()
+        return Predictor(segmenter, settings, MODEL, request.output, request.formats)
 
     monkeypatch.setattr(predict, "prepare", prepare)
 

@@ -25,7 +25,7 @@ from lge_sweep.labels import Label
 from lge_sweep.paths import DATA_VARIABLE
 from lge_sweep.split import split_cases
 
-Array = NDArray[np.number]
+Array = NDArray[np.number | np.bool_]
 EMIDEC = Path(__file__).parent.parent / "sweeps" / "data" / "emidec_png.yaml"
 COLOURS: dict[str, tuple[int, int, int]] = {
     "background": (0, 0, 0),

@@ -118,7 +118,7 @@ def test_what_is_wrong_with_slices_is_told_once_for_an_exam() -> None:
 
 
 @pytest.mark.parametrize("more", [{"RescaleSlope": 1e300}, {"RescaleIntercept": -1e308}, {"RescaleSlope": 1e30}])
-def test_grey_levels_beyond_any_scanner(tmp_path: Path, more: dict[str, float]) -> None:
+def test_grey_levels_beyond_any_scanner(tmp_path: Path, more: dict[str, Any]) -> None:
     series(tmp_path / "exam", **more)
     finding = the_finding(tmp_path)
     assert (

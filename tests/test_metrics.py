@@ -409,7 +409,7 @@ def test_summary_survives_json_and_csv_and_cannot_be_changed() -> None:
     again = aggregate(pd.read_csv(io.StringIO(table.to_csv(index=False))))  # cases missing, nan as empty fields
     assert json.dumps(asdict(again)) == plain
     with pytest.raises(FrozenInstanceError):
-        summary.global_accuracy = 1.0  # type: ignore[misc]
+        summary.global_accuracy = 1.0  # type: ignore[misc]  # frozen
 
 
 def test_the_order_of_rows_changes_nothing_but_the_order_of_classes() -> None:

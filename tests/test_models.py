@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+import huggingface_hub
 import pytest
 import torch
 from segmentation_models_pytorch.encoders import get_encoder
@@ -22,7 +23,6 @@ from lge_sweep.errors import ConfigError, TrialError, WeightsError
 from lge_sweep.gpu import gpu_obstacle
 from lge_sweep.labels import STAGES
 from lge_sweep.models import SegmentationModule, build_module
-from lge_sweep.models import weights as weights_module
 from lge_sweep.models.hardware import find_hardware
 from lge_sweep.models.segnet import SegNet
 from lge_sweep.models.weights import check_weights
@@ -128,7 +128,8 @@ def test_sgdm_has_the_momentum_and_both_have_the_coupled_decay() -> None:
 
 def test_every_entry_names_something_that_can_be_built() -> None:
     """Settings hold names of builders, which are imported when they are used: this is the check that they are there."""
-    references = [entry.build for entry in (*ARCHITECTURES.values(), *LOSSES.values())]
+    references = [architecture.build for architecture in ARCHITECTURES.values()]
+    references += [loss.build for loss in LOSSES.values()]
     references += [*OPTIMIZERS.values(), *(model.reader for model in get_args(Source))]
     assert all(callable(resolve(reference)) for reference in references)
     assert len(set(references)) == len(references)
@@ -246,8 +247,8 @@ def test_a_gpu_that_torch_cannot_use_is_told_from_none(monkeypatch: pytest.Monke
 
 
 def test_imagenet_without_a_network_says_how_to_bring_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(weights_module.huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
-    monkeypatch.setattr(weights_module.huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda *_, **__: None)
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")  # nobody listens
     with pytest.raises(WeightsError) as error:
         check_weights(["deeplabv3plus_resnet50", "deeplabv3plus_xception"], "imagenet")
     message = str(error.value)
@@ -273,4 +274,4 @@ def test_precision_follows_the_setting() -> None:
 
 def test_the_module_normalises_as_its_encoder_was_trained() -> None:
     module: SegmentationModule = build_module(cell("deeplabv3plus_xception"), SCRATCH)
-    assert torch.allclose(module.mean.flatten(), torch.full((3,), 127.5))  # type: ignore[union-attr]
+    assert torch.allclose(module.get_buffer("mean").flatten(), torch.full((3,), 127.5))

@@ -54,7 +54,8 @@ def invoke(*arguments: object) -> tuple[int, str]:
 def picture(k: int) -> NDArray[np.uint8]:
     """A slice with a bright disk, no two alike."""
     rows, columns = np.ogrid[:64, :64]
-    return (((rows - 30) ** 2 + (columns - 30 - k % 5) ** 2 < 100 + k) * 200 + 20 + k % 3).astype(np.uint8)
+    bright = (rows - 30) ** 2 + (columns - 30 - k % 5) ** 2 < 100 + k
+    return np.asarray(bright * 200 + 20 + k % 3, dtype=np.uint8)
 
 
 @pytest.fixture

@@ -75,5 +75,5 @@ def test_nnunets_own_check_passes(command: str, tmp_path: Path) -> None:
         (fold,) = json.loads((folders["preprocessed"] / name / "splits_final.json").read_text())
         manifest = curate(sets[name], settings.curate).manifest
         parts = split_cases(manifest, settings.split).subsets
-        cases = {part: {row.case for row in manifest.itertuples() if parts[row.slice] == part} for part in fold}
+        cases = {part: {row.case for row in manifest.itertuples() if parts[str(row.slice)] == part} for part in fold}
         assert {part: set(names) for part, names in fold.items()} == cases

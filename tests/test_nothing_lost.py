@@ -409,8 +409,17 @@ def test_status_tells_sweeps_of_an_earlier_version_from_those_that_go_on(plan: P
 def test_a_file_is_on_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
     sync, move = whole.fsync_path, Path.replace
-    monkeypatch.setattr(whole, "fsync_path", lambda path: (done.append(f"sync {path.name[:9]}"), sync(path)))
-    monkeypatch.setattr(Path, "replace", lambda self, target: (done.append("rename"), move(self, target))[1])
+
+    def noted_sync(path: Path) -> None:
+        done.append(f"sync {path.name[:9]}")
+        sync(path)
+
+    def noted_move(self: Path, target: Path) -> Path:
+        done.append("rename")
+        return move(self, target)
+
+    monkeypatch.setattr(whole, "fsync_path", noted_sync)
+    monkeypatch.setattr(Path, "replace", noted_move)
     whole.write_json(tmp_path / "outcome.json", {"a": 1})
     assert done == ["sync .outcome.", "rename", f"sync {tmp_path.name[:9]}"]
     done.clear()

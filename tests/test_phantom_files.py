@@ -239,7 +239,8 @@ def test_unusual_exams_go_through_dicom(settings: dict[str, float]) -> None:
     equal(back, exams)
     for mine, theirs in zip(back, exams, strict=True):
         assert mine.spacing_mm == pytest.approx(theirs.spacing_mm, rel=1e-5)
-        assert np.allclose(mine.affine, nifti_affine(theirs)[:, [1, 0, 2, 3]], atol=1e-4)  # type: ignore[arg-type]
+        assert mine.affine is not None
+        assert np.allclose(mine.affine, nifti_affine(theirs)[:, [1, 0, 2, 3]], atol=1e-4)
 
 
 def test_a_temporary_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -191,6 +191,7 @@ def test_a_person_may_overrule_and_take_it_back(swept: tuple[Path, str], plan: P
 def test_a_champion_gives_way_to_new_and_sound_selections_only(swept: tuple[Path, str], plan: Plan) -> None:
     client = MlflowClient(tracking_uri=RunStore(swept[0]).tracking_uri, registry_uri=RunStore(swept[0]).tracking_uri)
     before = client.get_model_version_by_alias("lge-stage1", "champion")
+    assert before.source is not None
     foreign = client.create_model_version(
         "lge-stage1", before.source, tags={"lge.key": "other/cell/0", "collapsed": "no"}
     )
@@ -216,6 +217,7 @@ def test_a_lost_mlflow_database_is_rebuilt_by_select(swept: tuple[Path, str], pl
     client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri, registry_uri=RunStore(runs).tracking_uri)
     version = client.get_model_version_by_alias("lge-stage1", "champion")
     assert version.tags["cell"] == json.loads((plan.folder / "selection.json").read_text())["champion"]
+    assert version.source is not None
     place = client.get_logged_model(version.source.removeprefix("models:/")).artifact_location
     assert Path(place.removeprefix("file://")).is_relative_to(runs)
     assert not Path("mlruns").exists()

@@ -396,8 +396,9 @@ def test_the_clinical_table_is_voxels_times_their_volume(
     }
     found = looked_at.label(lambda *_: None)[PIPELINE].labels
     rows = fits.manifest[fits.manifest["subset"] == "test"].reset_index(drop=True)
-    for case, exam in rows.groupby("case"):
-        counts = sum(np.bincount(simulated[name].ravel(), minlength=4) for name in exam["slice"])
+    for key, exam in rows.groupby("case"):
+        case = str(key)
+        counts = np.sum([np.bincount(simulated[name].ravel(), minlength=4) for name in exam["slice"]], axis=0)
         assert cases.loc[case, "cavity_ml_predicted"] == pytest.approx((found[exam.index] == 1).sum() * 9 * ml)
         assert cases.loc[case, "cavity_ml_truth"] == pytest.approx(counts[1] * ml)
         assert cases.loc[case, "wall_g_truth"] == pytest.approx((counts[2] + counts[3]) * ml * 1.05)

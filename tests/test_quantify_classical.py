@@ -179,7 +179,7 @@ def test_wrong_input_is_refused() -> None:
     with pytest.raises(ConfigError, match="unknown method 'fhwm': did you mean 'fwhm'"):
         classical_scar(image, wall, cavity, "fhwm")
     with pytest.raises(ValueError, match="wall must be bool"):
-        classical_scar(image, wall.astype(np.uint8), cavity, "2sd")  # type: ignore[arg-type]
+        classical_scar(image, wall.astype(np.uint8), cavity, "2sd")
     with pytest.raises(ValueError, match="cavity must be bool of shape"):
         classical_scar(image, wall, cavity[1:], "2sd")
     with pytest.raises(ValueError, match=r"image must have shape \[H, W\]"):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,9 +200,9 @@ def test_composite_without_a_cavity_is_image_zero_image_and_a_copy() -> None:
         (np.array([[0, 2]], dtype=np.uint8), ValueError, r"\{0, 1\} or \{0, 255\}; got \[0, 2\]"),
     ],
 )
-def test_refine_says_what_is_wrong_with_a_mask(mask: object, error: type[Exception], message: str) -> None:
+def test_refine_says_what_is_wrong_with_a_mask(mask: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
-        refine_cavity(mask)  # type: ignore[arg-type]
+        refine_cavity(mask)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import matplotlib.text
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.backend_bases import RendererBase
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import FigureCanvasBase, RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -95,6 +96,11 @@ def words(figure: Figure) -> str:
     return "\n".join(text.get_text() for text in figure.findobj(matplotlib.text.Text))
 
 
+def draw_all(canvas: FigureCanvasBase) -> None:
+    """Draw a figure on its canvas; of the kinds of canvas, only the base is typed."""
+    canvas.draw()
+
+
 def drawn_texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Bbox]]:
     """Draw a figure; return each text that was really drawn, and where."""
     drawn: list[tuple[str, Bbox]] = []
@@ -107,7 +113,7 @@ def drawn_texts(figure: Figure, monkeypatch: pytest.MonkeyPatch) -> list[tuple[s
 
     with monkeypatch.context() as patch:
         patch.setattr(matplotlib.text.Text, "draw", record)
-        FigureCanvasAgg(figure).draw()
+        draw_all(FigureCanvasAgg(figure))
     return drawn
 
 
@@ -230,7 +236,7 @@ def test_zoom_holds_all_labels_and_stays_inside() -> None:
 def test_any_text_can_be_drawn(text: object) -> None:
     figure = Figure()
     figure.text(0.5, 0.5, drawable(text, 40))
-    FigureCanvasAgg(figure).draw()
+    draw_all(FigureCanvasAgg(figure))
     assert len(drawable(text, 40)) <= 42
 
 
@@ -279,7 +285,8 @@ def test_training_curves_share_their_axes_and_flag_collapse() -> None:
 
 
 def test_different_losses_do_not_share_the_loss_axis() -> None:
-    high = make_history().eval("train_loss = train_loss * 9\nval_loss = val_loss * 9")
+    high = make_history()
+    high[["train_loss", "val_loss"]] *= 9
     cells = [
         cell_tables(f"m-{loss}-{number}", f"{loss} {number}", history, pd.DataFrame(), loss=loss)
         for loss, history in (("dice", make_history()), ("focal", high))
@@ -328,13 +335,20 @@ def test_boxplot_has_a_box_for_each_cell_and_class_with_values() -> None:
     assert "segnet collapsed: scar never predicted" in words(figure)
 
 
+def painted(ax: Axes) -> np.ndarray:
+    """The values of a panel's picture, NaN where they are masked."""
+    values = ax.images[0].get_array()
+    assert values is not None
+    return np.asarray(np.ma.filled(values, NAN))
+
+
 def test_heatmap_shows_the_values_in_place_and_missing_ones_grey() -> None:
     one = cell_tables("a", "unet", make_history(), make_table([[1, 0.1, NAN], [1, 0.2, 0.9], [1, 0.3, 0.8]]))
     less = cell_tables("b", "segnet", make_history(), make_table([[1, 0.4, 0.7]]))
     figure = figure_dice_heatmap(SweepTables("p", [one, less], ["a"], STAGE2, 2))
-    myocardium, scar = (np.ma.asarray(ax.images[0].get_array()) for ax in figure.axes[:2])
-    np.testing.assert_allclose(myocardium.filled(NAN), [[0.1, 0.4], [0.2, NAN], [0.3, NAN]])
-    np.testing.assert_allclose(scar.filled(NAN), [[NAN, 0.7], [0.9, NAN], [0.8, NAN]])
+    myocardium, scar = (painted(ax) for ax in figure.axes[:2])
+    np.testing.assert_allclose(myocardium, [[0.1, 0.4], [0.2, NAN], [0.3, NAN]])
+    np.testing.assert_allclose(scar, [[NAN, 0.7], [0.9, NAN], [0.8, NAN]])
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["C0", "C1"]
     assert "class absent in truth and prediction" in words(figure)
     assert "no result" in words(figure)

@@ -196,7 +196,7 @@ def test_options_are_off_frozen_and_checked() -> None:
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         Options(crop_margin=-1)
     with pytest.raises(ValidationError, match="frozen"):
-        Options().rotations = True
+        Options().rotations = True  # type: ignore[misc]  # frozen
 
 
 def test_confined_scar_by_hand() -> None:

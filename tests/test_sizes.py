@@ -84,7 +84,7 @@ def public_names(tree: ast.Module) -> Iterator[str]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         flat = [item for target in targets for item in (target.elts if isinstance(target, ast.Tuple) else [target])]
         names = [item.id for item in flat if isinstance(item, ast.Name)]
-        names += [node.name] if isinstance(node, (*Function.__args__, ast.ClassDef)) else []
+        names += [node.name] if isinstance(node, (Function, ast.ClassDef)) else []
         yield from (name for name in names if not name.startswith("_"))
 
 

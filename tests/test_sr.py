@@ -92,8 +92,10 @@ def test_the_report_refers_to_the_segments_and_to_every_image(tmp_path: Path, mu
     images = [pydicom.dcmread(source.path, stop_before_pixels=True) for source in exam.sources]
     uids = {image.SOPInstanceUID for image in images}
     content = hd.sr.srread(delivery.files[1]).content
+    assert isinstance(content, hd.sr.MeasurementReport)
     for number, group in enumerate(content.get_volumetric_roi_measurement_groups(), start=1):
         segment = group.referenced_segment
+        assert segment is not None
         assert (segment.referenced_sop_instance_uid, segment.referenced_segment_numbers) == (
             seg.SOPInstanceUID,
             [number],
@@ -145,6 +147,7 @@ def test_an_empty_prediction_has_volumes_of_nothing_and_no_share(tmp_path: Path)
     report = hd.sr.srread(delivery.files[1])
     assert numbers_of(measured(report, "Scar")) == {"Volume": (0.0, "mL")}
     assert numbers_of(measured(report, "LV wall")) == {"Volume": (0.0, "mL"), "Left Ventricle Mass": (0.0, "g")}
+    assert isinstance(report.content, hd.sr.MeasurementReport)
     assert len(report.content.get_image_measurement_groups()) == 1
     assert any("thirds need at least 3 slices" in text for text in comments_in(report))
     check_dicom(delivery.files[1], KIND)

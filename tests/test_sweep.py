@@ -113,10 +113,8 @@ def test_every_child_has_the_metrics_of_its_per_image_table(finished: tuple[Path
             for metric, by_class in values.items():
                 for name, value in by_class.items():
                     assert logged.get(f"{prefix}/{metric}/{name}") == (None if value is None else pytest.approx(value))
-        by_class = {
-            metric: {name: summary.image_mean[metric][name] for name in class_names(stage)} for metric in SCORED
-        }
-        for rule, value in all_scores(Result(cell.name, by_class)).items():
+        means = {metric: {name: summary.image_mean[metric][name] for name in class_names(stage)} for metric in SCORED}
+        for rule, value in all_scores(Result(cell.name, means)).items():
             assert value is not None
             assert logged[f"score/{rule}"] == pytest.approx(value)
         assert {"train/loss", "val/loss", "val_std/dice", "val/global_accuracy", "training/seconds"} <= set(logged)
@@ -153,6 +151,7 @@ def test_artifacts_are_there(finished: tuple[Path, str]) -> None:
 def test_the_data_set_is_named_with_its_digest(finished: tuple[Path, str]) -> None:
     runs, _ = finished
     for entry in child_runs(runs)[1]:
+        assert entry.inputs is not None
         (dataset,) = entry.inputs.dataset_inputs
         assert dataset.dataset.name == "phantom"
         assert dataset.dataset.digest == entry.data.tags["data_digest"]
@@ -434,8 +433,14 @@ def of_dicom(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess
     for k, volume in enumerate(simulate(Phantom(kind="phantom", cases=6, slices=3, size=64, scar_free=0.5))):
         uids.append(f"1.2.{k}.20240506071233")
         exam = folder / "exams" / f"{LAST}_{FIRST}_{k}"
-        who = {"PatientID": f"MRN4711{k}", "PatientName": f"{LAST}^{FIRST}", "StudyInstanceUID": f"1.20240506.{k}"}
-        files = series(exam, volume.pixels.astype(np.uint16), series=uids[-1], **who)
+        files = series(
+            exam,
+            volume.pixels.astype(np.uint16),
+            series=uids[-1],
+            PatientID=f"MRN4711{k}",
+            PatientName=f"{LAST}^{FIRST}",
+            StudyInstanceUID=f"1.20240506.{k}",
+        )
         (exam / "masks").mkdir()
         for path, mask in zip(files, volume.labels, strict=True):
             Image.fromarray(mask).save(exam / "masks" / f"{path.stem}.png")

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,12 +44,12 @@ HOSTILE = (
 UNSAFE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-def shown(*printed: object, width: int = 200, **options: object) -> str:
+def shown(*printed: object, width: int = 200, **options: Any) -> str:
     """What a terminal in colour is sent, without the program's own colours."""
     out = StringIO()
     console = Terminal(file=out, width=width, force_terminal=True, color_system="standard")
     for item in printed:
-        console.print(item, **options)  # type: ignore[arg-type]  # options of rich's print
+        console.print(item, **options)
     return re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue())
 
 

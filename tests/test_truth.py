@@ -1,8 +1,10 @@
 """Truth as hospitals have it: contours of RTSTRUCT and cvi42, label maps, label codes, no-reflow."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any, get_args
 
 import highdicom as hd
 import nibabel as nib
@@ -94,7 +96,8 @@ def test_a_polygon_is_filled_as_by_counting_crossings(seed: int) -> None:
 @pytest.mark.parametrize("radius", [5.3, 40.0, 150.0])
 def test_the_area_of_a_disc_tends_to_that_of_a_circle(radius: float) -> None:
     rng = np.random.default_rng(0)
-    area = np.mean([polygon_mask(circle(*(160 + rng.random(2)), radius), (320, 320)).sum() for _ in range(5)])
+    middles = [160 + rng.random(2) for _ in range(5)]
+    area = np.mean([polygon_mask(circle(row, column, radius), (320, 320)).sum() for row, column in middles])
     assert area == pytest.approx(np.pi * radius**2, rel=0.6 / radius)
 
 
@@ -409,7 +412,7 @@ def test_broken_and_hostile_workspaces(tmp_path: Path, edit: object, message: st
 # ------------------------------------------------------------------------------------------------------------ DICOM SEG
 
 
-def segmentation(images: Sequence[Dataset], pixels: NDArray[np.number], kind: str, **more: object) -> Dataset:
+def segmentation(images: Sequence[Dataset], pixels: NDArray[np.number], kind: str, **more: Any) -> Dataset:
     names = ("LV cavity", "Myocardium", "Scar", "No-reflow")
     segments = [
         hd.seg.SegmentDescription(
@@ -417,8 +420,8 @@ def segmentation(images: Sequence[Dataset], pixels: NDArray[np.number], kind: st
         )
         for number, name in enumerate(names, start=1)
     ]
-    with synthetic_dicom.warnings.catch_warnings():
-        synthetic_dicom.warnings.simplefilter("ignore")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return hd.seg.Segmentation(
             list(images), pixels, kind, segments, series_instance_uid=generate_uid(), series_number=9,
             sop_instance_uid=generate_uid(), instance_number=1, manufacturer="test", manufacturer_model_name="test",
@@ -479,7 +482,7 @@ def turned(seg: Dataset, transposed: bool, mirrored: Sequence[int]) -> None:
         transposed: whether rows become columns.
         mirrored: axes that are reversed before that, 0 for the order of rows.
     """
-    frames = np.flip(seg.pixel_array, [axis + 1 for axis in mirrored])
+    frames = np.flip(seg.pixel_array, tuple(axis + 1 for axis in mirrored))
     for groups in seg.PerFrameFunctionalGroupsSequence:
         directions = groups.PlaneOrientationSequence[0]
         row, column = np.array(directions.ImageOrientationPatient, dtype=float).reshape(2, 3)
@@ -646,12 +649,11 @@ def test_label_codes_of_public_data_sets() -> None:
 
 @pytest.mark.parametrize("kind", [IndexMask, NiftiMask])
 def test_values_and_labels_exclude_each_other(kind: type[IndexMask]) -> None:
+    (name,) = get_args(kind.model_fields["kind"].annotation)
     with pytest.raises(ValidationError, match="both are given; remove one"):
-        kind.model_validate(
-            {"kind": kind.model_fields["kind"].annotation.__args__[0], "values": {0: "scar"}, "labels": "acdc"}
-        )  # type: ignore[union-attr]
+        kind.model_validate({"kind": name, "values": {0: "scar"}, "labels": "acdc"})
     with pytest.raises(ValidationError, match="neither is given"):
-        kind.model_validate({"kind": kind.model_fields["kind"].annotation.__args__[0]})  # type: ignore[union-attr]
+        kind.model_validate({"kind": name})
 
 
 def test_settings_without_labels_decide_what_they_did_before_there_were_labels() -> None:

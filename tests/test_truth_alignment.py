@@ -54,9 +54,9 @@ def test_a_transposed_truth_is_the_diagonal() -> None:
     assert alignment_warnings(exam.pixels, exam.labels.transpose(0, 2, 1)) == [
         OTHER_ORIENTATION.format("mirrored along the diagonal")
     ]
-    cut = [array[:, 3:93] for array in (exam.pixels, exam.labels)]  # not square: no quarter turn is possible
-    assert alignment_warnings(cut[0], cut[1]) == []
-    assert alignment_warnings(cut[0], cut[1][:, ::-1]) == [OTHER_ORIENTATION.format("mirrored top to bottom")]
+    pixels, labels = exam.pixels[:, 3:93], exam.labels[:, 3:93]  # not square: no quarter turn is possible
+    assert alignment_warnings(pixels, labels) == []
+    assert alignment_warnings(pixels, labels[:, ::-1]) == [OTHER_ORIENTATION.format("mirrored top to bottom")]
 
 
 def test_classes_that_are_mixed_up() -> None:

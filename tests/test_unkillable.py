@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -249,13 +250,15 @@ def test_the_average_forgets_the_weights_it_began_with() -> None:
     module, callback = LightningModule(), MovingAverage(0.8, torch.device("cpu"))
     module.weight = torch.nn.Parameter(torch.zeros(1))
     module.register_buffer("constant", torch.tensor([0.1, 123.675]))
-    callback.setup(None, module, "fit")
+    trainer: Any = SimpleNamespace(global_step=0)
+    callback.setup(trainer, module, "fit")
     expected = 0.0
     for step in range(60):
         module.weight.data.fill_(step)
-        callback.on_train_batch_end(SimpleNamespace(global_step=step + 1), module, None, None, 0)
+        trainer.global_step = step + 1
+        callback.on_train_batch_end(trainer, module, None, None, 0)
         kept = min(0.8, (1 + step) / (10 + step)) if step else 0
         expected = kept * expected + (1 - kept) * step
-    callback.on_train_end(None, module)
-    assert torch.equal(module.constant, torch.tensor([0.1, 123.675]))
+    callback.on_train_end(trainer, module)
+    assert torch.equal(module.get_buffer("constant"), torch.tensor([0.1, 123.675]))
     assert float(module.weight.detach()) == pytest.approx(expected)
