@@ -61,7 +61,7 @@ class RunStore:
         Raises:
             RunsError: the folder cannot hold a database, or an address is of no kind that can be used.
         """
-        ledger = _address(LEDGER_VARIABLE, DATABASES, "postgresql://USER@HOST/NAME")
+        ledger = _address(LEDGER_VARIABLE, DATABASES, "postgresql+psycopg://USER@HOST/NAME")
         return cls(runs_folder(given), ledger, _address(TRACKING_VARIABLE, (*SERVERS, *DATABASES), "http://HOST:5000"))
 
     @property

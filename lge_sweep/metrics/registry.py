@@ -1,6 +1,6 @@
 """The metrics: a row each. Tables, aggregates, intervals, records and MLflow take what they list from here.
 
-To add one, write its function and its row at the end of `METRICS`; its column is then the last of `per_image.csv`.
+To add one, write its function and its row at the end of `_ROWS`; its column is then the last of `per_image.csv`.
 """
 
 from collections.abc import Callable

@@ -14,7 +14,8 @@ class Executor(Protocol):
 
     Every task that was submitted ends with exactly one event that is not `Progress`, whatever becomes of what executes
     it: who is lost without a word, or says nothing for too long, is `Died`. So a driver that waits need not count time.
-    What executes tasks ends with the driver, and shares nothing with it but the runs directory.
+    What executes tasks ends with the driver, and shares nothing with it but the runs directory. A process of its own
+    holds one of the store's worker locks as long as it lives: a later driver waits for it (`lge_sweep.engine.lock`).
     """
 
     @property
