@@ -62,6 +62,12 @@ class Reader:
             words = [self.new() if word == "FOLDER" else word for word in words]
         exams = {"FOLDER": "exams", "EXAM": "exam", "TABLE.csv": "docs/paper/table4_phase1.csv"}
         exams |= {"mydata.yaml": "exams/exams.yaml", "emidec_png": "exams/exams.yaml"}
+        if "--model" in words:  # its folder is that of a shipped segmenter
+            shipped = sorted(self.place.glob("runs/phase3-*/shipped/*"))
+            words = [
+                str(shipped[0]) if before == "--model" else word
+                for before, word in zip(["", *words], words, strict=False)
+            ]
         words = [exams.get(word, word) for word in words]
         words = [self.new() if word == "OUT" else word for word in words]
         return [re.sub("^RAW", lambda _: self.new("raw"), word) for word in words]
@@ -143,7 +149,7 @@ def smallest(reader: Reader, words: list[str]) -> list[str]:
     table = reader.type(["lge-sweep", "table", sweep.name]).splitlines()
     other = next(cell for cell in cells if not any(cell in line and "selected" in line for line in table))
     places = {"SWEEP": sweep.name, "CONFIGURATION": other}
-    found = iter(cells)
+    found = iter([f"{sweep.name}/{cell}" for cell in cells])  # both stages have cells of these names
     return [next(found) if word == "CELL" else places.get(word, word) for word in words]
 
 
