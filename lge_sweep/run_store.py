@@ -29,6 +29,8 @@ TRACKING_VARIABLE = "LGE_SWEEP_TRACKING"
 DATABASES = ("sqlite", "postgresql", "mysql")
 """Kinds of databases that both Optuna and MLflow take."""
 SERVERS = ("http", "https")
+_FITS, _EVALUATION = "phase3-stage2-", "phase4-"
+"""How the name of a sweep of fits begins, and that of the evaluation of its pipeline."""
 _SCHEME = re.compile(r"(?P<kind>[a-z]+)(\+\w+)?://\S")
 
 
@@ -181,13 +183,14 @@ class RunStore:
         """Return the folders that have a selection, whatever else is left of them, in the order of their names."""
         return [SweepFolder(path.parent) for path in sorted(self.root.glob("*/selection.json"))]
 
-    def evaluation(self, name: str) -> EvaluationFolder:
-        """Return the folder of an evaluation on the test subset."""
-        return EvaluationFolder(self.root / name)
+    def evaluation(self, fits: str) -> EvaluationFolder:
+        """Return the folder of a pipeline's evaluation on the test subset, by the name of the sweep of its fits."""
+        return EvaluationFolder(self.root / fits.replace(_FITS, _EVALUATION, 1))
 
-    def evaluations(self) -> list[EvaluationFolder]:
-        """Return the folders of all evaluations on a test subset, in the order of their names."""
-        return [EvaluationFolder(path) for path in sorted(self.root.glob("phase4-*")) if path.is_dir()]
+    def evaluations(self) -> list[tuple[SweepFolder, EvaluationFolder]]:
+        """Return the folders of all such evaluations, each behind that of its fits, in the order of their names."""
+        found = [path for path in sorted(self.root.glob(f"{_EVALUATION}*")) if path.is_dir()]
+        return [(self.sweep(path.name.replace(_EVALUATION, _FITS, 1)), EvaluationFolder(path)) for path in found]
 
 
 def sqlite_uri(path: str) -> str:

@@ -62,12 +62,8 @@ class Reader:
             words = [self.new() if word == "FOLDER" else word for word in words]
         exams = {"FOLDER": "exams", "EXAM": "exam", "TABLE.csv": "docs/paper/table4_phase1.csv"}
         exams |= {"mydata.yaml": "exams/exams.yaml", "emidec_png": "exams/exams.yaml"}
-        if "--model" in words:  # its folder is that of a shipped segmenter
-            shipped = sorted(self.place.glob("runs/phase3-*/shipped/*"))
-            words = [
-                str(shipped[0]) if before == "--model" else word
-                for before, word in zip(["", *words], words, strict=False)
-            ]
+        if "--model" in words:
+            words = with_value(words, "--model", str(min(self.place.glob("runs/phase3-*/shipped/*"))))
         words = [exams.get(word, word) for word in words]
         words = [self.new() if word == "OUT" else word for word in words]
         return [re.sub("^RAW", lambda _: self.new("raw"), word) for word in words]
@@ -137,13 +133,13 @@ def smallest(reader: Reader, words: list[str]) -> list[str]:
     """Make a command one of the profile smoke and the smallest grid, on what the tutorial has left."""
     name = name_of(words)
     if "--profile" in words:
-        words = [*words[: words.index("--profile") + 1], "smoke", *words[words.index("--profile") + 2 :]]
+        words = with_value(words, "--profile", "smoke")
     elif name in (*GRIDS, *FITS):
         words = [*words, "--profile", "smoke"]
     if name in GRIDS:  # on their own: another phase 2 would leave phase 3 with two selections
         return [*words, *SMALLEST[name], "--runs", reader.new("runs")]
     if name in FITS:
-        return with_data(reader, words)
+        return with_value(words, "--data", "phantom") if "--data" in words else words  # that of the tutorial
     sweep = sorted(reader.place.glob("runs/phase2-stage2-*"))[0]
     cells = sorted(path.name for path in (sweep / "cells").iterdir())
     table = reader.type(["lge-sweep", "table", sweep.name]).splitlines()
@@ -153,7 +149,7 @@ def smallest(reader: Reader, words: list[str]) -> list[str]:
     return [next(found) if word == "CELL" else places.get(word, word) for word in words]
 
 
-def with_data(reader: Reader, words: list[str]) -> list[str]:
-    """Return a command of phases 3 and 4, on the data of the tutorial."""
-    place = words.index("--data") if "--data" in words else None
-    return words if place is None else [*words[: place + 1], "phantom", *words[place + 2 :]]
+def with_value(words: list[str], option: str, value: str) -> list[str]:
+    """Return a command with another value of an option that it has."""
+    place = words.index(option) + 1
+    return [*words[:place], value, *words[place + 1 :]]

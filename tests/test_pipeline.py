@@ -29,7 +29,6 @@ from lge_sweep.labels import Label
 from lge_sweep.pipeline.access import (
     begin_access,
     describe_accesses,
-    evaluation_of,
     finish_access,
     read_accesses,
 )
@@ -121,7 +120,7 @@ def test_an_evaluation_that_is_there_was_a_look_whatever_the_record_says(tmp_pat
     texts = dict.fromkeys(("slice", "case", "image_hash", "perceptual_hash"), "1e5")
     manifest = pd.DataFrame({"subset": ["test"], "content_hash": ["a" * 64], **texts})
     store = RunStore(tmp_path)
-    evaluation = evaluation_of(tmp_path, "phase3-stage2-data-smoke-0123")
+    evaluation = store.evaluation("phase3-stage2-data-smoke-0123")
     assert evaluation.name == "phase4-data-smoke-0123"
     fits = store.sweep("phase3-stage2-data-smoke-0123")
     fits.path.mkdir()

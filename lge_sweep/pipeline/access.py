@@ -16,12 +16,9 @@ from pydantic import AliasChoices, Field
 from lge_sweep.csv_files import read_rows
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.pipeline.records import Access, AccessRecord
-from lge_sweep.run_store import EvaluationFolder, RunStore
+from lge_sweep.run_store import RunStore
 from lge_sweep.study import REMEDY, Record, read_record, write_record
 from lge_sweep.text import error_text
-
-FITS, PHASE4 = "phase3-stage2-", "phase4-"
-"""How the name of a sweep of fits begins, and that of the evaluation of its pipeline."""
 
 
 def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Access]:
@@ -43,7 +40,7 @@ def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Acce
     known = [access for access in read_accesses(runs) if access.finished or access.pipeline != pipeline]
     known += [access for access in _selections(runs) if access.pipeline not in {other.pipeline for other in known}]
     known += _unrecorded(runs, known)
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    now = _moment(datetime.datetime.now(datetime.UTC))
     _write(runs, [*known, Access(pipeline, now, slices, finished=False)])
     return [access for access in known if set(access.slices) & set(slices)]
 
@@ -106,11 +103,9 @@ def _selections(runs: Path) -> list[Access]:
 
 def _unrecorded(runs: Path, known: Sequence[Access]) -> list[Access]:
     """Return the evaluations whose results are there and that the record has not, or not so many of."""
-    accesses, store = [], RunStore(runs)
-    recorded = Counter(access.pipeline for access in known)
-    for evaluation in store.evaluations():
+    accesses, recorded = [], Counter(access.pipeline for access in known)
+    for fits, evaluation in RunStore(runs).evaluations():
         made = [place.record for place in (*evaluation.earlier(), evaluation) if place.record.is_file()]
-        fits = store.sweep(evaluation.name.replace(PHASE4, FITS, 1))
         if fits.manifest.is_file():  # else it cannot be said which slices they were
             slices = _slices_of(fits.manifest)
             lost = made[recorded[evaluation.name] :]
@@ -118,19 +113,13 @@ def _unrecorded(runs: Path, known: Sequence[Access]) -> list[Access]:
     return accesses
 
 
-def evaluation_of(runs: Path, fits: str) -> EvaluationFolder:
-    """Return the folder of a pipeline's evaluation.
-
-    Args:
-        runs: the runs directory.
-        fits: name of the sweep of its fits.
-    """
-    return RunStore(runs).evaluation(fits.replace(FITS, PHASE4, 1))
-
-
 def _written(path: Path) -> str:
     """Return when a file was written, as an access says it."""
-    return datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC).isoformat(timespec="seconds")
+    return _moment(datetime.datetime.fromtimestamp(path.stat().st_mtime, datetime.UTC))
+
+
+def _moment(when: datetime.datetime) -> str:
+    return when.isoformat(timespec="seconds")
 
 
 def _slices_of(manifest: Path) -> tuple[str, ...]:

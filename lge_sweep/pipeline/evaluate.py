@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lge_sweep.errors import DamagedError
-from lge_sweep.pipeline.access import begin_access, describe_accesses, evaluation_of, finish_access
+from lge_sweep.pipeline.access import begin_access, describe_accesses, finish_access
 from lge_sweep.pipeline.compare import PipelineComparison, compare, read_comparison
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import EvaluationRecord, MeasuredSubset
 from lge_sweep.pipeline.results import write_results
 from lge_sweep.pipeline.variants import EvaluatedSubset, two_stage_variants
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.run_store import EvaluationFolder
+from lge_sweep.run_store import EvaluationFolder, RunStore
 from lge_sweep.study import read_record, write_record
 
 TEST: MeasuredSubset = "test"
@@ -54,7 +54,7 @@ def evaluate_once(runs: Path, two_stage: TwoStage, on_progress: ProgressCallback
         RunsError: the record of earlier looks cannot be read.
     """
     fits = two_stage.fits
-    files = evaluation_of(runs, fits.name)
+    files = RunStore(runs).evaluation(fits.name)
     name = files.name
     if files.record.is_file():
         finish_access(runs, name)
