@@ -36,7 +36,7 @@ SOON = 0.01
 
 
 class TimeLimitError(BaseException):
-    """A step took longer than it may; no `except Exception` of a library on the way hides it."""
+    """A step took longer than it may; no `except` of a library on the way hides it."""
 
 
 @contextmanager
@@ -50,16 +50,24 @@ def time_limit(seconds: float) -> Iterator[None]:
         yield
         return
 
+    message, over = f"it takes longer than {seconds:.0f} s", False
+
     def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal over
         if _is_deleting(frame):
             signal.setitimer(signal.ITIMER_REAL, SOON)
             return
-        raise TimeLimitError(f"it takes longer than {seconds:.0f} s")
+        over = True
+        raise TimeLimitError(message)
 
     previous, began = signal.signal(signal.SIGALRM, interrupt), time.monotonic()
     left, interval = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
+    except Exception as error:
+        if over:  # pydicom takes whatever happens while it reads an item's tag for an error of the file
+            raise TimeLimitError(message) from error
+        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)

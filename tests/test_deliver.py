@@ -297,6 +297,7 @@ MARKS: dict[str, Any] = {
 }  # fmt: skip
 """VR -> a value that no SEG has unless it is copied."""
 WRITTEN = ("XMARKX", "19770707", "070707", "77077", "00770077", "17077")
+"""What is found of them in a text; in a UID the whole mark is looked for, as new ones are of 39 random digits."""
 
 
 def plant(dataset: Dataset) -> int:
@@ -333,7 +334,8 @@ def marks_in(dataset: Dataset) -> list[str]:
     found = []
     for element in dataset.iterall():
         text = element.value.hex() if isinstance(element.value, bytes) else str(element.value)
-        if element.VR != "SQ" and any(mark in text for mark in (*WRITTEN, b"XMARK".hex())):
+        marks = (MARKS["UI"],) if element.VR == "UI" else (*WRITTEN, b"XMARK".hex())
+        if element.VR != "SQ" and any(mark in text for mark in marks):
             found.append(f"{element.tag} {element.keyword}")
     return found
 

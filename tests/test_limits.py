@@ -388,3 +388,18 @@ def test_a_limit_that_is_reached_while_an_object_is_deleted_still_ends_the_step(
 
     with pytest.raises(TimeLimitError), time_limit(0.03):
         step()
+
+
+def test_a_limit_that_a_library_takes_for_an_error_of_the_file_is_told_as_the_limit() -> None:
+    def step() -> None:
+        try:
+            end = time.monotonic() + 5
+            while time.monotonic() < end:
+                pass
+        except BaseException:
+            raise OSError("No tag to read") from None
+
+    with pytest.raises(TimeLimitError, match="it takes longer than 0 s"), time_limit(0.03):
+        step()
+    with pytest.raises(OSError, match="before that"), time_limit(5):
+        raise OSError("before that")
