@@ -3,7 +3,7 @@
 import numpy as np
 
 from lge_sweep.arrays import CaseNumbers, Mask, Pixels8, SliceIndices
-from lge_sweep.data.refine import composite
+from lge_sweep.data.refine import composites
 
 Offsets = tuple[int, int, int]
 """Which slice each of three channels shows: so many places on from the slice itself, in its case."""
@@ -33,18 +33,18 @@ def channel_rows(cases: CaseNumbers, offsets: Offsets = REPEATED) -> SliceIndice
     return rows
 
 
-def network_input(channels: Pixels8, refined: Mask, stage: int) -> Pixels8:
-    """Return what a stage's network sees of one slice.
+def input_of_channels(channels: Pixels8, refined: Mask, stage: int) -> Pixels8:
+    """Return what a stage's network sees of slices whose channels are there.
 
     Args:
-        channels: [3, S, S], intensities of the slices that the channels show; the second is the slice itself.
-        refined: [S, S], its refined cavity; seen in stage 2 alone.
+        channels: [N, 3, S, S], intensities of the slices that the channels show; the second is the slice itself.
+        refined: [N, S, S], the slices' refined cavities; seen in stage 2 alone.
         stage: 1, 2 or `SINGLE_STAGE`.
 
     Returns:
-        [3, S, S]: the channels, or the composite (I_m, 255 M_r, I) of paper Fig. 4.
+        [N, 3, S, S]: the channels, or the composites (I_m, 255 M_r, I) of paper Fig. 4.
     """
-    return composite(channels[1], refined) if stage == 2 else channels
+    return composites(channels[:, 1], refined) if stage == 2 else channels
 
 
 def network_inputs(images: Pixels8, channels: SliceIndices, stage: int, refined: Mask | None = None) -> Pixels8:
@@ -60,4 +60,4 @@ def network_inputs(images: Pixels8, channels: SliceIndices, stage: int, refined:
         [N, 3, S, S].
     """
     masks = np.zeros(images.shape, dtype=np.bool_) if refined is None else refined
-    return np.stack([network_input(images[rows], mask, stage) for rows, mask in zip(channels, masks, strict=True)])
+    return input_of_channels(images[channels], masks, stage)

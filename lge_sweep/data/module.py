@@ -1,6 +1,7 @@
 """Batches for Lightning: which slices, in which order, how augmented; all of it a function of seed and step."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -8,12 +9,14 @@ import albumentations
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from lge_sweep.arrays import LabelImage, Mask, Pixels8, SliceIndices
 from lge_sweep.config.schema import Augmentation, Training
-from lge_sweep.data.inputs import channel_rows, network_input
+from lge_sweep.data.inputs import channel_rows, input_of_channels
 from lge_sweep.data.preparation import load_arrays
 from lge_sweep.data.schedule import Schedule, make_schedule
 from lge_sweep.labels import stage_target
@@ -50,11 +53,30 @@ AUGMENTATIONS: dict[str, Callable[[], list[albumentations.BasicTransform]]] = {
 assert AUGMENTATIONS.keys() == set(get_args(Augmentation))
 
 
+Request = int | tuple[int, int]
+"""A slice of a data set by its index, as it is; with a seed, augmented."""
+
+
+@dataclass(frozen=True)
+class _Slices:
+    """Slices of one batch, before their inputs are made; all three are changed together.
+
+    Attributes:
+        channels: [B, 3, S, S], intensities of the slices that the channels show.
+        targets: [B, S, S], channel indices of the stage.
+        refined: [B, S, S], refined cavities.
+    """
+
+    channels: Pixels8
+    targets: LabelImage
+    refined: Mask
+
+
 class SliceDataset(Dataset[Batch]):
     """Slices of one subset as tensors.
 
-    An item is `image`, uint8 [3, S, S]: what the stage's network sees (`network_input`), guided by the true, refined
-    cavity; and `target`, int64 [S, S]: channel indices of the stage.
+    An item is `image`, uint8 [3, S, S]: what the stage's network sees, guided by the true, refined cavity; and
+    `target`, int64 [S, S]: channel indices of the stage. Batches are made whole.
     """
 
     def __init__(self, folder: Path, rows: Sequence[int], stage: int, augment: str) -> None:
@@ -71,29 +93,76 @@ class SliceDataset(Dataset[Batch]):
         self.rows, self.channel_rows, self.stage = np.asarray(rows, dtype=np.intp), channel_rows(arrays.cases), stage
         self.targets = stage_target(arrays.labels[self.rows], stage)
         transforms = AUGMENTATIONS[augment]()
-        self.augmentation = albumentations.Compose(transforms) if transforms else None
+        turns = [step for step in transforms if isinstance(step, albumentations.RandomRotate90)]
+        self._turn = turns[0] if len(turns) == len(transforms) == 1 else None
+        self._augmentation = albumentations.Compose(transforms) if transforms else None
 
     def __len__(self) -> int:
         """Return the number of slices."""
         return len(self.rows)
 
-    def __getitem__(self, index: int | tuple[int, int]) -> Batch:
-        """Return one slice; a pair (index, seed) asks for an augmented one."""
-        index, seed = index if isinstance(index, tuple) else (index, None)
-        row = self.rows[index]
-        rows, channels = np.unique(self.channel_rows[row], return_inverse=True)
-        shown, target, refined = self.images[rows], self.targets[index], self.refined[row]
-        if seed is not None and self.augmentation is not None:
-            self.augmentation.set_random_seed(seed)
-            image = shown[0] if len(rows) == 1 else np.moveaxis(shown, 0, -1)  # a slice shown twice is changed once
-            changed = self.augmentation(image=image, masks=[target, refined.astype(np.uint8)])
-            image, (target, refined) = changed["image"], changed["masks"]
-            shown = image[np.newaxis] if len(rows) == 1 else np.moveaxis(image, -1, 0)
-        seen = network_input(shown[channels], refined.astype(bool), self.stage)
-        return {
-            "image": torch.from_numpy(np.ascontiguousarray(seen)),
-            "target": torch.from_numpy(target.astype(np.int64)),
-        }
+    def __getitem__(self, index: Request) -> Batch:
+        """Return one slice."""
+        return {name: values[0] for name, values in self.__getitems__([index]).items()}
+
+    def __getitems__(self, requests: Sequence[Request]) -> Batch:
+        """Return the slices of a batch: `image` [B, 3, S, S], `target` [B, S, S]."""
+        pairs = [request if isinstance(request, tuple) else (request, None) for request in requests]
+        indices = np.array([index for index, _ in pairs], dtype=np.intp)
+        rows = self.rows[indices]
+        slices = _Slices(self.images[self.channel_rows[rows]], self.targets[indices], self.refined[rows])
+        slices = self._augment(slices, [seed for _, seed in pairs], self.channel_rows[rows])
+        seen = input_of_channels(slices.channels, slices.refined, self.stage)
+        return {"image": torch.from_numpy(seen), "target": torch.from_numpy(slices.targets.astype(np.int64))}
+
+    def _augment(self, slices: _Slices, seeds: Sequence[int | None], shown: SliceIndices) -> _Slices:
+        """Change those slices that have a seed.
+
+        Args:
+            slices: of a batch; they may be changed in place.
+            seeds: one a slice.
+            shown: [B, 3], which slices the channels show.
+        """
+        if self._augmentation is None:
+            return slices
+        if self._turn is not None:
+            return _turned(slices, np.array([self._quarter_turns(seed) for seed in seeds]))
+        for place, seed in enumerate(seeds):
+            if seed is not None:
+                self._change(slices, place, seed, shown[place])
+        return slices
+
+    def _quarter_turns(self, seed: int | None) -> int:
+        """Return by how many quarter turns a seed turns a slice: what albumentations would do, without doing it."""
+        if seed is None:
+            return 0
+        assert self._turn is not None
+        self._turn.set_random_seed(seed)
+        return int(self._turn.get_params()["factor"])
+
+    def _change(self, slices: _Slices, place: int, seed: int, shown: SliceIndices) -> None:
+        """Augment one slice of a batch in place; a slice that several channels show is changed once."""
+        assert self._augmentation is not None
+        self._augmentation.set_random_seed(seed)
+        _, first, channels = np.unique(shown, return_index=True, return_inverse=True)
+        image = slices.channels[place, first]
+        changed = self._augmentation(
+            image=image[0] if len(first) == 1 else np.moveaxis(image, 0, -1),
+            masks=[slices.targets[place], slices.refined[place].astype(np.uint8)],
+        )
+        image, (target, refined) = changed["image"], changed["masks"]
+        image = image[np.newaxis] if len(first) == 1 else np.moveaxis(image, -1, 0)
+        slices.channels[place], slices.targets[place], slices.refined[place] = image[channels], target, refined
+
+
+def _turned(slices: _Slices, turns: NDArray[np.int_]) -> _Slices:
+    """Turn slices in place, each by so many quarter turns against the clock."""
+    for number in (1, 2, 3):
+        chosen = np.flatnonzero(turns == number)
+        if len(chosen):
+            for values in (slices.channels, slices.targets, slices.refined):
+                values[chosen] = np.rot90(values[chosen], number, axes=(-2, -1))
+    return slices
 
 
 class IntervalSampler(Sampler[list[tuple[int, int]]]):
@@ -148,6 +217,7 @@ class LgeDataModule(LightningDataModule):
         """
         super().__init__()
         self.training, self.seed = training, seed
+        self._validation: list[Batch] | None = None
         self.schedule = make_schedule(len(subsets["train"]), training)
         self.datasets = {
             subset: SliceDataset(folder, rows, stage, training.augment if subset == "train" else "none")
@@ -159,12 +229,21 @@ class LgeDataModule(LightningDataModule):
         assert self.trainer is not None
         dataset, interval = self.datasets["train"], self.trainer.current_epoch
         batches = IntervalSampler(len(dataset), self.training.batch_size, self.schedule, interval, self.seed)
-        return DataLoader(dataset, batch_sampler=batches)
+        return DataLoader(dataset, batch_sampler=batches, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
 
-    def val_dataloader(self) -> DataLoader[Batch]:
-        """Return the validation subset in order."""
-        return self.in_order("val")
+    def val_dataloader(self) -> Sequence[Batch]:
+        """Return the validation subset in order; its batches are made once."""
+        if self._validation is None:
+            self._validation = list(self.in_order("val"))
+        return self._validation
 
-    def in_order(self, subset: str) -> DataLoader[Batch]:
+    def in_order(self, subset: str) -> Iterable[Batch]:
         """Return a subset in manifest order, not augmented."""
-        return DataLoader(self.datasets[subset], batch_size=self.training.batch_size)
+        return DataLoader(
+            self.datasets[subset], self.training.batch_size, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available()
+        )
+
+
+def _as_it_is(batch: Batch) -> Batch:
+    """A batch that was made whole needs no putting together."""
+    return batch

@@ -100,10 +100,16 @@ def composite(image: Pixels8, refined: Mask) -> Pixels8:
     _check_array("refined", refined, np.bool_)
     if refined.shape != image.shape:
         raise ValueError(f"`refined` must have the shape of `image`, {image.shape}; got {refined.shape}")
-    channels: Pixels8 = np.empty((3, *image.shape), dtype=np.uint8)
-    np.multiply(image, ~refined, out=channels[0])
-    np.multiply(refined, np.uint8(255), out=channels[1])
-    channels[2] = image
+    first: Pixels8 = composites(image[np.newaxis], refined[np.newaxis])[0]
+    return first
+
+
+def composites(images: Pixels8, refined: Mask) -> Pixels8:
+    """Return the composites [N, 3, H, W] of N images [N, H, W] and their refined cavities [N, H, W]."""
+    channels: Pixels8 = np.empty((len(images), 3, *images.shape[1:]), dtype=np.uint8)
+    np.multiply(images, ~refined, out=channels[:, 0])
+    np.multiply(refined, np.uint8(255), out=channels[:, 1])
+    channels[:, 2] = images
     return channels
 
 
