@@ -5,12 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-# What a user may set: make phase1 stage=2 data=emidec_png root=FOLDER profile=laptop workers=1 runs=FOLDER
+# What a user may set: make phase1 stage=2 data=emidec_png root=FOLDER profile=laptop workers=2 runs=FOLDER
 stage   ?= both
 data    ?= phantom
 root    ?=
 profile ?= auto
-workers ?= 1
+workers ?= auto
 runs    ?=
 set     ?=
 port    ?= 5000
@@ -38,7 +38,7 @@ help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
 	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
-	@echo "             workers=N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N share=nobody|group (who may read results)"
+	@echo "             workers=auto|N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N share=nobody|group (who may read results)"
 	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N"
 	@echo "  no spaces or quotes inside a value of set=; lge-sweep --set takes any"
 

@@ -13,6 +13,9 @@ DATA_VARIABLE = "LGE_SWEEP_DATA"
 STALL_VARIABLE = "LGE_SWEEP_STALL"
 STALL = 900
 """Seconds; a worker speaks after every step and every batch, which even without a GPU takes a minute at most."""
+CHECKPOINT_VARIABLE = "LGE_SWEEP_CHECKPOINT"
+CHECKPOINT = 30
+"""Seconds of training that a kill may cost, beside those since the last validation."""
 LONGEST_PATH = 4096
 """Bytes of a path, in Linux."""
 LONGEST_RUNS = 484
@@ -135,13 +138,27 @@ def stall_limit() -> float:
     Raises:
         RunsError: `LGE_SWEEP_STALL` is set to something else than a number of seconds.
     """
-    given = os.environ.get(STALL_VARIABLE) or str(STALL)
+    return _seconds(STALL_VARIABLE, STALL, positive=True)
+
+
+def checkpoint_interval() -> float:
+    """Return the seconds of training between two checkpoints, at least.
+
+    Raises:
+        RunsError: `LGE_SWEEP_CHECKPOINT` is set to something else than a number of seconds.
+    """
+    return _seconds(CHECKPOINT_VARIABLE, CHECKPOINT, positive=False)
+
+
+def _seconds(variable: str, default: float, positive: bool) -> float:
+    given = os.environ.get(variable) or str(default)
     try:
         seconds = float(given)
     except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise RunsError(f"{STALL_VARIABLE}: expected a number of seconds above 0, got '{shorten(given)}'")
+        seconds = -1.0
+    if not 0 <= seconds < float("inf") or (positive and seconds == 0):
+        rule = "above 0" if positive else "from 0 on"
+        raise RunsError(f"{variable}: expected a number of seconds {rule}, got '{shorten(given)}'")
     return seconds
 
 

@@ -89,6 +89,11 @@ class RunStore:
         return self.root / "logs" / f"worker{number}.txt"
 
     @property
+    def speeds(self) -> Path:
+        """File of how fast networks are here, in each memory format."""
+        return self.root / "speeds.json"
+
+    @property
     def cache(self) -> Path:
         """Folder of prepared arrays."""
         return self.root / "cache"

@@ -15,6 +15,9 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 # One secret of case ids for all of them: none makes, or reads, that of whoever runs the tests.
 os.environ["LGE_SWEEP_SALT"] = "test"
 
+# A checkpoint after every validation: trainings of tests are shorter than what a kill may cost.
+os.environ["LGE_SWEEP_CHECKPOINT"] = "0"
+
 # pytest-xdist gives its own terminal's width to its processes; tables would be as narrow as that happens to be.
 os.environ.pop("COLUMNS", None)
 

@@ -1,7 +1,8 @@
 """All five architectures, both stages: they learn, they save and load, they take pretrained weights or say why not."""
 
 from pathlib import Path
-from typing import get_args
+from types import SimpleNamespace
+from typing import Any, get_args
 
 import huggingface_hub
 import pytest
@@ -17,7 +18,8 @@ from lge_sweep.config.losses import LOSSES, LossOptions
 from lge_sweep.config.optimizers import OPTIMIZERS
 from lge_sweep.config.registry import resolve
 from lge_sweep.config.schema import Training
-from lge_sweep.engine.callbacks import save_weights
+from lge_sweep.engine.checkpoints import save_atomically
+from lge_sweep.engine.recorder import Recorder, Row
 from lge_sweep.engine.train import load_best
 from lge_sweep.errors import ConfigError, TrialError, WeightsError
 from lge_sweep.gpu import gpu_obstacle
@@ -63,7 +65,7 @@ def test_forward_backward_step_and_round_trip(model: str, stage: int, size: int,
     optimizer.step()
     moved = [name for name, value in module.network.named_parameters() if not torch.equal(value, before[name])]
     assert len(moved) == len(before)
-    save_weights(module.network, tmp_path / "best.pt")
+    save_atomically(module.network.state_dict(), tmp_path / "best.pt")
     again = load_best(tmp_path / "best.pt", cell(model, stage), training)
     module.eval()
     with torch.inference_mode():
@@ -141,12 +143,18 @@ def test_an_unknown_model_is_explained() -> None:
         build_module(cell("unett"), SCRATCH)
 
 
-def test_a_loss_that_is_no_number_fails_the_trial_with_its_step() -> None:
-    module = build_module(cell("unet"), SCRATCH.model_copy(update={"width": 0.25}))
-    with torch.no_grad():
-        next(module.network.parameters()).fill_(float("nan"))
-    with pytest.raises(TrialError, match="training loss became nan at step 1"):
-        module.training_step(batch(1, 64), 0)
+@pytest.mark.parametrize("bad", ["nan", "inf"])
+def test_a_loss_that_is_no_number_fails_the_trial_with_its_step(bad: str, tmp_path: Path) -> None:
+    told: list[Row] = []
+    recorder = Recorder(tmp_path / "history.csv", tmp_path / "best.pt", 4, lambda row, _: told.append(row))
+    module: Any = None
+    for step, loss in enumerate([0.5, 0.25], start=1):
+        trainer: Any = SimpleNamespace(global_step=step)
+        recorder.on_train_batch_end(trainer, module, {"loss": torch.tensor(loss)}, None, 0)
+    assert [(row.step, row.train_loss) for row in recorder.rows] == [(1, 0.5), (2, 0.25)]
+    trainer = SimpleNamespace(global_step=3)
+    with pytest.raises(TrialError, match=f"training loss became {bad} at step 3; try a lower training.learning_rate"):
+        recorder.on_train_batch_end(trainer, module, {"loss": torch.tensor(float(bad))}, None, 0)
 
 
 def test_cross_entropy_of_a_batch_without_a_class_is_finite_and_punishes_false_positives() -> None:

@@ -8,6 +8,7 @@ import typer
 from lge_sweep.cli.completion import complete_cell, complete_data, complete_models, complete_profile, complete_sweep
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import user_path
+from lge_sweep.text import shorten
 
 MOST_WORKERS = 256
 """Processes that train at the same time; each takes a core or a GPU, and gigabytes."""
@@ -18,6 +19,14 @@ def _path(text: str) -> Path:
         return user_path(text)
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from error
+
+
+def _workers(text: str) -> int | None:
+    if text == "auto":
+        return None
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise typer.BadParameter(f"expected auto or a number from 1 to {MOST_WORKERS}, got '{shorten(text)}'")
+    return int(text)
 
 
 A_PATH: dict[str, Any] = {"parser": _path, "metavar": "<path>"}
@@ -58,7 +67,13 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="KEY=VALUE, such as training.max_epochs=5; may be repeated.")
 ]
 WorkersOption = Annotated[
-    int, typer.Option("--workers", min=1, max=MOST_WORKERS, help="Cells trained at the same time.")
+    int | None,
+    typer.Option(
+        "--workers",
+        parser=_workers,
+        metavar="<number>|auto",
+        help="Cells trained at the same time (default: auto, as many as pay on this machine).",
+    ),
 ]
 RunsOption = Annotated[
     Path | None,

@@ -20,7 +20,7 @@ class PhaseRequest:
         root: folder of the images.
         profile: name or path of a profile file, or "auto".
         settings: `KEY=VALUE` overrides.
-        workers: cells trained at the same time.
+        workers: cells trained at the same time; None: as many as pay.
         runs: folder for all results.
         allow_incomplete: go on although cells failed.
     """
@@ -29,7 +29,7 @@ class PhaseRequest:
     root: Path | None
     profile: str
     settings: Sequence[str]
-    workers: int = 1
+    workers: int | None = None
     runs: Path | None
     allow_incomplete: bool
 

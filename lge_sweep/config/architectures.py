@@ -5,12 +5,16 @@ To add one, write a function that builds it in `lge_sweep/models/`, and an entry
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 """Mean and standard deviation, per channel of an input in [0, 1]."""
 
 IMAGENET: Normalisation = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 INCEPTION: Normalisation = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+
+MemoryFormat = Literal["channels_last", "contiguous"]
+"""Order of an image's numbers in memory, as torch calls it: by pixel, or by channel."""
 
 PUBLISHED, SCRATCH = "imagenet", "none"
 """Values of `training.encoder_weights` that are no path: weights trained on ImageNet, and random ones."""
@@ -41,31 +45,41 @@ class Architecture:
         encoder: its encoder, or None if no weights are published for it.
         normalisation: what its encoder was trained on.
         takes_width: whether `training.width` makes it narrower; a narrow encoder fits no published weights.
+        memory_format: in which order its numbers usually lie best on a CPU; a long training measures it.
+        cost: how long a step takes, beside those of others (seconds at 96x96 on one core; `benchmarks/step.py`). Where
+            cells are trained side by side, those that take longest go first.
     """
 
     build: str
     encoder: Encoder | None = None
     normalisation: Normalisation = IMAGENET
     takes_width: bool = False
+    memory_format: MemoryFormat = "contiguous"
+    cost: float = 0.5
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "unet": Architecture("lge_sweep.models.architectures:unet", takes_width=True),
+    "unet": Architecture(
+        "lge_sweep.models.architectures:unet", takes_width=True, memory_format="channels_last", cost=0.2
+    ),
     "segnet": Architecture(
         "lge_sweep.models.segnet:SegNet",
         Encoder("vgg16_bn", submodule="features", rename=(re.compile(r"^features\."), "")),
         takes_width=True,
+        memory_format="channels_last",
+        cost=0.15,
     ),
     "deeplabv3plus_mobilenetv2": Architecture(
-        "lge_sweep.models.architectures:deeplabv3plus_mobilenetv2", Encoder("mobilenet_v2")
+        "lge_sweep.models.architectures:deeplabv3plus_mobilenetv2", Encoder("mobilenet_v2"), cost=0.35
     ),
     "deeplabv3plus_resnet50": Architecture(
-        "lge_sweep.models.architectures:deeplabv3plus_resnet50", Encoder("resnet50")
+        "lge_sweep.models.architectures:deeplabv3plus_resnet50", Encoder("resnet50"), cost=0.6
     ),
     "deeplabv3plus_xception": Architecture(
         "lge_sweep.models.architectures:deeplabv3plus_xception",
         # the file is of timm's classifier, the network has smp's feature extractor of it: `stem.0.` -> `model.stem_0.`
         Encoder("xception41", rename=(re.compile(r"^(?:model\.)?(stem|blocks)[._](\d+)\."), r"model.\1_\2.")),
         INCEPTION,
+        cost=0.9,
     ),
 }

@@ -1,9 +1,9 @@
 """Batches for Lightning: which slices, in which order, how augmented; all of it a function of seed and step."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import albumentations
 import cv2
@@ -165,6 +165,19 @@ def _turned(slices: _Slices, turns: NDArray[np.int_]) -> _Slices:
     return slices
 
 
+class _Made(Dataset[Batch]):
+    """Batches that are there, one an item."""
+
+    def __init__(self, batches: Sequence[Batch]) -> None:
+        self.batches = batches
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Batch:
+        return self.batches[index]
+
+
 class IntervalSampler(Sampler[list[tuple[int, int]]]):
     """Batches of one interval between validations, as lists of (index, augmentation seed).
 
@@ -217,7 +230,7 @@ class LgeDataModule(LightningDataModule):
         """
         super().__init__()
         self.training, self.seed = training, seed
-        self._validation: list[Batch] | None = None
+        self._validation: _Made | None = None
         self.schedule = make_schedule(len(subsets["train"]), training)
         self.datasets = {
             subset: SliceDataset(folder, rows, stage, training.augment if subset == "train" else "none")
@@ -231,19 +244,19 @@ class LgeDataModule(LightningDataModule):
         batches = IntervalSampler(len(dataset), self.training.batch_size, self.schedule, interval, self.seed)
         return DataLoader(dataset, batch_sampler=batches, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
 
-    def val_dataloader(self) -> Sequence[Batch]:
+    def val_dataloader(self) -> DataLoader[Batch]:
         """Return the validation subset in order; its batches are made once."""
         if self._validation is None:
-            self._validation = list(self.in_order("val"))
-        return self._validation
+            self._validation = _Made(list(self.in_order("val")))
+        return DataLoader(self._validation, batch_size=None)
 
-    def in_order(self, subset: str) -> Iterable[Batch]:
+    def in_order(self, subset: str) -> DataLoader[Batch]:
         """Return a subset in manifest order, not augmented."""
         return DataLoader(
             self.datasets[subset], self.training.batch_size, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available()
         )
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
     """A batch that was made whole needs no putting together."""
     return batch

@@ -1,40 +1,14 @@
-"""What happens around the steps of a training: record, keep the best, stop early, checkpoint."""
+"""What happens around the steps of a training: stop early, average the weights."""
 
-import io
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Sequence
 
 import torch
-from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint, WeightAveraging
-from pytorch_lightning.plugins.io import TorchCheckpointIO
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import EarlyStopping, WeightAveraging
 from torch import Tensor
 
-from lge_sweep.csv_files import csv_text
-from lge_sweep.errors import TrialError
-from lge_sweep.study import TrainingFacts, read_history
-
-REPORT_EVERY = 0.25
-"""Seconds between two reports of a step."""
-
-
-class Row(NamedTuple):
-    """One step of a history: counted from 1, with the validation that followed it, if one did."""
-
-    step: int
-    epoch: int
-    train_loss: float
-    val_loss: float | None
-    val_dice: float | None
-    """Dice of all pixels of the validation subset, mean over the foreground classes."""
-    seconds: float
-    """Of training so far."""
-
-
-StepCallback = Callable[[Row, float | None], None]
-"""Called with a step, and the latest validation loss."""
+_PIECE = 2**16
+"""Numbers that are averaged at a time on a CPU: three such pieces stay in its cache."""
 
 
 class Patience(EarlyStopping):
@@ -64,11 +38,17 @@ class MovingAverage(WeightAveraging):
         """Average with this decay a step, 0 to 1, on the device that the network is trained on."""
 
         def average(means: Sequence[Tensor], currents: Sequence[Tensor], updates: Tensor | int) -> None:
-            kept = min(decay, (1 + int(updates)) / (10 + int(updates)))
-            for mean, current in zip(means, currents, strict=True):
-                mean.copy_(mean + (current - mean) * (1 - kept))  # in this form, what does not change stays as it is
+            # asked of the CPU's count, as a GPU's answer would have to be waited for
+            count = updates if self._average_model is None else self._average_model.n_averaged
+            move_towards(means, currents, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
 
         super().__init__(device=device, multi_avg_fn=average)
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Keep the number of updates on the CPU."""
+        super().setup(trainer, pl_module, stage)
+        if self._average_model is not None:
+            self._average_model.n_averaged = self._average_model.n_averaged.cpu()
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait."""
@@ -78,136 +58,31 @@ class MovingAverage(WeightAveraging):
         super().on_validation_epoch_end(trainer, pl_module)
 
 
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Write a checkpoint beside its place and then rename it: whole or not at all, on any file system.
+def move_towards(means: Sequence[Tensor], currents: Sequence[Tensor], share: float) -> None:
+    """Move tensors a share of the way to others, in place: ``mean + (current - mean) * share``.
 
-    Lightning's own writes into the system's temporary folder and moves, which is a copy if that is another disk.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any | None = None) -> None:
-        """Save whole or not at all; a full disk is an OSError.
-
-        Args:
-            checkpoint: Lightning's.
-            path: the file.
-            storage_options: not used.
-        """
-        save_atomically(checkpoint, Path(path))
-
-
-def make_checkpoints(path: Path) -> ModelCheckpoint:
-    """Keep one checkpoint to resume from, rewritten after each validation."""
-    return ModelCheckpoint(
-        dirpath=path.parent,
-        filename=path.stem,
-        monitor=None,
-        save_top_k=1,
-        every_n_epochs=1,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-    )
-
-
-class Recorder(Callback):
-    """Write the history of a training, keep its best weights, and report how far it is.
+    In this form, what does not change stays as it is. On a CPU it is done in pieces that stay in the cache.
 
     Args:
-        history: CSV file, one `Row` a step. Rewritten at each validation.
-        best: file of the weights with the lowest validation loss.
-        steps_per_epoch: optimizer steps in one pass over the training subset.
-        step_done: told of steps and validations.
+        means: what is moved.
+        currents: as many, of the same shapes.
+        share: 0 to 1.
     """
-
-    def __init__(self, history: Path, best: Path, steps_per_epoch: int, step_done: StepCallback) -> None:
-        """Start with nothing recorded."""
-        self.history, self.best, self.steps_per_epoch, self.step_done = history, best, steps_per_epoch, step_done
-        self.rows: list[Row] = []
-        self.best_loss, self.best_step = float("inf"), 0
-        self.val_loss: float | None = None
-        self.earlier_seconds = 0.0
-        self._started = self._reported = time.monotonic()
-
-    @property
-    def seconds(self) -> float:
-        """Seconds of training, over all sessions."""
-        return self.earlier_seconds + time.monotonic() - self._started
-
-    def facts(self) -> TrainingFacts:
-        """Return plain facts about the finished training."""
-        return TrainingFacts(
-            steps=self.rows[-1].step if self.rows else 0,
-            epochs=self.rows[-1].epoch if self.rows else 0,
-            best_step=self.best_step,
-            best_val_loss=self.best_loss,
-        )
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps."""
-        return {"step": self.rows[-1].step, "best_loss": self.best_loss, "best_step": self.best_step}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the history where the checkpoint was made."""
-        self.best_loss, self.best_step = state_dict["best_loss"], state_dict["best_step"]
-        table = read_history(self.history)
-        known = table[table["step"] <= state_dict["step"]].astype(object)
-        self.rows = [Row(**row) for row in known.where(known.notna(), None).to_dict("records")]
-        self.earlier_seconds = self.rows[-1].seconds
-        self._started = time.monotonic()
-
-    def on_train_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
-    ) -> None:
-        """Record one step."""
-        step, loss = trainer.global_step, float(outputs["loss"].detach())
-        self.rows.append(Row(step, (step - 1) // self.steps_per_epoch + 1, loss, None, None, self.seconds))
-        if time.monotonic() - self._reported >= REPORT_EVERY:
-            self._reported = time.monotonic()
-            self.step_done(self.rows[-1], self.val_loss)
-
-    def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
-        """Say that work goes on."""
-        self.heartbeat()
-
-    def heartbeat(self) -> None:
-        """Say that work goes on, although no step is being done; whoever listens tells it from a worker that hangs."""
-        if self.rows and time.monotonic() - self._reported >= REPORT_EVERY:
-            self._reported = time.monotonic()
-            self.step_done(self.rows[-1]._replace(val_loss=None, val_dice=None), self.val_loss)
-
-    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record one validation and keep the weights if they are the best so far."""
-        loss = float(trainer.callback_metrics["val/loss"])
-        if not torch.isfinite(torch.tensor(loss)):
-            raise TrialError(
-                f"validation loss became {loss} at step {trainer.global_step}; try a lower training.learning_rate"
-            )
-        dice = float(trainer.callback_metrics["val/foreground_dice"])
-        self.rows[-1] = self.rows[-1]._replace(val_loss=loss, val_dice=dice)
-        self.val_loss = loss
-        if loss < self.best_loss:
-            self.best_loss, self.best_step = loss, self.rows[-1].step
-            network = pl_module.network
-            assert isinstance(network, torch.nn.Module)
-            save_weights(network, self.best)
-        unfinished = self.history.with_suffix(".tmp")
-        unfinished.write_text(csv_text(Row._fields, self.rows), encoding="utf-8")
-        unfinished.replace(self.history)
-        self.step_done(self.rows[-1], loss)
+    if means and means[0].is_cuda and means[0].is_floating_point():
+        torch._foreach_lerp_(list(means), list(currents), share)
+        return
+    for mean, current in zip(means, currents, strict=True):
+        for part, towards in _pieces(mean, current):
+            part.copy_(part + (towards - part) * share)
 
 
-def save_weights(network: torch.nn.Module, path: Path) -> None:
-    """Save a network's weights whole or not at all; a full disk is an OSError."""
-    save_atomically(network.state_dict(), path)
+def _pieces(mean: Tensor, current: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Part two tensors that lie alike in memory, and without holes; others are one piece."""
+    if mean.numel() <= _PIECE or mean.stride() != current.stride() or not _is_dense(mean):
+        return [(mean, current)]
+    flat = (tensor.as_strided((tensor.numel(),), (1,)) for tensor in (mean, current))
+    return list(zip(*(tensor.split(_PIECE) for tensor in flat), strict=True))
 
 
-def save_atomically(content: dict[str, Any], path: Path) -> None:
-    """`torch.save` through memory and a temporary name.
-
-    Nothing waits for the disk here: what is resumed from is checked before (`check_resumable`), and what counts as a
-    result is synced before its record is written.
-    """
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    unfinished = path.with_suffix(".tmp")
-    unfinished.write_bytes(buffer.getvalue())
-    unfinished.replace(path)
+def _is_dense(tensor: Tensor) -> bool:
+    return tensor.is_contiguous() or (tensor.ndim == 4 and tensor.is_contiguous(memory_format=torch.channels_last))

@@ -34,6 +34,9 @@ class CellQueue(Protocol):
     def take(self) -> Assignment | None:
         """What to do next; None if there is nothing left."""
 
+    def put_longest_first(self) -> None:
+        """Begin with what takes longest: cells are trained side by side, and the last ones should be short."""
+
     def requeue(self, assignment: Assignment) -> None:
         """Do this once more, next."""
 

@@ -25,7 +25,7 @@ from lge_sweep.engine.storage import unusable
 from lge_sweep.engine.task import WeightsTask
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
-from lge_sweep.paths import make_writable, stall_limit
+from lge_sweep.paths import checkpoint_interval, make_writable, stall_limit
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Result
 from lge_sweep.study import Plan
@@ -72,8 +72,9 @@ class Driver:
         Raises:
             WeightsError: pretrained weights cannot be had; nothing was started.
         """
-        if plan.config.search or plan.unfinished():
-            self.executor.start()
+        left = plan.config.search.trials if plan.config.search else len(plan.unfinished())
+        if left:
+            self._start(left)
             self._check_weights(plan)
         from lge_sweep.engine.publish import open_sweep
 
@@ -97,8 +98,10 @@ class Driver:
         queue: CellQueue = GridQueue(plan, study) if plan.config.search is None else SearchQueue(plan, study)
         view = TrackedSweep(self.tracker, plan, run)
         results = _show(queue, view)
-        if queue.done() < queue.total:
-            self.executor.start()
+        if left := queue.total - queue.done():
+            self._start(left)
+            if self.executor.slots > 1:
+                queue.put_longest_first()
         title = f"{plan.config.phase} stage {plan.config.stage}"
         with self.observer.sweep(title, queue.total, queue.done()) as observer:
             loop = SweepLoop(plan, queue, study, self.executor, view, observer)
@@ -131,6 +134,11 @@ class Driver:
         if self.tracker.behind is not None:
             _log.warning("MLflow's view is still behind (%s); the same command completes it", self.tracker.behind)
 
+    def _start(self, tasks: int) -> None:
+        """Start the executor for so many tasks, and tell what it has chosen."""
+        if chosen := self.executor.start(tasks):
+            self.observer.line(chosen)
+
     def _check_weights(self, plan: Plan) -> None:
         """Find out before the first trial whether pretrained weights can be had where it is executed."""
         training = plan.config.training
@@ -158,12 +166,12 @@ def _show(queue: CellQueue, view: "TrackedSweep") -> dict[str, Result]:
 
 
 @contextmanager
-def drive(store: RunStore, workers: int, observer: Observer) -> Iterator[Driver]:
+def drive(store: RunStore, workers: int | None, observer: Observer) -> Iterator[Driver]:
     """Hold a runs directory, and what executes cells, while sweeps run.
 
     Args:
         store: the runs directory; made if it does not exist.
-        workers: cells trained at the same time.
+        workers: cells trained at the same time; None: as many as pay.
         observer: is told what happens.
 
     Raises:
@@ -172,6 +180,7 @@ def drive(store: RunStore, workers: int, observer: Observer) -> Iterator[Driver]
     make_writable(store.root)
     with hold_runs(store), signals_as_interrupt():
         await_earlier_workers(store)
+        checkpoint_interval()  # workers ask for it, too late to be told that it is none
         executor = make_executor(ExecutorOptions(store, workers, stall_limit()))
         driver = Driver(store, executor, observer)
         try:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.grid import AXES
 from lge_sweep.engine.cell_check import check_result
 from lge_sweep.engine.cell_queue import Assignment
@@ -67,6 +68,13 @@ class GridQueue:
             # before the new trial exists: it must not resume the failed one
             shutil.rmtree(self.plan.cell_files(cell).path, ignore_errors=True)
         return cell, self.study.start(cell, self.axes)
+
+    def put_longest_first(self) -> None:
+        """Begin with those that were interrupted, and then with what takes longest."""
+        running = {cell.name for cell in self._left if self.study.entry(cell.name).state == "running"}
+        self._left = deque(
+            sorted(self._left, key=lambda cell: (cell.name not in running, -ARCHITECTURES[cell.model].cost))
+        )
 
     def requeue(self, assignment: Assignment) -> None:
         """Do this cell once more, next."""

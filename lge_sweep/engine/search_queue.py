@@ -129,6 +129,9 @@ class SearchQueue:
             if trial.state in {TrialState.PRUNED, TrialState.FAIL} and "cell" in trial.user_attrs:
                 yield self._cell(trial), trial.number, str(trial.user_attrs.get("reason", ""))
 
+    def put_longest_first(self) -> None:
+        """Trials are drawn one after the other: there is no order to change."""
+
     def requeue(self, assignment: Assignment) -> None:
         """Do this trial once more, next."""
         self._open.appendleft(assignment)

@@ -10,7 +10,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.schema import MetricsConfig, Training
 from lge_sweep.data import frame_spacing
 from lge_sweep.engine.events import Message
-from lge_sweep.run_store import CellFolder
+from lge_sweep.run_store import CellFolder, RunStore
 from lge_sweep.study import Plan
 
 
@@ -32,6 +32,8 @@ class CellTask(Message):
     """The subset that is measured."""
     folder: Path
     """The cell's folder; if it has a checkpoint, training goes on from there."""
+    speeds: Path
+    """File of what was measured on this machine."""
     arrays: Path
     """Prepared arrays."""
     subsets: dict[str, list[int]]
@@ -86,6 +88,7 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
         metrics=plan.config.metrics,
         subset=inputs.subset,
         folder=plan.cell_files(cell).path,
+        speeds=RunStore(plan.files.runs).speeds,
         arrays=inputs.arrays,
         subsets={name: list(rows) for name, rows in inputs.rows.items()},
         names=tuple(measured["slice"]),

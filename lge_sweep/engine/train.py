@@ -5,7 +5,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -17,16 +17,28 @@ from pytorch_lightning import Trainer
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import fsync_path, write_bytes
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import MemoryFormat
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import write_frame
 from lge_sweep.data import LgeDataModule, load_arrays
-from lge_sweep.engine.callbacks import AtomicCheckpoints, MovingAverage, Patience, Recorder, Row, make_checkpoints
+from lge_sweep.engine.callbacks import MovingAverage, Patience
+from lge_sweep.engine.checkpoints import AtomicCheckpoints, Checkpoints
 from lge_sweep.engine.events import Progress
+from lge_sweep.engine.recorder import Recorder, Row
 from lge_sweep.engine.task import CellTask, TrialPrunedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
-from lge_sweep.models import Hardware, SegmentationModule, Segmenter, build_module, find_hardware
+from lge_sweep.models import (
+    Bench,
+    Hardware,
+    SegmentationModule,
+    Segmenter,
+    build_module,
+    choose_memory_format,
+    find_hardware,
+)
+from lge_sweep.paths import checkpoint_interval
 from lge_sweep.report import CellImages, write_cell_figures
 from lge_sweep.study import (
     CellRecord,
@@ -43,6 +55,19 @@ from lge_sweep.study import (
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # else it says at every cell what hardware there is
 warnings.filterwarnings("ignore", message=".isinstance.treespec")  # Lightning 2.6 on torch 2.14, at every cell
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and how a cell is trained.
+
+    Attributes:
+        hardware: device, number format, threads.
+        memory_format: order of numbers in memory.
+    """
+
+    hardware: Hardware
+    memory_format: MemoryFormat
 
 
 def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: int = 0) -> None:
@@ -64,7 +89,9 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     started = time.monotonic()
     hardware = find_hardware(task.training, worker)
     data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed)
-    recorder = _train(task, data, hardware, report)
+    bench = Bench(task.cell, task.training, hardware)
+    memory_format = choose_memory_format(bench, data.schedule.total_steps, task.speeds)
+    recorder = _train(task, data, Place(hardware, memory_format), report)
     prediction = predict(task, data, hardware, recorder.heartbeat)
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.files.per_image))
@@ -82,7 +109,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         class_weights=dict(zip(class_names(task.cell.stage), task.class_weights, strict=True)),
         seconds=Seconds(training=recorder.seconds, all=recorder.earlier_seconds + time.monotonic() - started),
         figures=tuple(figures),
-        hardware=HardwareFacts(**asdict(hardware)),
+        hardware=HardwareFacts(**asdict(hardware), memory_format=memory_format),
         versions={name: version(name) for name in LIBRARIES},
         files={path.name: file_digest(path) for path in results},
     )
@@ -90,12 +117,11 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     task.files.checkpoint.unlink(missing_ok=True)
 
 
-def _train(
-    task: CellTask, data: LgeDataModule, hardware: Hardware, report: Callable[[Progress], bool | None]
-) -> Recorder:
+def _train(task: CellTask, data: LgeDataModule, place: Place, report: Callable[[Progress], bool | None]) -> Recorder:
     """Fit the cell's network, from its checkpoint if there is one."""
-    checkpoint = task.files.checkpoint
+    checkpoint, hardware = task.files.checkpoint, place.hardware
     module = build_module(task.cell, task.training, not checkpoint.is_file(), task.class_weights)
+    module.lay_out(place.memory_format)
     schedule = data.schedule
 
     def step_done(row: Row, val_loss: float | None) -> None:
@@ -119,7 +145,12 @@ def _train(
         deterministic="warn" if hardware.accelerator == "gpu" else None,
         max_epochs=schedule.intervals,
         reload_dataloaders_every_n_epochs=1,
-        callbacks=[recorder, *average, Patience(task.training.patience), make_checkpoints(task.files.checkpoint)],
+        callbacks=[
+            recorder,
+            *average,
+            Patience(task.training.patience),
+            Checkpoints(checkpoint, checkpoint_interval(), recorder.write_best),
+        ],
         num_sanity_val_steps=0,
         logger=False,
         enable_progress_bar=False,
@@ -130,6 +161,7 @@ def _train(
     )
     resumed = str(checkpoint) if checkpoint.is_file() else None
     trainer.fit(module, data, ckpt_path=resumed, weights_only=True)
+    recorder.write_best()
     return recorder
 
 

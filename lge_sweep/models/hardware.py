@@ -1,6 +1,8 @@
 """What the hardware is fast at."""
 
+import platform
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -21,11 +23,13 @@ class Hardware:
         accelerator: Lightning's name, "gpu" or "cpu".
         device: index of the GPU, 0 on a CPU.
         precision: Lightning's name of the number format.
+        threads: processor threads that compute.
     """
 
     accelerator: Literal["gpu", "cpu"]
     device: int
     precision: Precision
+    threads: int
 
     def torch_device(self) -> torch.device:
         """Return the device in torch's words."""
@@ -42,17 +46,30 @@ def find_hardware(training: Training, worker: int = 0) -> Hardware:
     Raises:
         ConfigError: fp16 is asked for on a CPU, where Lightning would quietly take bf16.
     """
+    threads = torch.get_num_threads()
     if gpu_obstacle() is None:
         torch.backends.cudnn.allow_tf32 = False  # what is called single precision is single precision
         native = torch.cuda.is_bf16_supported(including_emulation=False)
         automatic: Precision = "bf16-mixed" if native else "16-mixed"
-        return Hardware("gpu", worker % torch.cuda.device_count(), NAMED.get(training.precision, automatic))
+        return Hardware("gpu", worker % torch.cuda.device_count(), NAMED.get(training.precision, automatic), threads)
     if training.precision == "fp16":
         raise ConfigError("training.precision: fp16 needs a GPU; on a CPU take auto, bf16 or fp32")
     automatic = "bf16-mixed" if cpu_has_bf16() else "32-true"
-    return Hardware("cpu", 0, NAMED.get(training.precision, automatic))
+    return Hardware("cpu", 0, NAMED.get(training.precision, automatic), threads)
 
 
 def cpu_has_bf16() -> bool:
     """Whether the processor multiplies bfloat16 in hardware (AVX512-BF16 or AMX)."""
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def machine_name(hardware: Hardware) -> str:
+    """Return what computes, as the system calls it."""
+    if hardware.accelerator == "gpu":
+        return torch.cuda.get_device_name(hardware.device)
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, platform.processor() or platform.machine())

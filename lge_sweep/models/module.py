@@ -1,6 +1,7 @@
 """One Lightning module for every cell of every sweep."""
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
 from pytorch_lightning import LightningModule
@@ -9,15 +10,19 @@ from torch.optim import Optimizer
 from torchmetrics.segmentation import DiceScore
 
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.architectures import ARCHITECTURES, MemoryFormat
 from lge_sweep.config.schema import Training
-from lge_sweep.errors import TrialError
 from lge_sweep.labels import STAGES
 from lge_sweep.models.architectures import build_network
 from lge_sweep.models.losses import LossInputs, build_loss
 from lge_sweep.models.optimizers import optimizer_builder
 from lge_sweep.models.weights import load_encoder
 from lge_sweep.seeding import derive_seed
+
+MEMORY_FORMATS: dict[MemoryFormat, torch.memory_format] = {
+    "channels_last": torch.channels_last,
+    "contiguous": torch.contiguous_format,
+}
 
 
 class SegmentationModule(LightningModule):
@@ -41,15 +46,23 @@ class SegmentationModule(LightningModule):
         super().__init__()
         classes = len(STAGES[cell.stage])
         self.cell, self.options = cell, training
+        self.memory_format: MemoryFormat = "channels_last"
         self.loss = build_loss(cell.loss, LossInputs(training.loss, classes, class_weights))
         self.optimizer = optimizer_builder(cell.optimizer)
         torch.manual_seed(derive_seed(cell.seed, "weights"))
         self.network = build_network(cell.model, classes, training.width)
-        self.overlap = DiceScore(classes, include_background=False, aggregation_level="global", input_format="index")
+        self.overlap = DiceScore(
+            classes, include_background=False, aggregation_level="global", input_format="index", validate_args=False
+        )
         normalisation = ARCHITECTURES[cell.model].normalisation
         mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in normalisation)
         self.register_buffer("mean", mean * 255, persistent=False)
         self.register_buffer("deviation", deviation * 255, persistent=False)
+
+    def lay_out(self, memory_format: MemoryFormat) -> Self:
+        """Change the order of the numbers in memory, of weights and of what is computed."""
+        self.memory_format = memory_format
+        return self.to(memory_format=MEMORY_FORMATS[memory_format])
 
     def forward(self, image: Tensor) -> Tensor:
         """Return class scores."""
@@ -57,22 +70,15 @@ class SegmentationModule(LightningModule):
         assert isinstance(self.deviation, Tensor)
         x = (image - self.mean) / self.deviation
         if self.device.type in {"cpu", "cuda"}:
-            x = x.contiguous(memory_format=torch.channels_last)
+            x = x.contiguous(memory_format=MEMORY_FORMATS[self.memory_format])
         scores: Tensor = self.network(x)
         return scores.float()
 
     def training_step(self, batch: dict[str, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of a batch.
-
-        Raises:
-            TrialError: the loss is not a finite number.
-        """
+        """Return the loss of a batch."""
         # Dropout is a function of seed and step, so that a resumed training draws what it would have drawn.
         torch.manual_seed(derive_seed(self.cell.seed, "dropout", self.global_step))
         loss: Tensor = self.loss(self(batch["image"]), batch["target"])
-        if not torch.isfinite(loss):
-            value, step = float(loss.detach()), self.global_step + 1
-            raise TrialError(f"training loss became {value} at step {step}; try a lower training.learning_rate")
         return loss
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
@@ -115,4 +121,4 @@ def build_module(
     module = SegmentationModule(cell, training, class_weights)
     if pretrained:
         load_encoder(module.network, cell.model, training.encoder_weights, training.width)
-    return module.to(memory_format=torch.channels_last)
+    return module.lay_out("channels_last")

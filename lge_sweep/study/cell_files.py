@@ -20,7 +20,7 @@ from lge_sweep.study.records import REMEDY, CellRecord, read_record
 from lge_sweep.text import error_text, shorten
 
 HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss", "val_dice", "seconds")
-"""As `lge_sweep.engine.callbacks.Row`, which loads torch."""
+"""As `lge_sweep.engine.recorder.Row`, which loads torch."""
 
 
 def read_cell(files: CellFolder, cell: Cell, sweep: str) -> CellRecord:
@@ -104,7 +104,7 @@ def read_per_image(path: Path) -> pd.DataFrame:
 
 
 def read_history(path: Path) -> pd.DataFrame:
-    """Read the history of a training: a row a step, the columns of `lge_sweep.engine.callbacks.Row`.
+    """Read the history of a training: a row a step, the columns of `lge_sweep.engine.recorder.Row`.
 
     Raises:
         DamagedError: it is not such a table.

@@ -27,7 +27,7 @@ def phase1(
     root: RootOption = None,
     profile: ProfileOption = "auto",
     settings: SetOption = None,
-    workers: WorkersOption = 1,
+    workers: WorkersOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
@@ -52,7 +52,7 @@ def phase2(
     models: ModelsOption = None,
     seeds: SeedsOption = None,
     settings: SetOption = None,
-    workers: WorkersOption = 1,
+    workers: WorkersOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
@@ -77,7 +77,7 @@ def search(
     models: ModelsOption = None,
     trials: TrialsOption = None,
     settings: SetOption = None,
-    workers: WorkersOption = 1,
+    workers: WorkersOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
@@ -111,7 +111,7 @@ def phase3(
     root: RootOption = None,
     profile: ProfileOption = "auto",
     settings: SetOption = None,
-    workers: WorkersOption = 1,
+    workers: WorkersOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
     ship: ShipOption = False,

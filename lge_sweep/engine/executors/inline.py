@@ -70,8 +70,9 @@ class InlineExecutor:
         self._running: _Running | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Nothing is to be prepared."""
+    def start(self, tasks: int) -> str:
+        """Nothing is to be prepared, or chosen."""
+        return ""
 
     def submit(self, task: Task) -> str:
         """Begin a task in a thread of its own."""

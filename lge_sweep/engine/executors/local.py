@@ -15,6 +15,7 @@ from multiprocessing.context import SpawnProcess
 from lge_sweep.engine.events import Died, Event, Progress
 from lge_sweep.engine.executors.local_worker import WorkerSetup, run_worker
 from lge_sweep.engine.executors.protocol import ExecutorOptions
+from lge_sweep.engine.executors.sharing import Machine
 from lge_sweep.engine.task import TASK, Task
 from lge_sweep.text import format_seconds
 
@@ -99,20 +100,35 @@ class LocalExecutor:
 
     def __init__(self, options: ExecutorOptions) -> None:
         """Start nothing yet."""
-        self.slots = options.workers
-        self._options = options
+        self._options, self._machine = options, Machine.here()
+        self._sharing = self._machine.share(options.workers or 1)
         self._workers: list[Worker] = []
         self._events: deque[Event] = deque()
         self._numbers = itertools.count()
 
-    def start(self) -> None:
+    @property
+    def slots(self) -> int:
+        """How many tasks it takes at once."""
+        return self._sharing.workers
+
+    def start(self, tasks: int) -> str:
         """Start the workers, unless they are there; they load their libraries."""
+        chosen = ""
+        if self._options.workers is None and not any(worker.busy for worker in self._workers):
+            sharing = self._machine.share_among(tasks)
+            if sharing != self._sharing:
+                self.close()
+            self._sharing = sharing
+            if not self._workers:
+                chosen = f"{sharing}: completes {tasks} trial{'s' * (tasks > 1)} soonest here; choose with --workers"
         if not self._workers:
             self._workers = [self._start_worker(number) for number in range(self.slots)]
+        return chosen
 
     def submit(self, task: Task) -> str:
         """Give a task to an idle worker; one that died while it was idle is replaced."""
-        self.start()
+        if not self._workers:
+            self.start(1)
         worker = next(worker for worker in self._workers if not worker.busy)
         if not worker.is_alive():
             worker = self._restart(worker)
@@ -174,9 +190,7 @@ class LocalExecutor:
 
     def _start_worker(self, number: int) -> Worker:
         store = self._options.store
-        return Worker(
-            WorkerSetup(number, self._options.threads_each(), store.worker_lock(number), store.worker_log(number))
-        )
+        return Worker(WorkerSetup(number, self._sharing.threads, store.worker_lock(number), store.worker_log(number)))
 
     def _restart(self, worker: Worker) -> Worker:
         worker.stop()

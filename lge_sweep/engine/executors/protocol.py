@@ -1,6 +1,5 @@
 """What every executor is: tasks in, events out. Only plain data crosses, so that one may work on other machines."""
 
-import os
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,10 +19,14 @@ class Executor(Protocol):
 
     @property
     def slots(self) -> int:
-        """How many tasks it takes at once."""
+        """How many tasks it takes at once, once it is started."""
 
-    def start(self) -> None:
-        """Begin with what takes long before the first task, such as loading libraries; returns at once."""
+    def start(self, tasks: int) -> str:
+        """Begin with what takes long before the first of so many tasks, such as loading libraries; returns at once.
+
+        Returns:
+            What it has chosen by itself and why, a sentence for the user; "" where nothing was left to choose.
+        """
 
     def submit(self, task: Task) -> str:
         """Take a task; there must be a free slot.
@@ -54,17 +57,10 @@ class ExecutorOptions:
 
     Attributes:
         store: the runs directory.
-        workers: tasks at once.
+        workers: tasks at once; None: as many as pay.
         stall: seconds without a word after which what executes a task is taken to hang.
-        threads: processor threads that a task computes with; None: the machine's, shared out.
     """
 
     store: RunStore
-    workers: int
+    workers: int | None
     stall: float
-    threads: int | None = None
-
-    def threads_each(self) -> int:
-        """Return the threads of one task, on this machine."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.threads or max(1, cores // self.workers)

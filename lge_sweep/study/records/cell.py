@@ -34,6 +34,10 @@ class HardwareFacts(Record):
     accelerator: str
     device: int
     precision: str
+    threads: int | None = None
+    """Processor threads; those of before did not say."""
+    memory_format: str | None = None
+    """Order of numbers in memory while training; those of before did not say (it was channels_last)."""
 
 
 class CellRecord(Record):

@@ -1,0 +1,90 @@
+"""How many workers share this machine, and how many threads each computes with."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+GAIN = 0.58
+"""So many threads make a step ``threads ** GAIN`` times as fast: two workers of one thread did 1.34 times the steps of
+one worker of two, over all five architectures at 96x96 (`make bench`, docs/performance.md)."""
+MEMORY = 3 * 2**30
+"""Bytes that a worker needs at most: libraries .8 GB, the largest network with its optimizer .5 GB, activations."""
+
+
+@dataclass(frozen=True)
+class Sharing:
+    """How a machine is shared.
+
+    Attributes:
+        workers: tasks at once.
+        threads: processor threads of each.
+    """
+
+    workers: int
+    threads: int
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        threads = f"{self.threads} thread" + "s" * (self.threads > 1)
+        return f"{self.workers} workers of {threads} each" if self.workers > 1 else f"1 worker of {threads}"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to share.
+
+    Attributes:
+        cores: processors that this process may use.
+        gpus: GPUs.
+        memory: bytes that are free; None: not known.
+    """
+
+    cores: int
+    gpus: int = 0
+    memory: int | None = None
+
+    @classmethod
+    def here(cls) -> "Machine":
+        """Return what this machine has."""
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return cls(cores, _gpus(), _free_memory())
+
+    def share(self, workers: int) -> Sharing:
+        """Share the processors among so many workers."""
+        return Sharing(workers, max(1, self.cores // workers))
+
+    def share_among(self, tasks: int) -> Sharing:
+        """Choose what completes so many equal tasks soonest.
+
+        With GPUs: a worker each, as workers that share one slow each other down. Without: w workers take about
+        ``max(tasks / w, 1) / (cores // w) ** GAIN``; of equals the fewest, and no more than there is memory for.
+        """
+        if self.gpus:
+            return self.share(max(1, min(tasks, self.gpus)))
+        room = self.cores if self.memory is None else self.memory // MEMORY
+        most = max(1, min(tasks, self.cores, room))
+        return min(
+            (self.share(workers) for workers in range(1, most + 1)),
+            key=lambda sharing: max(tasks / sharing.workers, 1) / sharing.threads**GAIN,
+        )
+
+
+def _gpus() -> int:
+    """Return how many GPUs torch can use; without asking torch, which takes seconds to load, where there is none."""
+    if not any(Path("/dev").glob("nvidia[0-9]*")):
+        return 0
+    import torch
+
+    from lge_sweep.gpu import gpu_obstacle
+
+    return torch.cuda.device_count() if gpu_obstacle() is None else 0
+
+
+def _free_memory() -> int | None:
+    """Return the bytes of memory that are to be had, as Linux tells them."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return None
+    found = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    return next(found, None)
