@@ -51,9 +51,7 @@ class SegmentationModule(LightningModule):
         self.optimizer = optimizer_builder(cell.optimizer)
         torch.manual_seed(derive_seed(cell.seed, "weights"))
         self.network = build_network(cell.model, classes, training.width)
-        self.overlap = DiceScore(
-            classes, include_background=False, aggregation_level="global", input_format="index", validate_args=False
-        )
+        self.overlap = DiceScore(classes, include_background=False, aggregation_level="global", input_format="index")
         normalisation = ARCHITECTURES[cell.model].normalisation
         mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in normalisation)
         self.register_buffer("mean", mean * 255, persistent=False)
