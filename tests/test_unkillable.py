@@ -211,15 +211,18 @@ def test_a_training_is_given_up_when_the_driver_says_so(plan: Plan, tmp_path: Pa
     [("unet", 0.8), pytest.param("deeplabv3plus_mobilenetv2", None, marks=pytest.mark.slow)],
 )
 def test_a_resumed_training_gives_the_very_same_weights(
-    plan: Plan, tmp_path: Path, model: str, ema: float | None
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, ema: float | None
 ) -> None:
+    """As one that was not interrupted, and wrote no checkpoint at all."""
     (cell,) = [cell for cell in cells(plan.config) if cell.model == model]
     training = plan.config.training.model_copy(update={"ema": ema})
     whole = make_task(plan, cell).model_copy(update={"training": training, "folder": tmp_path / "whole"})
     broken = whole.model_copy(update={"folder": tmp_path / "broken"})
     for task in (whole, broken):
         task.folder.mkdir()
-    execute(whole, lambda progress: False)
+    with monkeypatch.context() as patch:
+        patch.setenv("LGE_SWEEP_CHECKPOINT", "1000")
+        execute(whole, lambda progress: False)
     interrupted_execute(broken, stop_after=12)
     first, second = (pd.read_csv(task.folder / "history.csv").drop(columns="seconds") for task in (whole, broken))
     pd.testing.assert_frame_equal(first, second)

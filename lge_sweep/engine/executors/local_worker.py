@@ -5,6 +5,7 @@ lives it holds a lock, so that no later driver begins beside it.
 """
 
 import ctypes
+import gc
 import logging
 import multiprocessing
 import os
@@ -59,6 +60,7 @@ def run_worker(connection: Connection, setup: WorkerSetup) -> None:
         except EOFError:
             return
         _execute(connection, setup, task_id, TASK.validate_json(content))
+        gc.collect()  # a cell's networks refer to each other; left alone, they were freed after a dozen cells
 
 
 def _execute(connection: Connection, setup: WorkerSetup, task_id: str, task: Task) -> None:
@@ -98,6 +100,8 @@ def _load_libraries(threads: int) -> None:
     import lge_sweep.engine.train  # noqa: F401  # to have it loaded when the first task comes
 
     torch.set_num_threads(threads)
+    gc.collect()
+    gc.freeze()  # libraries stay; to look for what is dead among them took a second a cell
 
 
 def _die_with_driver() -> None:

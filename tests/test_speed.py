@@ -1,0 +1,210 @@
+"""What makes cells fast changes nothing of what they come to: choices, batches, averages, checkpoints."""
+
+import json
+import logging
+import random
+from pathlib import Path
+from typing import Any
+
+import albumentations
+import numpy as np
+import pytest
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.schema import Training
+from lge_sweep.data.inputs import channel_rows, network_inputs
+from lge_sweep.data.preparation import Arrays, load_arrays
+from lge_sweep.data.refine import composite
+from lge_sweep.engine.callbacks import _PIECE, move_towards
+from lge_sweep.engine.checkpoints import Checkpoints
+from lge_sweep.engine.executors.sharing import MEMORY, Machine, Sharing
+from lge_sweep.errors import RunsError
+from lge_sweep.models import Bench, build_module, choose_memory_format
+from lge_sweep.models.hardware import Hardware
+from lge_sweep.models.memory_format import WORTH_MEASURING
+from lge_sweep.paths import checkpoint_interval
+
+CPU = Hardware("cpu", 0, "32-true", 1)
+SMALL = Training(image_size=64, batch_size=2, width=0.05, encoder_weights="none")
+
+
+def cell(model: str, stage: int = 1) -> Cell:
+    return Cell(stage, model, "cross_entropy", "adam", 0)
+
+
+# ---------------------------------------------------------------------------------------------------------- the machine
+
+
+@pytest.mark.parametrize(
+    ("machine", "tasks", "expected"),
+    [
+        (Machine(2), 5, Sharing(2, 1)),  # 2.5 rounds of one thread; 5 of two threads are 5 / 2 ** .58 = 3.3
+        (Machine(2), 1, Sharing(1, 2)),
+        (Machine(1), 5, Sharing(1, 1)),
+        (Machine(16), 5, Sharing(5, 3)),
+        (Machine(16), 1, Sharing(1, 16)),
+        (Machine(16), 100, Sharing(16, 1)),
+        (Machine(16, memory=4 * MEMORY), 100, Sharing(4, 4)),
+        (Machine(2, memory=MEMORY // 2), 5, Sharing(1, 2)),
+        (Machine(16, gpus=1), 5, Sharing(1, 16)),
+        (Machine(16, gpus=2), 5, Sharing(2, 8)),
+    ],
+)
+def test_a_machine_is_shared_so_that_all_trials_end_soonest(machine: Machine, tasks: int, expected: Sharing) -> None:
+    assert machine.share_among(tasks) == expected
+
+
+def test_how_a_machine_is_shared_is_said_in_words() -> None:
+    assert (str(Sharing(1, 2)), str(Sharing(2, 1))) == ("1 worker of 2 threads", "2 workers of 1 thread each")
+
+
+# ------------------------------------------------------------------------------------------------------- memory formats
+
+
+@pytest.mark.parametrize("model", ["unet", "deeplabv3plus_mobilenetv2"])
+def test_a_short_training_takes_the_usual_memory_format_and_measures_nothing(model: str, tmp_path: Path) -> None:
+    path = tmp_path / "speeds.json"
+    chosen = choose_memory_format(Bench(cell(model), SMALL, CPU), WORTH_MEASURING - 1, path)
+    assert chosen == ARCHITECTURES[model].memory_format
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_training_measures_once_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path, bench = tmp_path / "speeds.json", Bench(cell("unet"), SMALL, CPU)
+    with caplog.at_level(logging.INFO):
+        first = choose_memory_format(bench, WORTH_MEASURING, path)
+    ((key, seconds),) = json.loads(path.read_bytes())["seconds"].items()
+    assert "unet, width 0.05, 2x3x64x64" in key
+    assert set(seconds) == {"channels_last", "contiguous"}
+    assert f"memory format {first}: measured here" in caplog.text
+    written = path.read_bytes()
+    assert choose_memory_format(bench, WORTH_MEASURING, path) == first
+    assert path.read_bytes() == written
+
+
+@pytest.mark.parametrize(
+    ("channels_last", "contiguous", "expected"),
+    [(1.0, 0.94, "contiguous"), (1.0, 0.96, "channels_last"), (1.0, 2.0, "channels_last")],
+)
+def test_the_usual_memory_format_stays_unless_the_other_is_clearly_faster(
+    channels_last: float, contiguous: float, expected: str, tmp_path: Path
+) -> None:
+    path, bench = tmp_path / "speeds.json", Bench(cell("unet"), SMALL, CPU)
+    seconds = {bench.key: {"channels_last": channels_last, "contiguous": contiguous}}
+    path.write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+    assert choose_memory_format(bench, WORTH_MEASURING, path) == expected
+    named = Bench(cell("unet"), SMALL.model_copy(update={"memory_format": "contiguous"}), CPU)
+    assert choose_memory_format(named, WORTH_MEASURING, path) == "contiguous"
+
+
+def test_speeds_that_cannot_be_read_are_measured_again(tmp_path: Path) -> None:
+    path = tmp_path / "speeds.json"
+    path.write_text("{", encoding="utf-8")
+    choose_memory_format(Bench(cell("unet"), SMALL, CPU), WORTH_MEASURING, path)
+    assert len(json.loads(path.read_bytes())["seconds"]) == 1
+
+
+@pytest.mark.parametrize("model", ["unet", "deeplabv3plus_mobilenetv2"])
+def test_both_memory_formats_compute_the_same(model: str) -> None:
+    data = {
+        "image": torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)),
+        "target": torch.zeros((2, 64, 64), dtype=torch.int64),
+    }
+    losses, moved = [], []
+    for memory_format in ("channels_last", "contiguous"):
+        module = build_module(cell(model), SMALL, pretrained=False).double().lay_out(memory_format).eval()
+        loss = module.loss(module(data["image"]), data["target"])
+        loss.backward()
+        losses.append(float(loss.detach()))
+        moved.append([torch.clone(grad) for p in module.network.parameters() if (grad := p.grad) is not None])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    for first, second in zip(*moved, strict=True):
+        torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-8)
+
+
+# -------------------------------------------------------------------------------------------------------------- batches
+
+
+def prepared(folder: Path) -> Path:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (10, 32, 32), dtype=np.uint8)
+    labels = rng.integers(0, 4, (10, 32, 32), dtype=np.uint8)
+    arrays = Arrays(images, labels, labels == 1, np.repeat(np.arange(2, dtype=np.int32), 5))
+    for name in ("images", "labels", "refined", "cases"):
+        np.save(folder / f"{name}.npy", getattr(arrays, name))
+    return folder
+
+
+@pytest.mark.parametrize("stage", [1, 2])
+def test_a_batch_is_what_albumentations_makes_of_its_slices_one_by_one(stage: int, tmp_path: Path) -> None:
+    from lge_sweep.data.module import SliceDataset
+    from lge_sweep.labels import stage_target
+
+    folder = prepared(tmp_path)
+    dataset, arrays = SliceDataset(folder, [7, 1, 4], stage, "rotate90"), load_arrays(folder)
+    requests = [(index, random.Random(index + seed).getrandbits(32)) for index in range(3) for seed in range(12)]
+    batch = dataset.__getitems__(requests)
+    compose = albumentations.Compose([albumentations.RandomRotate90(p=1.0)])
+    for place, (index, seed) in enumerate(requests):
+        row = [7, 1, 4][index]
+        compose.set_random_seed(seed)
+        masks = [stage_target(arrays.labels[[row]], stage)[0], arrays.refined[row].astype(np.uint8)]
+        changed = compose(image=arrays.images[row], masks=masks)
+        image, (target, refined) = changed["image"], changed["masks"]
+        seen = composite(np.ascontiguousarray(image), refined.astype(bool)) if stage == 2 else np.stack([image] * 3)
+        assert np.array_equal(batch["image"][place].numpy(), seen)
+        assert np.array_equal(batch["target"][place].numpy(), target)
+
+
+def test_inputs_of_many_slices_are_those_of_each(tmp_path: Path) -> None:
+    arrays = load_arrays(prepared(tmp_path))
+    together = network_inputs(arrays.images, channel_rows(arrays.cases), 2, arrays.refined)
+    for index in range(10):
+        assert np.array_equal(together[index], composite(arrays.images[index], arrays.refined[index]))
+
+
+# ------------------------------------------------------------------------------------------------ averages, checkpoints
+
+
+@pytest.mark.parametrize("memory_format", [torch.channels_last, torch.contiguous_format])
+def test_an_average_made_in_pieces_is_the_same_to_the_last_bit(memory_format: torch.memory_format) -> None:
+    generator = torch.Generator().manual_seed(0)
+    mean, current = (torch.randn(64, 32, 7, 7, generator=generator).to(memory_format=memory_format) for _ in range(2))
+    assert mean.numel() > _PIECE
+    count, steps = torch.tensor(3), torch.tensor(10)
+    expected = mean + (current - mean) * 0.01, (count + (steps - count) * 0.5).to(torch.int64)
+    move_towards([mean], [current], 0.01)
+    assert torch.equal(mean, expected[0])
+    move_towards([count], [steps], 0.5)
+    assert torch.equal(count, expected[1])
+
+
+@pytest.mark.parametrize(("given", "seconds"), [("0", 0.0), ("2.5", 2.5), ("", 30.0)])
+def test_the_time_between_checkpoints_is_a_number_of_seconds(
+    given: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LGE_SWEEP_CHECKPOINT", given)
+    assert checkpoint_interval() == seconds
+    monkeypatch.setenv("LGE_SWEEP_CHECKPOINT", "-1")
+    with pytest.raises(RunsError, match="LGE_SWEEP_CHECKPOINT: expected a number of seconds from 0 on, got '-1'"):
+        checkpoint_interval()
+
+
+def test_checkpoints_are_written_when_it_is_time_after_what_they_count_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, told = [0.0], list[str]()
+    monkeypatch.setattr("lge_sweep.engine.checkpoints.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(ModelCheckpoint, "on_train_start", lambda *_: None)
+    monkeypatch.setattr(ModelCheckpoint, "on_train_epoch_end", lambda *_: told.append("checkpoint"))
+    callback = Checkpoints(tmp_path / "resume.ckpt", 30.0, lambda: told.append("best"))
+    trainer: Any = None
+    now[0] = 100.0  # libraries and data took their time
+    callback.on_train_start(trainer, trainer)
+    for moment in (110.0, 129.0, 131.0, 160.0, 162.0):
+        now[0] = moment
+        callback.on_train_epoch_end(trainer, trainer)
+    assert told == ["best", "checkpoint"] * 2
