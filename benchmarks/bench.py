@@ -61,12 +61,10 @@ def main() -> None:
         passed += [f"--{name}", str(value)] if value is not None else []
     sections = [section for name in names for section in run_section(name, passed)]
     print_sections(sections)
-    facts = [
-        f"{machine['cpu']}, {machine['cores']} cores",
-        machine["gpu"] or "no GPU",
-        f"load {machine['load']} before",
-    ]
-    print("; ".join([*facts, f"torch {machine['versions']['torch']}", f"commit {machine['commit']}"]))
+    print(
+        f"{machine['cpu']}, {machine['cores']} cores, load {machine['load']} before; {machine['gpu'] or 'no GPU'}; "
+        f"torch {machine['versions']['torch']}; commit {machine['commit']}"
+    )
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{machine['commit']}.json"
     file = found.json or CHECKOUT / "benchmarks" / "results" / name
     write_json(file, sections, machine)

@@ -100,7 +100,6 @@ def check_same(ours: dict[str, Values], theirs: dict[str, Values]) -> None:
 def compare(slices: int, size: int, times: int) -> Section:
     """Measure both on the same slices, after both have found the same."""
     _, labels, pixel_mm = simulate_slices(slices, size)
-    torch.set_num_threads(1)  # MONAI's many small steps are slower with more, several times so on a busy machine
     prediction, truth = stage_target(make_errors(labels), 2), stage_target(labels, 2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MONAI warns of empty classes, and of its own calls
@@ -118,6 +117,7 @@ def compare(slices: int, size: int, times: int) -> Section:
 
 def measure(options: Options) -> Sequence[Section]:
     """Measure at the sizes asked for."""
+    torch.set_num_threads(1)  # MONAI's many small steps are slower with more, several times so on a busy machine
     sizes = (options.size,) if options.size else (96, 320)
     return [compare(SLICES, size, options.rounds or (9 if options.full else 3)) for size in sizes]
 

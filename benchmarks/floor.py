@@ -1,10 +1,10 @@
 """The floor of a sweep: each of the program's networks in a bare loop, with nothing else that a training needs.
 
-Command: .venv/bin/python benchmarks/floor.py FILE [--steps 32] [--size 96] [--batch 8] [--width 0.25] [--validation 63]
+Command: .venv/bin/python benchmarks/floor.py FILE [--steps 32] [--size 96] [--width 0.25] [--validation 63]
 
-Forward pass, loss, backward pass and optimizer on one batch of random tensors in memory; every 16 steps, and at the end, a
-forward pass over as many validation slices as the program has. Network, memory format, number format and device are the program's,
-the process has all threads, and imports are not counted. Writes seconds a network to FILE (JSON).
+Forward pass, loss, backward pass and optimizer on one batch of random tensors in memory; every 16 steps, and at the
+end, a forward pass over as many validation slices as the program has. Network, memory format, number format and device
+are the program's, the process has all threads, and imports are not counted. Writes seconds a network to FILE (JSON).
 """
 
 import argparse

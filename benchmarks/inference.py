@@ -69,10 +69,10 @@ def measure_model(model: str, size: int, width: float, times: int) -> Section:
     say(f"inference: exporting {model} at {size} px")
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "segmenter"
-        networks = [
+        first, second = (
             Segmenter(build_module(Cell(stage, model, "cross_entropy", "adam", 0), training)) for stage in (1, 2)
-        ]
-        write_segmenter(folder, *networks, SegmenterSettings(size=size, intensity=Intensity()))
+        )
+        write_segmenter(folder, first, second, SegmenterSettings(size=size, intensity=Intensity()))
         say(f"inference: {model} at {size} px")
         loading = [seconds(lambda: load_segmenter(folder)) for _ in range(min(times, 3))]
         segmenter = load_segmenter(folder)

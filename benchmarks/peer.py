@@ -54,6 +54,7 @@ class Slices(Dataset[Batch]):
         """Read one."""
         image = cv2.imread(str(self.folder / "images" / self.names[index]), cv2.IMREAD_COLOR)
         labels = cv2.imread(str(self.folder / "labels" / self.names[index]), cv2.IMREAD_GRAYSCALE)
+        assert labels is not None
         changed = self.transform(image=image, mask=np.equal(labels, 1).astype(np.uint8))
         return changed["image"], changed["mask"].long()
 
