@@ -14,6 +14,8 @@ workers ?= auto
 runs    ?=
 set     ?=
 port    ?= 5000
+full    ?=
+only    ?=
 models  ?=
 seeds   ?=
 trials  ?=
@@ -31,7 +33,7 @@ OPTIONS := --stage $(stage) --workers $(workers) $(COMMON) $(foreach pair,$(filt
 FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test coverage wheel lint format schema docs \
+.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test coverage bench wheel lint format schema docs \
         clean
 
 help:  ## List the targets and their variables
@@ -40,6 +42,7 @@ help:  ## List the targets and their variables
 	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
 	@echo "             workers=auto|N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N share=nobody|group (who may read results)"
 	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N"
+	@echo "             bench: only=NAME,NAME (sections) full=1 (longer)"
 	@echo "  no spaces or quotes inside a value of set=; lge-sweep --set takes any"
 
 install: $(VENV)/installed  ## Make .venv with the pinned dependencies
@@ -83,6 +86,10 @@ test: install  ## All tests
 
 coverage: install  ## All tests, with the branches of the code that they reach
 	@$(PYTEST) --cov --cov-report=term
+
+bench: install  ## What the program costs, beside a bare loop and other libraries: training, metrics, start, memory
+	@$(BIN)/python benchmarks/bench.py $(if $(full),--full) $(if $(only),--only "$(only)") $(if $(root),--root "$(root)") \
+	  --workers $(workers)
 
 wheel: install  ## Build the wheel, install it into an empty environment, and run a smoke sweep from it
 	@$(BIN)/python benchmarks/from_wheel.py

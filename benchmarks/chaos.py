@@ -23,7 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from alive import is_alive
+from alive import is_alive, workers_of
 
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.run_store import RunStore
@@ -43,15 +43,6 @@ def command(runs: Path) -> list[str]:
 def start(runs: Path) -> subprocess.Popen[bytes]:
     log = (runs.parent / f"{runs.name}.txt").open("ab")
     return subprocess.Popen(command(runs), stdout=log, stderr=subprocess.STDOUT)
-
-
-def workers_of(driver: int) -> list[int]:
-    """Return the worker processes of a driver."""
-    try:
-        children = Path(f"/proc/{driver}/task/{driver}/children").read_text(encoding="utf-8").split()
-        return [int(pid) for pid in children if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    except OSError:
-        return []
 
 
 def is_busy(worker: int) -> bool | None:
