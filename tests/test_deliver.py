@@ -42,7 +42,7 @@ from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import ScarExtent
-from lge_sweep.report.overlays import zoom_box
+from lge_sweep.report.outlines import zoom_box
 
 
 @pytest.fixture(scope="module")

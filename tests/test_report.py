@@ -23,7 +23,8 @@ from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves, loss_limits
 from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap, heat_rows
 from lge_sweep.report.files import save_png
-from lge_sweep.report.overlays import figure_overlays, zoom_box
+from lge_sweep.report.outlines import zoom_box
+from lge_sweep.report.overlays import figure_overlays
 from lge_sweep.report.style import drawable
 from lge_sweep.report.tables import best_validation, by_class, image_means, moving_mean, pick_slices
 

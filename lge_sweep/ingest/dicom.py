@@ -12,7 +12,6 @@ from lge_sweep.arrays import Pixels
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_choice import choose_series, several_frames_of_reference
 from lge_sweep.ingest.dicom_header import Header
-from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
 from lge_sweep.ingest.dicom_series import order_series
 from lge_sweep.ingest.dicom_stack import Stack
@@ -226,6 +225,8 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
     if problem := _missing_mask_folder(source, study.folder):
         findings.append(problem)
         return None
+    from lge_sweep.ingest.dicom_masks import read_masks  # an exam to segment has none, and need not wait for it
+
     labels, notes = read_masks(source, study.folder, stack, study.headers, findings)
     if labels is None or findings:
         return None
