@@ -109,6 +109,6 @@ def _encode_png(figure: Figure) -> bytes:
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     buffer = io.BytesIO()
-    picture = Image.fromarray(np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3]))
-    picture.save(buffer, format="png", dpi=(figure.dpi, figure.dpi), compress_level=1)
+    picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())
+    picture.convert("RGB").save(buffer, format="png", dpi=(figure.dpi, figure.dpi), compress_level=1)
     return buffer.getvalue()
