@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from matplotlib import colormaps
@@ -106,7 +107,7 @@ def _encode_png(figure: Figure) -> bytes:
 
     It is packed fast: so it takes a third of the time and is as large as with one that is packed well.
     """
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)  # which has no types
     canvas.draw()
     buffer = io.BytesIO()
     picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())

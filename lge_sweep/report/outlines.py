@@ -72,5 +72,6 @@ def _outline(mask: FloatPixels, x: Vector, y: Vector) -> Path:
         y: [H], where its rows are.
     """
     kind = contourpy.LineType.SeparateCode
-    lines, codes = contourpy.contour_generator(x, y, mask, name="mpl2014", line_type=kind).lines(0.5)
+    found: Any = contourpy.contour_generator(x, y, mask, name="mpl2014", line_type=kind).lines(0.5)
+    lines, codes = found
     return Path(np.concatenate(lines), np.concatenate(codes))

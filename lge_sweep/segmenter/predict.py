@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,7 +41,8 @@ def predict_exams(path: Path, request: PredictRequest, on_progress: ProgressCall
     """
     began = time.perf_counter()
     predictor = prepare(request)
-    remarks = Remarks(seconds=Counter({MODEL: time.perf_counter() - began}))
+    remarks = Remarks()
+    remarks.spend(MODEL, time.perf_counter() - began)
     found = find(predictor, path.expanduser(), request.reading, remarks)
     exams = segment_all(predictor, found, remarks, on_progress, processes=request.processes)
     if not exams.read:
@@ -75,7 +75,11 @@ class Remarks:
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, part: str, seconds: float) -> None:
+        """Add to the time of a part of the work."""
+        self.seconds[part] = self.seconds.get(part, 0.0) + seconds
 
 
 @dataclass(frozen=True)
@@ -112,7 +116,7 @@ def find(predictor: Predictor, path: Path, reading: ReadOptions, remarks: Remark
         window=predictor.settings.window,
         skip=skip,
     )
-    remarks.seconds[FINDING] += time.perf_counter() - began
+    remarks.spend(FINDING, time.perf_counter() - began)
     return found
 
 
@@ -152,7 +156,8 @@ def segment_all(
     remarks.problems += found.problems([outcome.unread for outcome in outcomes])
     remarks.problems += [problem for outcome in outcomes for problem in outcome.problems]
     for outcome in outcomes:
-        remarks.seconds.update(outcome.seconds)
+        for part, seconds in outcome.seconds.items():
+            remarks.spend(part, seconds)
     return Segmented(tuple(outcome.delivery for outcome in outcomes if outcome.delivery), read)
 
 
