@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydicom.misc import is_dicom
 
 from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders
-from lge_sweep.config.loader import validate
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.dicom import NamedStudy, exam_from_stack, name_studies, read_series, read_study, unknown_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -150,14 +151,18 @@ def _predict(console: Terminal, exams: Path, archive: "ArchiveRequest | None", r
     """
     began = time.perf_counter()
     from lge_sweep.cli.tables.predictions import print_predicted
-    from lge_sweep.segmenter import predict_exams, predict_studies
 
+    if archive is None:
+        from lge_sweep.segmenter import predict_exams
+
+        work = partial(predict_exams, exams, request)
+    else:
+        from lge_sweep.segmenter import predict_studies  # what asks an archive takes a while to import
+
+        work = partial(predict_studies, archive, request)
     imported = time.perf_counter()
     with progress_bar(console, "segmenting" if archive is None else "archive") as on_progress:
-        if archive is None:
-            predicted = predict_exams(exams, request, on_progress)
-        else:
-            predicted = predict_studies(archive, request, on_progress)
+        predicted = work(on_progress)
     print_predicted(console, predicted)
     parts = {"imports": imported - began, **predicted.seconds, "all": time.perf_counter() - began}
     _log.info("time: %s", ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items()))
