@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from lge_sweep.cli.options import A_PATH, RunsOption
-from lge_sweep.cli.progress_bar import progress_bar
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.errors import ConfigError, IncompleteError
@@ -150,6 +149,7 @@ def _predict(console: Terminal, exams: Path, archive: "ArchiveRequest | None", r
         IncompleteError: something was wrong with some of them.
     """
     began = time.perf_counter()
+    from lge_sweep.cli.progress_bar import progress_bar
     from lge_sweep.cli.tables.predictions import print_predicted
 
     if archive is None:
