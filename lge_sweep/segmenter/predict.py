@@ -133,6 +133,8 @@ def segment_all(
         processes: as of `PredictRequest`.
     """
     size = crew_size(len(found.exams)) if processes == 0 else processes
+    if len({exam.case.casefold() for exam in found.exams}) < len(found.exams):
+        size = 1  # of two exams of one name the first gets the folder
     read, total = 0, len(found.exams)
 
     def on_read(index: int, readable: bool) -> None:
