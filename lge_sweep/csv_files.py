@@ -16,8 +16,6 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from lge_sweep.atomic import write_text
 from lge_sweep.errors import DamagedError
 from lge_sweep.text import error_text, shorten, visible
@@ -106,6 +104,8 @@ def read_frame(
 
 def _parse_numbers(name: str, cells: Sequence[str]) -> "NDArray[Any]":
     """Return a column of whole numbers, of booleans, or of numbers of which some may be missing."""
+    import numpy as np
+
     if cells and set(cells) <= {"True", "False"}:
         return np.array([cell == "True" for cell in cells])
     try:

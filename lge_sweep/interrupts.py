@@ -31,6 +31,19 @@ def signals_as_interrupt() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+@contextmanager
+def ignoring_interrupts() -> Iterator[None]:
+    """Let a child that is started here not hear Ctrl-C, which reaches the whole group; its parent ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
 SOON = 0.01
 """Seconds until it is tried again where an interruption would be lost."""
 

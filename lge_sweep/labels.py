@@ -4,10 +4,10 @@ Source: paper Fig. 2 (classes) and Table III (metrics).
 """
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lge_sweep.arrays import ClassCodes, LabelImage, Mask
+if TYPE_CHECKING:
+    from lge_sweep.arrays import ClassCodes, LabelImage, Mask  # NumPy, which names and tables can do without
 
 
 class Label(IntEnum):
@@ -59,8 +59,10 @@ SCORED: tuple[str, ...] = ("dice", "iou", "f1", "bf", "sensitivity", "specificit
 `lge_sweep.metrics.METRICS`."""
 
 
-def split_mvo(codes: ClassCodes) -> tuple[LabelImage, Mask]:
+def split_mvo(codes: "ClassCodes") -> "tuple[LabelImage, Mask]":
     """Return the labels of a mask as it is read, with no-reflow as scar; and where no-reflow is."""
+    import numpy as np
+
     mvo = codes == MVO
     return np.where(mvo, np.uint8(Label.SCAR), codes), mvo
 
@@ -70,7 +72,7 @@ def class_names(stage: int) -> tuple[str, ...]:
     return tuple(label.title for label in STAGES[stage])
 
 
-def stage_target(labels: LabelImage, stage: int) -> LabelImage:
+def stage_target(labels: "LabelImage", stage: int) -> "LabelImage":
     """Map class values to a stage's channel indices; classes the stage does not know become background.
 
     Args:
@@ -80,6 +82,8 @@ def stage_target(labels: LabelImage, stage: int) -> LabelImage:
     Returns:
         Same shape, values 0 .. number of classes - 1, an index into ``STAGES[stage]``.
     """
+    import numpy as np
+
     table = np.zeros(len(Label), dtype=np.uint8)
     for channel, label in enumerate(STAGES[stage]):
         table[label] = channel

@@ -37,7 +37,7 @@ from synthetic_dicom import (
 )
 
 from lge_sweep.config.data import DataFile
-from lge_sweep.config.loader import validate
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest import survey
 from lge_sweep.ingest.exams import read_exams

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from lge_sweep.config.data import Curate, Intensity
 from lge_sweep.config.schema import Training
 from lge_sweep.curate import Curated, curate
+from lge_sweep.data.grey import to_8_bit
 from lge_sweep.data.inputs import Offsets, channel_rows
 from lge_sweep.data.module import Batch, IntervalSampler, LgeDataModule, SliceDataset
 from lge_sweep.data.preparation import (
@@ -27,7 +28,6 @@ from lge_sweep.data.preparation import (
     load_arrays,
     prepare,
     store_arrays,
-    to_8_bit,
     to_arrays,
 )
 from lge_sweep.data.refine import refine_cavity

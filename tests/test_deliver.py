@@ -20,6 +20,7 @@ import numpy as np
 import pydicom
 import pytest
 from deliveries import MM, MODEL, Labels, check_dicom, classes, exam_of, nifti_exam, rows_of
+from matplotlib.figure import Figure
 from nifti_files import load_nifti
 from numpy.typing import NDArray
 from PIL import Image
@@ -29,10 +30,11 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, write
 
-from lge_sweep.config.data import DicomFolders, Phantom
+from lge_sweep.config.data import DicomFolders, Intensity, Phantom
+from lge_sweep.data import to_8_bit
 from lge_sweep.deliver import FORMATS, Delivery, Result, deliver, read_delivery
 from lge_sweep.deliver.exam_files import ABOUT_FILE
-from lge_sweep.deliver.pictures import bullseye_png
+from lge_sweep.deliver.pictures import bullseye_png, slice_pngs
 from lge_sweep.deliver.result import seg_obstacle
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.ingest import Exam, read
@@ -42,7 +44,8 @@ from lge_sweep.ingest.nifti_grid import read_nifti_grid
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import ScarExtent
-from lge_sweep.report.overlays import zoom_box
+from lge_sweep.report import style
+from lge_sweep.report.outlines import HALO, zoom_box
 
 
 @pytest.fixture(scope="module")
@@ -574,6 +577,36 @@ def test_the_page_says_why_there_is_no_bulls_eye(tmp_path: Path) -> None:
     page, found = page_of(nifti_exam(tmp_path, None), classes(), tmp_path / "out")
     assert "Not given: where the slices lie in the patient is unknown" in page
     assert len(found.links) == 3
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_pictures_are_what_matplotlib_draws_of_greys_and_contours(seed: int, tmp_path: Path) -> None:
+    """Drawn without its help: a figure for all slices, greys looked up before, outlines as paths."""
+    rng = np.random.default_rng(seed)
+    shape = (3, int(rng.integers(20, 90)), int(rng.integers(20, 90)))
+    exam = exam_of(tmp_path, rng.integers(0, 4000, shape, dtype=np.uint16), (1.5, 1.1, 9.0))
+    labels = np.repeat(np.repeat(rng.integers(0, 4, (3, 10, 10)), 9, axis=1), 9, axis=2)[:, : shape[1], : shape[2]]
+    labels[0, :5] = 0
+    for k, png in enumerate(slice_pngs(Result(exam, labels.astype(np.uint8), MODEL))):
+        drawn = np.asarray(Image.open(io.BytesIO(png)))
+        high, wide = shape[1] * 1.5, shape[2] * 1.1
+        inches = (wide * 6.4 / max(high, wide), high * 6.4 / max(high, wide))
+        figure = Figure(figsize=inches, dpi=100, facecolor="black")
+        ax = figure.add_axes((0, 0, 1, 1))
+        grey = to_8_bit(exam.pixels[k], Intensity())
+        ax.imshow(grey, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto")
+        for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR):
+            mask = np.pad((labels[k] == label).astype(float), 1)
+            if mask.any():
+                at = (np.arange(-1, shape[2] + 1), np.arange(-1, shape[1] + 1))
+                lines = ax.contour(*at, mask, levels=[0.5], colors=[style.class_colour(label.title)], linewidths=1.4)
+                lines.set_path_effects(HALO)
+        ax.set_xlim(-0.5, shape[2] - 0.5)
+        ax.set_ylim(shape[1] - 0.5, -0.5)
+        ax.set_axis_off()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png")
+        assert np.array_equal(drawn, np.asarray(Image.open(buffer).convert("RGB")))
 
 
 def test_pictures_show_the_outlines_in_their_colours(

@@ -15,8 +15,8 @@ from PIL import Image
 from synthetic_dicom import SECRETS, classic, grey, series, write
 
 from lge_sweep.config.data import DicomFolders, ImagePairs
-from lge_sweep.config.loader import validate
 from lge_sweep.config.masks import IndexMask
+from lge_sweep.config.validation import validate
 from lge_sweep.deliver import ModelFacts, deliver
 from lge_sweep.ingest import Exam, Volume, survey
 from lge_sweep.ingest.dicom import DUPLICATE_FILES

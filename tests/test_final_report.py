@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import PathCollection
-from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
 from test_report import assert_legible, png_size, words
 
 from lge_sweep.config.data import Phantom
@@ -41,7 +41,7 @@ from lge_sweep.report.final_tables import (
     stage_frame,
     stage_markdown,
 )
-from lge_sweep.report.overlays import draw_contours
+from lge_sweep.report.outlines import draw_contours
 from lge_sweep.report.paper import PAPER_TABLES
 from lge_sweep.report.style import class_colour
 from lge_sweep.scoring.aggregate_intervals import Intervals, interval_differences, intervals, resample_table
@@ -377,7 +377,7 @@ def test_table_viii_is_one_legible_page(
     for (_, image), row in zip(shown, rows, strict=True):
         place = names.index(image)
         assert all(np.array_equal(ax.images[0].get_array(), arrays[0][place]) for ax in row)
-        outlines = [sum(isinstance(item, QuadContourSet) for item in ax.get_children()) for ax in row]
+        outlines = [sum(isinstance(item, PathPatch) for item in ax.get_children()) for ax in row]
         assert outlines == [0, *(len(np.unique(labels[place])) - 1 for labels in arrays[1:])]
     width, height = png_size(save_png(figure, tmp_path / "table8.png"))
     assert 700 < width < 1010
@@ -398,9 +398,7 @@ def test_the_cavity_s_outline_is_drawn_over_the_wall_s_and_scar_s_over_both() ->
     labels[4:8, 4:8] = 3
     ax = Figure().subplots()
     draw_contours(ax, labels, FOUR)
-    colours = [
-        np.asarray(item.get_edgecolor())[0, :3] for item in ax.get_children() if isinstance(item, QuadContourSet)
-    ]
+    colours = [item.get_edgecolor()[:3] for item in ax.get_children() if isinstance(item, PathPatch)]
     expected = [class_colour(name) for name in ("myocardium", "cavity", "scar")]
     assert np.allclose(colours, expected)
 

@@ -36,7 +36,8 @@ from lge_sweep.ingest.geometry import (
 from lge_sweep.labels import Label
 from lge_sweep.quantify.description import describe
 from lge_sweep.segmenter import predict
-from lge_sweep.segmenter.predict import Predictor, predict_exams
+from lge_sweep.segmenter.predict import predict_exams
+from lge_sweep.segmenter.predictor import Predictor
 from lge_sweep.segmenter.request import ModelChoice, PredictRequest
 from lge_sweep.segmenter.segment import Segmentation
 

@@ -20,7 +20,7 @@ from pydicom.encaps import encapsulate, get_frame
 from synthetic_dicom import classic, enhanced, grey, place, series, write
 
 from lge_sweep.config.data import DataFile
-from lge_sweep.config.loader import validate
+from lge_sweep.config.validation import validate
 from lge_sweep.ingest import sandbox, survey
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.files import list_files

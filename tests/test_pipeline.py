@@ -18,8 +18,8 @@ from skimage.filters import threshold_otsu
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import load_arrays
+from lge_sweep.data.grey import to_8_bit
 from lge_sweep.data.inputs import channel_rows, network_inputs
-from lge_sweep.data.preparation import to_8_bit
 from lge_sweep.data.refine import refine_cavity, smooth_cavity
 from lge_sweep.data.resize import resize_labels
 from lge_sweep.deliver import Delivery, deliver

@@ -27,7 +27,7 @@ from synthetic_dicom import classic, enhanced, grey, series, write
 
 from lge_sweep.config.data import ImagePairs, Intensity
 from lge_sweep.curate.manifest import perceptual_hash
-from lge_sweep.data.preparation import to_8_bit
+from lge_sweep.data.grey import to_8_bit
 from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.contact_sheet import draw_tile
 from lge_sweep.ingest.dicom_header import read_header

@@ -12,6 +12,7 @@ from deliveries import rows_of
 from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
+from skimage.filters import threshold_otsu
 from skimage.measure import label, regionprops
 from typer.testing import CliRunner
 
@@ -25,7 +26,7 @@ from lge_sweep.ingest import Exam, read
 from lge_sweep.ingest.phantom import simulate
 from lge_sweep.labels import Label
 from lge_sweep.quantify import Finding, case_sentences, find_implausible, finding_sentences, unchecked_titles
-from lge_sweep.quantify.body import body_mask
+from lge_sweep.quantify.body import body_mask, otsu_threshold
 from lge_sweep.quantify.findings import CHECKS
 from lge_sweep.quantify.plausibility import count_components, enclosed_share, wall_thickness_mm
 from lge_sweep.report.clinical_tables import findings_frame, findings_markdown
@@ -458,3 +459,12 @@ def test_describe_says_which_true_labels_no_heart_has(tmp_path: Path) -> None:
     assert "1 of 2 case(s) have findings: labels that no heart has; are these the right masks" in done.output
     assert "no problem found" not in done.output
     assert re.search(r"note: distances are unknown.*: p1, p2", done.output)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_otsus_threshold_is_that_of_skimage(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(2, 5000))
+    for values in (rng.random(count), rng.integers(0, 9, count) / 8, np.r_[0, 1, rng.normal(0.3, 0.1, count)]):
+        if np.ptp(values):
+            assert otsu_threshold(values) == threshold_otsu(values)

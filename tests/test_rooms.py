@@ -127,6 +127,24 @@ def test_light_commands_load_neither_torch_nor_mlflow(arguments: list[str]) -> N
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=PACKAGE.parent, timeout=60)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["--help"], {"numpy", "pydantic", "rich.progress"}),
+        (["score", "docs/paper/table4_phase1.csv"], {"numpy", "lge_sweep.config"}),
+        (["status", "--runs", "tests"], {"sqlalchemy", "pandas", "mlflow", "torch", "lge_sweep.config"}),
+    ],
+)
+def test_what_is_asked_for_often_loads_little(arguments: list[str], heavy: set[str]) -> None:
+    code = (
+        "import sys\nfrom lge_sweep.cli import app\n"
+        f"try: app({arguments!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"assert not {heavy!r} & set(sys.modules), {heavy!r} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=PACKAGE.parent, timeout=60)
+
+
 @pytest.mark.parametrize("module", ["lge_sweep", "lge_sweep.tracking.served"])  # the second: how a model is served
 def test_importing_the_package_keeps_libraries_from_calling_out(module: str, tmp_path: Path) -> None:
     code = (

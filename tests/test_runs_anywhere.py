@@ -4,17 +4,20 @@ import logging
 import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from mlflow.store.db.utils import create_sqlalchemy_engine_with_retry
 from sqlalchemy.engine import make_url
+from synthetic_dicom import grey, series
 from tiny_segmenter import write_segmenter
 from typer.testing import CliRunner
 
 from lge_sweep.cli import app
-from lge_sweep.errors import RunsError
+from lge_sweep.errors import ModelError, RunsError
 from lge_sweep.hashing import file_digest
 from lge_sweep.paths import LONGEST_RUNS, describe_name, runs_folder
 from lge_sweep.pipeline.register import register_segmenter
@@ -23,6 +26,7 @@ from lge_sweep.segmenter.load import NAME, load_segmenter
 from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.database import fresh_uri, new_database
 from lge_sweep.tracking.download import locate
+from lge_sweep.tracking.look_up import find_model, read_folder
 from lge_sweep.tracking.moved import PLACES, path_of
 from lge_sweep.tracking.registry import find_champion, find_version, promote
 
@@ -31,6 +35,10 @@ NAMES = (
     "q?x=1", "p%20q", "%", "%2F", "a b", "a#b", "a&b;c=d", "a@b:c", "Pérez 医院 🫀", "a'b\"c`d`", "$HOME", "a\\b",
     "[a]*{b}", "-x", "~x", "..x", "a+b,c", "x" * 255, "line\nend",
 )  # fmt: skip
+
+HEAVY = {"torch", "torchvision", "torchmetrics", "pytorch_lightning", "monai", "mlflow", "sqlalchemy", "alembic",
+         "optuna", "pandas", "sklearn", "onnx", "scipy.stats", "scipy.spatial", "matplotlib.pyplot"}  # fmt: skip
+"""Each takes a tenth of a second to load, or several seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -206,3 +214,58 @@ def test_a_moved_directory_that_can_only_be_read_is_explained(
     monkeypatch.undo()
     shutil.copytree(runs, tmp_path / "copy")  # the advice helps
     assert tmp_path / "copy" in locate(Tracker(RunStore(tmp_path / "copy")), MODEL).parents
+
+
+# ----------------------------------------------------------------------------------------------------- without MLflow
+
+
+def test_a_model_is_found_as_mlflow_finds_it(registry: Path, tmp_path: Path) -> None:
+    runs = Path(shutil.copytree(registry, tmp_path / "runs"))
+    store, tracker = RunStore(runs), Tracker(RunStore(runs))
+    tracker.client.copy_model_version(f"models:/{NAME}/1", "copied")
+    champion = find_champion(tracker, NAME)
+    assert champion is not None
+    version = tracker.client.get_model_version(NAME, "1")
+    for model in (MODEL, f"models:/{NAME}/1", str(version.source), "models:/copied/1"):
+        assert read_folder(store, model) == locate(tracker, model), model
+    others = ("models:/x@champion", "models:/", f"models:/{NAME}", *(f"models:/{NAME}{end}" for end in (
+        "/2", "@x", "/latest", "@latest", "/Production")))  # fmt: skip
+    assert [model for model in others if read_folder(store, model)] == []
+    second = register_segmenter(tracker, runs / "segmenter", "run", "phase3-y", facts={"collapsed": "no"}, about="New")
+    before = read_folder(store, MODEL)
+    promote(tracker, NAME, second, "phase3-y/", new=True, remedy="")
+    assert read_folder(store, MODEL) == locate(tracker, MODEL) != before  # there is no second truth
+    tracker.client.delete_model_version(NAME, second.number)
+    assert read_folder(store, MODEL) is None
+    assert read_folder(store, f"models:/{NAME}/{second.number}") is None
+    with pytest.raises(ModelError, match=f"{NAME}.*not to be had from"):
+        find_model(store, MODEL)
+
+
+@pytest.mark.parametrize("harm", ["no table", "no database", "no file"])
+def test_what_is_wrong_with_the_registry_is_said_by_mlflow(harm: str, registry: Path, tmp_path: Path) -> None:
+    runs = Path(shutil.copytree(registry, tmp_path / "runs"))
+    if harm == "no table":
+        with closing(sqlite3.connect(runs / "mlflow.db")) as connection:
+            connection.execute("DROP TABLE registered_model_aliases")
+    elif harm == "no database":
+        (runs / "mlflow.db").write_bytes(b"no database" * 1000)
+    else:
+        shutil.rmtree(runs / "artifacts")
+    assert read_folder(RunStore(runs), MODEL) is None
+    with pytest.raises((RunsError, ModelError)):
+        find_model(RunStore(runs), MODEL)
+
+
+def test_predict_loads_no_library_that_it_does_not_need(registry: Path, tmp_path: Path) -> None:
+    series(tmp_path / "exam", grey(3, (24, 24)))
+    arguments = ["predict", str(tmp_path / "exam"), str(tmp_path / "out"), "--runs", str(registry)]
+    code = (
+        "import sys\nfrom lge_sweep.cli import app\n"
+        f"try: app({arguments!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"loaded = {HEAVY} & set(sys.modules)\n"
+        "assert not loaded, loaded"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=120)
+    assert len(list((tmp_path / "out").glob("*/labels.dcm"))) == 1

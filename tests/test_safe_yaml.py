@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 from lge_sweep.config import load_sweep
 from lge_sweep.config.data import DataFile, DicomFolders, ImagePairs
-from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.loader import read_yaml
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import ConfigError
 from lge_sweep.patterns import compile_pattern, search_pattern
 from lge_sweep.safe_yaml import MAX_BYTES, parse_yaml

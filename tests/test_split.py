@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from lge_sweep.config.data import COUNTS, SplitConfig, Subset, SubsetCounts
-from lge_sweep.config.loader import validate
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.safe_yaml import parse_yaml
 from lge_sweep.split import SUBSETS, Split, split_cases

@@ -19,8 +19,8 @@ from program import command
 from rich.progress import Progress
 
 from lge_sweep.cli.progress import SweepProgress
-from lge_sweep.cli.progress_bar import progress_bar
-from lge_sweep.cli.terminal import TaskText, Terminal, print_lines, styled
+from lge_sweep.cli.progress_bar import TaskText, progress_bar
+from lge_sweep.cli.terminal import Terminal, print_lines, styled
 from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.csv_files import (
     csv_text,

@@ -13,7 +13,8 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from lge_sweep.cli.terminal import TaskText, Terminal, styled
+from lge_sweep.cli.progress_bar import TaskText
+from lge_sweep.cli.terminal import Terminal, styled
 from lge_sweep.study import Plan, subset_counts
 from lge_sweep.text import format_seconds
 

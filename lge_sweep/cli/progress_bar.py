@@ -1,12 +1,31 @@
 """A bar for what takes long and has an end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TimeRemainingColumn
+from rich.table import Column
+from rich.text import Text
 
-from lge_sweep.cli.terminal import TaskText, Terminal
+from lge_sweep.cli.terminal import Terminal, styled
 from lge_sweep.progress import ProgressCallback
+
+
+class TaskText(ProgressColumn):
+    """A column of a progress bar with a text of its task.
+
+    Args:
+        read: returns the text.
+    """
+
+    def __init__(self, read: Callable[[Task], str] = lambda task: task.description) -> None:
+        """Keep how the text is read."""
+        self.read = read
+        super().__init__(Column(overflow="fold"))  # on a narrow terminal; rich would cut words
+
+    def render(self, task: Task) -> Text:
+        """Show the text; bold where the task asks for it."""
+        return styled(self.read(task), "bold" if task.fields.get("bold") else "")
 
 
 @contextmanager

@@ -7,12 +7,10 @@ showing (escape sequences, line ends, overrides of the direction) is visible. A 
 import io
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import ProgressColumn, Task
-from rich.table import Column
 from rich.text import Text
 
 from lge_sweep.text import visible
@@ -90,23 +88,6 @@ def styled(text: str, style: str = "") -> Text:
 def stacked(*lines: str) -> Text:
     """Return a heading of several lines."""
     return Text("\n".join(map(visible, lines)))
-
-
-class TaskText(ProgressColumn):
-    """A column of a progress bar with a text of its task.
-
-    Args:
-        read: returns the text.
-    """
-
-    def __init__(self, read: Callable[[Task], str] = lambda task: task.description) -> None:
-        """Keep how the text is read."""
-        self.read = read
-        super().__init__(Column(overflow="fold"))  # on a narrow terminal; rich would cut words
-
-    def render(self, task: Task) -> Text:
-        """Show the text; bold where the task asks for it."""
-        return styled(self.read(task), "bold" if task.fields.get("bold") else "")
 
 
 def print_any_letter() -> None:

@@ -1,7 +1,5 @@
 """Settings: their schema, the loader of `sweeps/*.yaml`, and the cells they span."""
 
-from lge_sweep.config.grid import Cell, cells, configurations, short_configurations, short_names
-from lge_sweep.config.loader import load_sweep
-from lge_sweep.config.schema import SweepConfig
+import lazy_loader
 
-__all__ = ["Cell", "SweepConfig", "cells", "configurations", "load_sweep", "short_configurations", "short_names"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from lge_sweep.choices import suggest
 from lge_sweep.config.data import DataFile
-from lge_sweep.config.explain import explain
 from lge_sweep.config.schema import PhaseFile, ProfileFile, SweepConfig
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
 from lge_sweep.safe_yaml import MAX_DEPTH, parse_yaml, read_yaml_file
@@ -123,30 +123,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ConfigError(f"{path}: expected settings as 'key: value' lines, got {type(content).__name__}")
     return content
-
-
-ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-def validate(model: type[ModelT], content: Mapping[str, Any], where: str) -> ModelT:
-    """Turn plain settings into a checked model.
-
-    Args:
-        model: the schema.
-        content: plain settings, as read from YAML.
-        where: the file, for the message.
-
-    Raises:
-        ConfigError: with one line for each setting that is wrong: key path, rule, value got, allowed or nearest ones.
-    """
-    try:
-        return model.model_validate(content)
-    except ValidationError as error:
-        errors = error.errors()
-        # A list whose only item is wrong is also "too short" once that item is dropped: not worth saying.
-        inner = {item["loc"][:-1] for item in errors}
-        lines = [explain(model, item) for item in errors if item["type"] != "too_short" or item["loc"] not in inner]
-        raise ConfigError(f"{where}:", *(f"  - {line}" for line in lines)) from None
 
 
 def _apply(settings: dict[str, Any], override: str) -> None:

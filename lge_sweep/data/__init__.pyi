@@ -9,6 +9,7 @@ from .crop import uncrop_labels as uncrop_labels
 from .curated_dataset import CuratedDataset as CuratedDataset
 from .exchange import export_dataset as export_dataset
 from .exchange_formats import check_dataset_folder as check_dataset_folder
+from .grey import to_8_bit as to_8_bit
 from .inputs import channel_rows as channel_rows
 from .inputs import network_inputs as network_inputs
 from .module import LgeDataModule as LgeDataModule
@@ -17,7 +18,6 @@ from .preparation import content_digest as content_digest
 from .preparation import load_arrays as load_arrays
 from .preparation import prepare as prepare
 from .preparation import store_arrays as store_arrays
-from .preparation import to_8_bit as to_8_bit
 from .refine import refine_cavity as refine_cavity
 from .refine import smooth_cavity as smooth_cavity
 from .resize import frame_spacing as frame_spacing

@@ -6,7 +6,7 @@ from typing import Literal
 from lge_sweep.config.data import Curate, DataFile, Intensity
 from lge_sweep.csv_files import frame_text
 from lge_sweep.data.curated_dataset import CuratedDataset
-from lge_sweep.data.preparation import to_8_bit
+from lge_sweep.data.grey import to_8_bit
 from lge_sweep.ingest import DataFileHeader, MaskKind, PairSlice, new_dataset, next_command, pairs_source, write_pairs
 from lge_sweep.text import safe_file_name, shorten
 

@@ -1,11 +1,15 @@
 """Resize images and masks; the one place that says where pixels come from."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
 from lge_sweep.arrays import LabelImage, Pixels8
+
+if TYPE_CHECKING:
+    import pandas as pd  # takes half a second to import, and who segments an exam has no table
 
 Rectangle = tuple[float, float, float, float]
 """Part of an image: top, left, bottom, right, in its pixels; the image itself is 0, 0, H, W."""
@@ -49,7 +53,7 @@ def resize_labels(labels: LabelImage, rows: int, columns: int, part: Rectangle |
     return _resize(labels, rows, columns, part, Image.Resampling.NEAREST)
 
 
-def frame_spacing(manifest: pd.DataFrame, size: int) -> NDArray[np.float64]:
+def frame_spacing(manifest: "pd.DataFrame", size: int) -> NDArray[np.float64]:
     """Return the spacing of slices after they were resized to squares.
 
     Args:

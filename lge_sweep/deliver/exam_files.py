@@ -184,12 +184,12 @@ def _write_nifti_file(result: Result, folder: Path, notes: list[str]) -> list[Pa
 
 
 def _write_png_files(result: Result, folder: Path, notes: list[str]) -> list[Path]:
-    from lge_sweep.deliver.pictures import slice_png
+    from lge_sweep.deliver.pictures import slice_pngs
 
     (folder / "overlays").mkdir()
     files = [folder / "overlays" / f"{safe_file_name(name)}.png" for name in result.exam.slices]
-    for index, file in enumerate(files):
-        file.write_bytes(slice_png(result, index))
+    for file, picture in zip(files, slice_pngs(result), strict=True):
+        file.write_bytes(picture)
     return files
 
 

@@ -2,10 +2,14 @@
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from PIL import Image
 
 from lge_sweep.config.data import Intensity
 from lge_sweep.data import to_8_bit
@@ -20,10 +24,10 @@ _SLICE_PIXELS = 640
 _CLASS_TITLES = tuple(label.title for label in Label)
 
 
-def slice_png(result: Result, index: int) -> bytes:
-    """Draw a whole slice with the outlines of its classes, as wide and high as it is in mm."""
+def slice_pngs(result: Result) -> Iterator[bytes]:
+    """Draw each whole slice with the outlines of its classes, as wide and high as it is in mm."""
     rows, columns = result.labels.shape[1:]
-    return _draw_panels(result, index, (0, 0, rows, columns), _SLICE_PIXELS, beside=False)
+    return _draw_panels(result, (0, 0, rows, columns), _SLICE_PIXELS, beside=False)
 
 
 def heart_pngs(result: Result, side: int) -> Iterator[bytes]:
@@ -36,8 +40,7 @@ def heart_pngs(result: Result, side: int) -> Iterator[bytes]:
         side: longer side of each of the two pictures, in pixels.
     """
     top, left, length = zoom_box(list(result.labels))
-    for index in range(len(result.labels)):
-        yield _draw_panels(result, index, (top, left, length, length), side, beside=True)
+    return _draw_panels(result, (top, left, length, length), side, beside=True)
 
 
 def bullseye_png(extent: ScarExtent) -> bytes:
@@ -67,10 +70,11 @@ def bullseye_png(extent: ScarExtent) -> bytes:
     return _encode_png(figure)
 
 
-def _draw_panels(result: Result, index: int, box: tuple[int, int, int, int], longest: int, beside: bool) -> bytes:
-    """Draw a part (first row, first column, rows, columns) of a slice, its intensities spread over what is shown.
+def _draw_panels(result: Result, box: tuple[int, int, int, int], longest: int, beside: bool) -> Iterator[bytes]:
+    """Draw a part (first row, first column, rows, columns) of each slice, its intensities spread over what is shown.
 
-    With `beside`, it is drawn twice, without outlines and with them.
+    With `beside`, it is drawn twice, without outlines and with them. One figure serves all slices: to make its axes
+    takes longer than to draw a slice.
     """
     top, left, rows, columns = box
     row_mm, column_mm, _ = result.exam.spacing_mm or (1.0, 1.0, 1.0)
@@ -78,20 +82,34 @@ def _draw_panels(result: Result, index: int, box: tuple[int, int, int, int], lon
     scale = longest / max(high, wide) / _DPI
     panels = 2 if beside else 1
     figure = Figure(figsize=(wide * scale * panels, high * scale), dpi=_DPI, facecolor="black")
-    part = to_8_bit(result.exam.pixels[index, top : top + rows, left : left + columns], Intensity())
     edges = (left - 0.5, left + columns - 0.5, top + rows - 0.5, top - 0.5)
+    greys = colormaps["gray"](np.arange(256), bytes=True)  # to let `imshow` look them up takes twice as long
+    shown = []
     for panel in range(panels):
         ax = figure.add_axes((panel / panels, 0, 1 / panels, 1))
-        ax.imshow(part, cmap="gray", vmin=0, vmax=255, interpolation="nearest", aspect="auto", extent=edges)
-        if panel == panels - 1:
-            draw_contours(ax, result.labels[index], _CLASS_TITLES)
+        blank = np.zeros((rows, columns, 4), dtype=np.uint8)
+        shown.append(ax.imshow(blank, interpolation="nearest", aspect="auto", extent=edges))
         ax.set_xlim(edges[:2])
         ax.set_ylim(edges[2:])
         ax.set_axis_off()
-    return _encode_png(figure)
+    for pixels, labels in zip(result.exam.pixels, result.labels, strict=True):
+        part = to_8_bit(pixels[top : top + rows, left : left + columns], Intensity())
+        for image in shown:
+            image.set_data(greys[part])
+        draw_contours(ax, labels, _CLASS_TITLES)
+        yield _encode_png(figure)
+        for outline in list(ax.patches):
+            outline.remove()
 
 
 def _encode_png(figure: Figure) -> bytes:
+    """Draw a figure, whose background is opaque, as a PNG without an alpha channel.
+
+    It is packed fast: so it takes a third of the time and is as large as with one that is packed well.
+    """
+    canvas: Any = FigureCanvasAgg(figure)  # which has no types
+    canvas.draw()
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
+    picture = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba())
+    picture.convert("RGB").save(buffer, format="png", dpi=(figure.dpi, figure.dpi), compress_level=1)
     return buffer.getvalue()

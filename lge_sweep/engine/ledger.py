@@ -5,7 +5,7 @@ One driver at a time writes it, under `hold_runs`; anyone may read it at any tim
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -13,11 +13,13 @@ from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from lge_sweep.config import Cell
-from lge_sweep.config.schema import Search
 from lge_sweep.engine.storage import StudyNames, close_storage, open_storage, read_storage
 from lge_sweep.run_store import RunStore
 from lge_sweep.seeding import derive_seed
+
+if TYPE_CHECKING:
+    from lge_sweep.config import Cell  # the schema of settings takes a while to build, and `status` needs none
+    from lge_sweep.config.schema import Search
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -80,7 +82,7 @@ class Ledger:
         """Leave a database; a journal needs no closing."""
         close_storage(self.storage)
 
-    def open(self, name: str, about: Mapping[str, Any], search: Search | None = None) -> "SweepLedger":
+    def open(self, name: str, about: Mapping[str, Any], search: "Search | None" = None) -> "SweepLedger":
         """Open the study of a sweep, creating it if needed.
 
         Args:
@@ -108,7 +110,7 @@ class SweepLedger:
         self.study = study
         self._last = {cell_name(trial): trial.number for trial in self.trials()}
 
-    def draw_by(self, search: Search) -> None:
+    def draw_by(self, search: "Search") -> None:
         """Say how the next trials are drawn and given up; a search that goes on must not draw its first ones again."""
         seed = derive_seed(search.seed, "search", len(self.trials()))
         self.study.sampler = TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=True)
@@ -121,7 +123,7 @@ class SweepLedger:
         number = self._last.get(cell)
         return latest([] if number is None else [self._get(number)], [cell])[0]
 
-    def start(self, cell: Cell, axes: Mapping[str, Sequence[Any]]) -> int:
+    def start(self, cell: "Cell", axes: Mapping[str, Sequence[Any]]) -> int:
         """Return the number of the cell's open trial: the one that was interrupted, or else a new one.
 
         Args:

@@ -9,8 +9,6 @@ from typing import Self
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalStorage
-from sqlalchemy import inspect, make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from lge_sweep.engine.journal import mend_journal, open_journal
 from lge_sweep.errors import RunsError
@@ -76,6 +74,8 @@ def read_storage(store: RunStore) -> Iterator[BaseStorage | None]:
         yield open_journal(store.journal) if store.journal.is_file() else None
         return
     assert store.ledger is not None
+    from sqlalchemy import inspect, make_url  # for a database alone
+
     file = make_url(store.ledger).database if store.ledger.startswith("sqlite") else None
     if not store.id_file.is_file() or (file and not Path(file).is_file()):  # which to open would make
         yield None
@@ -105,6 +105,8 @@ def close_storage(storage: BaseStorage) -> None:
 
 @contextmanager
 def _explaining(store: RunStore) -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
     try:
         yield
     except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:

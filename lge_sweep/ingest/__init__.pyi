@@ -5,6 +5,7 @@ from .dicom_header import read_element as read_element
 from .dicom_header import read_header as read_header
 from .exams import SERIES_PATTERN as SERIES_PATTERN
 from .exams import FolderLayout as FolderLayout
+from .exams import find_exams as find_exams
 from .exams import read_exams as read_exams
 from .export import DataFileHeader as DataFileHeader
 from .export import MaskKind as MaskKind
@@ -13,6 +14,8 @@ from .export import new_dataset as new_dataset
 from .export import next_command as next_command
 from .export import pairs_source as pairs_source
 from .export import write_pairs as write_pairs
+from .found import FoundExam as FoundExam
+from .found import FoundExams as FoundExams
 from .geometry import plane_normal as plane_normal
 from .limits import FRAMES as FRAMES
 from .limits import MAX_FILE_BYTES as MAX_FILE_BYTES

@@ -11,8 +11,8 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lge_sweep.config.loader import validate
 from lge_sweep.config.masks import CLASS_NAMES, ClassName, IndexMask
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest.files import check_file
 from lge_sweep.ingest.limits import MIB, PIXEL_MM, SLICE_MM

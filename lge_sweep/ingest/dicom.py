@@ -2,7 +2,7 @@
 
 import filecmp
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,7 +12,6 @@ from lge_sweep.arrays import Pixels
 from lge_sweep.config.data import DicomFolders
 from lge_sweep.ingest.dicom_choice import choose_series, several_frames_of_reference
 from lge_sweep.ingest.dicom_header import Header
-from lge_sweep.ingest.dicom_masks import read_masks
 from lge_sweep.ingest.dicom_pixels import read_pixels
 from lge_sweep.ingest.dicom_series import order_series
 from lge_sweep.ingest.dicom_stack import Stack
@@ -83,8 +82,6 @@ def read_cases(
     studies: Sequence[Study],
     read_case: Callable[[Study, str, list[str]], _ExamT | None],
     findings: list[str],
-    *,
-    follow_ups: bool = False,
 ) -> list[_ExamT]:
     """Read studies one by one, each under its case id.
 
@@ -96,8 +93,6 @@ def read_cases(
         studies: the files of each case.
         read_case: takes a study, its case id and the problems it has (appended to); gives None where there are any.
         findings: everything that is wrong, each sentence with the case's name; appended to.
-        follow_ups: whether a patient may have several exams, as nothing is split; a hashed id then has two parts, one
-            of the patient and one of the study.
 
     Returns:
         The sound cases, in the order of case ids.
@@ -105,12 +100,51 @@ def read_cases(
     Raises:
         DataError: the salt of case ids cannot be had.
     """
-    naming = name_cases(source.case_ids)
     cases: list[_ExamT] = []
+    for named in name_studies(source, studies):
+        exam = read_study(named, read_case, findings)
+        cases += [exam] if exam else []
+    return sorted(cases, key=lambda exam: exam.case)
+
+
+@dataclass(frozen=True)
+class NamedStudy:
+    """A study and its case id.
+
+    Attributes:
+        study: its files.
+        case: the id.
+        problems: why it cannot be read; told with what is wrong beyond it.
+        notes: what a user should know of how it was named.
+        mixed: whether its images are of several patients.
+    """
+
+    study: Study
+    case: str
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+    mixed: bool
+
+
+def name_studies(source: DicomFolders, studies: Sequence[Study], *, follow_ups: bool = False) -> list[NamedStudy]:
+    """Give studies their case ids, in their order.
+
+    Args:
+        source: how case ids are made.
+        studies: the files of each case.
+        follow_ups: whether a patient may have several exams, as nothing is split; a hashed id then has two parts, one
+            of the patient and one of the study.
+
+    Raises:
+        DataError: the salt of case ids cannot be had.
+    """
+    naming = name_cases(source.case_ids)
+    found = []
     owners: dict[str, str] = {}
     for study in studies:
         problems: list[str] = []
         identity = _patient_identity(study, problems)
+        mixed = bool(problems)
         case = naming.case_id(study.name, identity)
         if follow_ups and naming.hides_names:
             exam_of = "+".join(sorted({header.study for header in study.headers if header.kind == "image"}))
@@ -123,14 +157,25 @@ def read_cases(
                 else ("PatientID", _ONE_EXAM_ADVICE)
             )
             problems.append(f"has the {same} of {owners[identity]}; {one} set source.case_ids: keep")
-        exam = None if len(_patients(study.headers)) > 1 else read_case(study, case, problems)
-        if exam and study.notes:
-            exam = replace(exam, notes=(*exam.notes, *study.notes))
-        if exam and shared and not follow_ups:
-            exam = replace(exam, notes=(*exam.notes, _SHARED_PATIENT_ID))
-        cases += [exam] if exam else []
-        findings += [f"{study.name}: {problem}" for problem in problems]
-    return sorted(cases, key=lambda exam: exam.case)
+        notes = (*study.notes, *(_SHARED_PATIENT_ID,) * (shared and not follow_ups))
+        found.append(NamedStudy(study, case, tuple(problems), notes, mixed))
+    return found
+
+
+def read_study(
+    named: NamedStudy, read_case: Callable[[Study, str, list[str]], _ExamT | None], findings: list[str]
+) -> _ExamT | None:
+    """Read a study under its case id, or say what is wrong, each sentence with the study's name.
+
+    Args:
+        named: the study.
+        read_case: takes its files, its case id and the problems it has (appended to); gives None where there are any.
+        findings: what is wrong; appended to.
+    """
+    problems = list(named.problems)
+    exam = None if named.mixed else read_case(named.study, named.case, problems)
+    findings += [f"{named.study.name}: {problem}" for problem in problems]
+    return replace(exam, notes=(*exam.notes, *named.notes)) if exam and named.notes else exam
 
 
 def read_series(source: DicomFolders, study: Study, findings: list[str]) -> tuple[Stack, Pixels] | None:
@@ -226,6 +271,8 @@ def _read_case(source: DicomFolders, study: Study, case: str, findings: list[str
     if problem := _missing_mask_folder(source, study.folder):
         findings.append(problem)
         return None
+    from lge_sweep.ingest.dicom_masks import read_masks  # an exam to segment has none, and need not wait for it
+
     labels, notes = read_masks(source, study.folder, stack, study.headers, findings)
     if labels is None or findings:
         return None

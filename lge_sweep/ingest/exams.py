@@ -1,18 +1,17 @@
-"""Read exams to segment: images without labels, from DICOM or NIfTI. Noun `Exam`, verb `read_exams`."""
+"""Find and read exams to segment: images without labels, DICOM or NIfTI. Noun `FoundExam`, verb `find_exams`."""
 
 import os
-import re
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydicom.misc import is_dicom
 
 from lge_sweep.config.data import CaseIds, DicomFolders, NiftiFolders
-from lge_sweep.config.loader import validate
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import DataError
-from lge_sweep.ingest.dicom import exam_from_stack, read_cases, read_series, unknown_series
+from lge_sweep.ingest.dicom import NamedStudy, exam_from_stack, name_studies, read_series, read_study, unknown_series
 from lge_sweep.ingest.dicom_header import dicom_files, read_header
 from lge_sweep.ingest.dicom_studies import Study, describe_content, find_studies, paths_without_study
 from lge_sweep.ingest.file_kinds import (
@@ -25,9 +24,10 @@ from lge_sweep.ingest.file_kinds import (
     unreadable_advice,
 )
 from lge_sweep.ingest.files import check_file, is_below, list_files, subfolders, unreadable_reason
+from lge_sweep.ingest.found import FoundExam, FoundExams, settings_as_options
 from lge_sweep.ingest.hidden_files import find_hidden_exams
 from lge_sweep.ingest.nifti import find_only_nifti, is_nifti
-from lge_sweep.ingest.nifti_exams import NiftiCandidate, nifti_stem, read_nifti_exams, report_skipped_nifti
+from lge_sweep.ingest.nifti_exams import NiftiCandidate, find_nifti_exams, nifti_stem, report_skipped_nifti
 from lge_sweep.ingest.volume import Exam, UnusableError
 from lge_sweep.text import list_names, natural_key
 
@@ -41,7 +41,7 @@ _GIVE_EXAM = "give a DICOM or NIfTI file, or a folder of exams"
 _UNPACK_OR_CONVERT = "unpack archives and convert other kinds to DICOM or NIfTI, or move them elsewhere"
 
 
-def read_exams(
+def find_exams(
     path: Path,
     case_ids: CaseIds = "hash",
     *,
@@ -51,13 +51,13 @@ def read_exams(
     window: bool = False,
     skip: Collection[Path] = (),
     notes: list[str] | None = None,
-) -> tuple[list[Exam], list[str]]:
-    """Read what is to be segmented; one bad exam does not keep the others from being read.
+) -> FoundExams:
+    """Find what is to be segmented; each exam is read when its turn comes, a bad one keeps no other from being read.
 
     `path` is one exam or a folder of exams. DICOM: a file, the folder of a study, or a folder of such folders. NIfTI: a
     file, a folder of files, a case's folder with the image in `Images/` (EMIDEC), or a folder of such folders. NIfTI
     files in the folder of a DICOM exam are passed over (see `report_skipped_nifti`); label maps among other NIfTI files
-    are left out (see `read_nifti_exams`). A folder in which there is no exam is a finding, too, and so is a file that
+    are left out (see `find_nifti_exams`). A folder in which there is no exam is a finding, too, and so is a file that
     could be an exam and is of a kind that is not read.
 
     Args:
@@ -73,8 +73,8 @@ def read_exams(
         notes: what was left out and is no problem, a sentence each; appended to.
 
     Returns:
-        The sound exams in the natural order of case ids, and a sentence for everything that is wrong with the others.
-        The sentences name settings as options of a command line (--series, --series-pattern, --folders, --case-ids).
+        The exams, and a sentence for everything that is wrong with others. The sentences name settings as options of a
+        command line (--series, --series-pattern, --folders, --case-ids).
 
     Raises:
         ConfigError: `series_pattern` is no regular expression.
@@ -87,36 +87,57 @@ def read_exams(
     options = {"series_pattern": series_pattern, "series": tuple(series), "folders": folders, "window": window}
     fixed = {"kind": "dicom", "masks": ".", "mask": {"kind": "seg"}}
     source = validate(DicomFolders, {**fixed, **options, "case_ids": case_ids}, "options")
+    return _find_all(path, source, skip, [] if notes is None else notes)
+
+
+def read_exams(path: Path, case_ids: CaseIds = "hash", **options: Any) -> tuple[list[Exam], list[str]]:
+    """Read all that `find_exams` finds, at once.
+
+    Args:
+        path: the exam or exams.
+        case_ids: as for `find_exams`.
+        options: the others of `find_exams`.
+
+    Returns:
+        The sound exams in the natural order of case ids, and a sentence for everything that is wrong with the others.
+
+    Raises:
+        ConfigError: as `find_exams` raises it.
+        DataError: likewise.
+    """
+    found = find_exams(path, case_ids, **options)
+    read = [exam.read() for exam in found.exams]
+    return [exam for exam, _ in read if exam], found.problems([problems for _, problems in read])
+
+
+def _find_all(path: Path, source: DicomFolders, skip: Collection[Path], notes: list[str]) -> FoundExams:
+    """Find the exams below a path; what is wrong names settings of `source` until it is returned."""
     findings: list[str] = []
-    exams = _read_all(path, source, skip, findings, [] if notes is None else notes)
-    return sorted(exams, key=lambda exam: natural_key(exam.case)), [
-        _settings_as_options(finding) for finding in findings
-    ]
-
-
-def _read_all(
-    path: Path, source: DicomFolders, skip: Collection[Path], findings: list[str], notes: list[str]
-) -> list[Exam]:
-    """Read the exams below a path; findings name settings of `source`."""
     try:
         candidates, studies = _find_exams(path, source, skip, findings, notes)
     except OSError as error:
         raise DataError(str(path), [f"cannot be read ({error.strerror})"]) from error
     if absent := unknown_series(source, studies):
-        raise DataError(str(path), [_settings_as_options(finding) for finding in (*absent, *findings)])
+        raise DataError(str(path), [settings_as_options(finding) for finding in (*absent, *findings)])
     if not candidates and not studies and not findings:
         findings.append(_NO_EXAM.format(describe_content(path)))
     root = path if path.is_dir() else path.parent
-    exams = read_nifti_exams(candidates, root, source.case_ids, findings, notes, given=not path.is_dir())
-    if source.window:
-        exams = [replace(exam, notes=(*exam.notes, WINDOW_UNAVAILABLE)) for exam in exams]
-    exams += read_cases(source, studies, lambda *of: _read_dicom_exam(source, *of), findings, follow_ups=True)
+    said = (WINDOW_UNAVAILABLE,) * source.window
+    readers = find_nifti_exams(candidates, root, source.case_ids, findings, notes, given=not path.is_dir(), said=said)
+    named = name_studies(source, studies, follow_ups=True)
+    readers += [(study.case, partial(_read_study, source, study)) for study in named]
+    after: list[str] = []
     if path.is_dir():
-        report_skipped_nifti(_nifti_beside(studies, candidates, skip), root, findings, notes)
-        findings += find_hidden_exams(path, [path], skip=skip)
-    if not exams and not findings:
+        report_skipped_nifti(_nifti_beside(studies, candidates, skip), root, after, notes)
+        after += find_hidden_exams(path, [path], skip=skip)
+    if not readers and not findings and not after:
         findings.append(f"holds no image: {'; '.join(notes)}")
-    return exams
+    exams = [FoundExam(case, number, reader) for number, (case, reader) in enumerate(readers)]
+    return FoundExams(
+        tuple(sorted(exams, key=lambda exam: (natural_key(exam.case), exam.case))),
+        tuple(settings_as_options(finding) for finding in findings),
+        tuple(settings_as_options(finding) for finding in after),
+    )
 
 
 def _find_exams(
@@ -230,6 +251,10 @@ def _nifti_beside(studies: Sequence[Study], candidates: Sequence[NiftiCandidate]
     return [file for file in files if file not in read and not is_below(file, skip)]
 
 
+def _read_study(source: DicomFolders, named: NamedStudy, problems: list[str]) -> Exam | None:
+    return read_study(named, partial(_read_dicom_exam, source), problems)
+
+
 def _read_dicom_exam(source: DicomFolders, study: Study, case: str, problems: list[str]) -> Exam | None:
     """Read one study; an exam of which files are unreadable is refused, because slices of it may be missing."""
     if study.unreadable:
@@ -256,12 +281,3 @@ def _is_nifti_case(folder: Path) -> bool:
 def _nifti_candidates(folders: Sequence[Path], findings: list[str]) -> list[NiftiCandidate]:
     found = [(folder.resolve().name, find_only_nifti(folder, _NIFTI_IMAGE_FOLDER, findings)) for folder in folders]
     return [NiftiCandidate(name, file) for name, file in found if file]
-
-
-def _settings_as_options(finding: str) -> str:
-    """Name settings of a data file as options of the command line: source.case_ids: keep -> --case-ids keep."""
-    return re.sub(
-        r"source\.(\w+)(?:: (?=\w))?",
-        lambda found: "--" + found[1].replace("_", "-") + (" " if found[0].endswith(" ") else ""),
-        finding,
-    )

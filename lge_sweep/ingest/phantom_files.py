@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 
 from lge_sweep.config.data import Curate, DataFile, DicomFolders, NiftiFolders, Phantom, Source
-from lge_sweep.config.loader import validate
 from lge_sweep.config.masks import SegMask
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.export import (
     DataFileHeader,

@@ -9,9 +9,8 @@ import re
 import resource
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,7 +21,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 
 from lge_sweep.ingest.limits import MIB
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.interrupts import TimeLimitError, time_limit
+from lge_sweep.interrupts import TimeLimitError, ignoring_interrupts, time_limit
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -99,24 +98,11 @@ def _start() -> "tuple[multiprocessing.context.SpawnProcess, Connection]":
     context = multiprocessing.get_context("spawn")
     connection, remote = context.Pipe()
     process = context.Process(target=_serve, args=(remote,), name="lge-sweep-decoder", daemon=True)
-    with _ignoring_interrupts():  # from its first moment on
+    with ignoring_interrupts():  # from its first moment on
         process.start()
     remote.close()
     connection.recv()  # its libraries are loaded: from now on time is the file's
     return process, connection
-
-
-@contextmanager
-def _ignoring_interrupts() -> Iterator[None]:
-    """Let a child that is started here not hear Ctrl-C, which reaches the whole group; the parent ends it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
 
 
 # -------------------------------------------------------------------------------------------------------------- child

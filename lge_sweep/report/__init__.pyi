@@ -16,8 +16,8 @@ from .final_tables import pipelines_frame as pipelines_frame
 from .final_tables import pipelines_markdown as pipelines_markdown
 from .final_tables import stage_frame as stage_frame
 from .final_tables import stage_markdown as stage_markdown
-from .overlays import draw_contours as draw_contours
-from .overlays import zoom_box as zoom_box
+from .outlines import draw_contours as draw_contours
+from .outlines import zoom_box as zoom_box
 from .tables import CellImages as CellImages
 from .tables import CellTables as CellTables
 from .tables import RankLine as RankLine

@@ -7,61 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import Normal, Stroke
 
 from lge_sweep.arrays import LabelImage, Pixels8
-from lge_sweep.labels import Label
 from lge_sweep.report import style
-from lge_sweep.report.tables import BACKGROUND, CellImages, by_class, foreground, pick_slices
-
-_HALO = [Stroke(linewidth=2.6, foreground=style.BLACK), Normal()]
-_OUTLINES = [label.title for label in (Label.MYOCARDIUM, Label.CAVITY, Label.SCAR)]
-"""The order in which outlines are drawn, over those of other classes."""
+from lge_sweep.report.outlines import HALO, draw_contours, zoom_box
+from lge_sweep.report.tables import CellImages, by_class, foreground, pick_slices
 
 _COLUMNS = ("image", "truth", "prediction")
-
-
-def zoom_box(labels: Sequence[LabelImage]) -> tuple[int, int, int]:
-    """The square that holds every labelled pixel with a margin; at least 40 % of the image, and inside it.
-
-    Args:
-        labels: truth and prediction, each [H, W].
-
-    Returns:
-        First row, first column, side; the whole shorter side if nothing is labelled.
-    """
-    rows, columns = labels[0].shape
-    marked = np.argwhere(np.any([mask > 0 for mask in labels], axis=0))
-    shorter = min(rows, columns)
-    if len(marked) == 0:
-        return (rows - shorter) // 2, (columns - shorter) // 2, shorter
-    low, high = marked.min(axis=0), marked.max(axis=0) + 1
-    side = int(min(shorter, max(1.3 * (high - low).max(), 0.4 * shorter)))
-    corner = (low + high - side) // 2
-    top, left = (int(np.clip(start, 0, size - side)) for start, size in zip(corner, (rows, columns), strict=True))
-    return top, left, side
-
-
-def draw_contours(ax: Axes, labels: LabelImage, classes: Sequence[str]) -> None:
-    """Outline each foreground class of a label image [H, W] in its colour; the image's edge closes an outline.
-
-    Where two classes touch one line hides the other: the cavity's that of the myocardium, the scar's both.
-
-    Args:
-        ax: the axes, which show the image.
-        labels: [H, W] channel indices into `classes`.
-        classes: names of the classes.
-    """
-    rows, columns = labels.shape
-    for name in sorted(classes, key=lambda name: _OUTLINES.index(name) if name in _OUTLINES else -1):
-        channel = list(classes).index(name)
-        mask = np.pad((labels == channel).astype(float), 1)
-        if name != BACKGROUND and mask.any():
-            lines = ax.contour(
-                np.arange(-1, columns + 1), np.arange(-1, rows + 1), mask,
-                levels=[0.5], colors=[style.class_colour(name)], linewidths=1.4,
-            )  # fmt: skip
-            lines.set_path_effects(_HALO)
 
 
 def figure_overlays(cell: CellImages) -> Figure:
@@ -109,7 +61,7 @@ def title_columns(axes: Sequence[Axes]) -> None:
 def class_handles(classes: Sequence[str]) -> list[Line2D]:
     """Legend entries of the foreground classes, as their outlines are drawn."""
     return [
-        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=_HALO, label=style.drawable(name))
+        Line2D([], [], color=style.class_colour(name), linewidth=2, path_effects=HALO, label=style.drawable(name))
         for name in foreground(classes)
     ]
 

@@ -4,6 +4,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -11,8 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 
-from lge_sweep.labels import COLOURS
-from lge_sweep.report.tables import BACKGROUND, CellTables, SweepTables
+from lge_sweep.labels import COLOURS, Label
+
+if TYPE_CHECKING:
+    from lge_sweep.report.tables import CellTables, SweepTables  # pictures of an exam need no table
 
 DPI = 110
 WIDTH = 9.1
@@ -32,7 +35,7 @@ RGB = tuple[float, float, float]
 
 def class_colour(name: str) -> RGB:
     """A class's colour (`labels.COLOURS`), 0 to 1. On white paper background is grey, not black; unknown: purple."""
-    if name == BACKGROUND:
+    if name == Label.BACKGROUND.title:
         return (0.62, 0.62, 0.62)
     known = {label.title: colour for label, colour in COLOURS.items()}
     red, green, blue = known.get(name, (204, 121, 167))
@@ -70,12 +73,12 @@ def wrap(text: str, inches: float, size: float) -> str:
     return "\n".join(textwrap.wrap(drawable(text, 600), max(10, int(inches * 110 / size))))
 
 
-def collapse_note(cell: CellTables) -> str:
+def collapse_note(cell: "CellTables") -> str:
     """Say which classes a cell never predicted; empty if it predicted all."""
     return f"collapsed: {', '.join(cell.collapsed)} never predicted" if cell.collapsed else ""
 
 
-def cell_title(ax: Axes, cell: CellTables, bold: bool, inches: float) -> None:
+def cell_title(ax: Axes, cell: "CellTables", bold: bool, inches: float) -> None:
     """Put a cell's title over axes of a given width; a collapsed cell's in vermillion, and why below it.
 
     Args:
@@ -160,7 +163,7 @@ def footer(figure: Figure, handles: Sequence[Artist], notes: Iterable[str]) -> N
     legend.get_title().set_multialignment("center")
 
 
-def mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Sequence[str]) -> None:
+def mark_labels(labels: Sequence[Artist], cells: "Sequence[CellTables]", best: Sequence[str]) -> None:
     """Set the best cells' labels in bold and collapsed cells' in vermillion.
 
     Args:
@@ -175,7 +178,7 @@ def mark_labels(labels: Sequence[Artist], cells: Sequence[CellTables], best: Seq
         )
 
 
-def label_rows(ax: Axes, cells: Sequence[CellTables], best: Sequence[str], most: int = 40) -> None:
+def label_rows(ax: Axes, cells: "Sequence[CellTables]", best: Sequence[str], most: int = 40) -> None:
     """Name the rows of a figure, a row a cell from the top.
 
     Args:
@@ -194,7 +197,7 @@ def dice_axis(ax: Axes, name: str) -> None:
     ax.set_title(drawable(name, 30), fontsize=NORMAL, color=INK)
     ax.set_xlabel("Dice (0 to 1)", fontsize=SMALL, color=INK)
     ax.set_xlim(-0.04, 1.04)
-    ax.set_xticks([0, 0.5, 1.0] if name == BACKGROUND else np.linspace(0, 1, 6))
+    ax.set_xticks([0, 0.5, 1.0] if name == Label.BACKGROUND.title else np.linspace(0, 1, 6))
 
 
 def say_missing(ax: Axes, row: int, why: str) -> None:
@@ -218,13 +221,13 @@ def list_or_count(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names) if len(names) <= most else f"{len(names)} cells"
 
 
-def bold_note(sweep: SweepTables) -> str:
+def bold_note(sweep: "SweepTables") -> str:
     """Explain bold names, where there are some beside others."""
     several = len(sweep.cells) > 1 and any(cell.name in sweep.best for cell in sweep.cells)
     return "bold: the best cells" if several else ""
 
 
-def sweep_notes(sweep: SweepTables, titled: bool = False) -> list[str]:
+def sweep_notes(sweep: "SweepTables", titled: bool = False) -> list[str]:
     """What must be said under a figure of a sweep: best cells without results, and collapsed cells.
 
     Args:

@@ -15,7 +15,8 @@ from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
 from lge_sweep.ingest import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
 from lge_sweep.progress import ProgressCallback, StepCallback
-from lge_sweep.segmenter.predict import Predictor, Remarks, prepare
+from lge_sweep.segmenter.predict import Remarks, find, prepare, segment_all, write_table
+from lge_sweep.segmenter.predictor import Predictor
 from lge_sweep.segmenter.request import ArchiveRequest, PredictRequest, PredictResult, ReadOptions
 
 PREFIX = "lge_sweep-archive-"
@@ -66,8 +67,9 @@ def predict_studies(
     on_progress("done", len(studies), len(studies))
     if not session.deliveries:
         raise DataError(f"no exam of archive {address} is segmented", session.remarks.problems)
-    problems = (*session.remarks.problems, *predictor.write_table())
-    return PredictResult(tuple(session.deliveries), problems, session.stored, tuple(session.remarks.notes))
+    problems = (*session.remarks.problems, *write_table(predictor.output))
+    notes, seconds = tuple(session.remarks.notes), dict(session.remarks.seconds)
+    return PredictResult(tuple(session.deliveries), problems, session.stored, notes, seconds)
 
 
 def _step(on_progress: ProgressCallback, number: int, count: int, text: str) -> None:
@@ -136,8 +138,9 @@ class _Session:
             on_step("fetching")
             fetch_study(self.archive, study, wanted, folder / study, on_step)
             series = tuple({path.name for path in (folder / study).iterdir()} & set(self.reading.series))
-            exams = self.predictor.read(folder, replace(self.reading, series=series), self.remarks)
-            return self.predictor.segment(exams, self.remarks, lambda case, done, count: on_step(case))
+            exams = find(self.predictor, folder, replace(self.reading, series=series), self.remarks)
+            done = segment_all(self.predictor, exams, self.remarks, lambda case, done, count: on_step(case))
+            return list(done.deliveries)
 
     def _store(self, study: str, deliveries: Sequence[Delivery], on_step: StepCallback) -> None:
         """Give SEG and SR of a study's exam back."""

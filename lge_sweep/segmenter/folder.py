@@ -23,7 +23,7 @@ class Loader(NamedTuple):
     """How a runtime loads a network."""
 
     suffix: str
-    load: Callable[[Path], Network]
+    load: Callable[[Path, int], Network]
     runs_anything: bool
     """Whether a file can run any command as it is loaded."""
 
@@ -40,13 +40,16 @@ def find_loader(runtime: str) -> Loader:
     return look_up("runtime", runtime, LOADERS)
 
 
-def load_folder(folder: Path, loader: Loader, check: Callable[[Path], None] | None = None) -> TwoStageSegmenter:
+def load_folder(
+    folder: Path, loader: Loader, check: Callable[[Path], None] | None = None, share: int = 1
+) -> TwoStageSegmenter:
     """Load the segmenter of a folder.
 
     Args:
         folder: what `write_segmenter` wrote.
         loader: how its networks are loaded.
         check: refuses a network's file by a ModelError.
+        share: number of processes, each with a core of its own, among which the machine is shared; 1: it has all.
 
     Raises:
         ModelError: the folder is not as it was written, or a network is refused.
@@ -61,7 +64,7 @@ def load_folder(folder: Path, loader: Loader, check: Callable[[Path], None] | No
             raise ModelError(f"{path}: missing or not as it was written (its SHA-256 is not the one in {SETTINGS})")
         if check is not None:
             check(path)
-        networks.append(_network(path, loader.load))
+        networks.append(_network(path, lambda path: loader.load(path, share)))
     return TwoStageSegmenter(networks[0], networks[1], settings, settings.options)
 
 

@@ -7,6 +7,7 @@ from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.folder import SETTINGS, find_loader, load_folder
 from lge_sweep.segmenter.request import ModelChoice
 from lge_sweep.segmenter.segment import TwoStageSegmenter
+from lge_sweep.tracking import find_model
 
 NAME = "lge-two-stage"
 """Of the registered model."""
@@ -90,9 +91,4 @@ def _fetch(model: str, store: RunStore) -> Path:
             f"{model}: there is no registry in {store.root}; run phase 3 first (make phase3), name its runs directory "
             "with --runs, or give the folder of a segmenter with --model"
         )
-    from lge_sweep.tracking import (
-        Tracker,  # MLflow takes seconds to import
-        locate,
-    )
-
-    return locate(Tracker(store), model)
+    return find_model(store, model)

@@ -2,26 +2,25 @@
 
 import logging
 import time
-import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from lge_sweep.atomic import write_text
 from lge_sweep.choices import look_up
-from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.csv_files import join_texts
-from lge_sweep.deliver import ABOUT_FILE, BURDEN_FILE, FORMATS, Delivery, ModelFacts, deliver, read_delivery
-from lge_sweep.errors import DataError, ModelError
-from lge_sweep.hashing import file_digest
-from lge_sweep.ingest import SERIES_PATTERN, Exam, read_exams
+from lge_sweep.deliver import ABOUT_FILE, BURDEN_FILE, FORMATS, Delivery
+from lge_sweep.errors import DataError
+from lge_sweep.ingest import SERIES_PATTERN, FoundExams, find_exams
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.segmenter.folder import SETTINGS, read_settings
-from lge_sweep.segmenter.load import NAME, open_segmenter
+from lge_sweep.segmenter.crew import Crew, crew_size
+from lge_sweep.segmenter.folder import read_settings
+from lge_sweep.segmenter.load import open_segmenter
+from lge_sweep.segmenter.predictor import Outcome, Predictor, PredictorSetup, model_facts
 from lge_sweep.segmenter.request import PredictRequest, PredictResult, ReadOptions
-from lge_sweep.segmenter.segment import TwoStageSegmenter
 
 _log = logging.getLogger(__name__)
+MODEL, FINDING = "model", "finding exams"
+"""Parts of the work on all exams, of which the time is taken."""
 
 
 def predict_exams(path: Path, request: PredictRequest, on_progress: ProgressCallback) -> PredictResult:
@@ -40,24 +39,28 @@ def predict_exams(path: Path, request: PredictRequest, on_progress: ProgressCall
         DataError: there is no such file or folder, or no exam in it could be read.
         ModelError: there is no such model.
     """
+    began = time.perf_counter()
     predictor = prepare(request)
     remarks = Remarks()
-    exams = predictor.read(path.expanduser(), request.reading, remarks)
-    if not exams:
+    remarks.spend(MODEL, time.perf_counter() - began)
+    found = find(predictor, path.expanduser(), request.reading, remarks)
+    exams = segment_all(predictor, found, remarks, on_progress, processes=request.processes)
+    if not exams.read:
         raise DataError(str(path), remarks.problems)
-    deliveries = predictor.segment(exams, remarks, on_progress)
-    on_progress("done", len(exams), len(exams))
-    return PredictResult(tuple(deliveries), (*remarks.problems, *predictor.write_table()), notes=tuple(remarks.notes))
+    on_progress("done", exams.read, exams.read)
+    problems = (*remarks.problems, *write_table(predictor.output))
+    return PredictResult(exams.deliveries, problems, notes=tuple(remarks.notes), seconds=dict(remarks.seconds))
 
 
-def prepare(request: PredictRequest) -> "Predictor":
+def prepare(request: PredictRequest) -> Predictor:
     """Load the model that segments; see `predict_exams`."""
     for name in request.formats:
         look_up("format", name, FORMATS)
     folder, segmenter = open_segmenter(request.model)
     _log.info("the segmenter is in %s", folder)
-    settings = read_settings(folder)
-    return Predictor(segmenter, settings, _facts(folder, settings), request.output.expanduser(), request.formats)
+    settings, output = read_settings(folder), request.output.expanduser()
+    setup = PredictorSetup(folder, request.model.runtime, model_facts(folder, settings), output, request.formats)
+    return Predictor(segmenter, settings, setup.facts, output, request.formats, setup)
 
 
 @dataclass
@@ -67,97 +70,111 @@ class Remarks:
     Attributes:
         problems: a sentence for everything that was wrong.
         notes: what was left out and is no problem, a sentence each.
+        seconds: part of the work -> how long it took, in all processes together.
     """
 
     problems: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def spend(self, part: str, seconds: float) -> None:
+        """Add to the time of a part of the work."""
+        self.seconds[part] = self.seconds.get(part, 0.0) + seconds
 
 
 @dataclass(frozen=True)
-class Predictor:
-    """A model that is loaded, and where and how its results are written."""
+class Segmented:
+    """What became of exams.
 
-    segmenter: TwoStageSegmenter
-    settings: SegmenterSettings
-    facts: ModelFacts
-    output: Path
-    formats: tuple[str, ...]
+    Attributes:
+        deliveries: what was written for each that could be segmented, now or before.
+        read: how many could be read.
+    """
 
-    def read(self, path: Path, reading: ReadOptions, remarks: Remarks) -> list[Exam]:
-        """Read exams as the model needs them.
+    deliveries: tuple[Delivery, ...]
+    read: int
 
-        Args:
-            path: the exam or exams.
-            reading: how they are read.
-            remarks: what is wrong with others, and what was left out; added to.
-        """
-        skip = {folder.resolve() for folder in (self.output, *_delivered(self.output))} - {path.resolve()}
-        exams, problems = read_exams(
-            path,
-            reading.case_ids,
-            series=reading.series,
-            series_pattern=reading.series_pattern or SERIES_PATTERN,
-            folders=reading.folders,
-            notes=remarks.notes,
-            window=self.settings.window,
-            skip=skip,
-        )
-        remarks.problems += problems
-        return exams
 
-    def segment(self, exams: Sequence[Exam], remarks: Remarks, on_progress: ProgressCallback) -> list[Delivery]:
-        """Segment exams and write what was found, or find what was written before.
+def find(predictor: Predictor, path: Path, reading: ReadOptions, remarks: Remarks) -> FoundExams:
+    """Find exams to read as the model needs them.
 
-        Args:
-            exams: the exams.
-            remarks: what is wrong with an exam; added to.
-            on_progress: as for `predict_exams`.
-        """
-        deliveries = []
-        for number, exam in enumerate(exams):
-            on_progress(exam.case, number, len(exams))
-            try:
-                deliveries.append(self._deliver(exam))
-            except DataError as error:
-                remarks.problems += [f"{exam.case}: {finding}" for finding in error.findings]
-            except ModelError:
-                raise  # it is not the exam's fault
-            except Exception as error:  # an exam nobody thought of must not keep the others from being done
-                place = traceback.extract_tb(error.__traceback__)[-1]  # the message might tell who the patient is
-                what = f"{type(error).__name__} in {Path(place.filename).name}, line {place.lineno}"
-                remarks.problems.append(f"{exam.case}: cannot be segmented or written ({what}); please report this")
-        return deliveries
+    Args:
+        predictor: the model, and where results are written.
+        path: the exam or exams.
+        reading: how they are read.
+        remarks: what was left out; added to.
+    """
+    began = time.perf_counter()
+    skip = {folder.resolve() for folder in (predictor.output, *_delivered(predictor.output))} - {path.resolve()}
+    found = find_exams(
+        path,
+        reading.case_ids,
+        series=reading.series,
+        series_pattern=reading.series_pattern or SERIES_PATTERN,
+        folders=reading.folders,
+        notes=remarks.notes,
+        window=predictor.settings.window,
+        skip=skip,
+    )
+    remarks.spend(FINDING, time.perf_counter() - began)
+    return found
 
-    def _deliver(self, exam: Exam) -> Delivery:
-        made = read_delivery(self.output, exam, self.formats, self.facts)
-        if made:
-            _log.info("%s: segmented before by the same model, in %s", exam.case, made.folder)
-            return made
-        began = time.monotonic()
-        labels = self.segmenter.segment(exam.pixels, exam.spacing_mm and exam.spacing_mm[:2]).labels
-        _log.info("%s: %d slices segmented in %.1f s", exam.case, len(exam.pixels), time.monotonic() - began)
-        return deliver(exam, labels, self.output, self.formats, self.facts)
 
-    def write_table(self) -> list[str]:
-        """Write the table of all exams in the output folder; return what was wrong."""
-        table = self.output / BURDEN_FILE
-        try:
-            tables = [folder / BURDEN_FILE for folder in _delivered(self.output) if (folder / BURDEN_FILE).is_file()]
-            if tables:
-                write_text(table, join_texts(tables))
-        except (OSError, ValueError) as error:
-            return [f"{table}: cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"]
-        return []
+def segment_all(
+    predictor: Predictor, found: FoundExams, remarks: Remarks, on_progress: ProgressCallback, *, processes: int = 1
+) -> Segmented:
+    """Read and segment exams and write what was found, or find what was written before.
+
+    Args:
+        predictor: the model, and where results are written.
+        found: the exams.
+        remarks: what is wrong with exams; added to.
+        on_progress: as for `predict_exams`.
+        processes: as of `PredictRequest`.
+    """
+    size = crew_size(len(found.exams)) if processes == 0 else processes
+    if len({exam.case.casefold() for exam in found.exams}) < len(found.exams):
+        size = 1  # of two exams of one name the first gets the folder
+    read, total = 0, len(found.exams)
+
+    def on_read(index: int, readable: bool) -> None:
+        nonlocal read, total
+        if readable:
+            on_progress(found.exams[index].case, read, total)
+        read, total = read + readable, total - (not readable)
+
+    if size > 1 and predictor.setup is not None:
+        _log.info("%d exams, %d processes", total, size)
+        with Crew(predictor.setup, size) as crew:
+            outcomes = crew.work(found.exams, on_read)
+    else:
+        outcomes = []
+        for index, exam in enumerate(found.exams):
+            outcomes.append(outcome := Outcome())
+            images = predictor.read(exam, outcome)
+            on_read(index, images is not None)
+            if images is not None:
+                predictor.segment(images, outcome)
+    remarks.problems += found.problems([outcome.unread for outcome in outcomes])
+    remarks.problems += [problem for outcome in outcomes for problem in outcome.problems]
+    for outcome in outcomes:
+        for part, seconds in outcome.seconds.items():
+            remarks.spend(part, seconds)
+    return Segmented(tuple(outcome.delivery for outcome in outcomes if outcome.delivery), read)
+
+
+def write_table(output: Path) -> list[str]:
+    """Write the table of all exams in an output folder; return what was wrong."""
+    table = output / BURDEN_FILE
+    try:
+        tables = [folder / BURDEN_FILE for folder in _delivered(output) if (folder / BURDEN_FILE).is_file()]
+        if tables:
+            write_text(table, join_texts(tables))
+    except (OSError, ValueError) as error:
+        return [f"{table}: cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"]
+    return []
 
 
 def _delivered(output: Path) -> list[Path]:
     """Return the folders of exams in an output folder."""
     return [about.parent for about in sorted(output.glob(f"*/{ABOUT_FILE}"))]
-
-
-def _facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:
-    """Say which model it is, in words for reports and DICOM objects."""
-    facts = settings.facts
-    made_of = file_digest(folder / SETTINGS)  # it has the digests of the networks
-    trained = f"{facts.get('data', 'unknown')}, content {facts.get('data_digest', 'unknown')}"
-    return ModelFacts(NAME, made_of[:12], made_of, trained)

@@ -54,12 +54,16 @@ class PredictRequest:
         model: the model.
         formats: names in `lge_sweep.deliver.FORMATS`; none: all that an exam allows.
         reading: how exams are read.
+        processes: exams on this disk that are done at the same time, each by a process of its own if there are several;
+            0: as many as cores and memory allow and exams are worth. A script that asks for several needs the guard
+            `if __name__ == "__main__":`.
     """
 
     output: Path
     model: ModelChoice
     formats: tuple[str, ...] = ()
     reading: ReadOptions = ReadOptions()
+    processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,11 @@ class PredictResult:
         problems: a sentence for everything that was wrong with the others.
         stored: folder of a delivery -> what an archive was given of it.
         notes: what was left out and is no problem, a sentence each.
+        seconds: part of the work -> how long it took, in all processes together.
     """
 
     deliveries: "tuple[Delivery, ...]"
     problems: tuple[str, ...]
     stored: Mapping[Path, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)

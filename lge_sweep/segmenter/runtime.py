@@ -27,11 +27,15 @@ def torch_network(module: "nn.Module", device: str = "cpu") -> Network:
     return run
 
 
-def load_pt2(path: Path) -> Network:
+def load_pt2(path: Path, share: int = 1) -> Network:
     """Return an exported graph as a network; needs torch and no code of the network's.
 
     Load nothing with it that may not run any command: torch unpickles what an archive says is pickled, opens its
     compiled members, and evaluates its expressions of sizes as Python. There is no way to ask it not to.
+
+    Args:
+        path: the file.
+        share: number of processes, each with a core of its own, among which the machine is shared; 1: it has all.
 
     Raises:
         ModelError: there is no torch.
@@ -43,22 +47,31 @@ def load_pt2(path: Path) -> Network:
             "the runtime 'torch' needs torch, which is not installed; install it or take 'onnx'"
         ) from error
 
+    if share > 1:
+        torch.set_num_threads(1)
     return torch_network(torch.export.load(path).module())
 
 
-def load_onnx(path: Path) -> Network:
+def load_onnx(path: Path, share: int = 1) -> Network:
     """Return an ONNX file as a network, on the CPU, with at most 8 GiB of memory, or half of the machine's.
 
     An ONNX file is data: onnxruntime loads no library of operators unless it is told to. Weights that a file keeps
     outside itself are looked for where there is nothing; ours keep none, and another's could name any file.
+
+    Args:
+        path: the file.
+        share: as for `load_pt2`; memory is shared, too.
     """
     import onnxruntime  # `lge_sweep` has switched its telemetry off; its own function does so too late
 
-    _bound_memory()
+    _bound_memory(share)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what is fatal; errors are raised
     options.add_session_config_entry("session.use_env_allocators", "1")
     options.add_session_config_entry("session.model_external_initializers_file_folder_path", os.devnull)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a core that waits is another's
+    if share > 1:
+        options.intra_op_num_threads = 1
     session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
     (name,) = (argument.name for argument in session.get_inputs())
 
@@ -71,7 +84,7 @@ def load_onnx(path: Path) -> Network:
 
 
 @cache
-def _bound_memory() -> None:
+def _bound_memory(share: int) -> None:
     """Let no network of a few bytes that multiplies what it is given take the whole machine."""
     import onnxruntime
 
@@ -79,5 +92,5 @@ def _bound_memory() -> None:
     place = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    bounds = onnxruntime.OrtArenaCfg(min(memory // 2, 8 << 30), -1, -1, -1)  # -1: the library's own choice
+    bounds = onnxruntime.OrtArenaCfg(min(memory // 2 // share, 8 << 30), -1, -1, -1)  # -1: the library's own choice
     onnxruntime.create_and_register_allocator(place, bounds)

@@ -8,7 +8,8 @@ import yaml
 import lge_sweep
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell, SweepConfig, cells
-from lge_sweep.config.loader import read_yaml, validate
+from lge_sweep.config.loader import read_yaml
+from lge_sweep.config.validation import validate
 from lge_sweep.csv_files import write_frame
 from lge_sweep.errors import ConfigError, DamagedError, EarlierVersionError, RunsError
 from lge_sweep.labels import class_names

@@ -1,6 +1,6 @@
-from .download import locate as locate
-from .mlflow import EXPERIMENT as EXPERIMENT
+from .look_up import find_model as find_model
 from .mlflow import Tracker as Tracker
+from .moved import EXPERIMENT as EXPERIMENT
 from .registry import NetworkEntry as NetworkEntry
 from .registry import PackageEntry as PackageEntry
 from .registry import Version as Version

@@ -13,10 +13,9 @@ from lge_sweep.errors import ModelError
 from lge_sweep.paths import cache_folder
 from lge_sweep.text import hide_credentials
 from lge_sweep.tracking.active import pointing_to
+from lge_sweep.tracking.look_up import REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.moved import path_of
-
-REGISTRY = "models:/"
 
 
 def locate(tracker: Tracker, model: str) -> Path:

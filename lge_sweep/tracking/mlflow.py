@@ -21,13 +21,13 @@ from lge_sweep.errors import RunsError
 from lge_sweep.run_store import RunStore
 from lge_sweep.text import hide_credentials
 from lge_sweep.tracking.backend import backend_of
+from lge_sweep.tracking.moved import EXPERIMENT
 from lge_sweep.tracking.run import KEY, TrackedRun, find_run
 
 # A database error is raised as well as logged; its traceback of a hundred lines would bury the one message of ours.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 _log = logging.getLogger(__name__)
 
-EXPERIMENT = "lge_sweep"
 ABOUT = {
     "mlflow.experimentKind": "custom_model_development",  # opens the UI's "Model training" pages
     MLFLOW_RUN_NOTE: (

@@ -9,6 +9,8 @@ from urllib.request import url2pathname
 
 from lge_sweep.errors import RunsError
 
+EXPERIMENT = "lge_sweep"
+"""Name of our experiment in MLflow."""
 WAIT = 2.0
 """Seconds to wait for another process's lock before giving up; MLflow itself would wait for 20 at every call."""
 PLACES = {

@@ -25,7 +25,7 @@ from lge_sweep.errors import RunsError
 from lge_sweep.text import hide_credentials
 from lge_sweep.tracking.active import pointing_to
 from lge_sweep.tracking.code import copy_code
-from lge_sweep.tracking.download import REGISTRY
+from lge_sweep.tracking.look_up import REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.run import KEY
 

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 import typer
 
 from lge_sweep.cli.options import A_PATH, DataOption, RootOption
-from lge_sweep.cli.progress_bar import progress_bar
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.errors import ConfigError, DataError
 
@@ -70,6 +69,7 @@ def convert(
 ) -> None:
     """Write a data set in another format, with a data file that reads it (image pairs: paper, section III.A)."""
     with reporting() as console:
+        from lge_sweep.cli.progress_bar import progress_bar
         from lge_sweep.config.loader import read_data_file
         from lge_sweep.curate import curate
         from lge_sweep.data import CuratedDataset, check_dataset_folder, export_dataset

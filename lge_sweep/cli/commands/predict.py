@@ -1,13 +1,15 @@
 """The command `lge-sweep predict`: exams in, clinical files out."""
 
+import logging
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lge_sweep.cli.options import A_PATH, RunsOption
-from lge_sweep.cli.progress_bar import progress_bar
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.errors import ConfigError, IncompleteError
@@ -15,6 +17,7 @@ from lge_sweep.errors import ConfigError, IncompleteError
 if TYPE_CHECKING:
     from lge_sweep.segmenter import ArchiveRequest, PredictRequest
 
+_log = logging.getLogger(__name__)
 ARCHIVE = "An archive"
 """Heading of the options for exams of an archive."""
 
@@ -115,6 +118,7 @@ def predict(
             model=ModelChoice(model, runtime, runs, trust),
             formats=tuple(name.strip() for name in formats.split(",") if name.strip()),
             reading=ReadOptions(case_ids, tuple(series or ()), series_pattern, folders),
+            processes=0,
         )
         _predict(console, paths[0], archive, request)
 
@@ -144,14 +148,23 @@ def _predict(console: Terminal, exams: Path, archive: "ArchiveRequest | None", r
     Raises:
         IncompleteError: something was wrong with some of them.
     """
+    began = time.perf_counter()
+    from lge_sweep.cli.progress_bar import progress_bar
     from lge_sweep.cli.tables.predictions import print_predicted
-    from lge_sweep.segmenter import predict_exams, predict_studies
 
+    if archive is None:
+        from lge_sweep.segmenter import predict_exams
+
+        work = partial(predict_exams, exams, request)
+    else:
+        from lge_sweep.segmenter import predict_studies  # what asks an archive takes a while to import
+
+        work = partial(predict_studies, archive, request)
+    imported = time.perf_counter()
     with progress_bar(console, "segmenting" if archive is None else "archive") as on_progress:
-        if archive is None:
-            predicted = predict_exams(exams, request, on_progress)
-        else:
-            predicted = predict_studies(archive, request, on_progress)
+        predicted = work(on_progress)
     print_predicted(console, predicted)
+    parts = {"imports": imported - began, **predicted.seconds, "all": time.perf_counter() - began}
+    _log.info("time: %s", ", ".join(f"{part} {seconds:.1f} s" for part, seconds in parts.items()))
     if predicted.problems:
         raise IncompleteError(len(predicted.deliveries), predicted.problems)
