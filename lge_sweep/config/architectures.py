@@ -41,16 +41,19 @@ class Architecture:
         encoder: its encoder, or None if no weights are published for it.
         normalisation: what its encoder was trained on.
         takes_width: whether `training.width` makes it narrower; a narrow encoder fits no published weights.
+        slow_head: its last layer, a submodule with biases, if that has so few inputs that its scores are slow to reach
+            the classes' shares of the pixels; training then begins there (`lge_sweep.models.head`).
     """
 
     build: str
     encoder: Encoder | None = None
     normalisation: Normalisation = IMAGENET
     takes_width: bool = False
+    slow_head: str | None = None
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    "unet": Architecture("lge_sweep.models.architectures:unet", takes_width=True),
+    "unet": Architecture("lge_sweep.models.architectures:unet", takes_width=True, slow_head="final_conv"),
     "segnet": Architecture(
         "lge_sweep.models.segnet:SegNet",
         Encoder("vgg16_bn", submodule="features", rename=(re.compile(r"^features\."), "")),
