@@ -245,7 +245,7 @@ def test_a_changed_setting_or_image_never_meets_an_old_result() -> None:
         sweep_digest(
             load_sweep("phase1", 1, "phantom", "laptop", ["training.patience=5", "training.ema=null"]), "content"
         )[:12]
-        == "0e39fe843138"
+        == "396007174dcf"
     )
 
 
