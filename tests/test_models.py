@@ -31,6 +31,7 @@ from lge_sweep.models.weights import check_weights
 
 MODELS = list(ARCHITECTURES)
 SCRATCH = Training(encoder_weights="none")
+NARROW = SCRATCH.model_copy(update={"width": 0.25})
 
 
 def cell(model: str, stage: int = 1, optimizer: str = "adam", seed: int = 0) -> Cell:
@@ -105,6 +106,34 @@ def test_unet_is_the_published_one() -> None:
     network = build_module(cell("unet", 2), SCRATCH).network
     widths = {layer.out_channels for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)}
     assert widths == {64, 128, 256, 512, 1024, 3}
+
+
+@pytest.mark.parametrize(("stage", "shares"), [(1, (0.96, 0.04)), (2, (0.9, 0.07, 0.03))])
+def test_unet_begins_at_the_shares_of_the_classes(stage: int, shares: tuple[float, ...]) -> None:
+    """Its last layer of 64 inputs takes hundreds of steps to get there, in which it learns nothing else."""
+    weights = [0.25 / share for share in shares]
+    bias = build_module(cell("unet", stage), SCRATCH, class_weights=weights).network.get_parameter("final_conv.bias")
+    assert torch.softmax(bias, dim=0).tolist() == pytest.approx(shares)
+
+
+def test_unet_begins_as_it_did_but_for_these_biases() -> None:
+    plain, begun = (build_module(cell("unet"), NARROW, class_weights=given).network for given in (None, (0.5, 9.5)))
+    changed = [name for name, value in plain.state_dict().items() if not torch.equal(value, begun.state_dict()[name])]
+    assert changed == ["final_conv.bias"]
+
+
+def test_a_class_without_a_pixel_begins_low_and_finite() -> None:
+    network = build_module(cell("unet", 2), NARROW, class_weights=(0.5, 9.5, 0.0)).network
+    assert torch.softmax(network.get_parameter("final_conv.bias"), dim=0).tolist() == pytest.approx(
+        [0.95, 0.05, 1e-4], rel=1e-3
+    )
+
+
+@pytest.mark.parametrize(("model", "loss"), [("unet", "weighted_ce"), ("segnet", "cross_entropy")])
+def test_balanced_losses_and_quick_heads_begin_at_random(model: str, loss: str) -> None:
+    chosen = Cell(1, model, loss, "adam", 0)
+    plain, given = (build_module(chosen, NARROW, class_weights=weights).network for weights in (None, (0.5, 9.5)))
+    assert all(torch.equal(value, given.state_dict()[name]) for name, value in plain.state_dict().items())
 
 
 def test_segnet_has_the_thirteen_convolutions_of_vgg16_twice() -> None:

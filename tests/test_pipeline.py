@@ -607,7 +607,7 @@ def test_an_exam_that_nobody_thought_of_does_not_keep_the_others_from_being_done
             raise KeyError("Doe^Jane")
         return deliver(exam, *args)
 
-    monkeypatch.setattr("lge_sweep.segmenter.predict.deliver", fragile)
+    monkeypatch.setattr("lge_sweep.segmenter.predictor.deliver", fragile)
     (tmp_path / "out" / "burden.csv").mkdir(parents=True)
     done = invoke("predict", str(through.exams), str(tmp_path / "out"), "--runs", str(through.runs),
                   "--case-ids", "keep", "--format", "csv")  # fmt: skip

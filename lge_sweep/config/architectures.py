@@ -48,6 +48,8 @@ class Architecture:
         memory_format: in which order its numbers usually lie best on a CPU; a long training measures it.
         cost: how long a step takes, beside those of others (seconds at 96x96 on one core; `benchmarks/step.py`). Where
             cells are trained side by side, those that take longest go first.
+        slow_head: its last layer, a submodule with biases, if that has so few inputs that its scores are slow to reach
+            the classes' shares of the pixels; training then begins there (`lge_sweep.models.head`).
     """
 
     build: str
@@ -56,11 +58,16 @@ class Architecture:
     takes_width: bool = False
     memory_format: MemoryFormat = "contiguous"
     cost: float = 0.5
+    slow_head: str | None = None
 
 
 ARCHITECTURES: dict[str, Architecture] = {
     "unet": Architecture(
-        "lge_sweep.models.architectures:unet", takes_width=True, memory_format="channels_last", cost=0.2
+        "lge_sweep.models.architectures:unet",
+        takes_width=True,
+        memory_format="channels_last",
+        cost=0.2,
+        slow_head="final_conv",
     ),
     "segnet": Architecture(
         "lge_sweep.models.segnet:SegNet",

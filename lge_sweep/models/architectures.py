@@ -31,7 +31,12 @@ def build_network(model: str, classes: int, width: float) -> nn.Module:
 
 
 def unet(classes: int, width: float) -> nn.Module:
-    """Plain U-Net of depth 4 with batch norm and ReLU, as MATLAB's `unetLayers` (Ronneberger et al. 2015)."""
+    """Plain U-Net of depth 4 with batch norm and ReLU (Ronneberger et al. 2015).
+
+    MATLAB's `unetLayers` has the same depth and channels, but no batch norm: He's weights and grey levels that are
+    centred and not scaled, so that its scores move by units where these move by hundredths (`slow_head` makes up for
+    that). It also has ReLU after each up-convolution, and dropout of half before and after the deepest stage.
+    """
     features = [max(1, round(channels * width)) for channels in UNET_FEATURES]
     return BasicUNet(
         spatial_dims=2,

@@ -14,6 +14,7 @@ from lge_sweep.config.architectures import ARCHITECTURES, MemoryFormat
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import STAGES
 from lge_sweep.models.architectures import build_network
+from lge_sweep.models.head import begin_at_shares
 from lge_sweep.models.losses import LossInputs, build_loss
 from lge_sweep.models.optimizers import optimizer_builder
 from lge_sweep.models.weights import load_encoder
@@ -38,7 +39,7 @@ class SegmentationModule(LightningModule):
         Args:
             cell: model, loss, optimizer, seed, stage.
             training: the profile's options.
-            class_weights: a weight a class, for a balanced loss; None: all alike.
+            class_weights: a weight a class, for a balanced loss and for where scores begin; None: all alike.
 
         Raises:
             ConfigError: the cell names an unknown model, loss or optimizer.
@@ -51,6 +52,8 @@ class SegmentationModule(LightningModule):
         self.optimizer = optimizer_builder(cell.optimizer)
         torch.manual_seed(derive_seed(cell.seed, "weights"))
         self.network = build_network(cell.model, classes, training.width)
+        if class_weights is not None:
+            begin_at_shares(self.network, cell, class_weights)
         self.overlap = DiceScore(classes, include_background=False, aggregation_level="global", input_format="index")
         normalisation = ARCHITECTURES[cell.model].normalisation
         mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in normalisation)
@@ -110,7 +113,7 @@ def build_module(
         cell: model, loss, optimizer, seed, stage.
         training: the profile's options.
         pretrained: load `training.encoder_weights`; not needed before a checkpoint is loaded.
-        class_weights: a weight a class, for a balanced loss; None: all alike.
+        class_weights: a weight a class, for a balanced loss and for where scores begin; None: all alike.
 
     Raises:
         ConfigError: the cell names something unknown.

@@ -14,7 +14,7 @@ from lge_sweep.config.base import Settings, decides, left_out_at
 from lge_sweep.hashing import file_digest
 from lge_sweep.paths import WEIGHT_SUFFIXES
 
-RESULTS_FORMAT = 1
+RESULTS_FORMAT = 2
 """Raised when the same settings and data would give other results than before; every sweep then gets a new name.
 
 Releases of the program leave it as it is. So does a new setting, and a changed default (see `lge_sweep.config.base`).
