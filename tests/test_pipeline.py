@@ -329,7 +329,8 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage, found: dict[str,
         own["predicted"] = nearest(found[PIPELINE][index], image.shape)
         for base, labels in own.items():
             inside = np.isin(labels, (Label.MYOCARDIUM, Label.SCAR))
-            thresholds = {"fwhm": image[inside].max() / 2, "otsu": threshold_otsu(image[inside])}
+            seen = image[inside] if inside.any() else np.zeros(1)  # no wall, no scar in it
+            thresholds = {"fwhm": seen.max() / 2, "otsu": threshold_otsu(seen)}
             for method, threshold in thresholds.items():
                 scar = nearest(inside & (image > threshold), truth.shape[1:])
                 shown = found[f"{method} in {base} wall"][index]
