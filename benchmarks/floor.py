@@ -17,7 +17,7 @@ import torch
 from lge_sweep.config import Cell
 from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.schema import Training
-from lge_sweep.models import build_module, find_hardware
+from lge_sweep.models import Bench, build_module, find_hardware
 
 EVERY = 16
 FORMATS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
@@ -34,7 +34,8 @@ def train(model: str, training: Training, steps: int, validation: int) -> float:
     """
     hardware = find_hardware(training)
     device, number_format = hardware.torch_device(), FORMATS.get(hardware.precision)
-    module = build_module(Cell(1, model, "cross_entropy", "adam", 0), training).to(device)
+    cell = Cell(1, model, "cross_entropy", "adam", 0)
+    module = build_module(cell, training).lay_out(Bench(cell, training, hardware).usual).to(device)
     optimizer = module.configure_optimizers()
     batch, size = training.batch_size, training.image_size
     image = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)

@@ -8,9 +8,10 @@ fresh runs directory: data read, split and prepared, training, validation, metri
 is a process of its own; they take turns, floor first and last, and a ratio is of one round: to the mean of the floor
 before and after it. See floor.py and peer.py for what the two do. Without `--root`, data are simulated exams, written
 as PNG pairs first. "In the cells" is what a cell's outcome.json says (`training`: fit with its validations; `all`:
-prediction, metrics and figures, too); "whole" is the wall time of the command, from start to end. The peer computes in
-Lightning's default number format, fp32; with --full also in the program's. Floor and peer wait for other programs as
-the program's workers do (GOMP_SPINCOUNT), else they would suffer more on a busy machine.
+prediction, metrics and figures, too), of a second run with one worker, whose threads are the floor's. "Whole" is the
+wall time of the command, from start to end. The peer computes in Lightning's default number format, fp32; with --full
+also in the program's. Floor and peer wait for other programs as the program's workers do (GOMP_SPINCOUNT), else they
+would suffer more on a busy machine.
 """
 
 import itertools
@@ -20,6 +21,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from section import CHECKOUT, Figure, Options, Section, program, ratios, run, run_alone, say
 
@@ -85,6 +87,7 @@ class Times:
     training: list[Cells] = field(default_factory=list)
     all: list[Cells] = field(default_factory=list)
     ours: list[float] = field(default_factory=list)
+    one: list[float] = field(default_factory=list)
     peer: dict[str, list[float]] = field(default_factory=dict)
     peer_cells: dict[str, list[Cells]] = field(default_factory=dict)
     precision: str = ""
@@ -103,17 +106,26 @@ def run_floor(task: Task, validation: int, times: Times) -> None:
 
 
 def run_ours(task: Task, times: Times) -> None:
-    with tempfile.TemporaryDirectory(dir=task.place) as runs:
-        words: list[object] = ["phase1", "--stage", 1, "--data", task.data, "--root", task.folder, "--runs", runs]
-        words += ["--profile", "laptop", *(["--workers", task.workers] if task.workers else [])]
-        words += [word for setting in task.settings for word in ("--set", setting)]
-        times.ours.append(run(program(*words), task.log))
-        records = [json.loads(path.read_text(encoding="utf-8")) for path in Path(runs).glob("*/cells/*/outcome.json")]
-    assert len(records) == len(ARCHITECTURES)
-    assert all(record["training"]["steps"] == task.steps for record in records)
+    """Run the sweep as users do, and then with one worker, whose cells have the threads that the floor has."""
+    times.ours.append(_sweep(task, task.workers)[0])
+    seconds, records = _sweep(task, 1)
+    times.one.append(seconds)
     times.precision = records[0]["hardware"]["precision"]
     for part, cells in (("training", times.training), ("all", times.all)):
         cells.append({record["cell"]["model"]: record["seconds"][part] for record in records})
+
+
+def _sweep(task: Task, workers: int | None) -> tuple[float, list[dict[str, Any]]]:
+    """Run the sweep; returns its seconds, and what each cell's `outcome.json` says."""
+    with tempfile.TemporaryDirectory(dir=task.place) as runs:
+        words: list[object] = ["phase1", "--stage", 1, "--data", task.data, "--root", task.folder, "--runs", runs]
+        words += ["--profile", "laptop", *(["--workers", workers] if workers else [])]
+        words += [word for setting in task.settings for word in ("--set", setting)]
+        seconds = run(program(*words), task.log)
+        records = [json.loads(path.read_text(encoding="utf-8")) for path in Path(runs).glob("*/cells/*/outcome.json")]
+    assert len(records) == len(ARCHITECTURES)
+    assert all(record["training"]["steps"] == task.steps for record in records)
+    return seconds, records
 
 
 def run_peer(task: Task, validation: int, precision: str, times: Times) -> None:
@@ -156,12 +168,17 @@ def _section(task: Task, times: Times, validation: int) -> Section:
         for name, cells in contenders.items()
     ]
     floor, ours = times.floor_around(), times.ours
-    figures += [Figure("whole: floor", "s", floor), Figure("whole: ours", "s", ours)]
+    figures += [
+        Figure("whole: floor", "s", floor),
+        Figure("whole: ours", "s", ours),
+        Figure("whole: ours, one worker", "s", times.one),
+    ]
     figures += [Figure(f"whole: peer, {precision}", "s", found) for precision, found in times.peer.items()]
     figures += [
         ratios("in the cells, training: ours / floor", [sum(cells.values()) for cells in times.training], floor),
         ratios("in the cells, all: ours / floor", [sum(cells.values()) for cells in times.all], floor),
         ratios("whole: ours / floor", ours, floor),
+        ratios("whole: ours, one worker / floor", times.one, floor),
     ]
     for precision, found in times.peer.items():
         figures += [
