@@ -4,7 +4,6 @@ from .moved import EXPERIMENT as EXPERIMENT
 from .registry import NetworkEntry as NetworkEntry
 from .registry import PackageEntry as PackageEntry
 from .registry import Version as Version
-from .registry import collapsed_tag as collapsed_tag
 from .registry import find_version as find_version
 from .registry import promote as promote
 from .registry import register as register
@@ -12,6 +11,7 @@ from .registry import register_package as register_package
 from .run import DataVersion as DataVersion
 from .run import Point as Point
 from .run import TrackedRun as TrackedRun
+from .run import collapsed_tag as collapsed_tag
 from .run import finishing as finishing
 from .served import Predict as Predict
 from .served import set_served as set_served

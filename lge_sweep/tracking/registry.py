@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import mlflow.pytorch
 import numpy as np
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -27,11 +26,9 @@ from lge_sweep.tracking.active import pointing_to
 from lge_sweep.tracking.code import copy_code
 from lge_sweep.tracking.look_up import REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
-from lge_sweep.tracking.run import KEY
+from lge_sweep.tracking.run import KEY, STANDS
 
 ALIAS = "champion"
-STANDS = "no"
-"""What the tag `collapsed` says of what predicts every class."""
 GRAPH_NEEDS = ("mlflow", "torch", "numpy")
 PACKAGE_NEEDS = (
     "lazy-loader", "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml",
@@ -122,11 +119,6 @@ def find_champion(tracker: Tracker, name: str) -> Version | None:
     return _read(version) if _is_there(tracker, version) else None
 
 
-def collapsed_tag(classes: Iterable[str]) -> str:
-    """Return what the tag `collapsed` of runs and models says: the classes that are never predicted, or "no"."""
-    return ", ".join(classes) or STANDS
-
-
 def promote(tracker: Tracker, name: str, version: Version, family: str, *, new: bool, remedy: str) -> str:
     """Make a version the champion, where it may be: the rules of who gives way to whom.
 
@@ -166,6 +158,8 @@ def register(tracker: Tracker, champion: NetworkEntry) -> Version:
     Raises:
         RunsError: the trial's run is not there, or the model cannot be saved.
     """
+    import mlflow.pytorch  # takes five seconds, with Lightning; a driver that registers none needs it not
+
     size = champion.example.shape[-1]
     inputs = Schema([TensorSpec(np.dtype(np.uint8), (-1, 3, size, size))])
     outputs = Schema([TensorSpec(np.dtype(np.float32), (-1, -1, size, size))])

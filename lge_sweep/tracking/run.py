@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from lge_sweep.tracking.mlflow import Tracker
 
+STANDS = "no"
+"""What the tag `collapsed` says of what predicts every class."""
 KEY = "lge.key"
 BATCH = 900
 """MLflow takes at most 1000 metrics a call."""
@@ -222,3 +224,8 @@ def finishing(run: TrackedRun) -> Iterator[None]:
             with suppress(Exception):  # MLflow may be what failed; what ended the work is worth more
                 run.finish("KILLED")
         raise
+
+
+def collapsed_tag(classes: Iterable[str]) -> str:
+    """Return what the tag `collapsed` of runs and models says: the classes that are never predicted, or "no"."""
+    return ", ".join(classes) or STANDS
