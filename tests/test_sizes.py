@@ -17,7 +17,12 @@ POSITIONAL_PARAMETERS = 5
 COMMANDS = ("cli/app.py", "cli/commands/")
 """Typer makes an option of each parameter of a command; what an option means is said at its type, for `--help`. None is
 exported."""
-FRAMEWORKS = {"engine/callbacks.py: setup", "engine/recorder.py: on_train_batch_end", "tracking/served.py: predict"}
+FRAMEWORKS = {
+    "engine/callbacks.py: setup",
+    "engine/callbacks.py: on_train_batch_end",
+    "engine/recorder.py: on_train_batch_end",
+    "tracking/served.py: predict",
+}
 """Methods that Lightning and MLflow call, and document."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef

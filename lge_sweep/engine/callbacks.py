@@ -1,6 +1,8 @@
 """What happens around the steps of a training: stop early, average the weights."""
 
+import itertools
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from pytorch_lightning import LightningModule, Trainer
@@ -36,19 +38,34 @@ class MovingAverage(WeightAveraging):
 
     def __init__(self, decay: float, device: torch.device) -> None:
         """Average with this decay a step, 0 to 1, on the device that the network is trained on."""
-
-        def average(means: Sequence[Tensor], currents: Sequence[Tensor], updates: Tensor | int) -> None:
-            # asked of the CPU's count, as a GPU's answer would have to be waited for
-            count = updates if self._average_model is None else self._average_model.n_averaged
-            move_towards(means, currents, 1 - min(decay, (1 + int(count)) / (10 + int(count))))
-
-        super().__init__(device=device, multi_avg_fn=average)
+        super().__init__(device=device)
+        self.decay = decay
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Keep the number of updates on the CPU."""
+        """Keep the number of updates on the CPU: a GPU's answer would have to be waited for, at every step."""
         super().setup(trainer, pl_module, stage)
         if self._average_model is not None:
             self._average_model.n_averaged = self._average_model.n_averaged.cpu()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Average weights and buffers after an optimizer step; the first is copied."""
+        average = self._average_model
+        assert average is not None
+        if trainer.global_step <= self._latest_update_step:
+            return
+        means, currents = (
+            [tensor.detach() for tensor in itertools.chain(module.parameters(), module.buffers())]
+            for module in (average.module, pl_module)
+        )
+        updates = int(average.n_averaged)
+        if updates == 0:
+            torch._foreach_copy_(means, currents)
+        else:
+            move_towards(means, currents, 1 - min(self.decay, (1 + updates) / (10 + updates)))
+        average.n_averaged += 1
+        self._latest_update_step = trainer.global_step
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Wait."""
@@ -61,19 +78,22 @@ class MovingAverage(WeightAveraging):
 def move_towards(means: Sequence[Tensor], currents: Sequence[Tensor], share: float) -> None:
     """Move tensors a share of the way to others, in place: ``mean + (current - mean) * share``.
 
-    In this form, what does not change stays as it is. On a CPU it is done in pieces that stay in the cache.
+    In this form, what does not change stays as it is. On a CPU it is done in pieces that stay in the cache, on a GPU in
+    one launch, which rounds once less.
 
     Args:
         means: what is moved.
         currents: as many, of the same shapes.
         share: 0 to 1.
     """
-    if means and means[0].is_cuda and means[0].is_floating_point():
-        torch._foreach_lerp_(list(means), list(currents), share)
-        return
-    for mean, current in zip(means, currents, strict=True):
-        for part, towards in _pieces(mean, current):
-            part.copy_(part + (towards - part) * share)
+    pairs = list(zip(means, currents, strict=True))
+    together = [pair for pair in pairs if pair[0].is_cuda and pair[0].is_floating_point()]
+    if together:
+        torch._foreach_lerp_([mean for mean, _ in together], [current for _, current in together], share)
+    for mean, current in pairs:
+        if not (mean.is_cuda and mean.is_floating_point()):
+            for part, towards in _pieces(mean, current):
+                part.copy_(part + (towards - part) * share)
 
 
 def _pieces(mean: Tensor, current: Tensor) -> list[tuple[Tensor, Tensor]]:
