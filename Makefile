@@ -89,7 +89,7 @@ coverage: install  ## All tests, with the branches of the code that they reach
 
 bench: install  ## What the program costs, beside a bare loop and other libraries: training, metrics, start, memory
 	@$(BIN)/python benchmarks/bench.py $(if $(full),--full) $(if $(only),--only "$(only)") $(if $(root),--root "$(root)") \
-	  --workers $(workers)
+	  $(if $(filter-out auto,$(workers)),--workers $(workers))
 
 wheel: install  ## Build the wheel, install it into an empty environment, and run a smoke sweep from it
 	@$(BIN)/python benchmarks/from_wheel.py

@@ -5,6 +5,8 @@ Nothing is timed here.
 
 import argparse
 import io
+import shlex
+import subprocess
 from pathlib import Path
 
 import bench
@@ -18,6 +20,7 @@ import pytest
 import refinement
 import startup
 import sweep
+from doc_pages import ROOT
 from rich.console import Console
 from section import (
     Figure,
@@ -128,3 +131,15 @@ def test_a_section_is_given_what_is_chosen() -> None:
     assert read_options(parser.parse_args([])) == Options()
     chosen = ["--full", "--root", "here", "--workers", "2", "--steps", "8", "--size", "64", "--rounds", "3"]
     assert read_options(parser.parse_args(chosen)) == Options(True, Path("here"), 2, 8, 64, 3)
+
+
+@pytest.mark.parametrize(("words", "workers"), [([], None), (["workers=auto", "full=1"], None), (["workers=2"], 2)])
+def test_make_bench_says_what_the_benchmark_takes(words: list[str], workers: int | None) -> None:
+    made = subprocess.run(
+        ["make", "-n", "-o", ".venv/installed", "bench", *words],
+        cwd=ROOT, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    parser = argparse.ArgumentParser()
+    add_options(parser)
+    given = shlex.split(made.stdout.replace("\\\n", " "))[2:]
+    assert read_options(parser.parse_args(given)) == Options(full="full=1" in words, workers=workers)
