@@ -20,7 +20,6 @@ from lge_sweep.config.schema import Training
 from lge_sweep.models import Bench, build_module, find_hardware
 
 EVERY = 16
-FORMATS = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 def train(model: str, training: Training, steps: int, validation: int) -> float:
@@ -33,14 +32,14 @@ def train(model: str, training: Training, steps: int, validation: int) -> float:
         validation: slices of a validation.
     """
     hardware = find_hardware(training)
-    device, number_format = hardware.torch_device(), FORMATS.get(hardware.precision)
+    device = hardware.torch_device()
     cell = Cell(1, model, "cross_entropy", "adam", 0)
     module = build_module(cell, training).lay_out(Bench(cell, training, hardware).usual).to(device)
     optimizer = module.configure_optimizers()
     batch, size = training.batch_size, training.image_size
     image = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
     target = torch.randint(0, 2, (batch, size, size), device=device)
-    mixed = torch.autocast(device.type, number_format, enabled=number_format is not None)
+    mixed = hardware.autocast()
     began = time.perf_counter()
     for step in range(1, steps + 1):
         with mixed:

@@ -19,6 +19,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from lge_sweep.machine import count_cores, cpu_name
+
 CHECKOUT = Path(__file__).parents[1]
 WIDTH = 110
 """Columns of the table where it is not printed on a terminal."""
@@ -116,8 +118,8 @@ def describe_machine() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _told_by("git", "describe", "--always", "--dirty", "--abbrev=10"),
-        "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cpu": cpu_name(),
+        "cores": count_cores(),
         "load": round(os.getloadavg()[0], 2),  # of other programs, as it is asked for before anything is measured
         "gpu": _told_by("nvidia-smi", "--query-gpu=name", "--format=csv,noheader"),
         "python": platform.python_version(),
@@ -132,15 +134,6 @@ def _told_by(*command: str) -> str | None:
     except OSError:
         return None
     return done.stdout.strip() or None if done.returncode == 0 else None
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def print_sections(sections: Sequence[Section], console: Console | None = None) -> None:
@@ -207,7 +200,7 @@ def read_options(found: argparse.Namespace) -> Options:
 
 
 def run_alone(text: str | None, measure: Callable[[Options], Sequence[Section]]) -> None:
-    """Run one section as a program of its own: measure, print, and write JSON if asked."""
+    """Run one section as a program of its own: measure, and print, or write JSON where that is asked for."""
     parser = argparse.ArgumentParser(description=text, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
     found = parser.parse_args()

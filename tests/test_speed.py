@@ -16,7 +16,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.schema import Training
 from lge_sweep.data.inputs import channel_rows, network_inputs
-from lge_sweep.data.preparation import Arrays, load_arrays
+from lge_sweep.data.preparation import Arrays, load_arrays, store_arrays
 from lge_sweep.data.refine import composite
 from lge_sweep.engine.callbacks import _PIECE, move_towards
 from lge_sweep.engine.checkpoints import Checkpoints
@@ -133,9 +133,7 @@ def prepared(folder: Path) -> Path:
     images = rng.integers(0, 256, (10, 32, 32), dtype=np.uint8)
     labels = rng.integers(0, 4, (10, 32, 32), dtype=np.uint8)
     arrays = Arrays(images, labels, labels == 1, np.repeat(np.arange(2, dtype=np.int32), 5))
-    for name in ("images", "labels", "refined", "cases"):
-        np.save(folder / f"{name}.npy", getattr(arrays, name))
-    return folder
+    return store_arrays(arrays, folder)
 
 
 @pytest.mark.parametrize("stage", [1, 2])

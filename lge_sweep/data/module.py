@@ -111,26 +111,24 @@ class SliceDataset(Dataset[Batch]):
         indices = np.array([index for index, _ in pairs], dtype=np.intp)
         rows = self.rows[indices]
         slices = _Slices(self.images[self.channel_rows[rows]], self.targets[indices], self.refined[rows])
-        slices = self._augment(slices, [seed for _, seed in pairs], self.channel_rows[rows])
+        self._augment(slices, [seed for _, seed in pairs], self.channel_rows[rows])
         seen = input_of_channels(slices.channels, slices.refined, self.stage)
         return {"image": torch.from_numpy(seen), "target": torch.from_numpy(slices.targets.astype(np.int64))}
 
-    def _augment(self, slices: _Slices, seeds: Sequence[int | None], shown: SliceIndices) -> _Slices:
-        """Change those slices that have a seed.
+    def _augment(self, slices: _Slices, seeds: Sequence[int | None], shown: SliceIndices) -> None:
+        """Change those slices that have a seed, in place.
 
         Args:
-            slices: of a batch; they may be changed in place.
+            slices: of a batch.
             seeds: one a slice.
             shown: [B, 3], which slices the channels show.
         """
-        if self._augmentation is None:
-            return slices
         if self._turn is not None:
-            return _turned(slices, np.array([self._quarter_turns(seed) for seed in seeds]))
-        for place, seed in enumerate(seeds):
-            if seed is not None:
-                self._change(slices, place, seed, shown[place])
-        return slices
+            _turn(slices, np.array([self._quarter_turns(seed) for seed in seeds]))
+        elif self._augmentation is not None:
+            for place, seed in enumerate(seeds):
+                if seed is not None:
+                    self._change(slices, place, seed, shown[place])
 
     def _quarter_turns(self, seed: int | None) -> int:
         """Return by how many quarter turns a seed turns a slice: what albumentations would do, without doing it."""
@@ -155,14 +153,13 @@ class SliceDataset(Dataset[Batch]):
         slices.channels[place], slices.targets[place], slices.refined[place] = image[channels], target, refined
 
 
-def _turned(slices: _Slices, turns: NDArray[np.int_]) -> _Slices:
+def _turn(slices: _Slices, turns: NDArray[np.int_]) -> None:
     """Turn slices in place, each by so many quarter turns against the clock."""
     for number in (1, 2, 3):
         chosen = np.flatnonzero(turns == number)
         if len(chosen):
             for values in (slices.channels, slices.targets, slices.refined):
                 values[chosen] = np.rot90(values[chosen], number, axes=(-2, -1))
-    return slices
 
 
 class _Made(Dataset[Batch]):

@@ -86,14 +86,15 @@ def move_towards(means: Sequence[Tensor], currents: Sequence[Tensor], share: flo
         currents: as many, of the same shapes.
         share: 0 to 1.
     """
-    pairs = list(zip(means, currents, strict=True))
-    together = [pair for pair in pairs if pair[0].is_cuda and pair[0].is_floating_point()]
+    together: list[tuple[Tensor, Tensor]] = []
+    for mean, current in zip(means, currents, strict=True):
+        if mean.is_cuda and mean.is_floating_point():
+            together.append((mean, current))
+            continue
+        for part, towards in _pieces(mean, current):
+            part.copy_(part + (towards - part) * share)
     if together:
         torch._foreach_lerp_([mean for mean, _ in together], [current for _, current in together], share)
-    for mean, current in pairs:
-        if not (mean.is_cuda and mean.is_floating_point()):
-            for part, towards in _pieces(mean, current):
-                part.copy_(part + (towards - part) * share)
 
 
 def _pieces(mean: Tensor, current: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -1,8 +1,6 @@
 """What the hardware is fast at."""
 
-import platform
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import torch
@@ -10,6 +8,7 @@ import torch
 from lge_sweep.config.schema import Training
 from lge_sweep.errors import ConfigError
 from lge_sweep.gpu import gpu_obstacle
+from lge_sweep.machine import cpu_name
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 NAMED: dict[str, Precision] = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
@@ -34,6 +33,11 @@ class Hardware:
     def torch_device(self) -> torch.device:
         """Return the device in torch's words."""
         return torch.device("cuda", self.device) if self.accelerator == "gpu" else torch.device("cpu")
+
+    def autocast(self) -> torch.autocast:
+        """Return what lets a forward pass compute in this number format, as Lightning does."""
+        number = torch.float16 if self.precision == "16-mixed" else torch.bfloat16
+        return torch.autocast(self.torch_device().type, number, enabled=self.precision != "32-true")
 
 
 def find_hardware(training: Training, worker: int = 0) -> Hardware:
@@ -67,9 +71,4 @@ def machine_name(hardware: Hardware) -> str:
     """Return what computes, as the system calls it."""
     if hardware.accelerator == "gpu":
         return torch.cuda.get_device_name(hardware.device)
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        lines = []
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(named, platform.processor() or platform.machine())
+    return cpu_name()

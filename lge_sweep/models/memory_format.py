@@ -18,7 +18,6 @@ from lge_sweep.config.schema import Training
 from lge_sweep.labels import STAGES
 from lge_sweep.models.hardware import Hardware, machine_name
 from lge_sweep.models.module import SegmentationModule, build_module
-from lge_sweep.models.optimizers import optimizer_builder
 
 MEMORY_FORMAT_NAMES: tuple[MemoryFormat, ...] = get_args(MemoryFormat)
 WORTH_MEASURING = 400
@@ -87,7 +86,7 @@ class _Stepper:
 
     def __init__(self, module: SegmentationModule, training: Training, hardware: Hardware) -> None:
         self.module, self.hardware = module.train(), hardware
-        self.optimizer = optimizer_builder(module.cell.optimizer)(module.network.parameters(), training)
+        self.optimizer = module.configure_optimizers()
         shape = (training.batch_size, training.image_size, training.image_size)
         device, classes = hardware.torch_device(), len(STAGES[module.cell.stage])
         self.image = torch.randint(0, 256, (shape[0], 3, *shape[1:]), dtype=torch.uint8).to(device)
@@ -95,15 +94,13 @@ class _Stepper:
 
     def take(self) -> None:
         """Take one step, and wait for its end."""
-        number = torch.float16 if self.hardware.precision == "16-mixed" else torch.bfloat16
-        device = self.hardware.torch_device()
-        with torch.autocast(device.type, number, enabled=self.hardware.precision != "32-true"):
+        with self.hardware.autocast():
             scores = self.module(self.image)
         self.module.loss(scores, self.target).backward()
         self.optimizer.step()
         self.optimizer.zero_grad()
-        if device.type == "cuda":
-            torch.cuda.synchronize(device)
+        if self.hardware.accelerator == "gpu":
+            torch.cuda.synchronize(self.hardware.torch_device())
 
 
 def choose_memory_format(bench: Bench, steps: int, path: Path) -> MemoryFormat:

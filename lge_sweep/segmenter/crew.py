@@ -6,7 +6,6 @@ alone can be kept to a limit of time.
 
 import logging
 import multiprocessing
-import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from typing import Self
 from lge_sweep.errors import ModelError
 from lge_sweep.ingest import FoundExam
 from lge_sweep.interrupts import ignoring_interrupts
+from lge_sweep.machine import count_cores, memory_bytes
 from lge_sweep.segmenter.predictor import Outcome, PredictorSetup
 
 MOST = 8
@@ -36,9 +36,7 @@ OnRead = Callable[[int, bool], None]
 
 def crew_size(exams: int) -> int:
     """Return how many processes are worth their start; 1: none beside this one."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(cores, MOST, exams // EXAMS_EACH, memory // MEMORY_EACH))
+    return max(1, min(count_cores(), MOST, exams // EXAMS_EACH, memory_bytes() // MEMORY_EACH))
 
 
 @dataclass

@@ -9,6 +9,7 @@ import numpy as np
 
 from lge_sweep.arrays import Pixels8, Probabilities
 from lge_sweep.errors import ModelError
+from lge_sweep.machine import memory_bytes
 from lge_sweep.segmenter.segment import Network
 
 if TYPE_CHECKING:
@@ -88,9 +89,10 @@ def _bound_memory(share: int) -> None:
     """Let no network of a few bytes that multiplies what it is given take the whole machine."""
     import onnxruntime
 
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     place = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    bounds = onnxruntime.OrtArenaCfg(min(memory // 2 // share, 8 << 30), -1, -1, -1)  # -1: the library's own choice
+    bounds = onnxruntime.OrtArenaCfg(
+        min(memory_bytes() // 2 // share, 8 << 30), -1, -1, -1
+    )  # -1: the library's own choice
     onnxruntime.create_and_register_allocator(place, bounds)

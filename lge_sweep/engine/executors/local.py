@@ -17,6 +17,7 @@ from lge_sweep.engine.executors.local_worker import WorkerSetup, run_worker
 from lge_sweep.engine.executors.protocol import ExecutorOptions
 from lge_sweep.engine.executors.sharing import Machine
 from lge_sweep.engine.task import TASK, Task
+from lge_sweep.interrupts import ignoring_interrupts
 from lge_sweep.text import format_seconds
 
 EXIT = 10.0
@@ -43,12 +44,8 @@ class Worker:
         self.process: SpawnProcess = context.Process(
             target=run_worker, args=(remote, setup), name=f"lge-sweep-worker-{setup.number}", daemon=True
         )
-        # Ctrl-C in a terminal reaches the whole group: the worker leaves it to the driver from its first moment on.
-        previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        try:
+        with ignoring_interrupts():  # from its first moment on
             self.process.start()
-        finally:
-            signal.signal(signal.SIGINT, previous)
         remote.close()
 
     def is_alive(self) -> bool:
@@ -120,7 +117,8 @@ class LocalExecutor:
                 self.close()
             self._sharing = sharing
             if not self._workers:
-                chosen = f"{sharing}: completes {tasks} trial{'s' * (tasks > 1)} soonest here; choose with --workers"
+                trials = "1 trial is" if tasks == 1 else f"{tasks} trials are"
+                chosen = f"{sharing}: so {trials} done soonest here (to choose: --workers; make: workers=)"
         if not self._workers:
             self._workers = [self._start_worker(number) for number in range(self.slots)]
         return chosen

@@ -1,8 +1,9 @@
 """How many workers share this machine, and how many threads each computes with."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
+
+from lge_sweep.machine import count_cores, free_memory_bytes
 
 GAIN = 0.58
 """So many threads make a step ``threads ** GAIN`` times as fast: two workers of one thread did 1.34 times the steps of
@@ -46,8 +47,7 @@ class Machine:
     @classmethod
     def here(cls) -> "Machine":
         """Return what this machine has."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return cls(cores, _gpus(), _free_memory())
+        return cls(count_cores(), _gpus(), free_memory_bytes())
 
     def share(self, workers: int) -> Sharing:
         """Share the processors among so many workers."""
@@ -78,13 +78,3 @@ def _gpus() -> int:
     from lge_sweep.gpu import gpu_obstacle
 
     return torch.cuda.device_count() if gpu_obstacle() is None else 0
-
-
-def _free_memory() -> int | None:
-    """Return the bytes of memory that are to be had, as Linux tells them."""
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return None
-    found = (int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    return next(found, None)

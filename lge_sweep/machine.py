@@ -1,0 +1,35 @@
+"""What this machine has: processors, memory."""
+
+import os
+import platform
+from pathlib import Path
+
+
+def count_cores() -> int:
+    """Return the number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes() -> int:
+    """Return the bytes of memory that there are, whoever uses them."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def free_memory_bytes() -> int | None:
+    """Return the bytes of memory that are to be had, as Linux tells them; None elsewhere."""
+    amount = _told_by("meminfo", "MemAvailable")
+    return None if amount is None else int(amount.removesuffix("kB")) * 1024
+
+
+def cpu_name() -> str:
+    """Return what the processor is called."""
+    return _told_by("cpuinfo", "model name") or platform.processor() or platform.machine()
+
+
+def _told_by(file: str, name: str) -> str | None:
+    """Return what a file of Linux's /proc says first of something; None if it says nothing."""
+    try:
+        lines = Path("/proc", file).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
