@@ -54,6 +54,7 @@ from lge_sweep.study import (
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # else it says at every cell what hardware there is
 warnings.filterwarnings("ignore", message=".isinstance.treespec")  # Lightning 2.6 on torch 2.14, at every cell
+warnings.filterwarnings("ignore", message="Checkpoint directory")  # that it is not empty: the cell's log is there
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
 
 
