@@ -5,10 +5,11 @@
     make bench only=sweep,memory            # some sections
     make bench root=FOLDER                  # the sweep on image pairs as EMIDEC's, instead of simulated exams
 
-or .venv/bin/python benchmarks/bench.py with the same as options. Sections: sweep, evaluation, refinement, inference,
-startup, memory; each is a module here that says what it measures, can be run alone, and gets a process of its own. What
-is being measured is told on stderr. Besides the table, all repetitions and the machine are written to a JSON file in
-benchmarks/results, or where --json says. Compare numbers of one run with each other: machines differ, and are busy.
+or .venv/bin/python benchmarks/bench.py with the same as options. Sections: sweep, cell, step, evaluation, refinement,
+inference, startup, memory; each is a module here that says what it measures, can be run alone, and gets a process of
+its own. What is being measured is told on stderr. Besides the table, all repetitions and the machine are written to a
+JSON file in benchmarks/results, or where --json says. Compare numbers of one run with each other: machines differ, and
+are busy.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from section import (
     write_json,
 )
 
-SECTIONS = ("sweep", "evaluation", "refinement", "inference", "startup", "memory")
+SECTIONS = ("sweep", "cell", "step", "evaluation", "refinement", "inference", "startup", "memory")
 
 
 def run_section(name: str, options: list[str]) -> list[Section]:

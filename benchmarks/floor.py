@@ -34,7 +34,9 @@ def train(model: str, training: Training, steps: int, validation: int) -> float:
     hardware = find_hardware(training)
     device = hardware.torch_device()
     cell = Cell(1, model, "cross_entropy", "adam", 0)
-    module = build_module(cell, training).lay_out(Bench(cell, training, hardware).usual).to(device)
+    execution = Bench(cell, training, hardware).ways[0]
+    module = build_module(cell, training).lay_out(execution.memory_format).to(device).train()
+    execution.speed_up(module, hardware)
     optimizer = module.configure_optimizers()
     batch, size = training.batch_size, training.image_size
     image = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)

@@ -1,65 +1,75 @@
-"""Seconds of one optimizer step, for each architecture and number format.
+"""What a training step takes in each way that it can be computed: number format, memory format, layers or CUDA graphs.
 
-Command: .venv/bin/python benchmarks/step.py [--size 96] [--batch 8] [--width 0.25] [--busy]
+Command: .venv/bin/python benchmarks/step.py [--full] [--size 96] [--rounds 1]
 
-`--busy` keeps one core occupied by another process meanwhile; compare GOMP_SPINCOUNT=5000 (what workers use) with
-OpenMP's default by setting the variable. Best and median of seven steps after two that are not counted; compare only
-numbers of one run, machines are noisy.
+Each architecture, batch 8, on noise: forward pass, loss, backward pass, optimizer. The ways of a number format take
+turns, step by step; compare only numbers of one run. On a GPU: full width and 320 pixels, as the profile `paper`, else
+a quarter of the width and 96, as `laptop`; with --full also `torch.compile`, and how long it takes to compile and take
+five steps: the first time, and once more when its cache has the answers.
 """
 
-import argparse
-import multiprocessing
-import statistics
-import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from itertools import product
 
 import torch
+from section import Figure, Options, Section, run_alone, say, seconds
 
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.architectures import ARCHITECTURES, ExecutionMode
 from lge_sweep.config.schema import Training
-from lge_sweep.models import build_module
+from lge_sweep.gpu import gpu_obstacle
+from lge_sweep.models import Bench, Execution, find_hardware
+from lge_sweep.models.execution import MEMORY_FORMAT_NAMES
+
+GPU = gpu_obstacle() is None
 
 
-def spin() -> None:
-    while True:
-        pass
+def as_profile(size: int | None, **more: object) -> Training:
+    """Return the options of the profile that is usual for this machine, as far as they decide a step's time."""
+    profile = {"width": 1.0, "image_size": 320} if GPU else {"width": 0.25, "image_size": 96}
+    return Training.model_validate(
+        {**profile, "encoder_weights": "none", **({"image_size": size} if size else {}), **more}
+    )
 
 
-def measure(model: str, size: int, batch: int, width: float, bf16: bool) -> tuple[float, float]:
-    module = build_module(Cell(1, model, "cross_entropy", "adam", 0), Training(encoder_weights="none", width=width))
-    optimizer = module.configure_optimizers()
-    data = {
-        "image": torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8),
-        "target": torch.randint(0, 2, (batch, size, size)),
-    }
-    seconds = []
-    for _ in range(9):
-        began = time.perf_counter()
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            loss = module.training_step(data, 0)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        seconds.append(time.perf_counter() - began)
-    return min(seconds[2:]), statistics.median(seconds[2:])
+def measure_model(model: str, training: Training, rounds: int, compiled: bool) -> Iterator[Figure]:
+    """Measure one architecture in one number format."""
+    bench = Bench(Cell(1, model, "cross_entropy", "adam", 0), training, find_hardware(training))
+    wanted: dict[ExecutionMode, bool] = {"eager": True, "graphs": GPU, "compile": compiled}
+    modes = [mode for mode, included in wanted.items() if included]
+    ways = [Execution(memory_format, mode) for mode, memory_format in product(modes, MEMORY_FORMAT_NAMES)]
+    title = f"{model}, {bench.hardware.precision}"
+    for way in ways if compiled else ():
+        if way.mode == "compile":
+            took = [seconds(partial(bench.measure, [way])) for _ in range(2)]
+            torch.compiler.reset()
+            yield Figure(f"{title}, {way}: with compiling, first and again", "s", took)
+    found = [bench.measure(ways) for _ in range(rounds)]
+    for way in ways:
+        if times := [1000 * steps[str(way)] for steps, _ in found if str(way) in steps]:
+            yield Figure(f"{title}, {way}", "ms", times)
+    for name, reason in found[-1][1].items():
+        say(f"{title}, {name} cannot be taken: {reason}")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--size", type=int, default=96)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--width", type=float, default=0.25)
-    parser.add_argument("--busy", action="store_true")
-    options = parser.parse_args()
-    other = multiprocessing.Process(target=spin, daemon=True)
-    if options.busy:
-        other.start()
-    print(f"{'model':28}{'fp32 best':>10}{'median':>8}{'bf16 best':>11}{'median':>8}   seconds a step")
-    for model in ARCHITECTURES:
-        fp32 = measure(model, options.size, options.batch, options.width, bf16=False)
-        bf16 = measure(model, options.size, options.batch, options.width, bf16=True)
-        print(f"{model:28}{fp32[0]:10.2f}{fp32[1]:8.2f}{bf16[0]:11.2f}{bf16[1]:8.2f}", flush=True)
+def measure(options: Options) -> Sequence[Section]:
+    """Measure all architectures, in single precision and in bfloat16."""
+    rounds = options.rounds or 1
+    figures: list[Figure] = []
+    training = as_profile(options.size)
+    for model, precision in product(ARCHITECTURES, ("fp32", "bf16")):
+        say(f"step: {model}, {precision}")
+        figures += measure_model(model, training.model_copy(update={"precision": precision}), rounds, options.full)
+    settings = {"size": training.image_size, "width": training.width, "threads": torch.get_num_threads()}
+    return [
+        Section(
+            f"step: batch {training.batch_size}, {training.image_size} px, width {training.width:g}",
+            figures,
+            settings=settings,
+        )
+    ]
 
 
 if __name__ == "__main__":
-    main()
+    run_alone(__doc__, measure)

@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 import bench
+import cell as cell_section
 import evaluation
 import floor
 import inference
@@ -19,6 +20,7 @@ import peer
 import pytest
 import refinement
 import startup
+import step
 import sweep
 from doc_pages import ROOT
 from rich.console import Console
@@ -41,9 +43,8 @@ from lge_sweep.labels import Label
 
 
 def test_every_section_can_be_asked_to_measure() -> None:
-    assert {module.__name__ for module in (sweep, evaluation, refinement, inference, startup, memory)} == set(
-        bench.SECTIONS
-    )
+    modules = (sweep, cell_section, step, evaluation, refinement, inference, startup, memory)
+    assert {module.__name__ for module in modules} == set(bench.SECTIONS)
 
 
 def test_predictions_have_errors_of_several_kinds() -> None:
@@ -71,6 +72,20 @@ def test_an_evaluation_that_is_not_the_same_is_not_timed() -> None:
 
 def test_the_peer_of_refinement_gives_the_same_pixels() -> None:
     assert refinement.compare(4, 64, 1).figures[2].name == "peer / ours"
+
+
+def test_a_step_is_measured_in_each_memory_format() -> None:
+    training = step.as_profile(64, width=0.05, batch_size=2, precision="fp32")
+    figures = list(step.measure_model("unet", training, rounds=2, compiled=False))
+    assert [figure.name for figure in figures] == ["unet, 32-true, channels_last", "unet, 32-true, contiguous"]
+    assert all(len(figure.values) == 2 and min(figure.values) > 0 for figure in figures)
+
+
+def test_a_cell_and_the_floor_take_turns(tmp_path: Path) -> None:
+    plan = cell_section.plan_cells(64, 2, tmp_path)
+    turns = cell_section.take_turns(plan, plan.cells[0], 1)
+    assert turns.all[0] > turns.training[0] > 0
+    assert turns.floor[0] > 0
 
 
 def test_the_floor_trains() -> None:
@@ -122,7 +137,7 @@ def test_an_unknown_section_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: 
     monkeypatch.setattr("sys.argv", ["bench.py", "--only", "sweep,speed"])
     with pytest.raises(SystemExit):
         bench.main()
-    assert "no section speed; there are sweep, evaluation" in capsys.readouterr().err
+    assert "no section speed; there are sweep, cell, step, evaluation" in capsys.readouterr().err
 
 
 def test_a_section_is_given_what_is_chosen() -> None:

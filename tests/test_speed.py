@@ -13,7 +13,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.architectures import ARCHITECTURES, MemoryFormat
 from lge_sweep.config.schema import Training
 from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.preparation import Arrays, load_arrays, store_arrays
@@ -21,13 +21,15 @@ from lge_sweep.data.refine import composite
 from lge_sweep.engine.callbacks import _PIECE, move_towards
 from lge_sweep.engine.checkpoints import Checkpoints
 from lge_sweep.engine.executors.sharing import MEMORY, Machine, Sharing
-from lge_sweep.errors import RunsError
-from lge_sweep.models import Bench, build_module, choose_memory_format
+from lge_sweep.errors import ConfigError, RunsError
+from lge_sweep.models import Bench, Execution, SegmentationModule, build_module, choose_execution
+from lge_sweep.models.execution import WORTH_MEASURING
 from lge_sweep.models.hardware import Hardware
-from lge_sweep.models.memory_format import WORTH_MEASURING
 from lge_sweep.paths import checkpoint_interval
 
 CPU = Hardware("cpu", 0, "32-true", 1)
+GPU = Hardware("gpu", 0, "bf16-mixed", 16)
+LONG = WORTH_MEASURING["cpu"]
 SMALL = Training(image_size=64, batch_size=2, width=0.05, encoder_weights="none")
 
 
@@ -67,21 +69,21 @@ def test_how_a_machine_is_shared_is_said_in_words() -> None:
 @pytest.mark.parametrize("model", ["unet", "deeplabv3plus_mobilenetv2"])
 def test_a_short_training_takes_the_usual_memory_format_and_measures_nothing(model: str, tmp_path: Path) -> None:
     path = tmp_path / "speeds.json"
-    chosen = choose_memory_format(Bench(cell(model), SMALL, CPU), WORTH_MEASURING - 1, path)
-    assert chosen == ARCHITECTURES[model].memory_format
+    chosen = choose_execution(Bench(cell(model), SMALL, CPU), LONG - 1, path)
+    assert chosen == Execution(ARCHITECTURES[model].memory_format, "eager")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_long_training_measures_once_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path, bench = tmp_path / "speeds.json", Bench(cell("unet"), SMALL, CPU)
     with caplog.at_level(logging.INFO):
-        first = choose_memory_format(bench, WORTH_MEASURING, path)
+        first = choose_execution(bench, LONG, path)
     ((key, seconds),) = json.loads(path.read_bytes())["seconds"].items()
     assert "unet, width 0.05, 2x3x64x64" in key
     assert set(seconds) == {"channels_last", "contiguous"}
-    assert f"memory format {first}: measured here" in caplog.text
+    assert f"steps are computed {first}: measured here" in caplog.text
     written = path.read_bytes()
-    assert choose_memory_format(bench, WORTH_MEASURING, path) == first
+    assert choose_execution(bench, LONG, path) == first
     assert path.read_bytes() == written
 
 
@@ -90,20 +92,20 @@ def test_a_long_training_measures_once_and_says_so(tmp_path: Path, caplog: pytes
     [(1.0, 0.94, "contiguous"), (1.0, 0.96, "channels_last"), (1.0, 2.0, "channels_last")],
 )
 def test_the_usual_memory_format_stays_unless_the_other_is_clearly_faster(
-    channels_last: float, contiguous: float, expected: str, tmp_path: Path
+    channels_last: float, contiguous: float, expected: MemoryFormat, tmp_path: Path
 ) -> None:
     path, bench = tmp_path / "speeds.json", Bench(cell("unet"), SMALL, CPU)
     seconds = {bench.key: {"channels_last": channels_last, "contiguous": contiguous}}
     path.write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
-    assert choose_memory_format(bench, WORTH_MEASURING, path) == expected
+    assert choose_execution(bench, LONG, path) == Execution(expected)
     named = Bench(cell("unet"), SMALL.model_copy(update={"memory_format": "contiguous"}), CPU)
-    assert choose_memory_format(named, WORTH_MEASURING, path) == "contiguous"
+    assert choose_execution(named, LONG, path) == Execution("contiguous")
 
 
 def test_speeds_that_cannot_be_read_are_measured_again(tmp_path: Path) -> None:
     path = tmp_path / "speeds.json"
     path.write_text("{", encoding="utf-8")
-    choose_memory_format(Bench(cell("unet"), SMALL, CPU), WORTH_MEASURING, path)
+    choose_execution(Bench(cell("unet"), SMALL, CPU), LONG, path)
     assert len(json.loads(path.read_bytes())["seconds"]) == 1
 
 
@@ -123,6 +125,75 @@ def test_both_memory_formats_compute_the_same(model: str) -> None:
     assert losses[0] == pytest.approx(losses[1], rel=1e-6)
     for first, second in zip(*moved, strict=True):
         torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-8)
+
+
+# ---------------------------------------------------------------------------------------------------------- execution
+
+
+@pytest.mark.parametrize(
+    ("hardware", "named", "expected"),
+    [
+        (CPU, {}, ["channels_last", "contiguous"]),
+        (CPU, {"execution": "compile"}, ["channels_last, compile", "contiguous, compile"]),
+        (GPU, {}, ["channels_last", "contiguous", "channels_last, graphs", "contiguous, graphs"]),
+        (GPU, {"execution": "graphs", "memory_format": "contiguous"}, ["contiguous, graphs"]),
+    ],
+)
+def test_there_is_a_choice_among_what_the_settings_leave(
+    hardware: Hardware, named: dict[str, str], expected: list[str]
+) -> None:
+    assert [str(way) for way in Bench(cell("unet"), SMALL.model_copy(update=named), hardware).ways] == expected
+
+
+def test_graphs_need_a_gpu() -> None:
+    with pytest.raises(ConfigError, match=r"training\.execution: graphs needs a GPU; on a CPU take auto"):
+        _ = Bench(cell("unet"), SMALL.model_copy(update={"execution": "graphs"}), CPU).ways
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [("raise", "RuntimeError: no such kernel"), ("scale", "ValueError: its loss ")],
+)
+def test_a_way_that_fails_or_finds_something_else_is_not_taken(
+    fault: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def speed_up(way: Execution, module: SegmentationModule, hardware: Hardware) -> None:
+        if way.memory_format == "contiguous":
+            if fault == "raise":
+                raise RuntimeError("no such kernel")
+            module.network.register_forward_hook(lambda network, given, scores: 30 * scores)
+
+    monkeypatch.setattr(Execution, "speed_up", speed_up)
+    bench, path = Bench(cell("unet"), SMALL, CPU), tmp_path / "speeds.json"
+    for _ in range(2):  # the second time by what is kept
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            assert choose_execution(bench, LONG, path) == Execution("channels_last")
+        assert f"not computed contiguous: {reason}" in caplog.text
+    assert list(json.loads(path.read_bytes())["seconds"][bench.key]) == ["channels_last"]
+
+
+def test_what_is_usual_has_to_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def speed_up(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    monkeypatch.setattr(Execution, "speed_up", speed_up)
+    with pytest.raises(RuntimeError, match="out of order"):
+        choose_execution(Bench(cell("unet"), SMALL, CPU), LONG, tmp_path / "speeds.json")
+
+
+@pytest.mark.parametrize("model", ARCHITECTURES)
+def test_all_ways_agree_on_the_first_step(model: str) -> None:
+    bench = Bench(cell(model), SMALL.model_copy(update={"batch_size": 4}), CPU)
+    seconds, refused = bench.measure(bench.ways)
+    assert (set(seconds), refused) == ({"channels_last", "contiguous"}, {})
+
+
+@pytest.mark.slow  # it compiles
+def test_a_compiled_training_is_the_eager_one_but_for_rounding() -> None:
+    bench = Bench(cell("segnet"), SMALL, CPU)
+    seconds, refused = bench.measure([Execution("channels_last"), Execution("channels_last", "compile")])
+    assert (set(seconds), refused) == ({"channels_last", "channels_last, compile"}, {})
 
 
 # -------------------------------------------------------------------------------------------------------------- batches

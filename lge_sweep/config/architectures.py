@@ -16,6 +16,9 @@ INCEPTION: Normalisation = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 MemoryFormat = Literal["channels_last", "contiguous"]
 """Order of an image's numbers in memory, as torch calls it: by pixel, or by channel."""
 
+ExecutionMode = Literal["eager", "graphs", "compile"]
+"""How a training step is computed: layer by layer, as CUDA graphs, or by `torch.compile`."""
+
 PUBLISHED, SCRATCH = "imagenet", "none"
 """Values of `training.encoder_weights` that are no path: weights trained on ImageNet, and random ones."""
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lge_sweep.choices import suggest
-from lge_sweep.config.architectures import ARCHITECTURES, MemoryFormat
+from lge_sweep.config.architectures import ARCHITECTURES, ExecutionMode, MemoryFormat
 from lge_sweep.config.base import DECIDES_NOTHING, DECIDES_STAGE_2, Settings
 from lge_sweep.config.data import DataFile
 from lge_sweep.config.fits import (
@@ -84,6 +84,10 @@ class Training(Settings):
     """Number format of forward and backward passes; `auto` takes what the hardware is fast at."""
     memory_format: Literal["auto", MemoryFormat] = "auto"
     """Order of numbers in memory while training; `auto` takes what the network is fast with here, see
+    docs/performance.md. It changes the last digits of what is computed."""
+    execution: Literal["auto", ExecutionMode] = "auto"
+    """How training steps are computed: `eager`, layer by layer; `graphs`, as CUDA graphs (on a GPU); `compile`, by
+    `torch.compile`, which compiles for a minute first. `auto` takes graphs where they are faster, see
     docs/performance.md. It changes the last digits of what is computed."""
 
 

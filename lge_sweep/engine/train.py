@@ -17,11 +17,10 @@ from pytorch_lightning import Trainer
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import fsync_path, write_bytes
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import MemoryFormat
 from lge_sweep.config.schema import Training
 from lge_sweep.csv_files import write_frame
 from lge_sweep.data import LgeDataModule, load_arrays
-from lge_sweep.engine.callbacks import MovingAverage, Patience
+from lge_sweep.engine.callbacks import MovingAverage, Patience, SpedUp
 from lge_sweep.engine.checkpoints import AtomicCheckpoints, Checkpoints
 from lge_sweep.engine.events import Progress
 from lge_sweep.engine.recorder import Recorder, Row
@@ -31,11 +30,12 @@ from lge_sweep.labels import class_names, stage_target
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.models import (
     Bench,
+    Execution,
     Hardware,
     SegmentationModule,
     Segmenter,
     build_module,
-    choose_memory_format,
+    choose_execution,
     find_hardware,
 )
 from lge_sweep.paths import checkpoint_interval
@@ -64,11 +64,11 @@ class Place:
 
     Attributes:
         hardware: device, number format, threads.
-        memory_format: order of numbers in memory.
+        execution: how its steps are computed.
     """
 
     hardware: Hardware
-    memory_format: MemoryFormat
+    execution: Execution
 
 
 def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: int = 0) -> None:
@@ -91,8 +91,9 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     hardware = find_hardware(task.training, worker)
     data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed)
     bench = Bench(task.cell, task.training, hardware)
-    memory_format = choose_memory_format(bench, data.schedule.total_steps, task.speeds)
-    recorder = _train(task, data, Place(hardware, memory_format), report)
+    execution = choose_execution(bench, data.schedule.total_steps, task.speeds)
+    recorder = _train(task, data, Place(hardware, execution), report)
+    trained = recorder.seconds
     prediction = predict(task, data, hardware, recorder.heartbeat)
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.files.per_image))
@@ -108,9 +109,9 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         summary=summary,
         training=recorder.facts(),
         class_weights=dict(zip(class_names(task.cell.stage), task.class_weights, strict=True)),
-        seconds=Seconds(training=recorder.seconds, all=recorder.earlier_seconds + time.monotonic() - started),
+        seconds=Seconds(training=trained, all=recorder.earlier_seconds + time.monotonic() - started),
         figures=tuple(figures),
-        hardware=HardwareFacts(**asdict(hardware), memory_format=memory_format),
+        hardware=HardwareFacts(**asdict(hardware), memory_format=execution.memory_format, execution=execution.mode),
         versions={name: version(name) for name in LIBRARIES},
         files={path.name: file_digest(path) for path in results},
     )
@@ -122,7 +123,7 @@ def _train(task: CellTask, data: LgeDataModule, place: Place, report: Callable[[
     """Fit the cell's network, from its checkpoint if there is one."""
     checkpoint, hardware = task.files.checkpoint, place.hardware
     module = build_module(task.cell, task.training, not checkpoint.is_file(), task.class_weights)
-    module.lay_out(place.memory_format)
+    module.lay_out(place.execution.memory_format)
     schedule = data.schedule
 
     def step_done(row: Row, val_loss: float | None) -> None:
@@ -147,6 +148,7 @@ def _train(task: CellTask, data: LgeDataModule, place: Place, report: Callable[[
         max_epochs=schedule.intervals,
         reload_dataloaders_every_n_epochs=1,
         callbacks=[
+            SpedUp(place.execution, hardware),
             recorder,
             *average,
             Patience(task.training.patience),

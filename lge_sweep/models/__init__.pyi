@@ -1,8 +1,9 @@
 from .exchange_formats import export as export
+from .execution import Bench as Bench
+from .execution import Execution as Execution
+from .execution import choose_execution as choose_execution
 from .hardware import Hardware as Hardware
 from .hardware import find_hardware as find_hardware
-from .memory_format import Bench as Bench
-from .memory_format import choose_memory_format as choose_memory_format
 from .module import SegmentationModule as SegmentationModule
 from .module import build_module as build_module
 from .probabilities import Segmenter as Segmenter

@@ -34,10 +34,15 @@ class Hardware:
         """Return the device in torch's words."""
         return torch.device("cuda", self.device) if self.accelerator == "gpu" else torch.device("cpu")
 
-    def autocast(self) -> torch.autocast:
-        """Return what lets a forward pass compute in this number format, as Lightning does."""
+    def autocast(self, cache_enabled: bool = True) -> torch.autocast:
+        """Return what lets a forward pass compute in this number format, as Lightning does.
+
+        Args:
+            cache_enabled: weights that were converted are kept until its end, which CUDA graphs cannot do.
+        """
         number = torch.float16 if self.precision == "16-mixed" else torch.bfloat16
-        return torch.autocast(self.torch_device().type, number, enabled=self.precision != "32-true")
+        enabled = self.precision != "32-true"
+        return torch.autocast(self.torch_device().type, number, enabled=enabled, cache_enabled=cache_enabled)
 
 
 def find_hardware(training: Training, worker: int = 0) -> Hardware:

@@ -38,6 +38,8 @@ class HardwareFacts(Record):
     """Processor threads; those of before did not say."""
     memory_format: str | None = None
     """Order of numbers in memory while training; those of before did not say (it was channels_last)."""
+    execution: str | None = None
+    """How training steps were computed; those of before did not say (it was eager)."""
 
 
 class CellRecord(Record):
