@@ -11,6 +11,9 @@ data    ?= phantom
 root    ?=
 profile ?= auto
 workers ?= auto
+executor ?=
+cluster ?=
+gpus_per_trial ?=
 runs    ?=
 set     ?=
 port    ?= 5000
@@ -26,10 +29,12 @@ export LGE_SWEEP_SHARE := $(share)
 endif
 
 RUNS    := $(if $(runs),--runs "$(runs)")
+PLACE   := --workers $(workers) $(if $(executor),--executor "$(executor)") $(if $(cluster),--cluster "$(cluster)") \
+           $(if $(gpus_per_trial),--gpus-per-trial $(gpus_per_trial))
 COMMON  := --data "$(data)" --profile "$(profile)" $(RUNS) \
            $(if $(root),--root "$(root)")
 # settings of the fit are for phases 3 and 4 alone, so that `make all` can have them
-OPTIONS := --stage $(stage) --workers $(workers) $(COMMON) $(foreach pair,$(filter-out fit.%,$(set)),--set '$(pair)')
+OPTIONS := --stage $(stage) $(PLACE) $(COMMON) $(foreach pair,$(filter-out fit.%,$(set)),--set '$(pair)')
 FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
@@ -40,6 +45,7 @@ help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
 	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
+	@echo "             executor=local (where cells are trained) cluster=ADDRESS|FILE gpus_per_trial=.25 (four share each GPU)"
 	@echo "             workers=auto|N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N share=nobody|group (who may read results)"
 	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N"
 	@echo "             bench: only=NAME,NAME (sections) full=1 (longer)"
@@ -61,7 +67,7 @@ phase2: install  ## Five losses by two optimizers for the models of phase 1; one
 	@$(BIN)/lge-sweep phase2 $(OPTIONS) $(if $(models),--models "$(models)") $(if $(seeds),--seeds $(seeds))
 
 phase3: install  ## The two selected networks as one pipeline, beside its controls, on the validation subset
-	@$(BIN)/lge-sweep phase3 --workers $(workers) $(FITTING)
+	@$(BIN)/lge-sweep phase3 $(PLACE) $(FITTING)
 
 phase4: install  ## The pipeline's one evaluation on the test subset: Tables VI, VII and VIII
 	@$(BIN)/lge-sweep phase4 $(FITTING)

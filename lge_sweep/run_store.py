@@ -89,6 +89,11 @@ class RunStore:
         return self.root / "logs" / f"worker{number}.txt"
 
     @property
+    def slurm(self) -> Path:
+        """Folder of what SLURM's jobs and their driver say to each other, and of their logs."""
+        return self.root / "slurm"
+
+    @property
     def speeds(self) -> Path:
         """File of how fast networks are here, in each memory format."""
         return self.root / "speeds.json"

@@ -19,7 +19,7 @@ from untrained import grid_of_two, moved
 from lge_sweep.cli import app
 from lge_sweep.engine import loop
 from lge_sweep.engine.driver import Driver
-from lge_sweep.engine.events import Done, Event
+from lge_sweep.engine.events import Done, Event, Failed
 from lge_sweep.engine.executors import ExecutorOptions
 from lge_sweep.engine.executors.local import LocalExecutor, Worker
 from lge_sweep.engine.executors.local_worker import WorkerSetup
@@ -77,6 +77,11 @@ def die_while(worker: StubWorker, task: CellTask) -> None:
     worker.remote.close()
 
 
+def starve(worker: StubWorker, task: CellTask) -> None:
+    news = Failed(reason="out of GPU memory", memory=True, unexpected=True)
+    worker.remote.send_bytes(Event(task=worker.task, news=news).model_dump_json().encode())
+
+
 def hang(worker: StubWorker, task: CellTask) -> None:
     pass
 
@@ -132,6 +137,24 @@ def children(runs: Path) -> list[MlflowRun]:
     tracker = Tracker(RunStore(runs))
     found = tracker.client.search_runs([tracker.experiment])
     return [entry for entry in found if entry.data.tags["lge.kind"] == "trial"]
+
+
+def test_a_cell_for_which_memory_was_too_small_is_tried_again_alone(plan: Plan, run: Run) -> None:
+    """Both lack memory side by side; each is done alone, as the workers that lacked it are replaced."""
+    alone: list[int] = []
+
+    def work_alone(worker: StubWorker, task: CellTask) -> None:
+        alone.append(sum(cell.outcome.is_file() for cell in map(plan.cell_files, plan.cells)))
+        work(worker, task)
+
+    assert run(starve, starve, work_alone, places=2) == {}
+    assert alone == [0, 1]  # the second began when the first had ended
+    assert states(plan) == ["complete", "complete"]
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_a_cell_for_which_memory_is_too_small_alone_has_failed(plan: Plan, run: Run, places: int) -> None:
+    assert run(starve, places=places) == {cell.name: "out of GPU memory" for cell in plan.cells}
 
 
 @pytest.mark.parametrize("places", [1, 2])

@@ -10,7 +10,7 @@ from untrained import moved
 
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress, Pruned
-from lge_sweep.engine.executors import EXECUTOR_VARIABLE, Executor, ExecutorOptions, inline, make_executor
+from lge_sweep.engine.executors import EXECUTOR_VARIABLE, Executor, ExecutorOptions, Placement, inline, make_executor
 from lge_sweep.engine.executors.inline import InlineExecutor
 from lge_sweep.engine.executors.perform import Report, attempt
 from lge_sweep.engine.grid_queue import GridQueue
@@ -109,7 +109,7 @@ def test_the_same_sweep_is_the_same_in_a_process_of_its_own_and_in_this_one(
     for name in ("local", "inline"):
         plan = plans[name] = moved(template, tmp_path / name)
         monkeypatch.setenv(EXECUTOR_VARIABLE, name)
-        executor = make_executor(ExecutorOptions(RunStore(plan.folder.parent), workers=1, stall=100.0))
+        executor = make_executor(RunStore(plan.folder.parent), Placement(workers=1), stall=100.0)
         try:
             loop = run(plan, executor)
         finally:
@@ -185,11 +185,14 @@ def test_nothing_is_heard_of_a_task_that_was_replaced(executor: InlineExecutor) 
 
 
 def test_an_executor_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = ExecutorOptions(RunStore(tmp_path), workers=3, stall=1.0)
+    store = RunStore(tmp_path)
     monkeypatch.delenv(EXECUTOR_VARIABLE, raising=False)
-    assert make_executor(options).slots == 3
+    assert make_executor(store, Placement(workers=3), 1.0).slots == 3
     monkeypatch.setenv(EXECUTOR_VARIABLE, "inline")
-    assert make_executor(options).slots == 1
+    assert make_executor(store, Placement(workers=3), 1.0).slots == 1
+    assert make_executor(store, Placement("local", workers=3), 1.0).slots == 3
     monkeypatch.setenv(EXECUTOR_VARIABLE, "lokal")
-    with pytest.raises(RunsError, match="unknown executor 'lokal': did you mean 'local'"):
-        make_executor(options)
+    with pytest.raises(RunsError, match="LGE_SWEEP_EXECUTOR: unknown executor 'lokal': did you mean 'local'"):
+        make_executor(store, Placement(), 1.0)
+    with pytest.raises(RunsError, match="--executor: unknown executor 'lokal': did you mean 'local'"):
+        make_executor(store, Placement("lokal"), 1.0)

@@ -59,6 +59,26 @@ def test_a_machine_is_shared_so_that_all_trials_end_soonest(machine: Machine, ta
     assert machine.share_among(tasks) == expected
 
 
+@pytest.mark.parametrize(
+    ("machine", "tasks", "share", "expected"),
+    [
+        (Machine(16, gpus=1), 10, 0.25, Sharing(4, 4)),
+        (Machine(16, gpus=2), 10, 0.25, Sharing(8, 2)),
+        (Machine(16, gpus=2), 3, 0.25, Sharing(3, 5)),
+        (Machine(16, gpus=1), 10, 0.1, Sharing(10, 1)),
+        (Machine(16, gpus=4), 10, 1.0, Sharing(4, 4)),
+    ],
+)
+def test_gpus_are_shared_as_asked(machine: Machine, tasks: int, share: float, expected: Sharing) -> None:
+    assert machine.share_gpus(tasks, share) == expected
+
+
+@pytest.mark.parametrize(("gpus", "share", "there"), [(0, 0.5, "no GPU"), (2, 2.0, "2 of them")])
+def test_a_share_of_a_gpu_that_is_not_there_is_refused(gpus: int, share: float, there: str) -> None:
+    with pytest.raises(RunsError, match=f"gpus_per_trial: .* this machine has {there}; got {share:g}"):
+        Machine(16, gpus=gpus).share_gpus(1, share)
+
+
 def test_how_a_machine_is_shared_is_said_in_words() -> None:
     assert (str(Sharing(1, 2)), str(Sharing(2, 1))) == ("1 worker of 2 threads", "2 workers of 1 thread each")
 

@@ -28,6 +28,13 @@ def complete_models(incomplete: str) -> list[str]:
     return [f"{before}{comma}{name}" for name in _beginning(last, names)]
 
 
+def complete_executor(incomplete: str) -> list[str]:
+    """Complete the name of an executor."""
+    from lge_sweep.engine import EXECUTORS  # loads pydantic
+
+    return _beginning(incomplete, EXECUTORS)
+
+
 def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete the name of a sweep of the runs directory."""
     return _beginning(incomplete, (sweep.name for sweep in _sweeps(ctx)))

@@ -5,7 +5,14 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from lge_sweep.cli.completion import complete_cell, complete_data, complete_models, complete_profile, complete_sweep
+from lge_sweep.cli.completion import (
+    complete_cell,
+    complete_data,
+    complete_executor,
+    complete_models,
+    complete_profile,
+    complete_sweep,
+)
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import user_path
 from lge_sweep.text import shorten
@@ -74,6 +81,22 @@ WorkersOption = Annotated[
         metavar="<number>|auto",
         help="Cells trained at the same time (default: auto, as many as pay on this machine).",
     ),
+]
+ExecutorOption = Annotated[
+    str | None,
+    typer.Option(
+        "--executor",
+        help="Where cells are trained: local (worker processes here) or slurm (jobs of a cluster).",
+        autocompletion=complete_executor,
+    ),
+]
+ClusterOption = Annotated[
+    str | None,
+    typer.Option("--cluster", help="What the executor needs of its cluster; slurm: a file (docs/cluster.md)."),
+]
+GpusOption = Annotated[
+    float | None,
+    typer.Option("--gpus-per-trial", min=0.01, max=64, help="GPUs of a cell; .25: four cells share each GPU."),
 ]
 RunsOption = Annotated[
     Path | None,

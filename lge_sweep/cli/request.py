@@ -21,6 +21,9 @@ class PhaseRequest:
         profile: name or path of a profile file, or "auto".
         settings: `KEY=VALUE` overrides.
         workers: cells trained at the same time; None: as many as pay.
+        executor: where cells are trained; None: on this machine, or as the environment says.
+        cluster: address or file that the executor needs.
+        gpus_per_trial: GPUs of a cell, a share of one or several; None: one where there are GPUs.
         runs: folder for all results.
         allow_incomplete: go on although cells failed.
     """
@@ -30,6 +33,9 @@ class PhaseRequest:
     profile: str
     settings: Sequence[str]
     workers: int | None = None
+    executor: str | None = None
+    cluster: str | None = None
+    gpus_per_trial: float | None = None
     runs: Path | None
     allow_incomplete: bool
 

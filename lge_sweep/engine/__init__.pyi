@@ -4,6 +4,8 @@ from .conclusion import conclude as conclude
 from .dashboard import serve_dashboard as serve_dashboard
 from .driver import Driver as Driver
 from .driver import drive as drive
+from .executors import EXECUTORS as EXECUTORS
+from .executors import Placement as Placement
 from .finished import FinishedSweep as FinishedSweep
 from .ledger import CellState as CellState
 from .ledger import read_ledger as read_ledger

@@ -12,7 +12,7 @@ from optuna.exceptions import StorageInternalError
 from lge_sweep.config.architectures import SCRATCH
 from lge_sweep.engine.cell_queue import CellQueue
 from lge_sweep.engine.events import Died, Failed
-from lge_sweep.engine.executors import Executor, ExecutorOptions, make_executor
+from lge_sweep.engine.executors import Executor, Placement, make_executor
 from lge_sweep.engine.executors.perform import NO_SPACE
 from lge_sweep.engine.finished import FinishedSweep
 from lge_sweep.engine.grid_queue import GridQueue
@@ -166,22 +166,22 @@ def _show(queue: CellQueue, view: "TrackedSweep") -> dict[str, Result]:
 
 
 @contextmanager
-def drive(store: RunStore, workers: int | None, observer: Observer) -> Iterator[Driver]:
+def drive(store: RunStore, placement: Placement, observer: Observer) -> Iterator[Driver]:
     """Hold a runs directory, and what executes cells, while sweeps run.
 
     Args:
         store: the runs directory; made if it does not exist.
-        workers: cells trained at the same time; None: as many as pay.
+        placement: where cells are to be trained.
         observer: is told what happens.
 
     Raises:
-        RunsError: the directory or the ledger cannot be used, is full, or is held by another driver.
+        RunsError: the directory, the ledger or the executor cannot be used, the disk is full, or another driver holds it.
     """
     make_writable(store.root)
     with hold_runs(store), signals_as_interrupt():
         await_earlier_workers(store)
         checkpoint_interval()  # workers ask for it, too late to be told that it is none
-        executor = make_executor(ExecutorOptions(store, workers, stall_limit()))
+        executor = make_executor(store, placement, stall_limit())
         driver = Driver(store, executor, observer)
         try:
             yield driver

@@ -47,6 +47,8 @@ class Failed(Message):
     """One sentence for the user."""
     disk: bool = False
     """Whether the disk is the cause, so that no other cell can do better."""
+    memory: bool = False
+    """Whether a GPU's memory was too small, so that the task may do better alone."""
     unexpected: bool = False
     """Whether what executed the task may be in a bad state and should be replaced."""
 

@@ -1,6 +1,6 @@
 """One pass over the cells of a sweep that are not complete: submit, listen, record."""
 
-from collections import Counter
+from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -64,6 +64,10 @@ class SweepLoop:
     failed: dict[str, str] = field(default_factory=dict)
     _attempts: dict[str, Attempt] = field(default_factory=dict)
     _deaths: Counter[str] = field(default_factory=Counter)
+    _alone: deque[Assignment] = field(default_factory=deque)
+    """What is to be done once more, when nothing else is being done."""
+    _sole: str = ""
+    """The cell that is being done alone."""
 
     def complete(self) -> None:
         """Submit cells until none is left; on the way out, leave open trials for the next session.
@@ -85,10 +89,21 @@ class SweepLoop:
     def _submit_all(self) -> bool:
         """Fill every free slot; returns whether there was anything to do."""
         submitted = False
+        if self._alone or self._sole:
+            return self._submit_alone()
         while len(self._attempts) < self.executor.slots and (assignment := self.queue.take()) is not None:
             self._submit(assignment)
             submitted = True
         return submitted
+
+    def _submit_alone(self) -> bool:
+        """Begin with a cell that needs the GPU for itself, as soon as no other is being done."""
+        if self._attempts:
+            return False
+        assignment = self._alone.popleft()
+        self._sole = assignment[0].name
+        self._submit(assignment)
+        return True
 
     def _submit(self, assignment: Assignment) -> None:
         cell, trial = assignment
@@ -110,11 +125,15 @@ class SweepLoop:
             case Died() | Failed(unexpected=True):
                 self.executor.replace(event.task)
         attempt = self._attempts.pop(event.task)
+        was_alone, self._sole = self._sole == attempt.cell.name, ""
         match event.news:
             case Done():
                 self._complete(attempt)
             case Pruned():
                 self._prune(attempt)
+            case Failed(memory=True) if self.executor.slots > 1 and not was_alone:
+                self.observer.end(attempt.cell.name, "out of GPU memory; trying again alone", finished=False)
+                self._alone.append((attempt.cell, attempt.trial))
             case Failed(reason=reason):
                 self._fail(attempt, reason)
             case Died(reason=reason):

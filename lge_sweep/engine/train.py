@@ -27,6 +27,7 @@ from lge_sweep.engine.recorder import Recorder, Row
 from lge_sweep.engine.task import CellTask, TrialPrunedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
+from lge_sweep.machine import cluster_job
 from lge_sweep.metrics import aggregate, evaluate
 from lge_sweep.models import (
     Bench,
@@ -111,7 +112,12 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         class_weights=dict(zip(class_names(task.cell.stage), task.class_weights, strict=True)),
         seconds=Seconds(training=trained, all=recorder.earlier_seconds + time.monotonic() - started),
         figures=tuple(figures),
-        hardware=HardwareFacts(**asdict(hardware), memory_format=execution.memory_format, execution=execution.mode),
+        hardware=HardwareFacts(
+            **asdict(hardware),
+            memory_format=execution.memory_format,
+            execution=execution.mode,
+            job=cluster_job(),
+        ),
         versions={name: version(name) for name in LIBRARIES},
         files={path.name: file_digest(path) for path in results},
     )

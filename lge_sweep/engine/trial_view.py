@@ -43,6 +43,7 @@ class TrackedTrial:
             {
                 "collapsed": collapsed_tag(result.collapsed),
                 "hardware": f"{record.hardware.accelerator} {record.hardware.precision}",
+                **({"slurm_job": record.hardware.job} if record.hardware.job else {}),
             }
         )
         files = self.plan.cell_files(self.cell)

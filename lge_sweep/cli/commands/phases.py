@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 
 from lge_sweep.cli.options import (
+    ClusterOption,
     DataOption,
+    ExecutorOption,
+    GpusOption,
     IncompleteOption,
     ModelsOption,
     ProfileOption,
@@ -28,6 +31,9 @@ def phase1(
     profile: ProfileOption = "auto",
     settings: SetOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = None,
+    cluster: ClusterOption = None,
+    gpus_per_trial: GpusOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
@@ -38,6 +44,9 @@ def phase1(
         profile=profile,
         settings=settings or (),
         workers=workers,
+        executor=executor,
+        cluster=cluster,
+        gpus_per_trial=gpus_per_trial,
         runs=runs,
         allow_incomplete=allow_incomplete,
     )
@@ -53,6 +62,9 @@ def phase2(
     seeds: SeedsOption = None,
     settings: SetOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = None,
+    cluster: ClusterOption = None,
+    gpus_per_trial: GpusOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
@@ -63,6 +75,9 @@ def phase2(
         profile=profile,
         settings=[*(settings or ()), *_models(models), *([f"grid.seed={list(range(seeds))}"] if seeds else [])],
         workers=workers,
+        executor=executor,
+        cluster=cluster,
+        gpus_per_trial=gpus_per_trial,
         runs=runs,
         allow_incomplete=allow_incomplete,
     )
@@ -78,6 +93,9 @@ def search(
     trials: TrialsOption = None,
     settings: SetOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = None,
+    cluster: ClusterOption = None,
+    gpus_per_trial: GpusOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
@@ -88,6 +106,9 @@ def search(
         profile=profile,
         settings=[*(settings or ()), *_models(models), *([f"search.trials={trials}"] if trials else [])],
         workers=workers,
+        executor=executor,
+        cluster=cluster,
+        gpus_per_trial=gpus_per_trial,
         runs=runs,
         allow_incomplete=allow_incomplete,
     )
@@ -112,6 +133,9 @@ def phase3(
     profile: ProfileOption = "auto",
     settings: SetOption = None,
     workers: WorkersOption = None,
+    executor: ExecutorOption = None,
+    cluster: ClusterOption = None,
+    gpus_per_trial: GpusOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
     ship: ShipOption = False,
@@ -123,6 +147,9 @@ def phase3(
         profile=profile,
         settings=settings or (),
         workers=workers,
+        executor=executor,
+        cluster=cluster,
+        gpus_per_trial=gpus_per_trial,
         runs=runs,
         allow_incomplete=allow_incomplete,
     )

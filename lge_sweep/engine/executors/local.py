@@ -15,7 +15,7 @@ from multiprocessing.context import SpawnProcess
 from lge_sweep.engine.events import Died, Event, Progress
 from lge_sweep.engine.executors.local_worker import WorkerSetup, run_worker
 from lge_sweep.engine.executors.protocol import ExecutorOptions
-from lge_sweep.engine.executors.sharing import Machine
+from lge_sweep.engine.executors.sharing import Machine, Sharing
 from lge_sweep.engine.task import TASK, Task
 from lge_sweep.interrupts import ignoring_interrupts
 from lge_sweep.text import format_seconds
@@ -98,7 +98,7 @@ class LocalExecutor:
     def __init__(self, options: ExecutorOptions) -> None:
         """Start nothing yet."""
         self._options, self._machine = options, Machine.here()
-        self._sharing = self._machine.share(options.workers or 1)
+        self._sharing = self._share(1)
         self._workers: list[Worker] = []
         self._events: deque[Event] = deque()
         self._numbers = itertools.count()
@@ -111,17 +111,29 @@ class LocalExecutor:
     def start(self, tasks: int) -> str:
         """Start the workers, unless they are there; they load their libraries."""
         chosen = ""
-        if self._options.workers is None and not any(worker.busy for worker in self._workers):
-            sharing = self._machine.share_among(tasks)
+        if self._chooses and not any(worker.busy for worker in self._workers):
+            sharing = self._share(tasks)
             if sharing != self._sharing:
                 self.close()
             self._sharing = sharing
             if not self._workers:
                 trials = "1 trial is" if tasks == 1 else f"{tasks} trials are"
-                chosen = f"{sharing}: so {trials} done soonest here (to choose: --workers; make: workers=)"
+                why = "as many as the GPUs take" if self._options.gpus_per_trial else f"so {trials} done soonest here"
+                chosen = f"{sharing}: {why} (to choose: --workers; make: workers=)"
         if not self._workers:
             self._workers = [self._start_worker(number) for number in range(self.slots)]
         return chosen
+
+    @property
+    def _chooses(self) -> bool:
+        return self._options.workers is None or self._options.gpus_per_trial is not None
+
+    def _share(self, tasks: int) -> Sharing:
+        """Share the machine as the user says, or else as is best for so many tasks."""
+        workers = self._options.workers
+        if self._options.gpus_per_trial is not None:
+            return self._machine.share_gpus(workers or tasks, self._options.gpus_per_trial)
+        return self._machine.share_among(tasks) if workers is None else self._machine.share(workers)
 
     def submit(self, task: Task) -> str:
         """Give a task to an idle worker; one that died while it was idle is replaced."""

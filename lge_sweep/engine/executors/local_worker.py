@@ -51,9 +51,9 @@ def run_worker(connection: Connection, setup: WorkerSetup) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_driver()
     hold_for_life(setup.lock)
-    _print_to(setup.log)
-    _log_to_stderr()
-    _load_libraries(setup.threads)
+    print_to(setup.log)
+    log_to_stderr()
+    load_libraries(setup.threads)
     while True:
         try:
             task_id, content = connection.recv()
@@ -75,20 +75,20 @@ def _execute(connection: Connection, setup: WorkerSetup, task_id: str, task: Tas
 
     ended = _perform(task, report, setup.number)
     with suppress(OSError):
-        _print_to(setup.log)
+        print_to(setup.log)
     send(ended)
 
 
 def _perform(task: Task, report: Report, number: int) -> TaskResult:
     """Do a task; what is printed meanwhile goes to the cell's folder."""
     if isinstance(task, CellTask):
-        ready = attempt(partial(_print_to, task.files.log))
+        ready = attempt(partial(print_to, task.files.log))
         if not isinstance(ready, Done):
             return ready
     return perform(task, report, number)
 
 
-def _load_libraries(threads: int) -> None:
+def load_libraries(threads: int) -> None:
     """Import what every cell needs, set to compute with so many threads."""
     os.environ["OMP_NUM_THREADS"] = str(threads)
     # Threads that wait for each other soon sleep instead of spinning: with OpenMP's default, training is up to 20 times
@@ -120,7 +120,7 @@ def _die_with_driver() -> None:
             os._exit(1)
 
 
-def _print_to(path: Path) -> None:
+def print_to(path: Path) -> None:
     """Send everything that this process and its libraries print to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
@@ -139,7 +139,7 @@ class PrintableFormatter(logging.Formatter):
         return "\n".join(map(visible, super().format(record).split("\n")))
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Let what this program logs be printed, with all that its failures should say."""
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter())

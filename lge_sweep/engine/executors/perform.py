@@ -11,8 +11,8 @@ from lge_sweep.errors import LgeSweepError
 from lge_sweep.text import shorten, visible
 
 OUT_OF_MEMORY = (
-    "out of GPU memory; where workers share a GPU, run the same command with fewer (--workers 1), else lower "
-    "training.batch_size or training.image_size, which starts a new sweep"
+    "out of GPU memory; lower training.batch_size or training.image_size, which starts a new sweep, or end what else "
+    "uses the GPU"
 )
 NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 Report = Callable[[Progress], bool]
@@ -60,6 +60,6 @@ def attempt(work: Callable[[], object]) -> TaskResult:
     except Exception as error:
         _log.info("FAILED", exc_info=True)
         if type(error).__name__ == "OutOfMemoryError":
-            return Failed(reason=OUT_OF_MEMORY, unexpected=True)
+            return Failed(reason=OUT_OF_MEMORY, memory=True, unexpected=True)
         return Failed(reason=f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 300)}", unexpected=True)
     return Done()

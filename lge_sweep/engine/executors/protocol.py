@@ -52,6 +52,23 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True)
+class Placement:
+    """Where a user wants cells to be trained.
+
+    Attributes:
+        executor: name of the executor; None: as `LGE_SWEEP_EXECUTOR` says, else on this machine.
+        cluster: address or file that the executor needs; None: as `LGE_SWEEP_CLUSTER` says, else the executor's usual.
+        workers: tasks at once; None: as many as pay.
+        gpus_per_trial: GPUs of a task, a share of one or several; None: one where there are GPUs.
+    """
+
+    executor: str | None = None
+    cluster: str | None = None
+    workers: int | None = None
+    gpus_per_trial: float | None = None
+
+
+@dataclass(frozen=True)
 class ExecutorOptions:
     """What an executor is made with; each uses what it needs.
 
@@ -59,8 +76,12 @@ class ExecutorOptions:
         store: the runs directory.
         workers: tasks at once; None: as many as pay.
         stall: seconds without a word after which what executes a task is taken to hang.
+        cluster: address or file of a cluster; "" if none was named.
+        gpus_per_trial: GPUs of a task, a share of one or several; None: one where there are GPUs.
     """
 
     store: RunStore
     workers: int | None
     stall: float
+    cluster: str = ""
+    gpus_per_trial: float | None = None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from lge_sweep.errors import RunsError
 from lge_sweep.machine import count_cores, free_memory_bytes
 
 GAIN = 0.58
@@ -52,6 +53,21 @@ class Machine:
     def share(self, workers: int) -> Sharing:
         """Share the processors among so many workers."""
         return Sharing(workers, max(1, self.cores // workers))
+
+    def share_gpus(self, tasks: int, gpus_per_trial: float) -> Sharing:
+        """Let so many tasks share the GPUs, each with its part of one; more workers than fit do not start.
+
+        Raises:
+            RunsError: there are fewer GPUs than that.
+        """
+        fit = int(self.gpus / gpus_per_trial + 1e-9)
+        if fit < 1 or (gpus_per_trial > 1):
+            there = f"{self.gpus} of them" if self.gpus else "no GPU"
+            raise RunsError(
+                f"gpus_per_trial: a cell is trained on one GPU or a share of one, such as .5, and this machine has "
+                f"{there}; got {gpus_per_trial:g}"
+            )
+        return self.share(max(1, min(tasks, fit)))
 
     def share_among(self, tasks: int) -> Sharing:
         """Choose what completes so many equal tasks soonest.

@@ -38,6 +38,8 @@ class HardwareFacts(Record):
     """Processor threads; those of before did not say."""
     memory_format: str | None = None
     """Order of numbers in memory while training; those of before did not say (it was channels_last)."""
+    job: str | None = None
+    """Id of the SLURM job that completed it; none elsewhere."""
     execution: str | None = None
     """How training steps were computed; those of before did not say (it was eager)."""
 

@@ -1,0 +1,89 @@
+"""What SLURM is asked for: the file that `--cluster` names."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from lge_sweep.errors import ConfigError
+from lge_sweep.paths import user_path
+from lge_sweep.safe_yaml import read_yaml_file
+from lge_sweep.text import error_text, shorten
+
+Word = Annotated[str, StringConstraints(pattern=r"^[^\s'\"\x00-\x1f]+$", max_length=200)]
+"""A value of an `#SBATCH` line."""
+
+
+class SlurmSettings(BaseModel):
+    """One job a cell. What is not named is SLURM's, or the cluster's, own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    partition: Word | None = None
+    """Where to run; the cluster's default if none is named."""
+    account: Word | None = None
+    """Who is charged."""
+    qos: Word | None = None
+    """Quality of service."""
+    time: int = Field(240, ge=1, le=14 * 24 * 60)
+    """Most minutes of a job; one that needs more is put back into the queue and goes on from its checkpoint."""
+    cpus_per_task: int = Field(2, ge=1, le=256)
+    """Processors of a cell; that many threads compute."""
+    mem_gb: float | None = Field(None, gt=0, le=4096)
+    """Memory of a cell."""
+    gres: Word | None = None
+    """Generic resources, such as `gpu:1`."""
+    constraint: Word | None = None
+    """Features that a node must have."""
+    exclude: Word | None = None
+    """Nodes that are not to be used."""
+    requeues: int = Field(10, ge=0, le=1000)
+    """How often a job that ran out of time may go on."""
+    signal_seconds: int = Field(90, ge=5, le=3600)
+    """How long before its end a job is told, to go back into the queue."""
+    setup: tuple[Annotated[str, StringConstraints(max_length=1000)], ...] = ()
+    """Lines of shell before the program, such as `module load cuda`."""
+
+    def parameters(self) -> dict[str, object]:
+        """Return them as submitit names them."""
+        own = self.model_dump(exclude={"requeues", "signal_seconds", "setup", "mem_gb"}, exclude_none=True)
+        memory = {} if self.mem_gb is None else {"mem": f"{round(self.mem_gb * 1024)}M"}
+        return {
+            **own,
+            **memory,
+            "signal_delay_s": self.signal_seconds,
+            "setup": list(self.setup),
+            "additional_parameters": {"requeue": True},
+        }
+
+
+def read_slurm_settings(named: str) -> SlurmSettings:
+    """Read the file that a user has named; defaults if none is named.
+
+    Raises:
+        ConfigError: it cannot be read, or a setting is unknown or against a rule.
+    """
+    if not named:
+        return SlurmSettings()
+    path = user_path(named)
+    try:
+        content = read_yaml_file(path)
+    except OSError as error:
+        raise ConfigError(
+            f"--cluster: {_shown(path)}: {error.strerror}; expected a YAML file, see docs/cluster.md"
+        ) from error
+    except ValueError as error:
+        raise ConfigError(f"--cluster: {_shown(path)}: {error_text(error)}") from error
+    try:
+        return SlurmSettings.model_validate(content if content is not None else {})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "the file"
+        known = ", ".join(SlurmSettings.model_fields)
+        raise ConfigError(
+            f"--cluster: {_shown(path)}: {where}: {first['msg']}, got '{shorten(str(first['input']))}'; settings are {known}"
+        ) from error
+
+
+def _shown(path: Path) -> str:
+    return shorten(str(path))
