@@ -1,5 +1,7 @@
 """The command line: all commands, and the options before them."""
 
+import atexit
+import gc
 import os
 from collections.abc import Callable
 from functools import partial
@@ -74,6 +76,7 @@ def main(
     """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
     if verbose and quiet:
         raise typer.BadParameter("--verbose and --quiet contradict each other; give one of them")
+    atexit.register(gc.freeze)  # else Python looks through all that was loaded before it ends, which takes seconds
     os.environ["MPLBACKEND"] = "agg"  # a notebook's, inherited, would be looked for and not found
     context.call_on_close(partial(os.umask, os.umask(UMASKS[share])))
     context.with_resource(printing_at(Verbosity.QUIET if quiet else Verbosity(min(verbose, Verbosity.DEBUG))))
