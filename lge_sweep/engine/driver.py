@@ -175,7 +175,8 @@ def drive(store: RunStore, placement: Placement, observer: Observer) -> Iterator
         observer: is told what happens.
 
     Raises:
-        RunsError: the directory, the ledger or the executor cannot be used, the disk is full, or another driver holds it.
+        RunsError: directory, ledger or executor cannot be used, the disk is full, or another driver holds the
+            directory.
     """
     make_writable(store.root)
     with hold_runs(store), signals_as_interrupt():

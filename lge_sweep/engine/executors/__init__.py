@@ -57,6 +57,6 @@ def _refuse_beside_others(store: RunStore, name: str) -> None:
         if other != name and (jobs := live(store)):
             raise RunsError(
                 f"{store.root}: jobs of an earlier command with --executor {other} may still write here "
-                f"({list_names(jobs)}). Go on with --executor {other}, or end them; if they have ended and it cannot be asked "
-                f"here, remove {store.root / other}"
+                f"({list_names(jobs)}). Go on with --executor {other}, or end them; if they have ended and {other} cannot "
+                f"be asked here, remove {store.root / other}"
             )

@@ -4,7 +4,6 @@ Driver and jobs share the runs directory alone, on a file system that the nodes 
 told to make room, or that its time is up, goes back into the queue and on from its last checkpoint.
 """
 
-import itertools
 import logging
 import os
 import secrets
@@ -91,8 +90,8 @@ class SlurmExecutor:
         where = f"partition {self._settings.partition}" if self._settings.partition else "the default partition"
         limit = format_seconds(60.0 * self._settings.time)
         return (
-            f"SLURM executes them ({where}, at most {self._options.workers or AT_ONCE} at once, {limit} a job): jobs go on "
-            "when this command ends, and the same command comes back to them"
+            f"SLURM executes them ({where}, at most {self._options.workers or AT_ONCE} at once, {limit} a job): jobs "
+            "go on when this command ends, and the same command comes back to them"
         )
 
     def submit(self, task: Task) -> str:
@@ -267,8 +266,8 @@ def _key(task: Task) -> str:
 def _require_slurm() -> None:
     if shutil.which("sbatch") is None or shutil.which("squeue") is None:
         raise RunsError(
-            "--executor slurm: there is no SLURM here (sbatch and squeue are not found); run the command where jobs are "
-            "submitted, or use --executor local"
+            "--executor slurm: there is no SLURM here (sbatch and squeue are not found); run the command where jobs "
+            "are submitted, or use --executor local"
         )
     try:
         import submitit  # noqa: F401  # to say at once that it is missing

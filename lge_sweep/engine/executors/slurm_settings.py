@@ -80,8 +80,9 @@ def read_slurm_settings(named: str) -> SlurmSettings:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "the file"
         known = ", ".join(SlurmSettings.model_fields)
+        got = shorten(str(first["input"]))
         raise ConfigError(
-            f"--cluster: {_shown(path)}: {where}: {first['msg']}, got '{shorten(str(first['input']))}'; settings are {known}"
+            f"--cluster: {_shown(path)}: {where}: {first['msg']}, got '{got}'; settings are {known}"
         ) from error
 
 
