@@ -6,6 +6,7 @@ from .driver import Driver as Driver
 from .driver import drive as drive
 from .executors import EXECUTORS as EXECUTORS
 from .executors import Placement as Placement
+from .executors import find_live_jobs as find_live_jobs
 from .finished import FinishedSweep as FinishedSweep
 from .ledger import CellState as CellState
 from .ledger import read_ledger as read_ledger

@@ -74,7 +74,7 @@ class Driver:
         """
         left = plan.config.search.trials if plan.config.search else len(plan.unfinished())
         if left:
-            self._start(left)
+            self._start(plan, left)
             self._check_weights(plan)
         from lge_sweep.engine.publish import open_sweep
 
@@ -99,7 +99,7 @@ class Driver:
         view = TrackedSweep(self.tracker, plan, run)
         results = _show(queue, view)
         if left := queue.total - queue.done():
-            self._start(left)
+            self._start(plan, left)
             if self.executor.slots > 1:
                 queue.put_longest_first()
         title = f"{plan.config.phase} stage {plan.config.stage}"
@@ -134,8 +134,13 @@ class Driver:
         if self.tracker.behind is not None:
             _log.warning("MLflow's view is still behind (%s); the same command completes it", self.tracker.behind)
 
-    def _start(self, tasks: int) -> None:
-        """Start the executor for so many tasks, and tell what it has chosen."""
+    def _start(self, plan: Plan, left: int) -> None:
+        """Start the executor for what is left to do, and tell what it has chosen.
+
+        A search draws from what has ended: of its trials no more are done at once than it draws blindly.
+        """
+        search = plan.config.search
+        tasks = left if search is None else min(left, search.startup_trials)
         if chosen := self.executor.start(tasks):
             self.observer.line(chosen)
 

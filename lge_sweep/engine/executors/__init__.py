@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from lge_sweep.choices import suggest
 from lge_sweep.config.registry import resolve
-from lge_sweep.engine.executors.protocol import Executor, ExecutorOptions, Placement
+from lge_sweep.engine.executors.protocol import Executor, ExecutorOptions, LiveJobs, Placement
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import RunStore
 from lge_sweep.text import list_names, shorten
@@ -18,10 +18,11 @@ EXECUTORS: dict[str, str] = {
 }
 """Name -> ``module:class`` that is made of `ExecutorOptions`; the first is the default."""
 OUTLIVING: dict[str, str] = {"slurm": "lge_sweep.engine.executors.slurm:live_jobs"}
-"""Executor whose tasks outlive their driver -> ``module:function`` that returns the jobs which may still write."""
+"""Executor whose tasks outlive their driver -> ``module:function`` of a runs directory -> the jobs that live."""
 
 __all__ = [
-    "CLUSTER_VARIABLE", "EXECUTORS", "EXECUTOR_VARIABLE", "Executor", "ExecutorOptions", "Placement", "make_executor",
+    "CLUSTER_VARIABLE", "EXECUTORS", "EXECUTOR_VARIABLE", "OUTLIVING", "Executor", "ExecutorOptions", "LiveJobs",
+    "Placement", "find_live_jobs", "make_executor",
 ]  # fmt: skip
 
 
@@ -46,17 +47,22 @@ def make_executor(store: RunStore, placement: Placement, stall: float) -> Execut
     return make(ExecutorOptions(store, placement.workers, stall, cluster, placement.gpus_per_trial))
 
 
+def find_live_jobs(store: RunStore) -> dict[str, LiveJobs]:
+    """Return what earlier drivers have left to work for a runs directory, by executor."""
+    found: dict[str, LiveJobs | None] = {name: resolve(find)(store) for name, find in OUTLIVING.items()}
+    return {name: jobs for name, jobs in found.items() if jobs is not None}
+
+
 def _refuse_beside_others(store: RunStore, name: str) -> None:
     """Make sure that nothing which another executor has left still writes into the runs directory.
 
     Raises:
         RunsError: something may.
     """
-    for other, find in OUTLIVING.items():
-        live: Callable[[RunStore], list[str]] = resolve(find)
-        if other != name and (jobs := live(store)):
+    for other, jobs in find_live_jobs(store).items():
+        if other != name:
             raise RunsError(
                 f"{store.root}: jobs of an earlier command with --executor {other} may still write here "
-                f"({list_names(jobs)}). Go on with --executor {other}, or end them; if they have ended and {other} cannot "
-                f"be asked here, remove {store.root / other}"
+                f"({list_names(jobs.ids)}). Go on with --executor {other}, or end them; if they have ended and "
+                f"{other} cannot be asked here, remove {store.root / other}"
             )

@@ -52,6 +52,19 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True)
+class LiveJobs:
+    """What tasks of earlier drivers are still executed by, where tasks outlive their driver.
+
+    Attributes:
+        ids: jobs that may still write into the runs directory.
+        words: a sentence on what they do.
+    """
+
+    ids: tuple[str, ...]
+    words: str
+
+
+@dataclass(frozen=True)
 class Placement:
     """Where a user wants cells to be trained.
 

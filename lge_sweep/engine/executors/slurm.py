@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 from lge_sweep.engine.events import Died, Event, Progress
 from lge_sweep.engine.executors.mailbox import Mailbox
-from lge_sweep.engine.executors.protocol import ExecutorOptions
+from lge_sweep.engine.executors.protocol import ExecutorOptions, LiveJobs
 from lge_sweep.engine.executors.slurm_queue import QueuedJob, cancel_jobs, describe_end, find_jobs
 from lge_sweep.engine.executors.slurm_settings import read_slurm_settings
 from lge_sweep.engine.task import CellTask, Task
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import RunStore
-from lge_sweep.text import format_seconds, list_names
+from lge_sweep.text import format_seconds, list_names, natural_key
 
 if TYPE_CHECKING:
     from submitit import SlurmExecutor as Submitter
@@ -184,7 +184,6 @@ class SlurmExecutor:
     def _submitter(self) -> "Submitter":
         import submitit
 
-        os.environ.setdefault("SUBMITIT_PREEMPT_SIGNAL", "USR1")
         submitter = submitit.SlurmExecutor(self._options.store.slurm / "jobs", max_num_timeout=self._settings.requeues)
         submitter.update_parameters(
             job_name="lge-sweep",
@@ -214,9 +213,9 @@ class SlurmExecutor:
         if jobs is None:  # it cannot be asked now: nobody is given up for that
             return
         for task_id, submitted in list(self._tasks.items()):
-            if submitted.job:
-                if (how := self._find_fault(submitted, jobs.get(submitted.job), now)) is not None:
-                    self._events.append(Event(task=task_id, news=Died(reason=f"its SLURM job {submitted.job} {how}")))
+            how = self._find_fault(submitted, jobs.get(submitted.job), now) if submitted.job else None
+            if how is not None:
+                self._events.append(Event(task=task_id, news=Died(reason=f"its SLURM job {submitted.job} {how}")))
 
     def _find_fault(self, submitted: _Submitted, job: QueuedJob | None, now: float) -> str | None:
         """Say what is wrong with the job of a task, if anything is."""
@@ -231,14 +230,23 @@ class SlurmExecutor:
         return None
 
 
-def live_jobs(store: RunStore) -> list[str]:
-    """Return the jobs of a runs directory that may still write into it.
+def live_jobs(store: RunStore) -> LiveJobs | None:
+    """Return the jobs of a runs directory that may still write into it; None if there is none.
 
     Those are the ones whose last word was not said and that SLURM knows, or all where SLURM cannot be asked.
     """
-    jobs = list(_open_tasks(store).values())
+    jobs = sorted(_open_tasks(store).values(), key=natural_key)
     queued = find_jobs(jobs)
-    return jobs if queued is None else sorted(queued)
+    if not jobs or queued == {}:
+        return None
+    if queued is None:
+        return LiveJobs(tuple(jobs), f"SLURM cannot be asked here; jobs that had not ended: {list_names(jobs)}")
+    running = [job for job in jobs if job in queued and queued[job].runs]
+    waiting = [job for job in jobs if job in queued and job not in running]
+    reasons = sorted({queued[job].reason for job in waiting})
+    parts = [f"{len(running)} running ({list_names(running)})"] * bool(running)
+    parts += [f"{len(waiting)} waiting ({', '.join(reasons)}: {list_names(waiting)})"] * bool(waiting)
+    return LiveJobs((*running, *waiting), f"SLURM jobs: {', '.join(parts)}")
 
 
 def _open_tasks(store: RunStore) -> dict[Mailbox, str]:
@@ -269,6 +277,7 @@ def _require_slurm() -> None:
             "--executor slurm: there is no SLURM here (sbatch and squeue are not found); run the command where jobs "
             "are submitted, or use --executor local"
         )
+    os.environ.setdefault("SUBMITIT_PREEMPT_SIGNAL", "USR1")  # read when it is imported, here and in jobs
     try:
         import submitit  # noqa: F401  # to say at once that it is missing
     except ImportError:
