@@ -2,9 +2,11 @@
 
     python benchmarks/chaos.py                                # 40 moments, about 25 minutes on 2 quiet cores
     python benchmarks/chaos.py --moments 4 --kinds idle       # some of one kind
+    python benchmarks/chaos.py --executor slurm --cluster FILE --moments 8    # where SLURM is; one thread a job
 
 What is done at a moment: `driver` kills the driver, `busy` a worker in the middle of a cell, `idle` a worker without
-one, `locked` locks MLflow's database for up to a minute; all kills are SIGKILL. A moment is passed if then, after the
+one, `locked` locks MLflow's database for up to a minute; all kills are SIGKILL. With SLURM, `job` kills a job's
+processes, and `requeue` puts a job back into the queue. A moment is passed if then, after the
 same command has been run until it ends well (once more after a killed driver, never else): every cell is complete once
 in the ledger; weights, tables of metrics and ranking are the same bytes as undisturbed; no process is left; and each
 trial has one MLflow run, finished. Exits with 1 if a moment is not passed; what it left stays in its folder.
@@ -30,12 +32,15 @@ from lge_sweep.run_store import RunStore
 
 SETTINGS = ("grid.model=[unet, segnet, deeplabv3plus_mobilenetv2]", "training.max_steps=40", "training.patience=100")
 RESULTS = ("best.pt", "per_image.csv", "predictions.npz")
-KINDS = ("driver", "busy", "idle", "locked")
+KINDS = {"local": ("driver", "busy", "idle", "locked"), "slurm": ("driver", "job", "requeue", "locked")}
 TWO = "2"
+OTHER_KINDS = {"job": ("scancel", "--signal=KILL"), "requeue": ("scontrol", "requeue")}
+place: list[str] = []
+"""Options that say where cells are trained."""
 
 
 def command(runs: Path) -> list[str]:
-    options = ["--stage", "1", "--profile", "smoke", "--workers", TWO, "--runs", str(runs)]
+    options = ["--stage", "1", "--profile", "smoke", "--workers", TWO, *place, "--runs", str(runs)]
     program = [sys.executable, "-m", "lge_sweep.cli"]
     return [*program, "phase1", *options, *(word for s in SETTINGS for word in ("--set", s))]
 
@@ -76,6 +81,13 @@ def harm(kind: str, process: subprocess.Popen[bytes], runs: Path, draw: random.R
         return "killed the driver"
     if kind == "locked":
         return lock(runs / "mlflow.db", draw.uniform(5, 60), process)
+    if kind in OTHER_KINDS:
+        jobs = [path.read_text(encoding="utf-8") for path in sorted(runs.glob("slurm/tasks/*/job.txt"))]
+        if not jobs:
+            return "nothing"
+        job = draw.choice(jobs)
+        done = subprocess.run([*OTHER_KINDS[kind], job], capture_output=True, text=True, check=False)
+        return f"{kind}: {job} {done.stderr.strip()}"
     worker = await_worker(process, kind == "busy")
     if worker is None:
         return "nothing"
@@ -171,14 +183,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--moments", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--executor", choices=KINDS, default="local")
+    parser.add_argument("--cluster", help="file of settings for SLURM, with cpus_per_task: 1")
+    parser.add_argument(
+        "--kinds", nargs="+", help="what is done: " + "; ".join(f"{k}: {', '.join(v)}" for k, v in KINDS.items())
+    )
     options = parser.parse_args()
+    kinds = options.kinds or KINDS[options.executor]
+    if unknown := set(kinds) - set(KINDS[options.executor]):
+        parser.error(f"--kinds: no {', '.join(sorted(unknown))} with --executor {options.executor}")
+    place.extend(["--executor", options.executor, *(["--cluster", options.cluster] if options.cluster else [])])
     reference = new_folder("reference")
     wanted, took = measure(reference)
     print(f"undisturbed: {took:.1f} s, {len(wanted)} files to compare", flush=True)
     failed = 0
     for number in range(options.moments):
-        draw, kind = random.Random(f"{options.seed}/{number}"), options.kinds[number % len(options.kinds)]
+        draw, kind = random.Random(f"{options.seed}/{number}"), kinds[number % len(kinds)]
         folder = new_folder(f"{number:02d}-{kind}")
         began = time.monotonic()
         done, faults = run_moment(kind, folder, wanted, took, draw)

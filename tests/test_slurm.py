@@ -19,6 +19,8 @@ import pytest
 from program import command
 from untrained import grid_of_two
 
+from lge_sweep.config import load_sweep
+from lge_sweep.engine.driver import Driver
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress
 from lge_sweep.engine.executors import Placement, find_live_jobs, make_executor, slurm
 from lge_sweep.engine.executors.mailbox import Mailbox
@@ -26,9 +28,11 @@ from lge_sweep.engine.executors.protocol import ExecutorOptions
 from lge_sweep.engine.executors.slurm import SlurmExecutor
 from lge_sweep.engine.executors.slurm_queue import QueuedJob, describe_end, find_jobs
 from lge_sweep.engine.executors.slurm_settings import SlurmSettings, read_slurm_settings
+from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.task import CellTask, make_task
 from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.run_store import RunStore
+from lge_sweep.study import make_plans
 
 RUNNING, PENDING = QueuedJob("RUNNING", "None", "node1"), QueuedJob("PENDING", "Resources", "")
 STEP = Progress(step=3, total=6, loss=0.5)
@@ -343,6 +347,18 @@ def test_other_executors_do_not_begin_beside_jobs(
         make_executor(store, Placement("local", workers=1), 1.0)
     cluster.queued = {}
     make_executor(store, Placement("local", workers=1), 1.0)
+
+
+def test_of_a_search_no_more_is_done_at_once_than_is_drawn_blindly(
+    cluster: Cluster, tmp_path: Path, tasks: tuple[CellTask, CellTask]
+) -> None:
+    config = load_sweep("search", 1, "phantom", "smoke", ["search.trials=30", "search.startup_trials=3"])
+    (plan,) = make_plans([config], None, tmp_path)
+    executor = SlurmExecutor(ExecutorOptions(RunStore(tmp_path), None, 1.0))
+    driver = Driver(RunStore(tmp_path), executor, SilentObserver())
+    driver._start(plan, 30)
+    driver.close()
+    assert executor.slots == 3
 
 
 def test_without_slurm_the_executor_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
