@@ -34,6 +34,7 @@ from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.run_store import RunStore
 from lge_sweep.study import make_plans
 
+MANY = ("search.trials=30", "search.startup_trials=3")
 RUNNING, PENDING = QueuedJob("RUNNING", "None", "node1"), QueuedJob("PENDING", "Resources", "")
 STEP = Progress(step=3, total=6, loss=0.5)
 VALIDATION = Progress(step=4, total=6, loss=0.5, val_loss=0.4, val_dice=0.1)
@@ -352,7 +353,7 @@ def test_other_executors_do_not_begin_beside_jobs(
 def test_of_a_search_no_more_is_done_at_once_than_is_drawn_blindly(
     cluster: Cluster, tmp_path: Path, tasks: tuple[CellTask, CellTask]
 ) -> None:
-    config = load_sweep("search", 1, "phantom", "smoke", ["search.trials=30", "search.startup_trials=3"])
+    config = load_sweep("search", 1, "phantom", "smoke", ["grid.model=[unet, segnet]", *MANY])
     (plan,) = make_plans([config], None, tmp_path)
     executor = SlurmExecutor(ExecutorOptions(RunStore(tmp_path), None, 1.0))
     driver = Driver(RunStore(tmp_path), executor, SilentObserver())
