@@ -12,7 +12,8 @@ class Message(BaseModel):
 
 
 class Progress(Message):
-    """How far a training is. After one with `val_dice`, what executes the task waits for an answer."""
+    """How far a training is. After one with `val_dice`, what executes the task waits for an answer, if it ends with its
+    driver; a job that may outlive it goes on until it finds that it should stop."""
 
     kind: Literal["progress"] = "progress"
     step: int

@@ -13,8 +13,10 @@ class Executor(Protocol):
 
     Every task that was submitted ends with exactly one event that is not `Progress`, whatever becomes of what executes
     it: who is lost without a word, or says nothing for too long, is `Died`. So a driver that waits need not count time.
-    What executes tasks ends with the driver, and shares nothing with it but the runs directory. A process of its own
-    holds one of the store's worker locks as long as it lives: a later driver waits for it (`lge_sweep.engine.lock`).
+    What executes tasks shares nothing with the driver but the runs directory, and ends with it: a process of its own
+    holds one of the store's worker locks as long as it lives, and a later driver waits for it
+    (`lge_sweep.engine.lock`). Where it outlives the driver instead, a later one has to find it, and other executors
+    have to be told: see `OUTLIVING`.
     """
 
     @property
@@ -48,7 +50,7 @@ class Executor(Protocol):
         """
 
     def close(self) -> None:
-        """End everything at once; tasks can be resumed from their checkpoints. It may be started again."""
+        """End everything that ends with the driver, at once; tasks can be resumed. It may be started again."""
 
 
 @dataclass(frozen=True)
