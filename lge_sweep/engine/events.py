@@ -12,8 +12,11 @@ class Message(BaseModel):
 
 
 class Progress(Message):
-    """How far a training is. After one with `val_dice`, what executes the task waits for an answer, if it ends with its
-    driver; a job that may outlive it goes on until it finds that it should stop."""
+    """How far a training is.
+
+    After one with `val_dice`, what executes the task waits for an answer, if it ends with its driver; a job that may
+    outlive it goes on, until it finds that it should stop.
+    """
 
     kind: Literal["progress"] = "progress"
     step: int
