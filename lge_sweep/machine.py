@@ -4,10 +4,14 @@ import os
 import platform
 from pathlib import Path
 
+CONTROL_GROUP = "/sys/fs/cgroup"
+
 
 def count_cores() -> int:
-    """Return the number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Return the number of processors that this process may use; in a container, what it is given."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota, _, period = (_granted("cpu.max") or "max 1").partition(" ")
+    return there if quota == "max" else max(1, min(there, round(int(quota) / int(period))))
 
 
 def cluster_job() -> str | None:
@@ -27,14 +31,25 @@ def memory_bytes() -> int:
 
 
 def free_memory_bytes() -> int | None:
-    """Return the bytes of memory that are to be had, as Linux tells them; None elsewhere."""
+    """Return the bytes of memory that are to be had, as Linux tells them, or a container; None elsewhere."""
     amount = _told_by("meminfo", "MemAvailable")
-    return None if amount is None else int(amount.removesuffix("kB")) * 1024
+    if amount is None:
+        return None
+    there, most, used = int(amount.removesuffix("kB")) * 1024, _granted("memory.max"), _granted("memory.current")
+    return there if most is None or used is None or most == "max" else max(0, min(there, int(most) - int(used)))
 
 
 def cpu_name() -> str:
     """Return what the processor is called."""
     return _told_by("cpuinfo", "model name") or platform.processor() or platform.machine()
+
+
+def _granted(what: str) -> str | None:
+    """Return what a container is given, by Linux's control groups (version 2); None if there is no such limit."""
+    try:
+        return Path(CONTROL_GROUP, what).read_text(encoding="ascii").strip()
+    except OSError:
+        return None
 
 
 def _told_by(file: str, name: str) -> str | None:

@@ -1,7 +1,9 @@
 """What makes cells fast changes nothing of what they come to: choices, batches, averages, checkpoints."""
 
+import copy
 import json
 import logging
+import os
 import random
 from pathlib import Path
 from typing import Any
@@ -12,19 +14,22 @@ import pytest
 import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 
+from lge_sweep import machine
 from lge_sweep.config import Cell
 from lge_sweep.config.architectures import ARCHITECTURES, MemoryFormat
 from lge_sweep.config.schema import Training
 from lge_sweep.data.inputs import channel_rows, network_inputs
 from lge_sweep.data.preparation import Arrays, load_arrays, store_arrays
 from lge_sweep.data.refine import composite
-from lge_sweep.engine.callbacks import _PIECE, move_towards
+from lge_sweep.engine.callbacks import _PIECE, lay_out_as_weights, move_towards
 from lge_sweep.engine.checkpoints import Checkpoints
 from lge_sweep.engine.executors.sharing import MEMORY, Machine, Sharing
 from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.models import Bench, Execution, SegmentationModule, build_module, choose_execution
 from lge_sweep.models.execution import WORTH_MEASURING
 from lge_sweep.models.hardware import Hardware
+from lge_sweep.models.module import MEMORY_FORMATS
+from lge_sweep.models.optimizers import optimizer_builder
 from lge_sweep.paths import checkpoint_interval
 
 CPU = Hardware("cpu", 0, "32-true", 1)
@@ -77,6 +82,26 @@ def test_gpus_are_shared_as_asked(machine: Machine, tasks: int, share: float, ex
 def test_a_share_of_a_gpu_that_is_not_there_is_refused(gpus: int, share: float, there: str) -> None:
     with pytest.raises(RunsError, match=f"gpus_per_trial: .* this machine has {there}; got {share:g}"):
         Machine(16, gpus=gpus).share_gpus(1, share)
+
+
+@pytest.mark.parametrize(
+    ("limits", "cores", "memory"),
+    [
+        ({}, 8, 4000 * 1024),
+        ({"cpu.max": "max 100000", "memory.max": "max", "memory.current": "5"}, 8, 4000 * 1024),
+        ({"cpu.max": "200000 100000", "memory.max": "3000000", "memory.current": "1000000"}, 2, 2_000_000),
+        ({"cpu.max": "50000 100000", "memory.max": "10", "memory.current": "20"}, 1, 0),
+    ],
+)
+def test_a_container_has_what_it_is_given(
+    limits: dict[str, str], cores: int, memory: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, text in limits.items():
+        (tmp_path / name).write_text(text + "\n", encoding="ascii")
+    monkeypatch.setattr(machine, "CONTROL_GROUP", str(tmp_path))
+    monkeypatch.setattr(machine, "_told_by", lambda file, name: "4000 kB")
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
+    assert (machine.count_cores(), machine.free_memory_bytes()) == (cores, memory)
 
 
 def test_how_a_machine_is_shared_is_said_in_words() -> None:
@@ -191,6 +216,73 @@ def test_a_way_that_fails_or_finds_something_else_is_not_taken(
             assert choose_execution(bench, LONG, path) == Execution("channels_last")
         assert f"not computed contiguous: {reason}" in caplog.text
     assert list(json.loads(path.read_bytes())["seconds"][bench.key]) == ["channels_last"]
+
+
+def test_what_is_refused_now_is_not_taken_because_it_was_fast_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, path = Bench(cell("unet"), SMALL, CPU), tmp_path / "speeds.json"
+    path.write_text(json.dumps({"seconds": {bench.key: {"contiguous": 0.001}}}), encoding="utf-8")
+    monkeypatch.setattr(Bench, "measure", lambda *_: ({"channels_last": 1.0}, {"contiguous": "it fails"}))
+    assert choose_execution(bench, LONG, path) == Execution("channels_last")
+    assert list(json.loads(path.read_bytes())["seconds"][bench.key]) == ["channels_last"]
+
+
+def test_what_is_usual_is_measured_again_if_it_was_refused_when_another_was(tmp_path: Path) -> None:
+    bench, path = Bench(cell("unet"), SMALL, CPU), tmp_path / "speeds.json"
+    kept = {"seconds": {bench.key: {"contiguous": 0.001}}, "refused": {bench.key: {"channels_last": "no memory"}}}
+    path.write_text(json.dumps(kept), encoding="utf-8")
+    choose_execution(bench, LONG, path)
+    assert set(json.loads(path.read_bytes())["seconds"][bench.key]) == {"channels_last", "contiguous"}
+
+
+def test_a_way_that_memory_was_too_small_for_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def speed_up(way: Execution, module: SegmentationModule, hardware: Hardware) -> None:
+        if way.memory_format == "contiguous":
+            raise torch.OutOfMemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Execution, "speed_up", speed_up)
+        bench, path = Bench(cell("unet"), SMALL, CPU), tmp_path / "speeds.json"
+        assert choose_execution(bench, LONG, path) == Execution("channels_last")
+    speeds = json.loads(path.read_bytes())
+    assert (list(speeds["seconds"][bench.key]), speeds["refused"][bench.key]) == (["channels_last"], {})
+    choose_execution(bench, LONG, path)
+    assert set(json.loads(path.read_bytes())["seconds"][bench.key]) == {"channels_last", "contiguous"}
+
+
+@pytest.mark.parametrize("taken", ["speeds.json", "speeds.lock"])
+def test_measuring_needs_no_file(taken: str, tmp_path: Path) -> None:
+    (tmp_path / taken).mkdir()
+    beats: list[int] = []
+    choose_execution(Bench(cell("unet"), SMALL, CPU), LONG, tmp_path / "speeds.json", lambda: beats.append(1))
+    assert len(beats) > 8
+
+
+@pytest.mark.parametrize("name", ["adam", "sgdm"])
+@pytest.mark.parametrize("ways", [("channels_last", "contiguous"), ("contiguous", "channels_last")])
+def test_an_optimizer_goes_on_in_another_memory_format(ways: tuple[MemoryFormat, MemoryFormat], name: str) -> None:
+    """Adam in one kernel gave each weight what it remembered of another."""
+    first, then = (MEMORY_FORMATS[way] for way in ways)
+    generator = torch.Generator().manual_seed(0)
+    begin, *gradients = (torch.randn(8, 4, 3, 3, generator=generator) for _ in range(4))
+    build = optimizer_builder(name)
+
+    def step(weight: torch.nn.Parameter, optimizer: torch.optim.Optimizer, gradient: torch.Tensor) -> None:
+        weight.grad = torch.empty_like(weight).copy_(gradient)
+        optimizer.step()
+
+    weight = torch.nn.Parameter(begin.clone(memory_format=first))
+    optimizer = build([weight], SMALL)
+    step(weight, optimizer, gradients[0])
+    moved = torch.nn.Parameter(weight.detach().clone(memory_format=then))
+    resumed = build([moved], SMALL)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    lay_out_as_weights(resumed)
+    for gradient in gradients[1:]:
+        step(weight, optimizer, gradient)
+        step(moved, resumed, gradient)
+    torch.testing.assert_close(moved.detach(), weight.detach(), rtol=0, atol=1e-7)
 
 
 def test_what_is_usual_has_to_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -116,6 +116,9 @@ class SweepProgress:
 
     def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
         """A cell has done some steps; arguments as of `SweepObserver`."""
+        if step == 0:
+            self.bars.update(self.tasks[cell], info="steps, measuring what is fast here")
+            return
         self.fractions[cell] = step / total
         self.first.setdefault(cell, (time.monotonic(), step / total))
         validation = f", validation {val_loss:.4f}" if val_loss is not None else ""

@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping, WeightAveraging
 from torch import Tensor
+from torch.optim import Optimizer
 
 from lge_sweep.models import Execution, Hardware, SegmentationModule
 
@@ -16,16 +17,30 @@ _PIECE = 2**16
 
 
 class SpedUp(Callback):
-    """Let the network compute its steps as was chosen, once it lies on its device with the weights it begins with."""
+    """Let the network compute its steps as was chosen, once it lies on its device with the weights it begins with.
+
+    What the optimizer remembers of a weight is laid out as the weight: a checkpoint may be of a training in another
+    memory format, and Adam in one kernel takes both number by number as they lie.
+    """
 
     def __init__(self, execution: Execution, hardware: Hardware) -> None:
         """Take the choice."""
         self.execution, self.hardware = execution, hardware
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Prepare the network."""
+        """Prepare network and optimizer."""
         assert isinstance(pl_module, SegmentationModule)
+        for optimizer in trainer.optimizers:
+            lay_out_as_weights(optimizer)
         self.execution.speed_up(pl_module, self.hardware)
+
+
+def lay_out_as_weights(optimizer: Optimizer) -> None:
+    """Order what an optimizer remembers of each weight in memory as the weight is; no number changes."""
+    for weight, memory in optimizer.state.items():
+        for name, value in memory.items():
+            if isinstance(value, Tensor) and value.shape == weight.shape and value.stride() != weight.stride():
+                memory[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
 
 
 class Patience(EarlyStopping):
@@ -94,7 +109,7 @@ def move_towards(means: Sequence[Tensor], currents: Sequence[Tensor], share: flo
     """Move tensors a share of the way to others, in place: ``mean + (current - mean) * share``.
 
     In this form, what does not change stays as it is. On a CPU it is done in pieces that stay in the cache, on a GPU in
-    one launch, which rounds once less.
+    two launches: one, which rounds once less, and one for whole numbers, which are taken as they are.
 
     Args:
         means: what is moved.
@@ -102,14 +117,17 @@ def move_towards(means: Sequence[Tensor], currents: Sequence[Tensor], share: flo
         share: 0 to 1.
     """
     together: list[tuple[Tensor, Tensor]] = []
+    counts: list[tuple[Tensor, Tensor]] = []
     for mean, current in zip(means, currents, strict=True):
-        if mean.is_cuda and mean.is_floating_point():
-            together.append((mean, current))
+        if mean.is_cuda:
+            (together if mean.is_floating_point() else counts).append((mean, current))
             continue
         for part, towards in _pieces(mean, current):
             part.copy_(part + (towards - part) * share)
     if together:
         torch._foreach_lerp_([mean for mean, _ in together], [current for _, current in together], share)
+    if counts:
+        torch._foreach_copy_([mean for mean, _ in counts], [current for _, current in counts])
 
 
 def _pieces(mean: Tensor, current: Tensor) -> list[tuple[Tensor, Tensor]]:

@@ -20,11 +20,11 @@ class Progress(Message):
 
     kind: Literal["progress"] = "progress"
     step: int
-    """Optimizer steps done."""
+    """Optimizer steps done; 0 while a training is being prepared."""
     total: int
     """Most there can be."""
     loss: float
-    """Training loss of this step."""
+    """Training loss of this step; NaN of step 0."""
     val_loss: float | None = None
     """Of the latest validation."""
     val_dice: float | None = None

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -55,6 +56,7 @@ from lge_sweep.study import (
 
 logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)  # else it says at every cell what hardware there is
 warnings.filterwarnings("ignore", message=".isinstance.treespec")  # Lightning 2.6 on torch 2.14, at every cell
+warnings.filterwarnings("ignore", message="The `srun` command")  # a sweep is one process a cell
 warnings.filterwarnings("ignore", message="Checkpoint directory")  # that it is not empty: the cell's log is there
 LIBRARIES = ("torch", "pytorch-lightning", "segmentation-models-pytorch", "monai", "timm", "albumentations")
 
@@ -92,7 +94,8 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     hardware = find_hardware(task.training, worker)
     data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed)
     bench = Bench(task.cell, task.training, hardware)
-    execution = choose_execution(bench, data.schedule.total_steps, task.speeds)
+    preparing = Progress(step=0, total=data.schedule.total_steps, loss=math.nan)
+    execution = choose_execution(bench, data.schedule.total_steps, task.speeds, lambda: report(preparing))
     recorder = _train(task, data, Place(hardware, execution), report)
     trained = recorder.seconds
     prediction = predict(task, data, hardware, recorder.heartbeat)

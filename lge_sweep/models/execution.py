@@ -1,13 +1,14 @@
 """How a network's training steps are computed fastest here: measured once a machine, where that pays."""
 
+import gc
 import itertools
 import logging
-import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, Literal, get_args
 
 import filelock
 import torch
@@ -29,6 +30,8 @@ WORTH_MEASURING = {"cpu": 400, "gpu": 100}
 """Steps of a training from which on measuring pays: it takes ten on a CPU, twenty on a GPU."""
 STEPS = 4
 """Steps that are measured of each, after one that is not."""
+WAIT = 5.0
+"""Seconds between two words of a process that waits for another's measurement."""
 MARGIN = 0.05
 """What is usual for a network stays, unless another takes less than its time by so much: machines are noisy."""
 AGREEMENT = {"loss": 0.05, "gradients": 0.8}
@@ -83,11 +86,14 @@ def _record_graphs(module: SegmentationModule, hardware: Hardware) -> None:
     network.load_state_dict(before)
 
 
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
 class Speeds(BaseModel):
     """`speeds.json`, beside the runs: what was measured here. It may be removed; it is measured again."""
 
-    format: int = 1
-    seconds: dict[str, dict[str, float]] = Field(default_factory=dict)
+    format: Literal[1] = 1
+    seconds: dict[str, dict[str, Seconds]] = Field(default_factory=dict)
     """Machine, network and shape -> seconds of a step in each way that was tried."""
     refused: dict[str, dict[str, str]] = Field(default_factory=dict)
     """The same -> why a way could not be taken."""
@@ -113,7 +119,8 @@ class Bench:
         training, hardware = self.training, self.hardware
         shape = f"{training.batch_size}x3x{training.image_size}x{training.image_size}"
         network = f"{self.cell.model}, width {training.width:g}, {shape}"
-        return f"{machine_name(hardware)}, {hardware.threads} thread(s), {hardware.precision}: {network}"
+        machine = f"{machine_name(hardware)}, {hardware.threads} thread(s)"
+        return f"{machine}, torch {torch.__version__}, {hardware.precision}: {network}"
 
     @property
     def ways(self) -> tuple[Execution, ...]:
@@ -137,11 +144,18 @@ class Bench:
             for memory_format in (formats if named.memory_format == "auto" else (named.memory_format,))
         )
 
-    def measure(self, ways: Sequence[Execution]) -> tuple[dict[str, float], dict[str, str]]:
+    def measure(
+        self, ways: Sequence[Execution], heartbeat: Callable[[], object] = lambda: None
+    ) -> tuple[dict[str, float], dict[str, str]]:
         """Measure a training step, in each way in turn.
 
+        Args:
+            ways: the first is what is usual, and has to work.
+            heartbeat: called after each step.
+
         Returns:
-            The seconds of each way, median of some; and why others cannot be taken.
+            The seconds of each way, least of some, since other programs only add to it; and why others cannot be taken.
+            One that memory was too small for is in neither: it may be taken another time.
         """
         if self.hardware.accelerator == "gpu":
             torch.use_deterministic_algorithms(True, warn_only=True)  # as a training does
@@ -154,15 +168,23 @@ class Bench:
             except Exception as error:  # whatever torch cannot do, the usual can
                 if not steppers:
                     raise
+                if type(error).__name__ == "OutOfMemoryError":
+                    continue
                 refused[str(way)] = f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 200)}"
                 continue
             steppers[str(way)] = stepper
+            heartbeat()
         seconds: dict[str, list[float]] = {name: [] for name in steppers}
         for _, (name, stepper) in itertools.product(range(STEPS), steppers.items()):
             began = time.perf_counter()
             stepper.take()
             seconds[name].append(time.perf_counter() - began)
-        return {name: statistics.median(times) for name, times in seconds.items()}, refused
+            heartbeat()
+        del steppers, stepper
+        if self.hardware.accelerator == "gpu":
+            gc.collect()  # what computes graphs refers to itself
+            torch.cuda.empty_cache()
+        return {name: min(times) for name, times in seconds.items()}, refused
 
 
 class _Stepper:
@@ -216,7 +238,7 @@ class _Stepper:
                 raise ValueError(f"its {what} {mine:.6g} instead of {theirs:.6g}")
 
 
-def choose_execution(bench: Bench, steps: int, path: Path) -> Execution:
+def choose_execution(bench: Bench, steps: int, path: Path, heartbeat: Callable[[], object] = lambda: None) -> Execution:
     """Choose how the steps of a training are computed, and say in the log why.
 
     What `training.memory_format` and `training.execution` name is taken. Where they leave a choice, a long training
@@ -226,6 +248,7 @@ def choose_execution(bench: Bench, steps: int, path: Path) -> Execution:
         bench: the network and where it is trained.
         steps: most optimizer steps of the training.
         path: `speeds.json`.
+        heartbeat: called again and again while this takes long.
 
     Raises:
         ConfigError: they name what is not to be had here.
@@ -237,7 +260,7 @@ def choose_execution(bench: Bench, steps: int, path: Path) -> Execution:
     if steps < WORTH_MEASURING[bench.hardware.accelerator]:
         _log.info("steps are computed %s: usual for %s; %d are too few to measure", usual, bench.cell.model, steps)
         return usual
-    seconds, refused = _look_up_or_measure(bench, ways, path)
+    seconds, refused = _look_up_or_measure(bench, ways, path, heartbeat)
     fastest = min((way for way in ways if str(way) in seconds), key=lambda way: seconds[str(way)])
     chosen = fastest if seconds[str(fastest)] < (1 - MARGIN) * seconds[str(usual)] else usual
     listed = ", ".join(f"{way} {1000 * seconds[str(way)]:.0f} ms a step" for way in ways if str(way) in seconds)
@@ -248,17 +271,45 @@ def choose_execution(bench: Bench, steps: int, path: Path) -> Execution:
     return chosen
 
 
-def _look_up_or_measure(bench: Bench, ways: Sequence[Execution], path: Path) -> tuple[dict[str, float], dict[str, str]]:
+def _look_up_or_measure(
+    bench: Bench, ways: Sequence[Execution], path: Path, heartbeat: Callable[[], object]
+) -> tuple[dict[str, float], dict[str, str]]:
     """Return what `Bench.measure` does; one process at a time measures, and others take what it has found."""
-    with filelock.FileLock(path.with_suffix(".lock")):
-        speeds = _read(path)
+    with _alone(path, heartbeat):
+        speeds, asked = _read(path), [str(way) for way in ways]
         seconds, refused = speeds.seconds.get(bench.key, {}), speeds.refused.get(bench.key, {})
-        if not {*seconds, *refused}.issuperset(map(str, ways)):
-            measured, failed = bench.measure(ways)
-            seconds, refused = seconds | measured, refused | failed
-            speeds.seconds[bench.key], speeds.refused[bench.key] = seconds, refused
+        if asked[0] in seconds and {*seconds, *refused}.issuperset(asked):
+            return seconds, refused
+        measured, failed = bench.measure(ways, heartbeat)
+        for name in asked:
+            seconds.pop(name, None)
+            refused.pop(name, None)
+        speeds.seconds[bench.key], speeds.refused[bench.key] = seconds | measured, refused | failed
+        try:
             write_text(path, speeds.model_dump_json(indent=1))
-        return seconds, refused
+        except OSError as error:
+            _log.info("%s: %s; it is measured again next time", path, error.strerror)
+        return measured, failed
+
+
+@contextmanager
+def _alone(path: Path, heartbeat: Callable[[], object]) -> Iterator[None]:
+    """Let one process at a time do something, where the folder allows a lock."""
+    lock = filelock.FileLock(path.with_suffix(".lock"))
+    while True:
+        heartbeat()
+        try:
+            lock.acquire(timeout=WAIT)
+            break
+        except filelock.Timeout:
+            continue
+        except OSError as error:
+            _log.info("%s: %s; measured without it", lock.lock_file, error.strerror)
+            break
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _read(path: Path) -> Speeds:

@@ -6,6 +6,7 @@ alone can be kept to a limit of time.
 
 import logging
 import multiprocessing
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,7 @@ from lge_sweep.ingest import FoundExam
 from lge_sweep.interrupts import ignoring_interrupts
 from lge_sweep.machine import count_cores, memory_bytes
 from lge_sweep.segmenter.predictor import Outcome, PredictorSetup
+from lge_sweep.text import error_text
 
 MOST = 8
 """Processes of a crew."""
@@ -179,19 +181,35 @@ def _serve(connection: Connection, setup: PredictorSetup, size: int, level: int)
     log = _Log()
     logging.getLogger("lge_sweep").addHandler(log)
     logging.getLogger("lge_sweep").setLevel(level)
-    with suppress(EOFError, OSError):
-        try:
-            predictor = setup.make(size)
-            while True:
-                found: FoundExam = connection.recv()
-                outcome = Outcome()
-                exam = predictor.read(found, outcome)
-                connection.send(_Told(read=exam is not None, log=log.taken()))
-                if exam is not None:
-                    predictor.segment(exam, outcome)
-                connection.send(_Told(outcome=outcome, log=log.taken()))
-        except ModelError as error:
-            connection.send(_Told(broken=str(error)))
+    try:
+        predictor = setup.make(size)
+        while (found := _receive(connection)) is not None:
+            outcome = Outcome()
+            exam = predictor.read(found, outcome)
+            _send(connection, _Told(read=exam is not None, log=log.taken()))
+            if exam is not None:
+                predictor.segment(exam, outcome)
+            _send(connection, _Told(outcome=outcome, log=log.taken()))
+    except ModelError as error:
+        _send(connection, _Told(broken=str(error)))
+    except OSError as error:  # of a disk that is full, say: no exam can do better
+        named = f"{os.fsdecode(error.filename)}: " if error.filename else ""
+        _send(connection, _Told(broken=f"{named}{error_text(error)}"))
+
+
+def _receive(connection: Connection) -> FoundExam | None:
+    """Return the next exam; None if the parent has no more, or is no more."""
+    try:
+        exam: FoundExam = connection.recv()
+    except (EOFError, OSError):
+        return None
+    return exam
+
+
+def _send(connection: Connection, told: _Told) -> None:
+    """Tell the parent something, if it is still there."""
+    with suppress(OSError):
+        connection.send(told)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
