@@ -99,9 +99,11 @@ class RayExecutor:
         """Wait for the next word of an actor, or for its death."""
         until = time.monotonic() + timeout
         while self._session is not None and not self._events:
-            left = max(0.0, until - time.monotonic())
-            self._listen(min(left, TICK))
-            self._assign()
+            if self._waiting:
+                self._listen(0.0)  # who has died meanwhile is given nothing
+                self._assign()
+            if not self._events:
+                self._listen(min(max(0.0, until - time.monotonic()), TICK))
             self._look_after_cluster()
             if not self._events and time.monotonic() >= until:
                 return None

@@ -45,7 +45,7 @@ def unpack(files: Files, folder: Path) -> None:
     last = [cell.checkpoint.name, cell.outcome.name]
     folder.mkdir(parents=True, exist_ok=True)
     for name in sorted(files, key=lambda name: (last.index(name) if name in last else -1, name)):
-        if Path(name).name != name:
+        if Path(name).name != name or name in ("", ".."):
             raise ValueError(f"not the name of a file: '{name}'")
         write_bytes(folder / name, files[name].tobytes())
     if cell.outcome.name in files:
