@@ -25,7 +25,7 @@ from finished_cell import write_result
 
 from lge_sweep.config import load_sweep
 from lge_sweep.engine.events import Done, Progress
-from lge_sweep.engine.executors import Placement, make_executor, ray_slot
+from lge_sweep.engine.executors import Placement, make_executor, ray_session
 from lge_sweep.engine.executors.ray_worker import RayWorker
 from lge_sweep.engine.grid_queue import GridQueue
 from lge_sweep.engine.ledger import Ledger, read_ledger
@@ -118,14 +118,14 @@ def main() -> None:
         medians = {}
         for name in ("local", "ray", "ray apart"):
             ray_worker_of = ray_stub.BlindWorker if name == "ray apart" else RayWorker
-            with patch.object(ray_slot, "RayWorker", ray_worker_of):
+            with patch.object(ray_session, "RayWorker", ray_worker_of):
                 first, *warm = measure(name.split()[0], Path(folder) / name.replace(" ", "-"))
             medians[name] = statistics.median(warm)
             print(f"{name:10s} first {first:5.1f} s, then {1000 * medians[name]:6.1f} ms a cell", flush=True)
         failed |= max(medians.values()) - medians["local"] > MOST
         for number in range(options.times):
             began = time.monotonic()
-            with patch.object(ray_slot, "RayWorker", ray_stub.StubWorker):
+            with patch.object(ray_session, "RayWorker", ray_stub.StubWorker):
                 faults = find_faults(Path(folder) / str(number))
             failed |= bool(faults)
             verdict = "; ".join(faults[:3]) or "each of 100 cells executed once, complete once"

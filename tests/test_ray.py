@@ -215,18 +215,15 @@ class FakeRay:
         room: actors that it places.
         alive: those that live.
         made: how many there were.
+        head: whether the cluster's head answers.
     """
 
     def __init__(self, worker: Callable[[], RayWorker]) -> None:
-        self.worker, self.room, self.made = worker, 99, 0
+        self.worker, self.room, self.made, self.head = worker, 99, 0, True
         self.alive: list[FakeActor] = []
         self.exceptions = SimpleNamespace(
             RayError=ActorDiedError, ActorDiedError=ActorDiedError, RayTaskError=RuntimeError
         )
-
-    def remote(self, made: type) -> "FakeRay":
-        assert made is RayWorker
-        return self
 
     def options(self, **options: object) -> SimpleNamespace:
         assert options["max_restarts"] == options["max_task_retries"] == 0
@@ -299,8 +296,9 @@ def ray(monkeypatch: pytest.MonkeyPatch, deeds: list[Deed], tmp_path: Path) -> F
     """A cluster of one node with two processors."""
     fake = FakeRay(RayWorker)
     session = SimpleNamespace(
-        ray=fake, own=True, lost=False, address="", nodes=lambda: [RayNode(2)], check=lambda: None, close=lambda: None
-    )
+        ray=fake, worker=fake, own=True, lost=False, address="", nodes=lambda: [RayNode(2)],
+        check=lambda: fake.head, close=lambda: None,
+    )  # fmt: skip
     monkeypatch.setattr(ray_cluster, "RaySession", lambda cluster: session)
     monkeypatch.setattr(ray_cluster, "require_ray", lambda: None)
     monkeypatch.setattr(ray_worker, "TOKEN_TRIES", 1)
@@ -369,6 +367,20 @@ def test_an_idle_actor_that_dies_costs_nothing(executor: RayExecutor, ray: FakeR
         ray.die(actor)
     assert last_news(executor, executor.submit(TASK)) == Done()
     assert (ray.made, len(ray.alive)) == (4, 2)
+
+
+def test_while_the_head_does_not_answer_nothing_is_asked_of_it(executor: RayExecutor, ray: FakeRay) -> None:
+    """Ray waited for ever, and after 60 s it ended the driver."""
+    assert last_news(executor, executor.submit(TASK)) == Done()
+    ray.head = False
+    for actor in list(ray.alive):
+        ray.die(actor)
+    task_id = executor.submit(TASK)
+    assert executor.next_event(0.2) is None
+    assert ray.made == 2
+    ray.head = True
+    assert last_news(executor, task_id) == Done()
+    assert ray.made == 4
 
 
 def test_an_actor_that_says_nothing_is_ended(

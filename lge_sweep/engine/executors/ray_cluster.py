@@ -57,6 +57,7 @@ class RayExecutor:
         self._events: deque[Event] = deque()
         self._arrays: dict[Path, Any] = {}
         self._numbers, self._false_starts = itertools.count(), 0
+        self._vacant: set[int] = set()
         self._token = secrets.token_hex(16)
         self._checked = self._no_room_since = time.monotonic()
         self._told_no_room = False
@@ -121,7 +122,7 @@ class RayExecutor:
         self._events = deque(event for event in self._events if event.task != task_id)
         for number, slot in enumerate(self._slots):
             if slot.task == task_id:
-                self._renew(number)
+                self._give_up(number)
 
     def close(self) -> None:
         """End all actors, and leave the cluster."""
@@ -231,11 +232,12 @@ class RayExecutor:
             folder=Path.cwd(),
             environment={name: os.environ[name] for name in (CHECKPOINT_VARIABLE,) if name in os.environ},
         )
-        return RaySlot(self._session.ray, setup, self._sharing)
+        return RaySlot(self._session, setup, self._sharing)
 
-    def _renew(self, number: int) -> None:
+    def _give_up(self, number: int) -> None:
+        """End an actor; another is asked for when the head of the cluster answers: Ray would wait for that for ever."""
         self._slots[number].kill()
-        self._slots[number] = self._ask_for(number)
+        self._vacant.add(number)
 
     def _lose(self, number: int, how: str) -> None:
         """Give an actor up; one that has a task is replaced when the driver says so.
@@ -255,7 +257,7 @@ class RayExecutor:
                 raise RunsError(
                     f"--executor ray: {self._false_starts} workers in a row died while they loaded: {where} {how}"
                 )
-        self._renew(number)
+        self._give_up(number)
 
     def _end_actors(self) -> None:
         if self._session is not None and not self._session.lost:
@@ -265,20 +267,25 @@ class RayExecutor:
             for slot in self._slots:
                 slot.kill()
         self._slots = []
+        self._vacant.clear()
         self._events.clear()
 
     def _look_after_cluster(self) -> None:
-        """Notice that the cluster is gone, and say it once if it has no room.
+        """Notice that the cluster is gone, ask for new actors, and say it once if there is no room for any.
 
         Raises:
             RunsError: its head has not answered for a while.
         """
         now = time.monotonic()
-        if now - self._checked < TICK:
+        if now - self._checked < TICK and not self._vacant:
             return
         self._checked = now
         assert self._session is not None
-        self._session.check()
+        if not self._session.check():
+            return
+        for number in self._vacant:
+            self._slots[number] = self._ask_for(number)
+        self._vacant.clear()
         if not self._waiting or any(slot.phase is not Phase.PLACING for slot in self._slots):
             self._no_room_since = now
         elif now - self._no_room_since > NO_ROOM and not self._told_no_room:

@@ -17,6 +17,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from lge_sweep.engine.executors.ray_sharing import RayNode
+from lge_sweep.engine.executors.ray_worker import RayWorker
 from lge_sweep.engine.executors.sharing import Machine
 from lge_sweep.errors import RunsError
 from lge_sweep.text import shorten
@@ -50,6 +51,7 @@ class RaySession:
         ray: the module.
         own: whether the cluster was started here, and ends with the driver.
         address: HOST:PORT of its head.
+        worker: `RayWorker`, as Ray makes actors of it.
         lost: whether the head has not answered for too long.
     """
 
@@ -74,6 +76,7 @@ class RaySession:
         self._connect(named)
         self.address: str = self.ray.get_runtime_context().gcs_address
         self._head = _parse(said, self.address)
+        self.worker = self.ray.remote(RayWorker)
         self._seen, self.lost = time.monotonic(), False
 
     def _connect(self, named: str) -> None:
@@ -96,8 +99,8 @@ class RaySession:
         offers = [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
         return [RayNode(offer.get("CPU", 0.0), offer.get("GPU", 0.0), offer.get("memory")) for offer in offers]
 
-    def check(self) -> None:
-        """Make sure that the head lives.
+    def check(self) -> bool:
+        """Return whether the head answers. What needs it must not be asked of Ray where it does not.
 
         Raises:
             RunsError: it has not answered for a while.
@@ -105,12 +108,14 @@ class RaySession:
         now = time.monotonic()
         if _answers(self._head):
             self._seen = now
-        elif now - self._seen > GONE:
+            return True
+        if now - self._seen > GONE:
             self.lost = True
             raise RunsError(
                 f"the Ray cluster at {self.address} does not answer any more; when it is there again, run the same "
                 "command again: what is finished stays, and the open cells go on from their last checkpoint"
             )
+        return False
 
     def close(self) -> None:
         """Leave the cluster; one that was started here ends."""

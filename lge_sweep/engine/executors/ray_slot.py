@@ -4,13 +4,12 @@ import enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lge_sweep.engine.executors.ray_session import RaySession
 from lge_sweep.engine.executors.ray_sharing import RaySharing
-from lge_sweep.engine.executors.ray_worker import CALLS, RayPlace, RaySetup, RayWorker
+from lge_sweep.engine.executors.ray_worker import CALLS, RayPlace, RaySetup
 from lge_sweep.engine.task import TASK, Task
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from lge_sweep.engine.executors.ray_files import Files
 
 
@@ -27,7 +26,7 @@ class RaySlot:
     """An actor: asked for, placed by Ray, loaded, and then given tasks.
 
     Args:
-        ray: the module.
+        session: the cluster.
         setup: what it begins with.
         sharing: what it may use of its node.
 
@@ -41,9 +40,9 @@ class RaySlot:
         next: Ray's reference to what it says next.
     """
 
-    def __init__(self, ray: "ModuleType", setup: RaySetup, sharing: RaySharing) -> None:
+    def __init__(self, session: RaySession, setup: RaySetup, sharing: RaySharing) -> None:
         """Ask for the actor."""
-        self.ray, self.setup = ray, setup.model_dump_json()
+        self.ray, self.setup = session.ray, setup.model_dump_json()
         self.phase, self.place, self.task, self.busy, self.silent = Phase.PLACING, RayPlace.unknown(), "", False, 0.0
         options = {
             "num_cpus": sharing.cpus,
@@ -54,7 +53,7 @@ class RaySlot:
             "scheduling_strategy": "SPREAD",
         }
         self.folder: Path | None = None
-        self.actor: Any = ray.remote(RayWorker).options(**options).remote()
+        self.actor: Any = session.worker.options(**options).remote()
         self.next: Any = self.actor.place.remote(self.setup)
 
     @property
