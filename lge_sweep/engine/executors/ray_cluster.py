@@ -103,9 +103,9 @@ class RayExecutor:
             if self._waiting:
                 self._listen(0.0)  # who has died meanwhile is given nothing
                 self._assign()
+            self._look_after_cluster()
             if not self._events:
                 self._listen(min(max(0.0, until - time.monotonic()), TICK))
-            self._look_after_cluster()
             if not self._events and time.monotonic() >= until:
                 return None
         return self._events.popleft() if self._events else None
