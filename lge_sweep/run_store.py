@@ -94,6 +94,11 @@ class RunStore:
         return self.root / "slurm"
 
     @property
+    def ray_token(self) -> Path:
+        """File by which a node of a Ray cluster tells whether it sees this directory."""
+        return self.root / ".ray"
+
+    @property
     def speeds(self) -> Path:
         """File of how fast networks are here, in each memory format."""
         return self.root / "speeds.json"

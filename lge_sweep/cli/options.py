@@ -86,13 +86,13 @@ ExecutorOption = Annotated[
     str | None,
     typer.Option(
         "--executor",
-        help="Where cells are trained: local (worker processes here) or slurm (jobs of a cluster).",
+        help="Where cells are trained: local (worker processes here), slurm (jobs of a cluster) or ray (its actors).",
         autocompletion=complete_executor,
     ),
 ]
 ClusterOption = Annotated[
     str | None,
-    typer.Option("--cluster", help="What the executor needs of its cluster; slurm: a file (docs/cluster.md)."),
+    typer.Option("--cluster", help="What the executor needs; slurm: a file; ray: HOST:PORT (docs/cluster.md)."),
 ]
 GpusOption = Annotated[
     float | None,

@@ -15,6 +15,7 @@ EXECUTORS: dict[str, str] = {
     "local": "lge_sweep.engine.executors.local:LocalExecutor",
     "inline": "lge_sweep.engine.executors.inline:InlineExecutor",
     "slurm": "lge_sweep.engine.executors.slurm:SlurmExecutor",
+    "ray": "lge_sweep.engine.executors.ray_cluster:RayExecutor",
 }
 """Name -> ``module:class`` that is made of `ExecutorOptions`; the first is the default."""
 OUTLIVING: dict[str, str] = {"slurm": "lge_sweep.engine.executors.slurm:live_jobs"}
