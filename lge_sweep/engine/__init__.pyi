@@ -10,6 +10,7 @@ from .finished import FinishedSweep as FinishedSweep
 from .ledger import CellState as CellState
 from .ledger import read_ledger as read_ledger
 from .ledger import read_sweep as read_sweep
+from .lock import describe_file_system as describe_file_system
 from .lock import hold_runs as hold_runs
 from .lock import is_held as is_held
 from .publish import open_sweep as open_sweep

@@ -1,7 +1,7 @@
 """The one driver of a runs directory: brings together ledger, MLflow and an executor, and runs sweeps with them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -21,7 +21,7 @@ from lge_sweep.engine.lock import await_earlier_workers, hold_runs
 from lge_sweep.engine.loop import POLL, SweepLoop
 from lge_sweep.engine.observer import Observer
 from lge_sweep.engine.search_queue import SearchQueue
-from lge_sweep.engine.storage import unusable
+from lge_sweep.engine.server import unusable
 from lge_sweep.engine.task import WeightsTask
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
@@ -48,12 +48,15 @@ class Driver:
         store: the runs directory, which the caller holds.
         executor: executes cells.
         observer: is told what happens.
+        check: makes sure that the caller holds the directory still.
     """
 
-    def __init__(self, store: RunStore, executor: Executor, observer: Observer) -> None:
+    def __init__(
+        self, store: RunStore, executor: Executor, observer: Observer, check: Callable[[], object] = lambda: None
+    ) -> None:
         """Open the ledger; the executor is started when there is something to do."""
-        self.store, self.executor, self.observer = store, executor, observer
-        self.ledger = Ledger(store)
+        self.store, self.executor, self.observer, self._check = store, executor, observer, check
+        self.ledger = Ledger(store, check)
         self._checked: set[WeightsTask] = set()
 
     @cached_property
@@ -104,7 +107,7 @@ class Driver:
                 queue.put_longest_first()
         title = f"{plan.config.phase} stage {plan.config.stage}"
         with self.observer.sweep(title, queue.total, queue.done()) as observer:
-            loop = SweepLoop(plan, queue, study, self.executor, view, observer)
+            loop = SweepLoop(plan, queue, study, self.executor, view, observer, self._check)
             loop.complete()
         self._complete_view(queue, view)
         finished = queue.finished()
@@ -179,11 +182,11 @@ def drive(store: RunStore, placement: Placement, observer: Observer) -> Iterator
             directory.
     """
     make_writable(store.root)
-    with hold_runs(store), signals_as_interrupt():
+    with hold_runs(store) as check, signals_as_interrupt():
         await_earlier_workers(store)
         checkpoint_interval()  # workers ask for it, too late to be told that it is none
         executor = make_executor(store, placement, stall_limit())
-        driver = Driver(store, executor, observer)
+        driver = Driver(store, executor, observer, check)
         try:
             yield driver
         except Exception as error:

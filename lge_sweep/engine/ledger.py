@@ -3,7 +3,7 @@
 One driver at a time writes it, under `hold_runs`; anyone may read it at any time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -60,14 +60,15 @@ class Ledger:
 
     Args:
         store: the runs directory.
+        check: makes sure that it is held still; called before a database is written.
 
     Raises:
         RunsError: its database cannot be used.
     """
 
-    def __init__(self, store: RunStore) -> None:
+    def __init__(self, store: RunStore, check: Callable[[], object] = lambda: None) -> None:
         """Open the storage, mending what a killed driver or a bad disk may have left of a journal."""
-        self.storage = open_storage(store)
+        self.storage = open_storage(store, check)
         self._names = StudyNames.of(store)
 
     def __enter__(self) -> Self:

@@ -1,6 +1,8 @@
 """One pass over the cells of a sweep that are not complete: submit, listen, record."""
 
+import time
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -50,6 +52,7 @@ class SweepLoop:
         executor: executes them.
         view: shows them.
         observer: is told of them.
+        check: makes sure that this driver holds the runs directory still.
         results: cell -> its result, of those that the loop has completed.
         failed: cell -> why it failed.
     """
@@ -60,6 +63,7 @@ class SweepLoop:
     executor: Executor
     view: SweepView
     observer: SweepObserver
+    check: Callable[[], object] = lambda: None
     results: dict[str, Result] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     _attempts: dict[str, Attempt] = field(default_factory=dict)
@@ -68,15 +72,20 @@ class SweepLoop:
     """What is to be done once more, when nothing else is being done."""
     _sole: str = ""
     """The cell that is being done alone."""
+    _checked: float = 0.0
+    """When the directory was last known to be held."""
 
     def complete(self) -> None:
         """Submit cells until none is left; on the way out, leave open trials for the next session.
 
         Raises:
-            RunsError: the disk is full.
+            RunsError: the disk is full, or another driver has taken the runs directory.
         """
         try:
             while self._submit_all() or self._attempts:
+                if time.monotonic() - self._checked > POLL:
+                    self.check()
+                    self._checked = time.monotonic()
                 if event := self.executor.next_event(POLL):
                     self._handle(event)
         except BaseException:
