@@ -27,7 +27,6 @@ from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import checkpoint_interval, make_writable, stall_limit
 from lge_sweep.run_store import RunStore
-from lge_sweep.scoring import Result
 from lge_sweep.study import Plan
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ class Driver:
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
         queue: CellQueue = GridQueue(plan, study) if plan.config.search is None else SearchQueue(plan, study)
         view = TrackedSweep(self.tracker, plan, run)
-        results = _show(queue, view)
+        results = view.show_all(queue.finished(), queue.without_result()).results
         if left := queue.total - queue.done():
             self._start(left)
             if self.executor.slots > 1:
@@ -130,12 +129,18 @@ class Driver:
         """Send MLflow what it has missed while it could not be reached."""
         if self.tracker.behind is None:
             return
+        from lge_sweep.engine.publish import open_sweep
+
         self.observer.line(f"completing MLflow's view, which is behind: {self.tracker.behind}")
         if self.tracker.catch_up(CATCH_UP):
+            open_sweep(self.tracker, view.plan)
             view.run.open()
-            _show(queue, view)
+            view.show_all(queue.finished(), queue.without_result())
         if self.tracker.behind is not None:
-            _log.warning("MLflow's view is still behind (%s); the same command completes it", self.tracker.behind)
+            _log.warning(
+                "MLflow's view is still behind (%s); the same command completes it, or lge-sweep sync",
+                self.tracker.behind,
+            )
 
     def _start(self, tasks: int) -> None:
         """Start the executor for so many tasks, and tell what it has chosen."""
@@ -158,14 +163,6 @@ class Driver:
             case Failed(reason=reason):
                 raise WeightsError(*reason.split("\n"))
         self._checked.add(task)
-
-
-def _show(queue: CellQueue, view: "TrackedSweep") -> dict[str, Result]:
-    """Show in MLflow all that has ended, as far as it is not there; returns the results of the finished cells."""
-    results = {cell.name: view.show_finished(cell, trial) for cell, trial in queue.finished()}
-    for cell, trial, reason in queue.without_result():
-        view.show_ended(cell, trial, reason)
-    return results
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """Show a sweep's trials in MLflow, from the ledger and the cells' folders; sending again changes nothing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -84,30 +86,43 @@ class TrackedSweep:
         """Open the run of a trial."""
         return TrackedTrial(open_trial(self.tracker, self.plan, cell, trial, self.run), self.plan, cell)
 
-    def show_finished(self, cell: Cell, trial: int) -> Result:
-        """Show a finished cell, as far as MLflow does not; returns what scoring needs of it."""
-        record = read_record(CellRecord, self.plan.cell_files(cell).outcome)
-        result = read_result(record, self.plan, cell)
-        self.open_trial(cell, trial).complete(record, result)
-        return result
-
-    def show_ended(self, cell: Cell, trial: int, reason: str) -> None:
-        """Show a trial that has ended without a result, if MLflow does not know it.
+    def show_all(self, finished: Iterable[tuple[Cell, int]], ended: Iterable[tuple[Cell, int, str]]) -> "Shown":
+        """Show all trials that have ended, as far as MLflow does not.
 
         Args:
-            cell: what was tried.
-            trial: its number in the ledger.
-            reason: why it failed; empty where a search gave it up.
+            finished: cells that have a result, with the numbers of their trials in the ledger.
+            ended: those that have none, with why they failed; "" where a search gave one up.
         """
-        known = self.tracker.find(trial_key(self.plan, cell, trial))
-        if known is not None and known.info.status != "RUNNING":
-            return
-        view = self.open_trial(cell, trial)
+        known = self.tracker.statuses(self.plan.name)
+        results, sent = {}, 0
+        for cell, trial in finished:
+            record = read_record(CellRecord, self.plan.cell_files(cell).outcome)
+            results[cell.name] = read_result(record, self.plan, cell)
+            if known.get(trial_key(self.plan, cell, trial)) != "FINISHED":
+                self.open_trial(cell, trial).complete(record, results[cell.name])
+                sent += 1
+        for cell, trial, reason in ended:
+            if known.get(trial_key(self.plan, cell, trial)) not in ("FINISHED", "FAILED"):
+                self._show_ended(self.open_trial(cell, trial), reason)
+                sent += 1
+        return Shown(results, sent)
+
+    @staticmethod
+    def _show_ended(view: TrackedTrial, reason: str) -> None:
         if not reason:
             view.prune()
             return
         view.show_curves()
         view.fail(reason)
+
+
+class Shown(NamedTuple):
+    """What `TrackedSweep.show_all` has done."""
+
+    results: dict[str, Result]
+    """Finished cell -> what scoring needs of it."""
+    sent: int
+    """How many trials MLflow did not show."""
 
 
 def _curves(history: pd.DataFrame) -> list[Point]:
