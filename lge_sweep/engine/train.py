@@ -25,6 +25,7 @@ from lge_sweep.engine.checkpoints import AtomicCheckpoints, Checkpoints
 from lge_sweep.engine.events import Progress
 from lge_sweep.engine.recorder import Recorder, Row
 from lge_sweep.engine.task import CellTask, TrialPrunedError
+from lge_sweep.engine.usage import sampling
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.machine import cluster_job
@@ -93,9 +94,10 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed)
     bench = Bench(task.cell, task.training, hardware)
     execution = choose_execution(bench, data.schedule.total_steps, task.speeds)
-    recorder = _train(task, data, Place(hardware, execution), report)
-    trained = recorder.seconds
-    prediction = predict(task, data, hardware, recorder.heartbeat)
+    with sampling(task.files.usage, hardware.torch_device()):
+        recorder = _train(task, data, Place(hardware, execution), report)
+        trained = recorder.seconds
+        prediction = predict(task, data, hardware, recorder.heartbeat)
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.files.per_image))
     figures = _draw(task, prediction, summary.collapsed)

@@ -1,6 +1,7 @@
 """Show a sweep's trials in MLflow, from the ledger and the cells' folders; sending again changes nothing."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -8,12 +9,21 @@ import pandas as pd
 
 from lge_sweep.config import Cell
 from lge_sweep.engine.publish import open_trial, trial_key
+from lge_sweep.errors import DamagedError
 from lge_sweep.scoring import Result, all_scores
-from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result
+from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result, read_usage
 from lge_sweep.tracking import Point, TrackedRun, Tracker, collapsed_tag
 
 _SUFFIXES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
 """Aggregate -> what its MLflow keys have after the name of the subset."""
+
+_USAGE = {
+    "cpu_percent": "cpu_utilization_percentage",
+    "memory_mb": "memory_usage_megabytes",
+    "gpu_percent": "gpu_utilization_percentage",
+    "gpu_memory_mb": "gpu_memory_usage_megabytes",
+}
+"""What a sample has -> its key in MLflow, after `system/`."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +41,13 @@ class TrackedTrial:
     cell: Cell
 
     def show_curves(self) -> None:
-        """Log the training and validation losses recorded so far."""
-        history = self.plan.cell_files(self.cell).history
-        if history.is_file():
-            self.run.log(_curves(read_history(history)))
+        """Log the training and validation losses recorded so far, and what the training took of its machine."""
+        files = self.plan.cell_files(self.cell)
+        if files.history.is_file():
+            self.run.log(_curves(read_history(files.history)))
+        with suppress(DamagedError):  # it is no result, and is begun anew
+            if files.usage.is_file():
+                self.run.log(_usage(read_usage(files.usage)))
 
     def complete(self, record: CellRecord, result: Result) -> None:
         """Log all that the finished cell left in its folder."""
@@ -136,6 +149,16 @@ def _curves(history: pd.DataFrame) -> list[Point]:
             (key, float(value), int(step)) for step, value in zip(validated["step"], validated[column], strict=True)
         ]
     return points
+
+
+def _usage(samples: pd.DataFrame) -> list[Point]:
+    """Name what a training took as MLflow names its own samples, which it shows on a page of their own."""
+    return [
+        (f"system/{_USAGE[str(column)]}", float(value), number)
+        for column, values in samples.drop(columns="seconds").items()
+        for number, value in enumerate(values)
+        if pd.notna(value)
+    ]
 
 
 def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) -> list[Point]:
