@@ -33,7 +33,7 @@ def test_a_busy_process_is_told_from_an_idle_one(tmp_path: Path) -> None:
     assert worked.memory_mb is not None
     assert 50 < worked.memory_mb < 100_000
     assert (worked.gpu_percent, worked.gpu_memory_mb) == (None, None)
-    assert USAGE_COLUMNS == Sample._fields
+    assert Sample._fields == USAGE_COLUMNS
 
 
 def test_a_training_that_goes_on_keeps_its_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
