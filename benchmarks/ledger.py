@@ -58,6 +58,15 @@ class Filler:
         return time.perf_counter() - began
 
 
+def fill_one(store: RunStore, trials: int) -> None:
+    """Fill one sweep."""
+    with hold_runs(store) as check:
+        filler = Filler(store, check, trials)
+        for _ in range(trials):
+            filler.do()
+        filler.ledger.close()
+
+
 def fill(many: RunStore, few: RunStore, trials: int) -> None:
     """Fill two sweeps, the last trials by turns, and print what a trial costs in either."""
     with hold_runs(many) as check, hold_runs(few) as check_few:

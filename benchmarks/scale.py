@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lge_sweep.engine.loop import CURVES
+
 VALIDATIONS = 12
 
 
@@ -41,26 +43,35 @@ class Constants:
         folder_files: in it.
     """
 
-    ledger_seconds: float = 0.035
+    ledger_seconds: float = 0.1
     ledger_statements: int = 52
-    ledger_bytes: int = 1900
-    show_seconds: float = 0.03
-    show_calls: int = 1
-    complete_seconds: float = 0.6
-    complete_calls: int = 40
-    mlflow_bytes: int = 400_000
-    folder_bytes: int = 400_000
-    folder_files: int = 14
+    ledger_bytes: int = 2100
+    show_seconds: float = 0.25
+    show_calls: int = 2
+    complete_seconds: float = 1.1
+    complete_calls: int = 13
+    mlflow_bytes: int = 179_000
+    folder_bytes: int = 160_000
+    folder_files: int = 8
 
 
 @dataclass
 class Outcome:
-    """What a simulated sweep came to: its seconds, those of the driver's work, and the longest wait for it."""
+    """What a simulated sweep came to.
+
+    Attributes:
+        seconds: it took.
+        busy: of them, the driver's work.
+        longest: an event waited for the driver.
+        idle: nodes waited for it, all together.
+        calls: were sent to MLflow.
+    """
 
     seconds: float
     busy: float
     longest: float
     idle: float
+    calls: int
 
 
 def simulate(cells: int, nodes: int, minutes: float, cost: Constants, seed: int = 0) -> Outcome:
@@ -76,7 +87,7 @@ def simulate(cells: int, nodes: int, minutes: float, cost: Constants, seed: int 
     draw = random.Random(seed)
     events: list[tuple[float, int, int]] = []  # when, node, validations left
     gap = [0.0] * nodes
-    left, now, busy, longest, idle, done = cells, 0.0, 0.0, 0.0, 0.0, 0
+    left, now, busy, longest, idle, done, curves_at, calls = cells, 0.0, 0.0, 0.0, 0.0, 0, 0.0, 0
 
     def begin(node: int) -> None:
         nonlocal left
@@ -90,8 +101,13 @@ def simulate(cells: int, nodes: int, minutes: float, cost: Constants, seed: int 
     while events:
         told, node, validations = heapq.heappop(events)
         longest = max(longest, now - told)
-        work = cost.show_seconds if validations else cost.ledger_seconds + cost.complete_seconds
-        now, busy = max(now, told) + work, busy + work
+        now = max(now, told)
+        shows = validations and now >= curves_at
+        work = cost.show_seconds * bool(shows) if validations else cost.ledger_seconds + cost.complete_seconds
+        calls += cost.show_calls * bool(shows) if validations else cost.complete_calls
+        now, busy = now + work, busy + work
+        if shows:
+            curves_at = now + CURVES * work
         if validations:
             heapq.heappush(events, (told + gap[node], node, validations - 1))
             continue
@@ -100,19 +116,18 @@ def simulate(cells: int, nodes: int, minutes: float, cost: Constants, seed: int 
         if left:
             begin(node)
     assert done == cells
-    return Outcome(now, busy, longest, idle)
+    return Outcome(now, busy, longest, idle, calls)
 
 
 def show(cells: int, nodes: int, minutes: float, cost: Constants) -> None:
     """Simulate, and print a line of the table in docs/scale.md."""
     found = simulate(cells, nodes, minutes, cost)
     ideal = cells * minutes * 60 / nodes
-    calls = cells * (cost.complete_calls + VALIDATIONS * cost.show_calls)
     print(
         f"| {minutes:g} min | {found.seconds / 3600:.1f} h ({100 * found.seconds / ideal - 100:+.0f} %) | "
         f"{100 * found.busy / found.seconds:.0f} % | {found.longest:.1f} s | "
         f"{100 * found.idle / (nodes * found.seconds):.1f} % | {cells * cost.ledger_statements / found.seconds:.0f} | "
-        f"{calls / found.seconds:.0f} |"
+        f"{found.calls / found.seconds:.0f} |"
     )
 
 

@@ -82,6 +82,11 @@ def test_the_page_of_a_server_is_the_servers(away: str, monkeypatch: pytest.Monk
 # ----------------------------------------------------------------------------------------------------- another database
 
 
+def test_a_database_without_a_driver_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(RunsError, match=r"no driver for this database; .*pip install 'lge_sweep\[postgresql\]'"):
+        Tracker(RunStore(tmp_path, tracking="postgresql+pg8000://me:s3cret@127.0.0.1:9/mlflow"))
+
+
 @pytest.mark.slow  # MLflow makes a database anew
 def test_runs_may_be_kept_in_a_database_elsewhere(tmp_path: Path) -> None:
     runs, other = tmp_path / "runs", tmp_path / "other" / "place.db"

@@ -25,6 +25,9 @@ DEATHS = 2
 POLL = 5.0
 """Seconds that one wait for an event takes at most."""
 
+CURVES = 4.0
+"""Times as long as the last showing of curves took is waited for the next: a slow server holds up no trial's start."""
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -74,6 +77,8 @@ class SweepLoop:
     """The cell that is being done alone."""
     _checked: float = 0.0
     """When the directory was last known to be held."""
+    _curves_at: float = 0.0
+    """When curves may be shown next, before a trial has ended; then they are in any case."""
 
     def complete(self) -> None:
         """Submit cells until none is left; on the way out, leave open trials for the next session.
@@ -156,7 +161,10 @@ class SweepLoop:
             return
         validation = -(-progress.step // self.plan.config.training.validation_every)
         self.executor.answer(task_id, self.queue.stops(attempt.trial, validation, progress.val_dice))
-        attempt.view.show_curves()
+        began = time.monotonic()
+        if began >= self._curves_at:
+            attempt.view.show_curves()
+            self._curves_at = time.monotonic() + CURVES * (time.monotonic() - began)
 
     def _complete(self, attempt: Attempt) -> None:
         """A cell's folder is whole: show it, then tell the ledger, in this order."""

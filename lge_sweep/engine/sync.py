@@ -34,7 +34,9 @@ class Delivery:
     def __str__(self) -> str:
         """Say it; empty if nothing was sent."""
         sent = [f"{self.trials} trial{'s' * (self.trials != 1)}"] * bool(self.trials)
-        sent += ["what was selected"] * self.selection + [self.registered] * bool(self.registered)
+        sent += ["what was selected"] * self.selection
+        if self.registered is not None:
+            sent.append(self.registered)
         return ", ".join(sent)
 
 

@@ -55,7 +55,8 @@ class Sampler:
         if path.is_file():
             try:
                 table = read_usage(path).astype(object)
-                self.samples = [Sample(**row) for row in table.where(table.notna(), None).to_dict("records")]
+                known = table.where(table.notna(), None)[list(Sample._fields)]
+                self.samples = [Sample(*row) for row in known.itertuples(index=False, name=None)]
             except DamagedError as error:
                 _log.warning("%s; it is begun anew", error)
         self._earlier = self.samples[-1].seconds if self.samples else 0.0
