@@ -23,6 +23,7 @@ models  ?=
 seeds   ?=
 trials  ?=
 share   ?=
+watch   ?=
 
 ifneq ($(share),)
 export LGE_SWEEP_SHARE := $(share)
@@ -38,7 +39,7 @@ OPTIONS := --stage $(stage) $(PLACE) $(COMMON) $(foreach pair,$(filter-out fit.%
 FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test coverage bench wheel lint format schema docs \
+.PHONY: help install phase1 phase2 phase3 phase4 all search status sync ui dashboard test coverage bench wheel lint format schema docs \
         clean
 
 help:  ## List the targets and their variables
@@ -78,8 +79,11 @@ all: install  ## Phases 1 to 4, both stages; goes on where it stopped
 search: install  ## Beyond the grid: TPE over losses, optimizers and training options, with early stopping of trials
 	@$(BIN)/lge-sweep search $(OPTIONS) $(if $(models),--models "$(models)") $(if $(trials),--trials $(trials))
 
-status: install  ## Every sweep: cells done, running, failed, waiting, best so far
-	@$(BIN)/lge-sweep status $(RUNS)
+status: install  ## Every sweep: cells done, running, failed, waiting, best so far; watch=1: again and again
+	@$(BIN)/lge-sweep status $(RUNS) $(if $(watch),--watch)
+
+sync: install  ## Deliver to MLflow what could not be delivered while it was away
+	@$(BIN)/lge-sweep sync $(RUNS)
 
 ui: install  ## MLflow UI on 127.0.0.1, opened on the experiment
 	@$(BIN)/lge-sweep ui $(RUNS) --port $(port)

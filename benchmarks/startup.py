@@ -12,8 +12,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from ledger import measure as fill_ledger
+from ledger import fill_one
 from section import CHECKOUT, Figure, Options, Section, program, ratios, run, run_alone, say
+
+from lge_sweep.run_store import RunStore
 
 TRIALS = 40
 FLOOR = "python -c pass"
@@ -26,7 +28,7 @@ def measure(options: Options) -> Sequence[Section]:
         place = Path(folder)
         for name in ("empty", "small"):
             (place / name).mkdir()
-        fill_ledger(place / "small", TRIALS)
+        fill_one(RunStore(place / "small"), TRIALS)
         commands = {
             FLOOR: [sys.executable, "-c", "pass"],
             "lge-sweep --help": program("--help"),

@@ -137,6 +137,21 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode())
 
 
+def write_new(path: Path, text: str) -> None:
+    """Write a text file unless there is one; of many that do so at once, on whatever machines, the first wins."""
+    unfinished = path.with_name(_unfinished(path))
+    unfinished.write_text(text, encoding="utf-8")
+    fsync_path(unfinished)
+    try:
+        os.link(unfinished, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
 def write_json(path: Path, content: Any) -> None:
     """Write plain data as JSON; missing values are null, never NaN."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")

@@ -77,14 +77,15 @@ class DataError(LgeSweepError):
 class IncompleteError(LgeSweepError):
     """Some of many things could not be done; the others were (exit code 3)."""
 
-    def __init__(self, done: int, problems: Sequence[str]) -> None:
+    def __init__(self, done: int, problems: Sequence[str], what: str = "exam(s) done; not done") -> None:
         """Put all problems into one report.
 
         Args:
             done: how many were done.
             problems: what was wrong with the others, one sentence each.
+            what: what those are, and what was not done with the others.
         """
-        super().__init__(f"{done} exam(s) done; not done:", *(f"  - {line}" for line in group_findings(problems)))
+        super().__init__(f"{done} {what}:", *(f"  - {line}" for line in group_findings(problems)))
 
 
 class WeightsError(LgeSweepError):

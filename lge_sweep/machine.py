@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 from pathlib import Path
 
 CONTROL_GROUP = "/sys/fs/cgroup"
@@ -59,3 +60,25 @@ def _told_by(file: str, name: str) -> str | None:
     except OSError:
         return None
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
+
+
+def file_system(folder: Path, mounts: str = "/proc/mounts") -> str:
+    """Return the kind of file system that a folder is on, as Linux calls it ("ext4", "nfs4"); "" if it is not known.
+
+    Args:
+        folder: it need not exist.
+        mounts: file that lists what is mounted where.
+    """
+    try:
+        lines = Path(mounts).read_bytes().splitlines()
+    except OSError:
+        return ""
+    resolved, kind, longest = folder.resolve(), "", -1
+    for _, place, name, *_ in map(bytes.split, lines):
+        # a space in a path is written \040
+        path = Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), place)))
+        if (
+            resolved.is_relative_to(path) and len(path.parts) >= longest
+        ):  # of two in one place the later hides the other
+            kind, longest = name.decode(errors="replace"), len(path.parts)
+    return kind

@@ -75,6 +75,11 @@ class CellFolder(Folder):
         return self.path / "resume.ckpt"
 
     @property
+    def usage(self) -> Path:
+        """What its training took of the machine; it may be gone, and nothing else is lost."""
+        return self.path / "usage.csv"
+
+    @property
     def log(self) -> Path:
         """What its worker printed."""
         return self.path / "log.txt"

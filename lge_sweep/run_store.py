@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import quote, urlsplit
 
-from lge_sweep.atomic import quarantine, write_text
+from lge_sweep.atomic import quarantine, write_new
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import runs_folder
 from lge_sweep.run_folders import CellFolder, EvaluationFolder, SweepFolder
@@ -151,7 +151,7 @@ class RunStore:
         """Return what `id_file` holds, which stays with a directory that is moved; made if there is none."""
         if not self.id_file.is_file():
             self.root.mkdir(parents=True, exist_ok=True)
-            write_text(self.id_file, secrets.token_hex(6))
+            write_new(self.id_file, secrets.token_hex(6))
         return self.id_file.read_text(encoding="utf-8").strip()
 
     @property

@@ -19,7 +19,7 @@ from untrained import grid_of_two, moved
 from lge_sweep.cli import app
 from lge_sweep.engine import loop
 from lge_sweep.engine.driver import Driver
-from lge_sweep.engine.events import Done, Event, Failed
+from lge_sweep.engine.events import Done, Event, Failed, Progress
 from lge_sweep.engine.executors import ExecutorOptions
 from lge_sweep.engine.executors.local import LocalExecutor, Worker
 from lge_sweep.engine.executors.local_worker import WorkerSetup
@@ -163,6 +163,26 @@ def test_a_worker_that_dies_takes_no_cell_with_it(plan: Plan, run: Run, places: 
     """The last idle worker's death ended a sweep with cells left, and its winner was registered."""
     assert run(death, work, places=places) == {}
     assert states(plan) == ["complete", "complete"]
+
+
+def test_curves_take_a_fifth_of_the_drivers_time_at_most(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    """A slow server of MLflow held up the driver, and with it every other trial."""
+    clock, shown = [0.0], list[float]()
+
+    class SlowView:
+        def show_curves(self) -> None:
+            shown.append(clock[0])
+            clock[0] += 10.0
+
+    monkeypatch.setattr("lge_sweep.engine.loop.time.monotonic", lambda: clock[0])
+    quiet = SimpleNamespace(step=lambda *_: None, answer=lambda *_: None, stops=lambda *_: False)
+    sweep: Any = (plan, quiet, quiet, quiet, quiet, quiet)
+    following = loop.SweepLoop(*sweep)
+    following._attempts["task"] = loop.Attempt(plan.cells[0], 0, SlowView())  # type: ignore[arg-type]
+    for _ in range(100):
+        clock[0] += 1.0
+        following._follow("task", Progress(step=1, total=9, loss=1.0, val_loss=1.0, val_dice=0.5))
+    assert shown == [1.0, 51.0, 101.0]
 
 
 def test_a_worker_found_dead_is_replaced_before_it_is_given_anything(plan: Plan, run: Run) -> None:

@@ -1,12 +1,15 @@
 """A runs directory is one value: where everything is, whatever its path, and which servers are named."""
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
+from lge_sweep.engine import lock
 from lge_sweep.errors import RunsError
+from lge_sweep.machine import file_system
 from lge_sweep.paths import RUNS_VARIABLE
 from lge_sweep.run_store import LEDGER_VARIABLE, TRACKING_VARIABLE, RunStore, sqlite_uri
 
@@ -85,3 +88,25 @@ def test_sweeps_and_finished_cells_are_found_in_order(tmp_path: Path) -> None:
     assert [cell.name for cell in store.sweep("phase1-a").finished()] == ["x", "y"]
     aside = store.sweep("phase1-a").quarantine(store.sweep("phase1-a").cell("x").path)
     assert aside == store.damaged / "phase1-a" / "cells" / "x.1"
+
+
+def test_where_locks_cannot_be_trusted_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mounts, shared = tmp_path / "mounts", tmp_path / "of all" / "runs"
+    escaped = str(shared.parent).replace(" ", "\\040")
+    lines = ("/dev/sda1 / ext4 rw 0 0", f"nas:/all {escaped} nfs4 rw,vers=4.2 0 0", "tmpfs /run tmpfs rw 0 0")
+    mounts.write_text("\n".join(lines))
+    assert file_system(shared, str(mounts)) == "nfs4"
+    assert file_system(tmp_path, str(mounts)) == file_system(tmp_path / "of allies", str(mounts)) == "ext4"
+    assert file_system(tmp_path, str(tmp_path / "none")) == ""
+    monkeypatch.setattr(lock, "file_system", lambda folder: file_system(folder, str(mounts)))
+    assert "the runs directory is on nfs4" in lock.describe_file_system(RunStore(shared))
+    assert LEDGER_VARIABLE in lock.describe_file_system(RunStore(shared, "sqlite:////srv/ledger.db"))
+    assert lock.describe_file_system(RunStore(shared, "postgresql+psycopg://me@db/lge")) == ""
+    assert lock.describe_file_system(RunStore(tmp_path)) == ""
+
+
+def test_the_id_of_a_directory_is_that_of_the_first_who_asks(tmp_path: Path) -> None:
+    store, others = RunStore(tmp_path), [RunStore(tmp_path) for _ in range(15)]
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(RunStore.own_id, [store, *others]))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == [".id"]

@@ -21,6 +21,7 @@ from lge_sweep.cli.tables import selection as selection_tables
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_markdown, print_table
 from lge_sweep.engine.ledger import CellState
+from lge_sweep.errors import RunsError
 from lge_sweep.labels import SCORED, Label, class_names
 from lge_sweep.quantify.burden import Burden
 from lge_sweep.quantify.description import Description
@@ -196,3 +197,30 @@ def test_what_fits_or_goes_to_a_file_stays_markdown() -> None:
         out = StringIO()
         print_markdown(Terminal(file=out, width=width, force_terminal=terminal), text, "lge-sweep table")
         assert out.getvalue() == f"{text}\n"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_status_is_watched_until_it_is_stopped(terminal: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that cannot be read for a while is shown as such, and looked at again."""
+    console = Terminal(file=StringIO(), width=120, force_terminal=terminal)
+    looks: list[float] = []
+
+    def look(shown: Terminal, store: RunStore) -> None:
+        if len(looks) == 1:
+            raise RunsError("the ledger cannot be used")
+        shown.print_line(f"look {len(looks)} at {store.root.name}")
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(status, "print_status", look)
+    monkeypatch.setattr("time.sleep", sleep)
+    status.watch_status(console, RunStore(tmp_path))
+    assert isinstance(console.file, StringIO)
+    said = console.file.getvalue()
+    positions = [said.index(text) for text in ("look 0 at", "the ledger cannot be used", "look 2 at")]
+    assert positions == sorted(positions)
+    assert ("\x1b[" in said) is terminal
+    assert min(looks) >= status.EVERY

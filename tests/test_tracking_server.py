@@ -2,15 +2,18 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from postgres import Postgres, why_none
 from processes import free_port
 from tiny_segmenter import write_segmenter
 from typer.testing import CliRunner
@@ -82,6 +85,11 @@ def test_the_page_of_a_server_is_the_servers(away: str, monkeypatch: pytest.Monk
 # ----------------------------------------------------------------------------------------------------- another database
 
 
+def test_a_database_without_a_driver_says_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(RunsError, match=r"no driver for this database; .*pip install 'lge_sweep\[postgresql\]'"):
+        Tracker(RunStore(tmp_path, tracking="postgresql+pg8000://me:s3cret@127.0.0.1:9/mlflow"))
+
+
 @pytest.mark.slow  # MLflow makes a database anew
 def test_runs_may_be_kept_in_a_database_elsewhere(tmp_path: Path) -> None:
     runs, other = tmp_path / "runs", tmp_path / "other" / "place.db"
@@ -141,29 +149,48 @@ def test_a_segmenter_carries_nothing_that_reads_exams_or_runs_the_study() -> Non
 # ------------------------------------------------------------------------------------------------------- a real server
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
+SECURED = """
+[mlflow]
+default_permission = READ
+database_uri = {database}
+admin_username = me
+admin_password = s3cret-and-long
+authorization_function = mlflow.server.auth:authenticate_request_basic_auth
+"""
+
+
+@pytest.fixture(params=["its own database", "PostgreSQL, user and password"])
+def server(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of a server that keeps runs and artifacts in its own place."""
     port, place = free_port(), tmp_path / "server"
     place.mkdir()
-    command = [str(Path(sys.executable).with_name("mlflow")), "server", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{place / 'mlflow.db'}"]
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--artifacts-destination", str(place / "artifacts")]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (
-        (place / "log").open("w") as log,
-        subprocess.Popen(
-            command, env=environment, cwd=place, stdout=log, stderr=log, start_new_session=True
-        ) as process,
-    ):
-        try:
-            for _ in range(120):
-                with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health"):
-                    break
-                time.sleep(0.5)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    with ExitStack() as opened:
+        database = f"sqlite:///{place / 'mlflow.db'}"
+        if request.param != "its own database":
+            if why := why_none() or ("" if find_spec("flask_wtf") else "mlflow[auth] is not installed"):
+                pytest.skip(why)
+            postgres = Postgres()
+            opened.callback(postgres.remove)
+            postgres.start()
+            database = postgres.create("mlflow")
+            (place / "auth.ini").write_text(SECURED.format(database=postgres.create("users")))
+            environment |= {"MLFLOW_AUTH_CONFIG_PATH": str(place / "auth.ini"), "MLFLOW_FLASK_SERVER_SECRET_KEY": "x"}
+            command += ["--app-name", "basic-auth"]
+            monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "me")
+            monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "s3cret-and-long")
+        command += ["--backend-store-uri", database]
+        log = opened.enter_context((place / "log").open("w"))
+        process = subprocess.Popen(command, env=environment, cwd=place, stdout=log, stderr=log, start_new_session=True)
+        opened.callback(process.wait)
+        opened.callback(os.killpg, process.pid, signal.SIGTERM)
+        for _ in range(240):
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/health"):
+                break
+            time.sleep(0.5)
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.mark.slow  # MLflow makes a database anew

@@ -13,7 +13,7 @@ from lge_sweep.cli.tables.pipelines import print_evaluation, print_pipelines
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import SweepConfig, load_sweep
-from lge_sweep.engine import Driver, Placement, SweepOutcome, drive, run_sweep
+from lge_sweep.engine import Driver, Placement, SweepOutcome, describe_file_system, drive, run_sweep
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.paths import describe_name
 from lge_sweep.permissions import describe_open_folder
@@ -124,7 +124,8 @@ def _session(
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
     console.explain(f"profile {profile}: {reason}")
     console.explain(f"results go to {store.root.resolve()}")
-    for note in filter(None, (describe_open_folder(store.root), describe_name(store.root))):
+    notes = (describe_open_folder(store.root), describe_name(store.root), describe_file_system(store))
+    for note in filter(None, notes):
         console.note(note)
     placement = Placement(request.executor, request.cluster, request.workers, request.gpus_per_trial)
     with drive(store, placement, TerminalObserver(console)) as driver:

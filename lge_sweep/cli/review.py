@@ -18,7 +18,6 @@ from lge_sweep.engine import (
     hold_runs,
     open_sweep,
     read_sweep,
-    trial_key,
 )
 from lge_sweep.errors import ConfigError
 from lge_sweep.run_store import RunStore
@@ -29,7 +28,6 @@ from lge_sweep.study import (
     load_plan,
     read_cell,
     read_record,
-    read_result,
     set_damaged_aside,
     write_record,
 )
@@ -104,16 +102,13 @@ def _write_override(path: Path, choice: OverrideRecord | None) -> None:
 def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run: TrackedRun) -> dict[str, Result]:
     """Read the finished cells of a sweep, and show in MLflow those that it has lost."""
     trials = {name: entry.trial or 0 for name, entry in entries.items() if entry.state == "complete"}
-    results, view = {}, TrackedSweep(tracker, plan, run)
+    finished = []
     for cell in plan.cells:
         if not plan.cell_files(cell).outcome.is_file() or (cell.trial is not None and cell.name not in trials):
             continue
-        trial = trials.get(cell.name, 0)
-        if tracker.find(trial_key(plan, cell, trial)) is None:
-            results[cell.name] = view.show_finished(cell, trial)
-        else:
-            results[cell.name] = read_result(read_cell(plan.cell_files(cell), cell, plan.name), plan, cell)
-    return results
+        read_cell(plan.cell_files(cell), cell, plan.name)
+        finished.append((cell, trials.get(cell.name, 0)))
+    return TrackedSweep(tracker, plan, run).show_all(finished, ()).results
 
 
 def _reasons(plan: Plan, entries: Mapping[str, CellState]) -> dict[str, str]:

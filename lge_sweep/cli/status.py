@@ -1,15 +1,24 @@
 """What `lge-sweep status` prints."""
 
+import time
 from collections import Counter
 from collections.abc import Collection
+from contextlib import suppress
+
+from rich.live import Live
+from rich.text import Text
 
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.engine import CellState, find_live_jobs, is_held, read_ledger
+from lge_sweep.errors import RunsError
 from lge_sweep.paths import first_command
 from lge_sweep.run_store import RunStore
 from lge_sweep.study import is_of_earlier_version
 from lge_sweep.text import format_number
+
+EVERY, SHARE = 3.0, 5.0
+"""Seconds between two looks at the ledger, and how many times as long as a look takes, at least."""
 
 
 def _describe(entry: CellState) -> str:
@@ -62,3 +71,24 @@ def print_status(console: Terminal, store: RunStore) -> None:
         console.print_line(jobs.words)
     if not held:
         console.explain("no driver is running; repeat a sweep's command to complete it")
+
+
+def watch_status(console: Terminal, store: RunStore) -> None:
+    """Print every sweep again and again, in place where that is a terminal, until Ctrl-C.
+
+    The ledger is only read. Where it cannot be read now (a server that is restarted), that is shown in its place.
+    """
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            began = time.monotonic()
+            with console.capture() as shown:
+                console.print_line(f"{time.strftime('%H:%M:%S')}, Ctrl-C to stop", style="dim")
+                try:
+                    print_status(console, store)
+                except RunsError as error:
+                    console.print_line(str(error), style="red")
+            if console.is_terminal:
+                live.update(Text.from_ansi(shown.get()), refresh=True)
+            else:
+                console.lines(shown.get().splitlines())
+            time.sleep(max(EVERY, SHARE * (time.monotonic() - began)))

@@ -11,11 +11,14 @@ from .finished import FinishedSweep as FinishedSweep
 from .ledger import CellState as CellState
 from .ledger import read_ledger as read_ledger
 from .ledger import read_sweep as read_sweep
+from .lock import describe_file_system as describe_file_system
 from .lock import hold_runs as hold_runs
 from .lock import is_held as is_held
 from .publish import open_sweep as open_sweep
 from .publish import plan_tags as plan_tags
 from .publish import trial_key as trial_key
 from .run import run_sweep as run_sweep
+from .sync import Delivery as Delivery
+from .sync import deliver as deliver
 from .train import best_network as best_network
 from .trial_view import TrackedSweep as TrackedSweep

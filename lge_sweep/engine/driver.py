@@ -1,7 +1,7 @@
 """The one driver of a runs directory: brings together ledger, MLflow and an executor, and runs sweeps with them."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -21,13 +21,12 @@ from lge_sweep.engine.lock import await_earlier_workers, hold_runs
 from lge_sweep.engine.loop import POLL, SweepLoop
 from lge_sweep.engine.observer import Observer
 from lge_sweep.engine.search_queue import SearchQueue
-from lge_sweep.engine.storage import unusable
+from lge_sweep.engine.server import unusable
 from lge_sweep.engine.task import WeightsTask
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import checkpoint_interval, make_writable, stall_limit
 from lge_sweep.run_store import RunStore
-from lge_sweep.scoring import Result
 from lge_sweep.study import Plan
 
 if TYPE_CHECKING:
@@ -48,12 +47,15 @@ class Driver:
         store: the runs directory, which the caller holds.
         executor: executes cells.
         observer: is told what happens.
+        check: makes sure that the caller holds the directory still.
     """
 
-    def __init__(self, store: RunStore, executor: Executor, observer: Observer) -> None:
+    def __init__(
+        self, store: RunStore, executor: Executor, observer: Observer, check: Callable[[], object] = lambda: None
+    ) -> None:
         """Open the ledger; the executor is started when there is something to do."""
-        self.store, self.executor, self.observer = store, executor, observer
-        self.ledger = Ledger(store)
+        self.store, self.executor, self.observer, self._check = store, executor, observer, check
+        self.ledger = Ledger(store, check)
         self._checked: set[WeightsTask] = set()
 
     @cached_property
@@ -97,14 +99,14 @@ class Driver:
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
         queue: CellQueue = GridQueue(plan, study) if plan.config.search is None else SearchQueue(plan, study)
         view = TrackedSweep(self.tracker, plan, run)
-        results = _show(queue, view)
+        results = view.show_all(queue.finished(), queue.without_result()).results
         if left := queue.total - queue.done():
             self._start(plan, left)
             if self.executor.slots > 1:
                 queue.put_longest_first()
         title = f"{plan.config.phase} stage {plan.config.stage}"
         with self.observer.sweep(title, queue.total, queue.done()) as observer:
-            loop = SweepLoop(plan, queue, study, self.executor, view, observer)
+            loop = SweepLoop(plan, queue, study, self.executor, view, observer, self._check)
             loop.complete()
         self._complete_view(queue, view)
         finished = queue.finished()
@@ -127,12 +129,18 @@ class Driver:
         """Send MLflow what it has missed while it could not be reached."""
         if self.tracker.behind is None:
             return
+        from lge_sweep.engine.publish import open_sweep
+
         self.observer.line(f"completing MLflow's view, which is behind: {self.tracker.behind}")
         if self.tracker.catch_up(CATCH_UP):
+            open_sweep(self.tracker, view.plan)
             view.run.open()
-            _show(queue, view)
+            view.show_all(queue.finished(), queue.without_result())
         if self.tracker.behind is not None:
-            _log.warning("MLflow's view is still behind (%s); the same command completes it", self.tracker.behind)
+            _log.warning(
+                "MLflow's view is still behind (%s); the same command completes it, or lge-sweep sync",
+                self.tracker.behind,
+            )
 
     def _start(self, plan: Plan, left: int) -> None:
         """Start the executor for what is left to do, and tell what it has chosen.
@@ -162,14 +170,6 @@ class Driver:
         self._checked.add(task)
 
 
-def _show(queue: CellQueue, view: "TrackedSweep") -> dict[str, Result]:
-    """Show in MLflow all that has ended, as far as it is not there; returns the results of the finished cells."""
-    results = {cell.name: view.show_finished(cell, trial) for cell, trial in queue.finished()}
-    for cell, trial, reason in queue.without_result():
-        view.show_ended(cell, trial, reason)
-    return results
-
-
 @contextmanager
 def drive(store: RunStore, placement: Placement, observer: Observer) -> Iterator[Driver]:
     """Hold a runs directory, and what executes cells, while sweeps run.
@@ -184,11 +184,11 @@ def drive(store: RunStore, placement: Placement, observer: Observer) -> Iterator
             directory.
     """
     make_writable(store.root)
-    with hold_runs(store), signals_as_interrupt():
+    with hold_runs(store) as check, signals_as_interrupt():
         await_earlier_workers(store)
         checkpoint_interval()  # workers ask for it, too late to be told that it is none
         executor = make_executor(store, placement, stall_limit())
-        driver = Driver(store, executor, observer)
+        driver = Driver(store, executor, observer, check)
         try:
             yield driver
         except Exception as error:

@@ -3,7 +3,7 @@
 One driver at a time writes it, under `hold_runs`; anyone may read it at any time.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
@@ -13,7 +13,7 @@ from optuna.pruners import MedianPruner
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from lge_sweep.engine.storage import StudyNames, close_storage, open_storage, read_storage
+from lge_sweep.engine.storage import StudyNames, TrialRow, close_storage, open_storage, read_storage, read_trials
 from lge_sweep.run_store import RunStore
 from lge_sweep.seeding import derive_seed
 
@@ -60,14 +60,15 @@ class Ledger:
 
     Args:
         store: the runs directory.
+        check: makes sure that it is held still; called before a database is written.
 
     Raises:
         RunsError: its database cannot be used.
     """
 
-    def __init__(self, store: RunStore) -> None:
+    def __init__(self, store: RunStore, check: Callable[[], object] = lambda: None) -> None:
         """Open the storage, mending what a killed driver or a bad disk may have left of a journal."""
-        self.storage = open_storage(store)
+        self.storage = open_storage(store, check)
         self._names = StudyNames.of(store)
 
     def __enter__(self) -> Self:
@@ -205,14 +206,14 @@ class SweepLedger:
         return self.study._storage.get_trial(self._id(trial))
 
 
-def cell_name(trial: FrozenTrial) -> str:
+def cell_name(trial: FrozenTrial | TrialRow) -> str:
     """Return the cell of a trial; of one that was interrupted while a search drew it, the name it would have got."""
     return str(trial.user_attrs.get("cell", f"trial{trial.number:04d}"))
 
 
-def latest(trials: Sequence[FrozenTrial], cells: Sequence[str]) -> list[CellState]:
+def latest(trials: Sequence[FrozenTrial | TrialRow], cells: Sequence[str]) -> list[CellState]:
     """Return the latest state of each cell, in the order given."""
-    last: dict[str, FrozenTrial] = {cell_name(trial): trial for trial in trials}
+    last: dict[str, FrozenTrial | TrialRow] = {cell_name(trial): trial for trial in trials}
     return [
         CellState(
             name,
@@ -253,7 +254,7 @@ def read_ledger(store: RunStore) -> list[SweepEntries]:
         for summary in storage.get_all_studies():
             if (sweep := names.sweep(summary.study_name)) is None:
                 continue
-            trials = storage.get_all_trials(summary._study_id, deepcopy=False)
+            trials = read_trials(storage, summary._study_id)
             about = dict(summary.user_attrs)
             cells = about.get("cells") or [
                 *(cell_name(trial) for trial in trials),

@@ -1,6 +1,8 @@
 """One pass over the cells of a sweep that are not complete: submit, listen, record."""
 
+import time
 from collections import Counter, deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -22,6 +24,9 @@ DEATHS = 2
 """A cell whose executing process dies this often has failed."""
 POLL = 5.0
 """Seconds that one wait for an event takes at most."""
+
+CURVES = 4.0
+"""Times as long as the last showing of curves took is waited for the next: a slow server holds up no trial's start."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class SweepLoop:
         executor: executes them.
         view: shows them.
         observer: is told of them.
+        check: makes sure that this driver holds the runs directory still.
         results: cell -> its result, of those that the loop has completed.
         failed: cell -> why it failed.
     """
@@ -60,6 +66,7 @@ class SweepLoop:
     executor: Executor
     view: SweepView
     observer: SweepObserver
+    check: Callable[[], object] = lambda: None
     results: dict[str, Result] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     _attempts: dict[str, Attempt] = field(default_factory=dict)
@@ -68,15 +75,22 @@ class SweepLoop:
     """What is to be done once more, when nothing else is being done."""
     _sole: str = ""
     """The cell that is being done alone."""
+    _checked: float = 0.0
+    """When the directory was last known to be held."""
+    _curves_at: float = 0.0
+    """When curves may be shown next, before a trial has ended; then they are in any case."""
 
     def complete(self) -> None:
         """Submit cells until none is left; on the way out, leave open trials for the next session.
 
         Raises:
-            RunsError: the disk is full.
+            RunsError: the disk is full, or another driver has taken the runs directory.
         """
         try:
             while self._submit_all() or self._attempts:
+                if time.monotonic() - self._checked > POLL:
+                    self.check()
+                    self._checked = time.monotonic()
                 if event := self.executor.next_event(POLL):
                     self._handle(event)
         except BaseException:
@@ -147,7 +161,10 @@ class SweepLoop:
             return
         validation = -(-progress.step // self.plan.config.training.validation_every)
         self.executor.answer(task_id, self.queue.stops(attempt.trial, validation, progress.val_dice))
-        attempt.view.show_curves()
+        began = time.monotonic()
+        if began >= self._curves_at:
+            attempt.view.show_curves()
+            self._curves_at = time.monotonic() + CURVES * (time.monotonic() - began)
 
     def _complete(self, attempt: Attempt) -> None:
         """A cell's folder is whole: show it, then tell the ledger, in this order."""

@@ -1,19 +1,24 @@
 """Where the ledger is kept: in a journal of the runs directory, or in a database that several directories may share."""
 
-from collections.abc import Iterator
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend, JournalStorage
+from optuna.trial import TrialState
 
 from lge_sweep.engine.journal import mend_journal, open_journal
-from lge_sweep.errors import RunsError
-from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
+from lge_sweep.engine.server import connection_options, explaining
+from lge_sweep.run_store import RunStore
 from lge_sweep.text import error_text
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 STUDIES = "studies"
 """Optuna's table of them."""
@@ -48,16 +53,21 @@ class StudyNames:
         return study.removesuffix(self.suffix) if study.endswith(self.suffix) else None
 
 
-def open_storage(store: RunStore) -> BaseStorage:
+def open_storage(store: RunStore, check: Callable[[], object]) -> BaseStorage:
     """Open the ledger for writing, made if there is none; the caller holds the runs directory.
+
+    Args:
+        store: the runs directory.
+        check: makes sure that it is held still.
 
     Raises:
         RunsError: its database cannot be used.
     """
     if store.journal is None:
-        assert store.ledger is not None
-        with _explaining(store):
-            return _connect(store.ledger)
+        from lge_sweep.engine.patient_storage import PatientStorage
+
+        with _explaining_values(store):
+            return PatientStorage(store, check)
     mend_journal(store.journal)
     return JournalStorage(JournalFileBackend(str(store.journal)))
 
@@ -80,20 +90,55 @@ def read_storage(store: RunStore) -> Iterator[BaseStorage | None]:
     if not store.id_file.is_file() or (file and not Path(file).is_file()):  # which to open would make
         yield None
         return
-    with _explaining(store):
-        storage = _connect(store.ledger, as_is=True)
+    with _explaining_values(store):
+        options = connection_options(store.ledger)
+        storage = RDBStorage(store.ledger, options, skip_compatibility_check=True, skip_table_creation=True)
         try:
             yield storage if inspect(storage.engine).has_table(STUDIES) else None
         finally:
             close_storage(storage)
 
 
-def _connect(url: str, *, as_is: bool = False) -> RDBStorage:
-    """Open a database, or one `as_is`; a value in its address that its driver does not take is a RuntimeError too."""
-    try:
-        return RDBStorage(url, skip_compatibility_check=as_is, skip_table_creation=as_is)
-    except (TypeError, ValueError) as error:
-        raise RuntimeError(error_text(error)) from error
+class TrialRow(NamedTuple):
+    """What is known of a trial without what it was drawn from; `FrozenTrial` has these, too."""
+
+    number: int
+    state: TrialState
+    value: float | None
+    user_attrs: dict[str, Any]
+
+
+def read_trials(storage: BaseStorage, study: int) -> "Sequence[TrialRow | FrozenTrial]":
+    """Read all trials of a study, in order.
+
+    Optuna reads from a database whole trials, each with its distributions: a second for a thousand.
+
+    Args:
+        storage: the ledger.
+        study: Optuna's id of the study.
+    """
+    if not isinstance(storage, RDBStorage):
+        return storage.get_all_trials(study, deepcopy=False)
+    from optuna.storages._rdb.models import TrialModel, TrialUserAttributeModel, TrialValueModel
+    from sqlalchemy import select
+
+    values = select(TrialModel.trial_id, TrialModel.number, TrialModel.state, TrialValueModel).outerjoin(
+        TrialValueModel, TrialValueModel.trial_id == TrialModel.trial_id
+    )
+    noted = select(TrialModel.trial_id, TrialUserAttributeModel.key, TrialUserAttributeModel.value_json).join(
+        TrialUserAttributeModel, TrialUserAttributeModel.trial_id == TrialModel.trial_id
+    )
+    attributes: dict[int, dict[str, Any]] = defaultdict(dict)
+    with storage.scoped_session() as session:
+        for trial, key, text in session.execute(noted.where(TrialModel.study_id == study)):
+            attributes[trial][key] = json.loads(text)
+        rows = session.execute(values.where(TrialModel.study_id == study).order_by(TrialModel.number)).all()
+        return [
+            TrialRow(
+                number, state, value and value.stored_repr_to_value(value.value, value.value_type), attributes[trial]
+            )
+            for trial, number, state, value in rows
+        ]
 
 
 def close_storage(storage: BaseStorage) -> None:
@@ -104,27 +149,10 @@ def close_storage(storage: BaseStorage) -> None:
 
 
 @contextmanager
-def _explaining(store: RunStore) -> Iterator[None]:
-    from sqlalchemy.exc import SQLAlchemyError
-
-    try:
-        yield
-    except (SQLAlchemyError, StorageInternalError, ImportError, RuntimeError) as error:
-        raise unusable(store, error) from error
-
-
-def unusable(store: RunStore, error: BaseException) -> RunsError:
-    """Say that the ledger's database cannot be used, why, and what to do."""
-    if isinstance(error, ImportError):
-        return RunsError(
-            f"{store.ledger_shown}: Python has no driver for this database; install one (for PostgreSQL: pip install "
-            f"'psycopg[binary]', with postgresql+psycopg:// in {LEDGER_VARIABLE})"
-        )
-    while error.__cause__ is not None:
-        error = error.__cause__
-    reason = error_text(error).splitlines()[0]
-    return RunsError(
-        f"{store.ledger_shown}: the ledger cannot be used ({type(error).__name__}: {reason}). Check {LEDGER_VARIABLE} "
-        "and the server; tables of another Optuna are brought up to date with: optuna storage upgrade --storage URL. "
-        "Nothing is lost: finished cells are in their folders, and the same command goes on"
-    )
+def _explaining_values(store: RunStore) -> Iterator[None]:
+    """Explain a value in a database's address that its driver does not take, too."""
+    with explaining(store):
+        try:
+            yield
+        except (TypeError, ValueError) as error:
+            raise RuntimeError(error_text(error)) from error

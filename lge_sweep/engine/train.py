@@ -26,6 +26,7 @@ from lge_sweep.engine.checkpoints import AtomicCheckpoints, Checkpoints
 from lge_sweep.engine.events import Progress
 from lge_sweep.engine.recorder import Recorder, Row
 from lge_sweep.engine.task import CellTask, TrialPrunedError
+from lge_sweep.engine.usage import sampling
 from lge_sweep.hashing import file_digest
 from lge_sweep.labels import class_names, stage_target
 from lge_sweep.machine import cluster_job
@@ -96,9 +97,10 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     bench = Bench(task.cell, task.training, hardware)
     preparing = Progress(step=0, total=data.schedule.total_steps, loss=math.nan)
     execution = choose_execution(bench, data.schedule.total_steps, task.speeds, lambda: report(preparing))
-    recorder = _train(task, data, Place(hardware, execution), report)
-    trained = recorder.seconds
-    prediction = predict(task, data, hardware, recorder.heartbeat)
+    with sampling(task.files.usage, hardware.torch_device()):
+        recorder = _train(task, data, Place(hardware, execution), report)
+        trained = recorder.seconds
+        prediction = predict(task, data, hardware, recorder.heartbeat)
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.files.per_image))
     figures = _draw(task, prediction, summary.collapsed)

@@ -1,17 +1,29 @@
 """Show a sweep's trials in MLflow, from the ledger and the cells' folders; sending again changes nothing."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
 from lge_sweep.config import Cell
 from lge_sweep.engine.publish import open_trial, trial_key
+from lge_sweep.errors import DamagedError
 from lge_sweep.scoring import Result, all_scores
-from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result
+from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result, read_usage
 from lge_sweep.tracking import Point, TrackedRun, Tracker, collapsed_tag
 
 _SUFFIXES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
 """Aggregate -> what its MLflow keys have after the name of the subset."""
+
+_USAGE = {
+    "cpu_percent": "cpu_utilization_percentage",
+    "memory_mb": "memory_usage_megabytes",
+    "gpu_percent": "gpu_utilization_percentage",
+    "gpu_memory_mb": "gpu_memory_usage_megabytes",
+}
+"""What a sample has -> its key in MLflow, after `system/`."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +41,13 @@ class TrackedTrial:
     cell: Cell
 
     def show_curves(self) -> None:
-        """Log the training and validation losses recorded so far."""
-        history = self.plan.cell_files(self.cell).history
-        if history.is_file():
-            self.run.log(_curves(read_history(history)))
+        """Log the training and validation losses recorded so far, and what the training took of its machine."""
+        files = self.plan.cell_files(self.cell)
+        if files.history.is_file():
+            self.run.log(_curves(read_history(files.history)))
+        with suppress(DamagedError):  # it is no result, and is begun anew
+            if files.usage.is_file():
+                self.run.log(_usage(read_usage(files.usage)))
 
     def complete(self, record: CellRecord, result: Result) -> None:
         """Log all that the finished cell left in its folder."""
@@ -84,30 +99,43 @@ class TrackedSweep:
         """Open the run of a trial."""
         return TrackedTrial(open_trial(self.tracker, self.plan, cell, trial, self.run), self.plan, cell)
 
-    def show_finished(self, cell: Cell, trial: int) -> Result:
-        """Show a finished cell, as far as MLflow does not; returns what scoring needs of it."""
-        record = read_record(CellRecord, self.plan.cell_files(cell).outcome)
-        result = read_result(record, self.plan, cell)
-        self.open_trial(cell, trial).complete(record, result)
-        return result
-
-    def show_ended(self, cell: Cell, trial: int, reason: str) -> None:
-        """Show a trial that has ended without a result, if MLflow does not know it.
+    def show_all(self, finished: Iterable[tuple[Cell, int]], ended: Iterable[tuple[Cell, int, str]]) -> "Shown":
+        """Show all trials that have ended, as far as MLflow does not.
 
         Args:
-            cell: what was tried.
-            trial: its number in the ledger.
-            reason: why it failed; empty where a search gave it up.
+            finished: cells that have a result, with the numbers of their trials in the ledger.
+            ended: those that have none, with why they failed; "" where a search gave one up.
         """
-        known = self.tracker.find(trial_key(self.plan, cell, trial))
-        if known is not None and known.info.status != "RUNNING":
-            return
-        view = self.open_trial(cell, trial)
+        known = self.tracker.statuses(self.plan.name)
+        results, sent = {}, 0
+        for cell, trial in finished:
+            record = read_record(CellRecord, self.plan.cell_files(cell).outcome)
+            results[cell.name] = read_result(record, self.plan, cell)
+            if known.get(trial_key(self.plan, cell, trial)) != "FINISHED":
+                self.open_trial(cell, trial).complete(record, results[cell.name])
+                sent += 1
+        for cell, trial, reason in ended:
+            if known.get(trial_key(self.plan, cell, trial)) not in ("FINISHED", "FAILED"):
+                self._show_ended(self.open_trial(cell, trial), reason)
+                sent += 1
+        return Shown(results, sent)
+
+    @staticmethod
+    def _show_ended(view: TrackedTrial, reason: str) -> None:
         if not reason:
             view.prune()
             return
         view.show_curves()
         view.fail(reason)
+
+
+class Shown(NamedTuple):
+    """What `TrackedSweep.show_all` has done."""
+
+    results: dict[str, Result]
+    """Finished cell -> what scoring needs of it."""
+    sent: int
+    """How many trials MLflow did not show."""
 
 
 def _curves(history: pd.DataFrame) -> list[Point]:
@@ -121,6 +149,16 @@ def _curves(history: pd.DataFrame) -> list[Point]:
             (key, float(value), int(step)) for step, value in zip(validated["step"], validated[column], strict=True)
         ]
     return points
+
+
+def _usage(samples: pd.DataFrame) -> list[Point]:
+    """Name what a training took as MLflow names its own samples, which it shows on a page of their own."""
+    return [
+        (f"system/{_USAGE[str(column)]}", float(value), number)
+        for column, values in samples.drop(columns="seconds").items()
+        for number, value in enumerate(values)
+        if pd.notna(value)
+    ]
 
 
 def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) -> list[Point]:

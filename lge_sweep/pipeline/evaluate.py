@@ -38,8 +38,13 @@ class Evaluation:
     @property
     def key(self) -> str:
         """What tells this evaluation from those that it replaced, which stay where they are shown."""
-        earlier = len(self.files.earlier())
-        return f"{self.files.name}/{earlier + 1}" if earlier else self.files.name
+        return key_of(self.files)
+
+
+def key_of(files: EvaluationFolder) -> str:
+    """Return the key of an evaluation's run in MLflow."""
+    earlier = len(files.earlier())
+    return f"{files.name}/{earlier + 1}" if earlier else files.name
 
 
 def evaluate_once(runs: Path, two_stage: TwoStage, on_progress: ProgressCallback) -> Evaluation:

@@ -4,6 +4,7 @@ from .cell_files import read_cell as read_cell
 from .cell_files import read_history as read_history
 from .cell_files import read_per_image as read_per_image
 from .cell_files import read_predictions as read_predictions
+from .cell_files import read_usage as read_usage
 from .digest import DRAWN as DRAWN
 from .digest import basis_digest as basis_digest
 from .earlier import is_of_earlier_version as is_of_earlier_version

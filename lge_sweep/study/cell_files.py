@@ -21,6 +21,8 @@ from lge_sweep.text import error_text, shorten
 
 HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss", "val_dice", "seconds")
 """As `lge_sweep.engine.recorder.Row`, which loads torch."""
+USAGE_COLUMNS = ("seconds", "cpu_percent", "memory_mb", "gpu_percent", "gpu_memory_mb")
+"""As `lge_sweep.engine.usage.Sample`."""
 
 
 def read_cell(files: CellFolder, cell: Cell, sweep: str) -> CellRecord:
@@ -110,6 +112,15 @@ def read_history(path: Path) -> pd.DataFrame:
         DamagedError: it is not such a table.
     """
     return read_frame(path, (), HISTORY_COLUMNS, REMEDY)
+
+
+def read_usage(path: Path) -> pd.DataFrame:
+    """Read what a training took of its machine: a row a sample, the columns of `lge_sweep.engine.usage.Sample`.
+
+    Raises:
+        DamagedError: it is not such a table.
+    """
+    return read_frame(path, (), USAGE_COLUMNS, REMEDY)
 
 
 def check_resumable(files: CellFolder) -> None:

@@ -164,19 +164,34 @@ class Tracker:
         """
 
         def send(client: MlflowClient) -> None:
-            wanted = f"tags.sweep = '{sweep}' AND tags.`lge.kind` = 'trial' AND attributes.status = 'FINISHED'"
-            page = client.search_runs([self.experiment], wanted, max_results=1000)
-            found = list(page)
-            while page.token:
-                page = client.search_runs([self.experiment], wanted, max_results=1000, page_token=page.token)
-                found += page
-            for run in found:
-                key = run.data.tags[KEY]
-                own = key.endswith(self._suffix())  # others may use the server
-                if own and run.data.tags["cell"] in shown and self.own_key(shown[run.data.tags["cell"]]) != key:
+            for run in self._trials(client, sweep, " AND attributes.status = 'FINISHED'"):
+                key, cell = run.data.tags[KEY], run.data.tags["cell"]
+                if cell in shown and self.own_key(shown[cell]) != key:
                     client.delete_run(run.info.run_id)
 
         self.attempt(send)
+
+    def statuses(self, sweep: str) -> dict[str, str]:
+        """Return the status of every trial's run of a sweep, by its key; FINISHED: it shows all there is.
+
+        None is known where a patient tracker cannot reach MLflow.
+        """
+
+        def ask(client: MlflowClient) -> dict[str, str]:
+            found = self._trials(client, sweep)
+            return {run.data.tags[KEY].removesuffix(self._suffix()): str(run.info.status) for run in found}
+
+        return self.attempt(ask) or {}
+
+    def _trials(self, client: MlflowClient, sweep: str, also: str = "") -> list[Run]:
+        """Return the runs of the trials of a sweep of this runs directory: others may use the server."""
+        wanted = f"tags.sweep = '{sweep}' AND tags.`lge.kind` = 'trial'{also}"
+        page = client.search_runs([self.experiment], wanted, max_results=1000)
+        found = list(page)
+        while page.token:
+            page = client.search_runs([self.experiment], wanted, max_results=1000, page_token=page.token)
+            found += page
+        return [run for run in found if run.data.tags[KEY].endswith(self._suffix())]
 
     def tags_of(self, run_id: str) -> dict[str, str]:
         """Return the tags of a run.

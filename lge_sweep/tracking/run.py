@@ -44,7 +44,8 @@ class DataVersion:
 class TrackedRun:
     """One run; everything logged through it is logged once.
 
-    It opens itself when it is first used, and again if MLflow's database was made anew meanwhile.
+    It opens itself when it is first used, and again if MLflow's database was made anew meanwhile. It is FINISHED only
+    if all that was to be logged has been: else it stays as it is, so that it is known to lack something.
 
     Args:
         tracker: the store.
@@ -69,12 +70,13 @@ class TrackedRun:
         self.tracker, self.key, self.name = tracker, tracker.own_key(key), name
         self.tags, self.params, self.parent = dict(tags), dict(params), parent
         self.id, self.status, self._artifacts = "", "", ""
-        self._opening = 0
+        self._opening, self._lacks = 0, False
         self._last: dict[str, int] = {}
         self._known: set[str] = set()
 
     def open(self) -> None:
-        """Find the run, or create it, and set it running if it was stopped or failed."""
+        """Find the run, or create it, and set it running if it was stopped or failed; what it lacked is sent anew."""
+        self._lacks = False
         self._send(lambda client: None)
 
     def log(self, points: Iterable[Point]) -> None:
@@ -148,17 +150,25 @@ class TrackedRun:
                 client.set_terminated(self.id, status)
                 self.status = status
 
-        self._send(send)
+        if status != "FINISHED" or not self._lacks:
+            self._send(send)
 
     def _send(self, send: "Callable[[MlflowClient], _T]") -> _T | None:
         """Do something with the open run; a patient tracker does nothing where MLflow cannot be reached."""
+        sent = False
 
         def opened(client: MlflowClient) -> _T:
+            nonlocal sent
             if self._opening != self.tracker.openings:
                 self._open(client)
-            return send(client)
+            result = send(client)
+            sent = True
+            return result
 
-        return self.tracker.attempt(opened)
+        try:
+            return self.tracker.attempt(opened)
+        finally:
+            self._lacks |= not sent
 
     def _open(self, client: MlflowClient) -> None:
         experiment = self.tracker.experiment

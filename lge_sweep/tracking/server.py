@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from contextlib import closing
 
+from mlflow.exceptions import MlflowException
 from sqlalchemy import create_engine
 
 from lge_sweep.errors import RunsError
@@ -43,7 +44,11 @@ class Server:
             Exception: it does not; each driver of a database has its own.
         """
         if self.is_database:
-            engine = create_engine(self.uri)
+            try:
+                engine = create_engine(self.uri)
+            except ImportError as error:
+                wanted = "install one (for PostgreSQL, postgresql+psycopg://: pip install 'lge_sweep[postgresql]')"
+                raise MlflowException(f"Python has no driver for this database; {wanted}") from error.__cause__
             with closing(engine.connect()):
                 pass
             engine.dispose()

@@ -23,6 +23,8 @@ RuleOption = Annotated[
     Literal["mean", "weighted"], typer.Option(help="mean: paper phase 1. weighted: paper Table III.")
 ]
 
+WatchOption = Annotated[bool, typer.Option("--watch", help="Show it again every few seconds, until Ctrl-C.")]
+
 
 def select(
     sweep: SweepArgument,
@@ -65,9 +67,21 @@ def score(table: TableArgument, rule: RuleOption = "mean") -> None:
         print_scores(console, table, rule, score_table(table, rule))
 
 
-def status(runs: RunsOption = None) -> None:
+def status(runs: RunsOption = None, watch: WatchOption = False) -> None:
     """Show every sweep: cells done, running, failed, waiting, and the best so far."""
     with reporting() as console:
-        from lge_sweep.cli.status import print_status
+        from lge_sweep.cli.status import print_status, watch_status
 
-        print_status(console, RunStore.open(runs))
+        store = RunStore.open(runs)
+        if watch:
+            watch_status(console, store)
+        else:
+            print_status(console, store)
+
+
+def sync(runs: RunsOption = None) -> None:
+    """Deliver to MLflow what could not be delivered while it was away, each thing once."""
+    with reporting() as console:
+        from lge_sweep.cli.sync import deliver_all
+
+        deliver_all(console, RunStore.open(runs))
