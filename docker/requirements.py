@@ -5,6 +5,7 @@
 A change of the code then installs nothing again. Needs no more than Python 3.11.
 """
 
+import re
 import sys
 import tomllib
 
@@ -19,15 +20,22 @@ def requirements(pyproject: str, extras: str) -> list[str]:
     Raises:
         SystemExit: there is no such extra.
 
-    >>> requirements("[project]\ndependencies = ['a>=1']\noptional-dependencies.b = ['c', 'd']", "b")
-    ['a>=1', 'c', 'd']
+    >>> PROJECT = "[project]\nname = 'p'\ndependencies = ['a>=1']\n"
+    >>> PROJECT += "optional-dependencies = {all = ['p[b]', 'd'], b = ['c']}"
+    >>> requirements(PROJECT, "all")
+    ['a>=1', 'd', 'c']
     """
     project = tomllib.loads(pyproject)["project"]
     known = project["optional-dependencies"]
-    names = [name.strip() for name in extras.split(",") if name.strip()]
-    if unknown := [name for name in names if name not in known]:
-        raise SystemExit(f"EXTRAS: expected some of {', '.join(known)}, with commas between, got '{unknown[0]}'")
-    return [*project["dependencies"], *(one for name in names for one in known[name])]
+    found, waiting = list(project["dependencies"]), extras.split(",")
+    for name in filter(None, map(str.strip, waiting)):
+        if name not in known:
+            raise SystemExit(f"EXTRAS: expected some of {', '.join(known)}, with commas between, got '{name}'")
+        for one in known[name]:
+            own = re.fullmatch(rf"{project['name']}\[(.*)\]", one)  # others of the project's extras
+            waiting.extend(own[1].split(",") if own else ())
+            found.extend(() if own else (one,))
+    return found
 
 
 if __name__ == "__main__":
