@@ -38,8 +38,8 @@ OPTIONS := --stage $(stage) $(PLACE) $(COMMON) $(foreach pair,$(filter-out fit.%
 FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard up down test coverage bench wheel lint format schema \
-        docs clean
+.PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test coverage bench wheel lint format schema docs \
+        up down clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
