@@ -39,7 +39,7 @@ FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
 .PHONY: help install phase1 phase2 phase3 phase4 all search status ui dashboard test coverage bench wheel lint format schema docs \
-        up down clean
+        clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -87,6 +87,7 @@ ui: install  ## MLflow UI on 127.0.0.1, opened on the experiment
 dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep and search
 	@$(BIN)/lge-sweep dashboard $(RUNS) $(if $(filter-out 5000,$(port)),--port $(port))
 
+.PHONY: up down
 up:  ## PostgreSQL, MLflow's server and a Ray cluster in containers, on 127.0.0.1; says what to type next (docs/docker.md)
 	@docker/stack.sh up
 
