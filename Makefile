@@ -91,6 +91,13 @@ ui: install  ## MLflow UI on 127.0.0.1, opened on the experiment
 dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep and search
 	@$(BIN)/lge-sweep dashboard $(RUNS) $(if $(filter-out 5000,$(port)),--port $(port))
 
+.PHONY: up down
+up:  ## PostgreSQL, MLflow's server and a Ray cluster in containers, on 127.0.0.1; says what to type next (docs/docker.md)
+	@docker/stack.sh up
+
+down:  ## Stop these containers; what is in their volumes stays
+	@docker/stack.sh down
+
 test: install  ## All tests
 	@$(PYTEST)
 
