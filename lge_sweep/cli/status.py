@@ -10,7 +10,7 @@ from rich.text import Text
 
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_table
-from lge_sweep.engine import CellState, find_live_jobs, is_held, read_ledger
+from lge_sweep.engine import CellState, is_held, read_ledger
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import first_command
 from lge_sweep.run_store import RunStore
@@ -67,8 +67,11 @@ def print_status(console: Terminal, store: RunStore) -> None:
     print_table(console, columns, rows, f"sweeps in {runs}")
     for reason in reasons:
         console.print_line(f"failed: {reason}")
-    for jobs in find_live_jobs(store).values():
-        console.print_line(jobs.words)
+    if store.slurm.is_dir():
+        from lge_sweep.engine import find_live_jobs  # loads settings, which `status` needs for nothing else
+
+        for jobs in find_live_jobs(store).values():
+            console.print_line(jobs.words)
     if not held:
         console.explain("no driver is running; repeat a sweep's command to complete it")
 
