@@ -70,7 +70,6 @@ up() {
 PostgreSQL, MLflow and Ray are up, for this machine alone; MLflow: http://127.0.0.1:$(value MLFLOW_PORT 5000)
 
 a sweep of this machine, with ledger and MLflow there:
-  .venv/bin/python -m pip install --constraint constraints.txt --editable '.[postgresql]'     (once, after make install)
   . docker/client.env
   make phase1 profile=smoke
 
