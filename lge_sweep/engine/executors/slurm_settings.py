@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import user_path
 from lge_sweep.safe_yaml import read_yaml_file
-from lge_sweep.text import error_text, shorten
+from lge_sweep.text import error_text, shorten, visible
 
 Word = Annotated[str, StringConstraints(pattern=r"^[^\s'\"\x00-\x1f]+$", max_length=200)]
 """A value of an `#SBATCH` line."""
@@ -87,4 +87,4 @@ def read_slurm_settings(named: str) -> SlurmSettings:
 
 
 def _shown(path: Path) -> str:
-    return shorten(str(path))
+    return visible(str(path))
