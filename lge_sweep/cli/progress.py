@@ -1,5 +1,6 @@
 """What a person sees of sweeps: what comes next; and while one runs, cells done, the current step, the time left."""
 
+import math
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -116,7 +117,7 @@ class SweepProgress:
 
     def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
         """A cell has done some steps; arguments as of `SweepObserver`."""
-        if step == 0:
+        if math.isnan(loss):  # before the first step
             self.bars.update(self.tasks[cell], info="steps, measuring what is fast here")
             return
         self.fractions[cell] = step / total

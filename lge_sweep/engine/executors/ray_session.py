@@ -184,8 +184,7 @@ def _kept_quiet() -> Iterator[None]:
 
 def _explain(reason: str, named: str) -> str:
     """Say why a cluster cannot be used, from what Ray says."""
-    pattern = r"Ray: (\S+) Python: (\S+)"
-    if "Version mismatch" in reason and len(found := re.findall(pattern, reason)) == 2:
+    if "Version mismatch" in reason and len(found := re.findall(r"Ray: (\S+) Python: (\S+)", reason)) == 2:
         (ray, python), (own_ray, own_python) = found
         return (
             f"--executor ray: the cluster at {shorten(named)} runs Ray {ray} on Python {python}, and this is Ray "
