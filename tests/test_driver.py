@@ -17,19 +17,22 @@ from typer.testing import CliRunner
 from untrained import grid_of_two, moved
 
 from lge_sweep.cli import app
+from lge_sweep.config import load_sweep
 from lge_sweep.engine import loop
 from lge_sweep.engine.driver import Driver
 from lge_sweep.engine.events import Done, Event, Failed, Progress
 from lge_sweep.engine.executors import ExecutorOptions
+from lge_sweep.engine.executors.inline import InlineExecutor
 from lge_sweep.engine.executors.local import LocalExecutor, Worker
 from lge_sweep.engine.executors.local_worker import WorkerSetup
 from lge_sweep.engine.ledger import Ledger, read_ledger
 from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.publish import open_sweep
 from lge_sweep.engine.task import CellTask, Task
-from lge_sweep.errors import RunsError
+from lge_sweep.errors import RunsError, WeightsError
 from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
 from lge_sweep.scoring import Result
+from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.tracking import Tracker, database, mlflow
 from lge_sweep.tracking.database import DatabaseFile
@@ -137,6 +140,19 @@ def children(runs: Path) -> list[MlflowRun]:
     tracker = Tracker(RunStore(runs))
     found = tracker.client.search_runs([tracker.experiment])
     return [entry for entry in found if entry.data.tags["lge.kind"] == "trial"]
+
+
+@pytest.mark.parametrize("setting", ["training.execution=graphs", "training.precision=fp16"])
+def test_what_needs_a_gpu_is_refused_before_the_first_trial(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lge_sweep.gpu.gpu_obstacle", lambda: "there is none")
+    (plan,) = make_plans([load_sweep("phase1", 1, "phantom", "smoke", [setting])], None, tmp_path)
+    driver = Driver(RunStore(tmp_path), InlineExecutor(ExecutorOptions(RunStore(tmp_path), 1, 1.0)), SilentObserver())
+    name, _, value = setting.partition("=")
+    with pytest.raises(WeightsError, match=f"{name}: {value} needs a GPU, and where cells are trained there is none"):
+        driver.open_run(plan)
+    driver.close()
 
 
 def test_a_cell_for_which_memory_was_too_small_is_tried_again_alone(plan: Plan, run: Run) -> None:

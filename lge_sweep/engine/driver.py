@@ -30,6 +30,7 @@ from lge_sweep.run_store import RunStore
 from lge_sweep.study import Plan
 
 if TYPE_CHECKING:
+    from lge_sweep.config.schema import Training
     from lge_sweep.engine.trial_view import TrackedSweep
     from lge_sweep.tracking import TrackedRun, Tracker
 
@@ -153,18 +154,25 @@ class Driver:
             self.observer.line(chosen)
 
     def _check_weights(self, plan: Plan) -> None:
-        """Find out before the first trial whether pretrained weights can be had where it is executed."""
+        """Find out before the first trial whether pretrained weights, or a GPU, can be had where it is executed."""
         training = plan.config.training
-        task = WeightsTask(models=plan.config.grid.model, weights=training.encoder_weights, width=training.width)
-        if task.weights == SCRATCH or task in self._checked:
+        task = WeightsTask(
+            models=plan.config.grid.model,
+            weights=training.encoder_weights,
+            width=training.width,
+            needs_gpu=_of_gpus(training),
+        )
+        if (task.weights == SCRATCH and not task.needs_gpu) or task in self._checked:
             return
-        self.observer.line(f"looking for pretrained weights ({task.weights})")
+        wanted = [f"pretrained weights ({task.weights})"] * (task.weights != SCRATCH)
+        wanted += [f"a GPU ({task.needs_gpu})"] * bool(task.needs_gpu)
+        self.observer.line(f"looking for {(what := ' and '.join(wanted))}")
         self.executor.submit(task)
         while (event := self.executor.next_event(POLL)) is None:
             pass
         match event.news:
             case Died(reason=reason):
-                raise RunsError(f"pretrained weights ({task.weights}) could not be looked for: {reason}")
+                raise RunsError(f"{what} could not be looked for: {reason}")
             case Failed(reason=reason):
                 raise WeightsError(*reason.split("\n"))
         self._checked.add(task)
@@ -222,6 +230,13 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _of_gpus(training: "Training") -> str:
+    """Return the setting that only a GPU can keep to, if one is named."""
+    if training.execution == "graphs":
+        return "training.execution=graphs"
+    return "training.precision=fp16" if training.precision == "fp16" else ""
 
 
 def _about(plan: Plan) -> dict[str, object]:

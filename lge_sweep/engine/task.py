@@ -52,7 +52,7 @@ class CellTask(Message):
 
 
 class WeightsTask(Message):
-    """Find out whether pretrained weights can be had where cells are trained."""
+    """Find out whether pretrained weights, and a GPU if one is needed, can be had where cells are trained."""
 
     kind: Literal["weights"] = "weights"
     models: tuple[str, ...]
@@ -61,6 +61,8 @@ class WeightsTask(Message):
     """The option `training.encoder_weights`."""
     width: float
     """The option `training.width`."""
+    needs_gpu: str = ""
+    """The setting that only a GPU can keep to; "" if there is none."""
 
 
 Task = CellTask | WeightsTask

@@ -5,9 +5,10 @@ import logging
 import os
 from collections.abc import Callable
 
+from lge_sweep.config.architectures import SCRATCH
 from lge_sweep.engine.events import Done, Failed, Progress, Pruned, TaskResult
 from lge_sweep.engine.task import Task, TrialPrunedError, WeightsTask
-from lge_sweep.errors import LgeSweepError
+from lge_sweep.errors import ConfigError, LgeSweepError
 from lge_sweep.text import shorten, visible
 
 OUT_OF_MEMORY = (
@@ -31,15 +32,30 @@ def perform(task: Task, report: Report, worker: int = 0) -> TaskResult:
 
     def work() -> None:
         if isinstance(task, WeightsTask):
-            from lge_sweep.models import check_weights
-
-            check_weights(task.models, task.weights, task.width)
+            _check(task)
         else:
             from lge_sweep.engine.train import execute
 
             execute(task, report, worker)
 
     return attempt(work)
+
+
+def _check(task: WeightsTask) -> None:
+    """Find out whether what a sweep needs can be had here.
+
+    Raises:
+        ConfigError: it needs a GPU.
+        WeightsError: the weights cannot be had, or do not fit.
+    """
+    from lge_sweep.gpu import gpu_obstacle
+    from lge_sweep.models import check_weights
+
+    if task.needs_gpu and (obstacle := gpu_obstacle()) is not None:
+        setting, _, value = task.needs_gpu.partition("=")
+        raise ConfigError(f"{setting}: {value} needs a GPU, and where cells are trained {obstacle}; on a CPU take auto")
+    if task.weights != SCRATCH:
+        check_weights(task.models, task.weights, task.width)
 
 
 def attempt(work: Callable[[], object]) -> TaskResult:
