@@ -310,7 +310,7 @@ def ray(monkeypatch: pytest.MonkeyPatch, deeds: list[Deed], tmp_path: Path) -> F
         deed = deeds.pop(0) if len(deeds) > 1 else deeds[0]
         return attempt(lambda: deed(task, report))
 
-    monkeypatch.setattr(ray_worker, "perform", perform)
+    monkeypatch.setattr(ray_worker, "perform_logged", perform)
     return fake
 
 

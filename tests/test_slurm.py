@@ -22,7 +22,7 @@ from untrained import grid_of_two
 from lge_sweep.config import load_sweep
 from lge_sweep.engine.driver import Driver
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress
-from lge_sweep.engine.executors import Placement, find_live_jobs, make_executor, slurm
+from lge_sweep.engine.executors import Placement, find_live_jobs, make_executor, slurm, slurm_job
 from lge_sweep.engine.executors.mailbox import Mailbox
 from lge_sweep.engine.executors.protocol import ExecutorOptions
 from lge_sweep.engine.executors.slurm import SlurmExecutor
@@ -270,6 +270,47 @@ def test_a_driver_that_comes_back_finds_its_jobs(
     assert [len(array) for array in cluster.arrays] == [2, 1]
     first.tell(Event(task=first.id, news=Done()))
     assert later.next_event(0.01) == Event(task=ids[0], news=Done())
+
+
+def test_a_job_whose_driver_was_killed_before_it_noted_it_is_found(
+    cluster: Cluster, begin: Begin, tasks: tuple[CellTask, CellTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = begin()
+    mailbox = executor._tasks[executor.submit(tasks[0])].mailbox  # SLURM gave it job 1_0, and the driver was killed
+    assert cluster.queued is not None
+    cluster.queued["1_0"] = RUNNING
+    monkeypatch.setattr(slurm_job, "load_libraries", lambda threads: None)
+    monkeypatch.setattr(slurm_job, "log_to_stderr", lambda: None)
+    monkeypatch.setattr(slurm_job, "perform_logged", lambda task, report: report(STEP) or Done())
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
+    monkeypatch.setattr(Mailbox, "has_ended", lambda mailbox: False)  # it is at work
+    assert slurm_job.TaskJob(mailbox.path)().startswith("done on ")
+    later = begin()
+    assert later.submit(tasks[0]) == mailbox.id
+    later.next_event(0.01)
+    assert cluster.arrays == []
+
+
+def test_a_job_that_waits_is_not_listened_to(
+    cluster: Cluster, begin: Begin, tasks: tuple[CellTask, CellTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = begin()
+    executor.submit(tasks[0])
+    assert cluster.queued is not None
+    executor._submit_all()
+    cluster.queued["1_0"] = PENDING
+    executor.next_event(0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(Mailbox, "read", lambda *_: pytest.fail("it says nothing"))
+        patch.setattr(slurm, "ASK_EVERY", 100.0)
+        assert executor.next_event(0.01) is None
+    cluster.queued["1_0"] = RUNNING
+    ((mailbox,),) = cluster.arrays
+    mailbox.tell(Event(task=mailbox.id, news=Done()))
+    event = executor.next_event(1.0)
+    assert event is not None
+    assert event.news == Done()
 
 
 def test_what_was_not_submitted_is_forgotten(cluster: Cluster, begin: Begin, tasks: tuple[CellTask, CellTask]) -> None:

@@ -73,19 +73,25 @@ def _execute(connection: Connection, setup: WorkerSetup, task_id: str, task: Tas
         send(progress)
         return progress.val_dice is not None and bool(connection.recv())
 
-    ended = _perform(task, report, setup.number)
+    ended = perform_logged(task, report, setup.number)
     with suppress(OSError):
         print_to(setup.log)
     send(ended)
 
 
-def _perform(task: Task, report: Report, number: int) -> TaskResult:
-    """Do a task; what is printed meanwhile goes to the cell's folder."""
+def perform_logged(task: Task, report: Report, worker: int = 0) -> TaskResult:
+    """Do a task, as `perform`; what is printed meanwhile goes to the cell's folder.
+
+    Args:
+        task: what to do.
+        report: told how far it is.
+        worker: number of what executes it on this machine, which decides its GPU.
+    """
     if isinstance(task, CellTask):
         ready = attempt(partial(print_to, task.files.log))
         if not isinstance(ready, Done):
             return ready
-    return perform(task, report, number)
+    return perform(task, report, worker)
 
 
 def load_libraries(threads: int) -> None:

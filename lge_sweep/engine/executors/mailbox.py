@@ -5,6 +5,7 @@ file. So a driver may end and another come back to what is still being executed.
 """
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +67,10 @@ class Mailbox:
     def job(self) -> str:
         """Return the job that executes the task; "" if none was noted."""
         return self._job.read_text(encoding="utf-8") if self._job.is_file() else ""
+
+    def remove(self) -> None:
+        """Remove the folder; a job that still looks for it ends."""
+        shutil.rmtree(self.path, ignore_errors=True)
 
     def tell(self, event: Event) -> None:
         """Say what has happened, in one write, so that nobody reads half of it for a whole."""

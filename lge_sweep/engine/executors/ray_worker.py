@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import lge_sweep
-from lge_sweep.engine.events import Done, Event, Failed, Message, Progress, TaskResult
-from lge_sweep.engine.executors.local_worker import load_libraries, log_to_stderr, print_to
-from lge_sweep.engine.executors.perform import attempt, perform
+from lge_sweep.engine.events import Event, Failed, Message, Progress, TaskResult
+from lge_sweep.engine.executors.local_worker import load_libraries, log_to_stderr, perform_logged, print_to
+from lge_sweep.engine.executors.perform import attempt
 from lge_sweep.engine.executors.ray_files import Files, Scratch
 from lge_sweep.engine.lock import hold_for_life
 from lge_sweep.engine.task import TASK, CellTask, Task
@@ -182,11 +182,7 @@ class RayWorker:
             tell(progress, files)
             return progress.val_dice is not None and self._answers.get()
 
-        if isinstance(task, CellTask):
-            ready = attempt(partial(print_to, task.files.log))
-            if not isinstance(ready, Done):
-                return ready
-        return perform(task, report)
+        return perform_logged(task, report)
 
     def _perform_apart(
         self, task: CellTask, tell: "partial[None]", files: Files, arrays: Files

@@ -45,6 +45,7 @@ class _Submitted:
         offset: bytes of its events that were read.
         spoken: when it last said something, or began to run, or was last seen waiting.
         missing: since when SLURM no longer knows the job; None as long as it does.
+        waits: whether it was last seen waiting, so that it says nothing.
     """
 
     mailbox: Mailbox
@@ -52,6 +53,7 @@ class _Submitted:
     offset: int = 0
     spoken: float = field(default_factory=time.monotonic)
     missing: float | None = None
+    waits: bool = False
 
 
 class SlurmExecutor:
@@ -129,29 +131,30 @@ class SlurmExecutor:
         """End the job of a task; others are not touched."""
         if (submitted := self._tasks.pop(task_id, None)) is not None:
             cancel_jobs([submitted.job] if submitted.job else [])
+            submitted.mailbox.remove()
             self._events = deque(event for event in self._events if event.task != task_id)
 
     def close(self) -> None:
         """Leave the jobs to SLURM; what was not submitted yet is forgotten."""
         for submitted in self._unsubmitted:
-            shutil.rmtree(submitted.mailbox.path, ignore_errors=True)
+            submitted.mailbox.remove()
         self._tasks, self._unsubmitted = {}, []
         self._events.clear()
 
     def _find_left(self) -> dict[str, _Submitted]:
         """Return what jobs of earlier drivers execute, by task; mailboxes of others are removed."""
-        found = _open_tasks(self._options.store)
-        queued = find_jobs(list(found.values()))
+        jobs = _open_tasks(self._options.store)
+        queued = find_jobs(list(jobs.values()))
         left = {}
-        for folder in (self._options.store.slurm / "tasks").glob("*"):
-            mailbox = Mailbox(folder)
+        for mailbox in _mailboxes(self._options.store):
+            job = jobs.get(mailbox, "")
+            is_live = bool(job) and (queued is None or job in queued)
             if mailbox.id in self._tasks:
                 continue
-            job = found.get(mailbox, "")
-            if job and (queued is None or job in queued) and (task := _task_of(mailbox)) is not None:
+            if is_live and (task := _task_of(mailbox)) is not None:
                 left[_key(task)] = _Submitted(mailbox, job)
             else:
-                shutil.rmtree(folder, ignore_errors=True)
+                mailbox.remove()
         return left
 
     def _submit_all(self) -> None:
@@ -173,7 +176,7 @@ class SlurmExecutor:
                 jobs = [submitter.submit(TaskJob(submitted.mailbox.path.resolve())) for submitted in waiting]
         except (FailedJobError, FailedSubmissionError, OSError) as error:
             for submitted in waiting:
-                shutil.rmtree(submitted.mailbox.path, ignore_errors=True)
+                submitted.mailbox.remove()
             reason = " ".join(str(error).split())
             raise RunsError(f"SLURM does not take the jobs: {reason}. Check the file that --cluster names") from error
         for submitted, job in zip(waiting, jobs, strict=True):
@@ -195,7 +198,7 @@ class SlurmExecutor:
 
     def _read(self) -> None:
         """Take what jobs have said; of words on how far a task is, validations and the last one count."""
-        for submitted in list(self._tasks.values()):
+        for submitted in [submitted for submitted in self._tasks.values() if not submitted.waits]:
             events, submitted.offset = submitted.mailbox.read(submitted.offset)
             if not events:
                 continue
@@ -204,7 +207,7 @@ class SlurmExecutor:
             self._events.extend([*kept, events[-1]])
             if not isinstance(events[-1].news, Progress):
                 del self._tasks[submitted.mailbox.id]
-                shutil.rmtree(submitted.mailbox.path, ignore_errors=True)
+                submitted.mailbox.remove()
 
     def _look_after_jobs(self) -> None:
         """Ask SLURM what has become of jobs that say nothing."""
@@ -219,11 +222,12 @@ class SlurmExecutor:
 
     def _find_fault(self, submitted: _Submitted, job: QueuedJob | None, now: float) -> str | None:
         """Say what is wrong with the job of a task, if anything is."""
+        submitted.waits = job is not None and not job.runs
         if job is None:
             submitted.missing = now if submitted.missing is None else submitted.missing
             return None if now - submitted.missing < GRACE else describe_end(submitted.job)
         submitted.missing = None
-        if not job.runs:
+        if submitted.waits:
             submitted.spoken = now
         if now - submitted.spoken > self._options.stall:
             return f"said nothing for {format_seconds(now - submitted.spoken)} on {job.node} and was ended"
@@ -251,12 +255,12 @@ def live_jobs(store: RunStore) -> LiveJobs | None:
 
 def _open_tasks(store: RunStore) -> dict[Mailbox, str]:
     """Return the tasks that were submitted and have not said their last word, and their jobs."""
-    found = {}
-    for folder in sorted((store.slurm / "tasks").glob("*")):
-        mailbox = Mailbox(folder)
-        if (job := mailbox.job()) and not mailbox.has_ended():
-            found[mailbox] = job
-    return found
+    jobs = ((mailbox, mailbox.job()) for mailbox in _mailboxes(store))
+    return {mailbox: job for mailbox, job in jobs if job and not mailbox.has_ended()}
+
+
+def _mailboxes(store: RunStore) -> list[Mailbox]:
+    return [Mailbox(folder) for folder in sorted((store.slurm / "tasks").glob("*"))]
 
 
 def _task_of(mailbox: Mailbox) -> Task | None:

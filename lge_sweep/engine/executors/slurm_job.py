@@ -4,17 +4,14 @@ import os
 import socket
 import time
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import submitit
 
-from lge_sweep.engine.events import Done, Event, Progress, TaskResult
-from lge_sweep.engine.executors.local_worker import load_libraries, log_to_stderr, print_to
+from lge_sweep.engine.events import Event, Progress, TaskResult
+from lge_sweep.engine.executors.local_worker import load_libraries, log_to_stderr, perform_logged
 from lge_sweep.engine.executors.mailbox import Mailbox
-from lge_sweep.engine.executors.perform import attempt, perform
-from lge_sweep.engine.task import CellTask
-from lge_sweep.machine import count_cores
+from lge_sweep.machine import cluster_job, count_cores
 
 TELL_EVERY = 5.0
 """Seconds between two words on how far a task is, validations aside: hundreds of jobs may share a file system."""
@@ -35,6 +32,8 @@ class TaskJob:
         mailbox = Mailbox(self.folder)
         if mailbox.has_ended():
             return "it had ended"
+        if (job := cluster_job()) is not None:  # its driver may have been killed before it could
+            mailbox.set_job(job)
         log_to_stderr()
         load_libraries(int(os.environ.get("SLURM_CPUS_PER_TASK") or count_cores()))
         result = _perform(mailbox)
@@ -57,9 +56,4 @@ def _perform(mailbox: Mailbox) -> TaskResult:
         mailbox.tell(Event(task=mailbox.id, news=progress))
         return mailbox.should_stop()
 
-    task = mailbox.task()
-    if isinstance(task, CellTask):
-        ready = attempt(partial(print_to, task.files.log))
-        if not isinstance(ready, Done):
-            return ready
-    return perform(task, report)
+    return perform_logged(mailbox.task(), report)
