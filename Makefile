@@ -39,8 +39,8 @@ OPTIONS := --stage $(stage) $(PLACE) $(COMMON) $(foreach pair,$(filter-out fit.%
 FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 phase3 phase4 all search status sync ui dashboard test coverage bench wheel lint format schema docs \
-        clean
+.PHONY: help install phase1 phase2 phase3 phase4 all search status sync ui dashboard up down test coverage bench wheel lint format \
+        schema docs clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -91,7 +91,6 @@ ui: install  ## MLflow UI on 127.0.0.1, opened on the experiment
 dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep and search
 	@$(BIN)/lge-sweep dashboard $(RUNS) $(if $(filter-out 5000,$(port)),--port $(port))
 
-.PHONY: up down
 up:  ## PostgreSQL, MLflow's server and a Ray cluster in containers, on 127.0.0.1; says what to type next (docs/docker.md)
 	@docker/stack.sh up
 

@@ -27,8 +27,9 @@ def cluster_job() -> str | None:
 
 
 def memory_bytes() -> int:
-    """Return the bytes of memory that there are, whoever uses them."""
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    """Return the bytes of memory that there are, whoever uses them; in a container, what it is given."""
+    there, most = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"), _granted("memory.max")
+    return there if most is None or most == "max" else min(there, int(most))
 
 
 def free_memory_bytes() -> int | None:
@@ -75,10 +76,8 @@ def file_system(folder: Path, mounts: str = "/proc/mounts") -> str:
         return ""
     resolved, kind, longest = folder.resolve(), "", -1
     for _, place, name, *_ in map(bytes.split, lines):
-        # a space in a path is written \040
+        # a space in a path is written \040; of two mounts in one place the later hides the other
         path = Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda code: bytes([int(code[1], 8)]), place)))
-        if (
-            resolved.is_relative_to(path) and len(path.parts) >= longest
-        ):  # of two in one place the later hides the other
+        if resolved.is_relative_to(path) and len(path.parts) >= longest:
             kind, longest = name.decode(errors="replace"), len(path.parts)
     return kind

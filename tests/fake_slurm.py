@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 COMMANDS = ("sbatch", "srun", "squeue", "scancel", "scontrol")
-FOLDER = Path(sys.argv[0]).parent
 
 
 def install(folder: Path) -> None:

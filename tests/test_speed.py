@@ -102,6 +102,8 @@ def test_a_container_has_what_it_is_given(
     monkeypatch.setattr(machine, "_told_by", lambda file, name: "4000 kB")
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     assert (machine.count_cores(), machine.free_memory_bytes()) == (cores, memory)
+    if limits.get("memory.max", "max") != "max":
+        assert machine.memory_bytes() == int(limits["memory.max"])
 
 
 def test_how_a_machine_is_shared_is_said_in_words() -> None:

@@ -26,9 +26,7 @@ def deliver_all(console: Terminal, store: RunStore) -> None:
         raise RunsError(f"{store.root}: no sweep yet; {first_command(store.root)}")
     with hold_runs(store):
         entries = {name: {cell.cell: cell for cell in cells} for name, _, cells in read_ledger(store)}
-        tracker = Tracker(store, patient=True)
-        if tracker.behind is not None:
-            tracker.catch_up(0)
+        tracker = Tracker.patient_of(store)
         sent, problems = 0, []
         for sweep in sweeps if tracker.behind is None else ():
             try:

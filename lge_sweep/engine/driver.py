@@ -64,10 +64,7 @@ class Driver:
         """MLflow, opened when first needed."""
         from lge_sweep.tracking import Tracker
 
-        tracker = Tracker(self.store, patient=True)
-        if tracker.behind is not None:
-            tracker.catch_up(0)
-        return tracker
+        return Tracker.patient_of(self.store)
 
     def open_run(self, plan: Plan) -> "TrackedRun":
         """Open the sweep's MLflow run; if there is something to do, the executor prepares itself meanwhile.

@@ -92,7 +92,6 @@ def _bound_memory(share: int) -> None:
     place = onnxruntime.OrtMemoryInfo(
         "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
     )
-    bounds = onnxruntime.OrtArenaCfg(
-        min(memory_bytes() // 2 // share, 8 << 30), -1, -1, -1
-    )  # -1: the library's own choice
+    most = min(memory_bytes() // 2 // share, 8 << 30)
+    bounds = onnxruntime.OrtArenaCfg(most, -1, -1, -1)  # -1: the library's own choice
     onnxruntime.create_and_register_allocator(place, bounds)

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Self, TypeVar
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -79,6 +79,18 @@ class Tracker:
         self.experiment = ""
         _log.info("MLflow is at %s", store.tracking_shown)
         self.attempt(lambda client: None)
+
+    @classmethod
+    def patient_of(cls, store: RunStore) -> Self:
+        """Open the store for what goes on where MLflow fails; a database that is damaged is set aside.
+
+        Args:
+            store: the runs directory.
+        """
+        tracker = cls(store, patient=True)
+        if tracker.behind is not None:
+            tracker.catch_up(0)
+        return tracker
 
     @property
     def client(self) -> MlflowClient:

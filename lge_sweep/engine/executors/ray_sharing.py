@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lge_sweep.engine.executors.sharing import GAIN, MEMORY
+from lge_sweep.engine.executors.sharing import MEMORY, no_such_gpu, say_threads, time_of
 from lge_sweep.errors import RunsError
 
 
@@ -56,7 +56,7 @@ class RaySharing:
 
     def __str__(self) -> str:
         """Say it in words."""
-        threads = f"{self.threads} thread" + "s" * (self.threads > 1)
+        threads = say_threads(self.threads)
         gpu = f" and {self.gpus:g} GPU" if self.gpus else ""
         return f"{self.workers} Ray worker{'s' * (self.workers > 1)} of {threads}{gpu}" + " each" * (self.workers > 1)
 
@@ -94,11 +94,7 @@ def _share_gpus(nodes: Sequence[RayNode], tasks: int, gpus: float) -> RaySharing
     fits = {node: int(node.gpus / gpus + 1e-9) for node in nodes}
     count = min(tasks, sum(fits[node] for node in nodes))
     if gpus > 1 or count < 1:
-        there = f"{sum(node.gpus for node in nodes):g} of them"
-        raise RunsError(
-            "gpus_per_trial: a cell is trained on one GPU or a share of one, such as .5, and this cluster has "
-            f"{there}; got {gpus:g}"
-        )
+        raise no_such_gpu(gpus, f"this cluster has {sum(node.gpus for node in nodes):g} of them")
     cpus = min(node.cpus / fits[node] for node in nodes if fits[node])
     return RaySharing(count, math.floor(cpus) if cpus >= 1 else cpus, gpus)
 
@@ -119,4 +115,4 @@ def _share_cpus(nodes: Sequence[RayNode], tasks: int) -> RaySharing:
             choices.append(RaySharing(fit, cpus))
     if not choices:  # less than a processor a node
         return _split_cpus(nodes, 1)
-    return min(choices, key=lambda shared: (max(tasks / shared.workers, 1) / shared.cpus**GAIN, shared.workers))
+    return min(choices, key=lambda shared: (time_of(tasks, shared.workers, shared.cpus), shared.workers))

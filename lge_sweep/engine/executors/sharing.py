@@ -1,5 +1,6 @@
 """How many workers share this machine, and how many threads each computes with."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Sharing:
 
     def __str__(self) -> str:
         """Say it in words."""
-        threads = f"{self.threads} thread" + "s" * (self.threads > 1)
+        threads = say_threads(self.threads)
         return f"{self.workers} workers of {threads} each" if self.workers > 1 else f"1 worker of {threads}"
 
 
@@ -61,19 +62,15 @@ class Machine:
             RunsError: there are fewer GPUs than that.
         """
         fit = int(self.gpus / gpus_per_trial + 1e-9)
-        if fit < 1 or (gpus_per_trial > 1):
-            there = f"{self.gpus} of them" if self.gpus else "no GPU"
-            raise RunsError(
-                f"gpus_per_trial: a cell is trained on one GPU or a share of one, such as .5, and this machine has "
-                f"{there}; got {gpus_per_trial:g}"
-            )
-        return self.share(max(1, min(tasks, fit)))
+        if fit < 1 or gpus_per_trial > 1:
+            raise no_such_gpu(gpus_per_trial, f"this machine has {f'{self.gpus} of them' if self.gpus else 'no GPU'}")
+        return self.share(min(tasks, fit))
 
     def share_among(self, tasks: int) -> Sharing:
         """Choose what completes so many equal tasks soonest.
 
-        With GPUs: a worker each, as workers that share one slow each other down. Without: w workers take about
-        ``max(tasks / w, 1) / (cores // w) ** GAIN``; of equals the fewest, and no more than there is memory for.
+        With GPUs: a worker each, as workers that share one slow each other down. Without: what takes the shortest
+        (`time_of`); of equals the fewest, and no more than there is memory for.
         """
         if self.gpus:
             return self.share(max(1, min(tasks, self.gpus)))
@@ -81,8 +78,37 @@ class Machine:
         most = max(1, min(tasks, self.cores, room))
         return min(
             (self.share(workers) for workers in range(1, most + 1)),
-            key=lambda sharing: max(tasks / sharing.workers, 1) / sharing.threads**GAIN,
+            key=lambda sharing: time_of(tasks, sharing.workers, sharing.threads),
         )
+
+
+def time_of(tasks: int, workers: int, threads: float) -> float:
+    """Return about how long so many equal tasks take, in units of one task on one thread.
+
+    Args:
+        tasks: how many there are.
+        workers: how many are done at once.
+        threads: of each worker.
+    """
+    return max(tasks / workers, 1.0) / math.pow(threads, GAIN)
+
+
+def no_such_gpu(gpus_per_trial: float, there: str) -> RunsError:
+    """Say that so many GPUs a cell are not to be had.
+
+    Args:
+        gpus_per_trial: as asked for.
+        there: what there is, as "this machine has no GPU".
+    """
+    return RunsError(
+        f"gpus_per_trial: a cell is trained on one GPU or a share of one, such as .5, and {there}; "
+        f"got {gpus_per_trial:g}"
+    )
+
+
+def say_threads(threads: int) -> str:
+    """Say how many threads: "1 thread", "2 threads"."""
+    return f"{threads} thread" + "s" * (threads > 1)
 
 
 def _gpus() -> int:
