@@ -409,3 +409,10 @@ def test_a_failing_view_is_said_once_and_not_tried_at_every_step(
     assert len(tries) == 1
     assert caplog.text.count("MLflow cannot be reached (OperationalError: database or disk is full)") == 1
     assert tracker.behind == "OperationalError: database or disk is full"
+
+
+def test_what_was_sampled_is_shown_at_its_time(plan: Plan) -> None:
+    tracker = Tracker(RunStore(plan.folder.parent))
+    run = tracker.open_run("key", "name", {}, {})
+    run.log([("load", 1.0, 0), ("load", 2.0, 1)], {0: 1000.5, 1: 1005.5})
+    assert [metric.timestamp for metric in tracker.client.get_metric_history(run.id, "load")] == [1000500, 1005500]

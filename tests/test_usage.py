@@ -46,6 +46,8 @@ def test_a_training_that_goes_on_keeps_its_samples(tmp_path: Path, monkeypatch: 
     assert len(table) > 6
     assert table["seconds"].is_monotonic_increasing
     assert table["seconds"].iloc[-1] >= 0.2
+    assert table["time"].is_monotonic_increasing
+    assert table["time"].iloc[-1] == pytest.approx(time.time(), abs=60)
     points = _usage(table)
     assert {key for key, _, _ in points} == {"system/cpu_utilization_percentage", "system/memory_usage_megabytes"}
     assert [step for key, _, step in points if "cpu" in key] == list(range(len(table)))

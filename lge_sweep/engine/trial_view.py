@@ -47,7 +47,8 @@ class TrackedTrial:
             self.run.log(_curves(read_history(files.history)))
         with suppress(DamagedError):  # it is no result, and is begun anew
             if files.usage.is_file():
-                self.run.log(_usage(read_usage(files.usage)))
+                samples = read_usage(files.usage)
+                self.run.log(_usage(samples), dict(enumerate(samples["time"])))
 
     def complete(self, record: CellRecord, result: Result) -> None:
         """Log all that the finished cell left in its folder."""
@@ -155,7 +156,7 @@ def _usage(samples: pd.DataFrame) -> list[Point]:
     """Name what a training took as MLflow names its own samples, which it shows on a page of their own."""
     return [
         (f"system/{_USAGE[str(column)]}", float(value), number)
-        for column, values in samples.drop(columns="seconds").items()
+        for column, values in samples.drop(columns=["seconds", "time"]).items()
         for number, value in enumerate(values)
         if pd.notna(value)
     ]

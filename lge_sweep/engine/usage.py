@@ -30,6 +30,8 @@ class Sample(NamedTuple):
 
     seconds: float
     """Since the cell began, over all sessions, at the end of the sample."""
+    time: float
+    """The same, since 1970."""
     cpu_percent: float
     """Time of processors, of 100 for one that is busy all the time."""
     memory_mb: float | None
@@ -71,7 +73,7 @@ class Sampler:
         share = 100 * (cpu - self._cpu) / (now - self._last)
         self._last, self._cpu = now, cpu
         gpu = _gpu(self.device) if self.device.type == "cuda" else (None, None)
-        self.samples.append(Sample(self._earlier + now - self._began, share, _memory(), *gpu))
+        self.samples.append(Sample(self._earlier + now - self._began, time.time(), share, _memory(), *gpu))
 
     def write(self) -> None:
         """Write all samples."""

@@ -21,7 +21,7 @@ from lge_sweep.text import error_text, shorten
 
 HISTORY_COLUMNS = ("step", "epoch", "train_loss", "val_loss", "val_dice", "seconds")
 """As `lge_sweep.engine.recorder.Row`, which loads torch."""
-USAGE_COLUMNS = ("seconds", "cpu_percent", "memory_mb", "gpu_percent", "gpu_memory_mb")
+USAGE_COLUMNS = ("seconds", "time", "cpu_percent", "memory_mb", "gpu_percent", "gpu_memory_mb")
 """As `lge_sweep.engine.usage.Sample`."""
 
 

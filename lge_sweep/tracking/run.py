@@ -79,13 +79,22 @@ class TrackedRun:
         self._lacks = False
         self._send(lambda client: None)
 
-    def log(self, points: Iterable[Point]) -> None:
-        """Log those points whose step is later than the last one logged of their metric."""
-        given = list(points)
+    def log(self, points: Iterable[Point], times: Mapping[int, float] | None = None) -> None:
+        """Log those points whose step is later than the last one logged of their metric.
+
+        Args:
+            points: the points.
+            times: step -> when it was, in seconds since 1970; None: now.
+        """
+        given, known = list(points), times or {}
 
         def send(client: MlflowClient) -> None:
-            now = int(time.time() * 1000)
-            fresh = [Metric(key, value, now, step) for key, value, step in given if step > self._last_step(client, key)]
+            now = time.time()
+            fresh = [
+                Metric(key, value, int(1000 * known.get(step, now)), step)
+                for key, value, step in given
+                if step > self._last_step(client, key)
+            ]
             for start in range(0, len(fresh), BATCH):
                 client.log_batch(self.id, metrics=fresh[start : start + BATCH])
             for metric in fresh:
