@@ -1,17 +1,22 @@
 """Executors: what crosses between them and a driver, and that two of them do the same."""
 
+import gc
+import importlib.util
 import math
 import queue
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 from untrained import moved
 
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress, Pruned
 from lge_sweep.engine.executors import EXECUTOR_VARIABLE, Executor, ExecutorOptions, Placement, inline, make_executor
 from lge_sweep.engine.executors.inline import InlineExecutor
+from lge_sweep.engine.executors.local_worker import load_libraries
 from lge_sweep.engine.executors.perform import Report, attempt
 from lge_sweep.engine.grid_queue import GridQueue
 from lge_sweep.engine.ledger import Ledger, read_ledger
@@ -196,3 +201,19 @@ def test_an_executor_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Mo
         make_executor(store, Placement(), 1.0)
     with pytest.raises(RunsError, match="--executor: unknown executor 'lokal': did you mean 'local'"):
         make_executor(store, Placement("lokal"), 1.0)
+
+
+def test_monai_does_not_load_mlflow_into_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    importlib.import_module("lge_sweep.engine.train")  # with the real one, which stays for others
+    (tmp_path / "monai.py").write_text("try:\n    import mlflow\nexcept ImportError:\n    mlflow = None\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(gc, "freeze", lambda: None)
+    for name in ("OMP_NUM_THREADS", "GOMP_SPINCOUNT", "CUBLAS_WORKSPACE_CONFIG"):
+        monkeypatch.setenv(name, "1")
+    for name in ("monai", "mlflow"):
+        monkeypatch.setitem(sys.modules, name, sys)  # to be put back as it was
+        monkeypatch.delitem(sys.modules, name)
+    load_libraries(torch.get_num_threads())
+    assert sys.modules["monai"].__dict__["mlflow"] is None
+    assert "mlflow" not in sys.modules
+    assert importlib.util.find_spec("mlflow") is not None

@@ -292,7 +292,28 @@ def test_a_job_whose_driver_was_killed_before_it_noted_it_is_found(
     assert cluster.arrays == []
 
 
-def test_a_job_that_waits_is_not_listened_to(
+def test_of_jobs_that_wait_only_the_next_to_begin_are_listened_to(
+    cluster: Cluster, begin: Begin, tasks: tuple[CellTask, CellTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executor = begin()
+    ids = [executor.submit(task) for task in tasks]
+    assert cluster.queued is not None
+    executor._submit_all()
+    cluster.queued |= {"1_0": PENDING, "1_1": PENDING}
+    executor.next_event(0.01)
+    ((first, second),) = cluster.arrays
+    monkeypatch.setattr(slurm, "NEXT", 1)
+    monkeypatch.setattr(slurm, "ASK_EVERY", 100.0)  # that they have begun is not told
+    for mailbox in (first, second):
+        mailbox.tell(Event(task=mailbox.id, news=STEP))
+    assert executor.next_event(0.01) == Event(task=ids[0], news=STEP)
+    first.tell(Event(task=first.id, news=Done()))
+    assert [executor.next_event(0.01) for _ in range(2)] == [
+        Event(task=ids[0], news=Done()), Event(task=ids[1], news=STEP),
+    ]  # fmt: skip
+
+
+def test_jobs_that_wait_for_long_are_not_listened_to_until_they_run(
     cluster: Cluster, begin: Begin, tasks: tuple[CellTask, CellTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     executor = begin()
@@ -301,6 +322,7 @@ def test_a_job_that_waits_is_not_listened_to(
     executor._submit_all()
     cluster.queued["1_0"] = PENDING
     executor.next_event(0.01)
+    monkeypatch.setattr(slurm, "NEXT", 0)
     with monkeypatch.context() as patch:
         patch.setattr(Mailbox, "read", lambda *_: pytest.fail("it says nothing"))
         patch.setattr(slurm, "ASK_EVERY", 100.0)

@@ -12,7 +12,8 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
@@ -103,11 +104,27 @@ def load_libraries(threads: int) -> None:
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # for repeatable matrix products on a GPU
     import torch
 
+    with _hidden("mlflow"):  # MONAI imports it for a handler that nobody here uses: a ninth of a worker's start
+        import monai  # noqa: F401
+
     import lge_sweep.engine.train  # noqa: F401  # to have it loaded when the first task comes
 
     torch.set_num_threads(threads)
     gc.collect()
     gc.freeze()  # libraries stay; to look for what is dead among them took a second a cell
+
+
+@contextmanager
+def _hidden(name: str) -> Iterator[None]:
+    """Let a module that is not loaded yet seem to be missing meanwhile."""
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def _die_with_driver() -> None:

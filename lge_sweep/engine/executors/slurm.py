@@ -30,6 +30,10 @@ READ_EVERY, ASK_EVERY = 0.5, 10.0
 """Seconds between two looks into mailboxes, and between two questions to SLURM."""
 GRACE = 60.0
 """Seconds that the last word of a job which has left the queue may take to be seen: shared file systems remember."""
+NEXT = 64
+"""Jobs, of those that were last seen waiting, that are listened to as if they ran: the next to begin, as SLURM keeps an
+array in order. What waits may be thousands of mailboxes on a shared file system, and what is not listened to is heard
+only when SLURM was asked again."""
 AT_ONCE = 256
 """Jobs of an array that run at the same time, unless a number of workers is named."""
 _log = logging.getLogger(__name__)
@@ -45,7 +49,7 @@ class _Submitted:
         offset: bytes of its events that were read.
         spoken: when it last said something, or began to run, or was last seen waiting.
         missing: since when SLURM no longer knows the job; None as long as it does.
-        waits: whether it was last seen waiting, so that it says nothing.
+        waits: whether it was last seen waiting, so that it says nothing, unless it has begun since.
     """
 
     mailbox: Mailbox
@@ -198,11 +202,13 @@ class SlurmExecutor:
 
     def _read(self) -> None:
         """Take what jobs have said; of words on how far a task is, validations and the last one count."""
-        for submitted in [submitted for submitted in self._tasks.values() if not submitted.waits]:
+        running = [submitted for submitted in self._tasks.values() if not submitted.waits]
+        waiting = [submitted for submitted in self._tasks.values() if submitted.waits]
+        for submitted in running + waiting[:NEXT]:
             events, submitted.offset = submitted.mailbox.read(submitted.offset)
             if not events:
                 continue
-            submitted.spoken, submitted.missing = time.monotonic(), None
+            submitted.spoken, submitted.missing, submitted.waits = time.monotonic(), None, False
             kept = [event for event in events[:-1] if getattr(event.news, "val_dice", None) is not None]
             self._events.extend([*kept, events[-1]])
             if not isinstance(events[-1].news, Progress):

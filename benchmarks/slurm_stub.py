@@ -1,0 +1,57 @@
+"""SLURM jobs for benchmarks; a module of its own, as nodes import it."""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import trivial_cell
+
+from lge_sweep.engine.events import Event
+from lge_sweep.engine.executors import slurm_job
+from lge_sweep.engine.executors.mailbox import Mailbox
+from lge_sweep.engine.executors.slurm_job import TaskJob
+from lge_sweep.machine import cluster_job
+
+TIMES = "times.txt"
+"""File beside the mailboxes: a line each time that a job has got so far: its id, where it is, when, its task."""
+
+
+@dataclass(frozen=True)
+class TrivialJob(TaskJob):
+    """Its cell is done at once."""
+
+    def __call__(self) -> str:
+        """Do the task."""
+        trivial_cell.replace_training()
+        return super().__call__()
+
+
+@dataclass(frozen=True)
+class TimedJob(TrivialJob):
+    """Writes down when it is where."""
+
+    def __call__(self) -> str:
+        """Do the task."""
+        note(self.folder, "called", time.time())
+        load, tell = slurm_job.load_libraries, Mailbox.tell
+
+        def load_timed(threads: int) -> None:
+            load(threads)
+            note(self.folder, "loaded", time.time())
+
+        def tell_timed(mailbox: Mailbox, event: Event) -> None:
+            note(self.folder, "told", time.time())
+            note(self.folder, "processor", time.process_time())
+            tell(mailbox, event)
+
+        slurm_job.load_libraries = load_timed
+        Mailbox.tell = tell_timed  # type: ignore[method-assign]
+        return super().__call__()
+
+
+def note(mailbox: Path, what: str, when: float) -> None:
+    """Write down when a job was where."""
+    file = os.open(mailbox.parents[1] / TIMES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(file, f"{cluster_job()} {what} {when} {mailbox.name}\n".encode())
+    os.close(file)
