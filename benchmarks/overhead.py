@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import defaultdict
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -39,6 +40,8 @@ from lge_sweep.safe_yaml import read_yaml_file
 WEIGHTS = 100 * 2**20
 MOST_RAY, MOST_SLURM = 1.0, 10.0
 EMPTY = "does nothing, sbatch"
+APART = 4.0
+"""Seconds between two submissions: SLURM may leave a job that soon follows another for 3 s (`batch_sched_delay`)."""
 POLL = 0.1
 """Seconds between two questions to SLURM whether a job has ended."""
 
@@ -91,17 +94,17 @@ def compare_ray(folder: Path, rounds: int, apart: bool) -> float:
             opened.enter_context(patch.object(ray_session, "RayWorker", ray_stub.BlindWorker))
         executors = {}
         for name in ("local", second):
-            placement = Placement(name.split()[0], workers=1)
-            executors[name] = make_executor(RunStore(folder / name.replace(" ", "-")), placement, STALL)
+            store = RunStore(folder / name.replace(" ", "-") / second)  # each has locks of its own
+            store.root.mkdir(parents=True)
+            executors[name] = make_executor(store, Placement(name.split()[0], workers=1), STALL)
             opened.callback(executors[name].close)
-            executors[name].store.root.mkdir()
             executors[name].start(1)
-        firsts = {name: [time_task(executor, task)] for name, executor in executors.items()}
+        for executor in executors.values():
+            time_task(executor, task)  # with what is loaded for it
         times: dict[str, list[float]] = {name: [] for name in executors}
         for _ in range(rounds):
             for name, executor in executors.items():
                 times[name].append(time_task(executor, task))
-    print_table(f"{second} beside local, the first cell, libraries included", firsts)
     print_table(f"{second} beside local, each further cell", times)
     return statistics.median(there - here for here, there in zip(*times.values(), strict=True))
 
@@ -192,9 +195,13 @@ def compare_slurm(folder: Path, cluster: str | None, rounds: int, jobs: int) -> 
     times: dict[str, list[float]] = defaultdict(list)
     parts: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        times[EMPTY].append(slurm.time_empty())
-        times["does nothing, submitit"].append(slurm.time_submitted())
-        times["a cell"].append(slurm.time_cells(parts))
+        for name, measure in {
+            EMPTY: slurm.time_empty,
+            "does nothing, submitit": slurm.time_submitted,
+            "a cell": partial(slurm.time_cells, parts),
+        }.items():
+            time.sleep(APART)
+            times[name].append(measure())
     what = "one job" if jobs == 1 else f"an array of {jobs} jobs"
     print_table(f"{what}, from submission to the end of the last", times)
     print_table(f"{what}: a cell's time", parts)
