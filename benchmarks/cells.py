@@ -79,7 +79,9 @@ def trivial(job: str = "TrivialJob") -> Iterator[None]:
             os.environ.setdefault("SUBMITIT_PREEMPT_SIGNAL", "USR1")  # as the executor does, before it is imported
             import slurm_stub
 
-            patches.enter_context(patch.object(slurm_stub.slurm_job, "TaskJob", getattr(slurm_stub, job)))
+            from lge_sweep.engine.executors import slurm_job
+
+            patches.enter_context(patch.object(slurm_job, "TaskJob", getattr(slurm_stub, job)))
         yield
 
 

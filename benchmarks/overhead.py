@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -67,6 +68,11 @@ def time_task(executor: Executor, task: Task) -> float:
     return time.perf_counter() - began
 
 
+def median_of_pairs(these: list[float], those: list[float]) -> float:
+    """Return how much longer these took than those, beside which they were measured."""
+    return float(statistics.median(this - that for this, that in zip(these, those, strict=True)))
+
+
 def print_table(title: str, rows: dict[str, list[float]]) -> None:
     """Print medians, and how far single values are from them."""
     print(title)
@@ -89,7 +95,6 @@ def compare_ray(folder: Path, rounds: int, apart: bool) -> float:
     task.files.best.write_bytes(os.urandom(WEIGHTS))  # as a large network's
     second = "ray apart" if apart else "ray"
     with ExitStack() as opened:
-        opened.enter_context(patch.dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path)))
         if apart:
             opened.enter_context(patch.object(ray_session, "RayWorker", ray_stub.BlindWorker))
         executors = {}
@@ -106,7 +111,7 @@ def compare_ray(folder: Path, rounds: int, apart: bool) -> float:
             for name, executor in executors.items():
                 times[name].append(time_task(executor, task))
     print_table(f"{second} beside local, each further cell", times)
-    return statistics.median(there - here for here, there in zip(*times.values(), strict=True))
+    return median_of_pairs(times[second], times["local"])
 
 
 # ---------------------------------------------------------------------------------------------------------------- SLURM
@@ -174,8 +179,8 @@ class Slurm:
             job, what, when, task = line.split()
             points[job][what] = float(when)
             tasks[task] = job
-        for task_id, when in heard.items():
-            points[tasks[task_id]]["heard"] = when
+        for task_id, ended in heard.items():
+            points[tasks[task_id]]["heard"] = ended
         for found in points.values():
             for part, (first, last) in PARTS.items():
                 parts[part].append(found[last] - found[first])
@@ -195,19 +200,18 @@ def compare_slurm(folder: Path, cluster: str | None, rounds: int, jobs: int) -> 
     times: dict[str, list[float]] = defaultdict(list)
     parts: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        for name, measure in {
+        turns: dict[str, Callable[[], float]] = {
             EMPTY: slurm.time_empty,
             "does nothing, submitit": slurm.time_submitted,
             "a cell": partial(slurm.time_cells, parts),
-        }.items():
+        }
+        for name, measure in turns.items():
             time.sleep(APART)
             times[name].append(measure())
     what = "one job" if jobs == 1 else f"an array of {jobs} jobs"
     print_table(f"{what}, from submission to the end of the last", times)
     print_table(f"{what}: a cell's time", parts)
-    return statistics.median(
-        cell - empty for cell, empty in zip(*(times[name] for name in ("a cell", EMPTY)), strict=True)
-    )
+    return median_of_pairs(times["a cell"], times[EMPTY])
 
 
 def main() -> None:
@@ -220,6 +224,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="lge_sweep-overhead-") as name, ExitStack() as opened:
         folder, more = Path(name), {}
         if options.executor == "ray":
+            os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # to stay, as what Ray is started with has to
             more = {"ray": compare_ray(folder, options.rounds, False)}
             print(f"ray apart costs {compare_ray(folder, options.rounds, True):.3f} s more than local")
         else:

@@ -9,6 +9,7 @@ import trivial_cell
 
 from lge_sweep.engine.events import Event
 from lge_sweep.engine.executors import slurm_job
+from lge_sweep.engine.executors.local_worker import load_libraries
 from lge_sweep.engine.executors.mailbox import Mailbox
 from lge_sweep.engine.executors.slurm_job import TaskJob
 from lge_sweep.machine import cluster_job
@@ -34,10 +35,10 @@ class TimedJob(TrivialJob):
     def __call__(self) -> str:
         """Do the task."""
         note(self.folder, "called", time.time())
-        load, tell = slurm_job.load_libraries, Mailbox.tell
+        tell = Mailbox.tell
 
         def load_timed(threads: int) -> None:
-            load(threads)
+            load_libraries(threads)
             note(self.folder, "loaded", time.time())
 
         def tell_timed(mailbox: Mailbox, event: Event) -> None:
@@ -45,8 +46,8 @@ class TimedJob(TrivialJob):
             note(self.folder, "processor", time.process_time())
             tell(mailbox, event)
 
-        slurm_job.load_libraries = load_timed
-        Mailbox.tell = tell_timed  # type: ignore[method-assign]
+        setattr(slurm_job, "load_libraries", load_timed)  # noqa: B010  # the name that it has imported
+        setattr(Mailbox, "tell", tell_timed)  # noqa: B010
         return super().__call__()
 
 
