@@ -74,6 +74,17 @@ def test_a_model_of_a_server_is_not_ones_own(away: str, tmp_path: Path, monkeypa
         load_segmenter(MODEL, "torch", tmp_path)
 
 
+def test_where_runs_go_is_said(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's own variable may have been set for something else; a database of before is not mixed up with it."""
+    monkeypatch.setenv(TRACKING_VARIABLE, away)
+    (tmp_path / "mlflow.db").touch()
+    told = CliRunner().invoke(app, ["phase1", "--runs", str(tmp_path), "--root", str(tmp_path / "none")])
+    said = " ".join(told.output.split())
+    assert f"MLflow's runs go to {away.replace('me:s3cret', '***')} ({TRACKING_VARIABLE})" in said
+    assert f"note: {tmp_path}/mlflow.db is left alone" in said
+    assert "s3cret" not in told.output
+
+
 def test_the_page_of_a_server_is_the_servers(away: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRACKING_VARIABLE, f"{away}/lge")
     told = CliRunner().invoke(app, ["ui", "--no-browser"])

@@ -41,8 +41,9 @@ def locate(tracker: Tracker, model: str) -> Path:
                 return _on_disk(path_of(place))
             return _fetched(place, tracker)
     except (OSError, MlflowException) as error:
-        reason = hide_credentials(str(error))
-        raise ModelError(f"{model}: not to be had from {tracker.store.tracking_shown}: {reason}") from error
+        store, reason = tracker.store, hide_credentials(str(error))
+        beside = f" ({store.left_alone})" if store.left_alone else ""
+        raise ModelError(f"{model}: not to be had from {store.tracking_shown}: {reason}{beside}") from error
 
 
 def _on_disk(folder: Path) -> Path:
