@@ -390,6 +390,17 @@ def test_status_names_sweeps_that_the_ledger_does_not_know(plan: Plan) -> None:
     assert f"{plan.name}: 2 finished, not in the ledger" in " ".join(done.output.split())
 
 
+@pytest.mark.parametrize("lacking", ["nothing", "a cell", "the selection"])
+def test_status_asks_for_a_command_only_where_it_would_do_something(plan: Plan, lacking: str) -> None:
+    ledger_of(plan) if lacking == "a cell" else finish_all(plan)
+    if lacking != "the selection":
+        plan.files.selection.touch()
+    done = CliRunner().invoke(app, ["status", "--runs", str(plan.folder.parent)])
+    asked = "repeat a sweep's command to complete it" in " ".join(done.output.split())
+    assert asked == (lacking != "nothing")
+    assert ("nothing is left to do" in done.output) == (lacking == "nothing")
+
+
 def test_status_tells_sweeps_of_an_earlier_version_from_those_that_go_on(plan: Plan) -> None:
     finish_all(plan)
     (plan.folder.parent / JOURNAL).unlink()
