@@ -105,7 +105,7 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         console.print_line(f"shipped: {shipped}")
         with progress_bar(console, "labelling the test subset") as on_progress:
             evaluation = evaluate_once(driver.store.root, fitted, on_progress)
-        show_evaluation(driver.tracker, fitted, evaluation)
+        show_evaluation(driver.tracker, fitted.fits, evaluation.files, evaluation.record)
         print_evaluation(console, evaluation)
 
 
