@@ -104,7 +104,11 @@ class _TokenServer(BaseHTTPRequestHandler):
         elif path == "mlflow/logged-models/m-1":
             self.answer({"model": {"info": {"model_id": "m-1", "artifact_uri": "mlflow-artifacts:/7/m-1"}, "data": {}}})
         elif path == "mlflow-artifacts/artifacts":
-            self.answer({"files": [{"path": name, "is_dir": False, "file_size": 9} for name in self.model]})
+            folder = f"{asked['path']}/".removeprefix("7/m-1/")
+            below = [name.removeprefix(folder).partition("/") for name in self.model if name.startswith(folder)]
+            slashes = {name: slash for name, slash, _ in below}
+            files = [{"path": name, "is_dir": bool(slash)} for name, slash in slashes.items()]
+            self.answer({"files": files})
         elif (name := path.removeprefix("mlflow-artifacts/artifacts/7/m-1/")) in self.model:
             self.answer(self.model[name])
         else:
@@ -132,12 +136,23 @@ def token_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.shutdown()
 
 
-def test_a_model_is_fetched_with_a_token(token_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (["MLmodel", "artifacts/net/a.json", "artifacts/net/b.onnx", "code/c.py"], slice(1, 3)),
+        (["a.json", "b.onnx"], slice(None)),
+    ],
+    ids=["a model of MLflow's", "bare files"],
+)
+def test_a_model_is_fetched_with_a_token(
+    token_server: str, names: list[str], wanted: slice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(_TokenServer, "model", {"MLmodel": b"of ours\n", "model.txt": b"weights\n"})
+    monkeypatch.setattr(_TokenServer, "model", {name: name.encode() for name in names})
     folder = locate(Tracker(RunStore.open(tmp_path)), MODEL)
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == _TokenServer.model
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found == {name: name.encode() for name in names[wanted]}
     assert _TokenServer.refused == []
 
 
