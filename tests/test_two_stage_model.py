@@ -470,11 +470,13 @@ def test_a_model_shows_the_metrics_of_its_run_without_asking_for_their_histories
     version = tracker.client.get_model_version(NAME, made.number)
     assert (version.run_id, version.tags) == (run.id, made.tags)
     assert {"collapsed", "lge.key"} <= made.tags.keys()
-    assert version.description.startswith("Measured. Input: ")
-    model = tracker.client.get_logged_model(version.source.removeprefix("models:/"))
+    assert str(version.description).startswith("Measured. Input: ")
+    model = tracker.client.get_logged_model(str(version.source).removeprefix("models:/"))
     assert (model.status, model.source_run_id, model.params) == (LoggedModelStatus.READY, run.id, {"a": "1"})
-    assert [(metric.key, metric.value, metric.step) for metric in model.metrics] == [("dice", 0.75, 1)]
-    assert tracker.client.get_run(run.id).outputs.model_outputs[0].model_id == model.model_id
+    assert [(metric.key, metric.value, metric.step) for metric in model.metrics or ()] == [("dice", 0.75, 1)]
+    outputs = tracker.client.get_run(run.id).outputs
+    assert outputs is not None
+    assert [output.model_id for output in outputs.model_outputs] == [model.model_id]
 
 
 def test_who_gives_way_to_whom(registered: Path, folder: Path) -> None:
