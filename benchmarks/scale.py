@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py                                   # 10,000 cells on 200 nodes, from the constants below
     python benchmarks/scale.py --cells 1000 --nodes 50 --minutes 5
-    LGE_SWEEP_TRACKING=http://HOST:5000 python benchmarks/scale.py --measure     # the constants, on a server of yours
+    MLFLOW_TRACKING_URI=http://HOST:5000 python benchmarks/scale.py --measure     # the constants, on a server of yours
 
 The simulation follows every cell: the one driver gives it to a node, hears each validation and the end, writes ledger
 and MLflow, one thing after the other. A node whose cell has ended waits until the driver has time for it. Cells take

@@ -48,8 +48,8 @@ write_client() {
   (umask 077
    cat > client.env.new <<END
 # For a shell of this machine (made by make up): . docker/client.env
-export LGE_SWEEP_LEDGER=postgresql+psycopg://lge:$(value LEDGER_PASSWORD '')@127.0.0.1:$(value POSTGRES_PORT 5432)/lge_sweep
-export LGE_SWEEP_TRACKING=http://127.0.0.1:$(value MLFLOW_PORT 5000)
+export LGE_SWEEP_STORAGE=postgresql+psycopg://lge:$(value LEDGER_PASSWORD '')@127.0.0.1:$(value POSTGRES_PORT 5432)/lge_sweep
+export MLFLOW_TRACKING_URI=http://127.0.0.1:$(value MLFLOW_PORT 5000)
 END
    mv client.env.new client.env)
 }

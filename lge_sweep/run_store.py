@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from lge_sweep.atomic import quarantine, write_new
 from lge_sweep.errors import RunsError
@@ -24,13 +24,15 @@ __all__ = [
     "sqlite_uri",
 ]  # fmt: skip
 
-LEDGER_VARIABLE = "LGE_SWEEP_LEDGER"
-TRACKING_VARIABLE = "LGE_SWEEP_TRACKING"
+LEDGER_VARIABLE = "LGE_SWEEP_STORAGE"
+TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
+"""MLflow's own: whoever uses a server has set it."""
 DATABASES = ("sqlite", "postgresql", "mysql")
 """Kinds of databases that both Optuna and MLflow take."""
 SERVERS = ("http", "https")
 _FITS, _EVALUATION = "phase3-stage2-", "phase4-"
 """How the name of a sweep of fits begins, and that of the evaluation of its pipeline."""
+_DATABASE = "mlflow.db"
 _SCHEME = re.compile(r"(?P<kind>[a-z]+)(\+\w+)?://\S")
 
 
@@ -63,8 +65,10 @@ class RunStore:
         Raises:
             RunsError: the folder cannot hold a database, or an address is of no kind that can be used.
         """
+        root = runs_folder(given)
         ledger = _address(LEDGER_VARIABLE, DATABASES, "postgresql+psycopg://USER@HOST/NAME")
-        return cls(runs_folder(given), ledger, _address(TRACKING_VARIABLE, (*SERVERS, *DATABASES), "http://HOST:5000"))
+        tracking = _address(TRACKING_VARIABLE, (*SERVERS, *DATABASES), "http://HOST:5000")
+        return cls(root, ledger, None if tracking and _names(tracking, root / _DATABASE) else tracking)
 
     @property
     def lock(self) -> Path:
@@ -162,7 +166,19 @@ class RunStore:
     @property
     def database(self) -> Path | None:
         """File of MLflow's database; None where it is not ours."""
-        return None if self.tracking else self.root / "mlflow.db"
+        return None if self.tracking else self.own_database
+
+    @property
+    def own_database(self) -> Path:
+        """File of MLflow's database where no address names another."""
+        return self.root / _DATABASE
+
+    @property
+    def left_alone(self) -> str:
+        """What to know of such a file that is there although an address names another; "" if none is."""
+        if not self.tracking or not self.own_database.is_file():
+            return ""
+        return f"{self.own_database} is left alone; it is used where {TRACKING_VARIABLE} is empty"
 
     @property
     def is_tracked(self) -> bool:
@@ -172,7 +188,7 @@ class RunStore:
     @property
     def tracking_uri(self) -> str:
         """Where MLflow keeps runs."""
-        return self.tracking or sqlite_uri(str(self.root.resolve() / "mlflow.db"))
+        return self.tracking or sqlite_uri(str(self.root.resolve() / _DATABASE))
 
     @property
     def registry_uri(self) -> str:
@@ -228,12 +244,19 @@ def _address(variable: str, kinds: tuple[str, ...], example: str) -> str | None:
     if found is None or found["kind"] not in kinds:
         raise RunsError(
             f"{variable}: expected an address that begins with {', '.join(kinds[:-1])} or {kinds[-1]}, such as "
-            f"{example}, got '{shorten(hide_credentials(given))}'"
+            f"{example}, got '{shorten(hide_credentials(given))}'; left empty, it is a file of the runs directory"
         )
     fault = _file_fault(given) if found["kind"] == "sqlite" else _host_fault(given, example)
     if fault:
         raise RunsError(f"{variable}: the address {fault}")
     return given
+
+
+def _names(address: str, file: Path) -> bool:
+    """Whether an address is that of a file, in whatever way it is written."""
+    if not address.startswith("sqlite"):
+        return False
+    return Path(unquote(urlsplit(address).path[1:])).resolve() == file.resolve()
 
 
 def _file_fault(address: str) -> str | None:

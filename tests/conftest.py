@@ -15,6 +15,10 @@ os.environ["CUDA_VISIBLE_DEVICES"] = ""
 # One secret of case ids for all of them: none makes, or reads, that of whoever runs the tests.
 os.environ["LGE_SWEEP_SALT"] = "test"
 
+# Ledger and MLflow are files of each test's own runs directory, whatever servers whoever runs the tests has named.
+os.environ.pop("LGE_SWEEP_STORAGE", None)
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
 # A checkpoint after every validation: trainings of tests are shorter than what a kill may cost.
 os.environ["LGE_SWEEP_CHECKPOINT"] = "0"
 

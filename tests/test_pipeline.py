@@ -44,7 +44,7 @@ from lge_sweep.study.cell_files import read_predictions
 from lge_sweep.study.plan import CellSet, plan_sweep
 from lge_sweep.study.plan_files import load_plan, write_plan
 from lge_sweep.study.prepare import prepare_data
-from lge_sweep.tracking import EXPERIMENT
+from lge_sweep.tracking import EXPERIMENT, Tracker
 
 
 def cases(scar: int, normal: int) -> pd.DataFrame:
@@ -382,6 +382,30 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(
     assert shown.data.tags["test_access"] == "first look at this test subset"
     assert "Table VI" in shown.data.tags["mlflow.note.content"]
     assert set(table["image"]) == set(two_stage.fits.manifest.query("subset == 'test'")["slice"])
+
+
+def test_a_view_that_is_gone_is_made_again_of_what_was_kept(through: Through, tmp_path: Path) -> None:
+    """Of phases 3 and 4, too, without a network; the registry's model alone needs the command."""
+    runs = tmp_path / "runs"
+    shutil.copytree(through.runs, runs, ignore=shutil.ignore_patterns("mlflow.db*", "artifacts", "cache"))
+    (fits,) = runs.glob("phase3-stage2-*")
+    (fits / "shipped.json").unlink()
+    done = invoke("sync", "--runs", str(runs))
+    assert done.exit_code == 3, done.output
+    said = " ".join(done.output.split())
+    (evaluated,) = (path.name for path in runs.glob("phase4-*"))
+    assert f"{fits.name}: the comparison of its pipelines" in said
+    assert f"{evaluated}: the evaluation of its pipelines" in said
+    assert f"{fits.name}: its model is registered by its own command, given again (lge-sweep phase3 ...)" in said
+    before, after = Tracker(RunStore(through.runs)), Tracker(RunStore(runs))
+    for key in (fits.name, evaluated, *(path.name for path in runs.glob("phase3-stage1-*"))):
+        first, again = before.find(key), after.find(key)
+        assert first is not None
+        assert again is not None
+        assert again.info.status == first.info.status == "FINISHED"
+        assert again.data.metrics == first.data.metrics
+        assert again.data.params == first.data.params
+    assert "comparison" not in invoke("sync", "--runs", str(runs)).output
 
 
 def test_the_clinical_table_is_voxels_times_their_volume(

@@ -104,7 +104,7 @@ def comparison_record() -> ComparisonRecord:
     score = PipelineScore(score=0.5, low=None, high=0.6, difference=0.0, difference_low=None, difference_high=None)
     return ComparisonRecord(
         subset="val", summaries=SUMMARIES, scores={"two-stage": score}, failed={"single": "no memory"},
-        meanings={"two-stage": "the paper's"},
+        meanings={"two-stage": "the paper's"}, values={"final/two-stage/dice/scar": 0.5},
     )  # fmt: skip
 
 
@@ -116,7 +116,7 @@ RECORDS: list[Record] = [
     comparison_record(),
     EvaluationRecord(
         **dict(comparison_record()), fits="f", shipped=Shipped(rotations=True), test_access="first look", brief="| |",
-        values={"test/dice/scar": 0.5},
+        stage1="unet",
     ),
     ShippedRecord(key="k", shipped=Shipped(stage2="cropped")),
     AccessRecord(accesses=(Access("phase4-a", "2026-01-02T03:04:05+00:00", ("0" * 16,), True),)),

@@ -50,6 +50,7 @@ def test_servers_are_named_by_the_environment(tmp_path: Path, monkeypatch: pytes
     [
         (LEDGER_VARIABLE, SECRET, "sqlite, postgresql or mysql"),
         (TRACKING_VARIABLE, "mlflow.clinic:5000", "such as http://HOST:5000, got 'mlflow.clinic:5000'"),
+        (TRACKING_VARIABLE, "./mlruns", "left empty, it is a file of the runs directory"),
         (TRACKING_VARIABLE, "ftp://me:s3cr@t@mlflow.clinic", "got 'ftp://***@mlflow.clinic'"),
         (TRACKING_VARIABLE, "http://me:s3cr/t@mlflow.clinic", "in a password write / as %2F"),
         (TRACKING_VARIABLE, "http://me:s3cr@", "has no host"),
@@ -67,6 +68,24 @@ def test_an_address_that_cannot_be_used_is_refused_without_showing_who_asks(
     assert str(caught.value).startswith(f"{variable}: ")
     assert told in str(caught.value)
     assert "s3cr" not in str(caught.value)
+
+
+def test_the_address_of_ones_own_database_is_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has MLflow's own commands read a runs directory has named its database; its runs must not be made twice."""
+    own = RunStore(tmp_path / "50 %")
+    for address in (own.tracking_uri, f"sqlite:///{tmp_path}/50 %25/../50 %25/mlflow.db"):
+        monkeypatch.setenv(TRACKING_VARIABLE, address)
+        assert RunStore.open(own.root) == own
+    monkeypatch.setenv(TRACKING_VARIABLE, f"sqlite:///{tmp_path}/mlflow.db")
+    assert RunStore.open(own.root).tracking == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def test_a_database_that_is_not_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").touch()
+    assert RunStore(tmp_path).left_alone == ""
+    elsewhere = RunStore(tmp_path, tracking=SECRET)
+    assert elsewhere.left_alone == f"{tmp_path}/mlflow.db is left alone; it is used where {TRACKING_VARIABLE} is empty"
+    assert RunStore(tmp_path / "new", tracking=SECRET).left_alone == ""
 
 
 @pytest.mark.parametrize("path", ["/a b/%20/x?y#z/ü/mlflow.db", "/a@b:c&d=e/mlflow.db", "/+/[x]/50 %.db"])

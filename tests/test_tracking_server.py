@@ -1,16 +1,21 @@
 """MLflow's runs and models on a server, or in a database elsewhere: an address, and nothing of ours beside it."""
 
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from postgres import Postgres, why_none
@@ -72,6 +77,100 @@ def test_a_model_of_a_server_is_not_ones_own(away: str, tmp_path: Path, monkeypa
     monkeypatch.setenv(TRACKING_VARIABLE, away)
     with pytest.raises(ModelError, match="add --trust"):  # before anybody is asked
         load_segmenter(MODEL, "torch", tmp_path)
+
+
+class _TokenServer(BaseHTTPRequestHandler):
+    """Answers as MLflow's server with one experiment and one model does, behind what demands a token."""
+
+    model: ClassVar[dict[str, bytes]] = {}
+    """File of the model -> its content."""
+    refused: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        path, asked = address.path.removeprefix("/api/2.0/"), dict(parse_qsl(address.query))
+        if self.headers["Authorization"] != "Bearer t0ken":
+            self.refused.append(path)
+            self.answer(b"who are you?", 401)
+        elif path in {"mlflow/experiments/get-by-name", "mlflow/experiments/get"}:
+            self.answer({"experiment": {"experiment_id": "7", "name": "lge_sweep", "lifecycle_stage": "active"}})
+        elif path == "mlflow/registered-models/get":
+            aliases = [{"alias": "champion", "version": "1"}]
+            self.answer({"registered_model": {"name": asked["name"], "aliases": aliases}})
+        elif path == "mlflow/registered-models/alias":
+            self.answer({"model_version": {"name": asked["name"], "version": "1", "source": "models:/m-1"}})
+        elif path == "mlflow/model-versions/get-download-uri":
+            self.answer({"artifact_uri": "models:/m-1"})
+        elif path == "mlflow/logged-models/m-1":
+            self.answer({"model": {"info": {"model_id": "m-1", "artifact_uri": "mlflow-artifacts:/7/m-1"}, "data": {}}})
+        elif path == "mlflow-artifacts/artifacts":
+            folder = f"{asked['path']}/".removeprefix("7/m-1/")
+            below = [name.removeprefix(folder).partition("/") for name in self.model if name.startswith(folder)]
+            slashes = {name: slash for name, slash, _ in below}
+            files = [{"path": name, "is_dir": bool(slash)} for name, slash in slashes.items()]
+            self.answer({"files": files})
+        elif (name := path.removeprefix("mlflow-artifacts/artifacts/7/m-1/")) in self.model:
+            self.answer(self.model[name])
+        else:
+            self.answer(b"no such thing", 404)
+
+    def answer(self, content: bytes | dict[str, Any], status: int = 200) -> None:
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def token_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The address of a server that demands a token."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _TokenServer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv(TRACKING_VARIABLE, f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setattr(_TokenServer, "refused", [])
+        yield os.environ[TRACKING_VARIABLE]
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (["MLmodel", "artifacts/net/a.json", "artifacts/net/b.onnx", "code/c.py"], slice(1, 3)),
+        (["a.json", "b.onnx"], slice(None)),
+    ],
+    ids=["a model of MLflow's", "bare files"],
+)
+def test_a_model_is_fetched_with_a_token(
+    token_server: str, names: list[str], wanted: slice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(_TokenServer, "model", {name: name.encode() for name in names})
+    folder = locate(Tracker(RunStore.open(tmp_path)), MODEL)
+    found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found == {name: name.encode() for name in names[wanted]}
+    assert _TokenServer.refused == []
+
+
+def test_who_has_no_token_is_told_of_it(token_server: str, tmp_path: Path) -> None:
+    with pytest.raises(RunsError, match=r"401 .*may you use it \(.* or MLFLOW_TRACKING_TOKEN\)"):
+        Tracker(RunStore.open(tmp_path))
+    assert _TokenServer.refused == ["mlflow/experiments/get-by-name"]
+
+
+def test_where_runs_go_is_said(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """MLflow's own variable may have been set for something else; a database of before is not mixed up with it."""
+    monkeypatch.setenv(TRACKING_VARIABLE, away)
+    (tmp_path / "mlflow.db").touch()
+    told = CliRunner().invoke(app, ["phase1", "--runs", str(tmp_path), "--root", str(tmp_path / "none")])
+    said = " ".join(told.output.split())
+    assert f"MLflow's runs go to {away.replace('me:s3cret', '***')} ({TRACKING_VARIABLE})" in said
+    assert f"note: {tmp_path}/mlflow.db is left alone" in said
+    assert "s3cret" not in told.output
 
 
 def test_the_page_of_a_server_is_the_servers(away: str, monkeypatch: pytest.MonkeyPatch) -> None:

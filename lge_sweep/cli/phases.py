@@ -17,7 +17,7 @@ from lge_sweep.engine import Driver, Placement, SweepOutcome, describe_file_syst
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.paths import describe_name
 from lge_sweep.permissions import describe_open_folder
-from lge_sweep.run_store import RunStore
+from lge_sweep.run_store import TRACKING_VARIABLE, RunStore
 from lge_sweep.study import Plan, make_plans
 from lge_sweep.text import format_seconds
 
@@ -105,7 +105,7 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         console.print_line(f"shipped: {shipped}")
         with progress_bar(console, "labelling the test subset") as on_progress:
             evaluation = evaluate_once(driver.store.root, fitted, on_progress)
-        show_evaluation(driver.tracker, fitted, evaluation)
+        show_evaluation(driver.tracker, fitted.fits, evaluation.files, evaluation.record)
         print_evaluation(console, evaluation)
 
 
@@ -124,7 +124,11 @@ def _session(
     configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
     console.explain(f"profile {profile}: {reason}")
     console.explain(f"results go to {store.root.resolve()}")
-    notes = (describe_open_folder(store.root), describe_name(store.root), describe_file_system(store))
+    if store.tracking:
+        console.explain(f"MLflow's runs go to {store.tracking_shown} ({TRACKING_VARIABLE})")
+    notes = (
+        describe_open_folder(store.root), describe_name(store.root), describe_file_system(store), store.left_alone
+    )  # fmt: skip
     for note in filter(None, notes):
         console.note(note)
     placement = Placement(request.executor, request.cluster, request.workers, request.gpus_per_trial)

@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.text import Text
@@ -17,6 +18,9 @@ from lge_sweep.run_store import RunStore
 from lge_sweep.study import is_of_earlier_version
 from lge_sweep.text import format_number
 
+if TYPE_CHECKING:
+    from lge_sweep.engine import SweepEntries
+
 EVERY, SHARE = 3.0, 5.0
 """Seconds between two looks at the ledger, and how many times as long as a look takes, at least."""
 
@@ -29,6 +33,17 @@ def _unknown(store: RunStore, known: Collection[str]) -> dict[str, int]:
     """Return the sweeps of which a lost ledger knows nothing, and how many of their cells are finished."""
     unknown = [sweep for sweep in store.sweeps() if sweep.name not in known]
     return {sweep.name: done for sweep in unknown if (done := len(sweep.finished()))}
+
+
+def _is_complete(store: RunStore, sweep: "SweepEntries") -> bool:
+    """Whether a sweep's command would do nothing more: its cells are done, and what comes of them is there."""
+    files, about = store.sweep(sweep.name), sweep.about
+    done = sum(cell.state in {"complete", "pruned"} for cell in sweep.cells)
+    if done < about.get("trials", len(sweep.cells)):
+        return False
+    if about.get("phase") != "phase3":
+        return files.selection.is_file()
+    return about.get("stage") == 1 or files.comparison.is_file()  # of folds nothing else comes
 
 
 def print_status(console: Terminal, store: RunStore) -> None:
@@ -72,8 +87,12 @@ def print_status(console: Terminal, store: RunStore) -> None:
 
         for jobs in find_live_jobs(store).values():
             console.print_line(jobs.words)
-    if not held:
+    if held:
+        return
+    if unknown or not all(_is_complete(store, sweep) for sweep in sweeps):
         console.explain("no driver is running; repeat a sweep's command to complete it")
+    else:
+        console.explain("no driver is running, and nothing is left to do")
 
 
 def watch_status(console: Terminal, store: RunStore) -> None:

@@ -4,7 +4,7 @@ from lge_sweep.cli.terminal import Terminal
 from lge_sweep.engine import CellState, deliver, hold_runs, read_ledger
 from lge_sweep.errors import IncompleteError, LgeSweepError, RunsError
 from lge_sweep.paths import first_command
-from lge_sweep.pipeline import undelivered
+from lge_sweep.pipeline import deliver_pipelines
 from lge_sweep.run_store import RunStore, SweepFolder
 from lge_sweep.study import is_of_earlier_version, load_plan
 from lge_sweep.tracking import Tracker
@@ -35,7 +35,11 @@ def deliver_all(console: Terminal, store: RunStore) -> None:
                 problems.append(f"{sweep.name}: {error}")
             if tracker.behind is not None:
                 break
-        problems += undelivered(tracker, store)
+        if tracker.behind is None:
+            pipelines = deliver_pipelines(tracker, store)
+            sent, problems = sent + len(pipelines.sent), problems + pipelines.problems
+            if tracker.behind is None:
+                console.lines(pipelines.sent)
     if tracker.behind is not None:
         problems = [f"MLflow is away ({tracker.behind}); what is left is sent by the same command, once it is back"]
     if problems:

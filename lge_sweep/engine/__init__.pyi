@@ -9,6 +9,7 @@ from .executors import Placement as Placement
 from .executors import find_live_jobs as find_live_jobs
 from .finished import FinishedSweep as FinishedSweep
 from .ledger import CellState as CellState
+from .ledger import SweepEntries as SweepEntries
 from .ledger import read_ledger as read_ledger
 from .ledger import read_sweep as read_sweep
 from .lock import describe_file_system as describe_file_system

@@ -247,7 +247,7 @@ def read_ledger(store: RunStore) -> list[SweepEntries]:
         RunsError: the database cannot be used.
     """
     result: list[SweepEntries] = []
-    with read_storage(store) as storage:
+    with read_storage(store, drawn=False) as storage:
         if storage is None:
             return result
         names = StudyNames.of(store)

@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from lge_sweep.config import Cell
 from lge_sweep.engine.cell_check import prepare_cell_folder
@@ -27,6 +28,17 @@ POLL = 5.0
 
 CURVES = 4.0
 """Times as long as the last showing of curves took is waited for the next: a slow server holds up no trial's start."""
+
+
+class Submitted(NamedTuple):
+    """A trial whose task was taken and, as far as is known, has not begun."""
+
+    cell: Cell
+    """What is tried."""
+    trial: int
+    """Its number in the ledger."""
+    resumed: bool
+    """Whether it goes on from its checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,7 @@ class SweepLoop:
     check: Callable[[], object] = lambda: None
     results: dict[str, Result] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
+    _submitted: dict[str, Submitted] = field(default_factory=dict)
     _attempts: dict[str, Attempt] = field(default_factory=dict)
     _deaths: Counter[str] = field(default_factory=Counter)
     _alone: deque[Assignment] = field(default_factory=deque)
@@ -87,7 +100,7 @@ class SweepLoop:
             RunsError: the disk is full, or another driver has taken the runs directory.
         """
         try:
-            while self._submit_all() or self._attempts:
+            while self._submit_all() or self._open:
                 if time.monotonic() - self._checked > POLL:
                     self.check()
                     self._checked = time.monotonic()
@@ -100,19 +113,24 @@ class SweepLoop:
                     attempt.view.stop()
             raise
 
+    @property
+    def _open(self) -> int:
+        """How many tasks have not ended."""
+        return len(self._submitted) + len(self._attempts)
+
     def _submit_all(self) -> bool:
         """Fill every free slot; returns whether there was anything to do."""
         submitted = False
         if self._alone or self._sole:
             return self._submit_alone()
-        while len(self._attempts) < self.executor.slots and (assignment := self.queue.take()) is not None:
+        while self._open < self.executor.slots and (assignment := self.queue.take()) is not None:
             self._submit(assignment)
             submitted = True
         return submitted
 
     def _submit_alone(self) -> bool:
         """Begin with a cell that needs the GPU for itself, as soon as no other is being done."""
-        if self._attempts:
+        if self._open:
             return False
         assignment = self._alone.popleft()
         self._sole = assignment[0].name
@@ -121,12 +139,21 @@ class SweepLoop:
 
     def _submit(self, assignment: Assignment) -> None:
         cell, trial = assignment
-        view = self.view.open_trial(cell, trial)
         resumed = prepare_cell_folder(self.plan, cell)
+        task_id = self.executor.submit(make_task(self.plan, cell))
+        self._submitted[task_id] = Submitted(cell, trial, resumed)
+        if not self.executor.queues:
+            self._begin(task_id)
+
+    def _begin(self, task_id: str) -> None:
+        """Show a trial from when its task begins: of thousands in a queue no view is opened before."""
+        cell, trial, resumed = self._submitted.pop(task_id)
+        self._attempts[task_id] = Attempt(cell, trial, self.view.open_trial(cell, trial))
         self.observer.begin(cell.name, self.plan.short_name(cell), resumed)
-        self._attempts[self.executor.submit(make_task(self.plan, cell))] = Attempt(cell, trial, view)
 
     def _handle(self, event: Event) -> None:
+        if event.task in self._submitted:
+            self._begin(event.task)
         match event.news:
             case Progress() as progress:
                 self._follow(event.task, progress)

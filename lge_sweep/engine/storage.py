@@ -73,15 +73,19 @@ def open_storage(store: RunStore, check: Callable[[], object]) -> BaseStorage:
 
 
 @contextmanager
-def read_storage(store: RunStore) -> Iterator[BaseStorage | None]:
+def read_storage(store: RunStore, drawn: bool = True) -> Iterator[BaseStorage | None]:
     """Open the ledger for reading, without disturbing a driver; None if there is none.
+
+    Args:
+        store: the runs directory.
+        drawn: whether it is to be known what trials were drawn from, which a journal is much longer read with.
 
     Raises:
         DamagedError: the journal cannot be read.
         RunsError: its database cannot be used.
     """
     if store.journal is not None:
-        yield open_journal(store.journal) if store.journal.is_file() else None
+        yield open_journal(store.journal, drawn) if store.journal.is_file() else None
         return
     assert store.ledger is not None
     from sqlalchemy import inspect, make_url  # for a database alone

@@ -69,7 +69,8 @@ def deliver(tracker: "Tracker", plan: Plan, entries: Mapping[str, CellState]) ->
     trials = TrackedSweep(tracker, plan, run).show_all(finished, ended).sent
     if not selected:
         back = "KILLED" if before is None or before.info.status == "RUNNING" else before.info.status
-        run.finish(back)
+        whole = _is_of_folds(plan) and len(finished) == len(plan.cells)
+        run.finish("FINISHED" if whole else back)
         return Delivery(trials)
     record = read_selection(plan.files.selection)
     registered = _register(tracker, plan, record, dict(finished))
@@ -77,6 +78,11 @@ def deliver(tracker: "Tracker", plan: Plan, entries: Mapping[str, CellState]) ->
     if not shown:
         log_selection(run, _selection(record), record.uncertainty, _files(plan))
     return Delivery(trials, not shown, registered)
+
+
+def _is_of_folds(plan: Plan) -> bool:
+    """Whether nothing is selected of a sweep, nor shown but its trials: the folds of phase 3."""
+    return plan.config.phase == "phase3" and plan.config.stage == 1
 
 
 def _shows(tags: Mapping[str, str], record: SelectionRecord) -> bool:

@@ -1,6 +1,6 @@
 from .compare import PipelineComparison as PipelineComparison
 from .compare import read_comparison as read_comparison
-from .delivered import undelivered as undelivered
+from .delivered import deliver_pipelines as deliver_pipelines
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_once as evaluate_once
 from .fit import find_two_stage as find_two_stage

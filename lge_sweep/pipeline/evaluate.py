@@ -35,14 +35,9 @@ class Evaluation:
     record: EvaluationRecord
     again: bool
 
-    @property
-    def key(self) -> str:
-        """What tells this evaluation from those that it replaced, which stay where they are shown."""
-        return key_of(self.files)
-
 
 def key_of(files: EvaluationFolder) -> str:
-    """Return the key of an evaluation's run in MLflow."""
+    """Return the key of an evaluation's run in MLflow, which tells it from those that it replaced."""
     earlier = len(files.earlier())
     return f"{files.name}/{earlier + 1}" if earlier else files.name
 
@@ -74,12 +69,12 @@ def evaluate_once(runs: Path, two_stage: TwoStage, on_progress: ProgressCallback
     comparison = compare(fits, TEST, labelled, two_stage.failed, files)
     brief, values = write_results(files, subset, comparison, labelled, test_access)
     record = EvaluationRecord(
-        **dict(comparison.record()),
+        **{**dict(comparison.record()), "values": values},
         fits=fits.name,
+        stage1=two_stage.stage1.cell.name,
         shipped=two_stage.fit.shipped,
         test_access=test_access,
         brief=brief,
-        values=values,
     )
     write_record(files.record, record)
     finish_access(runs, name)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from lge_sweep.config.schema import Shipped
 from lge_sweep.metrics import Summary
@@ -45,6 +45,8 @@ class ComparisonRecord(Record):
     """Fit -> why it could not be had."""
     meanings: dict[str, str]
     """Pipeline -> what it is."""
+    values: dict[str, float] = Field(default_factory=dict)
+    """Name in MLflow -> number; none in a comparison of an earlier version."""
 
 
 class EvaluationRecord(ComparisonRecord):
@@ -58,8 +60,8 @@ class EvaluationRecord(ComparisonRecord):
     """How untouched the test subset was, a sentence."""
     brief: str
     """Tables VI and VII, means over images, as Markdown."""
-    values: dict[str, float]
-    """Name in MLflow -> number."""
+    stage1: str = ""
+    """Cell of stage 1; not known in one of an earlier version."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.pipeline.compare import PipelineComparison, compare
-from lge_sweep.pipeline.evaluate import Evaluation
+from lge_sweep.pipeline.evaluate import key_of
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.records import MeasuredSubset, ShippedRecord
+from lge_sweep.pipeline.records import ComparisonRecord, EvaluationRecord, MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, shipped_name, shipped_variant, shipped_words
 from lge_sweep.progress import ProgressCallback
+from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
 from lge_sweep.study import Plan, read_record, write_record
 from lge_sweep.text import slug
@@ -33,14 +34,27 @@ def compare_on_validation(tracker: Tracker, two_stage: TwoStage, on_progress: Pr
     """
     fits = two_stage.fits
     comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(on_progress), two_stage.failed, fits.files)
-    write_record(fits.files.comparison, comparison.record())
+    values = _values(comparison, {PIPELINE, shipped_name(two_stage)})
+    record = comparison.record().model_copy(update={"values": values})
+    write_record(fits.files.comparison, record)
+    show_comparison(tracker, fits, record)
+    return comparison
+
+
+def show_comparison(tracker: Tracker, fits: Plan, record: ComparisonRecord) -> None:
+    """Show a comparison in the run of the fits.
+
+    Args:
+        tracker: MLflow.
+        fits: the sweep of the fits.
+        record: what is kept of the comparison.
+    """
     run = open_sweep(tracker, fits)
     with finishing(run):
-        run.set(_values(comparison, {PIPELINE, shipped_name(two_stage)}))
-        run.log_files([fits.files.subset_table(VAL, name) for name in comparison.tables], VAL)
+        run.set(record.values)
+        run.log_files([fits.files.subset_table(record.subset, name) for name in record.meanings], record.subset)
         run.log_files([fits.files.comparison])
         run.finish()
-    return comparison
 
 
 def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, anew: bool) -> str:
@@ -97,18 +111,19 @@ def _shipped_before(fits: Plan) -> str | None:
     return None
 
 
-def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluation) -> None:
+def show_evaluation(tracker: Tracker, fits: Plan, files: EvaluationFolder, record: EvaluationRecord) -> None:
     """Show phase 4 in MLflow, as a run of its own; an evaluation that it replaced keeps its own.
 
     Args:
         tracker: MLflow.
-        two_stage: the fitted pipeline.
-        evaluation: what the test subset said.
+        fits: the sweep of the fits.
+        files: tables, figures and everything they were made of.
+        record: what the test subset said.
     """
-    fits, files, record = two_stage.fits, evaluation.files, evaluation.record
     tags = {**plan_tags(fits), "phase": "phase4", "lge.kind": "evaluation", "test_access": record.test_access}
     name = f"phase4 {fits.config.data} {fits.config.profile}"
-    run = tracker.open_run(evaluation.key, name, tags, {"stage1": two_stage.stage1.cell.name, "fits": fits.name})
+    params = {"fits": fits.name, **({"stage1": record.stage1} if record.stage1 else {})}
+    run = tracker.open_run(key_of(files), name, tags, params)
     with finishing(run):
         run.set(record.values)
         run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}")

@@ -14,8 +14,8 @@ from lge_sweep.tracking.mlflow import Tracker
 def pointing_to(tracker: Tracker) -> Iterator[None]:
     """Let MLflow's global functions use a store and an experiment; leave no trace of it.
 
-    Without an experiment a logged model goes to the experiment 0 and a folder `mlruns` here; MLflow's setters also set
-    environment variables, which processes started later would inherit, and trying a model adds its code to `sys.path`.
+    MLflow's setters also set environment variables, which processes started later would inherit, and saving a model may
+    add its code to `sys.path`.
     """
     path = sys.path
     before = {name: value for name, value in os.environ.items() if name.startswith("MLFLOW_")}
@@ -23,8 +23,6 @@ def pointing_to(tracker: Tracker) -> Iterator[None]:
         mlflow.set_tracking_uri(tracker.uri)
         mlflow.set_registry_uri(tracker.uri)
         mlflow.set_experiment(experiment_id=tracker.experiment)
-        # MLflow tries a model on the GPU where there is one, but exported graphs stay where their weights are
-        os.environ["MLFLOW_DEFAULT_PREDICTION_DEVICE"] = "cpu"
         os.environ["MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR"] = "false"
         yield
     finally:

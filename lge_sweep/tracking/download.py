@@ -17,6 +17,9 @@ from lge_sweep.tracking.look_up import REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.moved import path_of
 
+FILES = "artifacts"
+"""Folder of a model that has its files; code, beside it, is for MLflow's own functions, and five times as many."""
+
 
 def locate(tracker: Tracker, model: str) -> Path:
     """Return the folder of a model of the registry.
@@ -26,7 +29,7 @@ def locate(tracker: Tracker, model: str) -> Path:
         model: such as `models:/lge-two-stage@champion` or `models:/lge-two-stage/3`.
 
     Returns:
-        Where its files are on this machine; of a server's, a copy in the user's cache.
+        Where its files are on this machine; of a server's, a copy in the user's cache, without its code.
 
     Raises:
         ModelError: there is none, or its files are gone.
@@ -41,8 +44,9 @@ def locate(tracker: Tracker, model: str) -> Path:
                 return _on_disk(path_of(place))
             return _fetched(place, tracker)
     except (OSError, MlflowException) as error:
-        reason = hide_credentials(str(error))
-        raise ModelError(f"{model}: not to be had from {tracker.store.tracking_shown}: {reason}") from error
+        store, reason = tracker.store, hide_credentials(str(error))
+        beside = f" ({store.left_alone})" if store.left_alone else ""
+        raise ModelError(f"{model}: not to be had from {store.tracking_shown}: {reason}{beside}") from error
 
 
 def _on_disk(folder: Path) -> Path:
@@ -60,7 +64,8 @@ def _fetched(place: str, tracker: Tracker) -> Path:
         try:
             with atomic_folder(folder) as unfinished:
                 server: Any = get_artifact_repository(place, tracker.uri)
-                server.download_artifacts("", str(unfinished))
+                whole = FILES not in {file.path for file in server.list_artifacts()}
+                server.download_artifacts("" if whole else FILES, str(unfinished))
         except OSError:
             if not folder.is_dir():  # another process was faster
                 raise

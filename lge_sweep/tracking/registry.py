@@ -1,29 +1,36 @@
 """The model registry: one champion a stage and one of both stages, without pickled code."""
 
 import io
+import json
 import logging
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import mlflow
 import numpy as np
+from mlflow.entities import LoggedModel
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model, ModelSignature
+from mlflow.models import ModelSignature
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+from mlflow.tracking import MlflowClient
 from mlflow.types import Schema, TensorSpec
+from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 from numpy.typing import NDArray
 
 from lge_sweep.errors import RunsError
 from lge_sweep.text import hide_credentials
 from lge_sweep.tracking.active import pointing_to
 from lge_sweep.tracking.code import copy_code
+from lge_sweep.tracking.logged_model import log_model
 from lge_sweep.tracking.look_up import REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.run import KEY, STANDS
@@ -167,7 +174,7 @@ def register(tracker: Tracker, champion: NetworkEntry) -> Version:
         tracker,
         champion,
         GRAPH_NEEDS,
-        flavor=mlflow.pytorch,
+        mlflow.pytorch,
         pytorch_model=champion.network,
         serialization_format="pt2",
         signature=ModelSignature(inputs, outputs),
@@ -190,7 +197,7 @@ def register_package(tracker: Tracker, package: PackageEntry) -> Version:
             tracker,
             package,
             PACKAGE_NEEDS,
-            flavor=mlflow.pyfunc,
+            mlflow.pyfunc,
             python_model=str(package.code),
             # a URI: in a path MLflow would read %20 as a space
             artifacts={package.folder.name: package.folder.absolute().as_uri()},
@@ -200,11 +207,20 @@ def register_package(tracker: Tracker, package: PackageEntry) -> Version:
         )
 
 
-def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model: Any) -> Version:
-    """Log a model and register it; `model` goes to MLflow."""
+def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], flavor: ModuleType, **model: Any) -> Version:
+    """Log a model and register it.
+
+    Args:
+        tracker: MLflow.
+        entry: what the registry is told of it.
+        needs: what loading it needs.
+        flavor: MLflow's module that saves it; to look into it loads it, with warnings of its own.
+        model: goes to its `save_model`.
+    """
     run = tracker.find(entry.run_key)
     if run is None:
         raise RunsError(f"MLflow has no run of {entry.run_key}; repeat the command that makes it to send it again")
+    wanted = [f"{name}=={version(name)}" for name in needs]
     try:
         with (
             pointing_to(tracker),
@@ -213,23 +229,31 @@ def _register(tracker: Tracker, entry: ModelEntry, needs: Iterable[str], **model
             redirect_stderr(io.StringIO()),
         ):
             warnings.simplefilter("ignore")  # MLflow's and torch.export's deprecations of their own
-            info = Model.log(
-                artifact_path=None,
-                name="model",
-                run_id=run.info.run_id,
-                registered_model_name=entry.name,
-                input_example=entry.example,
-                pip_requirements=[f"{name}=={version(name)}" for name in needs],
-                tags=dict(entry.facts),
-                **model,
-            )
+            save = partial(flavor.save_model, input_example=entry.example, pip_requirements=wanted, **model)
+            logged = log_model(tracker.client, run, entry.facts, save)
+            return _read(_create_version(tracker.client, entry, logged))
     except (OSError, MlflowException) as error:
         raise RunsError(f"the model {entry.name} cannot be saved: {hide_credentials(str(error))}") from error
-    number = str(info.registered_model_version)
-    tracker.client.update_model_version(entry.name, number, entry.description)
-    for key, value in {**entry.facts, KEY: entry.key}.items():  # the key last: a version with it is whole
-        tracker.client.set_model_version_tag(entry.name, number, key, value)
-    return Version(number, entry.key, entry.facts)
+
+
+def _create_version(client: MlflowClient, entry: ModelEntry, logged: LoggedModel) -> ModelVersion:
+    """Make a logged model, which is whole, a version of a registered one."""
+    try:
+        client.create_registered_model(entry.name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+    made = client.create_model_version(
+        entry.name,
+        f"{REGISTRY}{logged.model_id}",
+        logged.source_run_id,
+        {**entry.facts, KEY: entry.key},
+        description=entry.description,
+        model_id=logged.model_id,
+    )
+    named = [{"name": made.name, "version": made.version}]
+    client.set_logged_model_tags(logged.model_id, {MLFLOW_MODEL_VERSIONS: json.dumps(named)})  # for its page
+    return made
 
 
 def _read(version: ModelVersion) -> Version:

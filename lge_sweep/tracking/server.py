@@ -59,7 +59,8 @@ class Server:
 
     def failure(self, reason: str) -> RunsError:
         """Say what to do where it cannot be used."""
-        access = "" if self.is_database else " (MLFLOW_TRACKING_USERNAME, MLFLOW_TRACKING_PASSWORD)"
+        asks = "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN"
+        access = "" if self.is_database else f" ({asks})"
         return RunsError(
             f"{self.address}: MLflow cannot use it ({reason}). Does it run, is the address in {TRACKING_VARIABLE} "
             f"right, and may you use it{access}? It is only a view: results are in the runs directory, and a sweep's "

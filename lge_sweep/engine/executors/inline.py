@@ -62,6 +62,7 @@ class InlineExecutor:
     """Executes one task at a time in this process."""
 
     slots = 1
+    queues = False
 
     def __init__(self, options: ExecutorOptions) -> None:
         """Take no option: there is one task, computed with what this process computes with, and nothing hangs alone."""

@@ -95,6 +95,8 @@ class LocalExecutor:
         options: how many, and how long they may say nothing.
     """
 
+    queues = False
+
     def __init__(self, options: ExecutorOptions) -> None:
         """Start nothing yet."""
         self._options, self._machine = options, Machine.here()

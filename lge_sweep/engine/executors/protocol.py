@@ -23,6 +23,10 @@ class Executor(Protocol):
     def slots(self) -> int:
         """How many tasks it takes at once, once it is started."""
 
+    @property
+    def queues(self) -> bool:
+        """Whether a task that was taken may wait; then its first event says that it has begun."""
+
     def start(self, tasks: int) -> str:
         """Begin with what takes long before the first of so many tasks, such as loading libraries; returns at once.
 

@@ -46,6 +46,8 @@ class RayExecutor:
         options: which cluster, how many, and how long they may say nothing.
     """
 
+    queues = False
+
     def __init__(self, options: ExecutorOptions) -> None:
         """Start nothing yet."""
         require_ray()  # to say at once that it is missing

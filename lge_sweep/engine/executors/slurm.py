@@ -71,6 +71,8 @@ class SlurmExecutor:
         ConfigError: the settings cannot be used.
     """
 
+    queues = True
+
     def __init__(self, options: ExecutorOptions) -> None:
         """Find SLURM; nothing is submitted yet."""
         self._options, self._settings = options, read_slurm_settings(options.cluster)

@@ -1,23 +1,31 @@
 """What SLURM is asked for: the file that `--cluster` names."""
 
-from pathlib import Path
+import re
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints
 
+from lge_sweep.config.base import Settings
+from lge_sweep.config.loader import read_yaml
+from lge_sweep.config.validation import validate
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import user_path
-from lge_sweep.safe_yaml import read_yaml_file
-from lge_sweep.text import error_text, shorten, visible
 
-Word = Annotated[str, StringConstraints(pattern=r"^[^\s'\"\x00-\x1f]+$", max_length=200)]
+_NO_WORD = re.compile(r"[\s'\"\x00-\x1f]")
+
+
+def _word(text: str) -> str:
+    if not text or _NO_WORD.search(text):
+        raise ValueError("expected one word without spaces and quotes, as a line of #SBATCH takes it")
+    return text
+
+
+Word = Annotated[str, StringConstraints(max_length=200), AfterValidator(_word)]
 """A value of an `#SBATCH` line."""
 
 
-class SlurmSettings(BaseModel):
+class SlurmSettings(Settings):
     """One job a cell. What is not named is SLURM's, or the cluster's, own."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     partition: Word | None = None
     """Where to run; the cluster's default if none is named."""
@@ -66,25 +74,7 @@ def read_slurm_settings(named: str) -> SlurmSettings:
     if not named:
         return SlurmSettings()
     path = user_path(named)
-    try:
-        content = read_yaml_file(path)
-    except OSError as error:
-        raise ConfigError(
-            f"--cluster: {_shown(path)}: {error.strerror}; expected a YAML file, see docs/cluster.md"
-        ) from error
-    except ValueError as error:
-        raise ConfigError(f"--cluster: {_shown(path)}: {error_text(error)}") from error
-    try:
-        return SlurmSettings.model_validate(content if content is not None else {})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "the file"
-        known = ", ".join(SlurmSettings.model_fields)
-        got = shorten(str(first["input"]))
-        raise ConfigError(
-            f"--cluster: {_shown(path)}: {where}: {first['msg']}, got '{got}'; settings are {known}"
-        ) from error
-
-
-def _shown(path: Path) -> str:
-    return visible(str(path))
+    where = f"--cluster {path}"
+    if not path.is_file():
+        raise ConfigError(f"{where}: no such file; expected a YAML file of what a job asks for, see docs/cluster.md")
+    return validate(SlurmSettings, read_yaml(path), where)
