@@ -22,7 +22,7 @@ from lge_sweep.engine.loop import POLL, SweepLoop
 from lge_sweep.engine.observer import Observer
 from lge_sweep.engine.search_queue import SearchQueue
 from lge_sweep.engine.server import unusable
-from lge_sweep.engine.task import WeightsTask
+from lge_sweep.engine.task import WeightsTask, make_sample
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import checkpoint_interval, make_writable, stall_limit
@@ -100,6 +100,8 @@ class Driver:
         results = view.show_all(queue.finished(), queue.without_result()).results
         if left := queue.total - queue.done():
             self._start(plan, left)
+            if chosen := self.executor.settle():
+                self.observer.line(chosen)
             if self.executor.slots > 1:
                 queue.put_longest_first()
         title = f"{plan.config.phase} stage {plan.config.stage}"
@@ -147,7 +149,7 @@ class Driver:
         """
         search = plan.config.search
         tasks = left if search is None else min(left, search.startup_trials)
-        if chosen := self.executor.start(tasks):
+        if chosen := self.executor.start(tasks, make_sample(plan, left)):
             self.observer.line(chosen)
 
     def _check_weights(self, plan: Plan) -> None:
