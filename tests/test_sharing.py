@@ -258,9 +258,14 @@ def test_nothing_is_measured_where_it_cannot_pay(workers: int | None, tasks: int
 
 def test_a_worker_measures_when_all_are_ready() -> None:
     heard: list[Progress] = []
+
+    def report(progress: Progress) -> bool:
+        heard.append(progress)
+        return False
+
     threads = torch.get_num_threads()
     task = TASK.model_copy(update={"threads": threads + 1, "seconds": 0.0})
-    ended = perform(task, lambda progress: bool(heard.append(progress)))
+    ended = perform(task, report)
     assert isinstance(ended, Paced)
     assert ended.seconds > 0
     assert [progress.val_dice for progress in heard] == [0.0]  # one word, that is answered
