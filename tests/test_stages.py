@@ -29,7 +29,8 @@ class TwoSlots:
     slots = 2
 
     def __init__(self, plans: list[Plan], script: Callable[[list[str]], tuple[str, News]]) -> None:
-        self.plans, self.script = dict(enumerate(plans, start=1)), script
+        self.plans: dict[int, Plan] = dict(enumerate(plans, start=1))
+        self.script = script
         self.given: list[str] = []
         self.ended: list[str] = []
         self.running: dict[str, CellTask] = {}
