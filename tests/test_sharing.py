@@ -23,7 +23,7 @@ from lge_sweep.engine.executors.perform import perform
 from lge_sweep.engine.executors.protocol import ExecutorOptions
 from lge_sweep.engine.executors.sharing import MEMORY, Machine, Sharing
 from lge_sweep.engine.executors.worker import Worker
-from lge_sweep.engine.task import PaceTask, Sample, Task, make_sample, make_task
+from lge_sweep.engine.task import PaceTask, SweepSample, Task, make_sample, make_task
 from lge_sweep.run_store import RunStore
 
 CELL = Cell(1, "unet", "cross_entropy", "adam", 0)
@@ -200,7 +200,7 @@ def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Team:
     return Team(tmp_path, monkeypatch)
 
 
-LONG = Sample(TASK, 300)
+LONG = SweepSample(TASK, 300)
 
 
 def test_it_is_measured_once_and_known_to_the_next_driver(team: Team) -> None:
@@ -249,7 +249,7 @@ def test_a_failure_leaves_the_rule_and_new_workers(team: Team) -> None:
 def test_nothing_is_measured_where_it_cannot_pay(workers: int | None, tasks: int, steps: int, team: Team) -> None:
     team.says = lambda *_: pytest.fail("too little to do, or nothing to choose")
     executor = team.executor(workers)
-    assert ("by rule" in executor.start(tasks, Sample(TASK, steps))) == (workers is None)
+    assert ("by rule" in executor.start(tasks, SweepSample(TASK, steps))) == (workers is None)
     assert executor.settle() == ""
 
 

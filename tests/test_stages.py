@@ -14,7 +14,7 @@ from lge_sweep.engine import Driver, run_sweeps
 from lge_sweep.engine.events import Died, Done, Event, Failed
 from lge_sweep.engine.ledger import read_ledger
 from lge_sweep.engine.observer import SilentObserver
-from lge_sweep.engine.task import CellTask, Sample, Task
+from lge_sweep.engine.task import CellTask, SweepSample, Task
 from lge_sweep.run_store import RunStore
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
@@ -34,9 +34,9 @@ class TwoSlots:
         self.given: list[str] = []
         self.ended: list[str] = []
         self.running: dict[str, CellTask] = {}
-        self.told: list[tuple[int, Sample | None]] = []
+        self.told: list[tuple[int, SweepSample | None]] = []
 
-    def start(self, tasks: int, sample: Sample | None = None) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         self.told.append((tasks, sample))
         return ""
 

@@ -89,7 +89,7 @@ TASK: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="kind"
 
 
 @dataclass(frozen=True)
-class Sample:
+class SweepSample:
     """What a sweep's trainings are like, to measure how the machine that executes them is best shared.
 
     Attributes:
@@ -105,7 +105,7 @@ class TrialPrunedError(Exception):
     """Raised in a training that the driver wants stopped."""
 
 
-def make_sample(plan: Plan, left: int) -> Sample:
+def make_sample(plan: Plan, left: int) -> SweepSample:
     """Say what the trainings of a sweep are like: as the first of its grid.
 
     Args:
@@ -116,7 +116,7 @@ def make_sample(plan: Plan, left: int) -> Sample:
     drawn = Cell(plan.config.stage, grid.model[0], grid.loss[0], grid.optimizer[0], grid.seed[0])  # of a search
     inputs = plan.inputs_of(cell := next(iter(plan.cells), drawn))
     steps = make_schedule(len(inputs.rows["train"]), inputs.training).total_steps
-    return Sample(PaceTask(cell=cell, training=inputs.training), left * steps)
+    return SweepSample(PaceTask(cell=cell, training=inputs.training), left * steps)
 
 
 def make_task(plan: Plan, cell: Cell) -> CellTask:

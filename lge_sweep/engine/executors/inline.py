@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lge_sweep.engine.events import Event, Progress
 from lge_sweep.engine.executors.perform import perform
 from lge_sweep.engine.executors.protocol import ExecutorOptions
-from lge_sweep.engine.task import Sample, Task
+from lge_sweep.engine.task import SweepSample, Task
 
 
 class _EndedError(BaseException):
@@ -70,7 +70,7 @@ class InlineExecutor:
         self._running: _Running | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, tasks: int, sample: Sample | None = None) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Nothing is to be prepared, or chosen."""
         return ""
 

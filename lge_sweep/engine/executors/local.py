@@ -24,7 +24,7 @@ from lge_sweep.engine.executors.local_worker import WorkerSetup
 from lge_sweep.engine.executors.protocol import ExecutorOptions
 from lge_sweep.engine.executors.sharing import Machine, Sharing
 from lge_sweep.engine.executors.worker import Worker
-from lge_sweep.engine.task import Sample, Task
+from lge_sweep.engine.task import SweepSample, Task
 from lge_sweep.text import format_seconds
 
 TO_CHOOSE = "(to choose: --workers; make: workers=)"
@@ -51,7 +51,7 @@ class LocalExecutor:
         """How many tasks it takes at once."""
         return self._sharing.workers
 
-    def start(self, tasks: int, sample: Sample | None = None) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Start the workers, unless they are there; they load their libraries."""
         if any(worker.busy for worker in self._workers):
             return ""
@@ -90,7 +90,7 @@ class LocalExecutor:
         self._workers = [*there, *(self._start_worker(number) for number in range(len(there), count))]
         return count > len(there)
 
-    def _choose(self, tasks: int, sample: Sample | None) -> tuple[Sharing, str]:
+    def _choose(self, tasks: int, sample: SweepSample | None) -> tuple[Sharing, str]:
         """Share the machine as the user says, or else as is best for so many tasks; and say why."""
         workers, machine, self._open = self._options.workers, self._machine, None
         if self._options.gpus_per_trial is not None:

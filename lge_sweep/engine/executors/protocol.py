@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lge_sweep.engine.events import Event
-from lge_sweep.engine.task import Sample, Task
+from lge_sweep.engine.task import SweepSample, Task
 from lge_sweep.run_store import RunStore
 
 
@@ -23,7 +23,7 @@ class Executor(Protocol):
     def slots(self) -> int:
         """How many tasks it takes at once, once it is started."""
 
-    def start(self, tasks: int, sample: Sample | None = None) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Begin with what takes long before the first of so many tasks, such as loading libraries; returns at once.
 
         Args:

@@ -21,7 +21,7 @@ from lge_sweep.engine.executors.ray_session import RaySession, require_ray
 from lge_sweep.engine.executors.ray_sharing import RaySharing, share_nodes
 from lge_sweep.engine.executors.ray_slot import Phase, RaySlot
 from lge_sweep.engine.executors.ray_worker import Heard, RayPlace, RaySetup
-from lge_sweep.engine.task import CellTask, Sample, Task
+from lge_sweep.engine.task import CellTask, SweepSample, Task
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import CHECKPOINT_VARIABLE
 from lge_sweep.text import format_seconds, shorten
@@ -67,7 +67,7 @@ class RayExecutor:
         """How many tasks it takes at once."""
         return self._sharing.workers
 
-    def start(self, tasks: int, sample: Sample | None = None) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Connect, and ask for the actors, unless they are there; they load their libraries."""
         if self._session is None:
             self._session = RaySession(self._options.cluster)
