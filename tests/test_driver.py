@@ -23,8 +23,9 @@ from lge_sweep.engine.driver import Driver
 from lge_sweep.engine.events import Done, Event, Failed, Progress
 from lge_sweep.engine.executors import ExecutorOptions
 from lge_sweep.engine.executors.inline import InlineExecutor
-from lge_sweep.engine.executors.local import LocalExecutor, Worker
+from lge_sweep.engine.executors.local import LocalExecutor
 from lge_sweep.engine.executors.local_worker import WorkerSetup
+from lge_sweep.engine.executors.worker import Worker
 from lge_sweep.engine.ledger import Ledger, read_ledger
 from lge_sweep.engine.observer import SilentObserver
 from lge_sweep.engine.publish import open_sweep

@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from lge_sweep.cli.profile import choose_profile
 from lge_sweep.cli.progress import TerminalObserver
@@ -13,7 +13,7 @@ from lge_sweep.cli.tables.pipelines import print_evaluation, print_pipelines
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import SweepConfig, load_sweep
-from lge_sweep.engine import Driver, Placement, SweepOutcome, describe_file_system, drive, run_sweep
+from lge_sweep.engine import Driver, Placement, SweepOutcome, describe_file_system, drive, run_sweeps
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.paths import describe_name
 from lge_sweep.permissions import describe_open_folder
@@ -36,16 +36,18 @@ def run_phase(console: Terminal, phase: str, stages: Sequence[int], request: Pha
     """
     refused: list[SelectionError] = []
     with _session(console, phase, stages, request) as (driver, configs):
-        for plan in make_plans(configs, request.root, driver.store.root):
-            try:
-                outcome = run_sweep(driver, plan, request.allow_incomplete)
-            except SelectionError as error:
-                refused.append(error)
-                console.print_line(f"stage {plan.config.stage}: no selection, see the end", style="red")
-                continue
-            print_outcome(console, plan.title, outcome)
-            _print_next_commands(console, plan, outcome, request)
-            console.print_line(f"Tables and figures: {plan.folder}")
+        plans = make_plans(configs, request.root, driver.store.root)
+        with closing(run_sweeps(driver, plans, request.allow_incomplete)) as sweeps:
+            for plan, conclude in sweeps:
+                try:
+                    outcome = conclude()
+                except SelectionError as error:
+                    refused.append(error)
+                    console.print_line(f"stage {plan.config.stage}: no selection, see the end", style="red")
+                    continue
+                print_outcome(console, plan.title, outcome)
+                _print_next_commands(console, plan, outcome, request)
+                console.print_line(f"Tables and figures: {plan.folder}")
         if refused:
             raise SelectionError(*(line for error in refused for line in str(error).split("\n")))
 

@@ -1,4 +1,4 @@
-"""Engine: complete every cell of a plan, exactly once, whatever happens. Noun `Driver`, verb `run_sweep`."""
+"""Engine: complete every cell of a plan, exactly once, whatever happens. Noun `Driver`, verb `run_sweeps`."""
 
 import lazy_loader
 

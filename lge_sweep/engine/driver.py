@@ -1,9 +1,9 @@
 """The one driver of a runs directory: brings together ledger, MLflow and an executor, and runs sweeps with them."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,12 @@ from lge_sweep.engine.loop import POLL, SweepLoop
 from lge_sweep.engine.observer import Observer
 from lge_sweep.engine.search_queue import SearchQueue
 from lge_sweep.engine.server import unusable
-from lge_sweep.engine.task import WeightsTask
+from lge_sweep.engine.task import WeightsTask, make_sample
 from lge_sweep.errors import LgeSweepError, RunsError, WeightsError
 from lge_sweep.interrupts import signals_as_interrupt
 from lge_sweep.paths import checkpoint_interval, make_writable, stall_limit
 from lge_sweep.run_store import RunStore
+from lge_sweep.scoring import Result
 from lge_sweep.study import Plan
 
 if TYPE_CHECKING:
@@ -37,6 +38,21 @@ if TYPE_CHECKING:
 CATCH_UP = 60.0
 """Seconds that the end of a sweep waits for MLflow, if its view is behind."""
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class BegunSweep:
+    """A sweep whose cells are being done.
+
+    Attributes:
+        loop: does them.
+        view: shows them.
+        results: cell -> its result, of those that were done before.
+    """
+
+    loop: SweepLoop
+    view: "TrackedSweep"
+    results: Mapping[str, Result]
 
 
 class Driver:
@@ -58,6 +74,7 @@ class Driver:
         self.store, self.executor, self.observer, self._check = store, executor, observer, check
         self.ledger = Ledger(store, check)
         self._checked: set[WeightsTask] = set()
+        self._places: dict[str, SweepLoop] = {}
 
     @cached_property
     def tracker(self) -> "Tracker":
@@ -66,15 +83,18 @@ class Driver:
 
         return Tracker.patient_of(self.store)
 
-    def open_run(self, plan: Plan) -> "TrackedRun":
+    def open_run(self, plan: Plan, later: Sequence[Plan] = ()) -> "TrackedRun":
         """Open the sweep's MLflow run; if there is something to do, the executor prepares itself meanwhile.
+
+        Args:
+            plan: the sweep.
+            later: those that follow it, whose cells may begin beside its last.
 
         Raises:
             WeightsError: pretrained weights cannot be had; nothing was started.
         """
-        left = plan.config.search.trials if plan.config.search else len(plan.unfinished())
-        if left:
-            self._start(plan, left)
+        if not self._places and (left := _left(plan)):
+            self._start(plan, left + sum(map(_left, later)))
             self._check_weights(plan)
         from lge_sweep.engine.publish import open_sweep
 
@@ -91,7 +111,23 @@ class Driver:
             RunsError: the disk is full.
             KeyboardInterrupt: stopped; the same command goes on where it was.
         """
-        from lge_sweep.engine.publish import trial_key
+        sweep = self.begin(plan, run)
+        sweep.loop.complete()
+        return self.finish(sweep)
+
+    def may_begin_early(self, plan: Plan) -> bool:
+        """Whether cells of a sweep may begin beside the last of another: if nothing is to be looked for before."""
+        task = _weights_task(plan)
+        return task is None or task in self._checked
+
+    def begin(self, plan: Plan, run: "TrackedRun", later: Sequence[Plan] = ()) -> "BegunSweep":
+        """Open the ledger of a sweep, show what is done, and prepare to do the rest.
+
+        Args:
+            plan: the sweep.
+            run: its MLflow run.
+            later: those that follow it, as of `open_run`.
+        """
         from lge_sweep.engine.trial_view import TrackedSweep
 
         study = self.ledger.open(plan.name, _about(plan), plan.config.search)
@@ -99,17 +135,27 @@ class Driver:
         view = TrackedSweep(self.tracker, plan, run)
         results = view.show_all(queue.finished(), queue.without_result()).results
         if left := queue.total - queue.done():
-            self._start(plan, left)
+            if not self._places:
+                self._start(plan, left + sum(map(_left, later)))
+                if chosen := self.executor.settle():
+                    self.observer.line(chosen)
             if self.executor.slots > 1:
                 queue.put_longest_first()
         title = f"{plan.config.phase} stage {plan.config.stage}"
-        with self.observer.sweep(title, queue.total, queue.done()) as observer:
-            loop = SweepLoop(plan, queue, study, self.executor, view, observer, self._check)
-            loop.complete()
+        observer = self.observer.sweep(title, queue.total, queue.done())
+        loop = SweepLoop(plan, queue, study, self.executor, view, observer, self._check, self._places)
+        return BegunSweep(loop, view, results)
+
+    def finish(self, sweep: "BegunSweep") -> FinishedSweep:
+        """Complete what is shown of a sweep whose cells are done, and say what they came to."""
+        from lge_sweep.engine.publish import trial_key
+
+        loop, view = sweep.loop, sweep.view
+        plan, queue = loop.plan, loop.queue
         self._complete_view(queue, view)
         finished = queue.finished()
         self.tracker.retire(plan.name, {cell.name: trial_key(plan, cell, trial) for cell, trial in finished})
-        results |= loop.results
+        results = {**sweep.results, **loop.results}
         plan = replace(plan, cells=tuple(queue.cells()))
         return FinishedSweep(
             plan,
@@ -147,19 +193,13 @@ class Driver:
         """
         search = plan.config.search
         tasks = left if search is None else min(left, search.startup_trials)
-        if chosen := self.executor.start(tasks):
+        if chosen := self.executor.start(tasks, make_sample(plan, left)):
             self.observer.line(chosen)
 
     def _check_weights(self, plan: Plan) -> None:
         """Find out before the first trial whether pretrained weights, or a GPU, can be had where it is executed."""
-        training = plan.config.training
-        task = WeightsTask(
-            models=plan.config.grid.model,
-            weights=training.encoder_weights,
-            width=training.width,
-            needs_gpu=_of_gpus(training),
-        )
-        if (task.weights == SCRATCH and not task.needs_gpu) or task in self._checked:
+        task = _weights_task(plan)
+        if task is None or task in self._checked:
             return
         wanted = [f"pretrained weights ({task.weights})"] * (task.weights != SCRATCH)
         wanted += [f"a GPU ({task.needs_gpu})"] * bool(task.needs_gpu)
@@ -227,6 +267,23 @@ def is_full(error: BaseException | None) -> bool:
             return True
         error = error.__cause__ or error.__context__
     return False
+
+
+def _left(plan: Plan) -> int:
+    """Return how many cells of a sweep are not done."""
+    return plan.config.search.trials if plan.config.search else len(plan.unfinished())
+
+
+def _weights_task(plan: Plan) -> WeightsTask | None:
+    """Return what has to be looked for before the first trial of a sweep; None if there is nothing."""
+    training = plan.config.training
+    task = WeightsTask(
+        models=plan.config.grid.model,
+        weights=training.encoder_weights,
+        width=training.width,
+        needs_gpu=_of_gpus(training),
+    )
+    return None if task.weights == SCRATCH and not task.needs_gpu else task
 
 
 def _of_gpus(training: "Training") -> str:

@@ -65,7 +65,17 @@ class Died(Message):
     """What has died and how, such as "its worker process was killed by SIGKILL"."""
 
 
-TaskResult = Done | Pruned | Failed
+class Paced(Message):
+    """Training steps were taken to measure them."""
+
+    kind: Literal["paced"] = "paced"
+    seconds: float = Field(gt=0)
+    """Of a step, median of some."""
+    gpu_used: float = 0.0
+    """Share of its GPU's memory that was in use then, by whatever process; 0 without a GPU."""
+
+
+TaskResult = Done | Pruned | Failed | Paced
 """How a task ends, as far as what executes it can tell."""
 
 

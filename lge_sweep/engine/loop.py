@@ -13,7 +13,7 @@ from lge_sweep.engine.cell_queue import Assignment, CellQueue
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress, Pruned
 from lge_sweep.engine.executors import Executor
 from lge_sweep.engine.ledger import SweepLedger
-from lge_sweep.engine.observer import SweepObserver
+from lge_sweep.engine.observer import ShownSweep
 from lge_sweep.engine.task import make_task
 from lge_sweep.engine.view import SweepView, TrialView
 from lge_sweep.errors import DamagedError, RunsError
@@ -66,8 +66,9 @@ class SweepLoop:
         ledger: where their trials are recorded.
         executor: executes them.
         view: shows them.
-        observer: is told of them.
+        observer: is told of them, and shows them while they are completed.
         check: makes sure that this driver holds the runs directory still.
+        places: task in progress -> the loop that it belongs to, of all loops that share the executor.
         results: cell -> its result, of those that the loop has completed.
         failed: cell -> why it failed.
     """
@@ -77,8 +78,9 @@ class SweepLoop:
     ledger: SweepLedger
     executor: Executor
     view: SweepView
-    observer: SweepObserver
+    observer: ShownSweep
     check: Callable[[], object] = lambda: None
+    places: dict[str, "SweepLoop"] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
     failed: dict[str, str] = field(default_factory=dict)
     _submitted: dict[str, Submitted] = field(default_factory=dict)
@@ -93,44 +95,66 @@ class SweepLoop:
     _curves_at: float = 0.0
     """When curves may be shown next, before a trial has ended; then they are in any case."""
 
-    def complete(self) -> None:
+    def complete(self, begin_next: "Callable[[], SweepLoop | None]" = lambda: None) -> None:
         """Submit cells until none is left; on the way out, leave open trials for the next session.
+
+        Args:
+            begin_next: returns the loop of the sweep that comes next, whose cells take the slots that this one's last
+                leave free; None if there is none.
 
         Raises:
             RunsError: the disk is full, or another driver has taken the runs directory.
         """
         try:
-            while self._submit_all() or self._open:
-                if time.monotonic() - self._checked > POLL:
-                    self.check()
-                    self._checked = time.monotonic()
-                if event := self.executor.next_event(POLL):
-                    self._handle(event)
+            with self.observer:
+                self._do_all(begin_next)
         except BaseException:
-            self.executor.close()
-            for attempt in self._attempts.values():
-                with suppress(Exception):  # the view may be what failed; what ended the sweep is worth more
-                    attempt.view.stop()
+            self.abandon()
             raise
+
+    def _do_all(self, begin_next: "Callable[[], SweepLoop | None]") -> None:
+        following: SweepLoop | None = None
+        while self._submit_all() or self._open or self._alone:
+            if self._open and self._has_free_slot:
+                following = following or begin_next()
+                if following is not None:
+                    following._submit_all()
+            if time.monotonic() - self._checked > POLL:
+                self.check()
+                self._checked = time.monotonic()
+            if event := self.executor.next_event(POLL):
+                self.places[event.task]._handle(event)
+
+    def abandon(self) -> None:
+        """End what executes cells, and leave open trials, of all loops that share it, for the next session."""
+        self.executor.close()
+        for task_id, loop in self.places.items():
+            with suppress(Exception):  # the view may be what failed; what ended the sweep is worth more
+                loop._attempts[task_id].view.stop()
+        self.places.clear()
 
     @property
     def _open(self) -> int:
-        """How many tasks have not ended."""
+        """How many tasks of this sweep have not ended."""
         return len(self._submitted) + len(self._attempts)
+
+    @property
+    def _has_free_slot(self) -> bool:
+        return not self._alone and not self._sole and len(self.places) < self.executor.slots
 
     def _submit_all(self) -> bool:
         """Fill every free slot; returns whether there was anything to do."""
         submitted = False
         if self._alone or self._sole:
             return self._submit_alone()
-        while self._open < self.executor.slots and (assignment := self.queue.take()) is not None:
+        while self._has_free_slot and (assignment := self.queue.take()) is not None:
             self._submit(assignment)
             submitted = True
         return submitted
 
     def _submit_alone(self) -> bool:
         """Begin with a cell that needs the GPU for itself, as soon as no other is being done."""
-        if self._open:
+        if self.places:
             return False
         assignment = self._alone.popleft()
         self._sole = assignment[0].name
@@ -141,7 +165,7 @@ class SweepLoop:
         cell, trial = assignment
         resumed = prepare_cell_folder(self.plan, cell)
         task_id = self.executor.submit(make_task(self.plan, cell))
-        self._submitted[task_id] = Submitted(cell, trial, resumed)
+        self._submitted[task_id], self.places[task_id] = Submitted(cell, trial, resumed), self
         if not self.executor.queues:
             self._begin(task_id)
 
@@ -149,7 +173,9 @@ class SweepLoop:
         """Show a trial from when its task begins: of thousands in a queue no view is opened before."""
         cell, trial, resumed = self._submitted.pop(task_id)
         self._attempts[task_id] = Attempt(cell, trial, self.view.open_trial(cell, trial))
-        self.observer.begin(cell.name, self.plan.short_name(cell), resumed)
+        beside = any(loop is not self for loop in self.places.values())
+        name = self.plan.short_name(cell) + f" (stage {cell.stage})" * beside  # cells of another stage have these names
+        self.observer.begin(cell.name, name, resumed)
 
     def _handle(self, event: Event) -> None:
         if event.task in self._submitted:
@@ -166,6 +192,7 @@ class SweepLoop:
             case Died() | Failed(unexpected=True):
                 self.executor.replace(event.task)
         attempt = self._attempts.pop(event.task)
+        del self.places[event.task]
         was_alone, self._sole = self._sole == attempt.cell.name, ""
         match event.news:
             case Done():

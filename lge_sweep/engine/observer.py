@@ -1,7 +1,7 @@
 """Who is told what happens while sweeps run. The engine itself prints nothing; the command line implements these."""
 
-from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 from lge_sweep.study import Plan
 
@@ -39,6 +39,18 @@ class SweepObserver(Protocol):
         """
 
 
+class ShownSweep(SweepObserver, Protocol):
+    """Is told of the cells of a sweep, which are shown while it is entered."""
+
+    def __enter__(self) -> Self:
+        """Begin to show them."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        """End it."""
+
+
 class Observer(Protocol):
     """Is told of one sweep after the other."""
 
@@ -48,8 +60,8 @@ class Observer(Protocol):
     def line(self, text: str) -> None:
         """Something happens that a person should know of."""
 
-    def sweep(self, title: str, total: int, done: int) -> AbstractContextManager[SweepObserver]:
-        """Return who is told of a sweep's cells; entered before the first, left after the last.
+    def sweep(self, title: str, total: int, done: int) -> ShownSweep:
+        """Return who is told of a sweep's cells; entered once no sweep before it is shown, left after the last cell.
 
         Args:
             title: what to call the sweep.
@@ -67,9 +79,16 @@ class SilentObserver:
     def line(self, text: str) -> None:
         """Say nothing."""
 
-    def sweep(self, title: str, total: int, done: int) -> AbstractContextManager[SweepObserver]:
+    def sweep(self, title: str, total: int, done: int) -> "SilentObserver":
         """Be told of a sweep's cells, too."""
-        return nullcontext(self)
+        return self
+
+    def __enter__(self) -> Self:
+        """Begin to show nothing."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Show nothing still."""
 
     def begin(self, cell: str, name: str, resumed: bool) -> None:
         """Say nothing of a cell that begins."""

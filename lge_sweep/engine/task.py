@@ -1,5 +1,6 @@
 """What an executor is given to do: plain data; knows no torch, so that a driver stays light."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -8,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import MetricsConfig, Training
-from lge_sweep.data import frame_spacing
+from lge_sweep.data import frame_spacing, make_schedule
 from lge_sweep.engine.events import Message
 from lge_sweep.run_store import CellFolder, RunStore
 from lge_sweep.study import Plan
@@ -65,13 +66,57 @@ class WeightsTask(Message):
     """The setting that only a GPU can keep to; "" if there is none."""
 
 
-Task = CellTask | WeightsTask
+class PaceTask(Message):
+    """Take training steps, to measure how fast they are beside what else is done on the machine.
+
+    It says `Progress` with a validation as soon as it is ready, and begins to measure when that is answered.
+    """
+
+    kind: Literal["pace"] = "pace"
+    cell: Cell
+    """What to train, on noise."""
+    training: Training
+    """How to train it."""
+    threads: int = 1
+    """Processor threads that compute."""
+    seconds: float = 1.0
+    """How long."""
+
+
+Task = CellTask | WeightsTask | PaceTask
 TASK: TypeAdapter[Task] = TypeAdapter(Annotated[Task, Field(discriminator="kind")])
 """Reads and writes tasks of any kind: `TASK.dump_json`, `TASK.validate_json`."""
 
 
+@dataclass(frozen=True)
+class SweepSample:
+    """What a sweep's trainings are like, to measure how the machine that executes them is best shared.
+
+    Attributes:
+        task: takes steps of one of them.
+        steps: optimizer steps of all that are left to do, at most.
+    """
+
+    task: PaceTask
+    steps: int
+
+
 class TrialPrunedError(Exception):
     """Raised in a training that the driver wants stopped."""
+
+
+def make_sample(plan: Plan, left: int) -> SweepSample:
+    """Say what the trainings of a sweep are like: as the first of its grid.
+
+    Args:
+        plan: the sweep.
+        left: how many trainings there are.
+    """
+    grid = plan.config.grid
+    drawn = Cell(plan.config.stage, grid.model[0], grid.loss[0], grid.optimizer[0], grid.seed[0])  # of a search
+    inputs = plan.inputs_of(cell := next(iter(plan.cells), drawn))
+    steps = make_schedule(len(inputs.rows["train"]), inputs.training).total_steps
+    return SweepSample(PaceTask(cell=cell, training=inputs.training), left * steps)
 
 
 def make_task(plan: Plan, cell: Cell) -> CellTask:

@@ -6,5 +6,10 @@ from .hardware import Hardware as Hardware
 from .hardware import find_hardware as find_hardware
 from .module import SegmentationModule as SegmentationModule
 from .module import build_module as build_module
+from .pace import PaceMeter as PaceMeter
 from .probabilities import Segmenter as Segmenter
+from .speeds import Speeds as Speeds
+from .speeds import alone as alone
+from .speeds import keep_speeds as keep_speeds
+from .speeds import read_speeds as read_speeds
 from .weights import check_weights as check_weights

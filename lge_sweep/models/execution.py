@@ -4,18 +4,14 @@ import gc
 import itertools
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import get_args
 
-import filelock
 import torch
-from pydantic import BaseModel, Field, ValidationError
 from torch import Tensor
 
-from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.architectures import ARCHITECTURES, ExecutionMode, MemoryFormat
 from lge_sweep.config.schema import Training
@@ -23,6 +19,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.labels import STAGES
 from lge_sweep.models.hardware import Hardware, machine_name
 from lge_sweep.models.module import SegmentationModule, build_module
+from lge_sweep.models.speeds import alone, keep_speeds, read_speeds
 from lge_sweep.text import shorten
 
 MEMORY_FORMAT_NAMES: tuple[MemoryFormat, ...] = get_args(MemoryFormat)
@@ -30,8 +27,6 @@ WORTH_MEASURING = {"cpu": 400, "gpu": 100}
 """Steps of a training from which on measuring pays: it takes ten on a CPU, twenty on a GPU."""
 STEPS = 4
 """Steps that are measured of each, after one that is not."""
-WAIT = 5.0
-"""Seconds between two words of a process that waits for another's measurement."""
 MARGIN = 0.05
 """What is usual for a network stays, unless another takes less than its time by so much: machines are noisy."""
 AGREEMENT = {"loss": 0.05, "gradients": 0.8}
@@ -84,19 +79,6 @@ def _record_graphs(module: SegmentationModule, hardware: Hardware) -> None:
         torch.cuda.make_graphed_callables(network, (module.normalised(blank),))
     network.train(was_training)
     network.load_state_dict(before)
-
-
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-
-
-class Speeds(BaseModel):
-    """`speeds.json`, beside the runs: what was measured here. It may be removed; it is measured again."""
-
-    format: Literal[1] = 1
-    seconds: dict[str, dict[str, Seconds]] = Field(default_factory=dict)
-    """Machine, network and shape -> seconds of a step in each way that was tried."""
-    refused: dict[str, dict[str, str]] = Field(default_factory=dict)
-    """The same -> why a way could not be taken."""
 
 
 @dataclass(frozen=True)
@@ -160,10 +142,10 @@ class Bench:
         if self.hardware.accelerator == "gpu":
             torch.use_deterministic_algorithms(True, warn_only=True)  # as a training does
         refused: dict[str, str] = {}
-        steppers: dict[str, _Stepper] = {}
+        steppers: dict[str, Stepper] = {}
         for way in ways:
             try:
-                stepper = _Stepper(self, way)
+                stepper = Stepper(self, way)
                 stepper.compare(next(iter(steppers.values()), stepper))
             except Exception as error:  # whatever torch cannot do, the usual can
                 if not steppers:
@@ -187,7 +169,7 @@ class Bench:
         return {name: min(times) for name, times in seconds.items()}, refused
 
 
-class _Stepper:
+class Stepper:
     """Trains a network on noise, the same for all; begins with one step.
 
     Attributes:
@@ -195,6 +177,7 @@ class _Stepper:
     """
 
     def __init__(self, bench: Bench, way: Execution) -> None:
+        """Build the network, and take the first step."""
         training, self.hardware = bench.training, bench.hardware
         device = self.hardware.torch_device()
         self.module = build_module(bench.cell, training, pretrained=False).lay_out(way.memory_format).to(device).train()
@@ -227,7 +210,7 @@ class _Stepper:
         self.optimizer.step()
         self.optimizer.zero_grad()
 
-    def compare(self, usual: "_Stepper") -> None:
+    def compare(self, usual: "Stepper") -> None:
         """Find out whether the first step was that of what is usual, as far as can be told.
 
         Raises:
@@ -275,8 +258,8 @@ def _look_up_or_measure(
     bench: Bench, ways: Sequence[Execution], path: Path, heartbeat: Callable[[], object]
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Return what `Bench.measure` does; one process at a time measures, and others take what it has found."""
-    with _alone(path, heartbeat):
-        speeds, asked = _read(path), [str(way) for way in ways]
+    with alone(path, heartbeat):
+        speeds, asked = read_speeds(path), [str(way) for way in ways]
         seconds, refused = speeds.seconds.get(bench.key, {}), speeds.refused.get(bench.key, {})
         if asked[0] in seconds and {*seconds, *refused}.issuperset(asked):
             return seconds, refused
@@ -285,36 +268,5 @@ def _look_up_or_measure(
             seconds.pop(name, None)
             refused.pop(name, None)
         speeds.seconds[bench.key], speeds.refused[bench.key] = seconds | measured, refused | failed
-        try:
-            write_text(path, speeds.model_dump_json(indent=1))
-        except OSError as error:
-            _log.info("%s: %s; it is measured again next time", path, error.strerror)
+        keep_speeds(path, speeds)
         return measured, failed
-
-
-@contextmanager
-def _alone(path: Path, heartbeat: Callable[[], object]) -> Iterator[None]:
-    """Let one process at a time do something, where the folder allows a lock."""
-    lock = filelock.FileLock(path.with_suffix(".lock"))
-    while True:
-        heartbeat()
-        try:
-            lock.acquire(timeout=WAIT)
-            break
-        except filelock.Timeout:
-            continue
-        except OSError as error:
-            _log.info("%s: %s; measured without it", lock.lock_file, error.strerror)
-            break
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _read(path: Path) -> Speeds:
-    """Read what was measured; what cannot be read is measured again."""
-    try:
-        return Speeds.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return Speeds()

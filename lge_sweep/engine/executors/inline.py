@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from lge_sweep.engine.events import Event, Progress
 from lge_sweep.engine.executors.perform import perform
 from lge_sweep.engine.executors.protocol import ExecutorOptions
-from lge_sweep.engine.task import Task
+from lge_sweep.engine.task import SweepSample, Task
 
 
 class _EndedError(BaseException):
@@ -71,8 +71,12 @@ class InlineExecutor:
         self._running: _Running | None = None
         self._thread: threading.Thread | None = None
 
-    def start(self, tasks: int) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Nothing is to be prepared, or chosen."""
+        return ""
+
+    def settle(self) -> str:
+        """Leave nothing open."""
         return ""
 
     def submit(self, task: Task) -> str:

@@ -4,88 +4,30 @@ The driver notices when a worker dies, while it works or while it is idle, and w
 """
 
 import itertools
-import multiprocessing
-import signal
 import time
 from collections import deque
 from contextlib import suppress
 from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
 
-from lge_sweep.engine.events import Died, Event, Progress
-from lge_sweep.engine.executors.local_worker import WorkerSetup, run_worker
+from lge_sweep.engine.events import Died, Event
+from lge_sweep.engine.executors.local_pace import (
+    WORTH_MEASURING,
+    Question,
+    UnmeasuredError,
+    choose_sharing,
+    describe_sample,
+    keep_paces,
+    known_paces,
+    measure_paces,
+)
+from lge_sweep.engine.executors.local_worker import WorkerSetup
 from lge_sweep.engine.executors.protocol import ExecutorOptions
 from lge_sweep.engine.executors.sharing import Machine, Sharing
-from lge_sweep.engine.task import TASK, Task
-from lge_sweep.interrupts import ignoring_interrupts
+from lge_sweep.engine.executors.worker import Worker
+from lge_sweep.engine.task import SweepSample, Task
 from lge_sweep.text import format_seconds
 
-EXIT = 10.0
-"""Seconds that a worker which has closed its connection is given to end, so that it can be said how it did."""
-
-
-class Worker:
-    """A worker process.
-
-    Args:
-        setup: what it begins with.
-
-    Attributes:
-        task: id of the task that it executes or executed last, "" if there was none.
-        busy: whether it executes it.
-        silent: seconds since it last said something about it.
-    """
-
-    def __init__(self, setup: WorkerSetup) -> None:
-        """Start the process."""
-        context = multiprocessing.get_context("spawn")
-        self.setup, self.task, self.busy, self.silent = setup, "", False, 0.0
-        self.connection, remote = context.Pipe()
-        self.process: SpawnProcess = context.Process(
-            target=run_worker, args=(remote, setup), name=f"lge-sweep-worker-{setup.number}", daemon=True
-        )
-        with ignoring_interrupts():  # from its first moment on
-            self.process.start()
-        remote.close()
-
-    def is_alive(self) -> bool:
-        """Whether the process lives."""
-        return self.process.is_alive()
-
-    def give(self, task_id: str, task: Task) -> None:
-        """Let it execute a task.
-
-        Raises:
-            OSError: it has died.
-        """
-        self.task, self.busy, self.silent = task_id, True, 0.0
-        self.connection.send((task_id, TASK.dump_json(task)))
-
-    def hear(self) -> Event:
-        """Return what it has said.
-
-        Raises:
-            EOFError, OSError: it has died.
-        """
-        event = Event.model_validate_json(self.connection.recv_bytes())
-        self.silent, self.busy = 0.0, isinstance(event.news, Progress)
-        return event
-
-    def describe_end(self) -> str:
-        """Say how it died."""
-        self.process.join(timeout=EXIT)
-        code = self.process.exitcode
-        if code is not None and code < 0:
-            hint = " (out of memory?)" if -code == signal.SIGKILL else ""
-            return f"was killed by {signal.Signals(-code).name}{hint} (see {self.setup.log})"
-        return f"ended with exit code {code} (see {self.setup.log})"
-
-    def stop(self) -> None:
-        """End the process at once; what it was doing can be resumed from its last checkpoint."""
-        self.busy = False
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
+TO_CHOOSE = "(to choose: --workers; make: workers=)"
 
 
 class LocalExecutor:
@@ -100,7 +42,8 @@ class LocalExecutor:
     def __init__(self, options: ExecutorOptions) -> None:
         """Start nothing yet."""
         self._options, self._machine = options, Machine.here()
-        self._sharing = self._share(1)
+        self._open: Question | None = None
+        self._sharing, _ = self._choose(1, None)
         self._workers: list[Worker] = []
         self._events: deque[Event] = deque()
         self._numbers = itertools.count()
@@ -110,32 +53,63 @@ class LocalExecutor:
         """How many tasks it takes at once."""
         return self._sharing.workers
 
-    def start(self, tasks: int) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Start the workers, unless they are there; they load their libraries."""
-        chosen = ""
-        if self._chooses and not any(worker.busy for worker in self._workers):
-            sharing = self._share(tasks)
-            if sharing != self._sharing:
-                self.close()
-            self._sharing = sharing
-            if not self._workers:
-                trials = "1 trial is" if tasks == 1 else f"{tasks} trials are"
-                why = "as many as the GPUs take" if self._options.gpus_per_trial else f"so {trials} done soonest here"
-                chosen = f"{sharing}: {why} (to choose: --workers; make: workers=)"
-        if not self._workers:
-            self._workers = [self._start_worker(number) for number in range(self.slots)]
-        return chosen
+        if any(worker.busy for worker in self._workers):
+            return ""
+        sharing, why = self._choose(tasks, sample)
+        return f"{why} {TO_CHOOSE}" if self._employ(sharing) and why else ""
 
-    @property
-    def _chooses(self) -> bool:
-        return self._options.workers is None or self._options.gpus_per_trial is not None
+    def settle(self) -> str:
+        """Measure how the machine is best shared, if that is not known, with the workers that are there."""
+        if self._open is None:
+            return ""
+        open_, self._open = self._open, None
+        usual = open_.sharings[0]
+        try:
+            paces = measure_paces(self._workers, open_.sharings, open_.sample, self._options.stall)
+        except UnmeasuredError as error:
+            self.close()
+            sharing, why = usual, f"{usual}: by rule, as it could not be measured ({error})"
+        else:
+            keep_paces(self._options.store.speeds, open_.key, paces)
+            if not all(paces.values()):
+                self.close()  # a worker that ran out of memory may be in a bad state
+            sharing, why = choose_sharing(open_.sharings, paces)
+        self._employ(sharing)
+        return f"{why} {TO_CHOOSE}"
 
-    def _share(self, tasks: int) -> Sharing:
-        """Share the machine as the user says, or else as is best for so many tasks."""
-        workers = self._options.workers
+    def _employ(self, sharing: Sharing) -> bool:
+        """Have the workers of a sharing, or as many as are to be measured; returns whether any was started."""
+        ways = [sharing, *(self._open.sharings if self._open else ())]
+        count = max(way.workers for way in ways)
+        if sharing.threads != self._sharing.threads:
+            self.close()
+        self._sharing = sharing
+        for worker in self._workers[count:]:
+            worker.stop()
+        there = self._workers[:count]
+        self._workers = [*there, *(self._start_worker(number) for number in range(len(there), count))]
+        return count > len(there)
+
+    def _choose(self, tasks: int, sample: SweepSample | None) -> tuple[Sharing, str]:
+        """Share the machine as the user says, or else as is best for so many tasks; and say why."""
+        workers, machine, self._open = self._options.workers, self._machine, None
         if self._options.gpus_per_trial is not None:
-            return self._machine.share_gpus(workers or tasks, self._options.gpus_per_trial)
-        return self._machine.share_among(tasks) if workers is None else self._machine.share(workers)
+            sharing = machine.share_gpus(workers or tasks, self._options.gpus_per_trial)
+            return sharing, f"{sharing}: as many as the GPUs take"
+        if workers is not None:
+            return machine.share(workers), ""
+        sharings = machine.ways_to_share(tasks)
+        usual = sharings[0]
+        if len(sharings) > 1 and sample is not None and sample.steps >= WORTH_MEASURING[machine.gpus > 0]:
+            question = Question(sharings, sample.task, describe_sample(sample.task, machine))
+            if (paces := known_paces(self._options.store.speeds, question)) is not None:
+                return choose_sharing(sharings, paces)
+            self._open = question
+            return usual, ""
+        trials = "1 trial is" if tasks == 1 else f"{tasks} trials are"
+        return usual, f"{usual}: so {trials} done soonest here, by rule"
 
     def submit(self, task: Task) -> str:
         """Give a task to an idle worker; one that died while it was idle is replaced."""

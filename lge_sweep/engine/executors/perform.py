@@ -2,12 +2,13 @@
 
 import errno
 import logging
+import math
 import os
 from collections.abc import Callable
 
 from lge_sweep.config.architectures import SCRATCH
-from lge_sweep.engine.events import Done, Failed, Progress, Pruned, TaskResult
-from lge_sweep.engine.task import Task, TrialPrunedError, WeightsTask
+from lge_sweep.engine.events import Done, Failed, Paced, Progress, Pruned, TaskResult
+from lge_sweep.engine.task import PaceTask, Task, TrialPrunedError, WeightsTask
 from lge_sweep.errors import ConfigError, LgeSweepError
 from lge_sweep.text import shorten, visible
 
@@ -30,15 +31,33 @@ def perform(task: Task, report: Report, worker: int = 0) -> TaskResult:
         worker: number of what executes it on this machine, which decides its GPU.
     """
 
-    def work() -> None:
+    def work() -> Paced | None:
         if isinstance(task, WeightsTask):
             _check(task)
+        elif isinstance(task, PaceTask):
+            return _measure_pace(task, report, worker)
         else:
             from lge_sweep.engine.train import execute
 
             execute(task, report, worker)
+        return None
 
     return attempt(work)
+
+
+def _measure_pace(task: PaceTask, report: Report, worker: int) -> Paced:
+    """Take training steps, as soon as the driver says that all are ready."""
+    from lge_sweep.models import PaceMeter
+
+    ready = Progress(step=0, total=0, loss=math.nan, val_dice=0.0)  # with a validation, so that it is answered
+
+    def begin() -> None:
+        if report(ready):
+            raise TrialPrunedError
+
+    meter = PaceMeter(task.cell, task.training, worker, task.threads)
+    seconds, used = meter.measure(task.seconds, begin)
+    return Paced(seconds=seconds, gpu_used=used)
 
 
 def _check(task: WeightsTask) -> None:
@@ -61,7 +80,7 @@ def _check(task: WeightsTask) -> None:
 def attempt(work: Callable[[], object]) -> TaskResult:
     """Do something and turn whatever goes wrong into a sentence; what a developer needs of it is logged."""
     try:
-        work()
+        came_to = work()
     except TrialPrunedError:
         return Pruned()
     except LgeSweepError as error:
@@ -78,4 +97,4 @@ def attempt(work: Callable[[], object]) -> TaskResult:
         if type(error).__name__ == "OutOfMemoryError":
             return Failed(reason=OUT_OF_MEMORY, memory=True, unexpected=True)
         return Failed(reason=f"{type(error).__name__}: {shorten(' '.join(str(error).split()), 300)}", unexpected=True)
-    return Done()
+    return came_to if isinstance(came_to, Paced) else Done()

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lge_sweep.engine.events import Event
-from lge_sweep.engine.task import Task
+from lge_sweep.engine.task import SweepSample, Task
 from lge_sweep.run_store import RunStore
 
 
@@ -27,11 +27,23 @@ class Executor(Protocol):
     def queues(self) -> bool:
         """Whether a task that was taken may wait; then its first event says that it has begun."""
 
-    def start(self, tasks: int) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Begin with what takes long before the first of so many tasks, such as loading libraries; returns at once.
 
+        Args:
+            tasks: how many there are.
+            sample: what they are like, for who measures how they are best executed.
+
         Returns:
-            What it has chosen by itself and why, a sentence for the user; "" where nothing was left to choose.
+            What it has chosen by itself and why, a sentence for the user; "" where nothing was left to choose, or
+            `settle` will.
+        """
+
+    def settle(self) -> str:
+        """Choose what `start` has left open, if that takes measuring; called before the first task, and waited for.
+
+        Returns:
+            As `start`.
         """
 
     def submit(self, task: Task) -> str:

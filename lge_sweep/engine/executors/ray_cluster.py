@@ -21,7 +21,7 @@ from lge_sweep.engine.executors.ray_session import RaySession, require_ray
 from lge_sweep.engine.executors.ray_sharing import RaySharing, share_nodes
 from lge_sweep.engine.executors.ray_slot import Phase, RaySlot
 from lge_sweep.engine.executors.ray_worker import Heard, RayPlace, RaySetup
-from lge_sweep.engine.task import CellTask, Task
+from lge_sweep.engine.task import CellTask, SweepSample, Task
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import CHECKPOINT_VARIABLE
 from lge_sweep.text import format_seconds, shorten
@@ -69,7 +69,7 @@ class RayExecutor:
         """How many tasks it takes at once."""
         return self._sharing.workers
 
-    def start(self, tasks: int) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Connect, and ask for the actors, unless they are there; they load their libraries."""
         if self._session is None:
             self._session = RaySession(self._options.cluster)
@@ -89,6 +89,10 @@ class RayExecutor:
         count = "1 node" if len(nodes) == 1 else f"{len(nodes)} nodes"
         why = "as --workers says" if options.workers else f"as many as pay for {tasks} trial{'s' * (tasks > 1)}"
         return f"{sharing} {where} ({count}): {why}"
+
+    def settle(self) -> str:
+        """Leave nothing open."""
+        return ""
 
     def submit(self, task: Task) -> str:
         """Take a task; the next actor that is ready has it."""

@@ -10,6 +10,10 @@ from lge_sweep.machine import count_cores, free_memory_bytes
 GAIN = 0.58
 """So many threads make a step ``threads ** GAIN`` times as fast: two workers of one thread did 1.34 times the steps of
 one worker of two, over all five architectures at 96x96 (`make bench`, docs/performance.md)."""
+PACKED = (2, 4)
+"""Workers on each GPU that are tried beside one."""
+OTHERS = 2
+"""Ways to share the processors that are tried beside the rule's."""
 MEMORY = 3 * 2**30
 """Bytes that a worker needs at most: libraries .8 GB, the largest network with its optimizer .5 GB, activations."""
 
@@ -40,16 +44,19 @@ class Machine:
         cores: processors that this process may use.
         gpus: GPUs.
         memory: bytes that are free; None: not known.
+        gpu: what the first GPU is called.
     """
 
     cores: int
     gpus: int = 0
     memory: int | None = None
+    gpu: str = ""
 
     @classmethod
     def here(cls) -> "Machine":
         """Return what this machine has."""
-        return cls(count_cores(), _gpus(), free_memory_bytes())
+        gpus, name = _gpus()
+        return cls(count_cores(), gpus, free_memory_bytes(), name)
 
     def share(self, workers: int) -> Sharing:
         """Share the processors among so many workers."""
@@ -74,12 +81,34 @@ class Machine:
         """
         if self.gpus:
             return self.share(max(1, min(tasks, self.gpus)))
-        room = self.cores if self.memory is None else self.memory // MEMORY
-        most = max(1, min(tasks, self.cores, room))
         return min(
-            (self.share(workers) for workers in range(1, most + 1)),
+            (self.share(workers) for workers in range(1, self._most(tasks) + 1)),
             key=lambda sharing: time_of(tasks, sharing.workers, sharing.threads),
         )
+
+    def ways_to_share(self, tasks: int) -> list[Sharing]:
+        """Return the ways among which it is worth measuring what completes so many equal tasks soonest.
+
+        The first is what `share_among` chooses. With GPUs the others put two and four workers on each; without, they
+        are the nearest by the rule, of those whose workers are a power of two.
+        """
+        usual = self.share_among(tasks)
+        if self.gpus:
+            counts = [min(tasks, packed * self.gpus) for packed in PACKED]
+            room = tasks if self.memory is None else self.memory // MEMORY
+            return [
+                usual,
+                *(self.share(workers) for workers in dict.fromkeys(counts) if usual.workers < workers <= room),
+            ]
+        most = self._most(tasks)
+        others = [self.share(2**power) for power in range(most.bit_length()) if 2**power != usual.workers]
+        others.sort(key=lambda sharing: time_of(tasks, sharing.workers, sharing.threads))
+        return [usual, *others[:OTHERS]]
+
+    def _most(self, tasks: int) -> int:
+        """Return the most workers that make sense without GPUs."""
+        room = self.cores if self.memory is None else self.memory // MEMORY
+        return max(1, min(tasks, self.cores, room))
 
 
 def time_of(tasks: int, workers: int, threads: float) -> float:
@@ -111,12 +140,15 @@ def say_threads(threads: int) -> str:
     return f"{threads} thread" + "s" * (threads > 1)
 
 
-def _gpus() -> int:
-    """Return how many GPUs torch can use; without asking torch, which takes seconds to load, where there is none."""
+def _gpus() -> tuple[int, str]:
+    """Return how many GPUs torch can use, and what the first is called.
+
+    Where there is none torch is not asked, which takes seconds to load.
+    """
     if not any(Path("/dev").glob("nvidia[0-9]*")):
-        return 0
+        return 0, ""
     import torch
 
     from lge_sweep.gpu import gpu_obstacle
 
-    return torch.cuda.device_count() if gpu_obstacle() is None else 0
+    return (torch.cuda.device_count(), torch.cuda.get_device_name(0)) if gpu_obstacle() is None else (0, "")

@@ -18,7 +18,7 @@ from lge_sweep.engine.executors.mailbox import Mailbox
 from lge_sweep.engine.executors.protocol import ExecutorOptions, LiveJobs
 from lge_sweep.engine.executors.slurm_queue import QueuedJob, cancel_jobs, describe_end, find_jobs
 from lge_sweep.engine.executors.slurm_settings import read_slurm_settings
-from lge_sweep.engine.task import CellTask, Task
+from lge_sweep.engine.task import CellTask, SweepSample, Task
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import RunStore
 from lge_sweep.text import format_seconds, list_names, natural_key
@@ -89,7 +89,7 @@ class SlurmExecutor:
         """How many tasks it takes at once: all that there are, as SLURM keeps the queue."""
         return max(1, self._slots)
 
-    def start(self, tasks: int) -> str:
+    def start(self, tasks: int, sample: SweepSample | None = None) -> str:
         """Find what earlier drivers have left: jobs to come back to; what has ended is removed."""
         again, self._slots = self._slots == max(1, tasks), max(1, tasks)
         self._left = self._find_left()
@@ -101,6 +101,10 @@ class SlurmExecutor:
             f"SLURM executes them ({where}, at most {self._options.workers or AT_ONCE} at once, {limit} a job): jobs "
             "go on when this command ends, and the same command comes back to them"
         )
+
+    def settle(self) -> str:
+        """Leave nothing open."""
+        return ""
 
     def submit(self, task: Task) -> str:
         """Take a task: to the job that executes it already, if an earlier driver has submitted one, or to a new one."""
