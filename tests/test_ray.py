@@ -1,7 +1,7 @@
 """`executor=ray`: how it shares a cluster, what crosses to a node, and what becomes of actors that die.
 
 Ray is not installed for the tests: its part is played by a stand-in here, with actors in threads. The last tests run on
-a real cluster of this machine where Ray is there; `benchmarks/ray_faults.py` kills parts of one.
+a real cluster of this machine where Ray is there; `benchmarks/chaos.py` kills parts of one.
 """
 
 import importlib.util

@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 from postgres import Postgres, why_none
 from processes import free_port
 from tiny_segmenter import write_segmenter
@@ -52,6 +53,24 @@ def test_a_sweep_goes_on_where_the_server_is_away(away: str, tmp_path: Path, cap
     assert "Nothing is lost" in caplog.text
     assert "s3cret" not in caplog.text + tracker.behind
     assert [path.name for path in tmp_path.iterdir()] == [".id"]
+
+
+def test_the_end_of_a_sweep_waits_for_a_server(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gave a server up at once that was being started again; only another's lock was waited for."""
+    tracker = Tracker(RunStore(tmp_path, tracking=away), patient=True)
+    assert "Connection refused" in str(tracker.behind)
+    waited: list[float] = []
+    monkeypatch.setattr("lge_sweep.tracking.mlflow.time.sleep", waited.append)
+    answers = iter([ConnectionRefusedError("Connection refused"), MlflowException("503"), None])
+
+    def connect(_: Tracker) -> None:
+        if (failure := next(answers)) is not None:
+            raise failure
+
+    monkeypatch.setattr(Tracker, "_connect", connect)
+    assert tracker.catch_up(60)
+    assert waited == [1.0, 1.0]
+    assert tracker.behind is None
 
 
 def test_what_cannot_be_put_off_says_what_to_do(

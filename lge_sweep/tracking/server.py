@@ -54,6 +54,10 @@ class Server:
             engine.dispose()
         return self.uri
 
+    def may_return(self, reason: str) -> bool:
+        """Return True: a server may be started again at any time."""
+        return True
+
     def mend(self) -> None:
         """Do nothing: it is not ours."""
 
