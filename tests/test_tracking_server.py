@@ -5,10 +5,12 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from lge_sweep.segmenter.load import NAME, load_segmenter
 from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.code import PACKAGE, copy_code, needed_files
 from lge_sweep.tracking.download import locate
+from lge_sweep.tracking.mlflow import client_of
 from lge_sweep.tracking.registry import find_champion, find_version, promote
 
 MODEL = f"models:/{NAME}@champion"
@@ -71,6 +74,26 @@ def test_the_end_of_a_sweep_waits_for_a_server(away: str, tmp_path: Path, monkey
     assert tracker.catch_up(60)
     assert waited == [1.0, 1.0]
     assert tracker.behind is None
+
+
+def test_a_run_is_not_made_twice_on_a_slow_server(tmp_path: Path) -> None:
+    """A proxy gives the server up that is making a run; MLflow's client asked for it again by itself."""
+    asked: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path.rpartition("/")[2])
+            self.send_error(504)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        tracker = Tracker(RunStore(tmp_path, tracking=f"http://127.0.0.1:{proxy.server_port}"), patient=True)
+        with pytest.raises(MlflowException, match="504"):
+            client_of(tracker.uri).create_run("0")
+        proxy.shutdown()
+    assert asked == ["create"]
 
 
 def test_what_cannot_be_put_off_says_what_to_do(
