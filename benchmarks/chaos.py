@@ -69,8 +69,8 @@ UNREPORTED = 10.0
 """Seconds in which a driver tells of a death."""
 LONGEST = 3600.0
 """Seconds that all of it may take."""
-LEAVING = 60.0
-"""Seconds in which what has ended is gone."""
+LEAVING = 240.0
+"""Seconds in which what has ended is gone: a job that was requeued as it ended waits for two minutes before it ends."""
 PUT_OFF = re.compile(r"^\[\d+/\d+\] (.+?): .*; trying again from the last checkpoint", re.MULTILINE)
 NO_LEDGER = "the ledger cannot be used"
 _T = TypeVar("_T")
@@ -143,7 +143,7 @@ class Chaos:
         while self.goes_on():
             if (found := find()) is not None:
                 return found
-            time.sleep(0.02)
+            time.sleep(0.05)
         return None
 
     def await_moment(self, ended: int) -> bool:
@@ -180,7 +180,7 @@ class Chaos:
         cells = [cell for actor in actors if (cell := cell_of(actor))]
         self._hit.update(cells)
         cluster.kill_second()
-        cluster.start_second()
+        cluster.start_second(await_it=False)
         return f"killed, with {', '.join(cells) or 'a worker without a cell'}"
 
     def job(self) -> str:
@@ -290,11 +290,20 @@ def mailboxes(store: RunStore) -> list[Mailbox]:
     return [Mailbox(folder) for folder in (store.slurm / "tasks").glob("*")]
 
 
+def jobs_left(store: RunStore) -> list[str]:
+    """Return the jobs of a runs directory that SLURM has not ended."""
+    arrays = [path.name.partition("_")[0] for path in (store.slurm / "jobs").glob("*_submission.sh")]
+    if not arrays:
+        return []
+    command = ["squeue", "--noheader", "--array", "--format=%i", "--jobs", ",".join(arrays)]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+
+
 DEEDS: dict[str, Callable[[Chaos], str]] = {
     "driver": Chaos.driver, "worker": Chaos.worker, "raylet": Chaos.raylet, "job": Chaos.job,
     "requeue": Chaos.requeue, "postgresql": Chaos.postgresql, "mlflow": Chaos.mlflow_, "locked": Chaos.locked,
 }  # fmt: skip
-"""Each returns what was done; "" if the sweep ended before."""
+"""Each returns what was done; "" if nothing could be done before the sweep ended."""
 
 
 def disturb(chaos: Chaos, kinds: list[str]) -> int:
@@ -309,10 +318,9 @@ def disturb(chaos: Chaos, kinds: list[str]) -> int:
         if not chaos.await_moment(number * CELLS // len(kinds)):
             break
         ended = len(chaos.outcomes)
-        if not (done := DEEDS[kind](chaos)):
-            break
-        count += 1
-        print(f"{time.monotonic() - began:5.0f} s, {ended:2d} cells: {kind} {done}", flush=True)
+        done = DEEDS[kind](chaos)
+        count += bool(done)
+        print(f"{time.monotonic() - began:5.0f} s, {ended:2d} cells: {kind} {done or 'missed'}", flush=True)
     while chaos.goes_on():
         time.sleep(0.1)
         if time.monotonic() - began > LONGEST:
@@ -330,9 +338,9 @@ def find_all_faults(chaos: Chaos, wanted: dict[str, str], wanted_shown: Shown) -
         wanted_shown: what MLflow shows of that one.
     """
     until = time.monotonic() + LEAVING
-    while (left := users_of(chaos.store.root)) and time.monotonic() < until:
-        time.sleep(0.1)
-    faults = [f"process {pid} is left" for pid in left]
+    while ((left := users_of(chaos.store.root)) or jobs_left(chaos.store)) and time.monotonic() < until:
+        time.sleep(1)
+    faults = [f"process {pid} is left" for pid in left] + [f"job {job} is left" for job in jobs_left(chaos.store)]
     faults += find_faults(chaos.store, wanted)
     again = [path.parent.name for path, when in chaos.outcomes.items() if path.stat().st_mtime_ns != when]
     faults += [f"{cell} was finished twice" for cell in again]

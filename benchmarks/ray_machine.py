@@ -45,16 +45,16 @@ class Cluster:
         self._start([RAY, "start", "--head", f"--port={self.port}", "--include-dashboard=false", *ONCE])
         self.start_second()
 
-    def start_second(self) -> None:
-        """Start the second, which the first must be there for, and wait until it is there."""
+    def start_second(self, await_it: bool = True) -> None:
+        """Start the second, which the first must be there for; returns when it is there, unless told otherwise."""
         command = [RAY, "start", f"--address={self.address}", *ONCE]
         if self.hidden is not None:
             self.hidden.mkdir(parents=True, exist_ok=True)
             shell = 'mount -t tmpfs none "$1" && shift && exec "$@"'
             command = ["unshare", "-m", "sh", "-c", shell, "-", str(self.hidden), *command]
-        self._start(command)
+        self._start(command, await_it)
 
-    def _start(self, command: list[str]) -> None:
+    def _start(self, command: list[str], await_it: bool = True) -> None:
         environment = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
         process = subprocess.Popen(
             command,
@@ -65,11 +65,11 @@ class Cluster:
         )
         self.processes.append(process)
         until = time.monotonic() + START
-        while not _named(process.pid, "raylet"):
+        while await_it and not _named(process.pid, "raylet"):
             if process.poll() is not None or time.monotonic() > until:
                 sys.exit(f"no raylet came of: {' '.join(command)}")
             time.sleep(0.2)
-        time.sleep(2)  # until it is known
+        time.sleep(2.0 * await_it)  # until it is known
 
     def raylets(self) -> list[int]:
         """Return the raylets, that of the head first."""
@@ -84,11 +84,11 @@ class Cluster:
         return _named(self.processes[1].pid, "RayWorker")
 
     def kill_second(self) -> None:
-        """Kill the second raylet; what else is of its node ends by itself, or is ended."""
+        """Kill the second raylet, and what would have watched it; what else is of its node ends by itself."""
         process = self.processes.pop(1)
-        for pid in _named(process.pid, "raylet"):
+        for pid in [*_named(process.pid, "raylet"), process.pid]:
             kill(pid)
-        process.wait(timeout=START)
+        process.wait()
 
     def stop(self) -> None:
         """End all of it."""
