@@ -5,9 +5,12 @@ import shutil
 import socket
 import subprocess
 import tempfile
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+from alive import descendants, is_alive, kill
 
 USER = "postgres"
 
@@ -53,6 +56,15 @@ class Postgres:
     def stop(self) -> None:
         """Stop it, whoever is connected."""
         self._do("pg_ctl", "-w", "-m", "immediate", "stop")
+
+    def kill(self) -> None:
+        """Kill all of its processes, the first one first: it would start others."""
+        first = int((self.folder / "data" / "postmaster.pid").read_text(encoding="utf-8").split()[0])
+        processes = [first, *descendants(first)]
+        for process in processes:
+            kill(process)
+        while any(map(is_alive, processes)):
+            time.sleep(0.01)
 
     def create(self, database: str) -> str:
         """Make a new database; returns its address."""

@@ -417,3 +417,28 @@ def test_what_was_sampled_is_shown_at_its_time(plan: Plan) -> None:
     run = tracker.open_run("key", "name", {}, {})
     run.log([("load", 1.0, 0), ("load", 2.0, 1)], {0: 1000.5, 1: 1005.5})
     assert [metric.timestamp for metric in tracker.client.get_metric_history(run.id, "load")] == [1000500, 1005500]
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_arrived_although_its_answer_was_lost_is_not_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server is killed after it has written, and before it answers: curves had each of their points twice."""
+    tracker = Tracker(RunStore(tmp_path), patient=True)
+    run = tracker.open_run("key", "name", {}, {})
+    log_batch, lost = MlflowClient.log_batch, [True]
+
+    def log_and_lose_the_answer(client: MlflowClient, *arguments: Any, **options: Any) -> None:
+        log_batch(client, *arguments, **options)
+        if options.get("metrics") and lost.pop():
+            raise ConnectionResetError("Connection reset by peer")
+
+    monkeypatch.setattr(MlflowClient, "log_batch", log_and_lose_the_answer)
+    run.log([("loss", 0.5, 1)])
+    lost.append(False)
+    run.log([("loss", 0.5, 1), ("loss", 0.25, 2)])
+    history = tracker.client.get_metric_history(run.id, "loss")
+    assert [(point.step, point.value) for point in history] == [(1, 0.5), (2, 0.25)]
+    assert not lost
+    run.finish()
+    assert run.status == "RUNNING"  # it is known to lack something, until it is opened again

@@ -1,7 +1,7 @@
 """`executor=ray`: how it shares a cluster, what crosses to a node, and what becomes of actors that die.
 
 Ray is not installed for the tests: its part is played by a stand-in here, with actors in threads. The last tests run on
-a real cluster of this machine where Ray is there; `benchmarks/ray_faults.py` kills parts of one.
+a real cluster of this machine where Ray is there; `benchmarks/chaos.py` kills parts of one.
 """
 
 import importlib.util
@@ -236,7 +236,7 @@ class FakeRay:
         return done[:num_returns], None
 
     def get(self, reference: "Reference") -> Any:
-        if reference.error is not None:
+        if reference.error is not None and reference.results.empty():
             raise reference.error
         return reference.results.get()
 
@@ -366,6 +366,25 @@ def test_an_idle_actor_that_dies_costs_nothing(executor: RayExecutor, ray: FakeR
     for actor in list(ray.alive):
         ray.die(actor)
     assert last_news(executor, executor.submit(TASK)) == Done()
+    assert (ray.made, len(ray.alive)) == (4, 2)
+
+
+def test_a_task_that_is_given_to_a_dead_actor_costs_nothing(
+    executor: RayExecutor, ray: FakeRay, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A raylet dies, and the driver hears of it when it has given its actor a task: this was one of a cell's deaths."""
+    assert last_news(executor, executor.submit(TASK)) == Done()
+    assign = executor._assign
+
+    def die_unheard() -> None:
+        monkeypatch.setattr(executor, "_assign", assign)
+        for actor in list(ray.alive):
+            ray.die(actor)
+        assign()
+
+    monkeypatch.setattr(executor, "_assign", die_unheard)
+    task_id = executor.submit(TASK)
+    assert last_news(executor, task_id) == Done()
     assert (ray.made, len(ray.alive)) == (4, 2)
 
 

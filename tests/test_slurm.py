@@ -321,6 +321,21 @@ def test_of_jobs_that_wait_only_the_next_to_begin_are_listened_to(
     ]  # fmt: skip
 
 
+def test_a_job_that_is_put_back_as_it_ends_has_nothing_to_do(
+    begin: Begin, tasks: tuple[CellTask, CellTask], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its last word was taken, and its mailbox removed, when SLURM put it back into the queue: it failed there."""
+    executor = begin()
+    task = executor.submit(tasks[0])
+    mailbox = executor._tasks[task].mailbox
+    mailbox.tell(Event(task=task, news=Done()))
+    assert executor.next_event(0.01) == Event(task=task, news=Done())
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "1")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "0")
+    assert slurm_job.TaskJob(mailbox.path)() == "it had ended"
+    assert not mailbox.path.exists()
+
+
 def test_jobs_that_wait_for_long_are_not_listened_to_until_they_run(
     cluster: Cluster, begin: Begin, tasks: tuple[CellTask, CellTask], monkeypatch: pytest.MonkeyPatch
 ) -> None:

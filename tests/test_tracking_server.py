@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from mlflow.exceptions import MlflowException
 from postgres import Postgres, why_none
 from processes import free_port
 from tiny_segmenter import write_segmenter
@@ -31,6 +32,7 @@ from lge_sweep.segmenter.load import NAME, load_segmenter
 from lge_sweep.tracking import Tracker
 from lge_sweep.tracking.code import PACKAGE, copy_code, needed_files
 from lge_sweep.tracking.download import locate
+from lge_sweep.tracking.mlflow import client_of
 from lge_sweep.tracking.registry import find_champion, find_version, promote
 
 MODEL = f"models:/{NAME}@champion"
@@ -57,6 +59,44 @@ def test_a_sweep_goes_on_where_the_server_is_away(away: str, tmp_path: Path, cap
     assert "Nothing is lost" in caplog.text
     assert "s3cret" not in caplog.text + tracker.behind
     assert [path.name for path in tmp_path.iterdir()] == [".id"]
+
+
+def test_the_end_of_a_sweep_waits_for_a_server(away: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gave a server up at once that was being started again; only another's lock was waited for."""
+    tracker = Tracker(RunStore(tmp_path, tracking=away), patient=True)
+    assert "Connection refused" in str(tracker.behind)
+    waited: list[float] = []
+    monkeypatch.setattr("lge_sweep.tracking.mlflow.time.sleep", waited.append)
+    answers = iter([ConnectionRefusedError("Connection refused"), MlflowException("503"), None])
+
+    def connect(_: Tracker) -> None:
+        if (failure := next(answers)) is not None:
+            raise failure
+
+    monkeypatch.setattr(Tracker, "_connect", connect)
+    assert tracker.catch_up(60)
+    assert waited == [1.0, 1.0]
+    assert tracker.behind is None
+
+
+def test_a_run_is_not_made_twice_on_a_slow_server(tmp_path: Path) -> None:
+    """A proxy gives the server up that is making a run; MLflow's client asked for it again by itself."""
+    asked: list[str] = []
+
+    class Proxy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append(self.path.rpartition("/")[2])
+            self.send_error(504)
+
+        def log_message(self, *_: object) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        tracker = Tracker(RunStore(tmp_path, tracking=f"http://127.0.0.1:{proxy.server_port}"), patient=True)
+        with pytest.raises(MlflowException, match="504"):
+            client_of(tracker.uri).create_run("0")
+        proxy.shutdown()
+    assert asked == ["create"]
 
 
 def test_what_cannot_be_put_off_says_what_to_do(

@@ -29,6 +29,9 @@ class Backend(Protocol):
     def open(self, set_up: Callable[[str], object]) -> str:
         """Make it ready; `set_up` fills a new one, by its URI. Returns the URI that MLflow is to use."""
 
+    def may_return(self, reason: str) -> bool:
+        """Whether what it failed for, in its own words, passes by itself, such as another's lock."""
+
     def mend(self) -> None:
         """Set it aside if it is damaged for good and ours to make anew."""
 

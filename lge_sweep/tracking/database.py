@@ -16,6 +16,8 @@ from lge_sweep.tracking.moved import WAIT, relocate, table_names
 
 JOURNALS = ("-journal", "-wal", "-shm")
 """What SQLite keeps beside a database while it writes; of no other database than that."""
+LOCKED = "database is locked"
+"""In SQLite's words."""
 _log = logging.getLogger(__name__)
 
 FileId = tuple[int, int]
@@ -77,6 +79,10 @@ class DatabaseFile:
         else:
             relocate(self.path, self.artifacts, self.experiment)
         return fresh_uri(self.path, new)
+
+    def may_return(self, reason: str) -> bool:
+        """Whether another process has locked it."""
+        return LOCKED in reason
 
     def mend(self) -> None:
         """Set the file aside if it is damaged, with its journals, and say so; the next opening makes a new one."""

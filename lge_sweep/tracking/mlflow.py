@@ -40,8 +40,6 @@ ABOUT = {
 }
 FAILURES = (MlflowException, sqlite3.Error, OSError)
 """What MLflow raises when its store cannot be reached, read or written."""
-LOCKED = "database is locked"
-"""In SQLite's words."""
 AGAIN = 30.0
 """Seconds after which a patient tracker tries again to reach a store that failed."""
 _T = TypeVar("_T")
@@ -130,7 +128,7 @@ class Tracker:
         """Reach MLflow again, so that what it lacks can be sent; a database that is damaged is set aside.
 
         Args:
-            wait: for so many seconds at most, if another process has locked it.
+            wait: for so many seconds at most, if another process has locked it, or a server is away.
 
         Returns:
             Whether it can be reached now; what it lacks is the caller's to send.
@@ -140,7 +138,7 @@ class Tracker:
         while True:
             self._retry_at, self.behind, self._client = 0.0, None, None
             self.attempt(lambda client: None)
-            if not self.behind or LOCKED not in self.behind or time.monotonic() > until:
+            if self.behind is None or not self._backend.may_return(self.behind) or time.monotonic() > until:
                 return self.behind is None
             time.sleep(1.0)
 

@@ -177,7 +177,8 @@ class TrackedRun:
         try:
             return self.tracker.attempt(opened)
         finally:
-            self._lacks |= not sent
+            if not sent:  # or only its answer was lost: what there is is looked up before more is sent
+                self._lacks, self._opening = True, 0
 
     def _open(self, client: MlflowClient) -> None:
         experiment = self.tracker.experiment

@@ -11,8 +11,9 @@ from sqlalchemy import create_engine
 from lge_sweep.errors import RunsError
 from lge_sweep.run_store import SERVERS, TRACKING_VARIABLE, RunStore
 
-# A sweep does not wait for a server that is away: what it lacks is sent later. MLflow would try for four minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+# A sweep does not wait for a server that is away: what it lacks is sent later. MLflow would try for four minutes, and
+# would make a run twice whose first making arrived although its answer was late: here it is looked for first.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # it tells each retry; ours is the one message
 
@@ -53,6 +54,10 @@ class Server:
                 pass
             engine.dispose()
         return self.uri
+
+    def may_return(self, reason: str) -> bool:
+        """Return True: a server may be started again at any time."""
+        return True
 
     def mend(self) -> None:
         """Do nothing: it is not ours."""

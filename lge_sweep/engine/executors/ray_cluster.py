@@ -193,7 +193,6 @@ class RayExecutor:
         if slot.phase is Phase.PLACING:
             slot.load(self._check(RayPlace.model_validate_json(said)))
         elif slot.phase is Phase.LOADING:
-            self._false_starts = 0
             shared = "shares the runs directory" if slot.place.shares else "gets and sends files through Ray"
             _log.info("Ray worker %d is ready on %s, which %s", number, slot.place.host, shared)
             slot.listen()
@@ -206,7 +205,7 @@ class RayExecutor:
         event = Event.model_validate_json(heard.event)
         if heard.files and slot.folder is not None:
             unpack(heard.files, slot.folder)
-        slot.busy = isinstance(event.news, Progress)
+        slot.busy, self._false_starts = isinstance(event.news, Progress), 0
         self._events.append(event)
 
     def _check(self, place: RayPlace) -> RayPlace:
@@ -246,18 +245,21 @@ class RayExecutor:
         self._vacant.add(number)
 
     def _lose(self, number: int, how: str) -> None:
-        """Give an actor up; one that has a task is replaced when the driver says so.
+        """Give an actor up; one that has taken a task is replaced when the driver says so.
 
         Raises:
             RunsError: none comes to life.
         """
         slot, where = self._slots[number], f"its Ray worker on {self._slots[number].place.host}"
-        if slot.busy:
+        if slot.busy and slot.has_taken():
             slot.kill()
             self._events.append(Event(task=slot.task, news=Died(reason=f"{where} {how}")))
             return
         _log.info("Ray worker %d on %s %s", number, slot.place.host, how)
-        if slot.phase is not Phase.READY:
+        if slot.busy:  # it was given the task when it was dead, and nobody knew
+            assert slot.given is not None
+            self._waiting.appendleft(slot.given)
+        if slot.busy or slot.phase is not Phase.READY:
             self._false_starts += 1
             if self._false_starts >= FALSE_STARTS:
                 raise RunsError(

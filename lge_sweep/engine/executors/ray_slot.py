@@ -36,6 +36,7 @@ class RaySlot:
         task: id of the task that it executes or executed last, "" if there was none.
         busy: whether it executes it.
         silent: seconds since it last said something, while something is expected of it.
+        given: the task that it was given last, with its id.
         folder: the folder of the task's cell, if its files come back through Ray.
         next: Ray's reference to what it says next.
     """
@@ -53,6 +54,7 @@ class RaySlot:
             "scheduling_strategy": "SPREAD",
         }
         self.folder: Path | None = None
+        self.given: tuple[str, Task] | None = None
         self.actor: Any = session.worker.options(**options).remote()
         self.next: Any = self.actor.place.remote(self.setup)
 
@@ -81,7 +83,18 @@ class RaySlot:
             arrays: Ray's reference to the prepared arrays, likewise.
         """
         self.task, self.busy, self.silent, self.folder = task_id, True, 0.0, None
-        self.actor.give.remote(task_id, TASK.dump_json(task), files or {}, arrays or {})
+        self.given = (task_id, task)
+        self._taken = self.actor.give.remote(task_id, TASK.dump_json(task), files or {}, arrays or {})
+
+    def has_taken(self) -> bool:
+        """Whether it has taken its task, as far as is known: one that was dead by then has not begun with it."""
+        known, _ = self.ray.wait([self._taken], num_returns=1, timeout=0)
+        try:
+            for reference in known:
+                self.ray.get(reference)
+        except self.ray.exceptions.RayError:
+            return False
+        return True
 
     def answer(self, stop: bool) -> None:
         """Answer a validation of its task."""

@@ -30,7 +30,7 @@ class TaskJob:
     def __call__(self) -> str:
         """Do the task; returns how it ended, for submitit's own log."""
         mailbox = Mailbox(self.folder)
-        if mailbox.has_ended():
+        if not mailbox.path.is_dir() or mailbox.has_ended():  # put back into the queue as it had said its last word
             return "it had ended"
         if (job := cluster_job()) is not None:  # its driver may have been killed before it could
             mailbox.set_job(job)
