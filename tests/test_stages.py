@@ -27,6 +27,7 @@ class TwoSlots:
     """Does two tasks at once; a script says which ends next, and how."""
 
     slots = 2
+    queues = False
 
     def __init__(self, plans: list[Plan], script: Callable[[list[str]], tuple[str, News]]) -> None:
         self.plans: dict[int, Plan] = dict(enumerate(plans, start=1))
