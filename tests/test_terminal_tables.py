@@ -20,7 +20,7 @@ from lge_sweep.cli.tables import scores as scores_table
 from lge_sweep.cli.tables import selection as selection_tables
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import Column, print_markdown, print_table
-from lge_sweep.engine.ledger import CellState
+from lge_sweep.engine.ledger import CellState, SweepEntries
 from lge_sweep.errors import RunsError
 from lge_sweep.labels import SCORED, Label, class_names
 from lge_sweep.quantify.burden import Burden
@@ -96,7 +96,7 @@ def scores(console: Terminal) -> None:
 
 def sweeps(console: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
     entries = [CellState(NAMES[1], "complete", 0, 0.1234567)]
-    monkeypatch.setattr(status, "read_ledger", lambda runs: [(name, {}, entries) for name in NAMES])
+    monkeypatch.setattr(status, "read_ledger", lambda runs: [SweepEntries(name, {}, entries) for name in NAMES])
     monkeypatch.setattr(status, "is_held", lambda runs: False)
     status.print_status(console, RunStore(Path("runs")))
 
