@@ -206,7 +206,9 @@ def test_where_runs_go_is_said(away: str, tmp_path: Path, monkeypatch: pytest.Mo
     """MLflow's own variable may have been set for something else; a database of before is not mixed up with it."""
     monkeypatch.setenv(TRACKING_VARIABLE, away)
     (tmp_path / "mlflow.db").touch()
-    told = CliRunner().invoke(app, ["phase1", "--runs", str(tmp_path), "--root", str(tmp_path / "none")])
+    told = CliRunner().invoke(
+        app, ["phase1", "--data", "emidec_png", "--root", str(tmp_path / "none"), "--runs", str(tmp_path)]
+    )
     said = " ".join(told.output.split())
     assert f"MLflow's runs go to {away.replace('me:s3cret', '***')} ({TRACKING_VARIABLE})" in said
     assert f"note: {tmp_path}/mlflow.db is left alone" in said
