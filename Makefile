@@ -22,6 +22,7 @@ only    ?=
 models  ?=
 seeds   ?=
 trials  ?=
+pipelines ?=
 share   ?=
 watch   ?=
 
@@ -36,7 +37,7 @@ COMMON  := --data "$(data)" --profile "$(profile)" $(RUNS) \
            $(if $(root),--root "$(root)")
 # settings of the fit are for phases 3 and 4 alone, so that `make all` can have them
 OPTIONS := --stage $(stage) $(PLACE) $(COMMON) $(foreach pair,$(filter-out fit.%,$(set)),--set '$(pair)')
-FITTING := $(COMMON) $(foreach pair,$(set),--set '$(pair)')
+FITTING := $(COMMON) $(if $(pipelines),--pipelines "$(pipelines)") $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
 .PHONY: help install phase1 phase2 phase3 phase4 all search status sync ui dashboard up down test coverage bench wheel lint format \
@@ -48,7 +49,7 @@ help:  ## List the targets and their variables
 	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
 	@echo "             executor=local|slurm|ray (where cells are trained) cluster=ADDRESS|FILE gpus_per_trial=.25 (four share each GPU)"
 	@echo "             workers=auto|N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N share=nobody|group (who may read results)"
-	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N"
+	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N; phase3 and phase4: pipelines=NAME|FILE"
 	@echo "             bench: only=NAME,NAME (sections) full=1 (longer)"
 	@echo "  no spaces or quotes inside a value of set=; lge-sweep --set takes any"
 

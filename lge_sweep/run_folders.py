@@ -139,6 +139,15 @@ class SweepFolder(MeasuredFolder):
         return self.path / "comparison.json"
 
     @property
+    def choice(self) -> Path:
+        """Of the pipelines past the paper: which one serves best out of fold."""
+        return self.path / "choice.json"
+
+    def out_of_fold(self, pipeline: str, digest: str) -> Path:
+        """Return the file of what a pipeline's networks find in cases that they never saw."""
+        return self.path / "out_of_fold" / f"{slug(pipeline)}-{digest}.npz"
+
+    @property
     def shipped(self) -> Path:
         """Of phase 3: which pipeline was shipped last."""
         return self.path / "shipped.json"

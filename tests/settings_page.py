@@ -13,13 +13,14 @@ from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from lge_sweep.config.data import DataFile
 from lge_sweep.config.explain import models_in
-from lge_sweep.config.schema import PhaseFile, ProfileFile
+from lge_sweep.config.schema import PhaseFile, PipelinesFile, ProfileFile
 
 PAGE = Path(__file__).parents[1] / "docs/settings.md"
 BEGIN, END = "<!-- begin: tables -->\n", "<!-- end: tables -->\n"
 FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "Data file": ("`sweeps/data/*.yaml`: where slices come from and how they are split.", DataFile),
     "Profile": ("`sweeps/profile/*.yaml`: how a network is trained.", ProfileFile),
+    "Pipelines": ("`sweeps/pipelines/*.yaml`: pipelines past the paper, for phase 3.", PipelinesFile),
     "Phase": ("`sweeps/*.yaml`: what is compared and how a winner is chosen.", PhaseFile),
 }
 LONGEST_DEFAULT = 60

@@ -278,7 +278,7 @@ SLICES = 15  # 3 batches an epoch, 18 steps, intervals of 5, 5, 5 and 3 steps
 
 
 def batches(interval: int, seed: int = 0) -> list[list[tuple[int, int]]]:
-    return list(IntervalSampler(SLICES, 4, make_schedule(SLICES, TRAINING), interval, seed))
+    return list(IntervalSampler(np.ones(SLICES), 4, make_schedule(SLICES, TRAINING), interval, seed))
 
 
 def epochs(seed: int = 0) -> list[list[int]]:
@@ -289,7 +289,7 @@ def epochs(seed: int = 0) -> list[list[int]]:
 def test_an_interval_is_the_same_whether_or_not_earlier_ones_were_drawn() -> None:
     in_a_row = [batches(k) for k in range(4)]
     assert [batches(k) for k in (3, 1)] == [in_a_row[3], in_a_row[1]]
-    sampler = IntervalSampler(SLICES, 4, make_schedule(SLICES, TRAINING), 2, 0)
+    sampler = IntervalSampler(np.ones(SLICES), 4, make_schedule(SLICES, TRAINING), 2, 0)
     assert list(sampler) == list(sampler) == in_a_row[2]
     assert [len(interval) for interval in in_a_row] == [5, 5, 5, 3]
     assert len(sampler) == 5
@@ -440,7 +440,7 @@ def at_interval(module: LgeDataModule, interval: int) -> Iterator[Batch]:
 
 def test_training_batches_are_those_of_the_interval(module: LgeDataModule) -> None:
     assert module.schedule == Schedule(steps_per_epoch=2, total_steps=8, interval=3)
-    sampler = IntervalSampler(5, 2, module.schedule, 1, 9)
+    sampler = IntervalSampler(np.ones(5), 2, module.schedule, 1, 9)
     dataset = module.datasets["train"]
     for batch, chosen in zip(at_interval(module, 1), sampler, strict=True):
         assert batch["image"].shape == (2, 3, SIZE, SIZE)

@@ -652,3 +652,80 @@ def test_predict_says_what_is_missing(through: Through, tmp_path: Path) -> None:
     done = invoke("predict", str(through.exams), str(tmp_path / "out"), "--format", "jpeg")
     assert done.exit_code == 2
     assert "unknown format 'jpeg'" in done.output
+
+
+HEART = """
+folds: 3
+pipelines:
+  heart:
+    model: residual_unet
+    loss: dice_ce
+    finds: everything
+    window: {mm: 102.4, size: 64}
+    neighbours: true
+    training: {keep: last, scar_sampling: 2, learning_rate_schedule: poly, warmup_steps: 1, clip_norm: 12, augment: rich}
+    symmetries: 4
+    cleaning: [{}, {largest_heart: true, least_scar_share: 0.02}]
+  unguided: {guided: false, seeds: 2, training: {keep: last}}
+shipped: {pipeline: heart}
+"""
+
+
+@pytest.mark.slow  # a minute
+def test_pipelines_past_the_paper_are_fitted_chosen_shipped_and_evaluated(
+    through: Through, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    file = tmp_path_factory.mktemp("pipelines") / "mine.yaml"
+    file.write_text(HEART, encoding="utf-8")
+    arguments = [*TINY, "--set", "fit.controls=[true_guidance]", "--pipelines", str(file), "--runs", str(through.runs)]
+    done = invoke("phase3", *arguments)
+    assert done.exit_code == 0, done.output
+    said = " ".join(done.output.split())
+    assert "serves best. Choosing in this way is worth" in said
+    assert "Shipped: pipeline heart." in said
+    (folder,) = {path.parent.parent for path in through.runs.glob("phase3-stage2-*/cells/heart-*")}
+    folder = folder.parent if folder.name == "cells" else folder
+    choice = json.loads((folder / "choice.json").read_text())
+    assert list(choice["pipelines"]) == ["paper", "heart", "unguided"]
+    configs = {
+        stage: load_sweep("phase3", stage, "phantom", "smoke", arguments_of(arguments), str(file)) for stage in (1, 2)
+    }
+    fitted = find_two_stage(through.runs, configs, None)
+    assert fitted.composed is not None
+    cases, used = fitted.fits.manifest["case"], fitted.fits.rows("train") + fitted.fits.rows("val")
+    measured: list[int] = []
+    for cell in fitted.composed.cells:
+        rows = fitted.composed.inputs_of(cell).rows
+        own = set(cases[list(rows["out_of_fold"])])
+        assert not own & set(cases[list(rows["train"])])
+        stops = cell.name.startswith("paper")
+        assert bool(own & set(cases[list(rows["val"])])) is not stops  # who stops by no loss needs no cases for it
+        assert not set(cases[list(rows["val"])]) & set(cases[list(rows["train"])])
+        measured += rows["out_of_fold"] if cell.name.startswith("heart") else []
+    assert sorted(measured) == sorted(used)
+    for name in ("two-stage", "heart", "unguided"):
+        table = pd.read_csv(folder / "out_of_fold" / f"{name}.csv")
+        assert set(table["case"]) == set(cases[used])
+    evaluated = invoke("phase4", *arguments)
+    assert evaluated.exit_code == 0, evaluated.output
+    assert "shipped: pipeline heart" in evaluated.output
+    (evaluation,) = through.runs.glob("phase4-*/test/heart.csv")
+    # the registered model, run by ONNX, labels the test subset as phase 4 did
+    segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
+    test = fitted.fits.manifest.iloc[fitted.fits.rows("test")].reset_index(drop=True)
+    table = pd.read_csv(evaluation).query("`class` == 'cavity'").set_index("image")
+    for _, slices in test.groupby("case"):
+        pixels = np.stack([fitted.images[fitted.fits.rows("test")[k]] for k in slices.index])
+        labels = segmenter.segment(pixels, (1.6, 1.6)).labels
+        for found, name in zip(labels, slices["slice"], strict=True):
+            counted = int((resize_labels(found, 64, 64) == Label.CAVITY).sum())
+            shown = table.loc[name, "tp"] + table.loc[name, "fp"]
+            assert abs(counted - shown) <= 0.02 * max(shown, 50)
+    without = invoke("phase4", *[word for word in arguments if word not in ("--pipelines", str(file))])
+    assert without.exit_code == 2
+    assert "phase 3 has shipped the pipeline heart, which these settings have not" in " ".join(without.output.split())
+
+
+def arguments_of(arguments: list[str]) -> list[str]:
+    """The settings among a command's words."""
+    return [arguments[place + 1] for place, word in enumerate(arguments) if word == "--set"]

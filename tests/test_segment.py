@@ -18,7 +18,8 @@ from lge_sweep.data.refine import composite, refine_cavity
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
 from lge_sweep.segmenter import Network, TwoStageSegmenter
-from lge_sweep.segmenter.segment import confine_scar, join, seen_box
+from lge_sweep.segmenter.cleaning import confine_scar
+from lge_sweep.segmenter.segment import join, seen_box
 
 S = 64
 PLAIN = Frame(size=S, intensity=Intensity(clip_percentiles=(0, 100)))

@@ -87,7 +87,7 @@ def networks() -> tuple[Segmenter, Segmenter]:
 @pytest.fixture(scope="module")
 def folder(networks: tuple[Segmenter, Segmenter], tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("written") / "final"
-    write_segmenter(path, *networks, SETTINGS.model_copy(update={"facts": {"stage1": "a", "stage2": "b"}}))
+    write_segmenter(path, networks, SETTINGS.model_copy(update={"facts": {"stage1": "a", "stage2": "b"}}))
     return path
 
 
@@ -172,7 +172,7 @@ def test_a_folder_is_plain_data_and_whole(
     assert sorted(path.name for path in folder.iterdir()) == sorted([*written["files"], "settings.json"])
     assert written["facts"] == {"stage1": "a", "stage2": "b"}
     with pytest.raises(ModelError, match="is there already"):
-        write_segmenter(folder, *networks, SETTINGS)
+        write_segmenter(folder, networks, SETTINGS)
 
     def full(*arguments: object) -> None:
         Path(str(arguments[-1])).write_bytes(b"half")
@@ -180,7 +180,7 @@ def test_a_folder_is_plain_data_and_whole(
 
     monkeypatch.setattr("lge_sweep.segmenter.save.export", full)
     with pytest.raises(ModelError, match="No space left on device"):
-        write_segmenter(tmp_path / "new", *networks, SETTINGS)
+        write_segmenter(tmp_path / "new", networks, SETTINGS)
     assert not list(tmp_path.iterdir())
 
 

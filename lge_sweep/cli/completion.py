@@ -19,6 +19,11 @@ def complete_profile(incomplete: str) -> list[str]:
     return _beginning(incomplete, ["auto", *_names("profile")])
 
 
+def complete_pipelines(incomplete: str) -> list[str]:
+    """Complete the name of a file of pipelines."""
+    return _beginning(incomplete, _names("pipelines"))
+
+
 def complete_models(incomplete: str) -> list[str]:
     """Complete the last of several architectures."""
     from lge_sweep.config.architectures import ARCHITECTURES  # loads pydantic

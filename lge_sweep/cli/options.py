@@ -10,6 +10,7 @@ from lge_sweep.cli.completion import (
     complete_data,
     complete_executor,
     complete_models,
+    complete_pipelines,
     complete_profile,
     complete_sweep,
 )
@@ -53,6 +54,14 @@ ProfileOption = Annotated[
         "--profile",
         help="A file of sweeps/profile or its name; auto: paper with a GPU, else laptop.",
         autocompletion=complete_profile,
+    ),
+]
+PipelinesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pipelines",
+        help="A file of sweeps/pipelines or its name: pipelines past the paper, fitted and compared beside it.",
+        autocompletion=complete_pipelines,
     ),
 ]
 ModelsOption = Annotated[

@@ -3,13 +3,13 @@
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 
 from lge_sweep.cli.profile import choose_profile
 from lge_sweep.cli.progress import TerminalObserver
 from lge_sweep.cli.progress_bar import progress_bar
 from lge_sweep.cli.request import OF_ALL_PHASES, PhaseRequest
-from lge_sweep.cli.tables.pipelines import print_evaluation, print_pipelines
+from lge_sweep.cli.tables.pipelines import print_choice, print_evaluation, print_pipelines
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import SweepConfig, load_sweep
@@ -74,14 +74,20 @@ def run_phase3(console: Terminal, request: PhaseRequest, anew: bool) -> None:
         LgeSweepError: something the user can act on.
     """
     with _session(console, "phase3", (1, 2), request) as (driver, configs):
-        from lge_sweep.pipeline import compare_on_validation, fit_two_stage, ship
+        from lge_sweep.pipeline import compare_on_validation, compare_out_of_fold, fit_two_stage, ship
 
         fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
         driver.executor.close()  # they hold the GPU, which may be there for one process alone
         console.print_line()
+        with progress_bar(console, "labelling cases out of fold") if fitted.composed else nullcontext(_quiet) as tell:
+            outside = compare_out_of_fold(driver.tracker, fitted, tell)
+        fitted = outside.two_stage
         with progress_bar(console, "labelling the validation subset") as on_progress:
-            comparison = compare_on_validation(driver.tracker, fitted, on_progress)
+            comparison = compare_on_validation(driver.tracker, fitted, on_progress, outside.labelled)
         print_pipelines(console, comparison)
+        if outside.comparison is not None and fitted.choice is not None:
+            print_pipelines(console, outside.comparison)
+            print_choice(console, fitted.choice)
         console.print_line(ship(driver.tracker, fitted, comparison, anew))
         console.print_line(f"Tables: {fitted.fits.folder}")
 
@@ -111,6 +117,10 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         print_evaluation(console, evaluation)
 
 
+def _quiet(what: str, done: int, total: int) -> None:
+    """Tell nobody."""
+
+
 def _by_stage(configs: Sequence[SweepConfig]) -> dict[int, SweepConfig]:
     return {config.stage: config for config in configs}
 
@@ -123,7 +133,7 @@ def _session(
     store, began = RunStore.open(request.runs), time.monotonic()
     profile, reason = choose_profile(request.profile)
     file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
-    configs = [load_sweep(file, stage, request.data, profile, request.settings) for stage in stages]
+    configs = [load_sweep(file, stage, request.data, profile, request.settings, request.pipelines) for stage in stages]
     console.explain(f"profile {profile}: {reason}")
     console.explain(f"results go to {store.root.resolve()}")
     if store.tracking:

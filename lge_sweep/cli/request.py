@@ -26,6 +26,7 @@ class PhaseRequest:
         gpus_per_trial: GPUs of a cell, a share of one or several; None: one where there are GPUs.
         runs: folder for all results.
         allow_incomplete: go on although cells failed.
+        pipelines: name or path of a file of pipelines past the paper, of phases 3 and 4.
     """
 
     data: str
@@ -38,6 +39,7 @@ class PhaseRequest:
     gpus_per_trial: float | None = None
     runs: Path | None
     allow_incomplete: bool
+    pipelines: str | None = None
 
     def command(self, phase: str, stage: int, more: Sequence[str] = ()) -> str:
         """Return the command that runs another phase on the same data with the same profile.
@@ -49,6 +51,7 @@ class PhaseRequest:
         """
         options = ["--stage", str(stage)] * bool(stage) + ["--data", self.data, "--profile", self.profile]
         options += ["--root", str(self.root)] * bool(self.root) + ["--runs", str(self.runs)] * bool(self.runs)
+        options += ["--pipelines", self.pipelines] if self.pipelines and phase == "phase3" else []
         shared = (*OF_ALL_PHASES, *OF_FITS) if phase == "phase3" else OF_ALL_PHASES
         kept = [setting for setting in self.settings if setting.startswith(shared)]
         settings = [word for setting in (*kept, *more) for word in ("--set", setting)]

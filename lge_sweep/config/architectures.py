@@ -92,4 +92,5 @@ ARCHITECTURES: dict[str, Architecture] = {
         INCEPTION,
         cost=0.9,
     ),
+    "residual_unet": Architecture("lge_sweep.models.architectures:residual_unet", takes_width=True, cost=0.6),
 }

@@ -10,14 +10,14 @@ from pydantic import BaseModel
 
 from lge_sweep.choices import suggest
 from lge_sweep.config.data import DataFile
-from lge_sweep.config.schema import PhaseFile, ProfileFile, SweepConfig
+from lge_sweep.config.schema import PhaseFile, PipelinesFile, ProfileFile, SweepConfig
 from lge_sweep.config.validation import validate
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import sweeps_folder
 from lge_sweep.safe_yaml import MAX_DEPTH, parse_yaml, read_yaml_file
 from lge_sweep.text import error_text, shorten
 
-File = TypeVar("File", PhaseFile, DataFile, ProfileFile)
+File = TypeVar("File", PhaseFile, DataFile, ProfileFile, PipelinesFile)
 KEY = re.compile(r"[\w-]+(\.[\w-]+)*")
 """Of a setting: names joined by dots."""
 _log = logging.getLogger(__name__)
@@ -25,10 +25,17 @@ OPTIONS = {"phase", "stage", "data", "profile"}
 """Settings that the command line has options of its own for; they name a sweep's folder."""
 LONGEST_NAME = 80
 """Bytes of the name of a data or profile file: two of them and more make a folder's name, which may have 255."""
-FOLDERS: dict[type[BaseModel], str] = {PhaseFile: "", DataFile: "data", ProfileFile: "profile"}
+FOLDERS: dict[type[BaseModel], str] = {
+    PhaseFile: "",
+    DataFile: "data",
+    ProfileFile: "profile",
+    PipelinesFile: "pipelines",
+}
 
 
-def load_sweep(phase: str, stage: int, data: str, profile: str, overrides: Sequence[str] = ()) -> SweepConfig:
+def load_sweep(
+    phase: str, stage: int, data: str, profile: str, overrides: Sequence[str] = (), pipelines: str | None = None
+) -> SweepConfig:
     """Put one sweep's configuration together.
 
     Args:
@@ -37,6 +44,7 @@ def load_sweep(phase: str, stage: int, data: str, profile: str, overrides: Seque
         data: name or path of a data file.
         profile: name or path of a profile file.
         overrides: `KEY=VALUE` settings that win over the files, such as ``training.max_epochs=5``.
+        pipelines: name or path of a file of pipelines past the paper, for phase 3.
 
     Raises:
         ConfigError: a file is missing, or a setting is unknown, of the wrong type or against a rule.
@@ -49,9 +57,15 @@ def load_sweep(phase: str, stage: int, data: str, profile: str, overrides: Seque
         if model is ProfileFile and ("fit" not in merged or content.get("fit") is None):
             content.pop("fit", None)  # nothing, or about a phase that this is not
         merged = _merge(merged, content)
+    if pipelines is not None:
+        path = find_file(PipelinesFile, pipelines)
+        content = read_yaml(path)
+        validate(PipelinesFile, content, str(path))
+        merged = _merge(merged, {"fit": {name: value for name, value in content.items() if value is not None}})
     for override in overrides:
         _apply(merged, override)
-    return validate(SweepConfig, merged, f"{phase} + {data} + {profile}" + (" + --set" if overrides else ""))
+    sources = [phase, data, profile, *([pipelines] if pipelines else []), *(["--set"] if overrides else [])]
+    return validate(SweepConfig, merged, " + ".join(sources))
 
 
 def _merge(settings: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from lge_sweep.config.fits import (
 )
 from lge_sweep.config.losses import LOSSES, SEARCHED, LossOptions
 from lge_sweep.config.optimizers import OPTIMIZERS
+from lge_sweep.config.pipelines import BEST, PAPER, PIPELINE_NAME, Pipeline
 from lge_sweep.config.registry import OneOf
 from lge_sweep.config.segmenter import CropMargin, Frame, Options, PostprocessOptions
 from lge_sweep.labels import Label
@@ -73,6 +74,17 @@ class Training(Settings):
     ema: float | None = Field(None, gt=0, lt=1)
     """Decay a step of the moving average of the weights, which is then what is validated, kept and used; none: no
     average (paper)."""
+    learning_rate_schedule: Literal["constant", "poly"] = "constant"
+    """`constant` (paper); `poly`: the rate falls as (1 - step / all steps) ** .9 (Chen et al. 2018; nnU-Net)."""
+    warmup_steps: int = Field(0, ge=0)
+    """Optimizer steps over which the learning rate grows linearly to its initial value; none by default."""
+    clip_norm: float | None = Field(None, gt=0)
+    """Largest norm of a step's gradient, which is scaled down to it; none: gradients stay as they are (paper)."""
+    keep: Literal["best", "last"] = "best"
+    """`best`: stop early, and use the weights of the lowest validation loss (paper). `last`: train to the end, and use
+    what is there then; the validation subset then decides nothing."""
+    scar_sampling: float = Field(1.0, ge=1, le=16)
+    """How many times as often as others slices with scar are drawn."""
     augment: Augmentation = "rotate90"
     """`rotate90`: each training slice turned by 0, 90, 180 or 270 degrees at random; nothing else (paper). `rich`: also
     mirrored, scaled, shifted, turned by any angle, and with other contrast and noise."""
@@ -97,6 +109,13 @@ class Shipped(PostprocessOptions):
     stage2: Annotated[str, AfterValidator(check_shippable)] = PREDICTED
     """Which fit of stage 2: `predicted` (paper), `no_guidance`, `cropped`, `augmented`, or several as
     `no_guidance+cropped`."""
+    pipeline: str | None = None
+    """One of `fit.pipelines` instead, by its name, for which the other options here do nothing; `selected`: the one
+    that serves best out of fold."""
+
+
+PipelinesByName = dict[Annotated[str, Field(pattern=PIPELINE_NAME)], Pipeline]
+"""Pipelines past the paper."""
 
 
 class Fit(CropMargin):
@@ -123,6 +142,9 @@ class Fit(CropMargin):
     """When its training stops; `training.patience` if not given."""
     ema: Annotated[float | None, DECIDES_STAGE_2] = Field(None, gt=0, lt=1)
     """Moving average of its weights; `training.ema` if not given."""
+    pipelines: Annotated[PipelinesByName, DECIDES_NOTHING] = Field(default_factory=dict)
+    """Pipelines past the paper, by name: each is fitted once a fold of all training and validation cases, and compared
+    with the others and the paper's on cases that its networks never saw."""
     shipped: Annotated[Shipped, DECIDES_NOTHING] = Shipped()
     """The pipeline that is shipped."""
 
@@ -148,9 +170,26 @@ class Fit(CropMargin):
 
     @model_validator(mode="after")
     def _ships_what_it_fits(self) -> Self:
+        if taken := {BEST, PAPER, *MODIFIERS} & self.pipelines.keys():
+            raise ValueError(f"no pipeline can be called {taken.pop()}, which means another; rename it")
+        named = self.shipped.pipeline
+        if named is not None and named not in (*self.pipelines, *([BEST] if self.pipelines else [])):
+            known = ", ".join([*self.pipelines, BEST]) if self.pipelines else "there is none"
+            raise ValueError(f"shipped.pipeline {named} must be among the pipelines ({known})")
         if self.shipped.stage2 not in (PREDICTED, *self.controls):
             raise ValueError(f"shipped.stage2 {self.shipped.stage2} must be among the controls, which are fitted")
         return self
+
+
+class PipelinesFile(Settings):
+    """A file of `sweeps/pipelines`: pipelines past the paper, which phase 3 fits beside its own."""
+
+    folds: int | None = Field(None, ge=2, le=20)
+    """As `fit.folds`; so are all below."""
+    pipelines: PipelinesByName = Field(min_length=1)
+    """The pipelines."""
+    shipped: Shipped | None = None
+    """Which pipeline is shipped."""
 
 
 class ProfileFile(Settings):

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from lge_sweep.config.base import DECIDES_STAGE_2, Settings
 from lge_sweep.config.data import Intensity
+from lge_sweep.config.pipelines import Cleaning, Window
 
 
 class PostprocessOptions(Settings):
@@ -53,6 +54,23 @@ class Frame(Settings):
     """How intensities become 8 bit."""
 
 
+class Composed(Settings):
+    """What a segmenter of a pipeline past the paper does; its networks are averaged."""
+
+    networks: int = Field(ge=1, le=200)
+    """How many networks follow stage 1."""
+    finds: Literal["wall", "everything"]
+    """As `fit.pipelines.*.finds`; so are all below."""
+    window: Window | None = None
+    """The square around the heart that they see."""
+    neighbours: bool = False
+    """Whether they see the slices above and below."""
+    symmetries: Literal[1, 4, 8] = 1
+    """Turned and mirrored views that are averaged."""
+    cleaning: Cleaning = Cleaning()
+    """What cleans up."""
+
+
 class SegmenterSettings(Frame):
     """`settings.json` of a segmenter's folder."""
 
@@ -60,9 +78,24 @@ class SegmenterSettings(Frame):
     """Raised when folders of another kind would be written."""
     options: Options = Options()
     """What it does beyond the paper."""
+    composed: Composed | None = None
+    """What it does instead, if it is of a pipeline past the paper."""
     window: bool = False
     """Whether it was trained on intensities of the DICOM files' display window (`source.window`)."""
     facts: dict[str, str] = Field(default_factory=dict)
     """Where it comes from: sweeps, cells, data."""
     files: dict[str, str] = Field(default_factory=dict)
     """SHA-256 of each of the folder's other files, by name."""
+
+    @property
+    def needs_spacing(self) -> bool:
+        """Whether it must be told the size of an exam's pixels."""
+        window = self.composed.window if self.composed else None
+        return self.options.crop_margin_mm is not None or (window is not None and window.mm is not None)
+
+    def networks(self) -> dict[str, int]:
+        """Return its networks in their order: file name without suffix -> rows and columns that it is given."""
+        if self.composed is None:
+            return {"stage1": self.size, "stage2": self.size}
+        size = self.composed.window.rows if self.composed.window else self.size
+        return {"stage1": self.size} | {f"stage2-{number}": size for number in range(1, self.composed.networks + 1)}

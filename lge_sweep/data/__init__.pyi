@@ -10,6 +10,9 @@ from .curated_dataset import CuratedDataset as CuratedDataset
 from .exchange import export_dataset as export_dataset
 from .exchange_formats import check_dataset_folder as check_dataset_folder
 from .grey import to_8_bit as to_8_bit
+from .inputs import NEIGHBOURS as NEIGHBOURS
+from .inputs import REPEATED as REPEATED
+from .inputs import Offsets as Offsets
 from .inputs import channel_rows as channel_rows
 from .inputs import network_inputs as network_inputs
 from .module import LgeDataModule as LgeDataModule

@@ -11,6 +11,9 @@ Offsets = tuple[int, int, int]
 REPEATED: Offsets = (0, 0, 0)
 """The slice itself, three times (paper)."""
 
+NEIGHBOURS: Offsets = (-1, 0, 1)
+"""The slice between its neighbours in the exam."""
+
 
 def channel_rows(cases: CaseNumbers, offsets: Offsets = REPEATED) -> SliceIndices:
     """Return which slices the three channels of each slice show; at either end of a case, the last one there.

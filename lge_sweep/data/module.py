@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from lge_sweep.arrays import LabelImage, Mask, Pixels8, SliceIndices
 from lge_sweep.config.schema import Augmentation, Training
-from lge_sweep.data.inputs import channel_rows, input_of_channels
+from lge_sweep.data.inputs import REPEATED, Offsets, channel_rows, input_of_channels
 from lge_sweep.data.preparation import load_arrays
 from lge_sweep.data.schedule import Schedule, make_schedule
-from lge_sweep.labels import stage_target
+from lge_sweep.labels import Label, stage_target
 from lge_sweep.seeding import derive_seed
 
 Batch = dict[str, Tensor]
@@ -79,7 +79,9 @@ class SliceDataset(Dataset[Batch]):
     `target`, int64 [S, S]: channel indices of the stage. Batches are made whole.
     """
 
-    def __init__(self, folder: Path, rows: Sequence[int], stage: int, augment: str) -> None:
+    def __init__(
+        self, folder: Path, rows: Sequence[int], stage: int, augment: str, offsets: Offsets = REPEATED
+    ) -> None:
         """Read the arrays (once per process) and note which rows are used.
 
         Args:
@@ -87,11 +89,17 @@ class SliceDataset(Dataset[Batch]):
             rows: rows of the arrays, one an item.
             stage: 1, 2 or `SINGLE_STAGE`.
             augment: a key of `AUGMENTATIONS`.
+            offsets: which slices the three channels show; of stage 2, all the slice itself.
         """
         arrays = load_arrays(folder)
         self.images, self.refined = arrays.images, arrays.refined
-        self.rows, self.channel_rows, self.stage = np.asarray(rows, dtype=np.intp), channel_rows(arrays.cases), stage
+        self.rows, self.channel_rows, self.stage = (
+            np.asarray(rows, dtype=np.intp),
+            channel_rows(arrays.cases, offsets),
+            stage,
+        )
         self.targets = stage_target(arrays.labels[self.rows], stage)
+        self.has_scar = (arrays.labels[self.rows] == Label.SCAR).any(axis=(1, 2))
         transforms = AUGMENTATIONS[augment]()
         turns = [step for step in transforms if isinstance(step, albumentations.RandomRotate90)]
         self._turn = turns[0] if len(turns) == len(transforms) == 1 else None
@@ -100,6 +108,10 @@ class SliceDataset(Dataset[Batch]):
     def __len__(self) -> int:
         """Return the number of slices."""
         return len(self.rows)
+
+    def times(self, scar_sampling: float) -> NDArray[np.float64]:
+        """Return how many times as often as others each slice is drawn, where those with scar are drawn so often."""
+        return np.where(self.has_scar, scar_sampling, 1.0)
 
     def __getitem__(self, index: Request) -> Batch:
         """Return one slice."""
@@ -178,21 +190,22 @@ class _Made(Dataset[Batch]):
 class IntervalSampler(Sampler[list[tuple[int, int]]]):
     """Batches of one interval between validations, as lists of (index, augmentation seed).
 
-    Each epoch is a new order of all slices; the last partial batch is dropped. Nothing depends on what was drawn
+    Each epoch is a new order of all slices; the last partial batch is dropped. Where some are drawn more often, an
+    epoch has as many batches as before, of slices without replacement. Nothing depends on what was drawn
     before, so that a training resumed at an interval sees the batches it would have seen.
     """
 
-    def __init__(self, slices: int, batch: int, schedule: Schedule, interval: int, seed: int) -> None:
+    def __init__(self, times: NDArray[np.float64], batch: int, schedule: Schedule, interval: int, seed: int) -> None:
         """Note the interval; draw nothing yet.
 
         Args:
-            slices: size of the training subset.
+            times: a number for each slice of the training subset, at least 1: how many times as often it is drawn.
             batch: slices of a batch.
             schedule: of the training.
             interval: its number, from 0.
             seed: of order and augmentation.
         """
-        self.slices, self.batch, self.schedule, self.seed = slices, batch, schedule, seed
+        self.times, self.batch, self.schedule, self.seed = times, batch, schedule, seed
         self.steps = schedule.steps(interval)
 
     def __len__(self) -> int:
@@ -203,9 +216,18 @@ class IntervalSampler(Sampler[list[tuple[int, int]]]):
         """Yield the batches."""
         for step in self.steps:
             epoch, position = divmod(step, self.schedule.steps_per_epoch)
-            order = np.random.default_rng(derive_seed(self.seed, "order", epoch)).permutation(self.slices)
+            order = self._order(epoch)
             chosen = order[position * self.batch : (position + 1) * self.batch]
             yield [(int(index), derive_seed(self.seed, "augment", step, place)) for place, index in enumerate(chosen)]
+
+    def _order(self, epoch: int) -> SliceIndices:
+        """Return the slices of an epoch in their order: each as often as it is to be drawn, by chance for fractions."""
+        rng = np.random.default_rng(derive_seed(self.seed, "order", epoch))
+        order: SliceIndices = rng.permutation(len(self.times))
+        if (self.times == 1).all():
+            return order
+        copies = np.floor(self.times + rng.random(len(self.times))).astype(np.intp)
+        return rng.permutation(np.repeat(np.arange(len(self.times)), copies))
 
 
 class LgeDataModule(LightningDataModule):
@@ -215,7 +237,15 @@ class LgeDataModule(LightningDataModule):
     where the study validates.
     """
 
-    def __init__(self, folder: Path, subsets: Mapping[str, Sequence[int]], stage: int, training: Training, seed: int):
+    def __init__(
+        self,
+        folder: Path,
+        subsets: Mapping[str, Sequence[int]],
+        stage: int,
+        training: Training,
+        seed: int,
+        offsets: Offsets = REPEATED,
+    ):
         """Note where the arrays are.
 
         Args:
@@ -224,13 +254,14 @@ class LgeDataModule(LightningDataModule):
             stage: 1 or 2.
             training: batch size, augmentation, schedule.
             seed: order of batches and augmentation.
+            offsets: which slices the three channels show.
         """
         super().__init__()
         self.training, self.seed = training, seed
         self._validation: _Made | None = None
         self.schedule = make_schedule(len(subsets["train"]), training)
         self.datasets = {
-            subset: SliceDataset(folder, rows, stage, training.augment if subset == "train" else "none")
+            subset: SliceDataset(folder, rows, stage, training.augment if subset == "train" else "none", offsets)
             for subset, rows in subsets.items()
         }
 
@@ -238,7 +269,9 @@ class LgeDataModule(LightningDataModule):
         """Return the batches of the current interval."""
         assert self.trainer is not None
         dataset, interval = self.datasets["train"], self.trainer.current_epoch
-        batches = IntervalSampler(len(dataset), self.training.batch_size, self.schedule, interval, self.seed)
+        batches = IntervalSampler(
+            dataset.times(self.training.scar_sampling), self.training.batch_size, self.schedule, interval, self.seed
+        )
         return DataLoader(dataset, batch_sampler=batches, collate_fn=_as_it_is, pin_memory=torch.cuda.is_available())
 
     def val_dataloader(self) -> DataLoader[Batch]:

@@ -47,6 +47,8 @@ class _Pending(NamedTuple):
 class Recorder(Callback):
     """Write the history of a training, keep its best weights, and report how far it is.
 
+    With `keeps_last` the weights of the last validation are kept, whatever its loss: it follows the last step.
+
     The loss of a step is looked at when somebody is told of it: asking a GPU for it would wait for the step's end.
 
     Args:
@@ -61,6 +63,7 @@ class Recorder(Callback):
         self.history, self.best, self.steps_per_epoch, self.step_done = history, best, steps_per_epoch, step_done
         self.rows: list[Row] = []
         self.best_loss, self.best_step = float("inf"), 0
+        self.keeps_last = False
         self.val_loss: float | None = None
         self.earlier_seconds = 0.0
         self._pending: list[_Pending] = []
@@ -130,7 +133,7 @@ class Recorder(Callback):
         dice = float(trainer.callback_metrics["val/foreground_dice"])
         self.rows[-1] = self.rows[-1]._replace(val_loss=loss, val_dice=dice)
         self.val_loss = loss
-        if loss < self.best_loss:
+        if loss < self.best_loss or self.keeps_last:
             self.best_loss, self.best_step = loss, self.rows[-1].step
             network = pl_module.network
             assert isinstance(network, torch.nn.Module)

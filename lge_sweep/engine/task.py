@@ -9,7 +9,7 @@ from pydantic import Field, TypeAdapter
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import MetricsConfig, Training
-from lge_sweep.data import frame_spacing, make_schedule
+from lge_sweep.data import REPEATED, Offsets, frame_spacing, make_schedule
 from lge_sweep.engine.events import Message
 from lge_sweep.run_store import CellFolder, RunStore
 from lge_sweep.study import Plan
@@ -37,6 +37,8 @@ class CellTask(Message):
     """File of what was measured on this machine."""
     arrays: Path
     """Prepared arrays."""
+    offsets: Offsets = REPEATED
+    """Which slices of its case the three channels of a slice show."""
     subsets: dict[str, list[int]]
     """Subset -> rows of the arrays, for training, validation and the subset that is measured."""
     names: tuple[str, ...]
@@ -126,7 +128,7 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
     measured = plan.manifest.iloc[rows]
     spacing = frame_spacing(measured, inputs.training.image_size)
     if inputs.shares is not None:
-        spacing *= np.array(inputs.shares)[rows, None]
+        spacing *= np.array(inputs.shares)[rows]
     return CellTask(
         sweep=plan.name,
         cell=cell,
@@ -137,6 +139,7 @@ def make_task(plan: Plan, cell: Cell) -> CellTask:
         folder=plan.cell_files(cell).path,
         speeds=RunStore(plan.files.runs).speeds,
         arrays=inputs.arrays,
+        offsets=inputs.offsets,
         subsets={name: list(rows) for name, rows in inputs.rows.items()},
         names=tuple(measured["slice"]),
         cases=tuple(measured["case"]),

@@ -93,7 +93,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     hardware = find_hardware(task.training, worker)
-    data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed)
+    data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed, task.offsets)
     bench = Bench(task.cell, task.training, hardware)
     preparing = Progress(step=0, total=data.schedule.total_steps, loss=math.nan)
     execution = choose_execution(bench, data.schedule.total_steps, task.speeds, lambda: report(preparing))
@@ -136,6 +136,7 @@ def _train(task: CellTask, data: LgeDataModule, place: Place, report: Callable[[
     module = build_module(task.cell, task.training, not checkpoint.is_file(), task.class_weights)
     module.lay_out(place.execution.memory_format)
     schedule = data.schedule
+    module.total_steps = schedule.total_steps
 
     def step_done(row: Row, val_loss: float | None) -> None:
         progress = Progress(
@@ -149,6 +150,8 @@ def _train(task: CellTask, data: LgeDataModule, place: Place, report: Callable[[
             raise TrialPrunedError
 
     recorder = Recorder(task.files.history, task.files.best, schedule.steps_per_epoch, step_done)
+    recorder.keeps_last = task.training.keep == "last"
+    patience = [] if recorder.keeps_last else [Patience(task.training.patience)]
     average = [] if task.training.ema is None else [MovingAverage(task.training.ema, hardware.torch_device())]
     trainer = Trainer(
         accelerator=hardware.accelerator,
@@ -157,12 +160,13 @@ def _train(task: CellTask, data: LgeDataModule, place: Place, report: Callable[[
         # "warn": some layers have no deterministic algorithm on a GPU; on a CPU all that we use are
         deterministic="warn" if hardware.accelerator == "gpu" else None,
         max_epochs=schedule.intervals,
+        gradient_clip_val=task.training.clip_norm,
         reload_dataloaders_every_n_epochs=1,
         callbacks=[
             SpedUp(place.execution, hardware),
             recorder,
             *average,
-            Patience(task.training.patience),
+            *patience,
             Checkpoints(checkpoint, checkpoint_interval(), recorder.write_best),
         ],
         num_sanity_val_steps=0,
@@ -222,7 +226,7 @@ def best_network(plan: Plan, cell: Cell) -> Segmenter:
     """
     path, outcome = plan.cell_files(cell).best, plan.cell_files(cell).outcome
     check_file(path, read_record(CellRecord, outcome))
-    return Segmenter(load_best(path, cell, plan.config.training))
+    return Segmenter(load_best(path, cell, plan.inputs_of(cell).training))
 
 
 def _measure(task: CellTask, prediction: LabelImage) -> None:

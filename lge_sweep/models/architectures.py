@@ -4,7 +4,9 @@ from collections.abc import Callable
 from functools import partial
 
 import segmentation_models_pytorch as smp
+import torch
 from monai.networks.nets.basic_unet import BasicUNet
+from monai.networks.nets.dynunet import DynUNet
 from torch import nn
 
 from lge_sweep.choices import look_up
@@ -13,6 +15,7 @@ from lge_sweep.config.registry import resolve
 
 NetworkBuilder = Callable[[int, float], nn.Module]
 UNET_FEATURES = (64, 128, 256, 512, 1024, 64)
+RESIDUAL_UNET_FEATURES = (32, 64, 128, 256, 320)
 
 
 def build_network(model: str, classes: int, width: float) -> nn.Module:
@@ -45,6 +48,51 @@ def unet(classes: int, width: float) -> nn.Module:
         features=features,
         act=("relu", {"inplace": True}),
         norm="batch",
+    )
+
+
+class _Supervised(DynUNet):
+    """MONAI's network, which in use computes what it gives alone.
+
+    MONAI's own computes the scores of all depths in use, too, and keeps them as attributes, which no export allows.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return scores [B, K, H, W]; in training of three depths, [B, 3, K, H, W]."""
+        if self.training:
+            scores: torch.Tensor = super().forward(x)
+            return scores
+        x, skips = self.input_block(x), []
+        for down in (*self.downsamples, self.bottleneck):
+            skips.append(x)
+            x = down(x)
+        for up in self.upsamples:
+            x = up(x, skips.pop())
+        found: torch.Tensor = self.output_block(x)
+        return found
+
+
+def residual_unet(classes: int, width: float) -> nn.Module:
+    """Residual U-Net of depth 4 with instance norm, leaky ReLU and deep supervision: nnU-Net's, as MONAI has it.
+
+    Past the paper. In training it returns scores of three depths, [B, 3, K, H, W], the finest first.
+
+    Source: Isensee et al., Nature Methods 2021; residual blocks as in nnU-Net's "residual encoder" of 2024.
+    """
+    features = [max(1, round(channels * width)) for channels in RESIDUAL_UNET_FEATURES]
+    return _Supervised(
+        spatial_dims=2,
+        in_channels=3,
+        out_channels=classes,
+        kernel_size=[3] * len(features),
+        strides=[1] + [2] * (len(features) - 1),
+        upsample_kernel_size=[2] * (len(features) - 1),
+        filters=features,
+        norm_name=("instance", {"affine": True}),
+        act_name=("leakyrelu", {"inplace": True, "negative_slope": 0.01}),
+        deep_supervision=True,
+        deep_supr_num=2,
+        res_block=True,
     )
 
 

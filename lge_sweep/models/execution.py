@@ -182,7 +182,7 @@ class Stepper:
         device = self.hardware.torch_device()
         self.module = build_module(bench.cell, training, pretrained=False).lay_out(way.memory_format).to(device).train()
         way.speed_up(self.module, self.hardware)
-        self.optimizer = self.module.configure_optimizers()
+        self.optimizer = self.module.build_optimizer()
         shape = (training.batch_size, training.image_size, training.image_size)
         noise = torch.Generator().manual_seed(0)
         image = torch.randint(0, 256, (shape[0], 3, *shape[1:]), dtype=torch.uint8, generator=noise)

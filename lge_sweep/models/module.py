@@ -1,12 +1,15 @@
 """One Lightning module for every cell of every sweep."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Self
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.segmentation import DiceScore
 
 from lge_sweep.config import Cell
@@ -48,6 +51,7 @@ class SegmentationModule(LightningModule):
         classes = len(STAGES[cell.stage])
         self.cell, self.options = cell, training
         self.memory_format: MemoryFormat = "channels_last"
+        self.total_steps: int | None = None
         self.loss = build_loss(cell.loss, LossInputs(training.loss, classes, class_weights))
         self.optimizer = optimizer_builder(cell.optimizer)
         torch.manual_seed(derive_seed(cell.seed, "weights"))
@@ -84,8 +88,14 @@ class SegmentationModule(LightningModule):
         """Return the loss of a batch."""
         # Dropout is a function of seed and step, so that a resumed training draws what it would have drawn.
         torch.manual_seed(derive_seed(self.cell.seed, "dropout", self.global_step))
-        loss: Tensor = self.loss(self(batch["image"]), batch["target"])
-        return loss
+        scores = self(batch["image"])
+        if scores.ndim == 4:
+            loss: Tensor = self.loss(scores, batch["target"])
+            return loss
+        # scores of several depths [B, D, K, H, W], the last one's first: each counts half of the one before it
+        weights = [0.5**depth for depth in range(scores.shape[1])]
+        losses = [weight * self.loss(scores[:, depth], batch["target"]) for depth, weight in enumerate(weights)]
+        return torch.stack(losses).sum() / sum(weights)
 
     def validation_step(self, batch: dict[str, Tensor], batch_idx: int) -> None:
         """Log the loss, averaged over slices, and the Dice of all slices' pixels, averaged over foreground classes."""
@@ -98,15 +108,45 @@ class SegmentationModule(LightningModule):
         self.log("val/foreground_dice", self.overlap.compute())
         self.overlap.reset()
 
-    def configure_optimizers(self) -> Optimizer:
+    def build_optimizer(self) -> Optimizer:
         """Return the cell's optimizer."""
         return self.optimizer(self.network.parameters(), self.options)
+
+    def configure_optimizers(self) -> Optimizer | OptimizerLRSchedulerConfig:
+        """Return the cell's optimizer and, where its learning rate changes from step to step, how."""
+        optimizer = self.build_optimizer()
+        if self.options.learning_rate_schedule == "constant" and not self.options.warmup_steps:
+            return optimizer
+        schedule = LambdaLR(optimizer, partial(rate_factor, self.options, self.total_steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     @torch.inference_mode()
     def predict_classes(self, image: Tensor) -> Tensor:
         """Return the most probable class of each pixel, uint8 [B, H, W]."""
         scores: Tensor = self(image.to(self.device))
         return scores.argmax(dim=1).to(torch.uint8)
+
+
+def rate_factor(training: Training, total_steps: int | None, step: int) -> float:
+    """Return by what the learning rate of a step is multiplied, 0 to 1.
+
+    Args:
+        training: schedule and warm-up.
+        total_steps: of the training; needed where the rate falls.
+        step: optimizer steps that were done.
+
+    Source:
+        Chen et al., TPAMI 2018 (DeepLab), "poly" with the power .9, as nnU-Net (Isensee et al. 2021) has it.
+
+    >>> options = Training(learning_rate_schedule="poly", warmup_steps=4)
+    >>> [round(rate_factor(options, 10, step), 3) for step in (0, 3, 9)]
+    [0.25, 0.725, 0.126]
+    """
+    warm: float = min(1.0, (step + 1) / (training.warmup_steps + 1)) if training.warmup_steps else 1.0
+    if training.learning_rate_schedule == "constant":
+        return warm
+    assert total_steps is not None
+    return warm * float(max(0.0, 1 - step / total_steps) ** 0.9)
 
 
 def build_module(

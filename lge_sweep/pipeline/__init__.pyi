@@ -5,9 +5,11 @@ from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_once as evaluate_once
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
+from .records import ChoiceRecord as ChoiceRecord
 from .records import ComparisonRecord as ComparisonRecord
 from .results import side_by_side as side_by_side
 from .shipping import compare_on_validation as compare_on_validation
+from .shipping import compare_out_of_fold as compare_out_of_fold
 from .shipping import ship as ship
 from .shipping import show_evaluation as show_evaluation
 from .variants import PIPELINE as PIPELINE

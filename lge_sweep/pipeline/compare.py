@@ -11,6 +11,8 @@ from lge_sweep.data import frame_spacing, load_arrays
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
 from lge_sweep.metrics import Summary, aggregate, evaluate
+from lge_sweep.pipeline.compose import out_of_fold_rows
+from lge_sweep.pipeline.folds import OUT_OF_FOLD
 from lge_sweep.pipeline.records import ComparisonRecord, MeasuredSubset, PipelineScore
 from lge_sweep.pipeline.variants import PIPELINE, Labelled
 from lge_sweep.run_folders import MeasuredFolder
@@ -85,13 +87,18 @@ def measure_subset(plan: Plan, subset: str, labels: LabelImage, stage: int) -> p
         labels: [N, S, S], values of `Label`, in the order of the subset's rows.
         stage: 1, 2 or `SINGLE_STAGE`, all four classes.
     """
-    rows, metrics = plan.rows(subset), plan.config.metrics
+    rows, metrics = rows_measured(plan, subset), plan.config.metrics
     truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
     return evaluate(
         stage_target(labels, stage), stage_target(truth, stage), class_names(stage), images=measured["slice"].tolist(),
         cases=measured["case"].tolist(), spacing=frame_spacing(measured, truth.shape[1]),
         bf_tolerance=metrics.bf_tolerance, nsd_tolerance=metrics.nsd_tolerance_mm, empty=metrics.empty,
     )  # fmt: skip
+
+
+def rows_measured(plan: Plan, subset: str) -> list[int]:
+    """Return the rows of a subset on which pipelines are compared; "out_of_fold" is all that were dealt to folds."""
+    return out_of_fold_rows(plan.manifest) if subset == OUT_OF_FOLD else plan.rows(subset)
 
 
 def read_comparison(plan: Plan, folder: MeasuredFolder, record: ComparisonRecord) -> PipelineComparison:

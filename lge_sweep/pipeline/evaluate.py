@@ -7,6 +7,7 @@ from pathlib import Path
 from lge_sweep.errors import DamagedError
 from lge_sweep.pipeline.access import begin_access, describe_accesses, finish_access
 from lge_sweep.pipeline.compare import PipelineComparison, compare, read_comparison
+from lge_sweep.pipeline.compose import describe_pipeline
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import EvaluationRecord, MeasuredSubset
 from lge_sweep.pipeline.results import write_results
@@ -97,7 +98,10 @@ def _read(files: EvaluationFolder, two_stage: TwoStage) -> Evaluation | None:
         record = read_record(EvaluationRecord, files.record)
         if record.shipped != two_stage.fit.shipped or record.failed != dict(two_stage.failed):
             return None
-        if not set(two_stage_variants(two_stage)) <= set(record.meanings):
+        pipelines = two_stage.fit.pipelines.items()
+        meanings = {name: describe_pipeline(pipeline) for name, pipeline in pipelines}
+        meanings |= {name: variant.meaning for name, variant in two_stage_variants(two_stage).items()}
+        if any(record.meanings.get(name) != meaning for name, meaning in meanings.items()):
             return None
         comparison = read_comparison(two_stage.fits, files, record)
     except DamagedError as error:

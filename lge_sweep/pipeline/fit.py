@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from lge_sweep.arrays import LabelImage, Mask, Pixels
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
-from lge_sweep.config.schema import Fit
+from lge_sweep.config.pipelines import BEST
+from lge_sweep.config.schema import Fit, Shipped
 from lge_sweep.curate import check_classes
 from lge_sweep.data import (
     Arrays,
@@ -33,14 +33,27 @@ from lge_sweep.engine import Driver
 from lge_sweep.errors import DataError, InheritError, SelectionError
 from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion, find_champions
-from lge_sweep.pipeline.folds import gather_guidance, plan_folds
-from lge_sweep.pipeline.records import ShippedRecord
+from lge_sweep.pipeline.compose import plan_pipelines
+from lge_sweep.pipeline.folds import gather_cavity, plan_folds
+from lge_sweep.pipeline.records import ChoiceRecord, ShippedRecord
 from lge_sweep.run_store import RunStore
-from lge_sweep.segmenter import PixelSize, stage2_view
-from lge_sweep.study import CellInputs, CellSet, Plan, PreparedData, plan_sweep, prepare_data, read_record, write_plan
+from lge_sweep.segmenter import refine, stage2_view
+from lge_sweep.study import (
+    CellInputs,
+    CellSet,
+    Plan,
+    PreparedData,
+    pixel_sizes,
+    plan_sweep,
+    prepare_data,
+    read_record,
+    write_plan,
+)
 from lge_sweep.tracking import finishing
 
 SHIP_AGAIN = "Run phase 3 again (make phase3, lge-sweep phase3): it ships the pipeline anew, and trains nothing anew"
+
+CHOOSE_AGAIN = "Run phase 3 again (make phase3, lge-sweep phase3): it chooses anew, and trains nothing anew"
 
 
 @dataclass(frozen=True)
@@ -54,6 +67,9 @@ class TwoStage:
         failed: fit -> why it has no result.
         images: the slices as they were read, [H, W] each.
         labels: theirs, values of `Label`.
+        cavity: [N, S, S], what stage 1 finds in training and validation slices that it never saw, not refined.
+        composed: the sweep of the pipelines past the paper; None where none is asked for.
+        choice: which of them serves best out of fold; None before that is known.
     """
 
     config: SweepConfig
@@ -62,6 +78,16 @@ class TwoStage:
     failed: Mapping[str, str]
     images: tuple[Pixels, ...]
     labels: tuple[LabelImage, ...]
+    cavity: Mask
+    composed: Plan | None = None
+    choice: ChoiceRecord | None = None
+
+    def chosen(self, choice: ChoiceRecord | None) -> "TwoStage":
+        """Return the pipelines with the one chosen; where the best is to be shipped, it is named in the settings."""
+        fit = self.fit
+        if choice is not None and fit.shipped.pipeline == BEST:
+            fit = fit.model_copy(update={"shipped": Shipped(pipeline=choice.selected)})
+        return replace(self, config=self.config.model_copy(update={"fit": fit}), choice=choice)
 
     @property
     def fit(self) -> Fit:
@@ -92,9 +118,13 @@ def fit_two_stage(
     data, champions, settled = _prepare(driver.store.root, configs, root)
     folds = plan_folds(settled[1], data, driver.store.root, champions[1].cell)
     _complete(driver, folds, {cell.name for cell in folds.cells})
-    fits = plan_fits(settled[2], data, driver.store.root, champions, gather_guidance(folds, champions[1]))
+    cavity = gather_cavity(folds, champions[1])
+    fits = plan_fits(settled[2], data, driver.store.root, champions, refine(cavity))
     failed = _complete(driver, fits, {PREDICTED, settled[2].fitting.shipped.stage2}, allow_incomplete)
-    return TwoStage(settled[2], champions[1], fits, failed, data.images, data.labels)
+    composed = plan_pipelines(settled[2], data, driver.store.root, champions, cavity)
+    if composed is not None:
+        _complete(driver, composed, {cell.name for cell in composed.cells})
+    return TwoStage(settled[2], champions[1], fits, failed, data.images, data.labels, cavity, composed)
 
 
 def find_two_stage(
@@ -118,12 +148,18 @@ def find_two_stage(
     unfinished = InheritError(f"phase 3 on {config.data} with profile {config.profile} is not complete", "phase3", 0)
     if folds.unfinished():
         raise unfinished
-    guidance = gather_guidance(folds, champions[1])
+    cavity = gather_cavity(folds, champions[1])
+    guidance = refine(cavity)
     fits = plan_fits(settled[2], data, runs, champions, guidance)
     if not fits.files.shipped.is_file():
         raise unfinished
     shipped = read_record(ShippedRecord, fits.files.shipped, SHIP_AGAIN).shipped
     fit = settled[2].fitting
+    if shipped.pipeline is not None and shipped.pipeline not in fit.pipelines:
+        raise InheritError(
+            f"phase 3 has shipped the pipeline {shipped.pipeline}, which these settings have not; give those that it "
+            "was run with"
+        )
     known = shipped.stage2 in (PREDICTED, *fit.controls)  # else phase 3 was given more controls than this command
     controls = fit.controls if known else (*fit.controls, shipped.stage2)
     own = fit.model_copy(update={"shipped": shipped, "controls": controls})
@@ -134,7 +170,11 @@ def find_two_stage(
     if (left and not allow_incomplete) or {PREDICTED, shipped.stage2} & set(left):
         raise unfinished
     failed = dict.fromkeys(left, "it was not fitted")
-    return TwoStage(config, champions[1], fits, failed, data.images, data.labels)
+    composed = plan_pipelines(config, data, runs, champions, cavity)
+    if composed is not None and (composed.unfinished() or not composed.files.choice.is_file()):
+        raise unfinished
+    choice = None if composed is None else read_record(ChoiceRecord, composed.files.choice, CHOOSE_AGAIN)
+    return TwoStage(config, champions[1], fits, failed, data.images, data.labels, cavity, composed, choice)
 
 
 def _prepare(
@@ -167,7 +207,7 @@ def plan_fits(
         data: the data.
         runs: the runs directory.
         champions: what phase 2 selected for each stage.
-        guidance: [N, S, S], as `gather_guidance` gives it.
+        guidance: [N, S, S], the cavity as `gather_cavity` gives it, refined.
     """
     whole, training = load_arrays(data.arrays), config.fitting.stage2_training(config.training)
     rows = {subset: data.rows(subset) for subset in ("train", "val")}
@@ -190,7 +230,7 @@ def plan_fits(
 
 def _arrays(
     variant: str, whole: Arrays, config: SweepConfig, data: PreparedData, guidance: Mask
-) -> tuple[Arrays, list[float] | None]:
+) -> tuple[Arrays, list[tuple[float, float]] | None]:
     """What a fit sees; of crops, too, which share of a slice's side each is."""
     if variant in (TRUE, SINGLE_FIT):
         return whole, None
@@ -202,7 +242,9 @@ def _arrays(
         images, guidance, pixel_sizes(data.manifest), config.frame, config.fitting.segmenter_options(variant, size)
     )
     labels = [crop_labels(labels, box, size, size) for labels, box in zip(data.labels, view.boxes, strict=True)]
-    return Arrays(view.images, np.stack(labels), view.guidance, whole.cases), [box.side / size for box in view.boxes]
+    return Arrays(view.images, np.stack(labels), view.guidance, whole.cases), [
+        (box.side / size,) * 2 for box in view.boxes
+    ]
 
 
 def check_spacing(config: SweepConfig, data: PreparedData) -> None:
@@ -226,12 +268,6 @@ def check_spacing(config: SweepConfig, data: PreparedData) -> None:
                 f"as {min(unknown)}; give fit.crop_margin, in pixels, instead"
             ],
         )
-
-
-def pixel_sizes(manifest: pd.DataFrame) -> list[PixelSize | None]:
-    """Return the size of each slice's pixels, None where it is not known."""
-    sizes = manifest[["spacing_row_mm", "spacing_column_mm"]].to_numpy(dtype=float)
-    return [None if np.isnan(size).any() else (float(size[0]), float(size[1])) for size in sizes]
 
 
 def _complete(driver: Driver, plan: Plan, needed: Collection[str], allow_incomplete: bool = False) -> Mapping[str, str]:

@@ -1,7 +1,9 @@
 """Out-of-fold stage-1 networks: for each training case one that never saw it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -12,20 +14,20 @@ from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
 from lge_sweep.pipeline.champions import Champion
 from lge_sweep.seeding import derive_seed
-from lge_sweep.segmenter import refine
 from lge_sweep.study import CellInputs, CellSet, Plan, PreparedData, plan_sweep, read_predictions
 
-OUT_OF_FOLD = "out_of_fold"
+OUT_OF_FOLD: Literal["out_of_fold"] = "out_of_fold"
 """The subset that the network of a fold is measured on."""
 
 
-def assign_folds(manifest: pd.DataFrame, folds: int, seed: int) -> dict[str, int]:
+def assign_folds(manifest: pd.DataFrame, folds: int, seed: int, subsets: Sequence[str] = ("train",)) -> dict[str, int]:
     """Deal the cases of the training subset to folds of (almost) equal numbers of cases with and without scar.
 
     Args:
         manifest: one row a slice: `case`, `subset`, `has_scar`.
         folds: how many, >= 2.
         seed: the draw.
+        subsets: whose cases are dealt.
 
     Returns:
         Case -> fold, 0 to folds - 1; every fold has at least one case.
@@ -37,10 +39,10 @@ def assign_folds(manifest: pd.DataFrame, folds: int, seed: int) -> dict[str, int
     >>> sorted(assign_folds(table, 2, seed=0).values())
     [0, 0, 1, 1]
     """
-    has_scar = manifest[manifest["subset"] == "train"].groupby("case", sort=True)["has_scar"].any()
+    has_scar = manifest[manifest["subset"].isin(subsets)].groupby("case", sort=True)["has_scar"].any()
     if len(has_scar) < folds:
         raise DataError(
-            "training subset",
+            "training subset" if tuple(subsets) == ("train",) else "training and validation subsets",
             [f"has {len(has_scar)} cases, which cannot be dealt to {folds} folds; set fit.folds to at most that many"],
         )
     rng = np.random.default_rng(derive_seed(seed, "folds"))
@@ -80,17 +82,17 @@ def plan_folds(config: SweepConfig, data: PreparedData, runs: Path, champion: Ce
     return plan_sweep(config, data, runs, CellSet(tuple(chosen), inputs))
 
 
-def gather_guidance(folds: Plan, champion: Champion) -> Mask:
-    """Put the guidance of training and validation slices together, refined.
+def gather_cavity(folds: Plan, champion: Champion) -> Mask:
+    """Put the cavity of training and validation slices together, as networks find it, not refined.
 
     For a training slice it is what the network of its fold predicted, for a validation slice what the champion did.
 
     Returns:
         [N, S, S]; empty for slices of other subsets, and where no cavity was found.
     """
-    refined = np.zeros_like(load_arrays(folds.arrays).refined)
+    found = np.zeros_like(load_arrays(folds.arrays).refined)
     sources = [(folds.inputs_of(cell).rows[OUT_OF_FOLD], folds.cell_files(cell)) for cell in folds.cells]
     sources.append((folds.rows("val"), champion.files))
     for rows, files in sources:
-        refined[list(rows)] = refine(read_predictions(files.predictions) == 1)
-    return refined
+        found[list(rows)] = read_predictions(files.predictions) == 1
+    return found

@@ -5,11 +5,12 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.config.schema import Shipped
 from lge_sweep.metrics import Summary
 from lge_sweep.study import Record
 
-MeasuredSubset = Literal["val", "test"]
+MeasuredSubset = Literal["val", "test", "out_of_fold"]
 """Subsets on which pipelines are compared."""
 
 
@@ -47,6 +48,46 @@ class ComparisonRecord(Record):
     """Pipeline -> what it is."""
     values: dict[str, float] = Field(default_factory=dict)
     """Name in MLflow -> number; none in a comparison of an earlier version."""
+
+
+class PipelineChoice(Record):
+    """What a pipeline past the paper is worth on cases that its networks never saw.
+
+    Its value is the mean over cases of the mean Dice of cavity, wall and scar, each in three dimensions, where a case
+    is cleaned up as the other folds' cases choose.
+    """
+
+    cleaning: Cleaning
+    """What serves best on all cases, which is what is shipped."""
+    cleaning_by_fold: tuple[Cleaning, ...]
+    """What the other folds' cases choose for each fold."""
+    value: float
+    low: float
+    high: float
+    difference: float
+    """To the paper's pipeline, paired."""
+    difference_low: float
+    difference_high: float
+    cases_needed: int | None
+    """How many cases would show that difference four times in five."""
+    dice: dict[str, float]
+    """Its parts, means over cases."""
+
+
+class ChoiceRecord(Record):
+    """`choice.json`, in the folder of the pipelines' networks: which one serves best out of fold."""
+
+    format: Literal[1] = 1
+    selected: str
+    """The pipeline with the highest value."""
+    cases: int
+    value: float
+    """What choosing in this way is worth: each fold's cases labelled by what the other folds' cases choose."""
+    low: float
+    high: float
+    by_fold: tuple[str, ...]
+    """What the other folds' cases choose for each fold."""
+    pipelines: dict[str, PipelineChoice]
 
 
 class EvaluationRecord(ComparisonRecord):

@@ -40,7 +40,7 @@ def register_segmenter(
     if there is not None:
         return there
     exams = "slices of any exams"
-    if settings.options.crop_margin_mm is not None:
+    if settings.needs_spacing:
         exams = 'with pixels of the size that `model_config={"pixel_mm": [row, column]}` says'
     description = (
         f"{about}. Input: intensities float32 [N, H, W] of any unit and size, {exams}; each is "

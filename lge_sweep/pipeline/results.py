@@ -110,7 +110,9 @@ def write_results(
     """
     two_stage = subset.two_stage
     shipped = shipped_name(two_stage)
-    stages = {name: _stage_tables(files, subset, name) for name in dict.fromkeys((shipped, PIPELINE))}
+    stages = {
+        name: _stage_tables(files, subset, name, labelled[name].labels) for name in dict.fromkeys((shipped, PIPELINE))
+    }
     frames = [table.frame.assign(pipeline=name) for name, tables in stages.items() for table in tables]
     write_frame(files.table("tables_6_and_7"), pd.concat(frames))
     beside = side_by_side(comparison)
@@ -141,13 +143,16 @@ def write_results(
     return "\n\n".join(brief), _values(beside.results, shipped)
 
 
-def _stage_tables(files: EvaluationFolder, subset: EvaluatedSubset, name: str) -> list[StageTable]:
+def _stage_tables(files: EvaluationFolder, subset: EvaluatedSubset, name: str, final: LabelImage) -> list[StageTable]:
     """Measure a pipeline as the paper does, each stage by itself.
 
-    That is stage 1's mask before it is refined, and stage 2's classes before they are joined with it.
+    That is stage 1's mask before it is refined, and stage 2's classes before they are joined with it; of a pipeline
+    that has no two stages, its final labels.
     """
-    variant = two_stage_variants(subset.two_stage)[name]
-    by_stage = {1: np.where(subset.cavity(variant), np.uint8(Label.CAVITY), np.uint8(0)), 2: subset.wall(variant)}
+    variant, by_stage = two_stage_variants(subset.two_stage).get(name), {1: final, 2: final}
+    if variant is not None:
+        cavity = np.where(subset.cavity(variant), np.uint8(Label.CAVITY), np.uint8(Label.BACKGROUND))
+        by_stage = {1: cavity, 2: subset.wall(variant)}
     tables = []
     for stage, labels in by_stage.items():
         measured = measure_subset(subset.two_stage.fits, subset.name, labels, stage)

@@ -1,19 +1,34 @@
 """Ship a fitted pipeline: write it as a folder, show it in MLflow, register it as `models:/lge-two-stage@champion`."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
-from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.config import Cell
+from lge_sweep.config.pipelines import PAPER
+from lge_sweep.config.segmenter import Composed, Options, SegmenterSettings
 from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
+from lge_sweep.models import Segmenter
+from lge_sweep.pipeline.champions import Champion
 from lge_sweep.pipeline.compare import PipelineComparison, compare
+from lge_sweep.pipeline.compose import compositions, describe_pipeline, out_of_fold_rows
 from lge_sweep.pipeline.evaluate import key_of
 from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.folds import OUT_OF_FOLD
+from lge_sweep.pipeline.out_of_fold import choose_pipeline, label_out_of_fold, pipeline_cells
 from lge_sweep.pipeline.records import ComparisonRecord, EvaluationRecord, MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
-from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, shipped_name, shipped_variant, shipped_words
+from lge_sweep.pipeline.variants import (
+    PIPELINE,
+    EvaluatedSubset,
+    Labelled,
+    shipped_name,
+    shipped_variant,
+    shipped_words,
+)
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
@@ -24,16 +39,22 @@ from lge_sweep.tracking import Tracker, collapsed_tag, finishing, promote
 VAL: MeasuredSubset = "val"
 
 
-def compare_on_validation(tracker: Tracker, two_stage: TwoStage, on_progress: ProgressCallback) -> PipelineComparison:
+def compare_on_validation(
+    tracker: Tracker, two_stage: TwoStage, on_progress: ProgressCallback, pipelines: Mapping[str, Labelled]
+) -> PipelineComparison:
     """Measure the pipeline and everything it is compared with on the validation subset, and show it in the fits' run.
 
     Args:
         tracker: MLflow.
         two_stage: the fitted pipeline.
         on_progress: told what labels the subset next, how many have, and how many there are.
+        pipelines: labels of the pipelines past the paper, as `OutOfFoldComparison.labelled`.
     """
-    fits = two_stage.fits
-    comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(on_progress), two_stage.failed, fits.files)
+    fits, rows = two_stage.fits, out_of_fold_rows(two_stage.fits.manifest)
+    places = [rows.index(row) for row in fits.rows(VAL)]
+    there = {name: found.of(places) for name, found in pipelines.items() if name != PIPELINE}
+    labelled = EvaluatedSubset(two_stage, VAL, there).label(on_progress)
+    comparison = compare(fits, VAL, labelled, two_stage.failed, fits.files)
     values = _values(comparison, {PIPELINE, shipped_name(two_stage)})
     record = comparison.record().model_copy(update={"values": values})
     write_record(fits.files.comparison, record)
@@ -42,19 +63,62 @@ def compare_on_validation(tracker: Tracker, two_stage: TwoStage, on_progress: Pr
 
 
 def show_comparison(tracker: Tracker, fits: Plan, record: ComparisonRecord) -> None:
-    """Show a comparison in the run of the fits.
+    """Show a comparison in the run of the networks that are compared.
 
     Args:
         tracker: MLflow.
-        fits: the sweep of the fits.
+        fits: their sweep.
         record: what is kept of the comparison.
     """
     run = open_sweep(tracker, fits)
     with finishing(run):
         run.set(record.values)
         run.log_files([fits.files.subset_table(record.subset, name) for name in record.meanings], record.subset)
-        run.log_files([fits.files.comparison])
+        run.log_files([path for path in (fits.files.comparison, fits.files.choice) if path.is_file()])
         run.finish()
+
+
+@dataclass(frozen=True)
+class OutOfFoldComparison:
+    """How the pipelines past the paper do on cases that their networks never saw.
+
+    Attributes:
+        two_stage: the fitted pipelines, with the one that was chosen.
+        comparison: the paper's first; None where no other is asked for.
+        labelled: name -> labels of all training and validation slices, in the order of the manifest.
+    """
+
+    two_stage: TwoStage
+    comparison: PipelineComparison | None
+    labelled: Mapping[str, Labelled]
+
+
+def compare_out_of_fold(tracker: Tracker, two_stage: TwoStage, on_progress: ProgressCallback) -> OutOfFoldComparison:
+    """Measure the pipelines past the paper on cases that their networks never saw, choose one, and show it in MLflow.
+
+    Args:
+        tracker: MLflow.
+        two_stage: the fitted pipelines.
+        on_progress: told what labels the cases next, how many have, and how many there are.
+    """
+    composed, out_of_fold = two_stage.composed, label_out_of_fold(two_stage, on_progress)
+    if composed is None or out_of_fold is None:
+        return OutOfFoldComparison(two_stage, None, {})
+    choice = choose_pipeline(out_of_fold)
+    labelled = {
+        PIPELINE if name == PAPER else name: Labelled(
+            describe_pipeline(pipeline), *out_of_fold.final(name, choice.pipelines[name].cleaning_by_fold)
+        )
+        for name, pipeline in compositions(two_stage.fit).items()
+    }
+    comparison = compare(composed, OUT_OF_FOLD, labelled, {}, composed.files)
+    values = _values(comparison, set(labelled))
+    values |= {f"out_of_fold/{name}/value": found.value for name, found in choice.pipelines.items()}
+    record = comparison.record().model_copy(update={"values": values})
+    write_record(composed.files.comparison, record)
+    write_record(composed.files.choice, choice)
+    show_comparison(tracker, composed, record)
+    return OutOfFoldComparison(two_stage.chosen(choice), comparison, labelled)
 
 
 def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, anew: bool) -> str:
@@ -73,28 +137,14 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
         ModelError: its folder cannot be written.
         RunsError: it cannot be registered.
     """
-    variant, fits, stage1, config = shipped_variant(two_stage), two_stage.fits, two_stage.stage1, two_stage.config
-    cell = two_stage.fitted(variant.fit)
-    assert cell is not None
-    made_of = [variant.options.model_dump_json(), stage1.digest, file_digest(fits.cell_files(cell).best)]
-    folder = fits.files.segmenter(hashlib.sha256("".join(made_of).encode()).hexdigest()[:12])
+    fits = two_stage.fits
+    package = _pipeline_package(two_stage) if two_stage.fit.shipped.pipeline else _stage2_package(two_stage)
+    folder = fits.files.segmenter(package.digest(two_stage.stage1.digest))
     if not folder.is_dir():
-        facts = {
-            "stage1": f"{stage1.plan.name}/{stage1.cell.name}",
-            "stage2": f"{fits.name}/{cell.name}: {cell.model}-{cell.loss}-{cell.optimizer}",
-            "data": config.data,
-            "data_digest": fits.data_digest[:16],
-            "profile": config.profile,
-        }
-        settings = SegmenterSettings(
-            **dict(config.frame), options=variant.options, window=config.source.uses_display_window, facts=facts,
-        )  # fmt: skip
-        write_segmenter(folder, best_network(stage1.plan, stage1.cell), best_network(fits, cell), settings)
+        write_segmenter(folder, package.networks(), package.settings)
     collapsed = collapsed_tag(comparison.summaries[shipped_name(two_stage)].collapsed)
     facts = {**read_settings(folder).facts, "collapsed": collapsed}
-    about = (
-        f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
-    )
+    about = f"The two-stage segmenter of {fits.name}: {two_stage.stage1.cell.name}, then {package.words}"
     with tracker.required():
         version = register_segmenter(tracker, folder, fits.name, fits.name, facts=facts, about=about)
         new = anew or _shipped_before(fits) != version.key
@@ -102,6 +152,90 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
     record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped)
     write_record(fits.files.shipped, record)
     return f"Shipped: {shipped_words(two_stage)}. {said}"
+
+
+@dataclass(frozen=True)
+class _Package:
+    """What is shipped.
+
+    Attributes:
+        settings: of the segmenter.
+        plan: the sweep of the networks that follow stage 1.
+        cells: theirs.
+        stage1: the champion of stage 1.
+        words: what follows stage 1.
+    """
+
+    settings: SegmenterSettings
+    plan: Plan
+    cells: Sequence[Cell]
+    stage1: Champion
+    words: str
+
+    def digest(self, stage1: str) -> str:
+        """Return what its folder is called: made of what it does, and of its networks."""
+        done = self.settings.options.model_dump_json()
+        if self.settings.composed is not None:
+            done += self.settings.composed.model_dump_json()
+        weights = [file_digest(self.plan.cell_files(cell).best) for cell in self.cells]
+        return hashlib.sha256("".join([done, stage1, *weights]).encode()).hexdigest()[:12]
+
+    def networks(self) -> list[Segmenter]:
+        """Load all networks, stage 1 first."""
+        others = [best_network(self.plan, cell) for cell in self.cells]
+        return [best_network(self.stage1.plan, self.stage1.cell), *others]
+
+
+def _stage2_package(two_stage: TwoStage) -> _Package:
+    """Return what is shipped where it is a fit of stage 2."""
+    variant, fits = shipped_variant(two_stage), two_stage.fits
+    cell = two_stage.fitted(variant.fit)
+    assert cell is not None
+    words = f"{cell.model}-{cell.loss}-{cell.optimizer}"
+    settings = _settings(two_stage, f"{fits.name}/{cell.name}: {words}", options=variant.options)
+    return _Package(settings, fits, [cell], two_stage.stage1, words)
+
+
+def _pipeline_package(two_stage: TwoStage) -> _Package:
+    """Return what is shipped where it is a pipeline past the paper: all its networks, averaged."""
+    plan, choice, name = two_stage.composed, two_stage.choice, two_stage.fit.shipped.pipeline
+    assert plan is not None
+    assert choice is not None
+    assert name is not None
+    pipeline = two_stage.fit.pipelines[name]
+    cells = [cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold]
+    composed = Composed(
+        networks=len(cells), finds=pipeline.finds, window=pipeline.window, neighbours=pipeline.neighbours,
+        symmetries=pipeline.symmetries, cleaning=choice.pipelines[name].cleaning,
+    )  # fmt: skip
+    words = f"{len(cells)} networks of the pipeline {name}: {describe_pipeline(pipeline)}"
+    options = Options(guided=pipeline.guided)
+    settings = _settings(two_stage, f"{plan.name}: {words}", options=options, composed=composed)
+    return _Package(settings, plan, cells, two_stage.stage1, words)
+
+
+def _settings(
+    two_stage: TwoStage, stage2: str, options: Options, composed: Composed | None = None
+) -> SegmenterSettings:
+    """Return the settings of what is shipped.
+
+    Args:
+        two_stage: the fitted pipelines.
+        stage2: what follows stage 1, in words.
+        options: what is done beyond the paper.
+        composed: what is done instead by a pipeline past the paper.
+    """
+    stage1, config = two_stage.stage1, two_stage.config
+    facts = {
+        "stage1": f"{stage1.plan.name}/{stage1.cell.name}",
+        "stage2": stage2,
+        "data": config.data,
+        "data_digest": two_stage.fits.data_digest[:16],
+        "profile": config.profile,
+    }
+    return SegmenterSettings(
+        **dict(config.frame), options=options, composed=composed, window=config.source.uses_display_window, facts=facts,
+    )  # fmt: skip
 
 
 def _shipped_before(fits: Plan) -> str | None:

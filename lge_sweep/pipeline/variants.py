@@ -1,25 +1,25 @@
 """The paper's pipeline, and what it is compared with: each a way to final labels from the same slices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels
-from lge_sweep.config import Cell
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
+from lge_sweep.config.pipelines import Pipeline
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import channel_rows, load_arrays, network_inputs, resize_labels, to_8_bit
-from lge_sweep.engine import best_network
 from lge_sweep.labels import SINGLE_STAGE, WALL, Label
-from lge_sweep.models import find_hardware
-from lge_sweep.pipeline.fit import TwoStage, pixel_sizes
+from lge_sweep.pipeline.compose import describe_pipeline, exams_of
+from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.networks import load_network
+from lge_sweep.pipeline.out_of_fold import compose_segmenter, pipeline_cells
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.quantify import METHODS, classical_scar
-from lge_sweep.segmenter import Network, TwoStageSegmenter, classify, join, refine, torch_network, without_padding
-from lge_sweep.study import Plan
+from lge_sweep.segmenter import TwoStageSegmenter, classify, join, refine, without_padding
+from lge_sweep.study import pixel_sizes
 
 PIPELINE = "two-stage"
 SHIPPED = "as shipped"
@@ -78,7 +78,7 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
                 meaning, fit, options=_options_of(two_stage, fit)
             )
     shipped = shipped_variant(two_stage)
-    if not any(variant.alike(shipped) for variant in variants.values()):
+    if two_stage.fit.shipped.pipeline is None and not any(variant.alike(shipped) for variant in variants.values()):
         variants[SHIPPED] = shipped
     return {name: variant for name, variant in variants.items() if two_stage.fitted(variant.fit) is not None}
 
@@ -86,13 +86,17 @@ def two_stage_variants(two_stage: TwoStage) -> dict[str, Variant]:
 def shipped_variant(two_stage: TwoStage) -> Variant:
     """Return the pipeline that the settings ask to ship."""
     shipped = two_stage.fit.shipped
-    options = _options_of(two_stage, shipped.stage2).model_copy(update=shipped.model_dump(exclude={"stage2"}))
+    options = _options_of(two_stage, shipped.stage2).model_copy(
+        update=shipped.model_dump(exclude={"stage2", "pipeline"})
+    )
     return Variant(f"what is shipped: {shipped_words(two_stage)}", shipped.stage2, options=options)
 
 
 def shipped_words(two_stage: TwoStage) -> str:
     """Say which fit is shipped and what is done beyond the paper, in the words of the settings."""
     shipped = two_stage.fit.shipped
+    if shipped.pipeline is not None:
+        return f"pipeline {shipped.pipeline}"
     return ", ".join([f"fit {shipped.stage2}", *(name for name, value in shipped if value is True)])
 
 
@@ -102,6 +106,8 @@ def _options_of(two_stage: TwoStage, fit: str) -> Options:
 
 def shipped_name(two_stage: TwoStage) -> str:
     """Return the name under which the pipeline that is shipped is compared."""
+    if two_stage.fit.shipped.pipeline is not None:
+        return two_stage.fit.shipped.pipeline
     shipped = shipped_variant(two_stage)
     return next(name for name, variant in two_stage_variants(two_stage).items() if variant.alike(shipped))
 
@@ -119,17 +125,6 @@ def make_segmenter(two_stage: TwoStage, variant: Variant) -> TwoStageSegmenter:
     )
 
 
-def load_network(plan: Plan, cell: Cell) -> Network:
-    """Return a finished cell's network with its best weights, on the hardware there is; loaded when it first runs."""
-
-    @cache
-    def loaded() -> Network:
-        device = find_hardware(plan.config.training).torch_device()
-        return torch_network(best_network(plan, cell).to(device), str(device))
-
-    return lambda inputs: loaded()(inputs)
-
-
 class Labelled(NamedTuple):
     """What a way to final labels has made of a subset."""
 
@@ -137,6 +132,13 @@ class Labelled(NamedTuple):
     """What it is, and what it is good to know for."""
     labels: LabelImage
     """[N, S, S], values of `Label`, in the order of the subset's rows."""
+    native: Sequence[LabelImage] | None = None
+    """The same at the slices' own size, [H, W] each, where they were found there; else `labels` are brought there."""
+
+    def of(self, places: Sequence[int]) -> "Labelled":
+        """Return the labels of some of the slices."""
+        native = None if self.native is None else [self.native[place] for place in places]
+        return Labelled(self.meaning, self.labels[list(places)], native)
 
 
 class EvaluatedSubset:
@@ -145,10 +147,13 @@ class EvaluatedSubset:
     Args:
         two_stage: the fitted pipeline.
         subset: "val" or "test".
+        pipelines: labels of the pipelines past the paper, where their networks have seen slices of the subset; else
+            the mean of all of them labels it.
     """
 
-    def __init__(self, two_stage: TwoStage, subset: str) -> None:
+    def __init__(self, two_stage: TwoStage, subset: str, pipelines: Mapping[str, Labelled] | None = None) -> None:
         """Take the slices; run nothing yet."""
+        self._known = pipelines
         arrays, rows = load_arrays(two_stage.fits.arrays), two_stage.fits.rows(subset)
         self.two_stage, self.name = two_stage, subset
         self.images, self.truth = arrays.images[rows], arrays.labels[rows]
@@ -190,7 +195,8 @@ class EvaluatedSubset:
             Name -> final labels; the paper's pipeline first.
         """
         variants, single = two_stage_variants(self.two_stage), self.two_stage.fitted(SINGLE_FIT)
-        total = len(variants) + bool(single)
+        pipelines = self.two_stage.fit.pipelines
+        total = len(variants) + bool(single) + len(pipelines)
         labelled = {}
         for number, (name, variant) in enumerate(variants.items()):
             on_progress(name, number, total)
@@ -203,9 +209,12 @@ class EvaluatedSubset:
             labels = classify(load_network(self.two_stage.fits, single), inputs, SINGLE_STAGE)
             labels = without_padding(labels, self._padding)
             labelled[SINGLE_NETWORK] = Labelled("one network for all classes, without guidance", labels)
+        for number, (name, pipeline) in enumerate(pipelines.items()):
+            on_progress(name, total - len(pipelines) + number, total)
+            labelled[name] = self._compose(name, pipeline) if self._known is None else self._known[name]
         shipped = shipped_name(self.two_stage)
-        found = labelled[shipped].labels
-        native = [resize_labels(labels, *image.shape) for labels, image in zip(found, self._native, strict=True)]
+        found, own = labelled[shipped].labels, labelled[shipped].native
+        native = own or [resize_labels(labels, *image.shape) for labels, image in zip(found, self._native, strict=True)]
         walls = {
             "predicted": (native, found, f"the wall that '{shipped}' finds"),
             "true": (self._native_truth, self.truth, "the true wall"),
@@ -216,6 +225,21 @@ class EvaluatedSubset:
                 labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels)
         on_progress("measuring", total, total)
         return labelled
+
+    def _compose(self, name: str, pipeline: Pipeline) -> Labelled:
+        """Label the exams of the subset by a pipeline past the paper: the mean of all its networks."""
+        two_stage, choice = self.two_stage, self.two_stage.choice
+        assert choice is not None
+        cells = [cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold]
+        segmenter = compose_segmenter(two_stage, pipeline, cells, choice.pipelines[name].cleaning)
+        rows = two_stage.fits.rows(self.name)
+        native: list[LabelImage] = []
+        for exam in exams_of(rows, two_stage.fits.manifest):
+            pixels = np.stack([two_stage.images[row] for row in exam.rows])
+            native += list(segmenter.segment(pixels, exam.pixel_mm).labels)
+        size = self.images.shape[1:]
+        labels = np.stack([resize_labels(found, *size) for found in native])
+        return Labelled(describe_pipeline(pipeline), labels, native)
 
 
 def _classical(images: Sequence[Pixels], native: Sequence[LabelImage], base: LabelImage, method: str) -> LabelImage:

@@ -5,6 +5,9 @@ from .aggregate_intervals import interval_differences as interval_differences
 from .aggregate_intervals import intervals as intervals
 from .aggregate_intervals import resample_table as resample_table
 from .bootstrap import in_hundred as in_hundred
+from .nested import cases_needed as cases_needed
+from .nested import choose_nested as choose_nested
+from .nested import mean_interval as mean_interval
 from .paired import Paired as Paired
 from .paired import WinnerTest as WinnerTest
 from .paired import compare_tables as compare_tables

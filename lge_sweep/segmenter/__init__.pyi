@@ -1,6 +1,15 @@
 from .archived import predict_studies as predict_studies
+from .cleaning import clean as clean
+from .cleaning import scar_share as scar_share
 from .folder import SETTINGS as SETTINGS
 from .folder import read_settings as read_settings
+from .heart import ExamSegmenter as ExamSegmenter
+from .heart import HeartSegmenter as HeartSegmenter
+from .heart import cut_image as cut_image
+from .heart import cut_labels as cut_labels
+from .heart import mean_of as mean_of
+from .heart import place_window as place_window
+from .heart import seen_from_all_sides as seen_from_all_sides
 from .load import NAME as NAME
 from .load import load_segmenter as load_segmenter
 from .predict import predict_exams as predict_exams

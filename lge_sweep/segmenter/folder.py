@@ -1,6 +1,6 @@
 """A segmenter's folder, read: its settings and its two networks, as `lge_sweep.segmenter.save` writes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -10,6 +10,7 @@ from lge_sweep.choices import look_up
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.errors import ModelError
 from lge_sweep.hashing import file_digest
+from lge_sweep.segmenter.heart import ExamSegmenter, HeartSegmenter, mean_of, seen_from_all_sides
 from lge_sweep.segmenter.runtime import load_onnx, load_pt2
 from lge_sweep.segmenter.segment import Network, TwoStageSegmenter
 
@@ -42,7 +43,7 @@ def find_loader(runtime: str) -> Loader:
 
 def load_folder(
     folder: Path, loader: Loader, check: Callable[[Path], None] | None = None, share: int = 1
-) -> TwoStageSegmenter:
+) -> ExamSegmenter:
     """Load the segmenter of a folder.
 
     Args:
@@ -56,8 +57,8 @@ def load_folder(
     """
     settings = read_settings(folder)
     networks = []
-    for stage in (1, 2):
-        path = folder / f"stage{stage}{loader.suffix}"
+    for name in settings.networks():
+        path = folder / f"{name}{loader.suffix}"
         if path.is_file() and path.stat().st_size > NETWORK_BYTES:
             raise ModelError(f"{path}: is larger than {NETWORK_BYTES >> 30} GiB, which no network of a segmenter is")
         if not path.is_file() or file_digest(path) != settings.files.get(path.name):
@@ -65,7 +66,19 @@ def load_folder(
         if check is not None:
             check(path)
         networks.append(_network(path, lambda path: loader.load(path, share)))
-    return TwoStageSegmenter(networks[0], networks[1], settings, settings.options)
+    return _assemble(networks, settings)
+
+
+def _assemble(networks: Sequence[Network], settings: SegmenterSettings) -> ExamSegmenter:
+    """Return the segmenter of networks, stage 1 first."""
+    stage1, *others = networks
+    composed = settings.composed
+    if composed is None:
+        return TwoStageSegmenter(stage1, others[0], settings, settings.options)
+    network = seen_from_all_sides(mean_of(others), composed.symmetries)
+    if composed.finds == "wall":
+        return TwoStageSegmenter(stage1, network, settings, settings.options, composed.cleaning)
+    return HeartSegmenter(stage1, network, settings, composed.window, composed.neighbours, composed.cleaning)
 
 
 def _network(path: Path, load: Callable[[Path], Network]) -> Network:

@@ -5,8 +5,8 @@ from pathlib import Path
 from lge_sweep.errors import ModelError
 from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.folder import SETTINGS, find_loader, load_folder
+from lge_sweep.segmenter.heart import ExamSegmenter
 from lge_sweep.segmenter.request import ModelChoice
-from lge_sweep.segmenter.segment import TwoStageSegmenter
 from lge_sweep.tracking import find_model
 
 NAME = "lge-two-stage"
@@ -16,7 +16,7 @@ REGISTRY = "models:/"
 
 def load_segmenter(
     model: str | Path, runtime: str = "onnx", runs: Path | None = None, trust: bool = False
-) -> TwoStageSegmenter:
+) -> ExamSegmenter:
     """Load a segmenter. Nothing that lies with it is run, unless it is trusted like a program and torch loads it.
 
     Args:
@@ -36,7 +36,7 @@ def load_segmenter(
     return open_segmenter(ModelChoice(str(model), runtime, runs, trust))[1]
 
 
-def open_segmenter(choice: ModelChoice) -> tuple[Path, TwoStageSegmenter]:
+def open_segmenter(choice: ModelChoice) -> tuple[Path, ExamSegmenter]:
     """As `load_segmenter`; returns the folder of its files, too."""
     model, runtime = choice.model, choice.runtime
     loader, trusted = find_loader(runtime), choice.trust or is_own(model, choice.runs)

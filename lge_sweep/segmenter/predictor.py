@@ -14,8 +14,8 @@ from lge_sweep.errors import DataError, ModelError
 from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam, FoundExam
 from lge_sweep.segmenter.folder import SETTINGS, find_loader, load_folder, read_settings
+from lge_sweep.segmenter.heart import ExamSegmenter
 from lge_sweep.segmenter.load import NAME
-from lge_sweep.segmenter.segment import TwoStageSegmenter
 
 _log = logging.getLogger(__name__)
 READING, NETWORKS, FILES = "reading", "networks", "files"
@@ -61,7 +61,7 @@ class Predictor:
         setup: how another process makes the same; None: none can.
     """
 
-    segmenter: TwoStageSegmenter
+    segmenter: ExamSegmenter
     settings: SegmenterSettings
     facts: ModelFacts
     output: Path

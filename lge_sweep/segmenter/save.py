@@ -1,5 +1,6 @@
 """Write a segmenter as a folder that others can load."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from lge_sweep.atomic import atomic_folder
@@ -10,13 +11,12 @@ from lge_sweep.models import Segmenter, export
 from lge_sweep.segmenter.folder import SETTINGS
 
 
-def write_segmenter(folder: Path, stage1: Segmenter, stage2: Segmenter, settings: SegmenterSettings) -> None:
-    """Write both networks, each as pt2 and ONNX, and `settings.json`: plain data; all of it or nothing.
+def write_segmenter(folder: Path, networks: Sequence[Segmenter], settings: SegmenterSettings) -> None:
+    """Write all networks, each as pt2 and ONNX, and `settings.json`: plain data; all of it or nothing.
 
     Args:
         folder: a new one.
-        stage1: finds the cavity.
-        stage2: finds myocardium and scar.
+        networks: as many as `settings.networks` names, in its order; stage 1, which finds the cavity, is the first.
         settings: what `load_segmenter` needs to know; the digests of the files are filled in.
 
     Raises:
@@ -26,8 +26,8 @@ def write_segmenter(folder: Path, stage1: Segmenter, stage2: Segmenter, settings
         raise ModelError(f"{folder}: is there already; nothing is overwritten, name a new folder")
     try:
         with atomic_folder(folder) as unfinished:
-            for stage, network in ((1, stage1), (2, stage2)):
-                export(network, settings.size, unfinished / f"stage{stage}.pt2", unfinished / f"stage{stage}.onnx")
+            for (name, size), network in zip(settings.networks().items(), networks, strict=True):
+                export(network, size, unfinished / f"{name}.pt2", unfinished / f"{name}.onnx")
             files = {path.name: file_digest(path) for path in sorted(unfinished.iterdir())}
             text = settings.model_copy(update={"files": files}).model_dump_json(indent=2)
             (unfinished / SETTINGS).write_text(text + "\n", encoding="utf-8")

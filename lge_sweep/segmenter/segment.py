@@ -5,10 +5,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8, Probabilities
+from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.config.segmenter import Frame, Options
 from lge_sweep.data import (
     CropBox,
@@ -26,6 +26,7 @@ from lge_sweep.data import (
 )
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import STAGES, Label
+from lge_sweep.segmenter.cleaning import clean, confine_scar
 
 PixelSize = tuple[float, float]
 """Distance between the centres of neighbouring pixels along a column and along a row, in mm: DICOM's Pixel Spacing."""
@@ -59,6 +60,7 @@ class TwoStageSegmenter:
         stage2: finds myocardium and scar; K = 3.
         frame: what both see of slices; S are its rows and columns.
         options: what is done beyond the paper.
+        cleaning: what cleans up an exam's labels, last.
 
     Source:
         Paper sections III.B.1 and III.K, Fig. 4.
@@ -68,6 +70,7 @@ class TwoStageSegmenter:
     stage2: Network
     frame: Frame
     options: Options = field(default_factory=Options)
+    cleaning: Cleaning = field(default_factory=Cleaning)
 
     def segment(self, pixels: Pixels, pixel_mm: PixelSize | None = None) -> Segmentation:
         """Segment the slices of an exam.
@@ -94,10 +97,9 @@ class TwoStageSegmenter:
         found = self.find_cavity(images, np.zeros(len(images), dtype=np.int32))
         guidance = refine(found)
         frames = join(found, self.find_wall(images, guidance, [pixel_mm] * len(images)), self.options)
-        return Segmentation(
-            without_padding(np.stack([resize_labels(labels, rows, columns) for labels in frames]), np.isnan(pixels)),
-            np.asarray(guidance.any(axis=(1, 2))),
-        )
+        native = np.stack([resize_labels(labels, rows, columns) for labels in frames])
+        labels = clean(without_padding(native, np.isnan(pixels)), self.cleaning)
+        return Segmentation(labels, np.asarray(guidance.any(axis=(1, 2))))
 
     def find_cavity(self, images: Sequence[Pixels8], cases: CaseNumbers) -> Mask:
         """Run stage 1: N slices -> cavity [N, S, S] as the network finds it, not refined.
@@ -106,9 +108,7 @@ class TwoStageSegmenter:
             images: 8 bit, of any size.
             cases: [N], number of each slice's case; the slices of a case lie together, in their order.
         """
-        frames = np.stack([resize_image(image, self.frame.size, self.frame.size) for image in images])
-        found: Mask = self._classes(network_inputs(frames, channel_rows(cases), 1), 1) == Label.CAVITY
-        return found
+        return find_cavity(lambda batch: self._probabilities(batch, 1), images, cases, self.frame.size)
 
     def find_wall(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: Sequence[PixelSize | None]) -> LabelImage:
         """Run stage 2: N slices and their refined cavities [N, S, S] -> myocardium and scar, values of `Label`.
@@ -128,12 +128,10 @@ class TwoStageSegmenter:
         """
         view = stage2_view(images, cavity, pixel_mm, self.frame, self.options)
         alone = channel_rows(np.arange(len(images), dtype=np.int32))
-        found = self._classes(network_inputs(view.images, alone, 2, view.guidance), 2)
+        inputs = network_inputs(view.images, alone, 2, view.guidance)
+        found = classify(lambda batch: self._probabilities(batch, 2), inputs, 2)
         frames = [uncrop_labels(labels, box, self.frame.size) for labels, box in zip(found, view.boxes, strict=True)]
         return np.stack(frames)
-
-    def _classes(self, inputs: Pixels8, stage: int) -> LabelImage:
-        return classify(lambda batch: self._probabilities(batch, stage), inputs, stage)
 
     def _probabilities(self, inputs: Pixels8, stage: int) -> Probabilities:
         """Run a network, in four rotations if asked for: [B, 3, S, S] -> [B, K, S, S]."""
@@ -159,6 +157,20 @@ class TwoStageSegmenter:
                 f"stage {stage}'s network must give finite float32 probabilities; got {got}; train it again"
             )
         return probabilities
+
+
+def find_cavity(stage1: Network, images: Sequence[Pixels8], cases: CaseNumbers, size: int) -> Mask:
+    """Run stage 1: N slices -> cavity [N, S, S] as the network finds it, not refined.
+
+    Args:
+        stage1: the network; K = 2.
+        images: 8 bit, of any size.
+        cases: [N], number of each slice's case; the slices of a case lie together, in their order.
+        size: rows and columns S of the frame.
+    """
+    frames = np.stack([resize_image(image, size, size) for image in images])
+    found: Mask = classify(stage1, network_inputs(frames, channel_rows(cases), 1), 1) == Label.CAVITY
+    return found
 
 
 class Stage2View(NamedTuple):
@@ -273,26 +285,3 @@ def check_pixels(pixels: Pixels) -> None:
 def without_padding(labels: LabelImage, padding: Mask) -> LabelImage:
     """Return labels that are background wherever the image has no anatomy; both of one shape."""
     return np.where(padding, np.uint8(Label.BACKGROUND), labels)
-
-
-def confine_scar(labels: LabelImage) -> LabelImage:
-    """Remove scar that is not part of the wall.
-
-    Scar lies in the wall of the ventricle. An 8-connected component of scar none of whose pixels has a pixel of
-    myocardium or cavity among its eight neighbours becomes background: nothing that was found says that there is wall
-    (right ventricle, valves, pericardial fat, where the intensities alone look like scar). It does not become
-    myocardium, for the same reason. A component that touches either stays whole, so a transmural scar stays, also where
-    it borders on background outside, and also in a slice without a cavity.
-
-    Args:
-        labels: [H, W], values of `Label`.
-
-    Returns:
-        [H, W], a new array.
-    """
-    wall = np.isin(labels, (Label.CAVITY, Label.MYOCARDIUM)).astype(np.uint8)
-    count, components = cv2.connectedComponents((labels == Label.SCAR).astype(np.uint8), connectivity=8)
-    touching = np.unique(components[cv2.dilate(wall, np.ones((3, 3), dtype=np.uint8)) > 0])
-    stray = np.setdiff1d(np.arange(1, count), touching)
-    confined: LabelImage = np.where(np.isin(components, stray), np.uint8(Label.BACKGROUND), labels)
-    return confined

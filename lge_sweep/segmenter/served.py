@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lge_sweep.errors import ModelError
-from lge_sweep.segmenter.folder import find_loader, load_folder
+from lge_sweep.segmenter.folder import find_loader, load_folder, read_settings
 from lge_sweep.tracking import Predict, set_served
 
 
@@ -19,7 +19,7 @@ def load(folder: Path, settings: Mapping[str, Any]) -> Predict:
     """Return what predicts."""
     # any runtime will do: who loads this model has MLflow run this very file, which came with it
     segmenter, size = load_folder(folder, find_loader(settings["runtime"])), settings["pixel_mm"]
-    if segmenter.options.crop_margin_mm is not None and not size:
+    if read_settings(folder).needs_spacing and not size:
         raise ModelError(
             "this model keeps a margin in mm around the heart and must be told the size of the pixels: "
             'load_model(..., model_config={"pixel_mm": [ROW, COLUMN]}), or lge-sweep predict, which reads it'

@@ -27,6 +27,12 @@ def rows_of(manifest: pd.DataFrame, subset: str) -> list[int]:
     return [int(row) for row in np.flatnonzero(manifest["subset"] == subset)]
 
 
+def pixel_sizes(manifest: pd.DataFrame) -> list[tuple[float, float] | None]:
+    """Return the size of each slice's pixels along a column and along a row, mm; None where it is not known."""
+    sizes = manifest[["spacing_row_mm", "spacing_column_mm"]].to_numpy(dtype=float)
+    return [None if np.isnan(size).any() else (float(size[0]), float(size[1])) for size in sizes]
+
+
 def subset_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Count cases, slices and slices with scar of each subset."""
     return {

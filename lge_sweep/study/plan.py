@@ -11,7 +11,7 @@ import pandas as pd
 from lge_sweep.config import Cell, SweepConfig, short_names
 from lge_sweep.config.losses import LOSSES
 from lge_sweep.config.schema import Training
-from lge_sweep.data import class_weights, load_arrays
+from lge_sweep.data import REPEATED, Offsets, class_weights, load_arrays
 from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.labels import Label, class_names
 from lge_sweep.run_store import CellFolder, RunStore, SweepFolder
@@ -32,7 +32,8 @@ class CellInputs:
         subset: name of the subset that is measured.
         class_weights: a weight a class of the cell's stage.
         training: how it is trained.
-        shares: share of a slice's side that each row of the arrays shows, of crops; None: all of it.
+        shares: shares of a slice's height and width that each row of the arrays shows, of crops; None: all of it.
+        offsets: which slices of its case the three channels of a slice show.
     """
 
     arrays: Path
@@ -40,7 +41,8 @@ class CellInputs:
     subset: str
     class_weights: tuple[float, ...]
     training: Training
-    shares: Sequence[float] | None = None
+    shares: Sequence[tuple[float, float]] | None = None
+    offsets: Offsets = REPEATED
 
 
 @dataclass(frozen=True)

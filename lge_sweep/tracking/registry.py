@@ -39,7 +39,7 @@ ALIAS = "champion"
 GRAPH_NEEDS = ("mlflow", "torch", "numpy")
 PACKAGE_NEEDS = (
     "lazy-loader", "mlflow", "numpy", "onnxruntime", "opencv-python-headless", "pandas", "pillow", "pydantic", "pyyaml",
-    "sqlalchemy",
+    "scipy", "sqlalchemy",
 )  # fmt: skip
 """What loading needs, at the versions installed here."""
 

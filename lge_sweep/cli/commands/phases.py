@@ -9,6 +9,7 @@ from lge_sweep.cli.options import (
     GpusOption,
     IncompleteOption,
     ModelsOption,
+    PipelinesOption,
     ProfileOption,
     RootOption,
     RunsOption,
@@ -131,6 +132,7 @@ def phase3(
     data: DataOption = "phantom",
     root: RootOption = None,
     profile: ProfileOption = "auto",
+    pipelines: PipelinesOption = None,
     settings: SetOption = None,
     workers: WorkersOption = None,
     executor: ExecutorOption = None,
@@ -152,6 +154,7 @@ def phase3(
         gpus_per_trial=gpus_per_trial,
         runs=runs,
         allow_incomplete=allow_incomplete,
+        pipelines=pipelines,
     )
     with reporting() as console:
         from lge_sweep.cli.phases import run_phase3
@@ -163,13 +166,20 @@ def phase4(
     data: DataOption = "phantom",
     root: RootOption = None,
     profile: ProfileOption = "auto",
+    pipelines: PipelinesOption = None,
     settings: SetOption = None,
     runs: RunsOption = None,
     allow_incomplete: IncompleteOption = False,
 ) -> None:
     """Evaluate the pipeline of phase 3 on the test subset, once (paper phase 4, Tables VI to VIII)."""
     request = PhaseRequest(
-        data=data, root=root, profile=profile, settings=settings or (), runs=runs, allow_incomplete=allow_incomplete
+        data=data,
+        root=root,
+        profile=profile,
+        settings=settings or (),
+        runs=runs,
+        allow_incomplete=allow_incomplete,
+        pipelines=pipelines,
     )
     with reporting() as console:
         from lge_sweep.cli.phases import run_phase4

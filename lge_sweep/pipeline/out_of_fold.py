@@ -1,0 +1,295 @@
+"""Label every training and validation case by networks that never saw it, and choose the pipeline that serves best.
+
+What cleans up is chosen with the pipeline, by the same cases; `lge_sweep.scoring.nested` keeps a case from deciding on
+itself.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lge_sweep.arrays import LabelImage
+from lge_sweep.atomic import write_bytes
+from lge_sweep.config import Cell
+from lge_sweep.config.pipelines import PAPER, Cleaning, Pipeline
+from lge_sweep.config.segmenter import Options
+from lge_sweep.data import resize_labels, to_8_bit
+from lge_sweep.labels import WALL, Label
+from lge_sweep.pipeline.compose import Exam, cell_name, compositions, exams_of, fold_rows, out_of_fold_rows
+from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.networks import load_network
+from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
+from lge_sweep.progress import ProgressCallback
+from lge_sweep.scoring import cases_needed, choose_nested, mean_interval
+from lge_sweep.segmenter import (
+    ExamSegmenter,
+    HeartSegmenter,
+    Network,
+    TwoStageSegmenter,
+    clean,
+    join,
+    mean_of,
+    refine,
+    seen_from_all_sides,
+    without_padding,
+)
+
+COUNTED: dict[str, tuple[Label, ...]] = {"cavity": (Label.CAVITY,), "wall": WALL, "scar": (Label.SCAR,)}
+"""What a case's labels are scored by: the mean of the Dice of these, each in three dimensions."""
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """The labels of all training and validation slices, each by networks that never saw its case.
+
+    Attributes:
+        two_stage: the fitted pipelines.
+        raw: pipeline -> labels [H, W] of each slice, values of `Label`, in the order of `rows`; not cleaned up.
+    """
+
+    two_stage: TwoStage
+    raw: Mapping[str, Sequence[LabelImage]]
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """The rows of the manifest."""
+        return out_of_fold_rows(self.two_stage.fits.manifest)
+
+    @cached_property
+    def exams(self) -> list[Exam]:
+        """The slices, an exam at a time."""
+        return exams_of(self.rows, self.two_stage.fits.manifest)
+
+    @cached_property
+    def folds(self) -> NDArray[np.intp]:
+        """The number of each exam's fold."""
+        folds = fold_rows(self.two_stage.config, self.two_stage.fits.manifest)
+        of_row = {row: fold for fold, rows in enumerate(folds) for row in rows}
+        return np.array([of_row[exam.rows[0]] for exam in self.exams])
+
+    def cleaned(self, name: str, cleanings: Sequence[Cleaning]) -> list[LabelImage]:
+        """Return a pipeline's labels, cleaned up.
+
+        Args:
+            name: of the pipeline.
+            cleanings: what cleans up each exam.
+
+        Returns:
+            Labels [H, W] of each slice, in the order of `rows`.
+        """
+        of_row = dict(zip(self.rows, self.raw[name], strict=True))
+        cleaned: dict[int, LabelImage] = {}
+        for exam, cleaning in zip(self.exams, cleanings, strict=True):
+            labels = clean(np.stack([of_row[row] for row in exam.rows]), cleaning)
+            cleaned |= dict(zip(exam.rows, labels, strict=True))
+        return [cleaned[row] for row in self.rows]
+
+    def final(self, name: str, cleaning_by_fold: Sequence[Cleaning]) -> tuple[LabelImage, list[LabelImage]]:
+        """Return a pipeline's labels where each fold's exams are cleaned up by what the others choose.
+
+        Args:
+            name: of the pipeline.
+            cleaning_by_fold: what cleans up the exams of each fold.
+
+        Returns:
+            [N, S, S], and the same at the slices' own size.
+        """
+        native = self.cleaned(name, [cleaning_by_fold[fold] for fold in self.folds])
+        size = self.two_stage.config.training.image_size
+        return np.stack([resize_labels(labels, size, size) for labels in native]), native
+
+    def case_values(self, labels: Sequence[LabelImage]) -> NDArray[np.float64]:
+        """Return the Dice of `COUNTED` of each exam, [3, exams], in three dimensions, at the exam's own size.
+
+        Of what is in neither truth nor prediction it is 1, of what is in one of them 0, as EMIDEC counts scar.
+
+        Args:
+            labels: [H, W] of each slice, in the order of `rows`.
+        """
+        of_row = dict(zip(self.rows, labels, strict=True))
+        values = np.ones((len(COUNTED), len(self.exams)))
+        for place, exam in enumerate(self.exams):
+            predicted = np.stack([of_row[row] for row in exam.rows])
+            truth = np.stack([self.two_stage.labels[row] for row in exam.rows])
+            for number, classes in enumerate(COUNTED.values()):
+                found, there = np.isin(predicted, classes), np.isin(truth, classes)
+                total = int(found.sum()) + int(there.sum())
+                if total:
+                    values[number, place] = 2 * int((found & there).sum()) / total
+        return values
+
+
+def label_out_of_fold(two_stage: TwoStage, on_progress: ProgressCallback) -> OutOfFold | None:
+    """Label all training and validation cases by every pipeline; None where none is asked for.
+
+    What networks found is kept in a file, as it takes minutes.
+
+    Args:
+        two_stage: the fitted pipelines.
+        on_progress: told which pipeline labels next, how many exams are done, and how many there are.
+    """
+    if two_stage.composed is None:
+        return None
+    chosen, out_of_fold = compositions(two_stage.fit), OutOfFold(two_stage, {})
+    raw: dict[str, Sequence[LabelImage]] = {}
+    total = len(chosen) * len(out_of_fold.exams)
+    for number, (name, pipeline) in enumerate(chosen.items()):
+        on_progress(name, number * len(out_of_fold.exams), total)
+        path = _kept_at(two_stage, name, pipeline)
+        labels = _read_labels(path, out_of_fold.rows)
+        if labels is None:
+            labels = list[LabelImage]()
+            for place, found in enumerate(_label(out_of_fold, name, pipeline)):
+                labels.extend(found)
+                on_progress(name, number * len(out_of_fold.exams) + place + 1, total)
+            _write_labels(path, out_of_fold.rows, labels)
+        raw[name] = labels
+    on_progress("measuring", total, total)
+    return OutOfFold(two_stage, raw)
+
+
+def _label(out_of_fold: OutOfFold, name: str, pipeline: Pipeline) -> Iterator[LabelImage]:
+    """Yield what a pipeline's networks find, [N, H, W] an exam: those of its fold."""
+    two_stage = out_of_fold.two_stage
+    folds = pipeline_cells(two_stage, name, pipeline)
+    segmenters = [compose_segmenter(two_stage, pipeline, cells, Cleaning()) for cells in folds]
+    for exam, fold in zip(out_of_fold.exams, out_of_fold.folds, strict=True):
+        yield _label_exam(two_stage, segmenters[fold], exam)
+
+
+def _kept_at(two_stage: TwoStage, name: str, pipeline: Pipeline) -> Path:
+    """Return the file of what a pipeline's networks find; its name is made of them, and of what is done with them."""
+    assert two_stage.composed is not None
+    cells = (cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold)
+    records = [two_stage.composed.result_of(cell) for cell in cells]
+    made_of = [record.files for record in records if record is not None]
+    how = pipeline.model_dump(mode="json", include={"finds", "guided", "window", "neighbours", "symmetries"})
+    digest = hashlib.sha256(json.dumps([made_of, how]).encode()).hexdigest()[:12]
+    return two_stage.composed.files.out_of_fold(name, digest)
+
+
+def _read_labels(path: Path, rows: Sequence[int]) -> Sequence[LabelImage] | None:
+    """Read labels of slices, by their rows; None where they are not there, or damaged."""
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return [kept[f"row{row}"] for row in rows]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def _write_labels(path: Path, rows: Sequence[int], labels: Sequence[LabelImage]) -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(
+        buffer, allow_pickle=False, **{f"row{row}": found for row, found in zip(rows, labels, strict=True)}
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, buffer.getvalue())
+
+
+def pipeline_cells(two_stage: TwoStage, name: str, pipeline: Pipeline) -> list[list[Cell]]:
+    """Return the cells of a pipeline's networks, a list a fold.
+
+    Args:
+        two_stage: the fitted pipelines.
+        name: of the pipeline.
+        pipeline: what it is.
+    """
+    assert two_stage.composed is not None
+    by_name = {cell.name: cell for cell in two_stage.composed.cells}
+    folds = range(two_stage.fit.folds)
+    return [[by_name[cell_name(name, pipeline, fold, seed)] for seed in range(pipeline.seeds)] for fold in folds]
+
+
+def compose_segmenter(
+    two_stage: TwoStage, pipeline: Pipeline, cells: Sequence[Cell], cleaning: Cleaning
+) -> ExamSegmenter:
+    """Return a pipeline as a segmenter, on the hardware there is.
+
+    Args:
+        two_stage: the fitted pipelines.
+        pipeline: what it is.
+        cells: those of the networks that are averaged.
+        cleaning: what cleans up.
+    """
+    composed, frame = two_stage.composed, two_stage.config.frame
+    assert composed is not None
+    networks: list[Network] = [load_network(composed, cell) for cell in cells]
+    network = seen_from_all_sides(mean_of(networks), pipeline.symmetries)
+    stage1 = load_network(two_stage.stage1.plan, two_stage.stage1.cell)
+    if pipeline.finds == "wall":
+        return TwoStageSegmenter(stage1, network, frame, Options(guided=pipeline.guided), cleaning)
+    return HeartSegmenter(stage1, network, frame, pipeline.window, pipeline.neighbours, cleaning)
+
+
+def choose_pipeline(out_of_fold: OutOfFold) -> ChoiceRecord:
+    """Choose the pipeline, and what cleans up after it, with the highest mean over cases of the mean Dice of `COUNTED`.
+
+    The paper's own is measured and not chosen.
+
+    Args:
+        out_of_fold: the labels of all cases.
+    """
+    fit, exams = out_of_fold.two_stage.fit, out_of_fold.exams
+    values: dict[str, list[NDArray[np.float64]]] = {}
+    for name, pipeline in compositions(fit).items():
+        tried = [out_of_fold.cleaned(name, [cleaning] * len(exams)) for cleaning in pipeline.cleaning]
+        values[name] = [out_of_fold.case_values(labels) for labels in tried]
+    paper, choices = values[PAPER][0].mean(axis=0), {}
+    for name, of_cleanings in values.items():
+        chosen = choose_nested(np.stack([dice.mean(axis=0) for dice in of_cleanings]), out_of_fold.folds)
+        by_fold = [fit.pipelines[name].cleaning[k] if name != PAPER else Cleaning() for k in chosen.by_fold]
+        best = fit.pipelines[name].cleaning[chosen.best] if name != PAPER else Cleaning()
+        dice = np.stack([of_cleanings[chosen.by_fold[fold]][:, k] for k, fold in enumerate(out_of_fold.folds)], axis=1)
+        low, high = mean_interval(chosen.values)
+        difference = chosen.values - paper
+        ends = mean_interval(difference)
+        choices[name] = PipelineChoice(
+            cleaning=best,
+            cleaning_by_fold=tuple(by_fold),
+            value=float(chosen.values.mean()),
+            low=low,
+            high=high,
+            difference=float(difference.mean()),
+            difference_low=ends[0],
+            difference_high=ends[1],
+            cases_needed=cases_needed(difference),
+            dice=dict(zip(COUNTED, dice.mean(axis=1).tolist(), strict=True)),
+        )
+    others = [name for name in values if name != PAPER]
+    every = np.stack([dice.mean(axis=0) for name in others for dice in values[name]])
+    owners = [name for name in others for _ in values[name]]
+    overall = choose_nested(every, out_of_fold.folds)
+    low, high = mean_interval(overall.values)
+    return ChoiceRecord(
+        selected=owners[overall.best],
+        cases=len(exams),
+        value=float(overall.values.mean()),
+        low=low,
+        high=high,
+        by_fold=tuple(owners[k] for k in overall.by_fold),
+        pipelines=choices,
+    )
+
+
+def _label_exam(two_stage: TwoStage, segmenter: ExamSegmenter, exam: Exam) -> LabelImage:
+    """Return what the networks find in an exam, [N, H, W], where stage 1 says that the heart is; not cleaned up."""
+    native = np.stack([two_stage.images[row] for row in exam.rows])
+    images = [to_8_bit(image, two_stage.config.intensity) for image in native]
+    found = two_stage.cavity[list(exam.rows)]
+    if isinstance(segmenter, HeartSegmenter):
+        labels = segmenter.find_everything(images, refine(found), exam.pixel_mm)
+    else:
+        wall = segmenter.find_wall(images, refine(found), [exam.pixel_mm] * len(images))
+        frames = join(found, wall, segmenter.options)
+        labels = np.stack([resize_labels(frame, *native.shape[1:]) for frame in frames])
+    return without_padding(labels, np.isnan(native))

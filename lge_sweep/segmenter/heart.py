@@ -1,0 +1,231 @@
+"""A segmenter that finds everything at once, in a square around the heart: slices of an exam in, labels out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from lge_sweep.arrays import LabelImage, Mask, Pixels, Pixels8, Probabilities
+from lge_sweep.config.pipelines import Cleaning, Window
+from lge_sweep.config.segmenter import Frame
+from lge_sweep.data import NEIGHBOURS, REPEATED, channel_rows, network_inputs, resize_image, resize_labels, to_8_bit
+from lge_sweep.errors import DataError, ModelError
+from lge_sweep.labels import SINGLE_STAGE, STAGES, Label
+from lge_sweep.segmenter.cleaning import clean
+from lge_sweep.segmenter.segment import (
+    BATCH,
+    Network,
+    PixelSize,
+    Segmentation,
+    TwoStageSegmenter,
+    check_pixels,
+    find_cavity,
+    refine,
+    without_padding,
+)
+
+
+class Square(NamedTuple):
+    """Part of a slice, in its own pixels: its first row and column, rows and columns. It may stick out."""
+
+    top: int
+    left: int
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True)
+class HeartSegmenter:
+    """A network that says where the heart is, and one that finds everything there.
+
+    Attributes:
+        stage1: finds the cavity in whole slices; K = 2.
+        network: finds all classes in the window; K = 4. Several are one: see `mean_of`, `seen_from_all_sides`.
+        frame: what stage 1 sees of slices; S are its rows and columns.
+        window: the square around the heart, T x T to the network; None: the whole slice, S x S.
+        neighbours: whether the network sees the slices above and below in its first and third channel.
+        cleaning: what cleans up.
+    """
+
+    stage1: Network
+    network: Network
+    frame: Frame
+    window: Window | None = None
+    neighbours: bool = False
+    cleaning: Cleaning = field(default_factory=Cleaning)
+
+    def segment(self, pixels: Pixels, pixel_mm: PixelSize | None = None) -> Segmentation:
+        """Segment the slices of an exam.
+
+        Args:
+            pixels: as for `TwoStageSegmenter.segment`.
+            pixel_mm: their size; needed where `window.mm` is given.
+
+        Raises:
+            DataError: `pixels` is something else, or their size is needed and not known.
+            ModelError: a network gives something else than `Network` says.
+        """
+        check_pixels(pixels)
+        images = [to_8_bit(image, self.frame.intensity) for image in pixels]
+        cavity = refine(find_cavity(self.stage1, images, np.zeros(len(images), dtype=np.int32), self.frame.size))
+        labels = self.find_everything(images, cavity, pixel_mm)
+        labels = clean(without_padding(labels, np.isnan(pixels)), self.cleaning)
+        return Segmentation(labels, np.asarray(cavity.any(axis=(1, 2))))
+
+    def find_everything(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: PixelSize | None) -> LabelImage:
+        """Find all classes in the slices of an exam: values of `Label`, [N, H, W], not cleaned up.
+
+        Args:
+            images: N slices, 8 bit, all of one size.
+            cavity: [N, S, S], refined, as stage 1 finds it.
+            pixel_mm: size of their pixels.
+        """
+        square = place_window(cavity, images[0].shape, self.window, pixel_mm)
+        size = self.window.rows if self.window else self.frame.size
+        seen = np.stack([cut_image(image, square, size) for image in images])
+        rows = channel_rows(np.zeros(len(images), dtype=np.int32), NEIGHBOURS if self.neighbours else REPEATED)
+        inputs = network_inputs(seen, rows, SINGLE_STAGE)
+        batches = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
+        found = np.concatenate([check_probabilities(self.network(batch), batch) for batch in batches])
+        return np.stack([paste(probabilities, square, images[0].shape) for probabilities in found])
+
+
+ExamSegmenter = TwoStageSegmenter | HeartSegmenter
+"""Slices of an exam in, labels out: `segment`."""
+
+
+def check_probabilities(probabilities: Probabilities, inputs: Pixels8) -> Probabilities:
+    """Return what a network that finds everything gave for inputs [B, 3, T, T].
+
+    Raises:
+        ModelError: they are no finite probabilities [B, 4, T, T].
+    """
+    expected = (len(inputs), len(STAGES[SINGLE_STAGE]), *inputs.shape[2:])
+    if probabilities.shape != expected or probabilities.dtype != np.float32 or not np.isfinite(probabilities).all():
+        raise ModelError(
+            f"the network must give finite float32 probabilities [slices, classes, rows, columns] = {expected}; got "
+            f"{probabilities.shape} of {probabilities.dtype}. Is it the network of this window?"
+        )
+    return probabilities
+
+
+def mean_of(networks: Sequence[Network]) -> Network:
+    """Return the mean of networks' probabilities as one network."""
+    if len(networks) == 1:
+        return networks[0]
+
+    def run(inputs: Pixels8) -> Probabilities:
+        total = networks[0](inputs)
+        for network in networks[1:]:
+            total = total + network(inputs)
+        mean: Probabilities = total / np.float32(len(networks))
+        return mean
+
+    return run
+
+
+def seen_from_all_sides(network: Network, symmetries: int) -> Network:
+    """Return the mean of a network's probabilities over turned and mirrored views as one network.
+
+    Args:
+        network: of square inputs.
+        symmetries: 1, the view as it is; 4, its quarter turns; 8, those of its mirror image, too.
+    """
+    if symmetries == 1:
+        return network
+
+    def run(inputs: Pixels8) -> Probabilities:
+        found = []
+        for number in range(symmetries):
+            turns, mirrored = number % 4, number >= 4
+            view = np.flip(inputs, axis=3) if mirrored else inputs
+            seen = network(np.ascontiguousarray(np.rot90(view, turns, axes=(2, 3))))
+            back = np.rot90(seen, -turns, axes=(2, 3))
+            found.append(np.flip(back, axis=3) if mirrored else back)
+        mean: Probabilities = np.mean(found, axis=0, dtype=np.float32)
+        return mean
+
+    return run
+
+
+def place_window(cavity: Mask, shape: tuple[int, ...], window: Window | None, pixel_mm: PixelSize | None) -> Square:
+    """Return the square around the heart of an exam; the whole slice without a window.
+
+    Its centre is the centre of mass of the cavity in all slices, rounded to whole pixels; that of the slice where no
+    cavity was found.
+
+    Args:
+        cavity: [N, S, S], in the frame, which covers the whole slice.
+        shape: rows and columns H, W of a slice.
+        window: its side.
+        pixel_mm: size of a slice's pixels; needed where its side is in mm.
+
+    Raises:
+        DataError: its side is in mm and the size of the pixels not known.
+    """
+    rows, columns = shape
+    if window is None:
+        return Square(0, 0, rows, columns)
+    if window.pixels is not None:
+        sides = (window.pixels, window.pixels)
+    elif pixel_mm is None:
+        raise DataError("exam", [f"the window around the heart is {window.mm:g} mm, and the pixels' size unknown"])
+    else:
+        assert window.mm is not None
+        sides = (max(1, round(window.mm / pixel_mm[0])), max(1, round(window.mm / pixel_mm[1])))
+    centre = (0.5, 0.5)
+    if cavity.any():
+        _, found_rows, found_columns = np.nonzero(cavity)
+        centre = ((found_rows.mean() + 0.5) / cavity.shape[1], (found_columns.mean() + 0.5) / cavity.shape[2])
+    return Square(round(centre[0] * rows - sides[0] / 2), round(centre[1] * columns - sides[1] / 2), sides[0], sides[1])
+
+
+def cut_image(image: Pixels8, square: Square, size: int) -> Pixels8:
+    """Return the intensities [size, size] of a square; 0 where it sticks out of the image [H, W]."""
+    return resize_image(_cut(image, square), size, size)
+
+
+def cut_labels(labels: LabelImage, square: Square, size: int) -> LabelImage:
+    """Return the labels [size, size] of a square; background where it sticks out of the labels [H, W]."""
+    return resize_labels(_cut(labels, square), size, size)
+
+
+def _cut(image: Pixels8, square: Square) -> Pixels8:
+    whole = np.zeros((square.rows, square.columns), dtype=np.uint8)
+    inside, there = _overlap(square, image.shape)
+    whole[inside] = image[there]
+    return whole
+
+
+def _overlap(square: Square, shape: tuple[int, ...]) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
+    """Return what of a square lies in an image, and where in the image it lies."""
+    inside, there = [], []
+    for start, side, length in zip(square[:2], square[2:], shape, strict=True):
+        first, last = min(max(start, 0), length), min(max(start + side, 0), length)
+        inside.append(slice(first - start, last - start))
+        there.append(slice(first, last))
+    return (inside[0], inside[1]), (there[0], there[1])
+
+
+def paste(probabilities: Probabilities, square: Square, shape: tuple[int, ...]) -> LabelImage:
+    """Return the most probable class of each pixel of a slice; background outside of the square.
+
+    Args:
+        probabilities: [K, T, T] of all classes, in the square; brought to its own pixels bilinearly.
+        square: where it lies.
+        shape: rows and columns of the slice.
+
+    Returns:
+        [H, W], values of `Label`.
+    """
+    rows, columns = square.rows, square.columns
+    if probabilities.shape[1:] != (rows, columns):
+        resized = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR) for plane in probabilities]
+        probabilities = np.stack(resized)
+    values = np.array(STAGES[SINGLE_STAGE], dtype=np.uint8)[probabilities.argmax(axis=0)]
+    labels = np.full(shape, np.uint8(Label.BACKGROUND))
+    inside, there = _overlap(square, shape)
+    labels[there] = values[inside]
+    return labels
