@@ -16,12 +16,12 @@ from urllib.parse import quote, urlsplit
 from lge_sweep.atomic import quarantine, write_new
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import runs_folder
-from lge_sweep.run_folders import CellFolder, EvaluationFolder, SweepFolder
-from lge_sweep.text import hide_credentials, shorten
+from lge_sweep.run_folders import CellFolder, EvaluationFolder, ExternalFolder, SweepFolder
+from lge_sweep.text import hide_credentials, shorten, slug
 
 __all__ = [
-    "LEDGER_VARIABLE", "SERVERS", "TRACKING_VARIABLE", "CellFolder", "EvaluationFolder", "RunStore", "SweepFolder",
-    "sqlite_uri",
+    "LEDGER_VARIABLE", "SERVERS", "TRACKING_VARIABLE", "CellFolder", "EvaluationFolder", "ExternalFolder", "RunStore",
+    "SweepFolder", "sqlite_uri",
 ]  # fmt: skip
 
 LEDGER_VARIABLE = "LGE_SWEEP_LEDGER"
@@ -206,6 +206,10 @@ class RunStore:
         """Return the folders of all such evaluations, each behind that of its fits, in the order of their names."""
         found = [path for path in sorted(self.root.glob(f"{_EVALUATION}*")) if path.is_dir()]
         return [(self.sweep(path.name.replace(_EVALUATION, _FITS, 1)), EvaluationFolder(path)) for path in found]
+
+    def external(self, name: str) -> ExternalFolder:
+        """Return the folder of somebody else's labels, by the name that they are given."""
+        return ExternalFolder(self.root / f"evaluate-{slug(name)}")
 
 
 def sqlite_uri(path: str) -> str:

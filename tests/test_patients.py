@@ -128,6 +128,13 @@ def test_the_interval_of_slices_is_what_copying_the_cases_drawn_gives() -> None:
     assert found.value == pytest.approx(metrics.roc_auc_score(has, scores))
 
 
+def test_slices_that_are_all_ranked_right_have_the_interval_of_so_many_cases() -> None:
+    found = clustered_auc([3.0, 4.0, 1.0, 5.0, 2.0], [True, True, False, True, False], list("aabbc"))
+    cases = delong_auc([3.0, 4.0, 1.0, 2.0], [True, True, False, False])  # a and b have some, b and c have none
+    assert (found.value, found.positives, found.negatives) == (1, 3, 2)
+    assert (found.low, found.high) == pytest.approx((cases.low, cases.high))
+
+
 # ------------------------------------------------------------------------------------------------------------- presence
 
 

@@ -4,15 +4,17 @@ import hashlib
 from collections.abc import Collection
 from contextlib import suppress
 
+from lge_sweep.atomic import write_text
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
-from lge_sweep.pipeline.compare import PipelineComparison, compare
+from lge_sweep.pipeline.compare import PipelineComparison, compare, compare_patients
 from lge_sweep.pipeline.evaluate import Evaluation
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, shipped_name, shipped_variant, shipped_words
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
@@ -32,13 +34,16 @@ def compare_on_validation(tracker: Tracker, two_stage: TwoStage, on_progress: Pr
         on_progress: told what labels the subset next, how many have, and how many there are.
     """
     fits = two_stage.fits
-    comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(on_progress), two_stage.failed, fits.files)
+    labelled = EvaluatedSubset(two_stage, VAL).label(on_progress)
+    comparison = compare(fits, VAL, labelled, two_stage.failed, fits.files)
+    patients = compare_patients(two_stage, VAL, labelled, fits.files)
+    write_text(fits.files.tables, f"# {fits.name}, validation subset\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
     write_record(fits.files.comparison, comparison.record())
     run = open_sweep(tracker, fits)
     with finishing(run):
-        run.set(_values(comparison, {PIPELINE, shipped_name(two_stage)}))
+        run.set(_values(comparison, {PIPELINE, shipped_name(two_stage)}) | patients.values)
         run.log_files([fits.files.subset_table(VAL, name) for name in comparison.tables], VAL)
-        run.log_files([fits.files.comparison])
+        run.log_files([fits.files.comparison, fits.files.tables, *sorted(fits.folder.glob(f"*_{VAL}.csv"))])
         run.finish()
     return comparison
 

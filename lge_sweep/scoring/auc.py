@@ -63,6 +63,9 @@ def clustered_auc(
 ) -> Auc:
     """Return the AUC of slices with a bootstrap interval over cases, all slices of a case drawn with it.
 
+    Where no resample differs from another (all slices are ranked right, all wrong, or all scores are one number), it is
+    Newcombe's score interval of as many positives and negatives as there are cases with either.
+
     Args:
         scores: a number a slice, the higher the likelier.
         has: whether the slice has it.
@@ -83,7 +86,11 @@ def clustered_auc(
         pairs = (draws @ of_positives.sum(axis=0)) * (draws @ of_negatives.sum(axis=0))
         wins = ((draws @ (of_positives.T @ kernel @ of_negatives)) * draws).sum(axis=1)
         low, high = percentile_interval(wins[pairs > 0] / pairs[pairs > 0], LEVEL)
-    return Auc(positives, negatives, float(kernel.mean()), low, high)
+    value = float(kernel.mean())
+    if low is not None and low == high:
+        having = [int((of.sum(axis=0) > 0).sum()) for of in (of_positives, of_negatives)]
+        low, high = _score_interval(value, having[0], having[1], float(stats.norm.ppf((1 + LEVEL) / 2)))
+    return Auc(positives, negatives, value, low, high)
 
 
 def _kernel(scores: Sequence[float], has: Sequence[bool]) -> Array:
