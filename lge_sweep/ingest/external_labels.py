@@ -29,7 +29,7 @@ from lge_sweep.ingest.truth_alignment import ORIENTATION_DOUBT, alignment_warnin
 from lge_sweep.ingest.volume import UnusableError, Volume
 from lge_sweep.labels import split_mvo
 from lge_sweep.patterns import search_pattern
-from lge_sweep.text import list_names, natural_key
+from lge_sweep.text import cases_by_note, list_names, natural_key
 
 SLICE_PATTERN = r"^(?P<case>.+?)_slice(?P<slice>\d+)$"
 """How files of slices are called, where the source has no pattern of its own."""
@@ -98,7 +98,10 @@ def read_external_labels(
     unread = [f"files that are no label maps are not read: {count_by_kind(others)}"] if others else []
     if reader.elsewhere:
         unread.append(f"{len(reader.elsewhere)} case(s) of other subsets are not measured")
-    return ExternalLabels(reader.labels, tuple(reader.findings), (*reader.notes, *unread))
+    notes = [
+        f"{len(cases)} case(s): {note}: {list_names(cases)}" for note, cases in cases_by_note(reader.notes).items()
+    ]
+    return ExternalLabels(reader.labels, tuple(reader.findings), (*notes, *unread))
 
 
 class _Reader:
@@ -118,7 +121,7 @@ class _Reader:
         self.mask = IndexMask(values=dict(folder.classes))
         self.labels: dict[str, LabelImage] = {}
         self.findings: list[str] = []
-        self.notes: list[str] = []
+        self.notes: list[tuple[str, str]] = []
         self.elsewhere: set[str] = set()
 
     def where(self, path: Path) -> str:
@@ -167,13 +170,13 @@ class _Reader:
         except ValueError as error:
             self.findings.append(f"{where}: {_said(error)}")
             return
-        self.notes += [f"{where}: {note}"] * bool(note)
+        self.notes += [(volume.case, note)] * bool(note)
         self._keep(volume, labels)
 
     def _keep(self, volume: Volume, labels: LabelImage) -> None:
         """Keep the labels [S, H, W] of an exam; say if they would fit its images better in another orientation."""
         doubts = [text for text in alignment_warnings(volume.pixels, labels) if text.startswith(ORIENTATION_DOUBT)]
-        self.notes += [f"case {volume.case}: {text.partition(':')[0]}: another orientation?" for text in doubts]
+        self.notes += [(volume.case, f"{text.partition(':')[0]}: another orientation?") for text in doubts]
         self.labels |= dict(zip(volume.slices, labels, strict=True))
 
     def read_slices(self, paths: Sequence[Path], pattern: str) -> None:
