@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from lge_sweep.labels import Label
-from lge_sweep.metrics import DISTANCES, STRUCTURES, ExamGrid, measure_exam
+from lge_sweep.metrics import DISTANCES, STRUCTURES, ExamGrid, Known, measure_exam
 from lge_sweep.metrics.exam_surface import exam_surfaces, surface_voxels
 
 Labels = NDArray[np.uint8]
@@ -178,6 +178,17 @@ def test_the_exams_that_emidecs_code_was_written_for() -> None:
     again = exam_surfaces(*wall, (SPACING[0], SPACING[2], SPACING[1]), range(6), 2.0)  # rows, columns, slices
     assert again.hd == pytest.approx(published)
     assert published != pytest.approx(hd)
+
+
+def test_what_was_measured_before_is_not_measured_again() -> None:
+    prediction, truth = exams(2)
+    other = np.where(prediction == Label.SCAR, Label.MYOCARDIUM, prediction).astype(np.uint8)  # scar alone differs
+    known: Known = {}
+    for labels in (prediction, other, prediction):
+        pd.testing.assert_frame_equal(
+            measure_exam(labels, truth, grid(6), 2.0, known), measure_exam(labels, truth, grid(6), 2.0)
+        )
+    assert sorted(name for name, _ in known) == ["cavity", "scar", "scar", "wall"]
 
 
 def test_what_does_not_fit_is_refused() -> None:

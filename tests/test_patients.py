@@ -11,6 +11,7 @@ from scipy import stats
 from lge_sweep.errors import ConfigError
 from lge_sweep.metrics import ExamGrid, measure_exam
 from lge_sweep.quantify import intraclass_correlation
+from lge_sweep.report import patient_report, patients_markdown
 from lge_sweep.scoring import (
     MEASURES,
     clustered_auc,
@@ -278,6 +279,37 @@ def test_the_patients_needed_agree_with_statsmodels(mean: float, sd: float) -> N
 )
 def test_the_patients_needed_at_the_edges(mean: float, sd: float, needed: Any) -> None:
     assert patients_needed(mean, sd) == needed
+
+
+def test_the_tables_of_patients_say_what_was_compared_and_what_has_no_value() -> None:
+    both = pd.concat([patients(1).assign(pipeline="a|b"), patients(2).assign(pipeline="ours")], ignore_index=True)
+    cases = both["case"].drop_duplicates().tolist()
+    table = slices_of(**{case: [(5 * (number % 3 > 0), number % 2), (0, 1)] for number, case in enumerate(cases)})
+    slices = pd.concat([table.assign(pipeline=name) for name in ("a|b", "ours")], ignore_index=True)
+    report = patient_report(both, slices, "ours")
+    lines = {
+        str(line["pipeline"]): line for line in report.summary.to_dict("records") if line["measure"] == "wall_dice"
+    }
+    differences = patient_differences(patients(1), patients(2)).to_dict("records")
+    (want,) = [line for line in differences if line["measure"] == "wall_dice"]
+    for column, name in (("difference", "mean"), ("difference_low", "low"), ("needed", "needed")):
+        assert lines["a|b"][column] == want[name]
+        assert np.isnan(lines["ours"][column])
+    shares = report.agreement.query("pipeline == 'ours' and quantity == 'scar_percent'").iloc[0]
+    scar = patients(2).query("structure == 'scar'")
+    icc = intraclass_correlation(scar["predicted_percent"].tolist(), scar["true_percent"].tolist())
+    assert (shares["icc"], shares["icc_low"]) == (icc.value, icc.low)
+    assert shares["bias"] == pytest.approx(scar["share_error_percent"].mean())
+    text = patients_markdown(report, "ours", both)
+    rows = [line for line in text.splitlines() if line.startswith(r"| a\|b |")]
+    assert len(rows) == 4  # means, presence, two quantities
+    assert f"{lines['a|b']['mean']:.3f}<br>" in rows[0]
+    assert "have no known spacing" not in text
+    lost = both.assign(**dict.fromkeys(("hd_mm", "hd95_mm", "assd_mm", "nsd", "true_ml", "error_ml"), np.nan))
+    told = patients_markdown(patient_report(lost, slices, "ours"), "ours", lost)
+    assert "9 of 9 patients have no known spacing: they have no mm and no mL" in told
+    first = next(line for line in told.splitlines() if line.startswith("| ours |"))
+    assert first.split(" | ")[4] == "-"  # scar volume difference
 
 
 def test_a_single_patient_has_no_interval() -> None:

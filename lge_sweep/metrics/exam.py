@@ -27,7 +27,7 @@ import pandas as pd
 
 from lge_sweep.arrays import LabelImage, Mask
 from lge_sweep.labels import WALL, Label
-from lge_sweep.metrics.exam_surface import NO_DISTANCE, exam_surfaces
+from lge_sweep.metrics.exam_surface import NO_DISTANCE, ExamSurfaces, exam_surfaces
 
 STRUCTURES: Mapping[str, tuple[Label, ...]] = {"cavity": (Label.CAVITY,), "wall": WALL, "scar": (Label.SCAR,)}
 """Structure -> the classes that it is made of."""
@@ -64,7 +64,13 @@ class ExamGrid:
         return math.prod(self.spacing_mm) / 1000
 
 
-def measure_exam(prediction: LabelImage, truth: LabelImage, grid: ExamGrid, tolerance_mm: float) -> pd.DataFrame:
+Known = dict[tuple[str, bytes], ExamSurfaces]
+"""Structure and its voxels, packed -> its surfaces against one truth."""
+
+
+def measure_exam(
+    prediction: LabelImage, truth: LabelImage, grid: ExamGrid, tolerance_mm: float, known: Known | None = None
+) -> pd.DataFrame:
     """Measure the labels of an exam against the truth, structure by structure.
 
     Args:
@@ -72,6 +78,8 @@ def measure_exam(prediction: LabelImage, truth: LabelImage, grid: ExamGrid, tole
         truth: the same.
         grid: where the slices lie.
         tolerance_mm: of nsd, mm, >= 0.
+        known: what was measured of this exam before, with the same grid and tolerance; added to. Pipelines that differ
+            in the scar alone have cavity and wall in common.
 
     Returns:
         A row a structure of `STRUCTURES`; columns `structure` and `EXAM_NUMBERS`. Where some distance is not known,
@@ -87,9 +95,13 @@ def measure_exam(prediction: LabelImage, truth: LabelImage, grid: ExamGrid, tole
     for name, labels in STRUCTURES.items():
         found, true = np.isin(prediction, labels), np.isin(truth, labels)
         counts = int(found.sum()), int(true.sum())
-        surfaces = NO_DISTANCE
-        if grid.is_known:
+        surfaces, key = NO_DISTANCE, (name, np.packbits(found).tobytes())
+        if known is not None and key in known:
+            surfaces = known[key]
+        elif grid.is_known:
             surfaces = exam_surfaces(found, true, grid.spacing_mm, grid.slots, tolerance_mm)
+        if known is not None:
+            known[key] = surfaces
         shares = _shares(counts, walls) if name == Label.SCAR.title else (math.nan,) * 4
         volumes = counts[1] * grid.voxel_ml, counts[0] * grid.voxel_ml, (counts[0] - counts[1]) * grid.voxel_ml
         rows.append((name, counts[1], counts[0], *_dice(found, true), *surfaces, *volumes, *shares))

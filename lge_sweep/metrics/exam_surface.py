@@ -96,7 +96,9 @@ def exam_surfaces(
         diagonal = math.hypot(thick * slices_mm, true.shape[1] * rows_mm, true.shape[2] * columns_mm)
         return ExamSurfaces(diagonal, diagonal, diagonal, 0.0)
     step = np.array([slices_mm, rows_mm, columns_mm])
-    places = [_places(surface_voxels(mask), slots) * step for mask in (predicted, true)]
+    rows, columns = (np.flatnonzero((predicted | true).any(axis=axes)) for axes in ((0, 2), (0, 1)))
+    part = np.s_[:, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]  # there is nothing elsewhere
+    places = [_places(surface_voxels(mask[part]), slots) * step for mask in (predicted, true)]
     distances = _to_nearest(places[0], places[1]), _to_nearest(places[1], places[0])
     both = np.concatenate(distances)
     return ExamSurfaces(

@@ -11,7 +11,7 @@ from lge_sweep.arrays import LabelImage
 from lge_sweep.csv_files import read_frame, write_frame
 from lge_sweep.data import resize_labels
 from lge_sweep.labels import Label
-from lge_sweep.metrics import EXAM_NUMBERS, ExamGrid, measure_exam
+from lge_sweep.metrics import EXAM_NUMBERS, ExamGrid, Known, measure_exam
 from lge_sweep.report import PatientReport, patient_report, patients_markdown
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.scoring import MEASURES, SLICE_COLUMNS
@@ -97,9 +97,10 @@ def measure_patients(
         tolerance_mm: of nsd, mm.
     """
     patients, slices = [], []
+    known: list[Known] = [{} for _ in exams]
     for name, found in pipelines.items():
-        for exam, labels in zip(exams, found, strict=True):
-            measured = measure_exam(labels, exam.truth, exam.grid, tolerance_mm)
+        for exam, labels, before in zip(exams, found, known, strict=True):
+            measured = measure_exam(labels, exam.truth, exam.grid, tolerance_mm, before)
             measured.insert(0, "case", exam.case)
             measured.insert(0, "pipeline", name)
             patients.append(measured)

@@ -19,8 +19,9 @@ from .final_tables import stage_markdown as stage_markdown
 from .outlines import draw_contours as draw_contours
 from .outlines import zoom_box as zoom_box
 from .patient_tables import NEEDED_NOTE as NEEDED_NOTE
-from .patient_tables import SHOWN as SHOWN
+from .patient_tables import NO_SPACING as NO_SPACING
 from .patient_tables import PatientReport as PatientReport
+from .patient_tables import count_without_spacing as count_without_spacing
 from .patient_tables import differences_markdown as differences_markdown
 from .patient_tables import measure_cell as measure_cell
 from .patient_tables import needed_text as needed_text

@@ -121,7 +121,7 @@ def patients_markdown(report: PatientReport, reference: str, patients: pd.DataFr
         patients: what they were made of.
     """
     cases = patients["case"].nunique()
-    unknown = patients.loc[patients["true_ml"].isna(), "case"].nunique()
+    unknown = count_without_spacing(patients)
     notes = [CONVENTIONS, *[NO_SPACING.format(unknown, cases)] * (unknown > 0)]
     few = in_hundred(cases, 0.95)
     notes += [f"{cases} patients{f': {few}' if few else ''}."]
@@ -135,6 +135,11 @@ def patients_markdown(report: PatientReport, reference: str, patients: pd.DataFr
             patient_agreement_markdown(report.agreement),
         ]
     )
+
+
+def count_without_spacing(patients: pd.DataFrame) -> int:
+    """Return how many patients have no known volume of a voxel."""
+    return int(patients.loc[patients["true_ml"].isna(), "case"].nunique())
 
 
 def summary_markdown(summary: pd.DataFrame, reference: str, shown: Sequence[str] = SHOWN) -> str:

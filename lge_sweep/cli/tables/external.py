@@ -26,7 +26,7 @@ def print_external(console: Terminal, evaluation: "ExternalEvaluation") -> None:
         console: where to print.
         evaluation: what they come to.
     """
-    from lge_sweep.report import NEEDED_NOTE
+    from lge_sweep.report import NEEDED_NOTE, NO_SPACING, count_without_spacing
     from lge_sweep.scoring import in_hundred
 
     record, ours = evaluation.record, evaluation.ours
@@ -38,6 +38,8 @@ def print_external(console: Terminal, evaluation: "ExternalEvaluation") -> None:
     columns = [Column("mean and 95 % interval", "text", key=True), *(Column(name, "text") for name in names)]
     title = f"{record.name} on the {record.subset} subset of {record.data}: {record.cases} patients, in 3-D"
     print_table(console, columns, [*_means(evaluation), *_presence(evaluation)], title)
+    if unknown := count_without_spacing(evaluation.beside.tables.patients):
+        console.print_line(NO_SPACING.format(unknown, record.cases))
     if ours is None:
         console.print_line(NOTHING)
     else:
