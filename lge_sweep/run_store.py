@@ -29,8 +29,8 @@ TRACKING_VARIABLE = "LGE_SWEEP_TRACKING"
 DATABASES = ("sqlite", "postgresql", "mysql")
 """Kinds of databases that both Optuna and MLflow take."""
 SERVERS = ("http", "https")
-_FITS, _EVALUATION = "phase3-stage2-", "phase4-"
-"""How the name of a sweep of fits begins, and that of the evaluation of its pipeline."""
+_FITS, _EVALUATION, _EXTERNAL = "phase3-stage2-", "phase4-", "evaluate-"
+"""How the name of a sweep of fits begins, that of the evaluation of its pipeline, and that of labels of others."""
 _SCHEME = re.compile(r"(?P<kind>[a-z]+)(\+\w+)?://\S")
 
 
@@ -209,7 +209,11 @@ class RunStore:
 
     def external(self, name: str) -> ExternalFolder:
         """Return the folder of somebody else's labels, by the name that they are given."""
-        return ExternalFolder(self.root / f"evaluate-{slug(name)}")
+        return ExternalFolder(self.root / f"{_EXTERNAL}{slug(name)}")
+
+    def externals(self) -> list[ExternalFolder]:
+        """Return the folders of all labels of others that were measured, in the order of their names."""
+        return [ExternalFolder(path) for path in sorted(self.root.glob(f"{_EXTERNAL}*")) if path.is_dir()]
 
 
 def sqlite_uri(path: str) -> str:

@@ -260,6 +260,8 @@ def test_what_others_drew_is_measured_once_recorded_and_shown_again(labels: Path
     assert "look 2 at this test subset, which is no longer untouched; before: evaluate-second_observer" in other.output
     accesses = json.loads((tmp_path / "test_access.json").read_text())["accesses"]
     assert [access["pipeline"] for access in accesses] == ["evaluate-second_observer", "evaluate-another"]
+    (tmp_path / "test_access.json").unlink()  # what is there was a look, whatever the record says
+    assert "look 3 at this test subset" in run(labels, tmp_path, "--subset", "test", "--name", "third").output
 
 
 def test_what_is_missing_ends_the_command_before_anything_is_looked_at(labels: Path, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -23,18 +22,18 @@ from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.hashing import array_digest
 from lge_sweep.ingest import LabelFolder, Volume, read, read_external_labels
 from lge_sweep.labels import SINGLE_STAGE
-from lge_sweep.pipeline.access import begin_access, describe_accesses, finish_access
+from lge_sweep.pipeline.access import TEST_SUBSET, begin_access, describe_accesses, finish_access, test_slices
 from lge_sweep.pipeline.beside import BesideOurs, Ours, beside_ours, find_ours
 from lge_sweep.pipeline.compare import measure_labels
 from lge_sweep.pipeline.patients import measure_patients, native_exams, patient_values, read_patients
-from lge_sweep.pipeline.records import MeasuredSubset
+from lge_sweep.pipeline.records import ExternalRecord, MeasuredSubset
 from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.report import differences_markdown, patients_markdown
 from lge_sweep.run_folders import ExternalFolder
 from lge_sweep.run_store import RunStore
 from lge_sweep.split import split_cases
-from lge_sweep.study import Record, read_per_image, read_record, write_record
+from lge_sweep.study import read_per_image, read_record, write_record
 from lge_sweep.text import escape_markdown, list_names, shorten
 from lge_sweep.tracking import Tracker, finishing
 
@@ -43,7 +42,6 @@ NOTHING_OF_OURS = (
 )
 FEWEST_CASES = 2
 """Fewer cases have no interval."""
-TEST = "test"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,23 +59,6 @@ class ExternalRequest:
     folder: LabelFolder
     subset: MeasuredSubset
     allow_missing: bool
-
-
-class ExternalRecord(Record):
-    """`evaluation_<subset>.json`: what somebody else's labels were measured to be. The tables are files."""
-
-    format: Literal[1] = 1
-    name: str
-    subset: MeasuredSubset
-    data: str
-    data_digest: str
-    digest: str
-    """SHA-256 of the labels, the slices, and how they were measured."""
-    cases: int
-    missing: tuple[str, ...]
-    """Cases of the subset that were not measured."""
-    test_access: str
-    """How untouched the test subset was, a sentence; "" of another subset."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +151,7 @@ def show_external(tracker: Tracker, config: SweepConfig, evaluation: ExternalEva
         "subset": record.subset,
         "test_access": record.test_access or "none",
     }
-    prefix = "test_patient" if record.subset == TEST else "patient"
+    prefix = "test_patient" if record.subset == TEST_SUBSET else "patient"
     run = tracker.open_run(
         f"{files.name}/{record.subset}/{record.digest[:16]}",
         f"evaluate {record.name} {config.data}",
@@ -263,7 +244,7 @@ def _measure(
         asked: what is to be measured, and the digest of it.
     """
     request, digest = asked
-    look = request.subset == TEST
+    look = request.subset == TEST_SUBSET
     said = describe_accesses(files.name, begin_access(runs, files.name, given.manifest)) if look else ""
     size = config.training.image_size
     small, truth = (
@@ -286,6 +267,7 @@ def _measure(
         cases=len(exams),
         missing=given.missing,
         test_access=said,
+        test_slices=test_slices(given.manifest) if look else (),
     )
     write_record(files.record(request.subset), record)
     if look:

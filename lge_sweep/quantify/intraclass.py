@@ -46,7 +46,7 @@ def intraclass_correlation(measured: Sequence[float | None], truth: Sequence[flo
 
     >>> found = intraclass_correlation([9.0, 6.0, 8.0, 7.0, 10.0, 6.0], [8.0, 2.0, 8.0, 6.0, 9.0, 7.0])
     >>> found.cases, round(found.value, 3)
-    (6, 0.624)
+    (6, 0.648)
     """
     both, missing = complete_pairs(measured, truth)
     count = len(both)

@@ -22,7 +22,7 @@ SubsetOption = Annotated[
 ClassesOption = Annotated[
     str | None,
     typer.Option(
-        help="What numbers mean (default: EMIDEC's, 1=cavity,2=myocardium,3=scar,4=mvo; mvo counts as scar).",
+        help="What numbers mean (default: EMIDEC's: 1 cavity, 2 myocardium, 3 infarction, 4 no-reflow, which is scar).",
         metavar="1=cavity,2=myocardium,...",
     ),
 ]
