@@ -39,7 +39,7 @@ def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Acce
     Raises:
         RunsError: the record of earlier accesses cannot be read.
     """
-    slices = test_slices(manifest)
+    slices = hashes_of_test(manifest)
     known = [access for access in read_accesses(runs) if access.finished or access.pipeline != pipeline]
     known += [access for access in _selections(runs) if access.pipeline not in {other.pipeline for other in known}]
     known += _unrecorded(runs, known)
@@ -140,14 +140,14 @@ def _slices_of(manifest: Path) -> tuple[str, ...]:
     try:
         header, rows = read_rows(manifest)
         table = pd.DataFrame([cells for _, cells in rows], columns=header)
-        return test_slices(table.assign(subset=table["subset" if "subset" in table else "part"]))
+        return hashes_of_test(table.assign(subset=table["subset" if "subset" in table else "part"]))
     except (OSError, ValueError) as error:
         raise DamagedError(manifest, f"cannot be read as a table ({error_text(error)})", REMEDY) from error
     except KeyError as error:
         raise DamagedError(manifest, f"it has no column {error}", REMEDY) from error
 
 
-def test_slices(manifest: pd.DataFrame) -> tuple[str, ...]:
+def hashes_of_test(manifest: pd.DataFrame) -> tuple[str, ...]:
     """Return what is kept of the test slices of a manifest, as `Access.slices`."""
     return tuple(manifest.loc[manifest["subset"] == TEST_SUBSET, "content_hash"].str[:16])
 

@@ -22,7 +22,7 @@ from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.hashing import array_digest
 from lge_sweep.ingest import LabelFolder, Volume, read, read_external_labels
 from lge_sweep.labels import SINGLE_STAGE
-from lge_sweep.pipeline.access import TEST_SUBSET, begin_access, describe_accesses, finish_access, test_slices
+from lge_sweep.pipeline.access import TEST_SUBSET, begin_access, describe_accesses, finish_access, hashes_of_test
 from lge_sweep.pipeline.beside import BesideOurs, Ours, beside_ours, find_ours
 from lge_sweep.pipeline.compare import measure_labels
 from lge_sweep.pipeline.patients import measure_patients, native_exams, patient_values, read_patients
@@ -267,7 +267,7 @@ def _measure(
         cases=len(exams),
         missing=given.missing,
         test_access=said,
-        test_slices=test_slices(given.manifest) if look else (),
+        test_slices=hashes_of_test(given.manifest) if look else (),
     )
     write_record(files.record(request.subset), record)
     if look:
