@@ -26,6 +26,19 @@ class MeasuredFolder(Folder):
         """Return the file of a pipeline's metrics on a subset, a row an image and class."""
         return self.path / subset / f"{slug(pipeline)}.csv"
 
+    def patient_table(self, table: str, subset: str) -> Path:
+        """Return the file of a table of a subset's patients, of all pipelines: see `lge_sweep.pipeline.patients`."""
+        return self.path / f"{table}_{subset}.csv"
+
+    def patients_record(self, subset: str) -> Path:
+        """Return the file that says how a subset's patients were measured; written last."""
+        return self.path / f"patients_{subset}.json"
+
+    @property
+    def tables(self) -> Path:
+        """All tables, to read; of phase 3 those of patients."""
+        return self.path / "tables.md"
+
 
 class CellFolder(Folder):
     """The files of a cell.
@@ -169,6 +182,22 @@ class SweepFolder(MeasuredFolder):
         return quarantine(path, self.runs)
 
 
+class ExternalFolder(MeasuredFolder):
+    """The files of what somebody else's labels were measured to be.
+
+    >>> ExternalFolder(Path("runs/evaluate-nnunet")).record("val").name
+    'evaluation_val.json'
+    """
+
+    def record(self, subset: str) -> Path:
+        """Return the file that says what was measured on a subset; written last."""
+        return self.path / f"evaluation_{subset}.json"
+
+    def subset_tables(self, subset: str) -> Path:
+        """Return the file of all tables of a subset, to read."""
+        return self.path / f"tables_{subset}.md"
+
+
 class EvaluationFolder(MeasuredFolder):
     """The files of an evaluation on the test subset.
 
@@ -180,11 +209,6 @@ class EvaluationFolder(MeasuredFolder):
     def record(self) -> Path:
         """What the test subset said; written last: an evaluation whose folder has it is finished."""
         return self.path / "evaluation.json"
-
-    @property
-    def tables(self) -> Path:
-        """All tables, to read."""
-        return self.path / "tables.md"
 
     def earlier(self) -> list["EvaluationFolder"]:
         """Return the folders of the evaluations that this one replaced."""

@@ -16,12 +16,12 @@ from urllib.parse import quote, unquote, urlsplit
 from lge_sweep.atomic import quarantine, write_new
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import runs_folder
-from lge_sweep.run_folders import CellFolder, EvaluationFolder, SweepFolder
-from lge_sweep.text import hide_credentials, shorten
+from lge_sweep.run_folders import CellFolder, EvaluationFolder, ExternalFolder, SweepFolder
+from lge_sweep.text import hide_credentials, shorten, slug
 
 __all__ = [
-    "LEDGER_VARIABLE", "SERVERS", "TRACKING_VARIABLE", "CellFolder", "EvaluationFolder", "RunStore", "SweepFolder",
-    "sqlite_uri",
+    "LEDGER_VARIABLE", "SERVERS", "TRACKING_VARIABLE", "CellFolder", "EvaluationFolder", "ExternalFolder", "RunStore",
+    "SweepFolder", "sqlite_uri",
 ]  # fmt: skip
 
 LEDGER_VARIABLE = "LGE_SWEEP_STORAGE"
@@ -30,8 +30,8 @@ TRACKING_VARIABLE = "MLFLOW_TRACKING_URI"
 DATABASES = ("sqlite", "postgresql", "mysql")
 """Kinds of databases that both Optuna and MLflow take."""
 SERVERS = ("http", "https")
-_FITS, _EVALUATION = "phase3-stage2-", "phase4-"
-"""How the name of a sweep of fits begins, and that of the evaluation of its pipeline."""
+_FITS, _EVALUATION, _EXTERNAL = "phase3-stage2-", "phase4-", "evaluate-"
+"""How the name of a sweep of fits begins, that of the evaluation of its pipeline, and that of labels of others."""
 _DATABASE = "mlflow.db"
 _SCHEME = re.compile(r"(?P<kind>[a-z]+)(\+\w+)?://\S")
 
@@ -222,6 +222,14 @@ class RunStore:
         """Return the folders of all such evaluations, each behind that of its fits, in the order of their names."""
         found = [path for path in sorted(self.root.glob(f"{_EVALUATION}*")) if path.is_dir()]
         return [(self.sweep(path.name.replace(_EVALUATION, _FITS, 1)), EvaluationFolder(path)) for path in found]
+
+    def external(self, name: str) -> ExternalFolder:
+        """Return the folder of somebody else's labels, by the name that they are given."""
+        return ExternalFolder(self.root / f"{_EXTERNAL}{slug(name)}")
+
+    def externals(self) -> list[ExternalFolder]:
+        """Return the folders of all labels of others that were measured, in the order of their names."""
+        return [ExternalFolder(path) for path in sorted(self.root.glob(f"{_EXTERNAL}*")) if path.is_dir()]
 
 
 def sqlite_uri(path: str) -> str:

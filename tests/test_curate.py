@@ -75,7 +75,7 @@ def test_manifest_columns() -> None:
     volume = replace(relabelled(exam(slices=2), 1, Label.SCAR), spacing_mm=(1.5, 1.25, 8.0))
     manifest = curate([volume], ALL).manifest
     assert manifest.columns.tolist() == [
-        *("slice", "case", "position", "height", "width", "spacing_row_mm", "spacing_column_mm"),
+        *("slice", "case", "position", "slot", "height", "width", "spacing_row_mm", "spacing_column_mm"),
         "spacing_slice_mm",
         *("image_hash", "content_hash", "perceptual_hash", "has_scar"),
         *("background_pixels", "cavity_pixels", "myocardium_pixels", "scar_pixels"),

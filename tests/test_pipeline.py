@@ -12,7 +12,9 @@ import pytest
 from guard import User, new_user, open_to_others
 from mlflow.tracking import MlflowClient
 from nifti_files import load_nifti
+from PIL import Image
 from program import INLINE, invoke
+from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from lge_sweep.config import Cell, load_sweep
@@ -340,6 +342,73 @@ def test_each_control_is_what_it_is_called(two_stage: TwoStage, found: dict[str,
         assert fewer == sorted(fewer, reverse=True)
 
 
+def test_every_pipeline_is_measured_patient_by_patient(
+    through: Through, two_stage: TwoStage, found: dict[str, np.ndarray]
+) -> None:
+    """At the exam's own size, in mm: the phantom has 1.6 x 1.6 x 10 mm and lacks no slice."""
+    (folder,) = through.runs.glob("phase3-stage2-*")
+    table = pd.read_csv(folder / "patients_val.csv").set_index(["pipeline", "case", "structure"])
+    assert list(dict.fromkeys(table.index.get_level_values(0))) == list(found)
+    manifest = two_stage.fits.manifest
+    rows = two_stage.fits.rows("val")
+    cross = ndimage.generate_binary_structure(3, 1)
+    for name in (PIPELINE, "true guidance", "2sd in true wall"):
+        for case in manifest.iloc[rows]["case"].unique():
+            places = [place for place, row in enumerate(rows) if manifest["case"][row] == case]
+            truth = np.stack([two_stage.labels[rows[place]] for place in places])
+            labels = np.stack([nearest(found[name][place], truth.shape[1:]) for place in places])
+            for structure, of in (("cavity", [1]), ("wall", [2, 3]), ("scar", [3])):
+                own, true = np.isin(labels, of), np.isin(truth, of)
+                line = table.loc[(name, str(case), structure), :]
+                assert line["error_ml"] == pytest.approx((own.sum() - true.sum()) * 1.6 * 1.6 * 10 / 1000)
+                if own.any() and true.any():
+                    assert line["dice"] == pytest.approx(2 * (own & true).sum() / (own.sum() + true.sum()))
+                    border, other = (mask ^ ndimage.binary_erosion(mask, cross) for mask in (own, true))
+                    to = [ndimage.distance_transform_edt(~edge, sampling=(10, 1.6, 1.6)) for edge in (border, other)]
+                    assert line["hd_mm"] == pytest.approx(max(to[0][other].max(), to[1][border].max()))
+    summary = (
+        pd.read_csv(folder / "patient_summary_val.csv")
+        .query("pipeline == 'true guidance'")
+        .set_index("measure")["mean"]
+    )
+    cavity = table.loc["true guidance"].query("structure == 'cavity'")["dice"]
+    assert float(summary["cavity_dice"]) == pytest.approx(cavity.mean())
+    assert "## Patients, in 3-D" in (folder / "tables.md").read_text()
+    (evaluated,) = through.runs.glob("phase4-*")
+    assert set(pd.read_csv(evaluated / "patients_test.csv")["pipeline"]) == set(found)
+    assert "### Presence of scar" in (evaluated / "tables.md").read_text()
+    client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
+    experiment = client.get_experiment_by_name(EXPERIMENT)
+    assert experiment is not None
+    shown = [run.data.metrics for run in client.search_runs([experiment.experiment_id])]
+    values = {key: value for metrics in shown for key, value in metrics.items()}
+    assert values["patient/true_guidance/wall_dice"] == pytest.approx(float(summary["wall_dice"]))
+    assert values["test_patient/scar_emidec_dice"] >= values["test_patient/scar_emidec_dice_low"]
+
+
+def test_labels_of_others_stand_beside_ours(through: Through, two_stage: TwoStage, tmp_path: Path) -> None:
+    """The truth itself as another's labels: its difference to ours is what ours lack."""
+    manifest = two_stage.fits.manifest
+    for row in two_stage.fits.rows("val"):
+        Image.fromarray(two_stage.labels[row]).save(tmp_path / f"{manifest['slice'][row]}.png")
+    done = invoke("evaluate", str(tmp_path), "--name", "observer 2", *TINY, "--runs", str(through.runs))
+    assert done.exit_code == 0, done.output
+    assert "observer 2 minus" in done.output
+    assert "two-stage" in done.output
+    folder = through.runs / "evaluate-observer_2"
+    (fits,) = through.runs.glob("phase3-stage2-*")
+    ours = pd.read_csv(fits / "patient_summary_val.csv").query("pipeline == 'two-stage'").set_index("measure")["mean"]
+    differences = (
+        pd.read_csv(folder / "differences_val.csv").query("against == 'two-stage'").set_index("measure")["mean"]
+    )
+    for measure in ("wall_dice", "cavity_dice", "scar_emidec_dice"):
+        assert differences[measure] == pytest.approx(1 - float(ours[measure]))
+    assert f"Ours are those of {fits.name}." in (folder / "tables_val.md").read_text()
+    taken = invoke("evaluate", str(tmp_path), "--name", PIPELINE, *TINY, "--runs", str(through.runs))
+    assert taken.exit_code == 2
+    assert "a pipeline of ours is called two-stage; give the labels another --name" in " ".join(taken.output.split())
+
+
 def test_the_test_part_is_evaluated_once_and_shown_again(through: Through) -> None:
     assert "Test subset: first look at this test subset." in through.phase4
     (folder,) = through.runs.glob("phase4-*")
@@ -663,7 +732,7 @@ pipelines:
     finds: everything
     window: {mm: 102.4, size: 64}
     neighbours: true
-    training: {keep: last, scar_sampling: 2, learning_rate_schedule: poly, warmup_steps: 1, clip_norm: 12, augment: rich}
+    training: {keep: last, scar_sampling: 2, learning_rate_schedule: poly, warmup_steps: 1, clip_norm: 12}
     symmetries: 4
     cleaning: [{}, {largest_heart: true, least_scar_share: 0.02}]
   unguided: {guided: false, seeds: 2, training: {keep: last}}

@@ -42,6 +42,7 @@ COMMANDS: dict[str, list[str]] = {
     "phantom": ["HERE/exams", "--format", "dicom", "--cases", "2"],
     "data describe": ["--sheet", "HERE/sheet.png"],
     "data convert": ["HERE/pairs"],
+    "evaluate": ["HERE/pairs/labels", "--profile", "smoke", "--runs", "HERE/runs"],
     "phase1": ["--stage", "1", *SMOKE, "--set", "grid.model=[unet, segnet]", "--runs", "HERE/runs"],
     "select": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs"],
     "table": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs"],

@@ -11,6 +11,7 @@ import typer
 
 from lge_sweep import __version__
 from lge_sweep.cli.commands.data import data_app
+from lge_sweep.cli.commands.evaluate import evaluate
 from lge_sweep.cli.commands.files import phantom, schema
 from lge_sweep.cli.commands.pages import dashboard, ui
 from lge_sweep.cli.commands.phases import phase1, phase2, phase3, phase4, search
@@ -28,8 +29,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    predict, phase1, phase2, phase3, phase4, search, select, table, compare, score, status, sync, ui, dashboard,
-    schema, phantom,
+    predict, phase1, phase2, phase3, phase4, evaluate, search, select, table, compare, score, status, sync, ui,
+    dashboard, schema, phantom,
 )  # fmt: skip
 """In the order of the help."""
 for command in COMMANDS:

@@ -24,12 +24,12 @@ class Curated:
     """The slices a study uses.
 
     Attributes:
-        manifest: one row a slice, in order: `slice`, `case`, `position` (index in its exam), `height`, `width`,
-            `spacing_row_mm`, `spacing_column_mm`, `spacing_slice_mm` (NaN if unknown; their product is the volume of a
-            voxel, also where rows and columns are not at right angles), `image_hash` (SHA-256 of the
-            intensities), `content_hash` (of intensities and labels), `perceptual_hash` (64 bit, hexadecimal),
-            `has_scar`, and the number of pixels of each class; `mvo_pixels`, those of scar that are no-reflow, where
-            the truth tells.
+        manifest: one row a slice, in order: `slice`, `case`, `position` (index in its exam), `slot` (its place in an
+            evenly spaced stack: other than the index where slices are missing), `height`, `width`, `spacing_row_mm`,
+            `spacing_column_mm`, `spacing_slice_mm` (NaN if unknown; their product is the volume of a voxel, also where
+            rows and columns are not at right angles), `image_hash` (SHA-256 of the intensities), `content_hash` (of
+            intensities and labels), `perceptual_hash` (64 bit, hexadecimal), `has_scar`, and the number of pixels of
+            each class; `mvo_pixels`, those of scar that are no-reflow, where the truth tells.
         images: intensities [H, W] of each row.
         labels: class values [H, W] of each row.
         notes: what a user should know about the choice, one sentence each.
@@ -110,6 +110,7 @@ def _row(volume: Volume, position: int) -> dict[str, object]:
         "slice": volume.slices[position],
         "case": volume.case,
         "position": position,
+        "slot": volume.slots[position] if volume.slots else position,
         "height": image.shape[0],
         "width": image.shape[1],
         "spacing_row_mm": row_mm,

@@ -14,6 +14,12 @@ from .export import new_dataset as new_dataset
 from .export import next_command as next_command
 from .export import pairs_source as pairs_source
 from .export import write_pairs as write_pairs
+from .external_labels import ExternalLabels as ExternalLabels
+from .external_labels import LabelFolder as LabelFolder
+from .external_labels import read_external_labels as read_external_labels
+from .external_names import EMIDEC_CLASSES as EMIDEC_CLASSES
+from .external_names import parse_classes as parse_classes
+from .external_names import read_name_map as read_name_map
 from .found import FoundExam as FoundExam
 from .found import FoundExams as FoundExams
 from .geometry import plane_normal as plane_normal

@@ -42,6 +42,8 @@ DARK_CAVITY = (
 )
 CAVITY_OUTSIDE = "the cavity of its masks is not inside the wall: are classes mixed up? Look at --sheet"
 OTHER_ORIENTATION = "its masks would fit its images better {}: were they saved in another orientation? Look at --sheet"
+ORIENTATION_DOUBT = OTHER_ORIENTATION.partition("{}")[0]
+"""How that note begins."""
 _ROTATIONS = ("", "turned by 90 degrees", "turned by 180 degrees", "turned by 270 degrees")
 _REFLECTIONS = (
     "mirrored left to right",

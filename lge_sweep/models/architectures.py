@@ -60,7 +60,7 @@ class _Supervised(DynUNet):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return scores [B, K, H, W]; in training of three depths, [B, 3, K, H, W]."""
         if self.training:
-            scores: torch.Tensor = super().forward(x)
+            scores: torch.Tensor = super().forward(x)  # type: ignore[no-untyped-call]  # MONAI gives no types
             return scores
         x, skips = self.input_block(x), []
         for down in (*self.downsamples, self.bottleneck):

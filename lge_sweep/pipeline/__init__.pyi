@@ -3,6 +3,10 @@ from .compare import read_comparison as read_comparison
 from .delivered import deliver_pipelines as deliver_pipelines
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_once as evaluate_once
+from .external import ExternalEvaluation as ExternalEvaluation
+from .external import ExternalRequest as ExternalRequest
+from .external import evaluate_external as evaluate_external
+from .external import show_external as show_external
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
 from .records import ChoiceRecord as ChoiceRecord

@@ -7,6 +7,7 @@ it is counted and shown.
 import datetime
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from pydantic import AliasChoices, Field
 
 from lge_sweep.csv_files import read_rows
 from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.pipeline.records import Access, AccessRecord
+from lge_sweep.pipeline.records import Access, AccessRecord, ExternalRecord
 from lge_sweep.run_store import RunStore
 from lge_sweep.study import REMEDY, Record, read_record, write_record
 from lge_sweep.text import error_text
+
+TEST_SUBSET = "test"
 
 
 def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Access]:
@@ -36,7 +39,7 @@ def begin_access(runs: Path, pipeline: str, manifest: pd.DataFrame) -> list[Acce
     Raises:
         RunsError: the record of earlier accesses cannot be read.
     """
-    slices = _test_slices(manifest["subset"], manifest["content_hash"])
+    slices = hashes_of_test(manifest)
     known = [access for access in read_accesses(runs) if access.finished or access.pipeline != pipeline]
     known += [access for access in _selections(runs) if access.pipeline not in {other.pipeline for other in known}]
     known += _unrecorded(runs, known)
@@ -110,6 +113,12 @@ def _unrecorded(runs: Path, known: Sequence[Access]) -> list[Access]:
             slices = _slices_of(fits.manifest)
             lost = made[recorded[evaluation.name] :]
             accesses += [Access(evaluation.name, _written(path), slices, finished=True) for path in lost]
+    for external in RunStore(runs).externals():
+        path = external.record(TEST_SUBSET)
+        if path.is_file() and external.name not in recorded:
+            with suppress(DamagedError):  # else it cannot be said which slices they were
+                slices = read_record(ExternalRecord, path).test_slices
+                accesses.append(Access(external.name, _written(path), slices, finished=True))
     return accesses
 
 
@@ -131,15 +140,16 @@ def _slices_of(manifest: Path) -> tuple[str, ...]:
     try:
         header, rows = read_rows(manifest)
         table = pd.DataFrame([cells for _, cells in rows], columns=header)
-        return _test_slices(table["subset" if "subset" in table else "part"], table["content_hash"])
+        return hashes_of_test(table.assign(subset=table["subset" if "subset" in table else "part"]))
     except (OSError, ValueError) as error:
         raise DamagedError(manifest, f"cannot be read as a table ({error_text(error)})", REMEDY) from error
     except KeyError as error:
         raise DamagedError(manifest, f"it has no column {error}", REMEDY) from error
 
 
-def _test_slices(subsets: pd.Series, hashes: pd.Series) -> tuple[str, ...]:
-    return tuple(hashes[subsets == "test"].str[:16])
+def hashes_of_test(manifest: pd.DataFrame) -> tuple[str, ...]:
+    """Return what is kept of the test slices of a manifest, as `Access.slices`."""
+    return tuple(manifest.loc[manifest["subset"] == TEST_SUBSET, "content_hash"].str[:16])
 
 
 def describe_accesses(pipeline: str, earlier: Sequence[Access]) -> str:

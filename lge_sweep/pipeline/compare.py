@@ -2,19 +2,30 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pandas as pd
 
 from lge_sweep.arrays import LabelImage
+from lge_sweep.config import SweepConfig
 from lge_sweep.csv_files import write_frame
 from lge_sweep.data import frame_spacing, load_arrays
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
 from lge_sweep.metrics import Summary, aggregate, evaluate
 from lge_sweep.pipeline.compose import out_of_fold_rows
+from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.folds import OUT_OF_FOLD
+from lge_sweep.pipeline.patients import (
+    PatientsRecord,
+    measure_patients,
+    native_exams,
+    patient_values,
+    to_native,
+    write_patients,
+)
 from lge_sweep.pipeline.records import ComparisonRecord, MeasuredSubset, PipelineScore
-from lge_sweep.pipeline.variants import PIPELINE, Labelled
+from lge_sweep.pipeline.variants import PIPELINE, Labelled, shipped_name
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.scoring import Candidate, Standing, assess_uncertainty
 from lge_sweep.study import REMEDY, Plan, read_per_image
@@ -78,6 +89,41 @@ def compare(
     return _conclude(plan, subset, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 
+class PatientComparison(NamedTuple):
+    """The pipeline beside its controls, patient by patient."""
+
+    markdown: str
+    """All tables, to read."""
+    values: dict[str, float]
+    """Name in MLflow -> number."""
+
+
+def compare_patients(
+    two_stage: TwoStage, subset: str, labelled: Mapping[str, Labelled], folder: MeasuredFolder
+) -> PatientComparison:
+    """Measure the final labels of the pipeline and of its controls patient by patient, at the exams' own size.
+
+    Writes `patients_<subset>.csv`, a row a pipeline, case and structure, and what follows from it.
+
+    Args:
+        two_stage: the fitted pipeline.
+        subset: "val", "test" or "out_of_fold".
+        labelled: name -> final labels of the subset; `PIPELINE` first.
+        folder: where to write.
+    """
+    fits = two_stage.fits
+    shipped = next((name for name in (shipped_name(two_stage),) if name in labelled), PIPELINE)
+    exams = native_exams(fits.manifest, two_stage.labels, rows_measured(fits, subset))
+    tolerance = fits.config.metrics.nsd_tolerance_mm
+    native = {name: to_native(exams, found.labels, found.native) for name, found in labelled.items()}
+    record = PatientsRecord(subset=subset, reference=PIPELINE, shipped=shipped, nsd_tolerance_mm=tolerance)
+    folder.path.mkdir(parents=True, exist_ok=True)
+    report, markdown = write_patients(folder, measure_patients(exams, native, tolerance), record)
+    prefixes = {"test": "test_patient", "val": "patient"}
+    prefix, own = prefixes.get(subset, f"{subset}_patient"), shipped if subset == "test" else ""
+    return PatientComparison(markdown, patient_values(report, prefix, own, (PIPELINE, shipped)))
+
+
 def measure_subset(plan: Plan, subset: str, labels: LabelImage, stage: int) -> pd.DataFrame:
     """Measure labels of a subset as the classes of a stage; returns the table of `lge_sweep.metrics.evaluate`.
 
@@ -87,8 +133,23 @@ def measure_subset(plan: Plan, subset: str, labels: LabelImage, stage: int) -> p
         labels: [N, S, S], values of `Label`, in the order of the subset's rows.
         stage: 1, 2 or `SINGLE_STAGE`, all four classes.
     """
-    rows, metrics = rows_measured(plan, subset), plan.config.metrics
-    truth, measured = load_arrays(plan.arrays).labels[rows], plan.manifest.iloc[rows]
+    rows = rows_measured(plan, subset)
+    return measure_labels(labels, load_arrays(plan.arrays).labels[rows], stage, plan.manifest.iloc[rows], plan.config)
+
+
+def measure_labels(
+    labels: LabelImage, truth: LabelImage, stage: int, measured: pd.DataFrame, config: SweepConfig
+) -> pd.DataFrame:
+    """Measure labels of slices as the classes of a stage; returns the table of `lge_sweep.metrics.evaluate`.
+
+    Args:
+        labels: [N, S, S], values of `Label`.
+        truth: the same.
+        stage: 1, 2 or `SINGLE_STAGE`, all four classes.
+        measured: the N slices, a row of the manifest each.
+        config: how they are measured.
+    """
+    metrics = config.metrics
     return evaluate(
         stage_target(labels, stage), stage_target(truth, stage), class_names(stage), images=measured["slice"].tolist(),
         cases=measured["case"].tolist(), spacing=frame_spacing(measured, truth.shape[1]),

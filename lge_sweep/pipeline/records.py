@@ -105,6 +105,25 @@ class EvaluationRecord(ComparisonRecord):
     """Cell of stage 1; not known in one of an earlier version."""
 
 
+class ExternalRecord(Record):
+    """`evaluation_<subset>.json`: what somebody else's labels were measured to be. The tables are files."""
+
+    format: Literal[1] = 1
+    name: str
+    subset: MeasuredSubset
+    data: str
+    data_digest: str
+    digest: str
+    """SHA-256 of the labels, the slices, and how they were measured."""
+    cases: int
+    missing: tuple[str, ...]
+    """Cases of the subset that were not measured."""
+    test_access: str
+    """How untouched the test subset was, a sentence; "" of another subset."""
+    test_slices: tuple[str, ...] = ()
+    """Of the test subset: as `Access.slices`."""
+
+
 @dataclass(frozen=True)
 class Access:
     """One evaluation on a test subset.

@@ -12,7 +12,7 @@ from lge_sweep.config.fits import PREDICTED, TRUE
 from lge_sweep.csv_files import write_frame
 from lge_sweep.labels import SINGLE_STAGE, Label, class_names
 from lge_sweep.pipeline.cases import case_findings, clinical_table
-from lge_sweep.pipeline.compare import PipelineComparison, measure_subset
+from lge_sweep.pipeline.compare import PipelineComparison, compare_patients, measure_subset
 from lge_sweep.pipeline.variants import (
     PIPELINE,
     EvaluatedSubset,
@@ -46,6 +46,8 @@ CASES = (
     "The slices that are used of each exam; truth and prediction counted at the exam's own size, predictions brought "
     "back to it by nearest neighbour."
 )
+
+PATIENTS_HEADING = "## Patients, in 3-D"
 
 FINDINGS = (
     "Mass, volume, thickness, pieces, gaps and place of the labels, against ranges that are far wider than disease. "
@@ -124,6 +126,7 @@ def write_results(
     write_frame(files.table("agreement"), agreement_frame(cases))
     found = case_findings(two_stage, subset.name, labelled[shipped].labels)
     write_frame(files.table("findings"), findings_frame(found))
+    patients = compare_patients(two_stage, subset.name, labelled, files)
     _draw(files, subset, comparison, beside.results, cases=cases, final=labelled[shipped].labels)
     sections = [
         _heading(files.name, subset, comparison, test_access),
@@ -131,6 +134,7 @@ def write_results(
         "## The pipeline beside its controls\n\n" + beside.markdown,
         "Classical thresholds, of unclipped intensities of the slices' own pixels:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
+        f"{PATIENTS_HEADING}\n\n{patients.markdown}",
         f"## Cases, {shipped}\n\n{CASES}\n\n" + clinical_markdown(cases),
         f"## Labels that no heart has, {shipped}\n\n{FINDINGS}\n\n" + findings_markdown(found),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
@@ -140,7 +144,7 @@ def write_results(
         _tables_6_and_7(name, [table for table in tables if table.form == "image_mean"])
         for name, tables in stages.items()
     ]
-    return "\n\n".join(brief), _values(beside.results, shipped)
+    return "\n\n".join(brief), _values(beside.results, shipped) | patients.values
 
 
 def _stage_tables(files: EvaluationFolder, subset: EvaluatedSubset, name: str, final: LabelImage) -> list[StageTable]:

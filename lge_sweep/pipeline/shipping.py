@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.pipelines import PAPER
 from lge_sweep.config.segmenter import Composed, Options, SegmenterSettings
@@ -13,7 +14,7 @@ from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.models import Segmenter
 from lge_sweep.pipeline.champions import Champion
-from lge_sweep.pipeline.compare import PipelineComparison, compare
+from lge_sweep.pipeline.compare import PipelineComparison, compare, compare_patients
 from lge_sweep.pipeline.compose import compositions, describe_pipeline, out_of_fold_rows
 from lge_sweep.pipeline.evaluate import key_of
 from lge_sweep.pipeline.fit import TwoStage
@@ -21,6 +22,7 @@ from lge_sweep.pipeline.folds import OUT_OF_FOLD
 from lge_sweep.pipeline.out_of_fold import choose_pipeline, label_out_of_fold, pipeline_cells
 from lge_sweep.pipeline.records import ComparisonRecord, EvaluationRecord, MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
+from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.pipeline.variants import (
     PIPELINE,
     EvaluatedSubset,
@@ -55,7 +57,9 @@ def compare_on_validation(
     there = {name: found.of(places) for name, found in pipelines.items() if name != PIPELINE}
     labelled = EvaluatedSubset(two_stage, VAL, there).label(on_progress)
     comparison = compare(fits, VAL, labelled, two_stage.failed, fits.files)
-    values = _values(comparison, {PIPELINE, shipped_name(two_stage)})
+    patients = compare_patients(two_stage, VAL, labelled, fits.files)
+    write_text(fits.files.tables, f"# {fits.name}, validation subset\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
+    values = _values(comparison, {PIPELINE, shipped_name(two_stage)}) | patients.values
     record = comparison.record().model_copy(update={"values": values})
     write_record(fits.files.comparison, record)
     show_comparison(tracker, fits, record)
@@ -70,11 +74,13 @@ def show_comparison(tracker: Tracker, fits: Plan, record: ComparisonRecord) -> N
         fits: their sweep.
         record: what is kept of the comparison.
     """
+    subset, files = record.subset, fits.files
     run = open_sweep(tracker, fits)
     with finishing(run):
         run.set(record.values)
-        run.log_files([fits.files.subset_table(record.subset, name) for name in record.meanings], record.subset)
-        run.log_files([path for path in (fits.files.comparison, fits.files.choice) if path.is_file()])
+        run.log_files([files.subset_table(subset, name) for name in record.meanings], subset)
+        about = [path for path in (files.comparison, files.choice, files.tables) if path.is_file()]
+        run.log_files([*about, *sorted(fits.folder.glob(f"*_{subset}.csv"))])
         run.finish()
 
 
@@ -111,14 +117,17 @@ def compare_out_of_fold(tracker: Tracker, two_stage: TwoStage, on_progress: Prog
         )
         for name, pipeline in compositions(two_stage.fit).items()
     }
-    comparison = compare(composed, OUT_OF_FOLD, labelled, {}, composed.files)
-    values = _values(comparison, set(labelled))
+    chosen, files = two_stage.chosen(choice), composed.files
+    comparison = compare(composed, OUT_OF_FOLD, labelled, {}, files)
+    patients = compare_patients(chosen, OUT_OF_FOLD, labelled, files)
+    write_text(files.tables, f"# {composed.name}, out of fold\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
+    values = _values(comparison, set(labelled)) | patients.values
     values |= {f"out_of_fold/{name}/value": found.value for name, found in choice.pipelines.items()}
     record = comparison.record().model_copy(update={"values": values})
-    write_record(composed.files.comparison, record)
-    write_record(composed.files.choice, choice)
+    write_record(files.comparison, record)
+    write_record(files.choice, choice)
     show_comparison(tracker, composed, record)
-    return OutOfFoldComparison(two_stage.chosen(choice), comparison, labelled)
+    return OutOfFoldComparison(chosen, comparison, labelled)
 
 
 def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, anew: bool) -> str:

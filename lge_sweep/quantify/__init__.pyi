@@ -7,6 +7,8 @@ from .findings import Finding as Finding
 from .findings import case_sentences as case_sentences
 from .findings import finding_sentences as finding_sentences
 from .findings import without_slices as without_slices
+from .intraclass import Intraclass as Intraclass
+from .intraclass import intraclass_correlation as intraclass_correlation
 from .limits_of_agreement import Agreement as Agreement
 from .limits_of_agreement import agreement as agreement
 from .limits_of_agreement import complete_pairs as complete_pairs

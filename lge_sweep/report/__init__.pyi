@@ -18,6 +18,17 @@ from .final_tables import stage_frame as stage_frame
 from .final_tables import stage_markdown as stage_markdown
 from .outlines import draw_contours as draw_contours
 from .outlines import zoom_box as zoom_box
+from .patient_tables import NEEDED_NOTE as NEEDED_NOTE
+from .patient_tables import NO_SPACING as NO_SPACING
+from .patient_tables import PatientReport as PatientReport
+from .patient_tables import count_without_spacing as count_without_spacing
+from .patient_tables import differences_markdown as differences_markdown
+from .patient_tables import measure_cell as measure_cell
+from .patient_tables import needed_text as needed_text
+from .patient_tables import patient_report as patient_report
+from .patient_tables import patients_markdown as patients_markdown
+from .patient_tables import presence_cell as presence_cell
+from .patient_tables import summary_markdown as summary_markdown
 from .tables import CellImages as CellImages
 from .tables import CellTables as CellTables
 from .tables import RankLine as RankLine

@@ -1,0 +1,186 @@
+"""Every pipeline measured patient by patient: whole exams in 3-D, on their own grid, in mm and mL."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from lge_sweep.arrays import LabelImage
+from lge_sweep.csv_files import read_frame, write_frame
+from lge_sweep.data import resize_labels
+from lge_sweep.labels import Label
+from lge_sweep.metrics import EXAM_NUMBERS, ExamGrid, Known, measure_exam
+from lge_sweep.report import PatientReport, patient_report, patients_markdown
+from lge_sweep.run_folders import MeasuredFolder
+from lge_sweep.scoring import MEASURES, SLICE_COLUMNS
+from lge_sweep.study import REMEDY, Record, write_record
+from lge_sweep.text import slug
+
+MAIN: tuple[str, ...] = ("scar_emidec_dice", "scar_dice", "scar_ratio_percent", "wall_dice", "wall_hd_mm")
+"""Measures of every pipeline that MLflow shows; of the paper's and what is shipped it shows all."""
+
+
+@dataclass(frozen=True)
+class NativeExam:
+    """The slices of an exam that a subset uses, at their own size.
+
+    Attributes:
+        case: id of the exam.
+        slices: ids of the slices.
+        places: their places among the subset's rows.
+        truth: [S, H, W] values of `Label`.
+        grid: where they lie.
+    """
+
+    case: str
+    slices: tuple[str, ...]
+    places: tuple[int, ...]
+    truth: LabelImage
+    grid: ExamGrid
+
+
+class PatientTables(NamedTuple):
+    """What was measured of the patients of a subset."""
+
+    patients: pd.DataFrame
+    """pipeline, case and the columns of `measure_exam`; a row a pipeline, case and structure."""
+    slices: pd.DataFrame
+    """pipeline and `SLICE_COLUMNS`; a row a pipeline and slice."""
+
+
+class PatientsRecord(Record):
+    """`patients_<subset>.json`: how the patients of a subset were measured; the tables are files of their own."""
+
+    format: Literal[1] = 1
+    subset: str
+    reference: str
+    """The pipeline that the others are compared with."""
+    shipped: str
+    """The pipeline that is shipped; "" where none of them is."""
+    nsd_tolerance_mm: float
+
+
+def native_exams(manifest: pd.DataFrame, labels: Sequence[LabelImage], rows: Sequence[int]) -> list[NativeExam]:
+    """Gather the slices of a subset by exam, at their own size.
+
+    Args:
+        manifest: one row a slice.
+        labels: of each row of the manifest, [H, W] values of `Label`.
+        rows: the subset's rows.
+    """
+    used = manifest.iloc[list(rows)].reset_index(drop=True)
+    exams = []
+    for case, slices in used.groupby("case", sort=False):
+        places = tuple(int(place) for place in slices.index)
+        row_mm, column_mm, slice_mm = slices[["spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"]].iloc[0]
+        grid = ExamGrid((float(row_mm), float(column_mm), float(slice_mm)), tuple(map(int, slices["slot"])))
+        truth = np.stack([labels[rows[place]] for place in places])
+        exams.append(NativeExam(str(case), tuple(slices["slice"].astype(str)), places, truth, grid))
+    return exams
+
+
+def to_native(
+    exams: Sequence[NativeExam], labels: LabelImage, native: Sequence[LabelImage] | None = None
+) -> list[LabelImage]:
+    """Bring labels [N, S, S] of a subset, in the order of its rows, to the exams' own size, by nearest neighbour.
+
+    Args:
+        exams: the exams.
+        labels: of the subset.
+        native: the same at their own size, where they were found there.
+    """
+    if native is not None:
+        return [np.stack([native[place] for place in exam.places]) for exam in exams]
+    return [np.stack([resize_labels(labels[place], *exam.truth.shape[1:]) for place in exam.places]) for exam in exams]
+
+
+def measure_patients(
+    exams: Sequence[NativeExam], pipelines: Mapping[str, Sequence[LabelImage]], tolerance_mm: float
+) -> PatientTables:
+    """Measure pipelines patient by patient.
+
+    Args:
+        exams: the exams.
+        pipelines: name -> the labels [S, H, W] of each exam, on its own grid.
+        tolerance_mm: of nsd, mm.
+    """
+    patients, slices = [], []
+    known: list[Known] = [{} for _ in exams]
+    for name, found in pipelines.items():
+        for exam, labels, before in zip(exams, found, known, strict=True):
+            measured = measure_exam(labels, exam.truth, exam.grid, tolerance_mm, before)
+            measured.insert(0, "case", exam.case)
+            measured.insert(0, "pipeline", name)
+            patients.append(measured)
+            scar = {"true_pixels": exam.truth == Label.SCAR, "predicted_pixels": labels == Label.SCAR}
+            counts = {column: where.sum(axis=(1, 2)) for column, where in scar.items()}
+            slices.append(
+                pd.DataFrame(
+                    {"pipeline": name, "case": exam.case, "slice": list(exam.slices), **counts}
+                    | {"voxel_ml": exam.grid.voxel_ml}
+                )
+            )
+    return PatientTables(pd.concat(patients, ignore_index=True), pd.concat(slices, ignore_index=True))
+
+
+def write_patients(folder: MeasuredFolder, tables: PatientTables, record: PatientsRecord) -> tuple[PatientReport, str]:
+    """Write the tables of patients; returns what they come to, as frames and as Markdown.
+
+    Args:
+        folder: where to write.
+        tables: what was measured.
+        record: how.
+    """
+    report = patient_report(tables.patients, tables.slices, record.reference)
+    frames = {
+        "patients": tables.patients,
+        "scar_slices": tables.slices,
+        "patient_summary": report.summary,
+        "scar_presence": report.presence,
+        "patient_agreement": report.agreement,
+    }
+    for name, frame in frames.items():
+        write_frame(folder.patient_table(name, record.subset), frame)
+    write_record(folder.patients_record(record.subset), record)
+    return report, patients_markdown(report, record.reference, tables.patients)
+
+
+def read_patients(folder: MeasuredFolder, subset: str) -> PatientTables:
+    """Read back what `write_patients` wrote.
+
+    Raises:
+        DamagedError: a table is gone or damaged.
+    """
+    patients = read_frame(
+        folder.patient_table("patients", subset), ("pipeline", "case", "structure"), EXAM_NUMBERS, REMEDY
+    )
+    slices = read_frame(
+        folder.patient_table("scar_slices", subset), ("pipeline", "case", "slice"), SLICE_COLUMNS[2:], REMEDY
+    )
+    return PatientTables(patients, slices)
+
+
+def patient_values(report: PatientReport, prefix: str, own: str, whole: Sequence[str]) -> dict[str, float]:
+    """Name numbers of patients as MLflow does: `<prefix>/<pipeline>/<measure>`.
+
+    Args:
+        report: what patients come to.
+        prefix: of all names, such as "patient".
+        own: the pipeline whose name is left out, and that has its intervals; "" for none.
+        whole: pipelines with all of `MEASURES`; the others have `MAIN`.
+    """
+    values: dict[str, float] = {}
+    for line in report.summary.to_dict("records"):
+        name, measure = str(line["pipeline"]), str(line["measure"])
+        key = f"{prefix}/{measure}" if name == own else f"{prefix}/{slug(name)}/{measure}"
+        if measure in (MEASURES if name in whole else MAIN):
+            ends = {"_low": line["low"], "_high": line["high"]} if name == own else {}
+            values |= {f"{key}{end}": float(number) for end, number in {"": line["mean"], **ends}.items()}
+    for line in report.presence.to_dict("records"):
+        name = str(line["pipeline"])
+        if name in whole:
+            key = prefix if name == own else f"{prefix}/{slug(name)}"
+            values[f"{key}/scar_{line['measure']}_{line['unit']}s"] = float(line["value"])
+    return {key: value for key, value in values.items() if not np.isnan(value)}
