@@ -9,6 +9,7 @@ from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.pipeline.compare import PipelineComparison, compare
+from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.evaluate import Evaluation
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import MeasuredSubset, ShippedRecord
@@ -32,7 +33,10 @@ def compare_on_validation(tracker: Tracker, two_stage: TwoStage, on_progress: Pr
         on_progress: told what labels the subset next, how many have, and how many there are.
     """
     fits = two_stage.fits
-    comparison = compare(fits, VAL, EvaluatedSubset(two_stage, VAL).label(on_progress), two_stage.failed, fits.files)
+    subset = EvaluatedSubset(two_stage, VAL)
+    labelled = subset.label(on_progress)
+    comparison = compare(fits, VAL, labelled, two_stage.failed, fits.files)
+    write_errors(fits.files, subset, labelled[shipped_name(two_stage)].labels)
     write_record(fits.files.comparison, comparison.record())
     run = open_sweep(tracker, fits)
     with finishing(run):

@@ -6,6 +6,12 @@ from .clinical_tables import clinical_frame as clinical_frame
 from .clinical_tables import clinical_markdown as clinical_markdown
 from .clinical_tables import findings_frame as findings_frame
 from .clinical_tables import findings_markdown as findings_markdown
+from .errors_by_group import DIVISIONS as DIVISIONS
+from .errors_by_group import SLICE_COLUMNS as SLICE_COLUMNS
+from .errors_by_group import calls_frame as calls_frame
+from .errors_by_group import dice_of as dice_of
+from .errors_by_group import groups_frame as groups_frame
+from .errors_by_group import worst_frame as worst_frame
 from .files import save_png as save_png
 from .files import write_cell_figures as write_cell_figures
 from .files import write_sweep_figures as write_sweep_figures
@@ -18,6 +24,12 @@ from .final_tables import stage_frame as stage_frame
 from .final_tables import stage_markdown as stage_markdown
 from .outlines import draw_contours as draw_contours
 from .outlines import zoom_box as zoom_box
+from .printed import CAPTIONS as CAPTIONS
+from .printed import Caption as Caption
+from .printed import is_numeric as is_numeric
+from .printed import print_frame as print_frame
+from .printed import print_tables as print_tables
+from .printed import print_value as print_value
 from .tables import CellImages as CellImages
 from .tables import CellTables as CellTables
 from .tables import RankLine as RankLine

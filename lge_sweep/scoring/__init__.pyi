@@ -27,6 +27,8 @@ from .selection import merge_seeds as merge_seeds
 from .selection import override as override
 from .selection import score_result as score_result
 from .selection import select as select
+from .subgroups import Ratio as Ratio
+from .subgroups import ratio_of_sums as ratio_of_sums
 from .table import score_table as score_table
 from .uncertainty import Candidate as Candidate
 from .uncertainty import Standing as Standing
