@@ -1,3 +1,5 @@
+from .access import read_accesses as read_accesses
+from .card import model_card as model_card
 from .compare import PipelineComparison as PipelineComparison
 from .compare import read_comparison as read_comparison
 from .delivered import undelivered as undelivered
@@ -5,7 +7,10 @@ from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_once as evaluate_once
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
+from .records import Access as Access
 from .records import ComparisonRecord as ComparisonRecord
+from .records import EvaluationRecord as EvaluationRecord
+from .records import ShippedRecord as ShippedRecord
 from .results import side_by_side as side_by_side
 from .shipping import compare_on_validation as compare_on_validation
 from .shipping import ship as ship

@@ -4,10 +4,14 @@ import hashlib
 from collections.abc import Collection
 from contextlib import suppress
 
+import pandas as pd
+
+from lge_sweep.atomic import write_text
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
+from lge_sweep.pipeline.card import CARD, card_markdown, model_card
 from lge_sweep.pipeline.compare import PipelineComparison, compare
 from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.evaluate import Evaluation
@@ -17,9 +21,9 @@ from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, shipped_name, shipped_variant, shipped_words
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
-from lge_sweep.study import Plan, read_record, write_record
+from lge_sweep.study import Plan, read_per_image, read_record, write_record
 from lge_sweep.text import slug
-from lge_sweep.tracking import Tracker, collapsed_tag, finishing, promote
+from lge_sweep.tracking import Tracker, collapsed_tag, describe_version, finishing, promote
 
 VAL: MeasuredSubset = "val"
 
@@ -80,16 +84,19 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
             **dict(config.frame), options=variant.options, window=config.source.uses_display_window, facts=facts,
         )  # fmt: skip
         write_segmenter(folder, best_network(stage1.plan, stage1.cell), best_network(fits, cell), settings)
-    collapsed = collapsed_tag(comparison.summaries[shipped_name(two_stage)].collapsed)
-    facts = {**read_settings(folder).facts, "collapsed": collapsed}
+    collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
+    facts = {**read_settings(folder).facts, "collapsed": collapsed_tag(collapsed)}
     about = (
         f"The two-stage segmenter of {fits.name}: {stage1.cell.name}, then {cell.model}-{cell.loss}-{cell.optimizer}"
     )
+    card = card_markdown(model_card(fits, about, {VAL: comparison.tables[shipped_name(two_stage)]}, collapsed))
+    write_text(folder / CARD, card)
     with tracker.required():
         version = register_segmenter(tracker, folder, fits.name, fits.name, facts=facts, about=about)
+        describe_version(tracker, NAME, version.key, card)
         new = anew or _shipped_before(fits) != version.key
         said = promote(tracker, NAME, version, f"{fits.name}/", new=new, remedy="the same command with --ship")
-    record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped)
+    record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped, pipeline=shipped_name(two_stage))
     write_record(fits.files.shipped, record)
     return f"Shipped: {shipped_words(two_stage)}. {said}"
 
@@ -118,6 +125,19 @@ def show_evaluation(tracker: Tracker, two_stage: TwoStage, evaluation: Evaluatio
         run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}")
         run.log_files([files.tables, *sorted(files.path.glob("*.png")), *sorted(files.path.glob("*.csv"))])
         run.finish()
+    _update_card(tracker, two_stage, evaluation.comparison)
+
+
+def _update_card(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison) -> None:
+    """Put what the test subset said into the card of what was shipped; the registered files stay as they are."""
+    fits, name = two_stage.fits, shipped_name(two_stage)
+    about = f"The two-stage segmenter of {fits.name}: pipeline '{name}'"
+    validated = fits.files.subset_table(VAL, name)
+    measured: dict[str, pd.DataFrame] = {VAL: read_per_image(validated)} if validated.is_file() else {}
+    measured[comparison.subset] = comparison.tables[name]
+    text = card_markdown(model_card(fits, about, measured, comparison.summaries[name].collapsed))
+    record = read_record(ShippedRecord, fits.files.shipped)
+    describe_version(tracker, NAME, record.key, text)
 
 
 def _values(comparison: PipelineComparison, whole: Collection[str]) -> dict[str, float]:

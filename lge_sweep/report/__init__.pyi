@@ -1,5 +1,6 @@
 from . import style as style
 from .bland_altman import figure_bland_altman as figure_bland_altman
+from .clinical_tables import QUANTITIES as QUANTITIES
 from .clinical_tables import agreement_frame as agreement_frame
 from .clinical_tables import agreement_markdown as agreement_markdown
 from .clinical_tables import clinical_frame as clinical_frame
@@ -24,12 +25,15 @@ from .final_tables import stage_frame as stage_frame
 from .final_tables import stage_markdown as stage_markdown
 from .outlines import draw_contours as draw_contours
 from .outlines import zoom_box as zoom_box
+from .overlays import figure_case as figure_case
 from .printed import CAPTIONS as CAPTIONS
 from .printed import Caption as Caption
 from .printed import is_numeric as is_numeric
 from .printed import print_frame as print_frame
 from .printed import print_tables as print_tables
 from .printed import print_value as print_value
+from .spots import Spot as Spot
+from .spots import figure_spots as figure_spots
 from .tables import CellImages as CellImages
 from .tables import CellTables as CellTables
 from .tables import RankLine as RankLine

@@ -7,6 +7,7 @@ entry is in the study's report. To add one, write `NAME.csv` beside the others, 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import pandas as pd
 
@@ -33,11 +34,13 @@ class Caption:
         columns: column of the file -> its title in print; one that is not named here has its own name. A column of the
             ends of an interval needs none.
         arrange: the table of the file -> what is printed, where that is not the same.
+        about: the section of the report that it belongs to.
     """
 
     text: str
     columns: Mapping[str, str] = field(default_factory=dict)
     arrange: Callable[[pd.DataFrame], pd.DataFrame] = lambda frame: frame
+    about: Literal["results", "failures"] = "results"
 
 
 def print_frame(frame: pd.DataFrame, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
@@ -184,6 +187,7 @@ CAPTIONS: dict[str, Caption] = {
     "findings": Caption(
         "Labels that no left ventricle has, of the prediction and of the reference; nothing is corrected for it.",
         {"case": "patient"},
+        about="failures",
     ),
     "error_groups": Caption(
         f"Where the shipped pipeline fails, by group: {DICE}; {INTERVAL}. A false alarm is a slice without scar on "
@@ -197,12 +201,14 @@ CAPTIONS: dict[str, Caption] = {
             **{name: measure.title for name, measure in MEASURES.items()},
         },
         _groups,
+        about="failures",
     ),
     "error_calls": Caption(
         "False alarms (scar called where the reference has none) and misses (none called where it has some), by "
         "patient and by slice, the largest first; scar is given as a share of the wall of the patient or slice, in "
         "per cent.",
         _SLICES,
+        about="failures",
     ),
     "error_worst": Caption(
         "The patients that are labelled worst, by the mean of the Dice of cavity, wall and scar over all their "
@@ -210,6 +216,7 @@ CAPTIONS: dict[str, Caption] = {
         f"and misses are numbers of slices. {FINDING}",
         {**_SLICES, "cavity_dice": "cavity Dice", "wall_dice": "wall Dice", "scar_dice": "scar Dice",
          "mean_dice": "mean Dice"},
+        about="failures",
     ),
 }  # fmt: skip
 """Table of an evaluation -> what it is; in this order they are shown."""

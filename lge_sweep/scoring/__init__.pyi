@@ -10,11 +10,13 @@ from .paired import WinnerTest as WinnerTest
 from .paired import compare_tables as compare_tables
 from .paired import over_classes as over_classes
 from .paired import wide as wide
+from .power import needed_cases as needed_cases
 from .ranking import BEST as BEST
 from .ranking import FOREGROUND as FOREGROUND
 from .ranking import INTERVAL as INTERVAL
 from .ranking import ranking_frame as ranking_frame
 from .ranking import ranking_texts as ranking_texts
+from .scores import RULES as RULES
 from .scores import Score as Score
 from .scores import mean_of_all as mean_of_all
 from .scores import score as score
