@@ -2,8 +2,8 @@
 
 from lge_sweep.manuscript.blocks import Block, Bullets, Paragraph, Part, Section, make_table
 from lge_sweep.manuscript.find import Fits, Study
-from lge_sweep.manuscript.results import not_run
-from lge_sweep.pipeline import PIPELINE, model_card
+from lge_sweep.manuscript.results import PIPELINE, not_run
+from lge_sweep.pipeline import model_card
 from lge_sweep.study import read_per_image
 
 

@@ -5,7 +5,11 @@ import pandas as pd
 from lge_sweep.manuscript.blocks import Block, Bullets, Paragraph, Part, Section, make_table
 from lge_sweep.manuscript.data_section import is_simulated
 from lge_sweep.manuscript.find import Study, Sweep
+from lge_sweep.manuscript.results import sweep_title
 from lge_sweep.scoring import chance, in_hundred, needed_cases
+
+_ENOUGH = 10
+"""Patients from which on it is said how many more it takes."""
 
 
 def doubt_section(study: Study) -> Section:
@@ -18,7 +22,7 @@ def doubt_section(study: Study) -> Section:
             "of the cases. Alike: configurations that cannot be told apart from the winner at 95 %."
         )
         blocks.append(make_table("doubt", caption, pd.DataFrame([_row(sweep) for sweep in done])))
-    parts = [Part(sweep.plan.title, [Bullets(_sweep_items(sweep))]) for sweep in done]
+    parts = [Part(sweep_title(sweep.plan), [Bullets(_sweep_items(sweep))]) for sweep in done]
     power = _power_rows(study)
     if not power.empty:
         caption = (
@@ -29,6 +33,9 @@ def doubt_section(study: Study) -> Section:
         )
         titles = {"needed": "patients needed", "cases": "patients here"}
         parts.append(Part("Power", [make_table("power", caption, power, titles)]))
+    elif any(fits.comparison for fits in study.fits):
+        few = f"Fewer than {_ENOUGH} patients say too little about how they vary to plan a larger study with."
+        parts.append(Part("Power", [Paragraph(few)]))
     return Section("doubt", "Doubt", blocks, parts)
 
 
@@ -61,7 +68,7 @@ def _row(sweep: Sweep) -> dict[str, object]:
     others = [entry for entry in found.standings if entry.name != found.winner]
     winner = next(entry for entry in found.standings if entry.name == found.winner)
     return {
-        "sweep": f"{sweep.plan.config.phase} stage {sweep.plan.config.stage}",
+        "sweep": sweep_title(sweep.plan),
         "patients": found.cases,
         "configurations": len(found.standings),
         "winner": found.winner,
@@ -96,7 +103,7 @@ def _power_rows(study: Study) -> pd.DataFrame:
         for name, score in fits.comparison.scores.items():
             ends = score.difference_low, score.difference_high
             needed = needed_cases(score.difference, *ends, cases)
-            if needed is not None:
+            if needed is not None and cases >= _ENOUGH:
                 rows.append(
                     {"pipeline": name, "difference": score.difference, "difference_low": ends[0],
                      "difference_high": ends[1], "cases": cases, "needed": needed}

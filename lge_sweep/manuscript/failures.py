@@ -41,7 +41,8 @@ def failures_section(study: Study, images: bool) -> Section:
                     [Paragraph(f"An earlier version made this and did not measure it by group: see {command}.")],
                 )
             )
-    blocks: list[Block] = []
+    told = "What is shipped is looked at: its final labels against the reference, by group, slice and patient."
+    blocks: list[Block] = [Paragraph(told)]
     if not parts:
         blocks = [not_run(study, "phase3", "Phase 3, which makes final labels,")]
     return Section("failures", "Where it fails", blocks, parts)
@@ -71,15 +72,15 @@ def _parts(fits: Fits, subset: str, files: MeasuredFolder, tables: Tables, image
         captioned(f"{name}_{tail}", CAPTIONS[name], frame, where) for name, frame in tables.items() if name not in _OWN
     ]
     worst = tables.get("error_worst", pd.DataFrame())
+    slices = read_any(files.table("error_slices"))
     parts = [
         Part(f"By group, {_TITLES[subset]} subset", by_group),
-        Part("False alarms and misses", _said(tables, calls)),
+        Part("False alarms, misses, impossible labels", _said(slices, calls)),
     ]
     if len(worst):
         parts.append(
             Part("The worst patients", [captioned(f"error_worst_{tail}", CAPTIONS["error_worst"], worst, where)])
         )
-        slices = read_any(files.table("error_slices"))
         parts += [_patient(fits, subset, files, slices[slices["case"] == case], images) for case in worst["case"]]
     return parts
 
@@ -88,13 +89,15 @@ _OWN = ("error_groups", "error_worst")
 """Tables that have a place of their own."""
 
 
-def _said(tables: Tables, blocks: list[Table]) -> list[Block]:
-    calls = tables.get("error_calls", pd.DataFrame(columns=["unit", "error"]))
-    counts = calls.groupby(["unit", "error"]).size().to_dict()
-    items = [
-        f"{counts.get((unit, error), 0)} {unit}s: {error}."
-        for unit in ("patient", "slice") for error in ("false alarm", "miss")
-    ]  # fmt: skip
+def _said(slices: pd.DataFrame, blocks: list[Table]) -> list[Block]:
+    """Say how often scar is called where there is none, and missed, beside the tables that list it."""
+    has = slices["scar_tp"] + slices["scar_fn"] > 0
+    called = slices["scar_tp"] + slices["scar_fp"] > 0
+    items = []
+    for unit, own in (("patients", "case"), ("slices", "slice")):
+        true, found = (flags.groupby(slices[own]).any() for flags in (has, called))
+        items.append(f"False alarms: {int((found & ~true).sum())} of {int((~true).sum())} {unit} without scar.")
+        items.append(f"Misses: {int((true & ~found).sum())} of {int(true.sum())} {unit} with scar.")
     return [Bullets(items), *(block for block in blocks if block.rows)]
 
 

@@ -46,8 +46,11 @@ class Fits:
 
     @property
     def shipped_name(self) -> str | None:
-        """The name under which the pipeline that is shipped is compared; None where no version has written it."""
-        return (self.shipped.pipeline or None) if self.shipped else None
+        """The name under which the pipeline that is shipped is compared; None where that cannot be told."""
+        if self.shipped is None or self.shipped.pipeline:
+            return self.shipped and self.shipped.pipeline
+        meanings = self.comparison.meanings if self.comparison else {}  # an earlier version did not write it
+        return next((name for name, meaning in meanings.items() if meaning.startswith("what is shipped")), None)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """The methods in words, made from the settings that were used."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -104,14 +105,18 @@ def _grid_items(study: Study) -> list[str]:
         how = f"{config.search.trials} trials drawn from" if config.search else f"{cells} trainings:"
         items.append(
             f"{config.phase.replace('phase', 'Phase ').replace('search', 'Search')}, stage {config.stage}: {how} "
-            f"{len(grid.model)} architectures, {len(grid.loss)} losses, {len(grid.optimizer)} optimizers, "
-            f"{len(grid.seed)} seed{'s' if len(grid.seed) > 1 else ''}."
+            f"{_count(grid.model, 'architecture')}, {_count(grid.loss, 'loss', 'losses')}, "
+            f"{_count(grid.optimizer, 'optimizer')}, {_count(grid.seed, 'seed')}."
         )
     grids = [plan.config.grid for plan in study.plans]
     for kind, words in (("model", ARCHITECTURE_WORDS), ("loss", LOSS_WORDS), ("optimizer", OPTIMIZER_WORDS)):
         names = dict.fromkeys(name for grid in grids for name in getattr(grid, kind))
         items += [f"{name}: {words.get(name, 'see the documentation')}." for name in names]
     return items
+
+
+def _count(values: Sequence[object], one: str, several: str = "") -> str:
+    return f"{len(values)} {one if len(values) == 1 else several or one + 's'}"
 
 
 def _training_blocks(study: Study) -> list[Block]:

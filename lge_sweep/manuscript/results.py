@@ -12,12 +12,14 @@ from lge_sweep.manuscript.blocks import Block, Bullets, Figure, Paragraph, Part,
 from lge_sweep.manuscript.find import Fits, Study, Sweep
 from lge_sweep.manuscript.svg import figure_svg
 from lge_sweep.metrics import METRICS
-from lge_sweep.pipeline import PIPELINE, read_comparison, side_by_side
-from lge_sweep.report import CAPTIONS, Caption, Spot, figure_bland_altman, figure_spots, print_frame
+from lge_sweep.pipeline import ComparisonRecord
+from lge_sweep.report import CAPTIONS, Caption, Spot, figure_bland_altman, figure_spots, pipelines_frame, print_frame
 from lge_sweep.run_folders import MeasuredFolder
-from lge_sweep.scoring import mean_of_all, ranking_frame
-from lge_sweep.study import CellRecord, Plan, read_record
+from lge_sweep.scoring import interval_differences, intervals, mean_of_all, ranking_frame, resample_table
+from lge_sweep.study import CellRecord, Plan, read_per_image, read_record
 
+PIPELINE = "two-stage"
+"""The paper's pipeline, as it is compared."""
 STAGE_TITLES = {1: "stage 1, cavity", 2: "stage 2, wall and scar"}
 
 
@@ -31,6 +33,11 @@ def results_section(study: Study) -> Section:
     parts.append(Part("Phase 3: pipelines on the validation subset", _validation_blocks(study)))
     parts.append(Part("Phase 4: the test subset", _test_blocks(study)))
     return Section("results", "Results", parts=parts)
+
+
+def sweep_title(plan: Plan) -> str:
+    """Return what a sweep is called in print."""
+    return f"{plan.config.phase.replace('phase', 'Phase ').capitalize()}, {STAGE_TITLES[plan.config.stage]}"
 
 
 def command_of(study: Study, phase: str, stage: int = 0) -> str:
@@ -100,6 +107,7 @@ def _sweep_blocks(sweep: Sweep, stage: str) -> list[Block]:
     titles = {
         "probability_best": "P(best)", "expected_rank": "expected rank", "collapsed": "collapsed: never found",
         **{f"global_{name}": f"global {METRICS[name].title}" for name in METRICS},
+        **{f"{name}_dice": f"{name} Dice" for name in class_names(plan.config.stage)},
     }  # fmt: skip
     table = make_table(
         f"ranking_{plan.config.phase}_stage{plan.config.stage}_{plan.name[-10:]}", caption, frame, titles
@@ -151,16 +159,13 @@ def _validation_blocks(study: Study) -> list[Block]:
                 Paragraph(f"{fits.plan.name} is not complete. This goes on with it: {command_of(study, 'phase3')}")
             )
             continue
-        comparison = read_comparison(fits.plan, fits.plan.files, fits.comparison)
-        beside = side_by_side(comparison)
-        any_result = next(iter(beside.results.values()))
-        size = f"n = {any_result.images} slices of {any_result.cases} cases"
-        blocks += pipeline_blocks(
-            beside.frame, f"validation_{fits.plan.name[-10:]}", f"Validation subset, {size}.", fits.shipped_name
-        )
+        size = _size(fits.plan, fits.comparison.subset)
+        frame = _beside(fits.plan.files, fits.comparison)
+        name, where = f"validation_{fits.plan.name[-10:]}", f"Validation subset, {size}."
+        blocks += pipeline_blocks(frame, name, where, fits.shipped_name)
         scores = pd.DataFrame(
             [{"pipeline": name, **score.model_dump()} for name, score in fits.comparison.scores.items()]
-        )
+        ).rename(columns={"low": "score_low", "high": "score_high"})
         blocks.append(make_table(
             f"scores_{fits.plan.name[-10:]}",
             f"Score of each pipeline on the validation subset ({size}), weighted as in the paper's Table III, and its "
@@ -171,6 +176,20 @@ def _validation_blocks(study: Study) -> list[Block]:
         blocks.append(Bullets([f"{name}: {meaning}." for name, meaning in fits.comparison.meanings.items()]))
         blocks += [Paragraph(f"Left out: {name}, because {why}.") for name, why in fits.comparison.failed.items()]
     return blocks
+
+
+def _beside(files: MeasuredFolder, record: ComparisonRecord) -> pd.DataFrame:
+    """Put all pipelines of a comparison beside each other, from their tables, with intervals."""
+    tables = {name: read_per_image(files.subset_table(record.subset, name)) for name in record.meanings}
+    drawn = {name: resample_table(table) for name, table in tables.items()}
+    results = {name: intervals(found) for name, found in drawn.items()}
+    reference = drawn[PIPELINE]
+    others = {
+        name: interval_differences(found, reference, (name, PIPELINE))
+        for name, found in drawn.items()
+        if found is not reference
+    }
+    return pipelines_frame(results, others)
 
 
 def pipeline_blocks(frame: pd.DataFrame, name: str, where: str, shipped: str | None) -> list[Block]:
@@ -205,22 +224,21 @@ def _test_blocks(study: Study) -> list[Block]:
         blocks.append(Paragraph(f"{fits.files.name}: {fits.evaluation.test_access}.", strong=True))
         tables = read_tables(fits.files, "results")
         if "pipelines" in tables:
-            cases = _size(fits)
+            cases = _size(fits.plan, "test")
             shipped = fits.shipped_name
             blocks += pipeline_blocks(
                 tables.pop("pipelines"), f"test_pipelines_{fits.plan.name[-10:]}", f"Test subset, {cases}.", shipped
             )
+        where = f"Test subset, {_size(fits.plan, 'test')}."
         for name, frame in tables.items():
-            blocks.append(
-                captioned(f"test_{name}_{fits.plan.name[-10:]}", CAPTIONS[name], frame, f"Test subset, {_size(fits)}.")
-            )
+            blocks.append(captioned(f"test_{name}_{fits.plan.name[-10:]}", CAPTIONS[name], frame, where))
             if name == "cases":
                 blocks.append(_agreement_figure(fits, frame))
     return blocks
 
 
-def _size(fits: Fits) -> str:
-    rows = fits.plan.manifest[fits.plan.manifest["subset"] == "test"]
+def _size(plan: Plan, subset: str) -> str:
+    rows = plan.manifest[plan.manifest["subset"] == subset]
     return f"n = {len(rows)} slices of {rows['case'].nunique()} cases"
 
 
@@ -267,7 +285,8 @@ def read_any(path: Path) -> pd.DataFrame:
         header, rows = read_rows(path)
     except (OSError, ValueError) as error:
         raise DamagedError(path, f"cannot be read as a table ({error})", "") from error
-    texts = [name for k, name in enumerate(header) if any(not _is_number(row[k]) for _, row in rows)]
+    cells = {name: {row[k] for _, row in rows} for k, name in enumerate(header)}
+    texts = [name for name, own in cells.items() if not all(map(_is_number, own)) and not own <= {"True", "False"}]
     texts += [name for name in header if name in ("case", "slice") and name not in texts]
     return read_frame(path, texts)
 

@@ -103,7 +103,7 @@ def _sections(study: Study, images: bool) -> list[Section]:
         claim_section(study),
     ]
     words = Section("words", "Words and abbreviations", [Facts(list(WORDS.items()))])
-    return [_summary(study), _question(study), words, *body]
+    return [_summary(study), _question(study), *body, words]
 
 
 def _summary(study: Study) -> Section:

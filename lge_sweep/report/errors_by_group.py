@@ -25,7 +25,7 @@ SLICE_COLUMNS = (
 found; pixels of each structure that are right, too many and missing; its Dice, NaN where it is in neither."""
 
 ALL = "all"
-SCAR_SIZES = {"no scar": 0.0, "scar up to 5 % of the wall": 5.0, "above 5, up to 15 %": 15.0, "above 15 %": np.inf}
+SCAR_SIZES = {"no scar": 0.0, "scar up to 5 % of the wall": 5.0, "above 5 up to 15 %": 15.0, "above 15 %": np.inf}
 """Group of cases by the share of the wall that is truly scar -> its upper bound, in per cent, included."""
 _THIRDS = ("lowest third", "middle third", "highest third")
 
@@ -146,18 +146,18 @@ def groups_frame(slices: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     for name, division in DIVISIONS.items():
         dealt = division.deal(slices)
-        for group in _ordered(name, dealt):
+        for group in _ordered(dealt):
             rows.append({"division": name, "group": group, **_group_row(slices[dealt == group])})
     columns = [key for measure in MEASURES for key in (measure, f"{measure}_low", f"{measure}_high")]
     frame = pd.DataFrame(rows, columns=["division", "group", "cases", "slices", "slices_with_scar", *columns])
     return frame.astype(dict.fromkeys(columns, float))
 
 
-def _ordered(division: str, dealt: pd.Series) -> list[str]:
+def _ordered(dealt: pd.Series) -> list[str]:
     """Return the groups that have slices, in their order."""
     there = [str(group) for group in dealt.dropna().unique()]
     order = [*SCAR_SIZES, *LEVELS, *_THIRDS]
-    return sorted(there, key=lambda group: next((k for k, name in enumerate(order) if group.startswith(name)), -1))
+    return sorted(there, key=lambda group: order.index(name) if (name := group.partition(", ")[0]) in order else -1)
 
 
 def _group_row(slices: pd.DataFrame) -> dict[str, object]:

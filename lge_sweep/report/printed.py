@@ -11,6 +11,7 @@ from typing import Literal
 
 import pandas as pd
 
+from lge_sweep.metrics import METRICS
 from lge_sweep.report.clinical_tables import QUANTITIES
 from lge_sweep.report.errors_by_group import DIVISIONS, MEASURES
 from lge_sweep.report.final_tables import AGGREGATE_TITLES
@@ -128,7 +129,11 @@ def _groups(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _pivot_pipelines(frame: pd.DataFrame) -> pd.DataFrame:
     """Put the numbers of `pipelines_frame` beside each other, a row a pipeline."""
-    return _spread(frame, ["pipeline"], lambda row: f"{row['class']} {row['metric']}, {row['form'].replace('_', ' ')}")
+    return _spread(
+        frame,
+        ["pipeline"],
+        lambda row: f"{row['class']} {METRICS[row['metric']].title}, {row['form'].replace('_', ' ')}",
+    )
 
 
 def _pivot_stages(frame: pd.DataFrame) -> pd.DataFrame:
