@@ -47,8 +47,10 @@ class Fits:
     @property
     def shipped_name(self) -> str | None:
         """The name under which the pipeline that is shipped is compared; None where that cannot be told."""
-        if self.shipped is None or self.shipped.pipeline:
-            return self.shipped and self.shipped.pipeline
+        if self.shipped is None:
+            return None
+        if self.shipped.pipeline:
+            return self.shipped.pipeline
         meanings = self.comparison.meanings if self.comparison else {}  # an earlier version did not write it
         return next((name for name, meaning in meanings.items() if meaning.startswith("what is shipped")), None)
 

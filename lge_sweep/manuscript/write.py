@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -19,12 +20,15 @@ from lge_sweep.manuscript.claim import OPEN, claim_section
 from lge_sweep.manuscript.data_section import SUBSET_TITLES, data_section, is_simulated
 from lge_sweep.manuscript.doubt import doubt_section, open_questions
 from lge_sweep.manuscript.failures import failures_section
-from lge_sweep.manuscript.find import Study
+from lge_sweep.manuscript.find import Fits, Study
 from lge_sweep.manuscript.methods import methods_section, phase_state
 from lge_sweep.manuscript.provenance import commands_section, looks_section, versions_section
 from lge_sweep.manuscript.results import STAGE_TITLES, results_section
 from lge_sweep.manuscript.words import WORDS
-from lge_sweep.report import is_numeric
+from lge_sweep.pipeline import performance_frame
+from lge_sweep.report import is_numeric, print_frame
+from lge_sweep.run_folders import MeasuredFolder
+from lge_sweep.study import read_per_image
 from lge_sweep.text import slug, visible
 
 PAGE, TABLES = "report.html", "tables"
@@ -123,12 +127,13 @@ def _summary(study: Study) -> Section:
         record = fits.evaluation or fits.comparison
         name = fits.shipped_name
         if record is not None and name in record.summaries:
-            dice = {form: getattr(record.summaries[name], form)["dice"] for form in ("pooled", "present_only")}
-            subset = SUBSET_TITLES[record.subset]
+            table = read_per_image(_measured(fits).subset_table(record.subset, name))
+            dice = performance_frame({record.subset: table}).set_index("class")
             items.append(
-                f"What is shipped ('{name}'), {subset} subset, Dice: scar {_short(dice['pooled']['scar'])} pooled and "
-                f"{_short(dice['present_only']['scar'])} on slices that have it, myocardium "
-                f"{_short(dice['pooled']['myocardium'])} and cavity {_short(dice['pooled']['cavity'])} pooled."
+                f"What is shipped ('{name}'), {SUBSET_TITLES[record.subset]} subset, Dice (95 % interval): scar "
+                f"{_dice(dice, 'scar', 'pooled')} pooled and {_dice(dice, 'scar', 'present_only')} on slices that "
+                f"have it, myocardium {_dice(dice, 'myocardium', 'pooled')} and cavity "
+                f"{_dice(dice, 'cavity', 'pooled')} pooled."
             )
     items += [
         f"Phase {phase[-1]} was not run."
@@ -144,8 +149,17 @@ def _summary(study: Study) -> Section:
     )
 
 
-def _short(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _measured(fits: Fits) -> MeasuredFolder:
+    """Return the folder of what was measured last."""
+    return fits.plan.files if fits.evaluation is None else fits.files
+
+
+def _dice(frame: pd.DataFrame, name: str, form: str) -> str:
+    """Write a class's Dice with its interval."""
+    columns = {form: frame.loc[[name], form]} | {
+        f"{form}_{end}": frame.loc[[name], f"{form}_{end}"] for end in ("low", "high")
+    }
+    return str(print_frame(pd.DataFrame(columns)).iloc[0, 0])
 
 
 def _question(study: Study) -> Section:

@@ -1,5 +1,6 @@
 from .access import read_accesses as read_accesses
 from .card import model_card as model_card
+from .card import performance_frame as performance_frame
 from .compare import PipelineComparison as PipelineComparison
 from .compare import read_comparison as read_comparison
 from .delivered import undelivered as undelivered
