@@ -1,6 +1,5 @@
 """The study's report: valid, self-contained, true to the folders it is made of, whatever phases were run."""
 
-import csv
 import re
 import shutil
 from collections import Counter
@@ -17,7 +16,7 @@ from program import invoke
 
 from lge_sweep.config import Cell, SweepConfig, load_sweep
 from lge_sweep.config.schema import Shipped
-from lge_sweep.csv_files import write_frame
+from lge_sweep.csv_files import read_rows, write_frame
 from lge_sweep.engine import FinishedSweep, choose
 from lge_sweep.labels import Label
 from lge_sweep.manuscript import find_study, write_manuscript
@@ -165,6 +164,17 @@ def ancestors(root: ElementTree.Element) -> Iterator[tuple[ElementTree.Element, 
             yield from ((parent, child) for child in parent)
 
 
+def read(path: Path) -> list[dict[str, str]]:
+    """Read a table's rows."""
+    header, rows = read_rows(path)
+    return [dict(zip(header, row, strict=True)) for _, row in rows]
+
+
+def count_tested(plan: Plan) -> int:
+    """Count the cases of the test subset."""
+    return int(plan.manifest.loc[plan.manifest["subset"] == "test", "case"].nunique())
+
+
 def words(page: Path) -> str:
     return " ".join(" ".join(parse(page).itertext()).split())
 
@@ -236,8 +246,7 @@ def test_tables_in_latex_are_balanced_and_escaped(page: Path) -> None:
         rows = [row for row in body.strip().split("\\\\\n") if row.strip()]
         assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1, path
         assert not re.search(r"(?<!\\)[%#$]", text.partition("\n")[2]), path
-        with path.with_suffix(".csv").open(encoding="utf-8", newline="") as file:
-            assert len(list(csv.reader(file))) >= 1
+        assert path.with_suffix(".csv").is_file()
 
 
 def test_numbers_are_those_of_the_study(page: Path, whole: Prepared) -> None:
@@ -247,7 +256,7 @@ def test_numbers_are_those_of_the_study(page: Path, whole: Prepared) -> None:
     scar = fits.evaluation.summaries[OURS].pooled["dice"]["scar"]
     assert scar is not None
     assert f"scar {scar:.3f} (" in text
-    rows = list(csv.DictReader((fits.files.table("error_groups")).open(encoding="utf-8")))
+    rows = read(fits.files.table("error_groups"))
     pooled = next(float(row["scar_dice"]) for row in rows if row["division"] == "all")
     assert pooled == pytest.approx(scar)
     assert f"{pooled:.3f}" in text
@@ -258,19 +267,19 @@ def test_numbers_are_those_of_the_study(page: Path, whole: Prepared) -> None:
     assert "1 of " in text[text.index("False alarms:") :][:30]
 
 
-def test_every_part_of_the_report_is_there(page: Path) -> None:
+def test_every_part_of_the_report_is_there(page: Path, whole: Prepared) -> None:
     titles = [re.sub(r"^\d+\. ", "", "".join(e.itertext())) for e in parse(page).iter(f"{HTML}h2")]
     assert titles == [
         "Summary", "Question", "Data", "Methods", "Results", "Doubt", "Where it fails", "Looks at the test subset",
         "Software and hardware", "Commands to repeat it", "Model card", "CLAIM checklist", "Words and abbreviations",
     ]  # fmt: skip
     parts = ["".join(e.itertext()) for e in parse(page).iter(f"{HTML}h3")]
-    assert sum(part.startswith("Patient ") for part in parts) == 3  # all of the test subset: fewer than ten
+    assert sum(part.startswith("Patient ") for part in parts) == count_tested(whole.plan)  # they are fewer than ten
     assert "Not for clinical use" in words(page)
 
 
 def test_abbreviations_are_spelled_out(page: Path) -> None:
-    known = set(re.findall(r"[A-Za-z0-9-]+", " ".join(WORDS)))
+    known = set(re.findall(r"[A-Za-z0-9]+", " ".join(WORDS)))
     spelled = known | {
         "NIfTI",
         "DICOM",
@@ -296,7 +305,7 @@ def test_abbreviations_are_spelled_out(page: Path) -> None:
 
 
 def test_the_checklist_has_44_items_and_what_only_the_author_knows_is_open(page: Path) -> None:
-    rows = list(csv.DictReader((page.parent / "tables/claim.csv").open(encoding="utf-8")))
+    rows = read(page.parent / "tables/claim.csv")
     assert len(ITEMS) == len(rows) == 44
     state = {int(row["no."]): row["state"] for row in rows}
     assert {number for number, said in state.items() if said == OPEN} == {2, 5, 13, 14, 15, 16, 17, 18, 34, 44}
@@ -320,7 +329,7 @@ def test_pictures_of_patients_come_only_when_they_are_asked_for(whole: Prepared,
     written = write_manuscript(find_study(whole.store, "phantom", "smoke"), tmp_path / "report", images=True)
     assert_valid(written.page)
     pictures = list(parse(written.page).iter(f"{HTML}img"))
-    assert len(pictures) == 3
+    assert len(pictures) == count_tested(whole.plan)
     assert all(picture.get("src", "").startswith("data:image/png;base64,") for picture in pictures)
 
 

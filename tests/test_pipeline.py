@@ -384,6 +384,39 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(
     assert set(table["image"]) == set(two_stage.fits.manifest.query("subset == 'test'")["slice"])
 
 
+def test_what_is_shipped_has_a_card_and_what_it_fails_on_is_told(
+    through: Through, two_stage: TwoStage, looked_at: EvaluatedSubset, found: dict[str, np.ndarray]
+) -> None:
+    (fits,), (folder,) = through.runs.glob("phase3-stage2-*"), through.runs.glob("phase4-*")
+    (card,) = fits.glob("shipped/*/MODEL_CARD.md")
+    assert "Not for clinical use" in card.read_text()
+    assert "The test subset has" not in card.read_text()  # it was written before
+    client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
+    description = client.get_model_version_by_alias("lge-two-stage", "champion").description or ""
+    assert description.startswith("The two-stage segmenter of")
+    assert description.count("# Model card\n") == 1
+    assert "The test subset has" in description
+    slices = pd.read_csv(folder / "error_slices.csv")
+    wall = pd.read_csv(folder / "test" / "two-stage.csv").query("`class` == 'scar'")  # the paper's was shipped
+    counts = wall.set_index("image").loc[slices["slice"], ["tp", "fp", "fn"]]
+    assert slices[["scar_tp", "scar_fp", "scar_fn"]].to_numpy().tolist() == counts.to_numpy().tolist()
+    wanted = two_stage.fits.manifest.query("subset == 'test'")
+    muscle = wanted["myocardium_pixels"] + wanted["scar_pixels"]
+    assert ((slices["level"] == "no wall").to_numpy() == (muscle == 0).to_numpy()).all()
+    assert slices["contrast"].notna().all()
+    assert read_predictions(folder / "labels.npz").shape == looked_at.truth.shape
+    assert read_predictions(fits / "labels.npz").tolist() == found[PIPELINE].tolist()
+    assert "## Where it fails, two-stage" in (folder / "tables.md").read_text()
+    done = invoke("report", "--profile", "smoke", "--runs", str(through.runs))
+    assert done.exit_code == 0, done.output
+    (report,) = through.runs.glob("report-*/report.html")
+    text = report.read_text()
+    assert "The test subset has" in text
+    assert (
+        f"phase4 --data phantom --profile smoke --set training.max_steps={two_stage.config.training.max_steps}" in text
+    )
+
+
 def test_the_clinical_table_is_voxels_times_their_volume(
     through: Through, two_stage: TwoStage, looked_at: EvaluatedSubset
 ) -> None:

@@ -110,9 +110,8 @@ def performance_frame(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
                 one = found.find(form, "dice", label.title)
                 row |= {form: one.value, f"{form}_low": one.low, f"{form}_high": one.high}
             rows.append(row)
-    return pd.DataFrame(rows).astype(
-        {name: float for form in AGGREGATE_TITLES for name in (form, f"{form}_low", f"{form}_high")}
-    )
+    numbers = [name for form in AGGREGATE_TITLES for name in (form, f"{form}_low", f"{form}_high")]
+    return pd.DataFrame(rows, columns=["subset", "class", *numbers]).astype(dict.fromkeys(numbers, float))
 
 
 def _limits(plan: Plan, measured: Mapping[str, pd.DataFrame], collapsed: Sequence[str]) -> list[str]:
