@@ -140,15 +140,16 @@ def _changes(common: Training, own: Training) -> list[tuple[str, Any]]:
     return [(name, value) for name, value in own if value != getattr(common, name)]
 
 
-def settings_table(name: str, caption: str, settings: BaseModel) -> Table:
+def settings_table(name: str, caption: str, settings: BaseModel, without: str = "") -> Table:
     """Tabulate settings: name, value and what the schema says it means.
 
     Args:
         name: of the table's files.
         caption: what the settings are of.
         settings: a model of settings.
+        without: one of them that is told elsewhere.
     """
-    rows = _setting_rows(settings, "")
+    rows = [row for row in _setting_rows(settings, "") if not without or row[0].partition(".")[0] != without]
     frame = pd.DataFrame(rows, columns=["setting", "value", "meaning"])
     return make_table(name, caption, frame)
 
@@ -267,7 +268,9 @@ def _pipeline_blocks(study: Study) -> list[Block]:
         )
         if fits.shipped is not None:
             blocks.append(Facts(shipped_facts(fits.shipped.shipped)))
-        blocks.append(settings_table(f"fit_{fits.plan.name[-10:]}", f"Settings of the fits of {fits.plan.name}.", fit))
+        blocks.append(
+            settings_table(f"fit_{fits.plan.name[-10:]}", f"Settings of the fits of {fits.plan.name}.", fit, "shipped")
+        )
     thresholds = "; ".join(method.title for method in METHODS.values())
     return [*blocks, Paragraph(f"Classical thresholds inside a given wall, as further controls: {thresholds}.")]
 

@@ -1,5 +1,6 @@
 """The results: rankings of phases 1 and 2, pipelines on the validation subset, and what the test subset said."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,7 @@ from lge_sweep.metrics import METRICS
 from lge_sweep.pipeline import ComparisonRecord
 from lge_sweep.report import CAPTIONS, Caption, Spot, figure_bland_altman, figure_spots, pipelines_frame, print_frame
 from lge_sweep.run_folders import MeasuredFolder
-from lge_sweep.scoring import interval_differences, intervals, mean_of_all, ranking_frame, resample_table
+from lge_sweep.scoring import chance, interval_differences, intervals, mean_of_all, ranking_frame, resample_table
 from lge_sweep.study import CellRecord, Plan, read_per_image, read_record
 
 PIPELINE = "two-stage"
@@ -123,12 +124,14 @@ def _sweep_blocks(sweep: Sweep, stage: str) -> list[Block]:
         )
         for entry in found.standings
     ]
-    label = f"Scores of {plan.config.phase}, {stage}, with 95 % intervals"
+    label = f"Scores of {sweep_title(plan)}, with 95 % intervals"
     figure = figure_svg(
         figure_spots("score (0 to 1)", spots), f"fig-{plan.config.phase}-{plan.config.stage}-{plan.name[-10:]}", label
     )
     legend = "Dark: selected. Grey: collapsed. Whiskers: 95 % bootstrap intervals over cases."
     shown = Figure(f"{label}; n = {found.cases} cases. {legend}", figure)
+    chances = frame["probability_best"].map(chance).tolist()
+    table = replace(table, printed=table.printed.assign(**{titles["probability_best"]: chances}))
     chosen = f"Selected: {', '.join(selection.selected)}."
     if selection.override is not None:
         chosen += f" A person chose it over the rule: {selection.override.reason}"

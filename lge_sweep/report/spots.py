@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from lge_sweep.report import style
 
-_MOST = 40
+_MOST = 60
 """Letters of a name."""
 
 
