@@ -241,8 +241,10 @@ def test_tables_in_latex_are_balanced_and_escaped(page: Path) -> None:
     for path in (page.parent / "tables").glob("*.tex"):
         text = path.read_text(encoding="utf-8")
         begun = Counter(re.findall(r"\\begin\{(\w+)\}", text))
-        assert begun == Counter(re.findall(r"\\end\{(\w+)\}", text)) == {"table": 1, "tabular": 1}
-        body = text.partition("\\toprule")[2].partition("\\bottomrule")[0].replace("\\midrule", "")
+        assert begun == Counter(re.findall(r"\\end\{(\w+)\}", text))
+        assert begun in ({"table": 1, "tabular": 1}, {"longtable": 1})
+        first, last = ("\\endlastfoot", "\\end{longtable}") if "longtable" in begun else ("\\toprule", "\\bottomrule")
+        body = text.partition(first)[2].partition(last)[0].replace("\\midrule", "")
         rows = [row for row in body.strip().split("\\\\\n") if row.strip()]
         assert len({len(re.findall(r"(?<!\\)&", row)) for row in rows}) == 1, path
         assert not re.search(r"(?<!\\)[%#$]", text.partition("\n")[2]), path

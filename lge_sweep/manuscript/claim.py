@@ -69,7 +69,7 @@ def _internal(study: Study) -> str:
 
 
 def _performance(study: Study) -> str:
-    return "Results: every number with a 95 % interval over patients; Doubt says what they cannot tell."
+    return "Results: validation and test, with 95 % intervals over patients; training performance is not reported."
 
 
 ITEMS: tuple[Item, ...] = (

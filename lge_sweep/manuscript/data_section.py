@@ -12,6 +12,13 @@ from lge_sweep.study import Plan
 
 SUBSET_TITLES = {"train": "training", "val": "validation", "test": "test"}
 PHANTOM = "phantom"
+
+
+def subset_title(name: str) -> str:
+    """Return what a subset is called in print; out-of-fold slices and the like by their own name."""
+    return SUBSET_TITLES.get(name, name.replace("_", " "))
+
+
 _KINDS = {
     "image_pairs": "image files with mask files",
     "nifti": "NIfTI files (Neuroimaging Informatics Technology Initiative), a folder a case",

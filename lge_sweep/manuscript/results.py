@@ -10,6 +10,7 @@ from lge_sweep.csv_files import read_frame, read_rows
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import class_names
 from lge_sweep.manuscript.blocks import Block, Bullets, Figure, Paragraph, Part, Section, Table, make_table
+from lge_sweep.manuscript.data_section import subset_title
 from lge_sweep.manuscript.find import Fits, Study, Sweep
 from lge_sweep.manuscript.svg import figure_svg
 from lge_sweep.metrics import METRICS
@@ -162,18 +163,20 @@ def _validation_blocks(study: Study) -> list[Block]:
                 Paragraph(f"{fits.plan.name} is not complete. This goes on with it: {command_of(study, 'phase3')}")
             )
             continue
-        size = _size(fits.plan, fits.comparison.subset)
+        subset, first = fits.comparison.subset, next(iter(fits.comparison.meanings))
+        measured = read_per_image(fits.plan.files.subset_table(subset, first))
+        size = f"n = {measured['image'].nunique()} slices of {measured['case'].nunique()} cases"
         frame = _beside(fits.plan.files, fits.comparison)
-        name, where = f"validation_{fits.plan.name[-10:]}", f"Validation subset, {size}."
+        name, where = f"validation_{fits.plan.name[-10:]}", f"{subset_title(subset).capitalize()} subset, {size}."
         blocks += pipeline_blocks(frame, name, where, fits.shipped_name)
         scores = pd.DataFrame(
             [{"pipeline": name, **score.model_dump()} for name, score in fits.comparison.scores.items()]
         ).rename(columns={"low": "score_low", "high": "score_high"})
         blocks.append(make_table(
             f"scores_{fits.plan.name[-10:]}",
-            f"Score of each pipeline on the validation subset ({size}), weighted as in the paper's Table III, and its "
-            f"difference to the paper's pipeline ('{PIPELINE}') on the same resamples; in brackets 95 % bootstrap "
-            "intervals.",
+            f"Score of each pipeline on the {subset_title(subset)} subset ({size}), weighted as in the paper's Table "
+            f"III, and its difference to the paper's pipeline ('{PIPELINE}') on the same resamples; in brackets 95 % "
+            "bootstrap intervals.",
             scores,
         ))  # fmt: skip
         blocks.append(Bullets([f"{name}: {meaning}." for name, meaning in fits.comparison.meanings.items()]))

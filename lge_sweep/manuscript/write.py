@@ -17,7 +17,7 @@ from lge_sweep.csv_files import write_frame
 from lge_sweep.manuscript.blocks import Bullets, Facts, Paragraph, Section, Table
 from lge_sweep.manuscript.card_section import card_section
 from lge_sweep.manuscript.claim import OPEN, claim_section
-from lge_sweep.manuscript.data_section import SUBSET_TITLES, data_section, is_simulated
+from lge_sweep.manuscript.data_section import SUBSET_TITLES, data_section, is_simulated, subset_title
 from lge_sweep.manuscript.doubt import doubt_section, open_questions
 from lge_sweep.manuscript.failures import failures_section
 from lge_sweep.manuscript.find import Fits, Study
@@ -130,7 +130,7 @@ def _summary(study: Study) -> Section:
             table = read_per_image(_measured(fits).subset_table(record.subset, name))
             dice = performance_frame({record.subset: table}).set_index("class")
             items.append(
-                f"What is shipped ('{name}'), {SUBSET_TITLES[record.subset]} subset, Dice (95 % interval): scar "
+                f"What is shipped ('{name}'), {subset_title(record.subset)} subset, Dice (95 % interval): scar "
                 f"{_dice(dice, 'scar', 'pooled')} pooled and {_dice(dice, 'scar', 'present_only')} on slices that "
                 f"have it, myocardium {_dice(dice, 'myocardium', 'pooled')} and cavity "
                 f"{_dice(dice, 'cavity', 'pooled')} pooled."
@@ -200,6 +200,10 @@ def _unique(names: Sequence[str]) -> list[str]:
     return found
 
 
+_BROAD, _LONG = 40, 30
+"""Letters from which on a column of LaTeX breaks its lines, and rows from which on a table breaks its pages."""
+
+
 def latex(table: Table, label: str) -> str:
     r"""Write a table in LaTeX, as pandas does: booktabs, all letters escaped.
 
@@ -207,7 +211,13 @@ def latex(table: Table, label: str) -> str:
         table: the table.
         label: what `\ref` calls it, behind ``tab:``.
     """
-    sides = "".join("r" if number else "l" for number in _numeric(table))
+    widths = [int(table.printed[title].map(len).max()) if table.rows else 0 for title in table.printed.columns]
+    broad = sum(width > _BROAD for width in widths)
+    sides = "".join(
+        f"p{{{min(0.4, 0.8 / broad):.2f}\\linewidth}}" if width > _BROAD else ("r" if number else "l")
+        for number, width in zip(_numeric(table), widths, strict=True)
+    )
+    several = len(table.rows) > _LONG
     shown = table.printed.map(visible)
     styler = shown.style.hide(axis="index").format(escape="latex").format_index(escape="latex", axis="columns")
     text = styler.to_latex(
@@ -215,9 +225,10 @@ def latex(table: Table, label: str) -> str:
         hrules=True,
         caption=_escape(table.caption),
         label=f"tab:{label}",
-        position_float="centering",
+        environment="longtable" if several else None,
+        position_float=None if several else "centering",
     )
-    return f"% needs \\usepackage{{booktabs}}\n{text}"
+    return f"% needs \\usepackage{{booktabs{',longtable' if several else ''}}}\n{text}"
 
 
 def _escape(text: str) -> str:
