@@ -95,10 +95,17 @@ Block = Paragraph | Bullets | Facts | Commands | Figure | Table
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a section, under a heading of its own."""
+    """A part of a section, under a heading of its own.
+
+    Attributes:
+        title: its heading.
+        blocks: what it is made of.
+        page: whether it has a page of its own in print.
+    """
 
     title: str
     blocks: Sequence[Block]
+    page: bool = False
 
 
 @dataclass(frozen=True)

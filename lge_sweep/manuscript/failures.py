@@ -135,7 +135,8 @@ def _patient(fits: Fits, subset: str, files: MeasuredFolder, slices: pd.DataFram
     blocks: list[Block] = [Facts(_volumes(files, case)), make_table(f"patient_{case}", caption, shown, titles)]
     if images:
         blocks.append(_picture(fits, subset, files, case))
-    return Part(f"Patient {case}", [block for block in blocks if not isinstance(block, Facts) or block.rows])
+    shown_blocks = [block for block in blocks if not isinstance(block, Facts) or block.rows]
+    return Part(f"Patient {case}", shown_blocks, page=True)
 
 
 def _volumes(files: MeasuredFolder, case: str) -> list[tuple[str, str]]:
@@ -153,10 +154,13 @@ def _volumes(files: MeasuredFolder, case: str) -> list[tuple[str, str]]:
                 )
                 rows.append((f"{quantity.title}, {quantity.unit}", f"true {true}, predicted {found}"))
         if name == "findings":
-            rows += [
-                (f"findings, {row['labels']} labels", str(row["findings"]) or "none") for row in own.to_dict("records")
-            ]
+            rows += [(f"findings, {row['labels']} labels", _none(row["findings"])) for row in own.to_dict("records")]
     return rows
+
+
+def _none(text: object) -> str:
+    """Write what was found in a case; a table without any finding is read as one of missing numbers."""
+    return text if isinstance(text, str) and text else "none"
 
 
 def _picture(fits: Fits, subset: str, files: MeasuredFolder, case: str) -> Block:

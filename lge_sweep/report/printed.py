@@ -198,9 +198,9 @@ CAPTIONS: dict[str, Caption] = {
         f"Where the shipped pipeline fails, by group: {DICE}; {INTERVAL}. A false alarm is a slice without scar on "
         "which scar is called, be it one pixel; a miss is a slice with scar on which none is. Pooled: the pixels of "
         "all slices of the group counted together. Level: thirds of the slices that have wall and cavity, the base "
-        "where the cavity is larger. Contrast: median over a patient's slices of (mean intensity of blood - mean of "
-        "myocardium without scar) / root of the mean of the two variances, from the exam's own pixels; thirds of the "
-        f"patients, with their range. {FINDING}",
+        "where the cavity is larger (slices whose level cannot be told are in none). Contrast: median over a "
+        "patient's slices of (mean intensity of blood - mean of myocardium without scar) / root of the mean of the "
+        f"two variances, from the exam's own pixels; thirds of the patients, with their range. {FINDING}",
         {
             "division": "by", "cases": "patients", "slices_with_scar": "with scar",
             **{name: measure.title for name, measure in MEASURES.items()},
