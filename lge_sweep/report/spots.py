@@ -10,6 +10,8 @@ from lge_sweep.report import style
 
 _MOST = 60
 """Letters of a name."""
+_NARROW = 0.1
+"""The least that is shown of an axis."""
 
 
 @dataclass(frozen=True)
@@ -57,5 +59,9 @@ def figure_spots(axis: str, spots: Sequence[Spot]) -> Figure:
     for label, spot in zip(ax.get_yticklabels(), spots, strict=True):
         label.set_fontweight("bold" if spot.strong else "normal")
     ax.set_ylim(len(spots) - 0.4, -0.6)
+    left, right = ax.get_xlim()
+    if right - left < _NARROW:  # all alike: no digit that nothing stands behind
+        middle = (left + right) / 2
+        ax.set_xlim(middle - _NARROW / 2, middle + _NARROW / 2)
     ax.set_xlabel(axis, fontsize=style.SMALL, color=style.INK)
     return figure
