@@ -25,6 +25,7 @@ trials  ?=
 pipelines ?=
 share   ?=
 watch   ?=
+images  ?=
 
 ifneq ($(share),)
 export LGE_SWEEP_SHARE := $(share)
@@ -40,7 +41,7 @@ OPTIONS := --stage $(stage) $(PLACE) $(COMMON) $(foreach pair,$(filter-out fit.%
 FITTING := $(COMMON) $(if $(pipelines),--pipelines "$(pipelines)") $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 phase3 phase4 all search status sync ui dashboard up down test coverage bench wheel lint format \
+.PHONY: help install phase1 phase2 phase3 phase4 report all search status sync ui dashboard up down test coverage bench wheel lint format \
         schema docs clean
 
 help:  ## List the targets and their variables
@@ -73,6 +74,9 @@ phase3: install  ## The two selected networks as one pipeline, beside its contro
 
 phase4: install  ## The pipeline's one evaluation on the test subset: Tables VI, VII and VIII
 	@$(BIN)/lge-sweep phase4 $(FITTING)
+
+report: install  ## The study's report: one page for reviewers, and each table as CSV and LaTeX; images=1: with pictures of patients
+	@$(BIN)/lge-sweep report --data "$(data)" --profile "$(profile)" $(RUNS) $(if $(images),--images)
 
 all: install  ## Phases 1 to 4, both stages; goes on where it stopped
 	@for phase in phase1 phase2 phase3 phase4; do $(MAKE) --no-print-directory $$phase stage=both || exit; done

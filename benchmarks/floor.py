@@ -37,7 +37,7 @@ def train(model: str, training: Training, steps: int, validation: int) -> float:
     execution = Bench(cell, training, hardware).ways[0]
     module = build_module(cell, training).lay_out(execution.memory_format).to(device).train()
     execution.speed_up(module, hardware)
-    optimizer = module.configure_optimizers()
+    optimizer = module.build_optimizer()
     batch, size = training.batch_size, training.image_size
     image = torch.randint(0, 256, (batch, 3, size, size), dtype=torch.uint8, device=device)
     target = torch.randint(0, 2, (batch, size, size), device=device)

@@ -26,7 +26,7 @@ from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.data import resize_labels
 from lge_sweep.labels import STAGES, stage_target
 from lge_sweep.models import Segmenter, build_module
-from lge_sweep.segmenter import Network, load_segmenter, write_segmenter
+from lge_sweep.segmenter import Network, TwoStageSegmenter, load_segmenter, write_segmenter
 
 MODELS = ("unet", "deeplabv3plus_resnet50")
 SLICES = 11
@@ -72,10 +72,11 @@ def measure_model(model: str, size: int, width: float, times: int) -> Section:
         first, second = (
             Segmenter(build_module(Cell(stage, model, "cross_entropy", "adam", 0), training)) for stage in (1, 2)
         )
-        write_segmenter(folder, first, second, SegmenterSettings(size=size, intensity=Intensity()))
+        write_segmenter(folder, (first, second), SegmenterSettings(size=size, intensity=Intensity()))
         say(f"inference: {model} at {size} px")
         loading = [seconds(lambda: load_segmenter(folder)) for _ in range(min(times, 3))]
         segmenter = load_segmenter(folder)
+    assert isinstance(segmenter, TwoStageSegmenter)
     stages = [
         Timed(network, stage_target(frames, stage), len(STAGES[stage]))
         for stage, network in ((1, segmenter.stage1), (2, segmenter.stage2))

@@ -39,6 +39,15 @@ class MeasuredFolder(Folder):
         """All tables, to read; of phase 3 those of patients."""
         return self.path / "tables.md"
 
+    def table(self, name: str) -> Path:
+        """Return the file of a table."""
+        return self.path / f"{slug(name)}.csv"
+
+    @property
+    def labels(self) -> Path:
+        """What is shipped made of the subset."""
+        return self.path / "labels.npz"
+
 
 class CellFolder(Folder):
     """The files of a cell.
@@ -217,10 +226,6 @@ class EvaluationFolder(MeasuredFolder):
     def next_earlier(self) -> "EvaluationFolder":
         """Return the folder that this evaluation gets when another replaces it."""
         return EvaluationFolder(self.path / "earlier" / str(1 + len(self.earlier())))
-
-    def table(self, name: str) -> Path:
-        """Return the file of a table."""
-        return self.path / f"{slug(name)}.csv"
 
     def figure(self, name: str) -> Path:
         """Return the file of a figure."""

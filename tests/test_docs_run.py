@@ -19,7 +19,7 @@ from lge_sweep.cli import app
 
 TUTORIAL = ROOT / "docs/tutorial.md"
 QUICK = ("describe", "convert", "score", "schema", "phantom")
-LOOKING = ("status", "table", "select", "compare", "predict")
+LOOKING = ("status", "table", "report", "select", "compare", "predict")
 GRIDS = ("phase1", "phase2", "search")
 FITS = ("phase3", "phase4")
 NOT_HERE = ("--dicomweb", "ui", "dashboard")
@@ -134,11 +134,11 @@ def smallest(reader: Reader, words: list[str]) -> list[str]:
     name = name_of(words)
     if "--profile" in words:
         words = with_value(words, "--profile", "smoke")
-    elif name in (*GRIDS, *FITS):
+    elif name in (*GRIDS, *FITS, "report"):
         words = [*words, "--profile", "smoke"]
     if name in GRIDS:  # on their own: another phase 2 would leave phase 3 with two selections
         return [*words, *SMALLEST[name], "--runs", reader.new("runs")]
-    if name in FITS:
+    if name in (*FITS, "report") and "SWEEP" not in words:
         return with_value(words, "--data", "phantom") if "--data" in words else words  # that of the tutorial
     sweep = sorted(reader.place.glob("runs/phase2-stage2-*"))[0]
     cells = sorted(path.name for path in (sweep / "cells").iterdir())

@@ -56,7 +56,7 @@ def test_forward_backward_step_and_round_trip(model: str, stage: int, size: int,
     training = SCRATCH.model_copy(update={"learning_rate": 1e-2, "width": 1.0 if size == 64 else 0.25})
     module = build_module(cell(model, stage), training).train()
     data = batch(stage, size)
-    optimizer = module.configure_optimizers()
+    optimizer = module.build_optimizer()
     before = {name: value.clone() for name, value in module.network.named_parameters()}
     scores = module(data["image"])
     assert scores.shape == (2, len(STAGES[stage]), size, size)
@@ -82,7 +82,7 @@ def test_a_few_steps_lower_the_loss(model: str) -> None:
     data["target"] = torch.zeros_like(data["target"])
     data["target"][:, 16:48, 16:48] = 1
     data["image"] = (data["image"] // 4) + (data["target"] * 180).to(torch.uint8).unsqueeze(1)  # a bright square
-    optimizer = module.configure_optimizers()
+    optimizer = module.build_optimizer()
     losses = []
     for _ in range(6):
         optimizer.zero_grad()
@@ -148,8 +148,8 @@ def test_segnet_unpools_to_the_place_of_the_maximum() -> None:
 
 
 def test_sgdm_has_the_momentum_and_both_have_the_coupled_decay() -> None:
-    sgdm = build_module(cell("unet", optimizer="sgdm"), SCRATCH).configure_optimizers()
-    adam = build_module(cell("unet"), SCRATCH).configure_optimizers()
+    sgdm = build_module(cell("unet", optimizer="sgdm"), SCRATCH).build_optimizer()
+    adam = build_module(cell("unet"), SCRATCH).build_optimizer()
     assert isinstance(sgdm, torch.optim.SGD)
     assert isinstance(adam, torch.optim.Adam)
     assert not isinstance(adam, torch.optim.AdamW)

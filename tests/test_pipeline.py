@@ -477,6 +477,39 @@ def test_a_view_that_is_gone_is_made_again_of_what_was_kept(through: Through, tm
     assert "comparison" not in invoke("sync", "--runs", str(runs)).output
 
 
+def test_what_is_shipped_has_a_card_and_what_it_fails_on_is_told(
+    through: Through, two_stage: TwoStage, looked_at: EvaluatedSubset, found: dict[str, np.ndarray]
+) -> None:
+    (fits,), (folder,) = through.runs.glob("phase3-stage2-*"), through.runs.glob("phase4-*")
+    (card,) = fits.glob("shipped/*/MODEL_CARD.md")
+    assert "Not for clinical use" in card.read_text()
+    assert "The test subset has" not in card.read_text()  # it was written before
+    client = MlflowClient(tracking_uri=RunStore(through.runs).tracking_uri)
+    description = client.get_model_version_by_alias("lge-two-stage", "champion").description or ""
+    assert description.startswith("The two-stage segmenter of")
+    assert description.count("# Model card\n") == 1
+    assert "The test subset has" in description
+    slices = pd.read_csv(folder / "error_slices.csv")
+    wall = pd.read_csv(folder / "test" / "two-stage.csv").query("`class` == 'scar'")  # the paper's was shipped
+    counts = wall.set_index("image").loc[slices["slice"], ["tp", "fp", "fn"]]
+    assert slices[["scar_tp", "scar_fp", "scar_fn"]].to_numpy().tolist() == counts.to_numpy().tolist()
+    wanted = two_stage.fits.manifest.query("subset == 'test'")
+    muscle = wanted["myocardium_pixels"] + wanted["scar_pixels"]
+    assert ((slices["level"] == "no wall").to_numpy() == (muscle == 0).to_numpy()).all()
+    assert slices["contrast"].notna().all()
+    assert read_predictions(folder / "labels.npz").shape == looked_at.truth.shape
+    assert read_predictions(fits / "labels.npz").tolist() == found[PIPELINE].tolist()
+    assert "## Where it fails, two-stage" in (folder / "tables.md").read_text()
+    done = invoke("report", "--profile", "smoke", "--runs", str(through.runs))
+    assert done.exit_code == 0, done.output
+    (report,) = through.runs.glob("report-*/report.html")
+    text = report.read_text()
+    assert "The test subset has" in text
+    assert (
+        f"phase4 --data phantom --profile smoke --set training.max_steps={two_stage.config.training.max_steps}" in text
+    )
+
+
 def test_the_clinical_table_is_voxels_times_their_volume(
     through: Through, two_stage: TwoStage, looked_at: EvaluatedSubset
 ) -> None:
@@ -541,6 +574,7 @@ def test_another_pipeline_is_shipped_without_training_again(through: Through) ->
     assert "as shipped" in done.output
     assert "the champion in place of version 1" in done.output
     segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
+    assert isinstance(segmenter, TwoStageSegmenter)
     assert segmenter.options == Options(rotations=True, crop_margin_mm=MARGIN_MM)
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # what is shipped is evaluated, too
     assert "as shipped" in evaluated.output
@@ -587,6 +621,7 @@ def test_a_fit_that_is_added_is_trained_alone_and_can_be_shipped(through: Throug
     assert [line for line in done.output.splitlines() if "started" in line] == ["no_guidance+cropped: started"]
     assert "no guidance, cropped: stage 2 fitted and run without guidance; stage 2 sees the heart alone" in done.output
     segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
+    assert isinstance(segmenter, TwoStageSegmenter)
     assert segmenter.options == Options(guided=False, wall_first=True, crop_margin_mm=MARGIN_MM)
     evaluated = invoke("phase4", *TINY, *SMALL, "--runs", str(through.runs))  # does not name the fit that is shipped
     assert evaluated.exit_code == 0, evaluated.output

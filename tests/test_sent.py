@@ -45,6 +45,7 @@ COMMANDS: dict[str, list[str]] = {
     "evaluate": ["HERE/pairs/labels", "--profile", "smoke", "--runs", "HERE/runs"],
     "phase1": ["--stage", "1", *SMOKE, "--set", "grid.model=[unet, segnet]", "--runs", "HERE/runs"],
     "select": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs"],
+    "report": ["--profile", "smoke", "--runs", "HERE/runs", "--output", "HERE/report"],
     "table": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs"],
     "compare": [f"HERE/runs/{PHASE1}/cells/unet*", f"HERE/runs/{PHASE1}/cells/segnet*", "--runs", "HERE/runs"],
     "status": ["--runs", "HERE/runs"],
@@ -113,9 +114,9 @@ def test_a_home_gets_our_own_folders_and_nothing_else(user: guard.User) -> None:
 
 def test_nobody_but_the_owner_can_read_what_commands_write(ran: tuple[guard.User, dict[str, str]]) -> None:
     user, printed = ran
-    written = ["schema.json", "exams", "sheet.png", "pairs"]
+    written = ["schema.json", "exams", "sheet.png", "pairs", "report"]
     assert all((user.results / name).stat().st_mode & 0o077 == 0 for name in written)
-    for folder in ("exams", "pairs", "runs"):
+    for folder in ("exams", "pairs", "report", "runs"):
         assert guard.open_to_others(user.results / folder) == []
     assert guard.open_to_others(user.home) == []
     assert f"chmod -R go-rwx {user.results / 'runs'}" in printed["phase1"]  # it was there, and open

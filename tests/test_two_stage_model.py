@@ -147,6 +147,7 @@ def test_files_are_sound_and_name_no_folder(folder: Path) -> None:
 @pytest.mark.parametrize("runtime", ["onnx", "torch"])
 def test_a_folder_gives_what_the_networks_give(folder: Path, expected: NDArray[np.uint8], runtime: str) -> None:
     loaded = load_segmenter(folder, runtime, trust=True)
+    assert isinstance(loaded, TwoStageSegmenter)
     assert (loaded.frame.size, loaded.frame.intensity, loaded.options) == (S, SETTINGS.intensity, OPTIONS)
     assert (loaded.segment(exam()).labels == expected).mean() >= 0.999
 

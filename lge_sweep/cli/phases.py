@@ -103,7 +103,7 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         LgeSweepError: something the user can act on.
     """
     with _session(console, "phase4", (1, 2), request) as (driver, configs):
-        from lge_sweep.pipeline import evaluate_once, find_two_stage, shipped_words, show_evaluation
+        from lge_sweep.pipeline import evaluate_once, find_two_stage, shipped_words, show_evaluation, update_card
 
         stages = _by_stage(configs)
         fitted = find_two_stage(driver.store.root, stages, request.root, request.allow_incomplete)
@@ -114,6 +114,7 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         with progress_bar(console, "labelling the test subset") as on_progress:
             evaluation = evaluate_once(driver.store.root, fitted, on_progress)
         show_evaluation(driver.tracker, fitted.fits, evaluation.files, evaluation.record)
+        update_card(driver.tracker, fitted, evaluation.comparison)
         print_evaluation(console, evaluation)
 
 

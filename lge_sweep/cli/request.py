@@ -73,3 +73,22 @@ class SelectRequest:
     reason: str = ""
     withdraw: bool = False
     allow_incomplete: bool = False
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """The report of a study.
+
+    Attributes:
+        sweep: a sweep of the study; None: data and profile say which.
+        data: name or path of a data file.
+        profile: name or path of a profile file, or "auto".
+        output: folder to write; None: one in the runs directory.
+        images: whether pictures of patients are wanted.
+    """
+
+    sweep: str | None
+    data: str
+    profile: str
+    output: Path | None
+    images: bool

@@ -33,12 +33,14 @@ class Curated:
         images: intensities [H, W] of each row.
         labels: class values [H, W] of each row.
         notes: what a user should know about the choice, one sentence each.
+        slices_found: how many slices the exams have, used or not.
     """
 
     manifest: pd.DataFrame
     images: tuple[Pixels, ...]
     labels: tuple[LabelImage, ...]
     notes: tuple[str, ...]
+    slices_found: int
 
 
 def curate(volumes: Sequence[Volume], settings: Curate) -> Curated:
@@ -67,7 +69,8 @@ def curate(volumes: Sequence[Volume], settings: Curate) -> Curated:
             images.append(volume.pixels[position])
             labels.append(volume.labels[position])
     _check(volumes, rows)
-    return Curated(pd.DataFrame(rows), tuple(images), tuple(labels), tuple(_notes(volumes, labels)))
+    found = sum(len(volume.slices) for volume in volumes)
+    return Curated(pd.DataFrame(rows), tuple(images), tuple(labels), tuple(_notes(volumes, labels)), found)
 
 
 def central_slices(available: int, wanted: int | str) -> range:

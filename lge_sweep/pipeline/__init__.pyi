@@ -1,3 +1,6 @@
+from .access import read_accesses as read_accesses
+from .card import model_card as model_card
+from .card import performance_frame as performance_frame
 from .compare import PipelineComparison as PipelineComparison
 from .compare import read_comparison as read_comparison
 from .delivered import deliver_pipelines as deliver_pipelines
@@ -9,12 +12,16 @@ from .external import evaluate_external as evaluate_external
 from .external import show_external as show_external
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
+from .records import Access as Access
 from .records import ChoiceRecord as ChoiceRecord
 from .records import ComparisonRecord as ComparisonRecord
+from .records import EvaluationRecord as EvaluationRecord
+from .records import ShippedRecord as ShippedRecord
 from .results import side_by_side as side_by_side
 from .shipping import compare_on_validation as compare_on_validation
 from .shipping import compare_out_of_fold as compare_out_of_fold
 from .shipping import ship as ship
 from .shipping import show_evaluation as show_evaluation
+from .shipping import update_card as update_card
 from .variants import PIPELINE as PIPELINE
 from .variants import shipped_words as shipped_words

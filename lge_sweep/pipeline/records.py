@@ -21,6 +21,8 @@ class ShippedRecord(Record):
     key: str
     """Its key in the registry."""
     shipped: Shipped
+    pipeline: str = ""
+    """The name under which it is compared; those of before did not say."""
 
 
 class PipelineScore(Record):

@@ -13,6 +13,7 @@ from lge_sweep.csv_files import write_frame
 from lge_sweep.labels import SINGLE_STAGE, Label, class_names
 from lge_sweep.pipeline.cases import case_findings, clinical_table
 from lge_sweep.pipeline.compare import PipelineComparison, compare_patients, measure_subset
+from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.variants import (
     PIPELINE,
     EvaluatedSubset,
@@ -127,6 +128,7 @@ def write_results(
     found = case_findings(two_stage, subset.name, labelled[shipped].labels)
     write_frame(files.table("findings"), findings_frame(found))
     patients = compare_patients(two_stage, subset.name, labelled, files)
+    errors = write_errors(files, subset, labelled[shipped].labels)
     _draw(files, subset, comparison, beside.results, cases=cases, final=labelled[shipped].labels)
     sections = [
         _heading(files.name, subset, comparison, test_access),
@@ -138,6 +140,7 @@ def write_results(
         f"## Cases, {shipped}\n\n{CASES}\n\n" + clinical_markdown(cases),
         f"## Labels that no heart has, {shipped}\n\n{FINDINGS}\n\n" + findings_markdown(found),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
+        f"## Where it fails, {shipped}\n\n{errors}",
     ]
     write_text(files.tables, "\n\n".join(sections) + "\n")
     brief = [

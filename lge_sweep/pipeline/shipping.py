@@ -5,6 +5,8 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import pandas as pd
+
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.pipelines import PAPER
@@ -13,9 +15,11 @@ from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
 from lge_sweep.models import Segmenter
+from lge_sweep.pipeline.card import CARD, card_markdown, model_card
 from lge_sweep.pipeline.champions import Champion
 from lge_sweep.pipeline.compare import PipelineComparison, compare, compare_patients
 from lge_sweep.pipeline.compose import compositions, describe_pipeline, out_of_fold_rows
+from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.evaluate import key_of
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.folds import OUT_OF_FOLD
@@ -34,9 +38,9 @@ from lge_sweep.pipeline.variants import (
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
-from lge_sweep.study import Plan, read_record, write_record
+from lge_sweep.study import Plan, read_per_image, read_record, write_record
 from lge_sweep.text import slug
-from lge_sweep.tracking import Tracker, collapsed_tag, finishing, promote
+from lge_sweep.tracking import Tracker, collapsed_tag, describe_version, finishing, promote
 
 VAL: MeasuredSubset = "val"
 
@@ -55,8 +59,10 @@ def compare_on_validation(
     fits, rows = two_stage.fits, out_of_fold_rows(two_stage.fits.manifest)
     places = [rows.index(row) for row in fits.rows(VAL)]
     there = {name: found.of(places) for name, found in pipelines.items() if name != PIPELINE}
-    labelled = EvaluatedSubset(two_stage, VAL, there).label(on_progress)
+    subset = EvaluatedSubset(two_stage, VAL, there)
+    labelled = subset.label(on_progress)
     comparison = compare(fits, VAL, labelled, two_stage.failed, fits.files)
+    write_errors(fits.files, subset, labelled[shipped_name(two_stage)].labels)
     patients = compare_patients(two_stage, VAL, labelled, fits.files)
     write_text(fits.files.tables, f"# {fits.name}, validation subset\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
     values = _values(comparison, {PIPELINE, shipped_name(two_stage)}) | patients.values
@@ -151,14 +157,17 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
     folder = fits.files.segmenter(package.digest(two_stage.stage1.digest))
     if not folder.is_dir():
         write_segmenter(folder, package.networks(), package.settings)
-    collapsed = collapsed_tag(comparison.summaries[shipped_name(two_stage)].collapsed)
-    facts = {**read_settings(folder).facts, "collapsed": collapsed}
+    collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
+    facts = {**read_settings(folder).facts, "collapsed": collapsed_tag(collapsed)}
     about = f"The two-stage segmenter of {fits.name}: {two_stage.stage1.cell.name}, then {package.words}"
+    card = card_markdown(model_card(fits, about, {VAL: comparison.tables[shipped_name(two_stage)]}, collapsed))
+    write_text(folder / CARD, card)
     with tracker.required():
         version = register_segmenter(tracker, folder, fits.name, fits.name, facts=facts, about=about)
+        describe_version(tracker, NAME, version.key, card)
         new = anew or _shipped_before(fits) != version.key
         said = promote(tracker, NAME, version, f"{fits.name}/", new=new, remedy="the same command with --ship")
-    record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped)
+    record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped, pipeline=shipped_name(two_stage))
     write_record(fits.files.shipped, record)
     return f"Shipped: {shipped_words(two_stage)}. {said}"
 
@@ -272,6 +281,24 @@ def show_evaluation(tracker: Tracker, fits: Plan, files: EvaluationFolder, recor
         run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}")
         run.log_files([files.tables, *sorted(files.path.glob("*.png")), *sorted(files.path.glob("*.csv"))])
         run.finish()
+
+
+def update_card(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison) -> None:
+    """Put what the test subset said into the card of what was shipped; the registered files stay as they are.
+
+    Args:
+        tracker: MLflow.
+        two_stage: the fitted pipeline.
+        comparison: on the test subset.
+    """
+    fits, name = two_stage.fits, shipped_name(two_stage)
+    about = f"The two-stage segmenter of {fits.name}: pipeline '{name}'"
+    validated = fits.files.subset_table(VAL, name)
+    measured: dict[str, pd.DataFrame] = {VAL: read_per_image(validated)} if validated.is_file() else {}
+    measured[comparison.subset] = comparison.tables[name]
+    text = card_markdown(model_card(fits, about, measured, comparison.summaries[name].collapsed))
+    record = read_record(ShippedRecord, fits.files.shipped)
+    describe_version(tracker, NAME, record.key, text)
 
 
 def _values(comparison: PipelineComparison, whole: Collection[str]) -> dict[str, float]:

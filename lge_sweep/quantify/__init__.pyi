@@ -1,6 +1,7 @@
 from .burden import DENSITY_G_PER_ML as DENSITY_G_PER_ML
 from .burden import Burden as Burden
 from .burden import measure as measure
+from .contrast import contrast_to_noise as contrast_to_noise
 from .description import Description as Description
 from .description import describe as describe
 from .findings import Finding as Finding
@@ -9,6 +10,9 @@ from .findings import finding_sentences as finding_sentences
 from .findings import without_slices as without_slices
 from .intraclass import Intraclass as Intraclass
 from .intraclass import intraclass_correlation as intraclass_correlation
+from .levels import LEVELS as LEVELS
+from .levels import UNTOLD as UNTOLD
+from .levels import slice_levels as slice_levels
 from .limits_of_agreement import Agreement as Agreement
 from .limits_of_agreement import agreement as agreement
 from .limits_of_agreement import complete_pairs as complete_pairs

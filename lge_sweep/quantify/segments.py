@@ -12,6 +12,7 @@ import numpy as np
 from lge_sweep.arrays import LabelImage, Mask, Matrix, Vector
 from lge_sweep.ingest import plane_normal
 from lge_sweep.labels import WALL, Label
+from lge_sweep.quantify.levels import split_in_thirds
 
 _SIX_SECTORS = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
 _FOUR_SECTORS = ("anterior", "septal", "inferior", "lateral")
@@ -88,9 +89,8 @@ def scar_extent(labels: LabelImage, affine: Matrix | None, slots: Sequence[int] 
     rings = [int(k) for k in order if wall[k] and cavity[k]]
     if len(rings) < 3:
         raise SegmentsError(f"thirds need at least 3 slices with wall and cavity; there are {len(rings)}")
-    places = np.array(slots or range(len(labels)))[rings]
-    depth = np.abs(places - places[0])
-    thirds = [np.array(rings)[3 * depth // (depth[-1] + 1) == level] for level in range(3)]
+    third = split_in_thirds(np.array(slots or range(len(labels)))[rings].tolist())
+    thirds = [np.array(rings)[third == level] for level in range(3)]
     if not all(len(third) for third in thirds):
         raise SegmentsError("too many slices are missing: the basal, mid or apical third has none with wall and cavity")
     if cavity[thirds[2]].mean() > cavity[thirds[0]].mean():
@@ -99,8 +99,8 @@ def scar_extent(labels: LabelImage, affine: Matrix | None, slots: Sequence[int] 
         )
     past = [int(k) for k in order[list(order).index(rings[-1]) + 1 :] if wall[k]]
     segments = np.zeros(labels.shape, dtype=np.uint8)
-    for level, third in enumerate(thirds):
-        for k in third:
+    for level, members in enumerate(thirds):
+        for k in members:
             segments[k] = _label_segments(labels[k] == Label.CAVITY, affine, apexward, level)
     segments[past] = 17
     names = [(name, third) for name, third in zip(("basal", "mid", "apical"), thirds, strict=True)] + [("apex", past)]

@@ -103,3 +103,24 @@ def draw_row(
         draw_contours(ax, mask, classes)
         ax.set_xlim(left - 0.5, left + side - 0.5)
         ax.set_ylim(top + side - 0.5, top - 0.5)
+
+
+def figure_case(
+    names: Sequence[str], images: Pixels8, labels: tuple[LabelImage, LabelImage], classes: Sequence[str]
+) -> Figure:
+    """Draw every slice of a case: image, true and predicted outlines, a row a slice.
+
+    Args:
+        names: of the slices.
+        images: [N, H, W], intensities 0 to 255.
+        labels: truth and prediction, each [N, H, W], channel indices into `classes`.
+        classes: names, background first.
+    """
+    figure = style.new_figure("", 0.6 + 2.0 * len(names), width=6.4)
+    axes = figure.subplots(len(names), len(_COLUMNS), squeeze=False)
+    for place, (row, name) in enumerate(zip(axes, names, strict=True)):
+        draw_row(row, images[place], (labels[0][place], labels[1][place]), classes)
+        row[0].set_ylabel(style.drawable(name, 30), fontsize=style.SMALL, color=style.INK)
+    title_columns(axes[0])
+    style.footer(figure, class_handles(classes), [])
+    return figure

@@ -21,6 +21,7 @@ from .patients import Measure as Measure
 from .patients import patient_differences as patient_differences
 from .patients import patient_summary as patient_summary
 from .patients import patients_needed as patients_needed
+from .power import needed_cases as needed_cases
 from .presence import SLICE_COLUMNS as SLICE_COLUMNS
 from .presence import Presence as Presence
 from .presence import patient_presence as patient_presence
@@ -35,6 +36,7 @@ from .ranking import FOREGROUND as FOREGROUND
 from .ranking import INTERVAL as INTERVAL
 from .ranking import ranking_frame as ranking_frame
 from .ranking import ranking_texts as ranking_texts
+from .scores import RULES as RULES
 from .scores import Score as Score
 from .scores import mean_of_all as mean_of_all
 from .scores import score as score
@@ -47,6 +49,8 @@ from .selection import merge_seeds as merge_seeds
 from .selection import override as override
 from .selection import score_result as score_result
 from .selection import select as select
+from .subgroups import Ratio as Ratio
+from .subgroups import ratio_of_sums as ratio_of_sums
 from .table import score_table as score_table
 from .uncertainty import Candidate as Candidate
 from .uncertainty import Standing as Standing

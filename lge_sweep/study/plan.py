@@ -80,6 +80,7 @@ class Plan:
         notes: what a user should know about the data, one sentence each.
         cells: the cells in grid order; of a search those that it has drawn and finished, none before it is run.
         inputs: cell -> its inputs, where they are not the plan's own (phase 3).
+        slices_found: how many slices the exams have, used or not; None where an earlier version did not say.
     """
 
     config: SweepConfig
@@ -95,6 +96,7 @@ class Plan:
     notes: tuple[str, ...]
     cells: tuple[Cell, ...]
     inputs: Mapping[str, CellInputs] = field(default_factory=dict)
+    slices_found: int | None = None
 
     @property
     def files(self) -> SweepFolder:
@@ -171,6 +173,7 @@ def plan_sweep(config: SweepConfig, data: PreparedData, runs: Path, cell_set: Ce
         notes=(*cell_set.notes, *data.notes, *_guidance_notes(config, data.arrays)),
         cells=cell_set.cells,
         inputs=cell_set.inputs,
+        slices_found=data.slices_found,
     )
 
 

@@ -57,6 +57,7 @@ def load_plan(folder: Path) -> Plan:
         leaky=record.leaky,
         leak_share=record.leak_share,
         notes=record.notes,
+        slices_found=record.slices_found,
         cells=tuple(_finished_cells(files) if config.search or config.fit else cells(config)),
     )
 
@@ -97,6 +98,7 @@ def _plan_record(plan: Plan) -> PlanRecord:
         leaky=plan.leaky,
         leak_share=plan.leak_share,
         notes=plan.notes,
+        slices_found=plan.slices_found,
     )
 
 

@@ -29,6 +29,7 @@ class PreparedData:
         notes: what a user should know about the data, one sentence each.
         images: the slices as they were read: intensities [H, W] of each row of the manifest, in the source's units.
         labels: theirs, [H, W] values of `Label`.
+        slices_found: how many slices the exams have, used or not.
     """
 
     arrays: Path
@@ -39,6 +40,7 @@ class PreparedData:
     notes: tuple[str, ...]
     images: tuple[NDArray[np.number], ...]
     labels: tuple[NDArray[np.uint8], ...]
+    slices_found: int
 
     def rows(self, subset: str) -> list[int]:
         """Return the rows of the manifest (and of the arrays) that belong to a subset."""
@@ -67,4 +69,5 @@ def prepare_data(config: SweepConfig, root: Path | None, runs: Path) -> Prepared
         notes=(*curated.notes, *split.notes),
         images=curated.images,
         labels=curated.labels,
+        slices_found=curated.slices_found,
     )

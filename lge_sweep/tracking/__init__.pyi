@@ -4,6 +4,7 @@ from .moved import EXPERIMENT as EXPERIMENT
 from .registry import NetworkEntry as NetworkEntry
 from .registry import PackageEntry as PackageEntry
 from .registry import Version as Version
+from .registry import describe_version as describe_version
 from .registry import find_version as find_version
 from .registry import promote as promote
 from .registry import register as register

@@ -113,6 +113,22 @@ def find_version(tracker: Tracker, name: str, key: str) -> Version | None:
     return _read(max(whole, key=lambda version: int(version.version))) if whole else None
 
 
+def describe_version(tracker: Tracker, name: str, key: str, text: str) -> None:
+    """Put a text below the description of a registered version, in place of what was put there before.
+
+    Args:
+        tracker: MLflow.
+        name: of the registered model.
+        key: of the version; where there is none, nothing is done.
+        text: Markdown that begins with a heading.
+    """
+    found = tracker.client.search_model_versions(f"name = '{name}' AND tag.`{KEY}` = '{key}'")
+    heading = text.partition("\n")[0]
+    for entry in found:
+        own = (entry.description or "").partition(f"\n\n{heading}\n")[0]
+        tracker.client.update_model_version(name, str(entry.version), f"{own}\n\n{text}")
+
+
 def find_champion(tracker: Tracker, name: str) -> Version | None:
     """Return a registered model's champion, None if there is none or its files are gone."""
     try:

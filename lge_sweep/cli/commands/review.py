@@ -5,10 +5,19 @@ from typing import Annotated, Literal
 
 import typer
 
-from lge_sweep.cli.completion import complete_configuration
-from lge_sweep.cli.options import A_PATH, CellArgument, IncompleteOption, OtherCellArgument, RunsOption, SweepArgument
+from lge_sweep.cli.completion import complete_configuration, complete_sweep
+from lge_sweep.cli.options import (
+    A_PATH,
+    CellArgument,
+    DataOption,
+    IncompleteOption,
+    OtherCellArgument,
+    ProfileOption,
+    RunsOption,
+    SweepArgument,
+)
 from lge_sweep.cli.reporting import reporting
-from lge_sweep.cli.request import SelectRequest
+from lge_sweep.cli.request import ReportRequest, SelectRequest
 from lge_sweep.run_store import RunStore
 
 OverrideOption = Annotated[
@@ -23,6 +32,19 @@ RuleOption = Annotated[
     Literal["mean", "weighted"], typer.Option(help="mean: paper phase 1. weighted: paper Table III.")
 ]
 
+StudyArgument = Annotated[
+    str | None,
+    typer.Argument(
+        help="A sweep of the study, its folder or name, where data and profile do not tell it.",
+        autocompletion=complete_sweep,
+        show_default=False,
+    ),
+]
+OutputOption = Annotated[
+    Path | None,
+    typer.Option("--output", help="Folder to write (default: report-NAME in the runs directory).", **A_PATH),
+]
+ImagesOption = Annotated[bool, typer.Option("--images", help="With pictures of the worst patients.")]
 WatchOption = Annotated[bool, typer.Option("--watch", help="Show it again every few seconds, until Ctrl-C.")]
 
 
@@ -77,6 +99,21 @@ def status(runs: RunsOption = None, watch: WatchOption = False) -> None:
             watch_status(console, store)
         else:
             print_status(console, store)
+
+
+def report(
+    sweep: StudyArgument = None,
+    data: DataOption = "phantom",
+    profile: ProfileOption = "auto",
+    runs: RunsOption = None,
+    output: OutputOption = None,
+    images: ImagesOption = False,
+) -> None:
+    """Write the report of a study: one HTML page for reviewers, with each table as CSV and LaTeX beside it."""
+    with reporting() as console:
+        from lge_sweep.cli.report import write_report
+
+        write_report(console, ReportRequest(sweep, data, profile, output, images), RunStore.open(runs))
 
 
 def sync(runs: RunsOption = None) -> None:

@@ -26,6 +26,8 @@ class PlanRecord(Record):
     """Share of test slices that have a training slice of the same case."""
     notes: tuple[str, ...]
     """What a user should know about the data."""
+    slices_found: int | None = None
+    """How many slices the exams have, used or not; those of before did not say."""
 
     @field_validator("arrays")
     @classmethod

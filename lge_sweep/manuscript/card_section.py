@@ -1,0 +1,41 @@
+"""The model card of what is shipped, as a section of the report."""
+
+from lge_sweep.manuscript.blocks import Block, Bullets, Paragraph, Part, Section, make_table
+from lge_sweep.manuscript.find import Fits, Study
+from lge_sweep.manuscript.results import PIPELINE, not_run
+from lge_sweep.pipeline import model_card
+from lge_sweep.study import read_per_image
+
+
+def card_section(study: Study) -> Section:
+    """Show the model card of each pipeline that was shipped."""
+    parts: list[Part] = []
+    shipped = [fits for fits in study.fits if fits.shipped is not None]
+    for fits in shipped:
+        parts += _card(fits)
+    if not parts:
+        return Section("card", "Model card", [not_run(study, "phase3", "Phase 3, which ships a model,")])
+    told = (
+        "The same text is in the folder of the shipped model (MODEL_CARD.md) and with its version in MLflow's "
+        "registry of models (lge-two-stage)."
+    )
+    return Section("card", "Model card", [Paragraph(told)], parts)
+
+
+def _card(fits: Fits) -> list[Part]:
+    name = fits.shipped_name or PIPELINE
+    files = {"val": fits.plan.files, "test": fits.files}
+    records = {"val": fits.comparison, "test": fits.evaluation}
+    paths = {
+        subset: files[subset].subset_table(subset, name) for subset, record in records.items() if record is not None
+    }
+    measured = {subset: read_per_image(path) for subset, path in paths.items() if path.is_file()}
+    known = [record for record in records.values() if record is not None and name in record.summaries]
+    collapsed = known[-1].summaries[name].collapsed if known else ()
+    parts = []
+    for part in model_card(fits.plan, f"Pipeline '{name}' of {fits.plan.name}", measured, collapsed):
+        blocks: list[Block] = [Bullets(part.items)] if part.items else []
+        if part.table is not None and len(part.table):
+            blocks.append(make_table(f"card_{fits.plan.name[-10:]}", part.caption, part.table))
+        parts.append(Part(part.title, blocks))
+    return parts

@@ -1,0 +1,87 @@
+"""Where what is shipped fails: on which slices and patients of a subset, by what they are like."""
+
+import io
+
+import numpy as np
+import pandas as pd
+
+from lge_sweep.arrays import LabelImage, Mask
+from lge_sweep.atomic import write_bytes
+from lge_sweep.csv_files import write_frame
+from lge_sweep.labels import WALL as WALL_LABELS
+from lge_sweep.labels import Label
+from lge_sweep.pipeline.variants import EvaluatedSubset
+from lge_sweep.quantify import contrast_to_noise, slice_levels
+from lge_sweep.report import SLICE_COLUMNS, calls_frame, dice_of, groups_frame, print_tables, worst_frame
+from lge_sweep.run_folders import MeasuredFolder
+
+_MASKS = {"cavity": (Label.CAVITY,), "wall": WALL_LABELS, "scar": (Label.SCAR,)}
+
+
+def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, labels: LabelImage) -> str:
+    """Write where a pipeline fails, as tables, and the labels themselves, of which a report can draw pictures.
+
+    Args:
+        files: where to write.
+        subset: the slices.
+        labels: [N, S, S] values of `Label`, what the pipeline makes of them.
+
+    Returns:
+        The tables as Markdown.
+    """
+    slices = slice_errors(subset, labels)
+    tables = {
+        "error_groups": groups_frame(slices),
+        "error_calls": calls_frame(slices),
+        "error_worst": worst_frame(slices),
+    }
+    for name, frame in {"error_slices": slices, **tables}.items():
+        write_frame(files.table(name), frame)
+    stored = io.BytesIO()
+    np.savez_compressed(stored, prediction=labels)
+    write_bytes(files.labels, stored.getvalue())
+    return print_tables(tables)
+
+
+def slice_errors(subset: EvaluatedSubset, labels: LabelImage) -> pd.DataFrame:
+    """Measure labels of a subset slice by slice, beside what each slice is like.
+
+    Contrast is that of the exam's own pixels; all else is counted at the networks' size.
+
+    Args:
+        subset: the slices.
+        labels: [N, S, S] values of `Label`, what a pipeline makes of them.
+
+    Returns:
+        A row a slice, `lge_sweep.report.SLICE_COLUMNS`.
+    """
+    fits = subset.two_stage.fits
+    chosen = fits.rows(subset.name)
+    manifest = fits.manifest.iloc[chosen].reset_index(drop=True)
+    frame = manifest[["slice", "case"]].copy()
+    frame["level"] = ""
+    for _, own in manifest.sort_values("position").groupby("case"):
+        wall = own["myocardium_pixels"] + own["scar_pixels"]
+        levels = slice_levels(own["cavity_pixels"].tolist(), wall.tolist(), own["position"].tolist())
+        frame.loc[own.index, "level"] = levels
+    contrasts = [contrast_to_noise(subset.two_stage.images[row], subset.two_stage.labels[row]) for row in chosen]
+    frame["contrast"] = np.array(contrasts, dtype=float)
+    counted = {
+        structure: _count(np.isin(labels, which), np.isin(subset.truth, which)) for structure, which in _MASKS.items()
+    }
+    for structure, counts in counted.items():
+        for name, values in zip(("tp", "fp", "fn"), counts, strict=True):
+            frame[f"{structure}_{name}"] = values
+        frame[f"{structure}_dice"] = [dice_of(*row) for row in counts.T.tolist()]
+    for side, place in (("true", 2), ("found", 1)):
+        scar, wall = (counted[name][0] + counted[name][place] for name in ("scar", "wall"))
+        share = np.divide(100.0 * scar, wall, out=np.full(len(wall), np.nan), where=wall > 0)
+        frame[f"scar_percent_{side}"] = share
+    return frame[list(SLICE_COLUMNS)]
+
+
+def _count(found: Mask, truth: Mask) -> np.ndarray:
+    """Return [3, N]: pixels of each slice in both, in the first alone, in the second alone."""
+    return np.stack(
+        [(found & truth).sum(axis=(1, 2)), (found & ~truth).sum(axis=(1, 2)), (~found & truth).sum(axis=(1, 2))]
+    )
