@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.architectures import BASELINE
 from lge_sweep.config.schema import Training
 from lge_sweep.models import Bench, build_module, find_hardware
 
@@ -68,7 +68,7 @@ def main() -> None:
     parser.add_argument("--width", type=float, default=0.25)
     options = parser.parse_args()
     training = Training(encoder_weights="none", width=options.width, image_size=options.size, batch_size=options.batch)
-    found = {model: train(model, training, options.steps, options.validation) for model in ARCHITECTURES}
+    found = {model: train(model, training, options.steps, options.validation) for model in BASELINE}
     options.file.write_text(json.dumps(found), encoding="utf-8")
 
 

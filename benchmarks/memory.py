@@ -21,7 +21,7 @@ import numpy as np
 from alive import memory_of, workers_of
 from section import Figure, Options, Section, checkout, program, run_alone, say
 
-from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.architectures import BASELINE
 
 FILLING = 5
 """Trials after which memory should have stopped growing."""
@@ -87,7 +87,7 @@ def measure(options: Options) -> Sequence[Section]:
         alike = program("phase1", *common, "--runs", f"{place}/alike", *(w for s in settings for w in ("--set", s)))
         sections = [follow(alike, "a U-Net a trial", trials)]
         if options.full:
-            models = ",".join(ARCHITECTURES)
+            models = ",".join(BASELINE)
             mixed = program("search", *common, "--runs", f"{place}/mixed", "--trials", trials, "--models", models)
             sections.append(follow(mixed, "a search", trials))
         return sections

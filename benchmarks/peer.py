@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchmetrics.segmentation import DiceScore
 
-from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.architectures import BASELINE
 from lge_sweep.models.architectures import build_network
 
 Batch = tuple[Tensor, Tensor]
@@ -134,14 +134,14 @@ def main() -> None:
 
         def objective(trial: optuna.Trial) -> float:
             began = time.perf_counter()
-            model = trial.suggest_categorical("model", list(ARCHITECTURES))
+            model = trial.suggest_categorical("model", list(BASELINE))
             dice = fit(model, options, Path(folder))
             seconds[model] = time.perf_counter() - began
             return dice
 
-        sampler = optuna.samplers.GridSampler({"model": list(ARCHITECTURES)}, seed=0)
+        sampler = optuna.samplers.GridSampler({"model": list(BASELINE)}, seed=0)
         study = optuna.create_study(sampler=sampler, direction="maximize")
-        study.optimize(objective, n_trials=len(ARCHITECTURES))
+        study.optimize(objective, n_trials=len(BASELINE))
         print(study.best_params, study.best_value)
     options.file.write_text(json.dumps(seconds), encoding="utf-8")
 

@@ -16,7 +16,7 @@ import torch
 from section import Figure, Options, Section, run_alone, say, seconds
 
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import ARCHITECTURES, ExecutionMode
+from lge_sweep.config.architectures import BASELINE, ExecutionMode
 from lge_sweep.config.schema import Training
 from lge_sweep.gpu import gpu_obstacle
 from lge_sweep.models import Bench, Execution, find_hardware
@@ -58,7 +58,7 @@ def measure(options: Options) -> Sequence[Section]:
     rounds = options.rounds or 1
     figures: list[Figure] = []
     training = as_profile(options.size)
-    for model, precision in product(ARCHITECTURES, ("fp32", "bf16")):
+    for model, precision in product(BASELINE, ("fp32", "bf16")):
         say(f"step: {model}, {precision}")
         figures += measure_model(model, training.model_copy(update={"precision": precision}), rounds, options.full)
     settings = {"size": training.image_size, "width": training.width, "threads": torch.get_num_threads()}

@@ -26,7 +26,7 @@ from typing import Any
 from section import CHECKOUT, Figure, Options, Section, program, ratios, run, run_alone, say
 
 from lge_sweep.config import load_sweep
-from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.architectures import BASELINE
 from lge_sweep.study import prepare_data
 
 HERE = Path(__file__).parent
@@ -123,7 +123,7 @@ def _sweep(task: Task, workers: int | None) -> tuple[float, list[dict[str, Any]]
         words += [word for setting in task.settings for word in ("--set", setting)]
         seconds = run(program(*words), task.log)
         records = [json.loads(path.read_text(encoding="utf-8")) for path in Path(runs).glob("*/cells/*/outcome.json")]
-    assert len(records) == len(ARCHITECTURES)
+    assert len(records) == len(BASELINE)
     assert all(record["training"]["steps"] == task.steps for record in records)
     return seconds, records
 
@@ -164,7 +164,7 @@ def _section(task: Task, times: Times, validation: int) -> Section:
     contenders |= {f"peer, {precision}": cells for precision, cells in times.peer_cells.items()}
     figures = [
         Figure(f"{model}: {name}", "s", [one[model] for one in cells])
-        for model in ARCHITECTURES
+        for model in BASELINE
         for name, cells in contenders.items()
     ]
     floor, ours = times.floor_around(), times.ours
@@ -185,7 +185,7 @@ def _section(task: Task, times: Times, validation: int) -> Section:
             ratios(f"whole: peer, {precision} / floor", found, floor),
             ratios(f"whole: peer, {precision} / ours", found, ours),
         ]
-    title = f"sweep: {len(ARCHITECTURES)} architectures, {task.steps} steps, {task.size} px"
+    title = f"sweep: {len(BASELINE)} architectures, {task.steps} steps, {task.size} px"
     settings = {"steps": task.steps, "size": task.size, "validation": validation, "workers": task.workers}
     return Section(title, figures, settings=settings)
 

@@ -37,7 +37,7 @@ from section import (
 )
 from slices import make_errors, simulate_slices
 
-from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.config.architectures import BASELINE
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import Label
 
@@ -108,7 +108,7 @@ def test_the_peer_reads_pairs_and_splits_by_case(tmp_path: Path) -> None:
 
 
 def test_a_ratio_is_to_the_floor_around_it() -> None:
-    floors = [dict.fromkeys(ARCHITECTURES, seconds) for seconds in (1.0, 3.0, 1.0)]
+    floors = [dict.fromkeys(BASELINE, seconds) for seconds in (1.0, 3.0, 1.0)]
     times = sweep.Times(floor=floors, ours=[20.0, 30.0])
     assert times.floor_around() == [10.0, 10.0]
     assert ratios("", times.ours, times.floor_around()).values == [2.0, 3.0]

@@ -15,7 +15,7 @@ from statsmodels.stats.power import TTestPower
 
 from lge_sweep.config import Cell
 from lge_sweep.config.data import Intensity
-from lge_sweep.config.pipelines import Cleaning, Pipeline, Window
+from lge_sweep.config.pipelines import Cleaning, Pipeline, TrainingChanges, Window
 from lge_sweep.config.schema import Fit, Training
 from lge_sweep.config.segmenter import Frame
 from lge_sweep.data.module import IntervalSampler
@@ -347,6 +347,13 @@ def test_a_network_is_trained_anew_only_where_it_would_be_another() -> None:
     others = [plain.model_copy(update={key: value}) for key, value in (("neighbours", True), ("loss", "dice"))]
     names = [name, *(cell_name("one", other, 0, 0) for other in others), cell_name("one", plain, 1, 0)]
     assert len({*names, cell_name("one", plain, 0, 1)}) == 5
+    decides = set(Pipeline.model_fields) - {"seeds", "symmetries", "cleaning"}
+    values = {
+        "model": "segnet", "loss": "focal", "optimizer": "sgdm", "finds": "wall", "guided": False,
+        "window": Window(pixels=96), "neighbours": True, "training": TrainingChanges(max_steps=3),
+    }  # fmt: skip
+    assert values.keys() == decides
+    assert name not in {cell_name("one", plain.model_copy(update={key: values[key]}), 0, 0) for key in decides}
 
 
 def test_slices_of_a_case_and_of_one_size_are_an_exam() -> None:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
 
 import torch
 from torch import Tensor
@@ -22,7 +21,6 @@ from lge_sweep.models.module import SegmentationModule, build_module
 from lge_sweep.models.speeds import alone, keep_speeds, read_speeds
 from lge_sweep.text import shorten
 
-MEMORY_FORMAT_NAMES: tuple[MemoryFormat, ...] = get_args(MemoryFormat)
 WORTH_MEASURING = {"cpu": 400, "gpu": 100}
 """Steps of a training from which on measuring pays: it takes ten on a CPU, twenty on a GPU."""
 STEPS = 4
@@ -112,13 +110,18 @@ class Bench:
         takes longer than most trainings.
 
         Raises:
-            ConfigError: CUDA graphs are asked for on a CPU.
+            ConfigError: CUDA graphs are asked for on a CPU, or a memory format that the network cannot be computed in.
         """
         named, gpu = self.training, self.hardware.accelerator == "gpu"
         if named.execution == "graphs" and not gpu:
             raise ConfigError("training.execution: graphs needs a GPU; on a CPU take auto, eager or compile")
-        usual = "channels_last" if gpu else ARCHITECTURES[self.cell.model].memory_format
-        formats = sorted(MEMORY_FORMAT_NAMES, key=lambda name: name != usual)
+        architecture = ARCHITECTURES[self.cell.model]
+        if named.memory_format not in ("auto", *architecture.memory_formats):
+            raise ConfigError(
+                f"training.memory_format: {self.cell.model} is computed contiguous alone; got {named.memory_format}"
+            )
+        usual = "channels_last" if gpu else architecture.memory_format
+        formats = sorted(architecture.memory_formats, key=lambda name: name != usual)
         automatic: tuple[ExecutionMode, ...] = ("eager", "graphs") if gpu else ("eager",)
         return tuple(
             Execution(memory_format, mode)

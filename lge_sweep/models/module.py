@@ -50,7 +50,7 @@ class SegmentationModule(LightningModule):
         super().__init__()
         classes = len(STAGES[cell.stage])
         self.cell, self.options = cell, training
-        self.memory_format: MemoryFormat = "channels_last"
+        self.memory_format: MemoryFormat = ARCHITECTURES[cell.model].memory_formats[0]
         self.total_steps: int | None = None
         self.loss = build_loss(cell.loss, LossInputs(training.loss, classes, class_weights))
         self.optimizer = optimizer_builder(cell.optimizer)
@@ -167,4 +167,4 @@ def build_module(
     module = SegmentationModule(cell, training, class_weights)
     if pretrained:
         load_encoder(module.network, cell.model, training.encoder_weights, training.width)
-    return module.lay_out("channels_last")
+    return module.lay_out(ARCHITECTURES[cell.model].memory_formats[0])
