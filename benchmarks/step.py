@@ -11,16 +11,16 @@ five steps: the first time, and once more when its cache has the answers.
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import product
+from typing import get_args
 
 import torch
 from section import Figure, Options, Section, run_alone, say, seconds
 
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import BASELINE, ExecutionMode
+from lge_sweep.config.architectures import BASELINE, ExecutionMode, MemoryFormat
 from lge_sweep.config.schema import Training
 from lge_sweep.gpu import gpu_obstacle
 from lge_sweep.models import Bench, Execution, find_hardware
-from lge_sweep.models.execution import MEMORY_FORMAT_NAMES
 
 GPU = gpu_obstacle() is None
 
@@ -38,7 +38,7 @@ def measure_model(model: str, training: Training, rounds: int, compiled: bool) -
     bench = Bench(Cell(1, model, "cross_entropy", "adam", 0), training, find_hardware(training))
     wanted: dict[ExecutionMode, bool] = {"eager": True, "graphs": GPU, "compile": compiled}
     modes = [mode for mode, included in wanted.items() if included]
-    ways = [Execution(memory_format, mode) for mode, memory_format in product(modes, MEMORY_FORMAT_NAMES)]
+    ways = [Execution(memory_format, mode) for mode, memory_format in product(modes, get_args(MemoryFormat))]
     title = f"{model}, {bench.hardware.precision}"
     for way in ways if compiled else ():
         if way.mode == "compile":

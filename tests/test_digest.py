@@ -279,7 +279,9 @@ def test_every_setting_is_in_the_digest_unless_it_is_marked() -> None:
     # of pipelines past the paper each network's cell is named by what decides it: `pipeline.compose.cell_name`
     of_cells = {name for name in named_fields() if name.split(".")[0] in OF_PIPELINES}
     assert named_fields().keys() - seen - groups - kinds - of_cells == set()
-    shipped = {f"Shipped.{name}" for name in ("stage2", "inner_cavity", "wall_first", "confine_scar", "rotations")}
+    shipped = {
+        f"Shipped.{name}" for name in ("stage2", "inner_cavity", "wall_first", "confine_scar", "rotations", "pipeline")
+    }
     of_stage_2 = {f"Fit.{name}" for name in ("crop_margin", "crop_margin_mm", "max_epochs", "patience", "ema")}
     always = {"Search.trials", "Fit.controls", *shipped}
     assert {name for stage, name in marked if stage == 2} == always

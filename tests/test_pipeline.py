@@ -792,7 +792,8 @@ def test_pipelines_past_the_paper_are_fitted_chosen_shipped_and_evaluated(
     choice = json.loads((folder / "choice.json").read_text())
     assert list(choice["pipelines"]) == ["paper", "heart", "unguided"]
     configs = {
-        stage: load_sweep("phase3", stage, "phantom", "smoke", arguments_of(arguments), str(file)) for stage in (1, 2)
+        stage: load_sweep("phase3", stage, "phantom", "smoke", arguments_of(arguments), pipelines=str(file))
+        for stage in (1, 2)
     }
     fitted = find_two_stage(through.runs, configs, None)
     assert fitted.composed is not None

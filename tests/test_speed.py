@@ -300,7 +300,15 @@ def test_what_is_usual_has_to_work(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_all_ways_agree_on_the_first_step(model: str) -> None:
     bench = Bench(cell(model), SMALL.model_copy(update={"batch_size": 4}), CPU)
     seconds, refused = bench.measure(bench.ways)
-    assert (set(seconds), refused) == ({"channels_last", "contiguous"}, {})
+    assert (set(seconds), refused) == (set(ARCHITECTURES[model].memory_formats), {})
+
+
+def test_a_memory_format_that_a_network_cannot_have_is_refused() -> None:
+    training = SMALL.model_copy(update={"memory_format": "channels_last"})
+    with pytest.raises(
+        ConfigError, match="memory_format: residual_unet is computed contiguous alone; got channels_last"
+    ):
+        _ = Bench(cell("residual_unet"), training, CPU).ways
 
 
 @pytest.mark.slow  # it compiles

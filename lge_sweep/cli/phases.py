@@ -134,7 +134,10 @@ def _session(
     store, began = RunStore.open(request.runs), time.monotonic()
     profile, reason = choose_profile(request.profile)
     file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
-    configs = [load_sweep(file, stage, request.data, profile, request.settings, request.pipelines) for stage in stages]
+    configs = [
+        load_sweep(file, stage, request.data, profile, request.settings, pipelines=request.pipelines)
+        for stage in stages
+    ]
     console.explain(f"profile {profile}: {reason}")
     console.explain(f"results go to {store.root.resolve()}")
     if store.tracking:

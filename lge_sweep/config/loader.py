@@ -34,7 +34,7 @@ FOLDERS: dict[type[BaseModel], str] = {
 
 
 def load_sweep(
-    phase: str, stage: int, data: str, profile: str, overrides: Sequence[str] = (), pipelines: str | None = None
+    phase: str, stage: int, data: str, profile: str, overrides: Sequence[str] = (), *, pipelines: str | None = None
 ) -> SweepConfig:
     """Put one sweep's configuration together.
 

@@ -24,10 +24,11 @@ from lge_sweep.config.fits import (
     check_shippable,
     modifiers,
 )
-from lge_sweep.config.losses import LOSSES, SEARCHED, LossOptions
+from lge_sweep.config.losses import LOSSES, LossOptions
 from lge_sweep.config.optimizers import OPTIMIZERS
 from lge_sweep.config.pipelines import BEST, PAPER, PIPELINE_NAME, Pipeline
 from lge_sweep.config.registry import OneOf
+from lge_sweep.config.search import Search
 from lge_sweep.config.segmenter import CropMargin, Frame, Options, PostprocessOptions
 from lge_sweep.labels import Label
 from lge_sweep.text import shorten
@@ -223,57 +224,6 @@ class Grid(Settings):
         if SELECTED in axis and len(axis) > 1:
             raise ValueError(f"`{SELECTED}` stands alone: name models, or leave them to phase 1")
         return axis
-
-
-class Interval(Settings):
-    """Numbers between two bounds."""
-
-    low: float = Field(gt=0, allow_inf_nan=False)
-    """Smallest."""
-    high: float = Field(gt=0, allow_inf_nan=False)
-    """Largest."""
-    log: bool = False
-    """Whether every order of magnitude is equally likely, rather than every number."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.low >= self.high:
-            raise ValueError(f"low must be below high, got {self.low:g} and {self.high:g}")
-        return self
-
-
-class Search(Settings):
-    """Settings drawn by Optuna's TPE sampler, together with the grid's axes, instead of every combination of them."""
-
-    trials: Annotated[int, DECIDES_NOTHING] = Field(40, ge=1)
-    """How many trials in all; more of them go on with the same search."""
-    seed: int = Field(0, ge=0)
-    """The draw of the trials."""
-    startup_trials: int = Field(10, ge=1)
-    """Trials drawn at random before the sampler learns from them."""
-    learning_rate: Interval | None = None
-    """Bounds of `training.learning_rate`; not searched if left out, as all below."""
-    weight_decay: Interval | None = None
-    """Bounds of `training.weight_decay`."""
-    batch_size: tuple[Annotated[int, Field(ge=2)], ...] | None = None
-    """Choices of `training.batch_size`."""
-    dice_share: Interval | None = None
-    """Bounds of the Dice term's share in `dice_ce` and `dice_focal`; the other term has the rest. At most 1."""
-    gamma: Interval | None = None
-    """Bounds of `training.loss.gamma`."""
-    prune_after: int = Field(3, ge=1)
-    """Validations that a trial is given before it can be stopped for being worse than the median of the others."""
-    prune_startup: int = Field(5, ge=0)
-    """Finished trials before the first can be stopped early."""
-
-    @model_validator(mode="after")
-    def _share(self) -> Self:
-        if self.dice_share is not None and self.dice_share.high > 1:
-            raise ValueError(f"dice_share.high must be at most 1, got {self.dice_share.high:g}")
-        return self
-
-
-assert SEARCHED.keys() <= Search.model_fields.keys()
 
 
 class MetricsConfig(Settings):

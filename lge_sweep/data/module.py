@@ -244,6 +244,7 @@ class LgeDataModule(LightningDataModule):
         stage: int,
         training: Training,
         seed: int,
+        *,
         offsets: Offsets = REPEATED,
     ):
         """Note where the arrays are.

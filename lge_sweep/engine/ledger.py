@@ -19,7 +19,7 @@ from lge_sweep.seeding import derive_seed
 
 if TYPE_CHECKING:
     from lge_sweep.config import Cell  # the schema of settings takes a while to build, and `status` needs none
-    from lge_sweep.config.schema import Search
+    from lge_sweep.config.search import Search
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

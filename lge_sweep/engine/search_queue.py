@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 from lge_sweep.config import Cell
 from lge_sweep.config.grid import AXES
 from lge_sweep.config.losses import SEARCHED, searched
-from lge_sweep.config.schema import Interval
+from lge_sweep.config.search import Interval
 from lge_sweep.engine.cell_check import check_result, check_result_in, set_cell_aside
 from lge_sweep.engine.cell_queue import Assignment
 from lge_sweep.engine.ledger import SweepLedger, cell_name

@@ -93,7 +93,9 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     task.folder.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
     hardware = find_hardware(task.training, worker)
-    data = LgeDataModule(task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed, task.offsets)
+    data = LgeDataModule(
+        task.arrays, task.subsets, task.cell.stage, task.training, task.cell.seed, offsets=task.offsets
+    )
     bench = Bench(task.cell, task.training, hardware)
     preparing = Progress(step=0, total=data.schedule.total_steps, loss=math.nan)
     execution = choose_execution(bench, data.schedule.total_steps, task.speeds, lambda: report(preparing))

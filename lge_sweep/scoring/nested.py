@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.scoring.bootstrap import draw_cases, percentile_interval
+from lge_sweep.scoring.paired import Array
+from lge_sweep.scoring.patients import RESAMPLES
+from lge_sweep.scoring.proportions import LEVEL
 from lge_sweep.seeding import derive_seed
-
-LEVEL = 0.95
-RESAMPLES = 2000
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -183,12 +183,24 @@ def place_window(cavity: Mask, shape: tuple[int, ...], window: Window | None, pi
 
 
 def cut_image(image: Pixels8, square: Square, size: int) -> Pixels8:
-    """Return the intensities [size, size] of a square; 0 where it sticks out of the image [H, W]."""
+    """Return the intensities of a square; 0 where it sticks out of the image.
+
+    Args:
+        image: [H, W].
+        square: where it lies.
+        size: rows and columns of the result.
+    """
     return resize_image(_cut(image, square), size, size)
 
 
 def cut_labels(labels: LabelImage, square: Square, size: int) -> LabelImage:
-    """Return the labels [size, size] of a square; background where it sticks out of the labels [H, W]."""
+    """Return the labels of a square; background where it sticks out of them.
+
+    Args:
+        labels: [H, W], values of `Label`.
+        square: where it lies.
+        size: rows and columns of the result.
+    """
     return resize_labels(_cut(labels, square), size, size)
 
 
