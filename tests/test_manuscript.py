@@ -113,7 +113,6 @@ def evaluate(runs: Path, config: SweepConfig, data: PreparedData) -> None:
             shipped=Shipped(),
             test_access="first look",
             brief="",
-            values={},
         )
         write_record(evaluation.record, record)
         finish_access(runs, evaluation.name)

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics.segmentation import DiceScore
 
+from lge_sweep.choices import look_up
 from lge_sweep.config import Cell
 from lge_sweep.config.architectures import ARCHITECTURES, MemoryFormat
 from lge_sweep.config.schema import Training
@@ -50,7 +51,7 @@ class SegmentationModule(LightningModule):
         super().__init__()
         classes = len(STAGES[cell.stage])
         self.cell, self.options = cell, training
-        self.memory_format: MemoryFormat = ARCHITECTURES[cell.model].memory_formats[0]
+        self.memory_format: MemoryFormat = look_up("model", cell.model, ARCHITECTURES).memory_formats[0]
         self.total_steps: int | None = None
         self.loss = build_loss(cell.loss, LossInputs(training.loss, classes, class_weights))
         self.optimizer = optimizer_builder(cell.optimizer)
