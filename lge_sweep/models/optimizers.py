@@ -25,8 +25,9 @@ def optimizer_builder(name: str) -> OptimizerBuilder:
 
 
 def adam(parameters: Parameters, training: Training) -> Optimizer:
-    """Adam (Kingma and Ba 2015), all parameters in one kernel."""
-    return Adam(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
+    """Adam (Kingma and Ba 2015), all parameters in one kernel unless gradients are clipped (Lightning)."""
+    fused = training.clip_norm is None
+    return Adam(parameters, lr=training.learning_rate, weight_decay=training.weight_decay, fused=fused)
 
 
 def sgdm(parameters: Parameters, training: Training) -> Optimizer:
