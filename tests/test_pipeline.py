@@ -828,7 +828,7 @@ def test_pipelines_past_the_paper_are_fitted_chosen_shipped_and_evaluated(
             assert abs(counted - shown) <= 0.02 * max(shown, 50)
     without = invoke("phase4", *[word for word in arguments if word not in ("--pipelines", str(file))])
     assert without.exit_code == 2
-    assert "phase 3 has shipped the pipeline heart, which these settings have not" in " ".join(without.output.split())
+    assert "phase 3 on phantom with profile smoke is not complete" in without.output  # other folds are meant, too
 
 
 def arguments_of(arguments: list[str]) -> list[str]:
