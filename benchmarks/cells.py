@@ -24,7 +24,7 @@ from unittest.mock import patch
 
 import ray_stub
 import trivial_cell
-from postgres import Postgres, why_none
+from postgres import start_postgres
 
 from lge_sweep.config import load_sweep
 from lge_sweep.engine.executors import Executor, Placement, find_live_jobs, local, make_executor, ray_session
@@ -127,11 +127,7 @@ def main() -> None:
         opened.enter_context(trivial())
         server = None
         if options.ledger == "postgresql":
-            if why := why_none():
-                sys.exit(why)
-            server = Postgres(synced=True)
-            opened.callback(server.remove)
-            server.start()
+            server = start_postgres(opened, synced=True)
         runs = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="lge_sweep-cells-")))
         store = RunStore(runs, None if server is None else server.create("cells"))
         ledger = opened.enter_context(Ledger(store, opened.enter_context(hold_runs(store))))

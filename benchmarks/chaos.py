@@ -47,7 +47,7 @@ from disturbed import (
     start,
 )
 from mlflow_server import MlflowServer
-from postgres import Postgres, why_none
+from postgres import Postgres, start_postgres
 from ray_machine import Cluster
 
 from lge_sweep.engine.executors.mailbox import Mailbox
@@ -391,11 +391,7 @@ def prepare(options: argparse.Namespace, folder: Path, opened: ExitStack) -> Cha
         cluster.start()
         place += ["--cluster", cluster.address]
     if options.ledger == "postgresql":
-        if why := why_none():
-            sys.exit(why)
-        postgres = Postgres()
-        opened.callback(postgres.remove)
-        postgres.start()
+        postgres = start_postgres(opened)
         ledger = postgres.create("ledger")
     if options.tracking == "server":
         backend = postgres.create("mlflow") if postgres else f"sqlite:///{folder / 'mlflow.db'}"

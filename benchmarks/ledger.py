@@ -20,7 +20,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-from postgres import Postgres, why_none
+from postgres import start_postgres
 
 from lge_sweep.config import Cell
 from lge_sweep.engine.ledger import Ledger, read_ledger
@@ -113,11 +113,7 @@ def main() -> None:
             print(f"a trial: {(stores[0].root / 'study.log').stat().st_size / trials:.0f} bytes")
             show(stores[0])
             return
-        if why := why_none():
-            sys.exit(why)
-        server = Postgres(synced=True)
-        opened.callback(server.remove)
-        server.start()
+        server = start_postgres(opened, synced=True)
         ((empty,),) = server.run("SELECT pg_database_size('postgres')")
         many, few = (RunStore(store.root, server.create(store.root.name)) for store in stores)
         fill(many, few, trials)

@@ -4,8 +4,10 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -109,3 +111,18 @@ def why_none() -> str:
         if USER not in {entry.pw_name for entry in pwd.getpwall()}:
             return f"PostgreSQL does not run as root, and there is no user {USER}"
     return ""
+
+
+def start_postgres(opened: ExitStack, synced: bool = False) -> Postgres:
+    """Start a server that is removed at the end; ends the program, saying why, where none can be started.
+
+    Args:
+        opened: what ends with it.
+        synced: whether it waits for the disk.
+    """
+    if why := why_none():
+        sys.exit(why)
+    server = Postgres(synced)
+    opened.callback(server.remove)
+    server.start()
+    return server

@@ -19,7 +19,7 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from postgres import Postgres, why_none
+from postgres import start_postgres
 
 from lge_sweep.run_store import RunStore
 
@@ -92,11 +92,7 @@ def main() -> None:
     with ExitStack() as opened:
         server = None
         if options.ledger == "postgresql":
-            if why := why_none():
-                sys.exit(why)
-            server = Postgres()
-            opened.callback(server.remove)
-            server.start()
+            server = start_postgres(opened)
         for number in range(options.repetitions):
             folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
             ledger = None if options.ledger == "journal" else options.ledger

@@ -25,18 +25,19 @@ from lge_sweep.labels import Label
 from lge_sweep.models import build_module
 from lge_sweep.models.architectures import residual_unet
 from lge_sweep.pipeline.compose import cell_name, exams_of
-from lge_sweep.scoring.nested import cases_needed, choose_nested, mean_interval
+from lge_sweep.scoring.nested import choose_nested
+from lge_sweep.scoring.patients import patients_needed
+from lge_sweep.scoring.subgroups import ratio_of_sums
 from lge_sweep.segmenter.cleaning import clean, largest_piece, scar_share, without_specks
 from lge_sweep.segmenter.heart import (
     HeartSegmenter,
     Square,
     cut_image,
     cut_labels,
-    mean_of,
     paste,
     place_window,
-    seen_from_all_sides,
 )
+from lge_sweep.segmenter.views import mean_of, seen_from_all_sides
 
 S = 64
 FRAME = Frame(size=S, intensity=Intensity(clip_percentiles=(0, 100)))
@@ -235,14 +236,15 @@ def test_cases_needed_are_those_of_statsmodels(effect: float) -> None:
     differences = np.random.default_rng(7).normal(size=40)
     differences = (differences - differences.mean()) / differences.std(ddof=1) + effect
     expected = TTestPower().solve_power(effect, power=0.8, alpha=0.05)
-    assert cases_needed(differences) == int(np.ceil(np.squeeze(expected)))
-    assert cases_needed(-differences) == cases_needed(differences)
-    assert cases_needed(np.array([1.0, -1.0])) is None
+    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    assert patients_needed(mean, sd) == int(np.ceil(np.squeeze(expected)))
+    assert patients_needed(-mean, sd) == patients_needed(mean, sd)
+    assert patients_needed(0.0, 1.0) is None
 
 
 def test_the_interval_of_a_mean_is_about_two_standard_errors_wide() -> None:
     values = np.random.default_rng(8).normal(0.7, 0.1, 400)
-    low, high = mean_interval(values)
+    _, low, high = ratio_of_sums(values, np.ones_like(values))
     assert (low, high) == pytest.approx((values.mean() - 1.96 * 0.005, values.mean() + 1.96 * 0.005), abs=0.001)
 
 

@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager
 
 from lge_sweep.cli.profile import choose_profile
 from lge_sweep.cli.progress import TerminalObserver
@@ -79,15 +79,17 @@ def run_phase3(console: Terminal, request: PhaseRequest, anew: bool) -> None:
         fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
         driver.executor.close()  # they hold the GPU, which may be there for one process alone
         console.print_line()
-        with progress_bar(console, "labelling cases out of fold") if fitted.composed else nullcontext(_quiet) as tell:
-            outside = compare_out_of_fold(driver.tracker, fitted, tell)
-        fitted = outside.two_stage
+        outside = None
+        if fitted.composed is not None:
+            with progress_bar(console, "labelling cases out of fold") as on_progress:
+                outside = compare_out_of_fold(driver.tracker, fitted, fitted.composed, on_progress)
+            fitted = outside.two_stage
         with progress_bar(console, "labelling the validation subset") as on_progress:
-            comparison = compare_on_validation(driver.tracker, fitted, on_progress, outside.labelled)
+            comparison = compare_on_validation(driver.tracker, fitted, on_progress, outside.labelled if outside else {})
         print_pipelines(console, comparison)
-        if outside.comparison is not None and fitted.choice is not None:
+        if outside is not None:
             print_pipelines(console, outside.comparison)
-            print_choice(console, fitted.choice)
+            print_choice(console, outside.choice)
         console.print_line(ship(driver.tracker, fitted, comparison, anew))
         console.print_line(f"Tables: {fitted.fits.folder}")
 
@@ -116,10 +118,6 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         show_evaluation(driver.tracker, fitted.fits, evaluation.files, evaluation.record)
         update_card(driver.tracker, fitted, evaluation.comparison)
         print_evaluation(console, evaluation)
-
-
-def _quiet(what: str, done: int, total: int) -> None:
-    """Tell nobody."""
 
 
 def _by_stage(configs: Sequence[SweepConfig]) -> dict[int, SweepConfig]:

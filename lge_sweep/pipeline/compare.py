@@ -112,7 +112,8 @@ def compare_patients(
         folder: where to write.
     """
     fits = two_stage.fits
-    shipped = next((name for name in (shipped_name(two_stage),) if name in labelled), PIPELINE)
+    shipped = shipped_name(two_stage)
+    shipped = shipped if shipped in labelled else PIPELINE  # out of fold only pipelines past the paper stand beside it
     exams = native_exams(fits.manifest, two_stage.labels, rows_measured(fits, subset))
     tolerance = fits.config.metrics.nsd_tolerance_mm
     native = {name: to_native(exams, found.labels, found.native) for name, found in labelled.items()}

@@ -36,8 +36,17 @@ from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion
 from lge_sweep.pipeline.folds import OUT_OF_FOLD, assign_folds
 from lge_sweep.run_store import RunStore
-from lge_sweep.segmenter import cut_image, cut_labels, place_window, refine
-from lge_sweep.study import CellInputs, CellSet, Plan, PreparedData, pixel_sizes, plan_sweep, rows_of
+from lge_sweep.segmenter import cut_image, cut_labels, place_window
+from lge_sweep.study import (
+    CellInputs,
+    CellSet,
+    Plan,
+    PreparedData,
+    cases_without_spacing,
+    pixel_sizes,
+    plan_sweep,
+    rows_of,
+)
 
 SUBSETS = ("train", "val")
 """Whose cases are dealt to folds."""
@@ -127,28 +136,28 @@ class _Maker:
 
     config: SweepConfig
     data: PreparedData
-    cavity: Mask
+    guidance: Mask
     cache: Path
 
     def inputs(self, pipeline: Pipeline) -> tuple[Path, list[tuple[float, float]] | None]:
         """Return the folder of the arrays that a pipeline's networks see, and what share of the slices these show."""
         whole = load_arrays(self.data.arrays)
         if pipeline.finds == "wall":
-            guidance = refine(self.cavity) if pipeline.guided else np.zeros_like(self.cavity)
+            guidance = self.guidance if pipeline.guided else np.zeros_like(self.guidance)
             return store_arrays(replace(whole, refined=guidance), self.cache), None
         if pipeline.window is None:
             return self.data.arrays, None
         return self._windows(pipeline, whole.cases)
 
     def _windows(self, pipeline: Pipeline, cases: CaseNumbers) -> tuple[Path, list[tuple[float, float]]]:
-        window, manifest, refined = pipeline.window, self.data.manifest, refine(self.cavity)
+        window, manifest = pipeline.window, self.data.manifest
         assert window is not None
         size, count = window.rows, len(manifest)
         images, labels = (np.zeros((count, size, size), dtype=np.uint8) for _ in range(2))
         shares = [(1.0, 1.0)] * count
         for exam in exams_of(out_of_fold_rows(manifest), manifest):
             shape = self.data.images[exam.rows[0]].shape
-            square = place_window(refined[list(exam.rows)], shape, window, exam.pixel_mm)
+            square = place_window(self.guidance[list(exam.rows)], shape, window, exam.pixel_mm)
             for row in exam.rows:
                 image: Pixels8 = to_8_bit(self.data.images[row], self.config.intensity)
                 images[row] = cut_image(image, square, size)
@@ -167,7 +176,7 @@ def network_training(config: SweepConfig, pipeline: Pipeline) -> Training:
 
 
 def plan_pipelines(
-    config: SweepConfig, data: PreparedData, runs: Path, champions: Mapping[int, Champion], cavity: Mask
+    config: SweepConfig, data: PreparedData, runs: Path, champions: Mapping[int, Champion], guidance: Mask
 ) -> Plan | None:
     """Plan the networks of all pipelines that are compared out of fold; None where none is asked for.
 
@@ -176,7 +185,7 @@ def plan_pipelines(
         data: the data.
         runs: the runs directory.
         champions: what phase 2 selected for each stage.
-        cavity: [N, S, S], as `gather_cavity` gives it.
+        guidance: [N, S, S], the cavity as `gather_cavity` gives it, refined.
 
     Raises:
         DataError: there are fewer cases than folds, or a window is in mm and the spacing of a slice not known.
@@ -187,24 +196,27 @@ def plan_pipelines(
         return None
     _check_spacing(config, data.manifest)
     _check_folds(config, chosen)
-    maker, folds = _Maker(config, data, cavity, RunStore(runs).cache), fold_rows(config, data.manifest)
+    maker, folds = _Maker(config, data, guidance, RunStore(runs).cache), fold_rows(config, data.manifest)
     inputs: dict[str, CellInputs] = {}
     cells: list[Cell] = []
     for name, pipeline in chosen.items():
         folder, shares = maker.inputs(pipeline)
         labels, training = load_arrays(folder).labels, network_training(config, pipeline)
+        offsets = NEIGHBOURS if pipeline.neighbours else REPEATED
         for fold, mine in enumerate(folds):
             others = _others(folds, fold, training.keep == "best")
             make_schedule(len(others["train"]), training)
+            weights = class_weights(labels[others["train"]], stage_of(pipeline))
+            rows = {**others, OUT_OF_FOLD: mine}
+            seen = CellInputs(folder, rows, OUT_OF_FOLD, weights, training, shares, offsets)
             for seed in range(pipeline.seeds):
                 cell = _cell(champions[2].cell, pipeline, cell_name(name, pipeline, fold, seed), seed)
-                weights = class_weights(labels[others["train"]], cell.stage)
-                rows = {**others, OUT_OF_FOLD: mine}
-                offsets = NEIGHBOURS if pipeline.neighbours else REPEATED
-                inputs[cell.name] = CellInputs(folder, rows, OUT_OF_FOLD, weights, training, shares, offsets)
+                inputs[cell.name] = seen
                 cells.append(cell)
     builds_on = ("pipelines", champions[1].digest)
-    notes = (f"networks of the pipelines {', '.join(chosen)}, one a fold and seed; none of their own data is measured",)
+    notes = (
+        f"networks of the pipelines {', '.join(chosen)}, one a fold and seed, each measured on cases that it never saw",
+    )
     return plan_sweep(config, data, runs, CellSet(tuple(cells), inputs, notes, builds_on))
 
 
@@ -221,12 +233,17 @@ def _cell(champion: Cell, pipeline: Pipeline, name: str, seed: int) -> Cell:
     return replace(
         champion,
         **{axis: value for axis, value in own.items() if value is not None},
-        stage=SINGLE_STAGE if pipeline.finds == "everything" else 2,
+        stage=stage_of(pipeline),
         seed=champion.seed + seed,
         variant=name,
         trial=None,
         drawn=(),
     )
+
+
+def stage_of(pipeline: Pipeline) -> int:
+    """Return the stage whose classes a pipeline's networks tell apart."""
+    return SINGLE_STAGE if pipeline.finds == "everything" else 2
 
 
 def _check_folds(config: SweepConfig, chosen: Mapping[str, Pipeline]) -> None:
@@ -241,8 +258,7 @@ def _check_folds(config: SweepConfig, chosen: Mapping[str, Pipeline]) -> None:
 
 def _check_spacing(config: SweepConfig, manifest: pd.DataFrame) -> None:
     """Refuse a window in mm where there is a slice whose spacing is not known."""
-    used = manifest[manifest["subset"] != ""]
-    unknown = {case for case, size in zip(used["case"], pixel_sizes(used), strict=True) if size is None}
+    unknown = cases_without_spacing(manifest)
     for name, pipeline in config.fitting.pipelines.items():
         if unknown and pipeline.window is not None and pipeline.window.mm is not None:
             raise DataError(

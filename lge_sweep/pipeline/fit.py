@@ -43,6 +43,7 @@ from lge_sweep.study import (
     CellSet,
     Plan,
     PreparedData,
+    cases_without_spacing,
     pixel_sizes,
     plan_sweep,
     prepare_data,
@@ -119,9 +120,10 @@ def fit_two_stage(
     folds = plan_folds(settled[1], data, driver.store.root, champions[1].cell)
     _complete(driver, folds, {cell.name for cell in folds.cells})
     cavity = gather_cavity(folds, champions[1])
-    fits = plan_fits(settled[2], data, driver.store.root, champions, refine(cavity))
+    guidance = refine(cavity)
+    fits = plan_fits(settled[2], data, driver.store.root, champions, guidance)
     failed = _complete(driver, fits, {PREDICTED, settled[2].fitting.shipped.stage2}, allow_incomplete)
-    composed = plan_pipelines(settled[2], data, driver.store.root, champions, cavity)
+    composed = plan_pipelines(settled[2], data, driver.store.root, champions, guidance)
     if composed is not None:
         _complete(driver, composed, {cell.name for cell in composed.cells})
     return TwoStage(settled[2], champions[1], fits, failed, data.images, data.labels, cavity, composed)
@@ -170,7 +172,7 @@ def find_two_stage(
     if (left and not allow_incomplete) or {PREDICTED, shipped.stage2} & set(left):
         raise unfinished
     failed = dict.fromkeys(left, "it was not fitted")
-    composed = plan_pipelines(config, data, runs, champions, cavity)
+    composed = plan_pipelines(config, data, runs, champions, guidance)
     if composed is not None and (composed.unfinished() or not composed.files.choice.is_file()):
         raise unfinished
     choice = None if composed is None else read_record(ChoiceRecord, composed.files.choice, CHOOSE_AGAIN)
@@ -257,8 +259,7 @@ def check_spacing(config: SweepConfig, data: PreparedData) -> None:
     Raises:
         DataError: there is one.
     """
-    used = data.manifest[data.manifest["subset"] != ""]
-    unknown = {case for case, size in zip(used["case"], pixel_sizes(used), strict=True) if size is None}
+    unknown = cases_without_spacing(data.manifest)
     crops = any(CROPPED in modifiers(fit) for fit in config.fitting.controls)
     if unknown and crops and config.fitting.crop_margin_mm is not None:
         raise DataError(

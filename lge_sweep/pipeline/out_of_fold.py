@@ -22,13 +22,13 @@ from lge_sweep.config import Cell
 from lge_sweep.config.pipelines import PAPER, Cleaning, Pipeline
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import resize_labels, to_8_bit
-from lge_sweep.labels import WALL, Label
+from lge_sweep.metrics import STRUCTURES, ExamGrid, measure_exam
 from lge_sweep.pipeline.compose import Exam, cell_name, compositions, exams_of, fold_rows, out_of_fold_rows
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.scoring import cases_needed, choose_nested, mean_interval
+from lge_sweep.scoring import choose_nested, patients_needed, ratio_of_sums
 from lge_sweep.segmenter import (
     ExamSegmenter,
     HeartSegmenter,
@@ -41,9 +41,6 @@ from lge_sweep.segmenter import (
     seen_from_all_sides,
     without_padding,
 )
-
-COUNTED: dict[str, tuple[Label, ...]] = {"cavity": (Label.CAVITY,), "wall": WALL, "scar": (Label.SCAR,)}
-"""What a case's labels are scored by: the mean of the Dice of these, each in three dimensions."""
 
 
 @dataclass(frozen=True)
@@ -107,28 +104,23 @@ class OutOfFold:
         return np.stack([resize_labels(labels, size, size) for labels in native]), native
 
     def case_values(self, labels: Sequence[LabelImage]) -> NDArray[np.float64]:
-        """Return the Dice of `COUNTED` of each exam, [3, exams], in three dimensions, at the exam's own size.
-
-        Of what is in neither truth nor prediction it is 1, of what is in one of them 0, as EMIDEC counts scar.
+        """Return EMIDEC's Dice of `STRUCTURES` of each exam, [3, exams]: in three dimensions, at the exam's own size.
 
         Args:
             labels: [H, W] of each slice, in the order of `rows`.
         """
         of_row = dict(zip(self.rows, labels, strict=True))
-        values = np.ones((len(COUNTED), len(self.exams)))
-        for place, exam in enumerate(self.exams):
+        values = []
+        for exam in self.exams:
             predicted = np.stack([of_row[row] for row in exam.rows])
             truth = np.stack([self.two_stage.labels[row] for row in exam.rows])
-            for number, classes in enumerate(COUNTED.values()):
-                found, there = np.isin(predicted, classes), np.isin(truth, classes)
-                total = int(found.sum()) + int(there.sum())
-                if total:
-                    values[number, place] = 2 * int((found & there).sum()) / total
-        return values
+            grid = ExamGrid((np.nan, np.nan, np.nan), tuple(range(len(truth))))  # no distance is asked for
+            values.append(measure_exam(predicted, truth, grid, tolerance_mm=0)["emidec_dice"])
+        return np.stack(values, axis=1)
 
 
-def label_out_of_fold(two_stage: TwoStage, on_progress: ProgressCallback) -> OutOfFold | None:
-    """Label all training and validation cases by every pipeline; None where none is asked for.
+def label_out_of_fold(two_stage: TwoStage, on_progress: ProgressCallback) -> OutOfFold:
+    """Label all training and validation cases by every pipeline.
 
     What networks found is kept in a file, as it takes minutes.
 
@@ -136,8 +128,6 @@ def label_out_of_fold(two_stage: TwoStage, on_progress: ProgressCallback) -> Out
         two_stage: the fitted pipelines.
         on_progress: told which pipeline labels next, how many exams are done, and how many there are.
     """
-    if two_stage.composed is None:
-        return None
     chosen, out_of_fold = compositions(two_stage.fit), OutOfFold(two_stage, {})
     raw: dict[str, Sequence[LabelImage]] = {}
     total = len(chosen) * len(out_of_fold.exams)
@@ -232,53 +222,72 @@ def compose_segmenter(
 
 
 def choose_pipeline(out_of_fold: OutOfFold) -> ChoiceRecord:
-    """Choose the pipeline, and what cleans up after it, with the highest mean over cases of the mean Dice of `COUNTED`.
+    """Choose the pipeline, and what cleans up after it, with the highest mean over cases of the mean of `case_values`.
 
     The paper's own is measured and not chosen.
 
     Args:
         out_of_fold: the labels of all cases.
     """
-    fit, exams = out_of_fold.two_stage.fit, out_of_fold.exams
-    values: dict[str, list[NDArray[np.float64]]] = {}
-    for name, pipeline in compositions(fit).items():
-        tried = [out_of_fold.cleaned(name, [cleaning] * len(exams)) for cleaning in pipeline.cleaning]
-        values[name] = [out_of_fold.case_values(labels) for labels in tried]
-    paper, choices = values[PAPER][0].mean(axis=0), {}
-    for name, of_cleanings in values.items():
-        chosen = choose_nested(np.stack([dice.mean(axis=0) for dice in of_cleanings]), out_of_fold.folds)
-        by_fold = [fit.pipelines[name].cleaning[k] if name != PAPER else Cleaning() for k in chosen.by_fold]
-        best = fit.pipelines[name].cleaning[chosen.best] if name != PAPER else Cleaning()
-        dice = np.stack([of_cleanings[chosen.by_fold[fold]][:, k] for k, fold in enumerate(out_of_fold.folds)], axis=1)
-        low, high = mean_interval(chosen.values)
-        difference = chosen.values - paper
-        ends = mean_interval(difference)
-        choices[name] = PipelineChoice(
-            cleaning=best,
-            cleaning_by_fold=tuple(by_fold),
-            value=float(chosen.values.mean()),
-            low=low,
-            high=high,
-            difference=float(difference.mean()),
-            difference_low=ends[0],
-            difference_high=ends[1],
-            cases_needed=cases_needed(difference),
-            dice=dict(zip(COUNTED, dice.mean(axis=1).tolist(), strict=True)),
-        )
-    others = [name for name in values if name != PAPER]
-    every = np.stack([dice.mean(axis=0) for name in others for dice in values[name]])
-    owners = [name for name in others for _ in values[name]]
-    overall = choose_nested(every, out_of_fold.folds)
-    low, high = mean_interval(overall.values)
+    pipelines, folds = compositions(out_of_fold.two_stage.fit), out_of_fold.folds
+    dice: dict[str, NDArray[np.float64]] = {}
+    """Pipeline -> [ways to clean up, 3, exams]."""
+    for name, pipeline in pipelines.items():
+        tried = [out_of_fold.cleaned(name, [cleaning] * len(folds)) for cleaning in pipeline.cleaning]
+        dice[name] = np.stack([out_of_fold.case_values(labels) for labels in tried])
+    paper = dice[PAPER][0].mean(axis=0)
+    choices = {name: _worth(pipeline, dice[name], folds, paper) for name, pipeline in pipelines.items()}
+    owners = [name for name in pipelines if name != PAPER for _ in dice[name]]
+    overall = choose_nested(np.concatenate([dice[name].mean(axis=1) for name in dict.fromkeys(owners)]), folds)
+    value, low, high = _mean(overall.values)
     return ChoiceRecord(
         selected=owners[overall.best],
-        cases=len(exams),
-        value=float(overall.values.mean()),
+        cases=len(folds),
+        value=value,
         low=low,
         high=high,
         by_fold=tuple(owners[k] for k in overall.by_fold),
         pipelines=choices,
     )
+
+
+def _worth(
+    pipeline: Pipeline, dice: NDArray[np.float64], folds: NDArray[np.intp], paper: NDArray[np.float64]
+) -> PipelineChoice:
+    """Choose what cleans up after a pipeline, and say what it is worth then.
+
+    Args:
+        pipeline: what it is.
+        dice: [ways to clean up, 3, exams].
+        folds: number of each exam's fold.
+        paper: [exams], the mean Dice of the paper's pipeline.
+    """
+    chosen = choose_nested(dice.mean(axis=1), folds)
+    differences = chosen.values - paper
+    value, low, high = _mean(chosen.values)
+    difference, difference_low, difference_high = _mean(differences)
+    parts = dice[chosen.by_fold[folds], :, np.arange(len(folds))].mean(axis=0)
+    return PipelineChoice(
+        cleaning=pipeline.cleaning[chosen.best],
+        cleaning_by_fold=tuple(pipeline.cleaning[k] for k in chosen.by_fold),
+        value=value,
+        low=low,
+        high=high,
+        difference=difference,
+        difference_low=difference_low,
+        difference_high=difference_high,
+        cases_needed=patients_needed(difference, float(differences.std(ddof=1))),
+        dice=dict(zip(STRUCTURES, parts.tolist(), strict=True)),
+    )
+
+
+def _mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the mean over cases and its bootstrap interval."""
+    mean = ratio_of_sums(values, np.ones_like(values))
+    assert mean.value is not None
+    assert mean.low is not None
+    assert mean.high is not None
+    return mean.value, mean.low, mean.high
 
 
 def _label_exam(two_stage: TwoStage, segmenter: ExamSegmenter, exam: Exam) -> LabelImage:

@@ -24,7 +24,7 @@ from lge_sweep.pipeline.evaluate import key_of
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.folds import OUT_OF_FOLD
 from lge_sweep.pipeline.out_of_fold import choose_pipeline, label_out_of_fold, pipeline_cells
-from lge_sweep.pipeline.records import ComparisonRecord, EvaluationRecord, MeasuredSubset, ShippedRecord
+from lge_sweep.pipeline.records import ChoiceRecord, ComparisonRecord, EvaluationRecord, MeasuredSubset, ShippedRecord
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.pipeline.variants import (
@@ -96,26 +96,29 @@ class OutOfFoldComparison:
 
     Attributes:
         two_stage: the fitted pipelines, with the one that was chosen.
-        comparison: the paper's first; None where no other is asked for.
+        choice: which one, and what each is worth.
+        comparison: the paper's first.
         labelled: name -> labels of all training and validation slices, in the order of the manifest.
     """
 
     two_stage: TwoStage
-    comparison: PipelineComparison | None
+    choice: ChoiceRecord
+    comparison: PipelineComparison
     labelled: Mapping[str, Labelled]
 
 
-def compare_out_of_fold(tracker: Tracker, two_stage: TwoStage, on_progress: ProgressCallback) -> OutOfFoldComparison:
+def compare_out_of_fold(
+    tracker: Tracker, two_stage: TwoStage, composed: Plan, on_progress: ProgressCallback
+) -> OutOfFoldComparison:
     """Measure the pipelines past the paper on cases that their networks never saw, choose one, and show it in MLflow.
 
     Args:
         tracker: MLflow.
         two_stage: the fitted pipelines.
+        composed: the sweep of their networks.
         on_progress: told what labels the cases next, how many have, and how many there are.
     """
-    composed, out_of_fold = two_stage.composed, label_out_of_fold(two_stage, on_progress)
-    if composed is None or out_of_fold is None:
-        return OutOfFoldComparison(two_stage, None, {})
+    out_of_fold = label_out_of_fold(two_stage, on_progress)
     choice = choose_pipeline(out_of_fold)
     labelled = {
         PIPELINE if name == PAPER else name: Labelled(
@@ -133,7 +136,7 @@ def compare_out_of_fold(tracker: Tracker, two_stage: TwoStage, on_progress: Prog
     write_record(files.comparison, record)
     write_record(files.choice, choice)
     show_comparison(tracker, composed, record)
-    return OutOfFoldComparison(chosen, comparison, labelled)
+    return OutOfFoldComparison(chosen, choice, comparison, labelled)
 
 
 def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, anew: bool) -> str:
@@ -154,7 +157,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
     """
     fits = two_stage.fits
     package = _pipeline_package(two_stage) if two_stage.fit.shipped.pipeline else _stage2_package(two_stage)
-    folder = fits.files.segmenter(package.digest(two_stage.stage1.digest))
+    folder = fits.files.segmenter(package.digest())
     if not folder.is_dir():
         write_segmenter(folder, package.networks(), package.settings)
     collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
@@ -190,13 +193,13 @@ class _Package:
     stage1: Champion
     words: str
 
-    def digest(self, stage1: str) -> str:
+    def digest(self) -> str:
         """Return what its folder is called: made of what it does, and of its networks."""
         done = self.settings.options.model_dump_json()
         if self.settings.composed is not None:
             done += self.settings.composed.model_dump_json()
         weights = [file_digest(self.plan.cell_files(cell).best) for cell in self.cells]
-        return hashlib.sha256("".join([done, stage1, *weights]).encode()).hexdigest()[:12]
+        return hashlib.sha256("".join([done, self.stage1.digest, *weights]).encode()).hexdigest()[:12]
 
     def networks(self) -> list[Segmenter]:
         """Load all networks, stage 1 first."""

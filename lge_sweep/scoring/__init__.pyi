@@ -8,9 +8,7 @@ from .auc import Auc as Auc
 from .auc import clustered_auc as clustered_auc
 from .auc import delong_auc as delong_auc
 from .bootstrap import in_hundred as in_hundred
-from .nested import cases_needed as cases_needed
 from .nested import choose_nested as choose_nested
-from .nested import mean_interval as mean_interval
 from .paired import Paired as Paired
 from .paired import WinnerTest as WinnerTest
 from .paired import compare_tables as compare_tables

@@ -7,9 +7,7 @@ from .heart import ExamSegmenter as ExamSegmenter
 from .heart import HeartSegmenter as HeartSegmenter
 from .heart import cut_image as cut_image
 from .heart import cut_labels as cut_labels
-from .heart import mean_of as mean_of
 from .heart import place_window as place_window
-from .heart import seen_from_all_sides as seen_from_all_sides
 from .load import NAME as NAME
 from .load import load_segmenter as load_segmenter
 from .predict import predict_exams as predict_exams
@@ -20,7 +18,6 @@ from .request import PredictResult as PredictResult
 from .request import ReadOptions as ReadOptions
 from .runtime import torch_network as torch_network
 from .save import write_segmenter as write_segmenter
-from .segment import Network as Network
 from .segment import PixelSize as PixelSize
 from .segment import Segmentation as Segmentation
 from .segment import TwoStageSegmenter as TwoStageSegmenter
@@ -29,3 +26,6 @@ from .segment import join as join
 from .segment import refine as refine
 from .segment import stage2_view as stage2_view
 from .segment import without_padding as without_padding
+from .views import Network as Network
+from .views import mean_of as mean_of
+from .views import seen_from_all_sides as seen_from_all_sides

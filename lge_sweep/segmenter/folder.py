@@ -10,9 +10,10 @@ from lge_sweep.choices import look_up
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.errors import ModelError
 from lge_sweep.hashing import file_digest
-from lge_sweep.segmenter.heart import ExamSegmenter, HeartSegmenter, mean_of, seen_from_all_sides
+from lge_sweep.segmenter.heart import ExamSegmenter, HeartSegmenter
 from lge_sweep.segmenter.runtime import load_onnx, load_pt2
-from lge_sweep.segmenter.segment import Network, TwoStageSegmenter
+from lge_sweep.segmenter.segment import TwoStageSegmenter
+from lge_sweep.segmenter.views import Network, mean_of, seen_from_all_sides
 
 T = TypeVar("T")
 SETTINGS = "settings.json"

@@ -16,7 +16,6 @@ from lge_sweep.labels import SINGLE_STAGE, STAGES, Label
 from lge_sweep.segmenter.cleaning import clean
 from lge_sweep.segmenter.segment import (
     BATCH,
-    Network,
     PixelSize,
     Segmentation,
     TwoStageSegmenter,
@@ -25,6 +24,7 @@ from lge_sweep.segmenter.segment import (
     refine,
     without_padding,
 )
+from lge_sweep.segmenter.views import Network
 
 
 class Square(NamedTuple):
@@ -109,45 +109,6 @@ def check_probabilities(probabilities: Probabilities, inputs: Pixels8) -> Probab
             f"{probabilities.shape} of {probabilities.dtype}. Is it the network of this window?"
         )
     return probabilities
-
-
-def mean_of(networks: Sequence[Network]) -> Network:
-    """Return the mean of networks' probabilities as one network."""
-    if len(networks) == 1:
-        return networks[0]
-
-    def run(inputs: Pixels8) -> Probabilities:
-        total = networks[0](inputs)
-        for network in networks[1:]:
-            total = total + network(inputs)
-        mean: Probabilities = total / np.float32(len(networks))
-        return mean
-
-    return run
-
-
-def seen_from_all_sides(network: Network, symmetries: int) -> Network:
-    """Return the mean of a network's probabilities over turned and mirrored views as one network.
-
-    Args:
-        network: of square inputs.
-        symmetries: 1, the view as it is; 4, its quarter turns; 8, those of its mirror image, too.
-    """
-    if symmetries == 1:
-        return network
-
-    def run(inputs: Pixels8) -> Probabilities:
-        found = []
-        for number in range(symmetries):
-            turns, mirrored = number % 4, number >= 4
-            view = np.flip(inputs, axis=3) if mirrored else inputs
-            seen = network(np.ascontiguousarray(np.rot90(view, turns, axes=(2, 3))))
-            back = np.rot90(seen, -turns, axes=(2, 3))
-            found.append(np.flip(back, axis=3) if mirrored else back)
-        mean: Probabilities = np.mean(found, axis=0, dtype=np.float32)
-        return mean
-
-    return run
 
 
 def place_window(cavity: Mask, shape: tuple[int, ...], window: Window | None, pixel_mm: PixelSize | None) -> Square:

@@ -10,7 +10,7 @@ import numpy as np
 from lge_sweep.arrays import Pixels8, Probabilities
 from lge_sweep.errors import ModelError
 from lge_sweep.machine import memory_bytes
-from lge_sweep.segmenter.segment import Network
+from lge_sweep.segmenter.views import Network
 
 if TYPE_CHECKING:
     from torch import nn

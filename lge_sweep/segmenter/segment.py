@@ -1,7 +1,7 @@
 """Both stages as one thing: slices of an exam in, labels out."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -27,11 +27,10 @@ from lge_sweep.data import (
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import STAGES, Label
 from lge_sweep.segmenter.cleaning import clean, confine_scar
+from lge_sweep.segmenter.views import Network, seen_from_all_sides
 
 PixelSize = tuple[float, float]
 """Distance between the centres of neighbouring pixels along a column and along a row, in mm: DICOM's Pixel Spacing."""
-Network = Callable[[Pixels8], Probabilities]
-"""uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
 
 BATCH = 8
 """Slices a network is given at once."""
@@ -135,16 +134,11 @@ class TwoStageSegmenter:
 
     def _probabilities(self, inputs: Pixels8, stage: int) -> Probabilities:
         """Run a network, in four rotations if asked for: [B, 3, S, S] -> [B, K, S, S]."""
-        if not self.options.rotations:
-            return self._run(inputs, stage)
-        turned = [self._run(np.rot90(inputs, turns, axes=(2, 3)), stage) for turns in range(4)]
-        back = [np.rot90(found, -turns, axes=(2, 3)) for turns, found in enumerate(turned)]
-        mean: Probabilities = np.mean(back, axis=0, dtype=np.float32)
-        return mean
+        return seen_from_all_sides(lambda views: self._run(views, stage), 4 if self.options.rotations else 1)(inputs)
 
     def _run(self, inputs: Pixels8, stage: int) -> Probabilities:
         network = self.stage1 if stage == 1 else self.stage2
-        probabilities = network(np.ascontiguousarray(inputs))
+        probabilities = network(inputs)
         expected = (len(inputs), len(STAGES[stage]), self.frame.size, self.frame.size)
         if probabilities.shape != expected:
             raise ModelError(

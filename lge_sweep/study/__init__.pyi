@@ -11,6 +11,7 @@ from .earlier import is_of_earlier_version as is_of_earlier_version
 from .inherit import matching_sweeps as matching_sweeps
 from .inherit import sweeps_of as sweeps_of
 from .make import make_plans as make_plans
+from .manifest import cases_without_spacing as cases_without_spacing
 from .manifest import pixel_sizes as pixel_sizes
 from .manifest import rows_of as rows_of
 from .manifest import subset_counts as subset_counts

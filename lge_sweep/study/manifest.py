@@ -33,6 +33,12 @@ def pixel_sizes(manifest: pd.DataFrame) -> list[tuple[float, float] | None]:
     return [None if np.isnan(size).any() else (float(size[0]), float(size[1])) for size in sizes]
 
 
+def cases_without_spacing(manifest: pd.DataFrame) -> set[str]:
+    """Return the cases of all subsets of which some slice's pixels have no known size."""
+    used = manifest[manifest["subset"] != ""]
+    return {case for case, size in zip(used["case"], pixel_sizes(used), strict=True) if size is None}
+
+
 def subset_counts(manifest: pd.DataFrame) -> dict[str, dict[str, int]]:
     """Count cases, slices and slices with scar of each subset."""
     return {
