@@ -27,7 +27,7 @@ import trivial_cell
 from postgres import start_postgres
 
 from lge_sweep.config import load_sweep
-from lge_sweep.engine.executors import Executor, Placement, find_live_jobs, local, make_executor, ray_session
+from lge_sweep.engine.executors import Executor, Placement, find_live_jobs, make_executor, ray_session, worker
 from lge_sweep.engine.grid_queue import GridQueue
 from lge_sweep.engine.ledger import Ledger, cell_name, read_sweep
 from lge_sweep.engine.lock import hold_runs
@@ -73,7 +73,7 @@ def trivial(job: str = "TrivialJob") -> Iterator[None]:
     here = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
     with ExitStack() as patches:
         patches.enter_context(patch.dict(os.environ, PYTHONPATH=here))
-        patches.enter_context(patch.object(local, "run_worker", trivial_cell.run_trivial_worker))
+        patches.enter_context(patch.object(worker, "run_worker", trivial_cell.run_trivial_worker))
         patches.enter_context(patch.object(ray_session, "RayWorker", ray_stub.TrivialWorker))
         if find_spec("submitit") is not None:  # without it, --executor slurm says so
             os.environ.setdefault("SUBMITIT_PREEMPT_SIGNAL", "USR1")  # as the executor does, before it is imported

@@ -100,6 +100,7 @@ class Chaos:
     postgres: Postgres | None = None
     mlflow: MlflowServer | None = None
     drivers: int = 0
+    began: float = field(default_factory=time.monotonic)
     outcomes: dict[Path, int] = field(default_factory=dict)
     """Results of cells -> when each was first written."""
     _hit: set[str] = field(default_factory=set)
@@ -129,6 +130,8 @@ class Chaos:
             self.outcomes.setdefault(path, path.stat().st_mtime_ns)
         code = self.process.poll()
         if code is None:
+            if time.monotonic() - self.began > LONGEST:
+                raise BrokenError(f"it does not end within {LONGEST:.0f} s")
             return True
         if code == 2 and self._ledger_away and NO_LEDGER in self._log():
             print("   the driver began while PostgreSQL was away, and said so; it is started again", flush=True)
@@ -323,8 +326,6 @@ def disturb(chaos: Chaos, kinds: list[str]) -> int:
         print(f"{time.monotonic() - began:5.0f} s, {ended:2d} cells: {kind} {done or 'missed'}", flush=True)
     while chaos.goes_on():
         time.sleep(0.1)
-        if time.monotonic() - began > LONGEST:
-            raise BrokenError(f"it does not end within {LONGEST:.0f} s")
     print(f"{time.monotonic() - began:5.0f} s: ended, by driver {chaos.drivers}", flush=True)
     return count
 

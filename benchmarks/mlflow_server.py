@@ -2,13 +2,14 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
+
+from alive import free_port
 
 START = 180.0
 """Seconds in which it answers."""
@@ -25,9 +26,7 @@ class MlflowServer:
     def __init__(self, folder: Path, backend: str) -> None:
         """Choose a port."""
         self.folder, self.backend = folder, backend
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
     @property

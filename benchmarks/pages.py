@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.request import urlopen
 
-from alive import is_alive
+from alive import free_port, is_alive
 
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
 PROBES = {"ui": "health", "dashboard": "api/studies"}
@@ -42,12 +42,6 @@ def memory(pid: int, kind: str) -> float:
     """Return a process's memory in MB; `kind` is Rss, or Pss, which shares out what processes share."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:")) / 1000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def attempt(runs: str, page: str, ending: signal.Signals) -> None:

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -12,7 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from alive import descendants, is_alive, kill
+from alive import descendants, free_port, is_alive, kill
 
 USER = "postgres"
 
@@ -36,9 +35,7 @@ class Postgres:
         self.fsync = "on" if synced else "off"
         programs = find_programs()
         assert programs is not None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self.programs = programs
         self.folder = Path(tempfile.mkdtemp(prefix="lge_sweep-postgres-"))
         self._as: dict[str, str] = {"user": USER, "group": USER} if os.getuid() == 0 else {}

@@ -1,15 +1,13 @@
 """Raylets on this machine, as on the nodes of a Ray cluster, each with one processor."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from alive import descendants, kill, name_of
+from alive import descendants, free_port, kill, name_of
 
 RAY = str(Path(sys.executable).with_name("ray"))
 ONCE = ("--block", "--num-cpus=1", "--object-store-memory=200000000")
@@ -39,9 +37,7 @@ class Cluster:
     def start(self) -> None:
         """Start both, and wait until they are there."""
         if not self.port:
-            with closing(socket.socket()) as probe:
-                probe.bind(("127.0.0.1", 0))
-                self.port = probe.getsockname()[1]
+            self.port = free_port()
         self._start([RAY, "start", "--head", f"--port={self.port}", "--include-dashboard=false", *ONCE])
         self.start_second()
 

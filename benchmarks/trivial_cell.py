@@ -36,8 +36,13 @@ def train(task: CellTask, report: Callable[[Progress], bool | None], worker: int
 
     sweep = task.files.sweep
     write_result(load_plan(sweep.path), task.cell)
-    file = os.open(sweep.path / EXECUTIONS, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.write(file, f"{task.cell.name}\n".encode())
+    append(sweep.path / EXECUTIONS, task.cell.name)
+
+
+def append(path: Path, line: str) -> None:
+    """Add a line to a file in one write, as many processes do at once."""
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.write(file, f"{line}\n".encode())
     os.close(file)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bench
 import cell as cell_section
+import cells
 import evaluation
 import floor
 import inference
@@ -22,6 +23,7 @@ import refinement
 import startup
 import step
 import sweep
+import trivial_cell
 from doc_pages import ROOT
 from rich.console import Console
 from section import (
@@ -39,6 +41,7 @@ from slices import make_errors, simulate_slices
 
 from lge_sweep.config.architectures import BASELINE
 from lge_sweep.config.schema import Training
+from lge_sweep.engine.executors import worker
 from lge_sweep.labels import Label
 
 
@@ -159,3 +162,10 @@ def test_make_bench_says_what_the_benchmark_takes(words: list[str], workers: int
     # inside `make test`, make also says which directory it enters
     (command,) = [line for line in made.stdout.replace("\\\n", " ").splitlines() if "benchmarks/bench.py" in line]
     assert read_options(parser.parse_args(shlex.split(command)[2:])) == Options(full="full=1" in words, workers=workers)
+
+
+def test_what_executes_cells_is_made_to_do_them_at_once() -> None:
+    before = vars(worker)["run_worker"]  # a name that it has imported
+    with cells.trivial():
+        assert vars(worker)["run_worker"] is trivial_cell.run_trivial_worker
+    assert vars(worker)["run_worker"] is before

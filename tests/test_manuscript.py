@@ -28,9 +28,9 @@ from lge_sweep.pipeline.cases import case_findings, clinical_table
 from lge_sweep.pipeline.compare import compare
 from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.records import EvaluationRecord, ShippedRecord
+from lge_sweep.pipeline.records import PIPELINE, EvaluationRecord, ShippedRecord
 from lge_sweep.pipeline.results import side_by_side
-from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, Labelled
+from lge_sweep.pipeline.variants import EvaluatedSubset, Labelled
 from lge_sweep.report import agreement_frame, findings_frame
 from lge_sweep.run_store import RunStore
 from lge_sweep.scoring import Candidate, assess_uncertainty

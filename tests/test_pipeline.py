@@ -37,8 +37,8 @@ from lge_sweep.pipeline.access import (
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.fit import TwoStage, check_spacing, find_two_stage
 from lge_sweep.pipeline.folds import assign_folds, plan_folds
-from lge_sweep.pipeline.records import Access
-from lge_sweep.pipeline.variants import PIPELINE, EvaluatedSubset, two_stage_variants
+from lge_sweep.pipeline.records import PIPELINE, Access
+from lge_sweep.pipeline.variants import EvaluatedSubset, two_stage_variants
 from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.load import load_segmenter
 from lge_sweep.segmenter.segment import TwoStageSegmenter
@@ -826,6 +826,15 @@ def test_pipelines_past_the_paper_are_fitted_chosen_shipped_and_evaluated(
             counted = int((resize_labels(found, 64, 64) == Label.CAVITY).sum())
             shown = table.loc[name, "tp"] + table.loc[name, "fp"]
             assert abs(counted - shown) <= 0.02 * max(shown, 50)
+    synced = invoke("sync", "--runs", str(through.runs))  # what is shipped is registered with the fits, not with these
+    assert synced.exit_code == 0, synced.output
+    told = invoke("report", fitted.fits.name, "--profile", "smoke", "--runs", str(through.runs))
+    assert told.exit_code == 0, told.output
+    (page,) = through.runs.glob("report-*/report.html")
+    text = page.read_text()
+    assert "Choosing in this way is worth" in text
+    assert "An earlier version" not in text
+    assert f"Fits ({folder.name})" not in text
     without = invoke("phase4", *[word for word in arguments if word not in ("--pipelines", str(file))])
     assert without.exit_code == 2
     assert "phase 3 on phantom with profile smoke is not complete" in without.output  # other folds are meant, too

@@ -129,8 +129,9 @@ class SweepLoop:
         """End what executes cells, and leave open trials, of all loops that share it, for the next session."""
         self.executor.close()
         for task_id, loop in self.places.items():
-            with suppress(Exception):  # the view may be what failed; what ended the sweep is worth more
-                loop._attempts[task_id].view.stop()
+            if (attempt := loop._attempts.get(task_id)) is not None:  # else it waits, and is not shown
+                with suppress(Exception):  # the view may be what failed; what ended the sweep is worth more
+                    attempt.view.stop()
         self.places.clear()
 
     @property

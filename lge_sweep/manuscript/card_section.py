@@ -2,8 +2,8 @@
 
 from lge_sweep.manuscript.blocks import Block, Bullets, Paragraph, Part, Section, make_table
 from lge_sweep.manuscript.find import Fits, Study
-from lge_sweep.manuscript.results import PIPELINE, not_run
-from lge_sweep.pipeline import model_card
+from lge_sweep.manuscript.results import not_run
+from lge_sweep.pipeline import PIPELINE, model_card
 from lge_sweep.study import read_per_image
 
 
@@ -16,8 +16,8 @@ def card_section(study: Study) -> Section:
     if not parts:
         return Section("card", "Model card", [not_run(study, "phase3", "Phase 3, which ships a model,")])
     told = (
-        "The same text is in the folder of the shipped model (MODEL_CARD.md) and with its version in MLflow's "
-        "registry of models (lge-two-stage)."
+        "The folder of the shipped model has it as phase 3 wrote it (MODEL_CARD.md); its version in MLflow's registry "
+        "of models (lge-two-stage) has the numbers that are here."
     )
     return Section("card", "Model card", [Paragraph(told)], parts)
 

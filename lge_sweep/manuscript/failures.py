@@ -12,7 +12,16 @@ from lge_sweep.manuscript.blocks import Block, Bullets, Facts, Figure, Paragraph
 from lge_sweep.manuscript.find import Fits, Study
 from lge_sweep.manuscript.results import captioned, not_run, read_any, read_tables
 from lge_sweep.manuscript.svg import figure_svg
-from lge_sweep.report import CAPTIONS, QUANTITIES, Spot, figure_case, figure_spots, print_value
+from lge_sweep.report import (
+    CAPTIONS,
+    QUANTITIES,
+    Spot,
+    figure_case,
+    figure_spots,
+    print_value,
+    scar_called,
+    with_scar,
+)
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.study import read_predictions
 
@@ -91,8 +100,7 @@ _OWN = ("error_groups", "error_worst")
 
 def _said(slices: pd.DataFrame, blocks: list[Table]) -> list[Block]:
     """Say how often scar is called where there is none, and missed, beside the tables that list it."""
-    has = slices["scar_tp"] + slices["scar_fn"] > 0
-    called = slices["scar_tp"] + slices["scar_fp"] > 0
+    has, called = with_scar(slices), scar_called(slices)
     items = []
     for unit, own in (("patients", "case"), ("slices", "slice")):
         true, found = (flags.groupby(slices[own]).any() for flags in (has, called))
@@ -104,7 +112,7 @@ def _said(slices: pd.DataFrame, blocks: list[Table]) -> list[Block]:
 def _patient(fits: Fits, subset: str, files: MeasuredFolder, slices: pd.DataFrame, images: bool) -> Part:
     """Make the page of a patient: volumes, findings, each slice."""
     case = str(slices["case"].iloc[0])
-    has, called = (slices["scar_tp"] + slices[f"scar_{side}"] > 0 for side in ("fn", "fp"))
+    has, called = with_scar(slices), scar_called(slices)
     verdicts = {
         (True, True): "found",
         (False, False): "none, none found",

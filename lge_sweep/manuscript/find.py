@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.pipeline import ComparisonRecord, EvaluationRecord, ShippedRecord
+from lge_sweep.pipeline import ChoiceRecord, ComparisonRecord, EvaluationRecord, ShippedRecord
 from lge_sweep.run_store import EvaluationFolder, RunStore
 from lge_sweep.study import DRAWN, Plan, SelectionRecord, basis_digest, load_plan, read_record, read_selection
 
@@ -36,6 +36,7 @@ class Fits:
         shipped: which pipeline was shipped last; None while none was.
         files: folder of the evaluation on the test subset, whether there is one or not.
         evaluation: what that said; None where it was not made.
+        choice: of pipelines past the paper, which one serves best out of fold; None of other fits.
     """
 
     plan: Plan
@@ -43,6 +44,7 @@ class Fits:
     shipped: ShippedRecord | None
     files: EvaluationFolder
     evaluation: EvaluationRecord | None
+    choice: ChoiceRecord | None = None
 
     @property
     def shipped_name(self) -> str | None:
@@ -65,6 +67,7 @@ class Study:
         sweeps: of phases 1 and 2 and of searches, in this order, stage 1 first.
         folds: the sweeps of out-of-fold networks of stage 1.
         fits: of phase 3.
+        composed: the sweeps of pipelines past the paper, compared out of fold.
     """
 
     store: RunStore
@@ -72,11 +75,13 @@ class Study:
     sweeps: tuple[Sweep, ...]
     folds: tuple[Plan, ...]
     fits: tuple[Fits, ...]
+    composed: tuple[Fits, ...] = ()
 
     @property
     def plans(self) -> list[Plan]:
         """All its sweeps, in order."""
-        return [*(sweep.plan for sweep in self.sweeps), *self.folds, *(fits.plan for fits in self.fits)]
+        fitted = (fits.plan for fits in (*self.fits, *self.composed))
+        return [*(sweep.plan for sweep in self.sweeps), *self.folds, *fitted]
 
     @property
     def first(self) -> Plan:
@@ -167,7 +172,9 @@ def _make(store: RunStore, name: str, plans: list[Plan]) -> Study:
         for plan in plans
         if plan.config.phase != "phase3"
     )
-    return Study(store, name, sweeps, folds, tuple(_read_fits(store, plan) for plan in fits))
+    read = [_read_fits(store, plan) for plan in fits]
+    composed = tuple(one for one in read if one.choice is not None)
+    return Study(store, name, sweeps, folds, tuple(one for one in read if one.choice is None), composed)
 
 
 def _read_fits(store: RunStore, plan: Plan) -> Fits:
@@ -178,4 +185,5 @@ def _read_fits(store: RunStore, plan: Plan) -> Fits:
         read_record(ShippedRecord, plan.files.shipped) if plan.files.shipped.is_file() else None,
         files,
         read_record(EvaluationRecord, files.record) if files.record.is_file() else None,
+        read_record(ChoiceRecord, plan.files.choice) if plan.files.choice.is_file() else None,
     )

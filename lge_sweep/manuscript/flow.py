@@ -65,8 +65,7 @@ def flow_svg(
         subsets: lines of the box of each subset.
     """
     middle = 250.0
-    boxes, arrows = [Box(found, 0, 2, 330)], []
-    boxes[0] = Box(found, middle - 165, 2, 330)
+    boxes, arrows = [Box(found, middle - 165, 2, 330)], []
     top = boxes[0].bottom + _GAP
     for lines in left_out:
         box = Box(lines, 440, top, 278)

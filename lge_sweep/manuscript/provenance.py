@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
@@ -71,7 +71,8 @@ def versions_section(study: Study) -> Section:
         [dict(zip(_MACHINE, key, strict=True)) | {"trainings": count} for key, count in hardware.most_common()],
         columns=[*_MACHINE, "trainings"],
     )
-    seconds = pd.DataFrame(_times(study), columns=["sweep", "trainings", "training", "in all"])
+    times = [_times(plan, [record for other, record in records if other is plan]) for plan in study.plans]
+    seconds = pd.DataFrame(times, columns=["sweep", "trainings", "training", "in all"])
     blocks: list[Block] = [
         Paragraph(f"This report was made by lge_sweep {__version__}."),
         make_table("software", f"Libraries that the {len(records)} trainings used, as each recorded it.", software),
@@ -91,11 +92,9 @@ def _records(plan: Plan) -> Iterator[CellRecord]:
         yield read_record(CellRecord, folder.outcome)
 
 
-def _times(study: Study) -> Iterator[tuple[str, int, str, str]]:
-    for plan in study.plans:
-        spent = [record.seconds for record in _records(plan)]
-        training, whole = (sum(getattr(one, name) for one in spent) for name in ("training", "all"))
-        yield plan.title, len(spent), format_seconds(training), format_seconds(whole)
+def _times(plan: Plan, records: Sequence[CellRecord]) -> tuple[str, int, str, str]:
+    training, whole = (sum(getattr(record.seconds, name) for record in records) for name in ("training", "all"))
+    return plan.title, len(records), format_seconds(training), format_seconds(whole)
 
 
 def commands_section(study: Study) -> Section:
@@ -103,8 +102,8 @@ def commands_section(study: Study) -> Section:
     lines, remarks = [], []
     for plan in study.plans:
         config = plan.config
-        if config.phase == "phase3" and config.stage == 1:
-            continue  # the folds of stage 1 are a part of phase 3
+        if plan in study.folds or any(fits.plan is plan for fits in study.composed):
+            continue  # they are a part of phase 3
         settings, remark = _differences(config)
         stage = [] if config.phase == "phase3" else ["--stage", str(config.stage)]
         words = ["lge-sweep", config.phase, *stage, "--data", config.data, "--profile", config.profile, *settings]

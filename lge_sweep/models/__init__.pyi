@@ -8,7 +8,6 @@ from .module import SegmentationModule as SegmentationModule
 from .module import build_module as build_module
 from .pace import PaceMeter as PaceMeter
 from .probabilities import Segmenter as Segmenter
-from .speeds import Speeds as Speeds
 from .speeds import alone as alone
 from .speeds import keep_speeds as keep_speeds
 from .speeds import read_speeds as read_speeds

@@ -142,8 +142,6 @@ class Bench:
             The seconds of each way, least of some, since other programs only add to it; and why others cannot be taken.
             One that memory was too small for is in neither: it may be taken another time.
         """
-        if self.hardware.accelerator == "gpu":
-            torch.use_deterministic_algorithms(True, warn_only=True)  # as a training does
         refused: dict[str, str] = {}
         steppers: dict[str, Stepper] = {}
         for way in ways:
@@ -166,10 +164,15 @@ class Bench:
             seconds[name].append(time.perf_counter() - began)
             heartbeat()
         del steppers, stepper
-        if self.hardware.accelerator == "gpu":
-            gc.collect()  # what computes graphs refers to itself
-            torch.cuda.empty_cache()
+        free_gpu(self.hardware)
         return {name: min(times) for name, times in seconds.items()}, refused
+
+
+def free_gpu(hardware: Hardware) -> None:
+    """Give the GPU's memory back that nothing refers to any more; what computes graphs refers to itself."""
+    if hardware.accelerator == "gpu":
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 class Stepper:
@@ -183,6 +186,8 @@ class Stepper:
         """Build the network, and take the first step."""
         training, self.hardware = bench.training, bench.hardware
         device = self.hardware.torch_device()
+        if self.hardware.accelerator == "gpu":
+            torch.use_deterministic_algorithms(True, warn_only=True)  # as a training does
         self.module = build_module(bench.cell, training, pretrained=False).lay_out(way.memory_format).to(device).train()
         way.speed_up(self.module, self.hardware)
         self.optimizer = self.module.build_optimizer()

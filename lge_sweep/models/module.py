@@ -51,7 +51,8 @@ class SegmentationModule(LightningModule):
         super().__init__()
         classes = len(STAGES[cell.stage])
         self.cell, self.options = cell, training
-        self.memory_format: MemoryFormat = look_up("model", cell.model, ARCHITECTURES).memory_formats[0]
+        architecture = look_up("model", cell.model, ARCHITECTURES)
+        self.memory_format: MemoryFormat = architecture.memory_formats[0]
         self.total_steps: int | None = None
         self.loss = build_loss(cell.loss, LossInputs(training.loss, classes, class_weights))
         self.optimizer = optimizer_builder(cell.optimizer)
@@ -60,8 +61,7 @@ class SegmentationModule(LightningModule):
         if class_weights is not None:
             begin_at_shares(self.network, cell, class_weights)
         self.overlap = DiceScore(classes, include_background=False, aggregation_level="global", input_format="index")
-        normalisation = ARCHITECTURES[cell.model].normalisation
-        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in normalisation)
+        mean, deviation = (torch.tensor(values).view(1, 3, 1, 1) for values in architecture.normalisation)
         self.register_buffer("mean", mean * 255, persistent=False)
         self.register_buffer("deviation", deviation * 255, persistent=False)
 
@@ -168,4 +168,4 @@ def build_module(
     module = SegmentationModule(cell, training, class_weights)
     if pretrained:
         load_encoder(module.network, cell.model, training.encoder_weights, training.width)
-    return module.lay_out(ARCHITECTURES[cell.model].memory_formats[0])
+    return module.lay_out(module.memory_format)

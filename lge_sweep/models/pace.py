@@ -1,6 +1,5 @@
 """How fast training steps are on this machine beside what else is done there, to choose how it is shared."""
 
-import gc
 import statistics
 import time
 from collections.abc import Callable
@@ -10,7 +9,7 @@ import torch
 
 from lge_sweep.config import Cell
 from lge_sweep.config.schema import Training
-from lge_sweep.models.execution import Bench, Stepper
+from lge_sweep.models.execution import Bench, Stepper, free_gpu
 from lge_sweep.models.hardware import Hardware, find_hardware
 
 LEAST = 2
@@ -51,9 +50,7 @@ class PaceMeter:
             return self._take_steps(hardware, seconds, begin)
         finally:
             torch.set_num_threads(before)
-            if hardware.accelerator == "gpu":
-                gc.collect()
-                torch.cuda.empty_cache()
+            free_gpu(hardware)
 
     def _take_steps(self, hardware: Hardware, seconds: float, begin: Callable[[], object]) -> tuple[float, float]:
         bench = Bench(self.cell, self.training, hardware)

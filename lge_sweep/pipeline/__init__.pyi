@@ -12,6 +12,7 @@ from .external import evaluate_external as evaluate_external
 from .external import show_external as show_external
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
+from .records import PIPELINE as PIPELINE
 from .records import Access as Access
 from .records import ChoiceRecord as ChoiceRecord
 from .records import ComparisonRecord as ComparisonRecord
@@ -23,5 +24,4 @@ from .shipping import compare_out_of_fold as compare_out_of_fold
 from .shipping import ship as ship
 from .shipping import show_evaluation as show_evaluation
 from .shipping import update_card as update_card
-from .variants import PIPELINE as PIPELINE
 from .variants import shipped_words as shipped_words

@@ -16,7 +16,7 @@ from lge_sweep.pipeline.patients import PatientsRecord, PatientTables, read_pati
 from lge_sweep.report import PatientReport, patient_report, pipelines_frame, pipelines_markdown
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.run_store import RunStore
-from lge_sweep.scoring import interval_differences, intervals, patient_differences, resample_table
+from lge_sweep.scoring import beside_reference, patient_differences
 from lge_sweep.study import Plan, load_plan, read_per_image, read_record
 
 
@@ -109,8 +109,8 @@ def beside_ours(name: str, measured: tuple[pd.DataFrame, PatientTables], ours: O
     own, tables = measured
     if ours is None:
         report = patient_report(tables.patients, tables.slices, name)
-        results = {name: intervals(resample_table(own))}
-        frame = pipelines_frame(results, {})
+        results, compared = beside_reference({name: own}, name)
+        frame = pipelines_frame(results, compared)
         nothing = patient_differences(tables.patients, tables.patients).iloc[:0].assign(against="")
         return BesideOurs(tables, report, name, nothing, frame, pipelines_markdown(frame, results, name))
     together = PatientTables(
@@ -123,14 +123,7 @@ def beside_ours(name: str, measured: tuple[pd.DataFrame, PatientTables], ours: O
         )
         for other in ours.per_image
     ]
-    resampled = {key: resample_table(table) for key, table in {name: own, **ours.per_image}.items()}
-    results = {key: intervals(found) for key, found in resampled.items()}
-    reference = resampled[ours.reference]
-    compared = {
-        key: interval_differences(found, reference, (key, ours.reference))
-        for key, found in resampled.items()
-        if key != ours.reference
-    }
+    results, compared = beside_reference({name: own, **ours.per_image}, ours.reference)
     frame = pipelines_frame(results, compared)
     return BesideOurs(
         together,

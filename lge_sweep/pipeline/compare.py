@@ -24,8 +24,8 @@ from lge_sweep.pipeline.patients import (
     to_native,
     write_patients,
 )
-from lge_sweep.pipeline.records import ComparisonRecord, MeasuredSubset, PipelineScore
-from lge_sweep.pipeline.variants import PIPELINE, Labelled, shipped_name
+from lge_sweep.pipeline.records import PIPELINE, ComparisonRecord, MeasuredSubset, PipelineScore
+from lge_sweep.pipeline.variants import Labelled, shipped_name
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.scoring import Candidate, Standing, assess_uncertainty
 from lge_sweep.study import REMEDY, Plan, read_per_image

@@ -8,14 +8,11 @@ import pandas as pd
 from lge_sweep.arrays import LabelImage, Mask
 from lge_sweep.atomic import write_bytes
 from lge_sweep.csv_files import write_frame
-from lge_sweep.labels import WALL as WALL_LABELS
-from lge_sweep.labels import Label
+from lge_sweep.metrics import STRUCTURES
 from lge_sweep.pipeline.variants import EvaluatedSubset
 from lge_sweep.quantify import contrast_to_noise, slice_levels
 from lge_sweep.report import SLICE_COLUMNS, calls_frame, dice_of, groups_frame, print_tables, worst_frame
 from lge_sweep.run_folders import MeasuredFolder
-
-_MASKS = {"cavity": (Label.CAVITY,), "wall": WALL_LABELS, "scar": (Label.SCAR,)}
 
 
 def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, labels: LabelImage) -> str:
@@ -62,12 +59,13 @@ def slice_errors(subset: EvaluatedSubset, labels: LabelImage) -> pd.DataFrame:
     frame["level"] = ""
     for _, own in manifest.sort_values("position").groupby("case"):
         wall = own["myocardium_pixels"] + own["scar_pixels"]
-        levels = slice_levels(own["cavity_pixels"].tolist(), wall.tolist(), own["position"].tolist())
+        levels = slice_levels(own["cavity_pixels"].tolist(), wall.tolist(), own["slot"].tolist())
         frame.loc[own.index, "level"] = levels
     contrasts = [contrast_to_noise(subset.two_stage.images[row], subset.two_stage.labels[row]) for row in chosen]
     frame["contrast"] = np.array(contrasts, dtype=float)
     counted = {
-        structure: _count(np.isin(labels, which), np.isin(subset.truth, which)) for structure, which in _MASKS.items()
+        structure: _count(np.isin(labels, which), np.isin(subset.truth, which))
+        for structure, which in STRUCTURES.items()
     }
     for structure, counts in counted.items():
         for name, values in zip(("tp", "fp", "fn"), counts, strict=True):

@@ -25,7 +25,7 @@ from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.access import TEST_SUBSET, begin_access, describe_accesses, finish_access, hashes_of_test
 from lge_sweep.pipeline.beside import BesideOurs, Ours, beside_ours, find_ours
 from lge_sweep.pipeline.compare import measure_labels
-from lge_sweep.pipeline.patients import measure_patients, native_exams, patient_values, read_patients
+from lge_sweep.pipeline.patients import measure_patients, native_exams, patient_values, read_patients, to_native
 from lge_sweep.pipeline.records import ExternalRecord, MeasuredSubset
 from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.progress import ProgressCallback
@@ -125,6 +125,8 @@ def evaluate_external(
         raise ConfigError(f"a pipeline of ours is called {request.name}; give the labels another --name")
     record = _earlier(files, request, digest)
     again = record is not None
+    if record is not None and request.subset == TEST_SUBSET:
+        finish_access(runs, files.name)  # it was stopped between its numbers and this
     if record is None:
         record = _measure(runs, files, given, config, (request, digest))
     table = read_per_image(files.subset_table(request.subset, request.name))
@@ -254,7 +256,7 @@ def _measure(
     path.parent.mkdir(parents=True, exist_ok=True)
     write_frame(path, measure_labels(small, truth, SINGLE_STAGE, given.manifest, config))
     exams = native_exams(given.manifest, given.truth, range(len(given.truth)))
-    native = [np.stack([given.labels[place] for place in exam.places]) for exam in exams]
+    native = to_native(exams, small, given.labels)
     tables = measure_patients(exams, {request.name: native}, config.metrics.nsd_tolerance_mm)
     write_frame(files.patient_table("patients", request.subset), tables.patients)
     write_frame(files.patient_table("scar_slices", request.subset), tables.slices)

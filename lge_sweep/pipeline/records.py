@@ -10,6 +10,8 @@ from lge_sweep.config.schema import Shipped
 from lge_sweep.metrics import Summary
 from lge_sweep.study import Record
 
+PIPELINE = "two-stage"
+"""The paper's pipeline, as it is compared."""
 MeasuredSubset = Literal["val", "test", "out_of_fold"]
 """Subsets on which pipelines are compared."""
 

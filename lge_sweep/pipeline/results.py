@@ -14,8 +14,8 @@ from lge_sweep.labels import SINGLE_STAGE, Label, class_names
 from lge_sweep.pipeline.cases import case_findings, clinical_table
 from lge_sweep.pipeline.compare import PipelineComparison, compare_patients, measure_subset
 from lge_sweep.pipeline.errors import write_errors
+from lge_sweep.pipeline.records import PIPELINE
 from lge_sweep.pipeline.variants import (
-    PIPELINE,
     EvaluatedSubset,
     Labelled,
     shipped_name,
@@ -40,7 +40,7 @@ from lge_sweep.report import (
     stage_markdown,
 )
 from lge_sweep.run_store import EvaluationFolder
-from lge_sweep.scoring import Intervals, interval_differences, intervals, resample_table
+from lge_sweep.scoring import Intervals, beside_reference, intervals, resample_table
 from lge_sweep.text import slug
 
 CASES = (
@@ -69,13 +69,7 @@ class SideBySide(NamedTuple):
 
 def side_by_side(comparison: PipelineComparison) -> SideBySide:
     """Give every pipeline of a comparison, and its difference to the paper's, bootstrap intervals over cases."""
-    resampled = {name: resample_table(table) for name, table in comparison.tables.items()}
-    results = {name: intervals(found) for name, found in resampled.items()}
-    differences = {
-        name: interval_differences(found, resampled[PIPELINE], (name, PIPELINE))
-        for name, found in resampled.items()
-        if name != PIPELINE
-    }
+    results, differences = beside_reference(comparison.tables, PIPELINE)
     meanings = "\n".join(f"- {name}: {meaning}" for name, meaning in comparison.meanings.items())
     frame = pipelines_frame(results, differences)
     return SideBySide(results, frame, f"{pipelines_markdown(frame, results, PIPELINE)}\n{meanings}\n")

@@ -24,11 +24,17 @@ from lge_sweep.pipeline.evaluate import key_of
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.folds import OUT_OF_FOLD
 from lge_sweep.pipeline.out_of_fold import choose_pipeline, label_out_of_fold, pipeline_cells
-from lge_sweep.pipeline.records import ChoiceRecord, ComparisonRecord, EvaluationRecord, MeasuredSubset, ShippedRecord
+from lge_sweep.pipeline.records import (
+    PIPELINE,
+    ChoiceRecord,
+    ComparisonRecord,
+    EvaluationRecord,
+    MeasuredSubset,
+    ShippedRecord,
+)
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.pipeline.variants import (
-    PIPELINE,
     EvaluatedSubset,
     Labelled,
     shipped_name,

@@ -16,12 +16,12 @@ from lge_sweep.pipeline.compose import describe_pipeline, exams_of
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.out_of_fold import compose_segmenter, pipeline_cells
+from lge_sweep.pipeline.records import PIPELINE
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.quantify import METHODS, classical_scar
 from lge_sweep.segmenter import TwoStageSegmenter, classify, join, refine, without_padding
 from lge_sweep.study import pixel_sizes
 
-PIPELINE = "two-stage"
 SHIPPED = "as shipped"
 SINGLE_NETWORK = "single network"
 MEANINGS = {

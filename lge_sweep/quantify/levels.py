@@ -34,7 +34,7 @@ def split_in_thirds(places: Sequence[int]) -> Vector:
     return np.asarray(3 * depth // (depth[-1] + 1))
 
 
-def slice_levels(cavity: Sequence[int], wall: Sequence[int], positions: Sequence[int]) -> list[str]:
+def slice_levels(cavity: Sequence[int], wall: Sequence[int], slots: Sequence[int]) -> list[str]:
     """Tell base, mid and apex of one exam's slices, where the direction of the stack is not known.
 
     The slices with wall and cavity are dealt to thirds; the end whose third has the larger cavity on average is the
@@ -43,7 +43,7 @@ def slice_levels(cavity: Sequence[int], wall: Sequence[int], positions: Sequence
     Args:
         cavity: pixels of the cavity of each slice, as it is drawn by the reference.
         wall: those of the wall.
-        positions: the slices' places in the exam, ascending.
+        slots: the slices' places in an evenly spaced stack, ascending.
 
     Returns:
         One of `LEVELS`, `UNTOLD` or `NO_WALL` for each slice. All that have wall are `UNTOLD` where fewer than three
@@ -56,7 +56,7 @@ def slice_levels(cavity: Sequence[int], wall: Sequence[int], positions: Sequence
     untold = [UNTOLD if pixels else NO_WALL for pixels in wall]
     if len(rings) < 3:
         return untold
-    thirds = split_in_thirds([positions[k] for k in rings])
+    thirds = split_in_thirds([slots[k] for k in rings])
     areas = [np.mean([cavity[k] for k, third in zip(rings, thirds, strict=True) if third == end]) for end in (0, 2)]
     if set(thirds.tolist()) != {0, 1, 2} or areas[0] == areas[1]:
         return untold

@@ -12,6 +12,8 @@ from .errors_by_group import SLICE_COLUMNS as SLICE_COLUMNS
 from .errors_by_group import calls_frame as calls_frame
 from .errors_by_group import dice_of as dice_of
 from .errors_by_group import groups_frame as groups_frame
+from .errors_by_group import scar_called as scar_called
+from .errors_by_group import with_scar as with_scar
 from .errors_by_group import worst_frame as worst_frame
 from .files import save_png as save_png
 from .files import write_cell_figures as write_cell_figures

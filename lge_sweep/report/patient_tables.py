@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lge_sweep.quantify import agreement, intraclass_correlation
-from lge_sweep.report.clinical_tables import Quantity, format_interval, format_one_digit
+from lge_sweep.report.clinical_tables import QUANTITIES, format_interval, format_one_digit
 from lge_sweep.scoring import (
     MEASURES,
     in_hundred,
@@ -20,13 +20,8 @@ from lge_sweep.scoring import (
 )
 from lge_sweep.text import escape_markdown, markdown_table
 
-AGREED: Mapping[str, tuple[str, Quantity]] = {
-    "scar_ml": ("scar", Quantity("scar volume", "mL")),
-    "scar_percent": ("scar", Quantity("scar burden", "% of wall")),
-    "wall_ml": ("wall", Quantity("LV wall volume", "mL")),
-    "cavity_ml": ("cavity", Quantity("LV cavity volume", "mL")),
-}
-"""Quantity -> its structure, and what it is; the columns are true_<unit> and predicted_<unit>."""
+AGREED = ("scar_ml", "scar_percent", "wall_ml", "cavity_ml")
+"""Quantities `<structure>_<unit>` that agree or not; their columns are true_<unit> and predicted_<unit>."""
 SHOWN: tuple[str, ...] = (
     "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "scar_volume_ml", "wall_dice", "wall_hd_mm", "wall_hd95_mm",
     "wall_volume_ml", "cavity_dice",
@@ -99,14 +94,14 @@ def _of(pipeline: str, frame: pd.DataFrame) -> pd.DataFrame:
 def _agreement_frame(rows: pd.DataFrame) -> pd.DataFrame:
     """Agreement of one pipeline's volumes and shares with the truth, over patients."""
     found = []
-    for name, (structure, quantity) in AGREED.items():
+    for name in AGREED:
+        structure, _, unit = name.partition("_")
         of = rows[rows["structure"] == structure]
-        unit = name.rpartition("_")[2]
         predicted, true = of[f"predicted_{unit}"].tolist(), of[f"true_{unit}"].tolist()
         icc = intraclass_correlation(predicted, true)
         limits = asdict(agreement(predicted, true))
         icc_columns = {"icc": icc.value, "icc_low": icc.low, "icc_high": icc.high}
-        found.append({"quantity": name, "unit": quantity.unit, **limits, **icc_columns})
+        found.append({"quantity": name, "unit": QUANTITIES[name].unit, **limits, **icc_columns})
     frame = pd.DataFrame(found)
     numbers = frame.columns.difference(["quantity", "unit", "cases", "missing"])
     return frame.astype(dict.fromkeys(numbers, float))
@@ -242,7 +237,7 @@ def patient_agreement_markdown(agreements: pd.DataFrame) -> str:
     header = ["pipeline", "predicted minus true", "patients", "bias", "lower limit", "upper limit", "ICC(2,1)"]
     rows = []
     for line in agreements[agreements["quantity"].isin(["scar_ml", "scar_percent"])].to_dict("records"):
-        title = AGREED[str(line["quantity"])][1].title
+        title = QUANTITIES[str(line["quantity"])].title
         bias = None if pd.isna(line["bias"]) else line["bias"]
         icc = "-" if pd.isna(line["icc"]) else f"{line['icc']:.3f}<br>{interval(line['icc_low'], line['icc_high'])}"
         limits = [format_one_digit(line[name], sign=True) for name in ("lower", "upper")]

@@ -1,6 +1,7 @@
 from .aggregate_intervals import GLOBAL as GLOBAL
 from .aggregate_intervals import Estimate as Estimate
 from .aggregate_intervals import Intervals as Intervals
+from .aggregate_intervals import beside_reference as beside_reference
 from .aggregate_intervals import interval_differences as interval_differences
 from .aggregate_intervals import intervals as intervals
 from .aggregate_intervals import resample_table as resample_table

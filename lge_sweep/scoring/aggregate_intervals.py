@@ -4,7 +4,7 @@ Cases (patient exams) are drawn with replacement, all their images with them, an
 `lge_sweep.metrics.aggregate` is made anew from the images drawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -259,3 +259,24 @@ def _estimate(key: Key, value: float | None, drawn: Array, level: float, images:
     usable = drawn[~np.isnan(drawn)]
     low, high = (None, None) if value is None else percentile_interval(usable, level)
     return Estimate(*key, value, low, high, len(drawn) - len(usable), images)
+
+
+def beside_reference(
+    tables: Mapping[str, pd.DataFrame], reference: str
+) -> tuple[dict[str, Intervals], dict[str, Intervals]]:
+    """Give every aggregate of several tables its interval, and so its difference to one of them.
+
+    Args:
+        tables: name -> metrics of each image and class, all of the same images.
+        reference: the name of the one that the others are compared with.
+
+    Returns:
+        Name -> its aggregates; and, of all but the reference, their differences to it.
+    """
+    drawn = {name: resample_table(table) for name, table in tables.items()}
+    differences = {
+        name: interval_differences(found, drawn[reference], (name, reference))
+        for name, found in drawn.items()
+        if name != reference
+    }
+    return {name: intervals(found) for name, found in drawn.items()}, differences

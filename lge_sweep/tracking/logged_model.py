@@ -15,7 +15,7 @@ from mlflow.models import Model
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.tracking import MlflowClient
 
-from lge_sweep.tracking.run import BATCH
+from lge_sweep.tracking.run import log_metrics, storing
 
 Save = Callable[..., object]
 """Saves a model into the folder `path`, as MLflow's `mlflow_model`; `save_model` of a flavor, with all else given."""
@@ -58,12 +58,8 @@ def log_model(client: MlflowClient, run: Run, tags: Mapping[str, str], save: Sav
 def _upload(folder: Path, logged: LoggedModel, client: MlflowClient) -> None:
     # the client's own way asks where once more, and keeps places by ids, which a copy of a runs directory shares
     store: Any = get_artifact_repository(logged.artifact_location, client.tracking_uri)
-    try:
+    with storing("its files"):
         store.log_artifacts(str(folder))
-    except (MlflowException, OSError):
-        raise
-    except Exception as error:  # each kind of object storage has its own
-        raise MlflowException(f"its files cannot be stored: {error}") from error
 
 
 def _show_metrics(client: MlflowClient, run: Run, logged: LoggedModel) -> None:
@@ -74,5 +70,4 @@ def _show_metrics(client: MlflowClient, run: Run, logged: LoggedModel) -> None:
         )
         for metric in run.data.to_proto().metrics
     ]
-    for start in range(0, len(known), BATCH):
-        client.log_batch(run.info.run_id, metrics=known[start : start + BATCH])
+    log_metrics(client, run.info.run_id, known)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -95,8 +95,7 @@ class TrackedRun:
                 for key, value, step in given
                 if step > self._last_step(client, key)
             ]
-            for start in range(0, len(fresh), BATCH):
-                client.log_batch(self.id, metrics=fresh[start : start + BATCH])
+            log_metrics(client, self.id, fresh)
             for metric in fresh:
                 self._last[metric.key] = max(self._last.get(metric.key, -1), metric.step)
 
@@ -209,17 +208,36 @@ class TrackedRun:
     def _copy(self, path: Path, into: str | None, client: MlflowClient) -> None:
         # MLflow's client keeps the places of runs by their ids alone, which a copy of a runs directory shares.
         store: Any = get_artifact_repository(self._artifacts, self.tracker.uri)
-        try:
+        with storing(path.name):
             store.log_artifact(str(path), into)
-        except (MlflowException, OSError):
-            raise
-        except Exception as error:  # each kind of object storage has its own
-            raise MlflowException(f"{path.name} cannot be stored: {error}") from error
 
     def _last_step(self, client: MlflowClient, key: str) -> int:
         if key in self._known and key not in self._last:
             self._last[key] = max(metric.step for metric in client.get_metric_history(self.id, key))
         return self._last.get(key, -1)
+
+
+def log_metrics(client: MlflowClient, run_id: str, metrics: Sequence[Metric]) -> None:
+    """Log metrics of a run, as many a call as a server takes.
+
+    Args:
+        client: of the server.
+        run_id: of the run.
+        metrics: any number of them.
+    """
+    for start in range(0, len(metrics), BATCH):
+        client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+
+
+@contextmanager
+def storing(what: str) -> Iterator[None]:
+    """Let whatever object storage raises, each kind its own, be an MlflowException that says what was to be stored."""
+    try:
+        yield
+    except (MlflowException, OSError):
+        raise
+    except Exception as error:
+        raise MlflowException(f"{what} cannot be stored: {error}") from error
 
 
 def find_run(client: MlflowClient, experiment: str, key: str) -> Run | None:

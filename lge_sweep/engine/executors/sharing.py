@@ -95,7 +95,7 @@ class Machine:
         usual = self.share_among(tasks)
         if self.gpus:
             counts = [min(tasks, packed * self.gpus) for packed in PACKED]
-            room = tasks if self.memory is None else self.memory // MEMORY
+            room = self._room(tasks)
             return [
                 usual,
                 *(self.share(workers) for workers in dict.fromkeys(counts) if usual.workers < workers <= room),
@@ -107,8 +107,11 @@ class Machine:
 
     def _most(self, tasks: int) -> int:
         """Return the most workers that make sense without GPUs."""
-        room = self.cores if self.memory is None else self.memory // MEMORY
-        return max(1, min(tasks, self.cores, room))
+        return max(1, min(tasks, self.cores, self._room(self.cores)))
+
+    def _room(self, unknown: int) -> int:
+        """Return how many workers there is memory for; so many where that is not known."""
+        return unknown if self.memory is None else self.memory // MEMORY
 
 
 def time_of(tasks: int, workers: int, threads: float) -> float:
