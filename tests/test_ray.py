@@ -10,6 +10,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -315,8 +316,14 @@ def ray(monkeypatch: pytest.MonkeyPatch, deeds: list[Deed], tmp_path: Path) -> F
 
 
 @pytest.fixture
-def executor(ray: FakeRay, plan: Plan) -> Iterator[RayExecutor]:
-    executor = RayExecutor(ExecutorOptions(RunStore(plan.folder.parent), None, stall=0.3))
+def stall() -> float:
+    """How long an actor may say nothing, s: short only where that is what a test is about, machines being slow."""
+    return 60.0
+
+
+@pytest.fixture
+def executor(ray: FakeRay, plan: Plan, stall: float) -> Iterator[RayExecutor]:
+    executor = RayExecutor(ExecutorOptions(RunStore(plan.folder.parent), None, stall=stall))
     assert executor.start(2) == "2 Ray workers of 1 thread each here (1 node): as many as pay for 2 trials"
     yield executor
     executor.close()
@@ -402,6 +409,7 @@ def test_while_the_head_does_not_answer_nothing_is_asked_of_it(executor: RayExec
     assert ray.made == 4
 
 
+@pytest.mark.parametrize("stall", [0.3])
 def test_an_actor_that_says_nothing_is_ended(
     executor: RayExecutor, deeds: list[Deed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -411,9 +419,11 @@ def test_an_actor_that_says_nothing_is_ended(
     assert isinstance(died, Died)
     assert "said nothing for" in died.reason
     executor.replace("0")
+    executor._options = replace(executor._options, stall=60.0)
     assert last_news(executor, executor.submit(TASK)) == Done()
 
 
+@pytest.mark.parametrize("stall", [0.3])
 def test_tasks_wait_for_room_and_one_actor_does_them_all(
     executor: RayExecutor, ray: FakeRay, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -425,6 +435,7 @@ def test_tasks_wait_for_room_and_one_actor_does_them_all(
         ray.die(actor)
     ids = {executor.submit(TASK), executor.submit(TASK)}
     assert executor.next_event(0.6) is None  # longer than the limit for silence
+    executor._options = replace(executor._options, stall=60.0)
     assert caplog.text.count("the Ray cluster has no room for a worker with 1 CPU; waiting until there is") == 1
     ray.room = 1
     ended = [executor.next_event(5.0), executor.next_event(5.0)]

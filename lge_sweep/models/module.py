@@ -141,7 +141,7 @@ def rate_factor(training: Training, total_steps: int | None, step: int) -> float
 
     >>> options = Training(learning_rate_schedule="poly", warmup_steps=4)
     >>> [round(rate_factor(options, 10, step), 3) for step in (0, 3, 9)]
-    [0.25, 0.725, 0.126]
+    [0.2, 0.58, 0.126]
     """
     warm: float = min(1.0, (step + 1) / (training.warmup_steps + 1)) if training.warmup_steps else 1.0
     if training.learning_rate_schedule == "constant":
