@@ -25,7 +25,8 @@ from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.access import TEST_SUBSET, begin_access, describe_accesses, finish_access, hashes_of_test
 from lge_sweep.pipeline.beside import BesideOurs, Ours, beside_ours, find_ours
 from lge_sweep.pipeline.compare import measure_labels
-from lge_sweep.pipeline.patients import measure_patients, native_exams, patient_values, read_patients, to_native
+from lge_sweep.pipeline.exams import group_exams
+from lge_sweep.pipeline.patients import measure_patients, patient_values, read_patients
 from lge_sweep.pipeline.records import ExternalRecord, MeasuredSubset
 from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.progress import ProgressCallback
@@ -255,9 +256,8 @@ def _measure(
     path = files.subset_table(request.subset, request.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_frame(path, measure_labels(small, truth, SINGLE_STAGE, given.manifest, config))
-    exams = native_exams(given.manifest, given.truth, range(len(given.truth)))
-    native = to_native(exams, small, given.labels)
-    tables = measure_patients(exams, {request.name: native}, config.metrics.nsd_tolerance_mm)
+    exams = group_exams(given.manifest, range(len(given.truth)))
+    tables = measure_patients(exams, given.truth, {request.name: given.labels}, config.metrics.nsd_tolerance_mm)
     write_frame(files.patient_table("patients", request.subset), tables.patients)
     write_frame(files.patient_table("scar_slices", request.subset), tables.slices)
     record = ExternalRecord(

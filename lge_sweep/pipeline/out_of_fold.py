@@ -23,7 +23,8 @@ from lge_sweep.config.pipelines import PAPER, Cleaning, Pipeline
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import resize_labels, to_8_bit
 from lge_sweep.metrics import STRUCTURES, ExamGrid, measure_exam
-from lge_sweep.pipeline.compose import Exam, cell_name, compositions, exams_of, fold_rows, out_of_fold_rows
+from lge_sweep.pipeline.compose import cell_name, compositions, fold_rows, out_of_fold_rows
+from lge_sweep.pipeline.exams import StudyExam, group_exams
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
@@ -61,9 +62,9 @@ class OutOfFold:
         return out_of_fold_rows(self.two_stage.fits.manifest)
 
     @cached_property
-    def exams(self) -> list[Exam]:
+    def exams(self) -> list[StudyExam]:
         """The slices, an exam at a time."""
-        return exams_of(self.rows, self.two_stage.fits.manifest)
+        return group_exams(self.two_stage.fits.manifest, self.rows)
 
     @cached_property
     def folds(self) -> NDArray[np.intp]:
@@ -82,12 +83,10 @@ class OutOfFold:
         Returns:
             Labels [H, W] of each slice, in the order of `rows`.
         """
-        of_row = dict(zip(self.rows, self.raw[name], strict=True))
         cleaned: dict[int, LabelImage] = {}
         for exam, cleaning in zip(self.exams, cleanings, strict=True):
-            labels = clean(np.stack([of_row[row] for row in exam.rows]), cleaning)
-            cleaned |= dict(zip(exam.rows, labels, strict=True))
-        return [cleaned[row] for row in self.rows]
+            cleaned |= dict(zip(exam.places, clean(exam.stack(self.raw[name]), cleaning), strict=True))
+        return [cleaned[place] for place in range(len(self.rows))]
 
     def final(self, name: str, cleaning_by_fold: Sequence[Cleaning]) -> tuple[LabelImage, list[LabelImage]]:
         """Return a pipeline's labels where each fold's exams are cleaned up by what the others choose.
@@ -109,13 +108,11 @@ class OutOfFold:
         Args:
             labels: [H, W] of each slice, in the order of `rows`.
         """
-        of_row = dict(zip(self.rows, labels, strict=True))
-        values = []
+        values, own = [], [self.two_stage.labels[row] for row in self.rows]
         for exam in self.exams:
-            predicted = np.stack([of_row[row] for row in exam.rows])
-            truth = np.stack([self.two_stage.labels[row] for row in exam.rows])
-            grid = ExamGrid((np.nan, np.nan, np.nan), tuple(range(len(truth))))  # no distance is asked for
-            values.append(measure_exam(predicted, truth, grid, tolerance_mm=0)["emidec_dice"])
+            grid = ExamGrid((np.nan, np.nan, np.nan), exam.grid.slots)  # no distance is asked for
+            measured = measure_exam(exam.stack(labels), exam.stack(own), grid, tolerance_mm=0)
+            values.append(measured["emidec_dice"])
         return np.stack(values, axis=1)
 
 
@@ -290,7 +287,7 @@ def _mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return mean.value, mean.low, mean.high
 
 
-def _label_exam(two_stage: TwoStage, segmenter: ExamSegmenter, exam: Exam) -> LabelImage:
+def _label_exam(two_stage: TwoStage, segmenter: ExamSegmenter, exam: StudyExam) -> LabelImage:
     """Return what the networks find in an exam, [N, H, W], where stage 1 says that the heart is; not cleaned up."""
     native = np.stack([two_stage.images[row] for row in exam.rows])
     images = [to_8_bit(image, two_stage.config.intensity) for image in native]
