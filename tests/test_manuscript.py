@@ -97,15 +97,16 @@ def evaluate(runs: Path, config: SweepConfig, data: PreparedData) -> None:
         labelled = {PIPELINE: Labelled("the paper's", spoiled(slices.truth, 0.3))}
         labelled[OURS] = Labelled("another", spoiled(slices.truth, 0.1))
         comparison = compare(plan, subset, labelled, {}, files)  # type: ignore[arg-type]
-        write_errors(files, slices, labelled[OURS].labels)
+        write_errors(files, slices, labelled[OURS])
         if subset == "val":
             write_record(plan.files.comparison, comparison.record())
             continue
         write_frame(files.table("pipelines"), side_by_side(comparison).frame)
-        cases = clinical_table(two_stage, "test", labelled[OURS].labels)
+        native = labelled[OURS].at_own_size([truth.shape for truth in slices.native_truth])
+        cases = clinical_table(two_stage, "test", native)
         write_frame(files.table("cases"), cases)
         write_frame(files.table("agreement"), agreement_frame(cases))
-        write_frame(files.table("findings"), findings_frame(case_findings(two_stage, "test", labelled[OURS].labels)))
+        write_frame(files.table("findings"), findings_frame(case_findings(two_stage, "test", native)))
         begin_access(runs, evaluation.name, plan.manifest)
         record = EvaluationRecord(
             **dict(comparison.record()),

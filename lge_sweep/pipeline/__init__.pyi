@@ -12,6 +12,8 @@ from .external import evaluate_external as evaluate_external
 from .external import show_external as show_external
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
+from .kept_labels import read_labels as read_labels
+from .patients import read_patients as read_patients
 from .records import PIPELINE as PIPELINE
 from .records import Access as Access
 from .records import ChoiceRecord as ChoiceRecord

@@ -5,9 +5,7 @@ itself.
 """
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.arrays import LabelImage
-from lge_sweep.atomic import write_bytes
 from lge_sweep.config import Cell
 from lge_sweep.config.pipelines import PAPER, Cleaning, Pipeline
 from lge_sweep.config.segmenter import Options
@@ -26,6 +23,7 @@ from lge_sweep.metrics import STRUCTURES, ExamGrid, measure_exam
 from lge_sweep.pipeline.compose import cell_name, compositions, fold_rows, out_of_fold_rows
 from lge_sweep.pipeline.exams import StudyExam, group_exams
 from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.kept_labels import read_labels, write_labels
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
 from lge_sweep.progress import ProgressCallback
@@ -131,13 +129,13 @@ def label_out_of_fold(two_stage: TwoStage, on_progress: ProgressCallback) -> Out
     for number, (name, pipeline) in enumerate(chosen.items()):
         on_progress(name, number * len(out_of_fold.exams), total)
         path = _kept_at(two_stage, name, pipeline)
-        labels = _read_labels(path, out_of_fold.rows)
+        labels = read_labels(path, out_of_fold.rows)
         if labels is None:
             labels = list[LabelImage]()
             for place, found in enumerate(_label(out_of_fold, name, pipeline)):
                 labels.extend(found)
                 on_progress(name, number * len(out_of_fold.exams) + place + 1, total)
-            _write_labels(path, out_of_fold.rows, labels)
+            write_labels(path, out_of_fold.rows, labels)
         raw[name] = labels
     on_progress("measuring", total, total)
     return OutOfFold(two_stage, raw)
@@ -161,26 +159,6 @@ def _kept_at(two_stage: TwoStage, name: str, pipeline: Pipeline) -> Path:
     how = pipeline.model_dump(mode="json", include={"finds", "guided", "window", "neighbours", "symmetries"})
     digest = hashlib.sha256(json.dumps([made_of, how]).encode()).hexdigest()[:12]
     return two_stage.composed.files.out_of_fold(name, digest)
-
-
-def _read_labels(path: Path, rows: Sequence[int]) -> Sequence[LabelImage] | None:
-    """Read labels of slices, by their rows; None where they are not there, or damaged."""
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return [kept[f"row{row}"] for row in rows]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _write_labels(path: Path, rows: Sequence[int], labels: Sequence[LabelImage]) -> None:
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, allow_pickle=False, **{f"row{row}": found for row, found in zip(rows, labels, strict=True)}
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, buffer.getvalue())
 
 
 def pipeline_cells(two_stage: TwoStage, name: str, pipeline: Pipeline) -> list[list[Cell]]:

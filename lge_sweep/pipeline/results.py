@@ -43,10 +43,9 @@ from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.scoring import Intervals, beside_reference, intervals, resample_table
 from lge_sweep.text import slug
 
-CASES = (
-    "The slices that are used of each exam; truth and prediction counted at the exam's own size, predictions brought "
-    "back to it by nearest neighbour."
-)
+CASES = "The slices that are used of each exam; truth and prediction counted at the exam's own size, "
+OWN_SIZE = {True: "at which the pipeline labels.", False: "predictions brought back to it by nearest neighbour."}
+"""Whether a pipeline labels the slices at their own size -> how its labels come there."""
 
 PATIENTS_HEADING = "## Patients, in 3-D"
 
@@ -116,13 +115,15 @@ def write_results(
     write_frame(files.table("pipelines"), beside.frame)
     every = [found.to_frame().assign(pipeline=name) for name, found in beside.results.items()]
     write_frame(files.table("intervals"), pd.concat(every))
-    cases = clinical_table(two_stage, subset.name, labelled[shipped].labels)
+    native = labelled[shipped].at_own_size([truth.shape for truth in subset.native_truth])
+    there = labelled[shipped].native is not None
+    cases = clinical_table(two_stage, subset.name, native)
     write_frame(files.table("cases"), cases)
     write_frame(files.table("agreement"), agreement_frame(cases))
-    found = case_findings(two_stage, subset.name, labelled[shipped].labels)
+    found = case_findings(two_stage, subset.name, native)
     write_frame(files.table("findings"), findings_frame(found))
     patients = compare_patients(two_stage, subset.name, labelled, files)
-    errors = write_errors(files, subset, labelled[shipped].labels)
+    errors = write_errors(files, subset, labelled[shipped])
     _draw(files, subset, comparison, beside.results, cases=cases, final=labelled[shipped].labels)
     sections = [
         _heading(files.name, subset, comparison, test_access),
@@ -131,7 +132,7 @@ def write_results(
         "Classical thresholds, of unclipped intensities of the slices' own pixels:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
         f"{PATIENTS_HEADING}\n\n{patients.markdown}",
-        f"## Cases, {shipped}\n\n{CASES}\n\n" + clinical_markdown(cases),
+        f"## Cases, {shipped}\n\n{CASES}{OWN_SIZE[there]}\n\n" + clinical_markdown(cases),
         f"## Labels that no heart has, {shipped}\n\n{FINDINGS}\n\n" + findings_markdown(found),
         "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
         f"## Where it fails, {shipped}\n\n{errors}",

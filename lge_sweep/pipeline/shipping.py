@@ -68,7 +68,7 @@ def compare_on_validation(
     subset = EvaluatedSubset(two_stage, VAL, there)
     labelled = subset.label(on_progress)
     comparison = compare(fits, VAL, labelled, two_stage.failed, fits.files)
-    write_errors(fits.files, subset, labelled[shipped_name(two_stage)].labels)
+    write_errors(fits.files, subset, labelled[shipped_name(two_stage)])
     patients = compare_patients(two_stage, VAL, labelled, fits.files)
     write_text(fits.files.tables, f"# {fits.name}, validation subset\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
     values = _values(comparison, {PIPELINE, shipped_name(two_stage)}) | patients.values

@@ -235,8 +235,9 @@ class EvaluatedSubset:
         }
         for wall, (whole, base, whose) in walls.items():
             for name, method in METHODS.items():
-                labels = _classical(self._native, whole, base, name)
-                labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels)
+                labels, there = _classical(self._native, whole, base, name)
+                own = None if found.native is None else there  # beside a pipeline that labels there
+                labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels, own)
         on_progress("measuring", total, total)
         return labelled
 
@@ -256,20 +257,27 @@ class EvaluatedSubset:
         return Labelled(describe_pipeline(pipeline), labels, native)
 
 
-def _classical(images: Sequence[Pixels], native: Sequence[LabelImage], base: LabelImage, method: str) -> LabelImage:
+def _classical(
+    images: Sequence[Pixels], native: Sequence[LabelImage], base: LabelImage, method: str
+) -> tuple[LabelImage, list[LabelImage]]:
     """Replace the scar of some labels by what a threshold finds inside their wall.
 
     Thresholds are those of the slices' own pixels: shrinking averages noise and mixes blood into the wall, which moves
-    standard deviations and maxima. What they find is then measured as all else is, at the networks' size.
+    standard deviations and maxima.
 
     Args:
         images: N slices [H, W] as they were read.
         native: N labels [H, W], values of `Label`.
         base: [N, S, S], the same labels at the networks' size.
         method: a key of `METHODS`.
+
+    Returns:
+        [N, S, S], and the same at the slices' own size.
     """
-    labels = np.where(np.isin(base, WALL), np.uint8(Label.MYOCARDIUM), base)
+    labels, there = np.where(np.isin(base, WALL), np.uint8(Label.MYOCARDIUM), base), []
     for image, whole, result in zip(images, native, labels, strict=True):
-        scar = classical_scar(image, np.isin(whole, WALL), whole == Label.CAVITY, method)
+        wall = np.isin(whole, WALL)
+        scar = classical_scar(image, wall, whole == Label.CAVITY, method)
         result[(result == Label.MYOCARDIUM) & (resize_labels(scar.astype(np.uint8), *result.shape) > 0)] = Label.SCAR
-    return labels
+        there.append(np.where(scar, np.uint8(Label.SCAR), np.where(wall, np.uint8(Label.MYOCARDIUM), whole)))
+    return labels, there
