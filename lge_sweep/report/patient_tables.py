@@ -23,11 +23,11 @@ from lge_sweep.text import escape_markdown, markdown_table
 AGREED = ("scar_ml", "scar_percent", "wall_ml", "cavity_ml")
 """Quantities `<structure>_<unit>` that agree or not; their columns are true_<unit> and predicted_<unit>."""
 SHOWN: tuple[str, ...] = (
-    "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "scar_volume_ml", "wall_dice", "wall_hd_mm", "wall_hd95_mm",
-    "wall_volume_ml", "cavity_dice",
+    "mean_emidec_dice", "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "scar_volume_ml", "wall_dice",
+    "wall_hd_mm", "wall_hd95_mm", "wall_volume_ml", "cavity_dice",
 )  # fmt: skip
 """Measures of the table to read; the CSV file has all."""
-HEADLINE_MEASURE = "scar_emidec_dice"
+HEADLINE_MEASURE = "mean_emidec_dice"
 """The measure whose difference to the reference that table has."""
 CONVENTIONS = (
     "A patient is the unit: all slices that are used of an exam, at its own size, in 3-D. The wall is all of the "
