@@ -7,8 +7,9 @@ import pytest
 from lge_sweep.quantify import contrast_to_noise, slice_levels
 from lge_sweep.quantify.levels import split_in_thirds
 from lge_sweep.report import DIVISIONS, SLICE_COLUMNS, calls_frame, groups_frame, print_frame, worst_frame
+from lge_sweep.report.captions import CAPTIONS, print_tables
 from lge_sweep.report.errors_by_group import MEASURES
-from lge_sweep.report.printed import CAPTIONS, print_tables, print_value
+from lge_sweep.report.printed import print_value
 from lge_sweep.scoring import ratio_of_sums
 
 

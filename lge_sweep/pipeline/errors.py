@@ -17,13 +17,14 @@ from lge_sweep.report import SLICE_COLUMNS, calls_frame, dice_of, groups_frame, 
 from lge_sweep.run_folders import MeasuredFolder
 
 
-def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, found: Labelled) -> str:
+def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, found: Labelled, where: str = "") -> str:
     """Write where a pipeline fails, as tables, and the labels themselves, of which a report can draw pictures.
 
     Args:
         files: where to write.
         subset: the slices.
         found: what the pipeline makes of them; labels that it gives at the slices' own size are kept at that.
+        where: on what it was measured, a sentence for the tables.
 
     Returns:
         The tables as Markdown.
@@ -42,7 +43,7 @@ def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, found: Labelled
         write_bytes(files.labels, stored.getvalue())
     else:
         write_labels(files.labels, subset.two_stage.fits.rows(subset.name), found.native)
-    return print_tables(tables)
+    return print_tables(tables, where)
 
 
 def slice_errors(subset: EvaluatedSubset, found: Labelled) -> pd.DataFrame:

@@ -26,11 +26,11 @@ from lge_sweep.pipeline.access import TEST_SUBSET, begin_access, describe_access
 from lge_sweep.pipeline.beside import BesideOurs, Ours, beside_ours, find_ours
 from lge_sweep.pipeline.compare import measure_labels
 from lge_sweep.pipeline.exams import group_exams
-from lge_sweep.pipeline.patients import measure_patients, patient_values, read_patients
+from lge_sweep.pipeline.patients import measure_patients, patient_values, read_patients, where_measured
 from lge_sweep.pipeline.records import ExternalRecord, MeasuredSubset
 from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.report import differences_markdown, patients_markdown
+from lge_sweep.report import patients_markdown, print_tables
 from lge_sweep.run_folders import ExternalFolder
 from lge_sweep.run_store import RunStore
 from lge_sweep.split import split_cases
@@ -289,7 +289,9 @@ def _write(files: ExternalFolder, record: ExternalRecord, beside: BesideOurs, ou
     }
     for name, frame in frames.items():
         write_frame(files.patient_table(name, subset), frame)
-    shown = patients_markdown(beside.report, beside.reference, beside.tables.patients)
+    where = where_measured(subset, beside.tables)
+    shown = patients_markdown(beside.report, beside.tables.patients, where)
+    differences = print_tables({"differences": beside.differences}, where)
     heading = [f"# {escape_markdown(record.name)}, {subset} subset of {record.data}"]
     heading += [f"Test subset: {record.test_access}."] * bool(record.test_access)
     left_out = (
@@ -300,8 +302,7 @@ def _write(files: ExternalFolder, record: ExternalRecord, beside: BesideOurs, ou
     sections = [
         *heading,
         f"{PATIENTS_HEADING}\n\n{shown}",
-        *[f"## Differences, patient by patient\n\n{differences_markdown(record.name, beside.differences)}"]
-        * bool(ours),
+        *[f"## Differences, patient by patient\n\n{differences}"] * bool(ours),
         f"## Slice by slice, at the size of our networks\n\n{beside.markdown}",
     ]
     write_text(files.subset_tables(subset), "\n\n".join(sections) + "\n")

@@ -97,7 +97,18 @@ def write_patients(folder: MeasuredFolder, tables: PatientTables, record: Patien
     for name, frame in frames.items():
         write_frame(folder.patient_table(name, record.subset), frame)
     write_record(folder.patients_record(record.subset), record)
-    return report, patients_markdown(report, record.reference, tables.patients)
+    return report, patients_markdown(report, tables.patients, where_measured(record.subset, tables))
+
+
+def where_measured(subset: str, tables: PatientTables) -> str:
+    """Say on what patients were measured: subset, slices, patients.
+
+    Args:
+        subset: "val", "test" or "out_of_fold".
+        tables: what was measured.
+    """
+    title = {"val": "Validation subset", "test": "Test subset", "out_of_fold": "Training and validation subset"}[subset]
+    return f"{title}, n = {tables.slices['slice'].nunique()} slices of {tables.patients['case'].nunique()} patients."
 
 
 def read_patients(folder: MeasuredFolder, subset: str) -> PatientTables:
