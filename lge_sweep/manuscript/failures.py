@@ -10,8 +10,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from lge_sweep.data import load_arrays, resize_labels
 from lge_sweep.labels import SINGLE_STAGE, class_names
 from lge_sweep.manuscript.blocks import Block, Bullets, Facts, Figure, Paragraph, Part, Section, Table, make_table
+from lge_sweep.manuscript.evaluated import captioned, read_any, read_tables
 from lge_sweep.manuscript.find import Fits, Study
-from lge_sweep.manuscript.results import captioned, not_run, read_any, read_tables
+from lge_sweep.manuscript.results import not_run
 from lge_sweep.manuscript.svg import figure_svg
 from lge_sweep.pipeline import read_labels
 from lge_sweep.report import (
@@ -41,7 +42,7 @@ def failures_section(study: Study, images: bool) -> Section:
     parts: list[Part] = []
     for fits in study.fits:
         subset, files = ("test", fits.files) if fits.evaluation is not None else ("val", fits.plan.files)
-        tables = read_tables(files, "failures")
+        tables = read_tables(files, "failures", subset)
         if "error_groups" in tables:
             parts += _parts(fits, subset, files, tables, images)
         elif fits.comparison is not None:

@@ -18,7 +18,7 @@ import pandas as pd
 
 from lge_sweep.arrays import CaseNumbers, Mask, Pixels8
 from lge_sweep.config import Cell, SweepConfig
-from lge_sweep.config.pipelines import PAPER, Pipeline
+from lge_sweep.config.pipelines import PAPER, Cleaning, Pipeline
 from lge_sweep.config.schema import Fit, Training
 from lge_sweep.data import (
     NEIGHBOURS,
@@ -70,6 +70,21 @@ def describe_pipeline(pipeline: Pipeline) -> str:
     words += [f"{pipeline.seeds} seeds a fold"] if pipeline.seeds > 1 else []
     words += [f"mean of {pipeline.symmetries} views"] if pipeline.symmetries > 1 else []
     return ", ".join(words)
+
+
+def describe_cleaning(cleaning: Cleaning) -> str:
+    """Say in words what cleans up an exam's labels.
+
+    >>> describe_cleaning(Cleaning(largest_heart=True, least_scar_share=0.02))
+    'the largest piece of the heart, scar of at least 2 % of the wall'
+    >>> describe_cleaning(Cleaning())
+    'nothing'
+    """
+    words = ["the largest piece of the heart"] * cleaning.largest_heart
+    words += ["scar that touches the heart"] * cleaning.confine_scar
+    words += [f"pieces of scar of at least {cleaning.least_scar_pixels} pixels"] * bool(cleaning.least_scar_pixels)
+    words += [f"scar of at least {100 * cleaning.least_scar_share:g} % of the wall"] * bool(cleaning.least_scar_share)
+    return ", ".join(words) or "nothing"
 
 
 def cell_name(name: str, pipeline: Pipeline, fold: int, seed: int) -> str:
