@@ -177,9 +177,9 @@ def _validation_blocks(study: Study) -> list[Block]:
         blocks.append(make_table(
             f"scores_{fits.plan.name[-10:]}",
             f"{where} Score of each pipeline, 0 to 1, weighted as in the paper's Table III, slice by slice at the "
-            "networks' "
-            f"size, and its difference to the paper's pipeline ('{PIPELINE}') on the same resamples; in brackets 95 % "
-            "bootstrap intervals over patients. A dash is where the paper's pipeline would be compared with itself.",
+            f"networks' size, and its difference to the paper's pipeline ('{PIPELINE}') on the same resamples; in "
+            "brackets 95 % bootstrap intervals over patients. A dash is where the paper's pipeline would be compared "
+            "with itself.",
             scores,
         ))  # fmt: skip
         blocks.append(Bullets([f"{name}: {meaning}." for name, meaning in fits.comparison.meanings.items()]))

@@ -83,8 +83,7 @@ def choice_words(choice: ChoiceRecord, shipped: str | None) -> list[str]:
     among = f"of {count} pipelines past the paper" if count > 1 else "the only pipeline past the paper"
     lines = [
         f"'{choice.selected}', {among}, has the highest mean Dice of cavity, wall and scar over the {choice.cases} "
-        "cases: "
-        f"{best.value:.3f} (95 % interval {interval(best.low, best.high)}), cleaned up so: "
+        f"cases: {best.value:.3f} (95 % interval {interval(best.low, best.high)}), cleaned up so: "
         f"{describe_cleaning(best.cleaning)}. The paper's own pipeline is compared with, and not chosen."
     ]
     if shipped == choice.selected:
@@ -102,8 +101,7 @@ def choice_words(choice: ChoiceRecord, shipped: str | None) -> list[str]:
     lines.append(
         "The best of many looks better than it is. So each fold's cases were also given what the cases of the other "
         f"{len(choice.by_fold) - 1} folds choose, pipeline and cleaning both ({', '.join(times)}). Choosing in this "
-        "way "
-        f"is worth {choice.value:.3f} ({interval(choice.low, choice.high)}) on a case that had no say (nested "
+        f"way is worth {choice.value:.3f} ({interval(choice.low, choice.high)}) on a case that had no say (nested "
         "cross-validation)."
     )
     return lines

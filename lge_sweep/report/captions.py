@@ -24,7 +24,7 @@ from lge_sweep.text import escape_markdown, markdown_table
 
 DICE = "Dice (0 to 1; twice the pixels in common, divided by the pixels of both)"
 INTERVAL = "in brackets 95 % bootstrap intervals over patients"
-COUNTED = "Pixels are counted where the pipeline labels: past the paper at the slices' own size, else at the networks'."
+SIZE = "Pixels are counted where the pipeline labels: past the paper at the slices' own size, else at the networks'."
 NO_INTERVAL = "A number without an interval is of one patient alone."
 
 
@@ -159,26 +159,23 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "agreement": Caption(
         "Agreement of prediction and reference over patients, in the unit of each row: bias (predicted minus true) "
-        "with "
-        "its 95 % confidence interval, 95 % limits of agreement, Lin's concordance (-1 to 1).",
+        "with its 95 % confidence interval, 95 % limits of agreement, Lin's concordance (-1 to 1).",
         "Missing: patients of whom one of the two is not known; a dash is where fewer than two are left.",
         {"cases": "patients", "lower": "lower limit", "upper": "upper limit", "sd": "standard deviation"},
     ),
     "findings": Caption(
         "Labels that no left ventricle has, of the prediction and of the reference of each patient; nothing is "
-        "corrected "
-        "for it.",
+        "corrected for it.",
         "A dash is where nothing was found.",
         {"case": "patient"},
         about="failures",
     ),
     "error_groups": Caption(
-        f"Where the shipped pipeline fails, by group: {DICE}; {INTERVAL}. {COUNTED} A false alarm is a slice without "
+        f"Where the shipped pipeline fails, by group: {DICE}; {INTERVAL}. {SIZE} A false alarm is a slice without "
         "scar on which scar is called, be it one pixel; a miss is a slice with scar on which none is. Pooled: the "
-        "pixels "
-        "of all slices of the group counted together. Level: thirds of the slices that have wall and cavity, the base "
-        "where the cavity is larger (slices whose level cannot be told are in none). Contrast: median over a "
-        "patient's slices of (mean intensity of blood - mean of myocardium without scar) / root of the mean of the "
+        "pixels of all slices of the group counted together. Level: thirds of the slices that have wall and cavity, "
+        "the base where the cavity is larger (slices whose level cannot be told are in none). Contrast: median over "
+        "a patient's slices of (mean intensity of blood - mean of myocardium without scar) / root of the mean of the "
         "two variances, from the exam's own pixels; thirds of the patients, with their range.",
         f"A dash is where a group has nothing to measure. {NO_INTERVAL}",
         {
@@ -191,15 +188,14 @@ CAPTIONS: dict[str, Caption] = {
     "error_calls": Caption(
         "False alarms (scar called where the reference has none) and misses (none called where it has some), by "
         "patient and by slice, the largest first; scar is given as a share of the wall of the patient or slice, in "
-        f"per cent. {COUNTED}",
+        f"per cent. {SIZE}",
         "A patient has no slice and no level; another dash is where there is no wall to take a share of.",
         _SLICES,
         about="failures",
     ),
     "error_worst": Caption(
         "The patients that are labelled worst, by the mean of the Dice (0 to 1) of cavity, wall and scar over all "
-        "their "
-        f"pixels. {COUNTED} Contrast: see above. False alarms and misses are numbers of slices.",
+        f"their pixels. {SIZE} Contrast: see above. False alarms and misses are numbers of slices.",
         "A structure that is in neither prediction nor reference has no Dice, and is in no mean.",
         {**_SLICES, "cavity_dice": "cavity Dice", "wall_dice": "wall Dice", "scar_dice": "scar Dice",
          "mean_dice": "mean Dice"},
@@ -207,21 +203,19 @@ CAPTIONS: dict[str, Caption] = {
     ),
     "error_slices": Caption(
         "A row a slice: its level, contrast, scar as a share of its wall in per cent, and of cavity, wall and scar the "
-        f"pixels that are right (tp), too many (fp) and missing (fn), and their Dice (0 to 1). {COUNTED}",
+        f"pixels that are right (tp), too many (fp) and missing (fn), and their Dice (0 to 1). {SIZE}",
         "An empty cell: no wall to take a share of, no contrast to measure, or a structure that is in neither.",
         about="data",
     ),
     "intervals": Caption(
         "Every aggregate of every metric of every pipeline, slice by slice at the networks' size, 0 to 1 or in mm, "
-        "with "
-        "its 95 % bootstrap interval over patients and the number of slices in it.",
+        "with its 95 % bootstrap interval over patients and the number of slices in it.",
         "An empty cell is where no slice has a value.",
         about="data",
     ),
     "per_image": Caption(
         "A row a slice and class, at the networks' size: counted pixels (tp, fp, fn, tn), metrics from 0 to 1, "
-        "distances "
-        "in mm or pixels, as their names end.",
+        "distances in mm or pixels, as their names end.",
         "An empty cell is where a metric has no value, as of a class that is in neither truth nor prediction.",
         about="data",
     ),

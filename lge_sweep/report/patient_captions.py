@@ -112,20 +112,18 @@ PATIENT_CAPTIONS: dict[str, Caption] = {
         by_subset=True,
     ),
     "scar_presence": Caption(
-        "How well every pipeline tells whether there is scar, be it one pixel at the exam's own size: of patients and "
-        "of "
-        "slices (0 to 1). AUC: area under the curve of the volume of scar that was found. In brackets 95 % intervals "
-        "over patients: Wilson's of patients, of slices Wilson's with fewer slices, as those of one patient resemble "
-        "each other; DeLong's of the patients' AUC, bootstrap over patients of the slices'.",
+        "How well every pipeline tells whether there is scar, be it one pixel at the exam's own size: of patients "
+        "and of slices (0 to 1). AUC: area under the curve of the volume of scar that was found. In brackets 95 % "
+        "intervals over patients: Wilson's of patients, of slices Wilson's with fewer slices, as those of one "
+        "patient resemble each other; DeLong's of the patients' AUC, bootstrap over patients of the slices'.",
         "A dash is where no patient or slice has scar, or all have.",
         arrange=_by_unit,
         by_subset=True,
     ),
     "patient_agreement": Caption(
         "Agreement of scar's volume (mL) and share (per cent of the wall) with the truth, over patients: bias "
-        "(predicted "
-        "minus true) and limits of agreement, each with its 95 % confidence interval (Bland and Altman 1999); "
-        "ICC(2,1), absolute agreement (McGraw and Wong 1996).",
+        "(predicted minus true) and limits of agreement, each with its 95 % confidence interval (Bland and Altman "
+        "1999); ICC(2,1), absolute agreement (McGraw and Wong 1996).",
         "Missing: patients of whom one of the two is not known; a dash is where fewer than two are left.",
         {
             "quantity": "predicted minus true", "cases": "patients", "lower": "lower limit", "upper": "upper limit",
@@ -143,8 +141,7 @@ PATIENT_CAPTIONS: dict[str, Caption] = {
     ),
     "patients": Caption(
         "A row a pipeline, patient and structure: voxels, Dice, distances in mm, volumes in mL, scar in per cent of "
-        "the "
-        "wall, of whole exams at their own size.",
+        "the wall, of whole exams at their own size.",
         "An empty cell: no value, as of mm and mL without a known spacing, or of a structure that is in neither.",
         about="data",
         by_subset=True,

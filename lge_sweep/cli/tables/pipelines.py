@@ -119,10 +119,8 @@ def print_methods(console: Terminal, methods: "pd.DataFrame") -> None:
     print_table(console, [Column("method", "text", key=True), *map(Column, titles)], rows, title)
     console.explain(
         "Scar: 1 where neither truth nor prediction has any, 0 where one has. Would tell: so many patients a paired "
-        "t-test "
-        "needs to tell it from what is shipped, four times in five. Labels of others are those that lge-sweep "
-        "evaluate has "
-        "measured until now; the same command shows those of tomorrow."
+        "t-test needs to tell it from what is shipped, four times in five. Labels of others are those that lge-sweep "
+        "evaluate has measured until now; the same command shows those of tomorrow."
     )
 
 
