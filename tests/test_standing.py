@@ -193,7 +193,7 @@ def test_it_is_said_what_was_shipped_and_why(tables: dict[str, pd.DataFrame]) ->
     )
     assert f"{best:.3f} (95 % interval 0.100 to 0.900)" in first
     assert "because it serves best" in shipped
-    assert "the other 2 folds choose, pipeline and cleaning both ('heart' 2 times, 'plain' 1 times)" in nested
+    assert "the other folds choose, pipeline and cleaning both ('heart' 2 of 3 times, 'plain' 1 of 3 times)" in nested
     assert "is worth 0.710 (0.600 to 0.800) on a case that had no say" in nested
     assert "because the settings name it" in choice_words(made, "plain")[1]
     assert "'inner cavity', which is none of them" in choice_words(made, "inner cavity")[1]

@@ -178,8 +178,7 @@ def _validation_blocks(study: Study) -> list[Block]:
             f"scores_{fits.plan.name[-10:]}",
             f"{where} Score of each pipeline, 0 to 1, weighted as in the paper's Table III, slice by slice at the "
             f"networks' size, and its difference to the paper's pipeline ('{PIPELINE}') on the same resamples; in "
-            "brackets 95 % bootstrap intervals over patients. A dash is where the paper's pipeline would be compared "
-            "with itself.",
+            "brackets 95 % bootstrap intervals over patients, none where there is one patient.",
             scores,
         ))  # fmt: skip
         blocks.append(Bullets([f"{name}: {meaning}." for name, meaning in fits.comparison.meanings.items()]))
@@ -216,7 +215,8 @@ def pipeline_blocks(frame: pd.DataFrame, name: str, where: str, shipped: str | N
     ]
     label = "Dice of scar, mean over the slices that have scar, of every pipeline"
     svg = figure_svg(figure_spots("Dice of scar on slices with scar (0 to 1)", spots), f"fig-{name}", label)
-    dark = f" Dark: the pipeline that is shipped, '{shipped}'." if shipped else ""
+    known = shipped in frame["pipeline"].tolist()
+    dark = f" Dark: the pipeline that is shipped, '{shipped}'." if known else ""
     table = captioned(name, CAPTIONS["pipelines"], frame, where)
     return [Figure(f"{where} {label}. Whiskers: 95 % bootstrap intervals over cases.{dark}", svg), table]
 

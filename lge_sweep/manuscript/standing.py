@@ -37,7 +37,7 @@ def choice_blocks(study: Study, fits: Fits, where: str) -> list[Block]:
     ]
     label = "Mean Dice of cavity, wall and scar out of fold, of every pipeline"
     svg = figure_svg(figure_spots("mean Dice (0 to 1)", spots), f"fig-choice-{fits.plan.name[-10:]}", label)
-    dark = f" Dark: '{shipped}', which is shipped." if shipped else ""
+    dark = f" Dark: '{shipped}', which is shipped." if shipped in frame["pipeline"].tolist() else ""
     return [
         Paragraph(
             f"Pipelines past the paper, fitted by folds of all {fits.choice.cases} training and validation cases "

@@ -97,12 +97,14 @@ def choice_words(choice: ChoiceRecord, shipped: str | None) -> list[str]:
         )
     else:
         lines.append("Nothing has been shipped yet.")
-    times = [f"'{name}' {choice.by_fold.count(name)} times" for name in dict.fromkeys(choice.by_fold)]
+    times = [
+        f"'{name}' {choice.by_fold.count(name)} of {len(choice.by_fold)} times"
+        for name in dict.fromkeys(choice.by_fold)
+    ]
     lines.append(
         "The best of many looks better than it is. So each fold's cases were also given what the cases of the other "
-        f"{len(choice.by_fold) - 1} folds choose, pipeline and cleaning both ({', '.join(times)}). Choosing in this "
-        f"way is worth {choice.value:.3f} ({interval(choice.low, choice.high)}) on a case that had no say (nested "
-        "cross-validation)."
+        f"folds choose, pipeline and cleaning both ({', '.join(times)}). Choosing in this way is worth "
+        f"{choice.value:.3f} ({interval(choice.low, choice.high)}) on a case that had no say (nested cross-validation)."
     )
     return lines
 

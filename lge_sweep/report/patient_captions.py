@@ -9,8 +9,8 @@ from lge_sweep.scoring import MEASURES
 
 UNITS = "Dice and NSD are 0 to 1, distances in mm, volumes in mL; in brackets 95 % bootstrap intervals over patients."
 NO_VALUE = (
-    "A dash is where there is no number: mm and mL where the spacing of no exam is known, what is over patients with "
-    "scar where none has any"
+    "A dash: mm and mL where the spacing of no exam is known, means over patients with scar where none has any, the "
+    "difference of a pipeline to itself, and patients where no number would tell."
 )
 WITH_SCAR = "patients with scar"
 SHOWN_AGREEMENT = ("scar_ml", "scar_percent")
@@ -76,12 +76,12 @@ def _measured(frame: pd.DataFrame) -> pd.DataFrame:
 PATIENT_CAPTIONS: dict[str, Caption] = {
     "methods": Caption(
         "What stands on these patients, whoever made it: the paper's pipeline, what is shipped, one network for "
-        "everything, classical thresholds, and labels of others that `lge-sweep evaluate` has measured. Means over "
+        "everything, classical thresholds, and labels of others that lge-sweep evaluate has measured. Means over "
         f"patients of whole exams, in three dimensions, at their own size. {UNITS} Differences are of the "
         f"{_HEADLINE}, patient by patient, of the row minus the paper's pipeline and minus what is shipped. Patients "
         "that would tell: so many a paired t-test needs to tell the row from what is shipped, four times in five. "
         "Thresholds in the true wall are given what no program has.",
-        f"{NO_VALUE}; of the difference of a pipeline to itself, or of patients where no number would tell.",
+        NO_VALUE,
         {
             **_TITLES, "difference_to_paper": f"{_HEADLINE}, minus the paper's",
             "difference_to_shipped": f"{_HEADLINE}, minus what is shipped", "needed": "patients that would tell",
@@ -99,12 +99,13 @@ PATIENT_CAPTIONS: dict[str, Caption] = {
         {
             "cavity": "cavity Dice", "wall": "wall Dice", "scar": "scar Dice", "mean": "mean Dice",
             "difference": "mean Dice, minus the paper's", "needed": "patients needed",
+            "folds": "folds whose other cases choose it",
         },
     ),
     "patient_summary": Caption(
         f"Every pipeline and control, patient by patient. {UNITS} {CONVENTIONS} The difference is that of the "
         f"{_HEADLINE} to the paper's pipeline. {NEEDED_NOTE}",
-        f"{NO_VALUE}; of the difference of the paper's pipeline to itself, or of patients where no number would tell.",
+        NO_VALUE,
         {
             **_TITLES, "difference": f"{_HEADLINE}, minus the paper's", "needed": "patients that would tell",
         },
@@ -134,7 +135,7 @@ PATIENT_CAPTIONS: dict[str, Caption] = {
     ),
     "differences": Caption(
         f"Labels of others minus our pipelines, patient by patient. {UNITS} {NEEDED_NOTE}",
-        f"{NO_VALUE}; of patients where no number would tell.",
+        NO_VALUE,
         {"against": "minus", "needed": "patients that would tell"},
         _measured,
         by_subset=True,

@@ -32,7 +32,7 @@ CONVENTIONS = (
     "myocardium, scar included, as EMIDEC counts it. Dice, EMIDEC's: 1 where neither truth nor prediction has scar, 0 "
     "where one has, mean over all patients; patients with scar: over those whose truth has some. Distances are from "
     "surface to surface, in mm; of a structure that only one of the two has they are the diagonal of the exam. "
-    "Difference, % of true wall: |predicted - true scar| / true wall, EMIDEC's. Intervals: bootstrap over patients."
+    "Difference, % of true wall: |predicted - true scar| / true wall, EMIDEC's."
 )
 NEEDED_NOTE = (
     "Each difference is over the patients on whom both have a value, with a bootstrap interval over them. Patients "
