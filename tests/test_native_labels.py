@@ -14,6 +14,7 @@ from lge_sweep.config.pipelines import Pipeline
 from lge_sweep.config.schema import Shipped
 from lge_sweep.data import resize_labels
 from lge_sweep.labels import Label
+from lge_sweep.pipeline import results
 from lge_sweep.pipeline.cases import case_findings, clinical_table
 from lge_sweep.pipeline.compare import compare_patients
 from lge_sweep.pipeline.errors import write_errors
@@ -120,6 +121,20 @@ def test_labels_of_the_papers_pipeline_stay_at_the_networks_size(shipping: Shipp
     assert read_labels(files.labels, two_stage.fits.rows("test")) is None
     assert read_predictions(files.labels).tolist() == found.labels.tolist()
     assert not pd.read_csv(files.table("error_slices"))[["scar_tp", "scar_fp"]].any(axis=None)
+
+
+def test_the_page_of_phase_4_says_on_whom_and_what_its_files_hold(shipping: Shipping, tmp_path: Path) -> None:
+    two_stage, subset, found = shipping
+    files = RunStore(tmp_path).evaluation(two_stage.fits.name)
+    files.path.mkdir()
+    patients = compare_patients(two_stage, "test", {PIPELINE: found, HEART: found}, files)
+    cases, told = results._write_cases(files, subset, HEART, found)
+    where = f"Test subset, n = {len(subset.truth)} slices of {len(cases)} patients."
+    page = "\n".join([patients.markdown, *told])
+    assert page.count(where) >= 8
+    assert "The pipeline labels at that size." in page
+    listed = results._captioned_files(files, "test", (HEART,))
+    assert {path.name for path in files.path.glob("*.csv")} == listed.keys() - {"test/*.csv"}
 
 
 def test_thresholds_stand_beside_it_at_the_same_size(shipping: Shipping, monkeypatch: pytest.MonkeyPatch) -> None:
