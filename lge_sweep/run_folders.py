@@ -219,6 +219,11 @@ class EvaluationFolder(MeasuredFolder):
         """What the test subset said; written last: an evaluation whose folder has it is finished."""
         return self.path / "evaluation.json"
 
+    @property
+    def methods(self) -> Path:
+        """Everything that was measured on the test subset side by side, labels of others too; made anew each time."""
+        return self.path / "methods.md"
+
     def earlier(self) -> list["EvaluationFolder"]:
         """Return the folders of the evaluations that this one replaced."""
         return [EvaluationFolder(path) for path in sorted((self.path / "earlier").glob("*"))]

@@ -3,14 +3,14 @@
 import numpy as np
 import pandas as pd
 import pytest
-from statsmodels.stats.power import NormalIndPower
 
 from lge_sweep.quantify import contrast_to_noise, slice_levels
 from lge_sweep.quantify.levels import split_in_thirds
 from lge_sweep.report import DIVISIONS, SLICE_COLUMNS, calls_frame, groups_frame, print_frame, worst_frame
+from lge_sweep.report.captions import CAPTIONS, print_tables
 from lge_sweep.report.errors_by_group import MEASURES
-from lge_sweep.report.printed import CAPTIONS, print_tables, print_value
-from lge_sweep.scoring import needed_cases, ratio_of_sums
+from lge_sweep.report.printed import print_value
+from lge_sweep.scoring import ratio_of_sums
 
 
 def slices(cases: int = 9, each: int = 3, seed: int = 0) -> pd.DataFrame:
@@ -117,15 +117,6 @@ def test_a_ratio_of_sums_has_the_interval_of_a_bootstrap_written_out() -> None:
 def test_a_ratio_without_a_case_or_of_one_has_no_interval() -> None:
     assert ratio_of_sums(np.array([1.0]), np.array([4.0])) == (0.25, None, None)
     assert ratio_of_sums(np.array([1.0, 1.0]), np.zeros(2)) == (None, None, None)
-
-
-def test_needed_cases_are_those_of_a_paired_z_test() -> None:
-    spread, cases = 0.3, 25
-    half = 1.959964 * spread / np.sqrt(cases)
-    wanted = NormalIndPower().solve_power(effect_size=0.1 / spread, alpha=0.05, power=0.8, ratio=0)
-    assert needed_cases(0.1, 0.1 - half, 0.1 + half, cases) == int(np.ceil(wanted))
-    assert needed_cases(-0.1, -0.1 - half, -0.1 + half, cases) == int(np.ceil(wanted))
-    assert needed_cases(0.1, None, None, cases) is None
 
 
 # ------------------------------------------------------------------------------------------------------------ groups

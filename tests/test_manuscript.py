@@ -15,8 +15,10 @@ from finished_cell import write_result
 from program import invoke
 
 from lge_sweep.config import Cell, SweepConfig, load_sweep
+from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.config.schema import Shipped
 from lge_sweep.csv_files import read_rows, write_frame
+from lge_sweep.data import resize_labels
 from lge_sweep.engine import FinishedSweep, choose
 from lge_sweep.labels import Label
 from lge_sweep.manuscript import find_study, write_manuscript
@@ -25,10 +27,20 @@ from lge_sweep.manuscript.words import WORDS
 from lge_sweep.pipeline.access import begin_access, finish_access
 from lge_sweep.pipeline.card import card_markdown, model_card
 from lge_sweep.pipeline.cases import case_findings, clinical_table
-from lge_sweep.pipeline.compare import compare
+from lge_sweep.pipeline.compare import compare, compare_patients
+from lge_sweep.pipeline.compose import out_of_fold_rows
 from lge_sweep.pipeline.errors import write_errors
+from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.records import PIPELINE, EvaluationRecord, ShippedRecord
+from lge_sweep.pipeline.patients import measure_patients
+from lge_sweep.pipeline.records import (
+    PIPELINE,
+    ChoiceRecord,
+    EvaluationRecord,
+    ExternalRecord,
+    PipelineChoice,
+    ShippedRecord,
+)
 from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.pipeline.variants import EvaluatedSubset, Labelled
 from lge_sweep.report import agreement_frame, findings_frame
@@ -43,6 +55,7 @@ VOID = {"meta", "img", "br", "hr", "link", "input"}
 PHRASING = {"p", "h1", "h2", "h3", "span", "a", "b", "caption", "figcaption", "pre"}
 BLOCKS = {"p", "div", "table", "ul", "ol", "section", "figure", "pre", "h1", "h2", "h3", "nav"}
 HTML, SVG, XLINK = "{http://www.w3.org/1999/xhtml}", "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}"
+THEIRS = "nnunet of others <i>"
 OURS = "two-stage, tuned <b>&"
 """A pipeline whose name a page must not obey."""
 
@@ -97,15 +110,17 @@ def evaluate(runs: Path, config: SweepConfig, data: PreparedData) -> None:
         labelled = {PIPELINE: Labelled("the paper's", spoiled(slices.truth, 0.3))}
         labelled[OURS] = Labelled("another", spoiled(slices.truth, 0.1))
         comparison = compare(plan, subset, labelled, {}, files)  # type: ignore[arg-type]
-        write_errors(files, slices, labelled[OURS].labels)
+        compare_patients(two_stage, subset, labelled, files)
+        write_errors(files, slices, labelled[OURS])
         if subset == "val":
             write_record(plan.files.comparison, comparison.record())
             continue
         write_frame(files.table("pipelines"), side_by_side(comparison).frame)
-        cases = clinical_table(two_stage, "test", labelled[OURS].labels)
+        native = labelled[OURS].at_own_size([truth.shape for truth in slices.native_truth])
+        cases = clinical_table(two_stage, "test", native)
         write_frame(files.table("cases"), cases)
         write_frame(files.table("agreement"), agreement_frame(cases))
-        write_frame(files.table("findings"), findings_frame(case_findings(two_stage, "test", labelled[OURS].labels)))
+        write_frame(files.table("findings"), findings_frame(case_findings(two_stage, "test", native)))
         begin_access(runs, evaluation.name, plan.manifest)
         record = EvaluationRecord(
             **dict(comparison.record()),
@@ -117,6 +132,55 @@ def evaluate(runs: Path, config: SweepConfig, data: PreparedData) -> None:
         write_record(evaluation.record, record)
         finish_access(runs, evaluation.name)
     write_record(plan.files.shipped, ShippedRecord(key="k", shipped=Shipped(), pipeline=OURS))
+    compose(two_stage, data, runs)
+    measure_others(two_stage, runs)
+
+
+def worn(truth: np.ndarray, share: float) -> np.ndarray:
+    """Labels of a slice without some of their pixels."""
+    return np.where(np.random.default_rng(0).random(truth.shape) < share, np.uint8(0), truth)
+
+
+def compose(two_stage: TwoStage, data: PreparedData, runs: Path) -> None:
+    """Write what phase 3 writes of pipelines past the paper: one, worse than the paper's, labelled by nobody."""
+    cells = (Cell(2, "unet", "dice", "adam", 0, variant="heart-fold1"),)
+    plan = plan_sweep(two_stage.config, data, runs, CellSet(cells, builds_on=("pipelines", "x")))
+    write_plan(plan)
+    write_result(plan, cells[0])
+    rows = out_of_fold_rows(plan.manifest)
+    truth = [two_stage.labels[row] for row in rows]
+    labelled = {}
+    for name, share in ((PIPELINE, 0.2), ("heart", 0.4)):
+        native = [worn(one, share) for one in truth]
+        labelled[name] = Labelled(name, np.stack([resize_labels(one, 64, 64) for one in native]), native)
+    comparison = compare(plan, "out_of_fold", labelled, {}, plan.files)
+    compare_patients(two_stage, "out_of_fold", labelled, plan.files)
+    write_record(plan.files.comparison, comparison.record())
+    worth = PipelineChoice(
+        cleaning=Cleaning(largest_heart=True), cleaning_by_fold=(Cleaning(),) * 2, value=0.6125, low=0.5, high=0.7,
+        difference=-0.1, difference_low=-0.2, difference_high=0.0, cases_needed=31,
+        dice={"cavity": 0.8, "wall": 0.7, "scar": 0.3},
+    )  # fmt: skip
+    write_record(plan.files.choice, ChoiceRecord(
+        selected="heart", cases=int(plan.manifest["case"].iloc[rows].nunique()), value=0.61, low=0.4, high=0.7,
+        by_fold=("heart", "heart"), pipelines={"paper": worth, "heart": worth},
+    ))  # fmt: skip
+
+
+def measure_others(two_stage: TwoStage, runs: Path) -> None:
+    """Write what `lge-sweep evaluate` writes of somebody else's labels of the test subset."""
+    plan, folder = two_stage.fits, RunStore(runs).external(THEIRS)
+    rows = plan.rows("test")
+    truth = [two_stage.labels[row] for row in rows]
+    labels = [worn(one, 0.05) for one in truth]
+    measured = measure_patients(group_exams(plan.manifest, rows), truth, {THEIRS: labels}, 2.0)
+    folder.path.mkdir()
+    write_frame(folder.patient_table("patients", "test"), measured.patients)
+    write_frame(folder.patient_table("scar_slices", "test"), measured.slices)
+    write_record(folder.record("test"), ExternalRecord(
+        name=THEIRS, subset="test", data="phantom", data_digest=plan.data_digest, digest="x", cases=2, missing=(),
+        test_access="look 2",
+    ))  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -267,6 +331,52 @@ def test_numbers_are_those_of_the_study(page: Path, whole: Prepared) -> None:
     assert "Data: 9 cases of phantom (training {}, validation {}, test {}).".format(*counts) in text
     assert "first look" in text
     assert "1 of " in text[text.index("False alarms:") :][:30]
+
+
+def test_pipelines_past_the_paper_stand_in_a_table_and_it_is_said_what_was_shipped(page: Path, whole: Prepared) -> None:
+    (table,) = (page.parent / "tables").glob("out_of_fold_[0-9a-f]*.csv")
+    paper, heart = read(table)
+    assert (paper["pipeline"], heart["pipeline"]) == (PIPELINE, "heart")
+    (composed,) = find_study(whole.store, "phantom", "smoke").composed
+    patients = read(composed.plan.files.patient_table("patients", "out_of_fold"))
+    scar = [float(row["emidec_dice"]) for row in patients if (row["pipeline"], row["structure"]) == ("heart", "scar")]
+    assert float(heart["scar"]) == pytest.approx(np.mean(scar))
+    assert float(heart["scar_low"]) <= np.mean(scar) <= float(heart["scar_high"])
+    assert heart["cleaning"] == "the largest piece of the heart"
+    assert (heart["needed"], paper["needed"]) == ("31", "")
+    text = words(page)
+    assert "'heart', the only pipeline past the paper, has the highest mean Dice" in text
+    assert f"Shipped: '{OURS}', which is none of them" in text
+    assert "Choosing in this way is worth 0.610 (0.400 to 0.700) on a case that had no say" in text
+    assert f"{table.stem}.csv" in text
+    assert r"\toprule" in table.with_suffix(".tex").read_text()
+
+
+def test_labels_of_others_stand_beside_ours_on_the_test_subset(page: Path, whole: Prepared) -> None:
+    (table,) = (page.parent / "tables").glob("methods_*.csv")
+    rows = {row["method"]: row for row in read(table)}
+    assert list(rows) == [PIPELINE, OURS, THEIRS]
+    (fits,) = find_study(whole.store, "phantom", "smoke").fits
+    means = {}
+    for name, folder in ((OURS, fits.files), (THEIRS, whole.store.external(THEIRS))):
+        own: dict[str, list[float]] = {}
+        for row in read(folder.patient_table("patients", "test")):
+            if row["pipeline"] == name:
+                own.setdefault(row["case"], []).append(float(row["emidec_dice"]))
+        means[name] = {case: float(np.mean(values)) for case, values in own.items()}
+        assert float(rows[name]["mean_emidec_dice"]) == pytest.approx(np.mean(list(means[name].values())))
+    minus = np.mean([means[THEIRS][case] - means[OURS][case] for case in means[OURS]])
+    assert float(rows[THEIRS]["difference_to_shipped"]) == pytest.approx(minus)
+    assert (rows[THEIRS]["kind"], rows[OURS]["kind"]) == ("labels of others", "shipped")
+
+
+def test_every_caption_of_what_was_measured_says_on_whom(page: Path) -> None:
+    captions = ["".join(e.itertext()) for e in parse(page).iter(f"{HTML}caption")]
+    told = [caption.strip() for caption in captions if re.search(r"\b(methods|out_of_fold|test|val)_\w+\.csv", caption)]
+    assert len(told) >= 10
+    for caption in told:
+        assert re.search(r"n = \d+ slices of \d+ (cases|patients)", caption), caption
+        assert re.search(r"dash|[Mm]issing|no Dice|[Ee]mpty", caption), caption
 
 
 def test_every_part_of_the_report_is_there(page: Path, whole: Prepared) -> None:

@@ -233,6 +233,9 @@ def test_a_mean_over_patients_and_its_interval_are_what_a_loop_gives() -> None:
     assert found.loc["scar_emidec_dice", "patients"] == 9
     assert found.loc["scar_emidec_dice", "mean"] == pytest.approx(scar["emidec_dice"].mean())
     assert scar["emidec_dice"].tolist()[:4:3] == [0, 1]  # a false alarm; nothing in either
+    each = table.groupby("case", sort=False)["emidec_dice"].mean()
+    assert found.loc["mean_emidec_dice", "mean"] == pytest.approx(each.mean())
+    assert found.loc["mean_emidec_dice", "median"] == pytest.approx(each.median())
     assert found.loc["scar_dice", "patients"] == 6
     with_scar = scar[scar["true_voxels"] > 0]
     assert found.loc["scar_dice", "mean"] == pytest.approx(with_scar["dice"].mean())
@@ -300,16 +303,17 @@ def test_the_tables_of_patients_say_what_was_compared_and_what_has_no_value() ->
     icc = intraclass_correlation(scar["predicted_percent"].tolist(), scar["true_percent"].tolist())
     assert (shares["icc"], shares["icc_low"]) == (icc.value, icc.low)
     assert shares["bias"] == pytest.approx(scar["share_error_percent"].mean())
-    text = patients_markdown(report, "ours", both)
+    text = patients_markdown(report, both, "Test subset, n = 18 slices of 9 patients.")
     rows = [line for line in text.splitlines() if line.startswith(r"| a\|b |")]
     assert len(rows) == 4  # means, presence, two quantities
-    assert f"{lines['a|b']['mean']:.3f}<br>" in rows[0]
+    assert f"{lines['a|b']['mean']:.3f} ({lines['a|b']['low']:.3f} to " in rows[0]
+    assert text.count("Test subset, n = 18 slices of 9 patients.") == 3
     assert "have no known spacing" not in text
     lost = both.assign(**dict.fromkeys(("hd_mm", "hd95_mm", "assd_mm", "nsd", "true_ml", "error_ml"), np.nan))
-    told = patients_markdown(patient_report(lost, slices, "ours"), "ours", lost)
+    told = patients_markdown(patient_report(lost, slices, "ours"), lost, "Test subset.")
     assert "9 of 9 patients have no known spacing: they have no mm and no mL" in told
     first = next(line for line in told.splitlines() if line.startswith("| ours |"))
-    assert first.split(" | ")[4] == "-"  # scar volume difference
+    assert first.split(" | ")[7] == "-"  # scar volume difference
 
 
 def test_a_single_patient_has_no_interval() -> None:

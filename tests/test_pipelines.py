@@ -1,6 +1,5 @@
 """Pipelines past the paper: the window around the heart, what cleans up, folds, the choice, and what is shipped."""
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,8 @@ from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
 from lge_sweep.models import build_module
 from lge_sweep.models.architectures import residual_unet
-from lge_sweep.pipeline.compose import cell_name, exams_of
+from lge_sweep.pipeline.compose import cell_name
+from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.scoring.nested import choose_nested
 from lge_sweep.scoring.patients import patients_needed
 from lge_sweep.scoring.subgroups import ratio_of_sums
@@ -358,15 +358,25 @@ def test_a_network_is_trained_anew_only_where_it_would_be_another() -> None:
     assert name not in {cell_name("one", plain.model_copy(update={key: values[key]}), 0, 0) for key in decides}
 
 
-def test_slices_of_a_case_and_of_one_size_are_an_exam() -> None:
+def test_the_slices_of_a_case_are_an_exam_and_keep_their_places() -> None:
     manifest = pd.DataFrame(
         {
-            "case": ["a", "a", "b", "b", "b"], "height": [9, 9, 9, 9, 8], "width": 9,
-            "spacing_row_mm": [1.5, 1.5, np.nan, np.nan, 2.0], "spacing_column_mm": [1.0, 1.0, 1.0, 1.0, 2.0],
+            "slice": list("pqrstu"), "case": ["a", "a", "other", "b", "b", "b"], "slot": [0, 3, 0, 1, 2, 5],
+            "height": [9, 9, 7, 8, 8, 8], "width": [9, 9, 7, 6, 6, 6],
+            "spacing_row_mm": [1.5, 1.5, 1, np.nan, np.nan, np.nan],
+            "spacing_column_mm": [1.0, 1.0, 1, 2.0, 2.0, 2.0], "spacing_slice_mm": 10.0,
         }
     )  # fmt: skip
-    exams = exams_of([0, 1, 2, 3, 4], manifest)
-    assert [exam.rows for exam in exams] == [(0, 1), (2, 3), (4,)]
-    assert [exam.pixel_mm for exam in exams] == [(1.5, 1.0), None, (2.0, 2.0)]
-    assert [exam.case for exam in exams] == ["a", "b", "b"]
-    assert all(first.rows[-1] < second.rows[0] for first, second in pairwise(exams))
+    rows = [0, 1, 3, 4, 5]
+    exams = group_exams(manifest, rows)
+    assert [exam.case for exam in exams] == ["a", "b"]
+    assert [exam.rows for exam in exams] == [(0, 1), (3, 4, 5)]
+    assert [exam.places for exam in exams] == [(0, 1), (2, 3, 4)]
+    assert [exam.slices for exam in exams] == [("p", "q"), ("s", "t", "u")]
+    assert [exam.grid.slots for exam in exams] == [(0, 3), (1, 2, 5)]
+    assert [exam.size for exam in exams] == [(9, 9), (8, 6)]
+    assert [exam.pixel_mm for exam in exams] == [(1.5, 1.0), None]
+    assert exams[0].grid.voxel_ml == pytest.approx(0.015)
+    assert not exams[1].grid.is_known
+    own = [np.full(manifest.loc[row, ["height", "width"]].astype(int), row) for row in rows]
+    assert exams[1].stack(own)[:, 0, 0].tolist() == [3, 4, 5]

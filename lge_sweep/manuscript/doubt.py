@@ -3,10 +3,11 @@
 import pandas as pd
 
 from lge_sweep.manuscript.blocks import Block, Bullets, Paragraph, Part, Section, make_table
-from lge_sweep.manuscript.data_section import is_simulated
+from lge_sweep.manuscript.data_section import is_simulated, subset_title
 from lge_sweep.manuscript.find import Study, Sweep
+from lge_sweep.manuscript.patients import POWER_MEASURE, compared_patients
 from lge_sweep.manuscript.results import sweep_title
-from lge_sweep.scoring import chance, in_hundred, needed_cases
+from lge_sweep.scoring import MEASURES, chance, in_hundred
 
 _ENOUGH = 10
 """Patients from which on it is said how many more it takes."""
@@ -26,12 +27,14 @@ def doubt_section(study: Study) -> Section:
     power = _power_rows(study)
     if not power.empty:
         caption = (
-            "How many patients it would take to tell a pipeline from the paper's on the validation subset, with "
-            "power .80 at a two-sided level of .05, if the differences of their scores were as large as here and as "
-            "variable as their bootstrap interval says (normal approximation). Both are uncertain: a figure for "
-            "planning, not a promise."
+            "How many patients it would take to tell a pipeline from the paper's by the "
+            f"{MEASURES[POWER_MEASURE].title} (0 to 1, of a whole exam, in three dimensions): so many a paired t-test "
+            "needs to find such a difference with a chance of 80 %, two-sided at 5 %, if it is as large and as "
+            "variable in all patients as in these. Both are uncertain: a figure for planning, not a promise. In "
+            "brackets 95 % bootstrap intervals over patients. A pipeline that more than a million patients would not "
+            "tell from the paper's is not there."
         )
-        titles = {"needed": "patients needed", "cases": "patients here"}
+        titles = {"needed": "patients needed", "patients": "patients here"}
         parts.append(Part("Power", [make_table("power", caption, power, titles)]))
     elif any(fits.comparison for fits in study.fits):
         few = f"Fewer than {_ENOUGH} patients say too little about how they vary to plan a larger study with."
@@ -95,18 +98,18 @@ def _sweep_items(sweep: Sweep) -> list[str]:
 
 
 def _power_rows(study: Study) -> pd.DataFrame:
+    """Differences of every pipeline to the paper's over patients, and how many of these would show it."""
     rows = []
-    for fits in study.fits:
+    for fits in (*study.composed, *study.fits):
         if fits.comparison is None:
             continue
-        cases = fits.plan.manifest.loc[fits.plan.manifest["subset"] == fits.comparison.subset, "case"].nunique()
-        for name, score in fits.comparison.scores.items():
-            ends = score.difference_low, score.difference_high
-            needed = needed_cases(score.difference, *ends, cases)
-            if needed is not None and cases >= _ENOUGH:
+        subset = fits.comparison.subset
+        for name, line in compared_patients(fits.plan.files, subset).items():
+            if line["patients"] >= _ENOUGH and not pd.isna(line["needed"]):
+                numbers = {end: line[end] for end in ("difference", "difference_low", "difference_high")}
                 rows.append(
-                    {"pipeline": name, "difference": score.difference, "difference_low": ends[0],
-                     "difference_high": ends[1], "cases": cases, "needed": needed}
+                    {"subset": subset_title(subset), "pipeline": name, **numbers, "patients": int(line["patients"]),
+                     "needed": int(line["needed"])}
                 )  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -3,15 +3,18 @@
 import base64
 import io
 
+import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from lge_sweep.data import load_arrays
+from lge_sweep.data import load_arrays, resize_labels
 from lge_sweep.labels import SINGLE_STAGE, class_names
 from lge_sweep.manuscript.blocks import Block, Bullets, Facts, Figure, Paragraph, Part, Section, Table, make_table
+from lge_sweep.manuscript.evaluated import captioned, read_any, read_tables
 from lge_sweep.manuscript.find import Fits, Study
-from lge_sweep.manuscript.results import captioned, not_run, read_any, read_tables
+from lge_sweep.manuscript.results import not_run
 from lge_sweep.manuscript.svg import figure_svg
+from lge_sweep.pipeline import read_labels
 from lge_sweep.report import (
     CAPTIONS,
     QUANTITIES,
@@ -39,7 +42,7 @@ def failures_section(study: Study, images: bool) -> Section:
     parts: list[Part] = []
     for fits in study.fits:
         subset, files = ("test", fits.files) if fits.evaluation is not None else ("val", fits.plan.files)
-        tables = read_tables(files, "failures")
+        tables = read_tables(files, "failures", subset)
         if "error_groups" in tables:
             parts += _parts(fits, subset, files, tables, images)
         elif fits.comparison is not None:
@@ -177,8 +180,10 @@ def _picture(fits: Fits, subset: str, files: MeasuredFolder, case: str) -> Block
         return Paragraph("No picture: the labels or the prepared images are not in the runs directory any more.")
     rows = plan.rows(subset)
     own = [k for k, row in enumerate(rows) if str(plan.manifest["case"].iloc[row]) == case]
-    arrays, found = load_arrays(plan.arrays), read_predictions(files.labels)
-    chosen = [rows[k] for k in own]
+    arrays, chosen = load_arrays(plan.arrays), [rows[k] for k in own]
+    size = arrays.labels.shape[1:]
+    kept = read_labels(files.labels, rows)  # at the slices' own size, of a pipeline that labels there
+    found = read_predictions(files.labels) if kept is None else np.stack([resize_labels(one, *size) for one in kept])
     names = plan.manifest["slice"].iloc[chosen].tolist()
     figure = figure_case(names, arrays.images[chosen], (arrays.labels[chosen], found[own]), class_names(SINGLE_STAGE))
     drawn = io.BytesIO()

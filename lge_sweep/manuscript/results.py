@@ -1,23 +1,22 @@
 """The results: rankings of phases 1 and 2, pipelines on the validation subset, and what the test subset said."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
 from lge_sweep.config import configurations
-from lge_sweep.csv_files import read_frame, read_rows
-from lge_sweep.errors import DamagedError
 from lge_sweep.labels import class_names
-from lge_sweep.manuscript.blocks import Block, Bullets, Figure, Paragraph, Part, Section, Table, make_table
+from lge_sweep.manuscript.blocks import Block, Bullets, Figure, Paragraph, Part, Section, make_table
 from lge_sweep.manuscript.data_section import subset_title
+from lge_sweep.manuscript.evaluated import captioned, read_tables
 from lge_sweep.manuscript.find import Fits, Study, Sweep
+from lge_sweep.manuscript.standing import choice_blocks, methods_blocks, shipped_of
 from lge_sweep.manuscript.svg import figure_svg
 from lge_sweep.metrics import METRICS
-from lge_sweep.pipeline import PIPELINE, ChoiceRecord, ComparisonRecord
-from lge_sweep.report import CAPTIONS, Caption, Spot, figure_bland_altman, figure_spots, pipelines_frame, print_frame
+from lge_sweep.pipeline import PIPELINE, ComparisonRecord
+from lge_sweep.report import CAPTIONS, Spot, figure_bland_altman, figure_spots, pipelines_frame
 from lge_sweep.run_folders import MeasuredFolder
-from lge_sweep.scoring import beside_reference, chance, interval, mean_of_all, ranking_frame
+from lge_sweep.scoring import beside_reference, chance, mean_of_all, ranking_frame
 from lge_sweep.study import CellRecord, Plan, read_per_image, read_record
 
 STAGE_TITLES = {1: "stage 1, cavity", 2: "stage 2, wall and scar"}
@@ -165,35 +164,33 @@ def _validation_blocks(study: Study) -> list[Block]:
         measured = read_per_image(fits.plan.files.subset_table(subset, first))
         size = f"n = {measured['image'].nunique()} slices of {measured['case'].nunique()} cases"
         frame = _beside(fits.plan.files, fits.comparison)
-        name, where = f"validation_{fits.plan.name[-10:]}", f"{subset_title(subset).capitalize()} subset, {size}."
-        blocks += pipeline_blocks(frame, name, where, fits.shipped_name)
+        name, where = f"validation_{fits.plan.name[-10:]}", f"{_measured_on(subset)}, {size}."
+        if fits.choice is not None:
+            blocks += choice_blocks(study, fits, where)
+        blocks += pipeline_blocks(frame, name, where, shipped_of(study, fits))
+        for kind, patients in read_tables(fits.plan.files, "results", subset).items():
+            if kind != "choice":
+                blocks.append(captioned(f"{subset}_{kind}_{fits.plan.name[-10:]}", CAPTIONS[kind], patients, where))
         scores = pd.DataFrame(
             [{"pipeline": name, **score.model_dump()} for name, score in fits.comparison.scores.items()]
         ).rename(columns={"low": "score_low", "high": "score_high"})
         blocks.append(make_table(
             f"scores_{fits.plan.name[-10:]}",
-            f"Score of each pipeline on the {subset_title(subset)} subset ({size}), weighted as in the paper's Table "
-            f"III, and its difference to the paper's pipeline ('{PIPELINE}') on the same resamples; in brackets 95 % "
-            "bootstrap intervals.",
+            f"{where} Score of each pipeline, 0 to 1, weighted as in the paper's Table III, slice by slice at the "
+            f"networks' size, and its difference to the paper's pipeline ('{PIPELINE}') on the same resamples; in "
+            "brackets 95 % bootstrap intervals over patients, none where there is one patient.",
             scores,
         ))  # fmt: skip
         blocks.append(Bullets([f"{name}: {meaning}." for name, meaning in fits.comparison.meanings.items()]))
         blocks += [Paragraph(f"Left out: {name}, because {why}.") for name, why in fits.comparison.failed.items()]
-        if fits.choice is not None:
-            blocks.append(_chosen(fits.choice))
     return blocks
 
 
-def _chosen(choice: ChoiceRecord) -> Paragraph:
-    """Say which pipeline past the paper serves best on cases that its networks never saw, and what that is worth."""
-    best = choice.pipelines[choice.selected]
-    return Paragraph(
-        f"Pipelines past the paper, fitted by folds of all {choice.cases} training and validation cases: "
-        f"'{choice.selected}' serves best, with a mean over cases of the mean Dice of cavity, wall and scar (three "
-        f"dimensions, EMIDEC's conventions) of {best.value:.3f} (95 % interval {interval(best.low, best.high)}). "
-        f"Choosing in this way is worth {choice.value:.3f} ({interval(choice.low, choice.high)}) on a case that had no "
-        "say (nested cross-validation)."
-    )
+def _measured_on(subset: str) -> str:
+    """Return what a comparison was measured on, as a sentence begins."""
+    if subset == "out_of_fold":
+        return "Training and validation cases, out of fold"
+    return f"{subset_title(subset).capitalize()} subset"
 
 
 def _beside(files: MeasuredFolder, record: ComparisonRecord) -> pd.DataFrame:
@@ -218,9 +215,9 @@ def pipeline_blocks(frame: pd.DataFrame, name: str, where: str, shipped: str | N
     ]
     label = "Dice of scar, mean over the slices that have scar, of every pipeline"
     svg = figure_svg(figure_spots("Dice of scar on slices with scar (0 to 1)", spots), f"fig-{name}", label)
-    dark = f" Dark: the pipeline that is shipped, '{shipped}'." if shipped else ""
-    caption = CAPTIONS["pipelines"]
-    table = Table(name, f"{where} {caption.text}", frame, print_frame(caption.arrange(frame), caption.columns))
+    known = shipped in frame["pipeline"].tolist()
+    dark = f" Dark: the pipeline that is shipped, '{shipped}'." if known else ""
+    table = captioned(name, CAPTIONS["pipelines"], frame, where)
     return [Figure(f"{where} {label}. Whiskers: 95 % bootstrap intervals over cases.{dark}", svg), table]
 
 
@@ -232,14 +229,13 @@ def _test_blocks(study: Study) -> list[Block]:
     for fits in done:
         assert fits.evaluation is not None
         blocks.append(Paragraph(f"{fits.files.name}: {fits.evaluation.test_access}.", strong=True))
-        tables = read_tables(fits.files, "results")
-        if "pipelines" in tables:
-            cases = _size(fits.plan, "test")
-            shipped = fits.shipped_name
-            blocks += pipeline_blocks(
-                tables.pop("pipelines"), f"test_pipelines_{fits.plan.name[-10:]}", f"Test subset, {cases}.", shipped
-            )
+        tables = read_tables(fits.files, "results", "test")
+        tables.pop("methods", None)  # it is made anew, with what was measured since
         where = f"Test subset, {_size(fits.plan, 'test')}."
+        blocks += methods_blocks(study, fits, where)
+        if "pipelines" in tables:
+            name = f"test_pipelines_{fits.plan.name[-10:]}"
+            blocks += pipeline_blocks(tables.pop("pipelines"), name, where, fits.shipped_name)
         for name, frame in tables.items():
             blocks.append(captioned(f"test_{name}_{fits.plan.name[-10:]}", CAPTIONS[name], frame, where))
             if name == "cases":
@@ -256,54 +252,3 @@ def _agreement_figure(fits: Fits, cases: pd.DataFrame) -> Block:
     label = "Agreement of predicted and true volumes, mass and scar (Bland and Altman)"
     svg = figure_svg(figure_bland_altman("test subset", cases), f"fig-agreement-{fits.plan.name[-10:]}", label)
     return Figure(f"{label}; a point a patient, {len(cases)} patients.", svg)
-
-
-def captioned(name: str, caption: Caption, frame: pd.DataFrame, where: str = "") -> Table:
-    """Make a table of a file of an evaluation.
-
-    Args:
-        name: of the table's files.
-        caption: its entry in `CAPTIONS`.
-        frame: the table as its file has it.
-        where: on what it was measured, a sentence.
-    """
-    text = f"{where} {caption.text}".strip()
-    return Table(name, text, frame, print_frame(caption.arrange(frame), caption.columns))
-
-
-def read_tables(files: MeasuredFolder, about: str) -> dict[str, pd.DataFrame]:
-    """Read the tables of a folder that have a caption.
-
-    Args:
-        files: the folder.
-        about: "results" or "failures": those of which section.
-
-    Returns:
-        Name -> table, in the order of `CAPTIONS`; those that are there.
-    """
-    found = {}
-    for name, caption in CAPTIONS.items():
-        path = files.table(name)
-        if caption.about == about and path.is_file():
-            found[name] = read_any(path)
-    return found
-
-
-def read_any(path: Path) -> pd.DataFrame:
-    """Read a table whose columns of text are those that hold anything else than numbers."""
-    try:
-        header, rows = read_rows(path)
-    except (OSError, ValueError) as error:
-        raise DamagedError(path, f"cannot be read as a table ({error})", "") from error
-    cells = {name: {row[k] for _, row in rows} for k, name in enumerate(header)}
-    texts = [name for name, own in cells.items() if not all(map(_is_number, own)) and not own <= {"True", "False"}]
-    texts += [name for name in header if name in ("case", "slice") and name not in texts]
-    return read_frame(path, texts)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text or "nan")
-    except ValueError:
-        return False
-    return True

@@ -3,6 +3,7 @@ from .card import model_card as model_card
 from .card import performance_frame as performance_frame
 from .compare import PipelineComparison as PipelineComparison
 from .compare import read_comparison as read_comparison
+from .compose import describe_cleaning as describe_cleaning
 from .delivered import deliver_pipelines as deliver_pipelines
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_once as evaluate_once
@@ -12,6 +13,8 @@ from .external import evaluate_external as evaluate_external
 from .external import show_external as show_external
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
+from .kept_labels import read_labels as read_labels
+from .patients import read_patients as read_patients
 from .records import PIPELINE as PIPELINE
 from .records import Access as Access
 from .records import ChoiceRecord as ChoiceRecord
@@ -24,4 +27,7 @@ from .shipping import compare_out_of_fold as compare_out_of_fold
 from .shipping import ship as ship
 from .shipping import show_evaluation as show_evaluation
 from .shipping import update_card as update_card
+from .standing import choice_frame as choice_frame
+from .standing import choice_words as choice_words
+from .standing import find_methods as find_methods
 from .variants import shipped_words as shipped_words

@@ -13,6 +13,7 @@ import pandas as pd
 from lge_sweep.config import SweepConfig
 from lge_sweep.errors import RunsError
 from lge_sweep.pipeline.patients import PatientsRecord, PatientTables, read_patients
+from lge_sweep.pipeline.records import ExternalRecord, MeasuredSubset
 from lge_sweep.report import PatientReport, patient_report, pipelines_frame, pipelines_markdown
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.run_store import RunStore
@@ -88,6 +89,31 @@ def find_ours(
         {name: table[table["image"].isin(slices)] for name, table in per_image.items()},
         PatientTables(patients, by_slice),
     )
+
+
+def find_externals(store: RunStore, plan: Plan, subset: MeasuredSubset) -> dict[str, pd.DataFrame]:
+    """Find somebody else's labels that were measured on slices of a study's subset.
+
+    Args:
+        store: the runs directory.
+        plan: a sweep of the study.
+        subset: "val" or "test".
+
+    Returns:
+        What they are called -> their patients, a row a case and structure.
+    """
+    there = set(plan.manifest.loc[plan.manifest["subset"] == subset, "slice"].astype(str))
+    found = {}
+    for folder in store.externals():
+        with suppress(RunsError):  # damaged, or of another version: not ours to mend here
+            path = folder.record(subset)
+            if not path.is_file():
+                continue
+            record = read_record(ExternalRecord, path)
+            tables = read_patients(folder, subset)
+            if record.data_digest == plan.data_digest and set(tables.slices["slice"].astype(str)) <= there:
+                found[record.name] = tables.patients
+    return found
 
 
 def _is_alike(plan: Plan, config: SweepConfig, data_digest: str, slices: Collection[str], subset: str) -> bool:

@@ -14,14 +14,13 @@ from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
 from lge_sweep.metrics import Summary, aggregate, evaluate
 from lge_sweep.pipeline.compose import out_of_fold_rows
+from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.folds import OUT_OF_FOLD
 from lge_sweep.pipeline.patients import (
     PatientsRecord,
     measure_patients,
-    native_exams,
     patient_values,
-    to_native,
     write_patients,
 )
 from lge_sweep.pipeline.records import PIPELINE, ComparisonRecord, MeasuredSubset, PipelineScore
@@ -114,12 +113,13 @@ def compare_patients(
     fits = two_stage.fits
     shipped = shipped_name(two_stage)
     shipped = shipped if shipped in labelled else PIPELINE  # out of fold only pipelines past the paper stand beside it
-    exams = native_exams(fits.manifest, two_stage.labels, rows_measured(fits, subset))
-    tolerance = fits.config.metrics.nsd_tolerance_mm
-    native = {name: to_native(exams, found.labels, found.native) for name, found in labelled.items()}
+    rows, tolerance = rows_measured(fits, subset), fits.config.metrics.nsd_tolerance_mm
+    truth = [two_stage.labels[row] for row in rows]
+    native = {name: found.at_own_size([labels.shape for labels in truth]) for name, found in labelled.items()}
     record = PatientsRecord(subset=subset, reference=PIPELINE, shipped=shipped, nsd_tolerance_mm=tolerance)
     folder.path.mkdir(parents=True, exist_ok=True)
-    report, markdown = write_patients(folder, measure_patients(exams, native, tolerance), record)
+    tables = measure_patients(group_exams(fits.manifest, rows), truth, native, tolerance)
+    report, markdown = write_patients(folder, tables, record)
     prefixes = {"test": "test_patient", "val": "patient"}
     prefix, own = prefixes.get(subset, f"{subset}_patient"), shipped if subset == "test" else ""
     return PatientComparison(markdown, patient_values(report, prefix, own, (PIPELINE, shipped)))

@@ -12,14 +12,13 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from lge_sweep.arrays import CaseNumbers, Mask, Pixels8
 from lge_sweep.config import Cell, SweepConfig
-from lge_sweep.config.pipelines import PAPER, Pipeline
+from lge_sweep.config.pipelines import PAPER, Cleaning, Pipeline
 from lge_sweep.config.schema import Fit, Training
 from lge_sweep.data import (
     NEIGHBOURS,
@@ -34,6 +33,7 @@ from lge_sweep.data import (
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion
+from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.pipeline.folds import OUT_OF_FOLD, assign_folds
 from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter import cut_image, cut_labels, place_window
@@ -43,7 +43,6 @@ from lge_sweep.study import (
     Plan,
     PreparedData,
     cases_without_spacing,
-    pixel_sizes,
     plan_sweep,
     rows_of,
 )
@@ -71,6 +70,21 @@ def describe_pipeline(pipeline: Pipeline) -> str:
     words += [f"{pipeline.seeds} seeds a fold"] if pipeline.seeds > 1 else []
     words += [f"mean of {pipeline.symmetries} views"] if pipeline.symmetries > 1 else []
     return ", ".join(words)
+
+
+def describe_cleaning(cleaning: Cleaning) -> str:
+    """Say in words what cleans up an exam's labels.
+
+    >>> describe_cleaning(Cleaning(largest_heart=True, least_scar_share=0.02))
+    'the largest piece of the heart, scar of at least 2 % of the wall'
+    >>> describe_cleaning(Cleaning())
+    'nothing'
+    """
+    words = ["the largest piece of the heart"] * cleaning.largest_heart
+    words += ["scar that touches the heart"] * cleaning.confine_scar
+    words += [f"pieces of scar of at least {cleaning.least_scar_pixels} pixels"] * bool(cleaning.least_scar_pixels)
+    words += [f"scar of at least {100 * cleaning.least_scar_share:g} % of the wall"] * bool(cleaning.least_scar_share)
+    return ", ".join(words) or "nothing"
 
 
 def cell_name(name: str, pipeline: Pipeline, fold: int, seed: int) -> str:
@@ -103,33 +117,6 @@ def out_of_fold_rows(manifest: pd.DataFrame) -> list[int]:
     return sorted(row for subset in SUBSETS for row in rows_of(manifest, subset))
 
 
-class Exam(NamedTuple):
-    """The slices of a case that lie together and have one size."""
-
-    rows: tuple[int, ...]
-    case: str
-    pixel_mm: tuple[float, float] | None
-
-
-def exams_of(rows: Sequence[int], manifest: pd.DataFrame) -> list[Exam]:
-    """Put slices together to exams.
-
-    Args:
-        rows: of the manifest, in its order.
-        manifest: one row a slice.
-    """
-    table = manifest.iloc[list(rows)]
-    sizes = pixel_sizes(table)
-    keys = list(zip(table["case"], table["height"], table["width"], strict=True))
-    exams: list[list[int]] = []
-    for place, key in enumerate(keys):
-        if place and keys[place - 1] == key:
-            exams[-1].append(place)
-        else:
-            exams.append([place])
-    return [Exam(tuple(rows[k] for k in places), str(keys[places[0]][0]), sizes[places[0]]) for places in exams]
-
-
 @dataclass(frozen=True)
 class _Maker:
     """Makes what the pipelines' networks see."""
@@ -155,14 +142,13 @@ class _Maker:
         size, count = window.rows, len(manifest)
         images, labels = (np.zeros((count, size, size), dtype=np.uint8) for _ in range(2))
         shares = [(1.0, 1.0)] * count
-        for exam in exams_of(out_of_fold_rows(manifest), manifest):
-            shape = self.data.images[exam.rows[0]].shape
-            square = place_window(self.guidance[list(exam.rows)], shape, window, exam.pixel_mm)
+        for exam in group_exams(manifest, out_of_fold_rows(manifest)):
+            square = place_window(self.guidance[list(exam.rows)], exam.size, window, exam.pixel_mm)
             for row in exam.rows:
                 image: Pixels8 = to_8_bit(self.data.images[row], self.config.intensity)
                 images[row] = cut_image(image, square, size)
                 labels[row] = cut_labels(self.data.labels[row], square, size)
-                shares[row] = (square.rows / shape[0], square.columns / shape[1])
+                shares[row] = (square.rows / exam.size[0], square.columns / exam.size[1])
         arrays = Arrays(images, labels, np.zeros_like(images, dtype=np.bool_), cases)
         return store_arrays(arrays, self.cache), shares
 

@@ -1,6 +1,7 @@
 """Where what is shipped fails: on which slices and patients of a subset, by what they are like."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,24 +10,26 @@ from lge_sweep.arrays import LabelImage, Mask
 from lge_sweep.atomic import write_bytes
 from lge_sweep.csv_files import write_frame
 from lge_sweep.metrics import STRUCTURES
-from lge_sweep.pipeline.variants import EvaluatedSubset
+from lge_sweep.pipeline.kept_labels import write_labels
+from lge_sweep.pipeline.variants import EvaluatedSubset, Labelled
 from lge_sweep.quantify import contrast_to_noise, slice_levels
 from lge_sweep.report import SLICE_COLUMNS, calls_frame, dice_of, groups_frame, print_tables, worst_frame
 from lge_sweep.run_folders import MeasuredFolder
 
 
-def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, labels: LabelImage) -> str:
+def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, found: Labelled, where: str = "") -> str:
     """Write where a pipeline fails, as tables, and the labels themselves, of which a report can draw pictures.
 
     Args:
         files: where to write.
         subset: the slices.
-        labels: [N, S, S] values of `Label`, what the pipeline makes of them.
+        found: what the pipeline makes of them; labels that it gives at the slices' own size are kept at that.
+        where: on what it was measured, a sentence for the tables.
 
     Returns:
         The tables as Markdown.
     """
-    slices = slice_errors(subset, labels)
+    slices = slice_errors(subset, found)
     tables = {
         "error_groups": groups_frame(slices),
         "error_calls": calls_frame(slices),
@@ -34,20 +37,24 @@ def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, labels: LabelIm
     }
     for name, frame in {"error_slices": slices, **tables}.items():
         write_frame(files.table(name), frame)
-    stored = io.BytesIO()
-    np.savez_compressed(stored, prediction=labels)
-    write_bytes(files.labels, stored.getvalue())
-    return print_tables(tables)
+    if found.native is None:
+        stored = io.BytesIO()
+        np.savez_compressed(stored, prediction=found.labels)
+        write_bytes(files.labels, stored.getvalue())
+    else:
+        write_labels(files.labels, subset.two_stage.fits.rows(subset.name), found.native)
+    return print_tables(tables, where)
 
 
-def slice_errors(subset: EvaluatedSubset, labels: LabelImage) -> pd.DataFrame:
+def slice_errors(subset: EvaluatedSubset, found: Labelled) -> pd.DataFrame:
     """Measure labels of a subset slice by slice, beside what each slice is like.
 
-    Contrast is that of the exam's own pixels; all else is counted at the networks' size.
+    Pixels are counted where the pipeline labels: at the slices' own size, if it labels there, else at the networks'.
+    Contrast is that of the exam's own pixels.
 
     Args:
         subset: the slices.
-        labels: [N, S, S] values of `Label`, what a pipeline makes of them.
+        found: what a pipeline makes of them.
 
     Returns:
         A row a slice, `lge_sweep.report.SLICE_COLUMNS`.
@@ -63,23 +70,25 @@ def slice_errors(subset: EvaluatedSubset, labels: LabelImage) -> pd.DataFrame:
         frame.loc[own.index, "level"] = levels
     contrasts = [contrast_to_noise(subset.two_stage.images[row], subset.two_stage.labels[row]) for row in chosen]
     frame["contrast"] = np.array(contrasts, dtype=float)
+    both: tuple[Sequence[LabelImage], Sequence[LabelImage]] = (
+        (list(found.labels), list(subset.truth)) if found.native is None else (found.native, subset.native_truth)
+    )
+    pairs = list(zip(*both, strict=True))
     counted = {
-        structure: _count(np.isin(labels, which), np.isin(subset.truth, which))
+        structure: np.stack([_count(np.isin(own, which), np.isin(true, which)) for own, true in pairs])
         for structure, which in STRUCTURES.items()
     }
     for structure, counts in counted.items():
-        for name, values in zip(("tp", "fp", "fn"), counts, strict=True):
+        for name, values in zip(("tp", "fp", "fn"), counts.T, strict=True):
             frame[f"{structure}_{name}"] = values
-        frame[f"{structure}_dice"] = [dice_of(*row) for row in counts.T.tolist()]
+        frame[f"{structure}_dice"] = [dice_of(*row) for row in counts.tolist()]
     for side, place in (("true", 2), ("found", 1)):
-        scar, wall = (counted[name][0] + counted[name][place] for name in ("scar", "wall"))
+        scar, wall = (counted[name][:, 0] + counted[name][:, place] for name in ("scar", "wall"))
         share = np.divide(100.0 * scar, wall, out=np.full(len(wall), np.nan), where=wall > 0)
         frame[f"scar_percent_{side}"] = share
     return frame[list(SLICE_COLUMNS)]
 
 
 def _count(found: Mask, truth: Mask) -> np.ndarray:
-    """Return [3, N]: pixels of each slice in both, in the first alone, in the second alone."""
-    return np.stack(
-        [(found & truth).sum(axis=(1, 2)), (found & ~truth).sum(axis=(1, 2)), (~found & truth).sum(axis=(1, 2))]
-    )
+    """Return [3]: pixels of a slice in both, in the first alone, in the second alone."""
+    return np.array([(found & truth).sum(), (found & ~truth).sum(), (~found & truth).sum()])

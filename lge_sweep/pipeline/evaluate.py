@@ -1,8 +1,10 @@
 """Phase 4: the one evaluation on the test subset. The only module that reads it."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import pandas as pd
 
 from lge_sweep.errors import DamagedError
 from lge_sweep.pipeline.access import begin_access, describe_accesses, finish_access
@@ -11,7 +13,8 @@ from lge_sweep.pipeline.compose import describe_pipeline
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.records import EvaluationRecord, MeasuredSubset
 from lge_sweep.pipeline.results import write_results
-from lge_sweep.pipeline.variants import EvaluatedSubset, two_stage_variants
+from lge_sweep.pipeline.standing import find_methods, write_methods
+from lge_sweep.pipeline.variants import EvaluatedSubset, shipped_name, two_stage_variants
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.run_store import EvaluationFolder, RunStore
 from lge_sweep.study import read_record, write_record
@@ -29,12 +32,14 @@ class Evaluation:
         comparison: the pipeline beside its controls.
         record: what is kept of it.
         again: whether this is an evaluation of before, read back.
+        methods: all that was measured on these slices until now, labels of others too: `methods_frame`.
     """
 
     files: EvaluationFolder
     comparison: PipelineComparison
     record: EvaluationRecord
     again: bool
+    methods: pd.DataFrame | None = None
 
 
 def key_of(files: EvaluationFolder) -> str:
@@ -54,8 +59,17 @@ def evaluate_once(runs: Path, two_stage: TwoStage, on_progress: ProgressCallback
     Raises:
         RunsError: the record of earlier looks cannot be read.
     """
-    fits = two_stage.fits
-    files = RunStore(runs).evaluation(fits.name)
+    store, fits = RunStore(runs), two_stage.fits
+    found = _evaluate(store, two_stage, on_progress)
+    methods = find_methods(store, fits, found.files, shipped_name(two_stage))
+    if methods is not None:
+        write_methods(found.files, fits, methods)
+    return replace(found, methods=methods)
+
+
+def _evaluate(store: RunStore, two_stage: TwoStage, on_progress: ProgressCallback) -> Evaluation:
+    runs, fits = store.root, two_stage.fits
+    files = store.evaluation(fits.name)
     name = files.name
     if files.record.is_file():
         finish_access(runs, name)

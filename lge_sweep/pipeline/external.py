@@ -25,11 +25,12 @@ from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.access import TEST_SUBSET, begin_access, describe_accesses, finish_access, hashes_of_test
 from lge_sweep.pipeline.beside import BesideOurs, Ours, beside_ours, find_ours
 from lge_sweep.pipeline.compare import measure_labels
-from lge_sweep.pipeline.patients import measure_patients, native_exams, patient_values, read_patients, to_native
+from lge_sweep.pipeline.exams import group_exams
+from lge_sweep.pipeline.patients import measure_patients, patient_values, read_patients, where_measured
 from lge_sweep.pipeline.records import ExternalRecord, MeasuredSubset
 from lge_sweep.pipeline.results import PATIENTS_HEADING
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.report import differences_markdown, patients_markdown
+from lge_sweep.report import patients_markdown, print_tables
 from lge_sweep.run_folders import ExternalFolder
 from lge_sweep.run_store import RunStore
 from lge_sweep.split import split_cases
@@ -255,9 +256,8 @@ def _measure(
     path = files.subset_table(request.subset, request.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_frame(path, measure_labels(small, truth, SINGLE_STAGE, given.manifest, config))
-    exams = native_exams(given.manifest, given.truth, range(len(given.truth)))
-    native = to_native(exams, small, given.labels)
-    tables = measure_patients(exams, {request.name: native}, config.metrics.nsd_tolerance_mm)
+    exams = group_exams(given.manifest, range(len(given.truth)))
+    tables = measure_patients(exams, given.truth, {request.name: given.labels}, config.metrics.nsd_tolerance_mm)
     write_frame(files.patient_table("patients", request.subset), tables.patients)
     write_frame(files.patient_table("scar_slices", request.subset), tables.slices)
     record = ExternalRecord(
@@ -289,7 +289,9 @@ def _write(files: ExternalFolder, record: ExternalRecord, beside: BesideOurs, ou
     }
     for name, frame in frames.items():
         write_frame(files.patient_table(name, subset), frame)
-    shown = patients_markdown(beside.report, beside.reference, beside.tables.patients)
+    where = where_measured(subset, beside.tables)
+    shown = patients_markdown(beside.report, beside.tables.patients, where)
+    differences = print_tables({"differences": beside.differences}, where)
     heading = [f"# {escape_markdown(record.name)}, {subset} subset of {record.data}"]
     heading += [f"Test subset: {record.test_access}."] * bool(record.test_access)
     left_out = (
@@ -300,8 +302,7 @@ def _write(files: ExternalFolder, record: ExternalRecord, beside: BesideOurs, ou
     sections = [
         *heading,
         f"{PATIENTS_HEADING}\n\n{shown}",
-        *[f"## Differences, patient by patient\n\n{differences_markdown(record.name, beside.differences)}"]
-        * bool(ours),
+        *[f"## Differences, patient by patient\n\n{differences}"] * bool(ours),
         f"## Slice by slice, at the size of our networks\n\n{beside.markdown}",
     ]
     write_text(files.subset_tables(subset), "\n\n".join(sections) + "\n")

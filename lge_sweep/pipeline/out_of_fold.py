@@ -5,9 +5,7 @@ itself.
 """
 
 import hashlib
-import io
 import json
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lge_sweep.arrays import LabelImage
-from lge_sweep.atomic import write_bytes
 from lge_sweep.config import Cell
 from lge_sweep.config.pipelines import PAPER, Cleaning, Pipeline
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import resize_labels, to_8_bit
 from lge_sweep.metrics import STRUCTURES, ExamGrid, measure_exam
-from lge_sweep.pipeline.compose import Exam, cell_name, compositions, exams_of, fold_rows, out_of_fold_rows
+from lge_sweep.pipeline.compose import cell_name, compositions, fold_rows, out_of_fold_rows
+from lge_sweep.pipeline.exams import StudyExam, group_exams
 from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.kept_labels import read_labels, write_labels
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
 from lge_sweep.progress import ProgressCallback
@@ -61,9 +60,9 @@ class OutOfFold:
         return out_of_fold_rows(self.two_stage.fits.manifest)
 
     @cached_property
-    def exams(self) -> list[Exam]:
+    def exams(self) -> list[StudyExam]:
         """The slices, an exam at a time."""
-        return exams_of(self.rows, self.two_stage.fits.manifest)
+        return group_exams(self.two_stage.fits.manifest, self.rows)
 
     @cached_property
     def folds(self) -> NDArray[np.intp]:
@@ -82,12 +81,10 @@ class OutOfFold:
         Returns:
             Labels [H, W] of each slice, in the order of `rows`.
         """
-        of_row = dict(zip(self.rows, self.raw[name], strict=True))
         cleaned: dict[int, LabelImage] = {}
         for exam, cleaning in zip(self.exams, cleanings, strict=True):
-            labels = clean(np.stack([of_row[row] for row in exam.rows]), cleaning)
-            cleaned |= dict(zip(exam.rows, labels, strict=True))
-        return [cleaned[row] for row in self.rows]
+            cleaned |= dict(zip(exam.places, clean(exam.stack(self.raw[name]), cleaning), strict=True))
+        return [cleaned[place] for place in range(len(self.rows))]
 
     def final(self, name: str, cleaning_by_fold: Sequence[Cleaning]) -> tuple[LabelImage, list[LabelImage]]:
         """Return a pipeline's labels where each fold's exams are cleaned up by what the others choose.
@@ -109,13 +106,11 @@ class OutOfFold:
         Args:
             labels: [H, W] of each slice, in the order of `rows`.
         """
-        of_row = dict(zip(self.rows, labels, strict=True))
-        values = []
+        values, own = [], [self.two_stage.labels[row] for row in self.rows]
         for exam in self.exams:
-            predicted = np.stack([of_row[row] for row in exam.rows])
-            truth = np.stack([self.two_stage.labels[row] for row in exam.rows])
-            grid = ExamGrid((np.nan, np.nan, np.nan), tuple(range(len(truth))))  # no distance is asked for
-            values.append(measure_exam(predicted, truth, grid, tolerance_mm=0)["emidec_dice"])
+            grid = ExamGrid((np.nan, np.nan, np.nan), exam.grid.slots)  # no distance is asked for
+            measured = measure_exam(exam.stack(labels), exam.stack(own), grid, tolerance_mm=0)
+            values.append(measured["emidec_dice"])
         return np.stack(values, axis=1)
 
 
@@ -134,13 +129,13 @@ def label_out_of_fold(two_stage: TwoStage, on_progress: ProgressCallback) -> Out
     for number, (name, pipeline) in enumerate(chosen.items()):
         on_progress(name, number * len(out_of_fold.exams), total)
         path = _kept_at(two_stage, name, pipeline)
-        labels = _read_labels(path, out_of_fold.rows)
+        labels = read_labels(path, out_of_fold.rows)
         if labels is None:
             labels = list[LabelImage]()
             for place, found in enumerate(_label(out_of_fold, name, pipeline)):
                 labels.extend(found)
                 on_progress(name, number * len(out_of_fold.exams) + place + 1, total)
-            _write_labels(path, out_of_fold.rows, labels)
+            write_labels(path, out_of_fold.rows, labels)
         raw[name] = labels
     on_progress("measuring", total, total)
     return OutOfFold(two_stage, raw)
@@ -164,26 +159,6 @@ def _kept_at(two_stage: TwoStage, name: str, pipeline: Pipeline) -> Path:
     how = pipeline.model_dump(mode="json", include={"finds", "guided", "window", "neighbours", "symmetries"})
     digest = hashlib.sha256(json.dumps([made_of, how]).encode()).hexdigest()[:12]
     return two_stage.composed.files.out_of_fold(name, digest)
-
-
-def _read_labels(path: Path, rows: Sequence[int]) -> Sequence[LabelImage] | None:
-    """Read labels of slices, by their rows; None where they are not there, or damaged."""
-    if not path.is_file():
-        return None
-    try:
-        with np.load(path, allow_pickle=False) as kept:
-            return [kept[f"row{row}"] for row in rows]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-
-
-def _write_labels(path: Path, rows: Sequence[int], labels: Sequence[LabelImage]) -> None:
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer, allow_pickle=False, **{f"row{row}": found for row, found in zip(rows, labels, strict=True)}
-    )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, buffer.getvalue())
 
 
 def pipeline_cells(two_stage: TwoStage, name: str, pipeline: Pipeline) -> list[list[Cell]]:
@@ -290,7 +265,7 @@ def _mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return mean.value, mean.low, mean.high
 
 
-def _label_exam(two_stage: TwoStage, segmenter: ExamSegmenter, exam: Exam) -> LabelImage:
+def _label_exam(two_stage: TwoStage, segmenter: ExamSegmenter, exam: StudyExam) -> LabelImage:
     """Return what the networks find in an exam, [N, H, W], where stage 1 says that the heart is; not cleaned up."""
     native = np.stack([two_stage.images[row] for row in exam.rows])
     images = [to_8_bit(image, two_stage.config.intensity) for image in native]

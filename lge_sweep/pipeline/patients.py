@@ -1,7 +1,6 @@
 """Every pipeline measured patient by patient: whole exams in 3-D, on their own grid, in mm and mL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -9,36 +8,19 @@ import pandas as pd
 
 from lge_sweep.arrays import LabelImage
 from lge_sweep.csv_files import read_frame, write_frame
-from lge_sweep.data import resize_labels
 from lge_sweep.labels import Label
-from lge_sweep.metrics import EXAM_NUMBERS, ExamGrid, Known, measure_exam
+from lge_sweep.metrics import EXAM_NUMBERS, Known, measure_exam
+from lge_sweep.pipeline.exams import StudyExam
 from lge_sweep.report import PatientReport, patient_report, patients_markdown
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.scoring import MEASURES, SLICE_COLUMNS
 from lge_sweep.study import REMEDY, Record, write_record
 from lge_sweep.text import slug
 
-MAIN: tuple[str, ...] = ("scar_emidec_dice", "scar_dice", "scar_ratio_percent", "wall_dice", "wall_hd_mm")
+MAIN: tuple[str, ...] = (
+    "mean_emidec_dice", "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "wall_dice", "wall_hd_mm",
+)  # fmt: skip
 """Measures of every pipeline that MLflow shows; of the paper's and what is shipped it shows all."""
-
-
-@dataclass(frozen=True)
-class NativeExam:
-    """The slices of an exam that a subset uses, at their own size.
-
-    Attributes:
-        case: id of the exam.
-        slices: ids of the slices.
-        places: their places among the subset's rows.
-        truth: [S, H, W] values of `Label`.
-        grid: where they lie.
-    """
-
-    case: str
-    slices: tuple[str, ...]
-    places: tuple[int, ...]
-    truth: LabelImage
-    grid: ExamGrid
 
 
 class PatientTables(NamedTuple):
@@ -62,59 +44,30 @@ class PatientsRecord(Record):
     nsd_tolerance_mm: float
 
 
-def native_exams(manifest: pd.DataFrame, labels: Sequence[LabelImage], rows: Sequence[int]) -> list[NativeExam]:
-    """Gather the slices of a subset by exam, at their own size.
-
-    Args:
-        manifest: one row a slice.
-        labels: of each row of the manifest, [H, W] values of `Label`.
-        rows: the subset's rows.
-    """
-    used = manifest.iloc[list(rows)].reset_index(drop=True)
-    exams = []
-    for case, slices in used.groupby("case", sort=False):
-        places = tuple(int(place) for place in slices.index)
-        row_mm, column_mm, slice_mm = slices[["spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"]].iloc[0]
-        grid = ExamGrid((float(row_mm), float(column_mm), float(slice_mm)), tuple(map(int, slices["slot"])))
-        truth = np.stack([labels[rows[place]] for place in places])
-        exams.append(NativeExam(str(case), tuple(slices["slice"].astype(str)), places, truth, grid))
-    return exams
-
-
-def to_native(
-    exams: Sequence[NativeExam], labels: LabelImage, native: Sequence[LabelImage] | None = None
-) -> list[LabelImage]:
-    """Bring labels [N, S, S] of a subset, in the order of its rows, to the exams' own size, by nearest neighbour.
-
-    Args:
-        exams: the exams.
-        labels: of the subset.
-        native: the same at their own size, where they were found there.
-    """
-    if native is not None:
-        return [np.stack([native[place] for place in exam.places]) for exam in exams]
-    return [np.stack([resize_labels(labels[place], *exam.truth.shape[1:]) for place in exam.places]) for exam in exams]
-
-
 def measure_patients(
-    exams: Sequence[NativeExam], pipelines: Mapping[str, Sequence[LabelImage]], tolerance_mm: float
+    exams: Sequence[StudyExam],
+    truth: Sequence[LabelImage],
+    pipelines: Mapping[str, Sequence[LabelImage]],
+    tolerance_mm: float,
 ) -> PatientTables:
     """Measure pipelines patient by patient.
 
     Args:
         exams: the exams.
-        pipelines: name -> the labels [S, H, W] of each exam, on its own grid.
+        truth: of each slice, [H, W] values of `Label`, at its own size.
+        pipelines: name -> the same that a pipeline finds.
         tolerance_mm: of nsd, mm.
     """
     patients, slices = [], []
     known: list[Known] = [{} for _ in exams]
     for name, found in pipelines.items():
-        for exam, labels, before in zip(exams, found, known, strict=True):
-            measured = measure_exam(labels, exam.truth, exam.grid, tolerance_mm, before)
+        for exam, before in zip(exams, known, strict=True):
+            labels, true = exam.stack(found), exam.stack(truth)
+            measured = measure_exam(labels, true, exam.grid, tolerance_mm, before)
             measured.insert(0, "case", exam.case)
             measured.insert(0, "pipeline", name)
             patients.append(measured)
-            scar = {"true_pixels": exam.truth == Label.SCAR, "predicted_pixels": labels == Label.SCAR}
+            scar = {"true_pixels": true == Label.SCAR, "predicted_pixels": labels == Label.SCAR}
             counts = {column: where.sum(axis=(1, 2)) for column, where in scar.items()}
             slices.append(
                 pd.DataFrame(
@@ -144,7 +97,18 @@ def write_patients(folder: MeasuredFolder, tables: PatientTables, record: Patien
     for name, frame in frames.items():
         write_frame(folder.patient_table(name, record.subset), frame)
     write_record(folder.patients_record(record.subset), record)
-    return report, patients_markdown(report, record.reference, tables.patients)
+    return report, patients_markdown(report, tables.patients, where_measured(record.subset, tables))
+
+
+def where_measured(subset: str, tables: PatientTables) -> str:
+    """Say on what patients were measured: subset, slices, patients.
+
+    Args:
+        subset: "val", "test" or "out_of_fold".
+        tables: what was measured.
+    """
+    title = {"val": "Validation subset", "test": "Test subset", "out_of_fold": "Training and validation subset"}[subset]
+    return f"{title}, n = {tables.slices['slice'].nunique()} slices of {tables.patients['case'].nunique()} patients."
 
 
 def read_patients(folder: MeasuredFolder, subset: str) -> PatientTables:

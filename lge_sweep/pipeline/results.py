@@ -25,14 +25,17 @@ from lge_sweep.pipeline.variants import (
 from lge_sweep.quantify import METHODS
 from lge_sweep.report import (
     AGGREGATE_TITLES,
+    CAPTIONS,
     agreement_frame,
     agreement_markdown,
+    caption_file,
     clinical_markdown,
     figure_bland_altman,
     figure_pipelines,
     figure_qualitative,
     findings_frame,
     findings_markdown,
+    list_files,
     pipelines_frame,
     pipelines_markdown,
     save_png,
@@ -43,10 +46,11 @@ from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.scoring import Intervals, beside_reference, intervals, resample_table
 from lge_sweep.text import slug
 
-CASES = (
-    "The slices that are used of each exam; truth and prediction counted at the exam's own size, predictions brought "
-    "back to it by nearest neighbour."
-)
+OWN_SIZE = {
+    True: "The pipeline labels at that size.",
+    False: "Predictions are brought back to that size by nearest neighbour.",
+}
+"""Whether a pipeline labels the slices at their own size -> how its labels come there."""
 
 PATIENTS_HEADING = "## Patients, in 3-D"
 
@@ -116,13 +120,8 @@ def write_results(
     write_frame(files.table("pipelines"), beside.frame)
     every = [found.to_frame().assign(pipeline=name) for name, found in beside.results.items()]
     write_frame(files.table("intervals"), pd.concat(every))
-    cases = clinical_table(two_stage, subset.name, labelled[shipped].labels)
-    write_frame(files.table("cases"), cases)
-    write_frame(files.table("agreement"), agreement_frame(cases))
-    found = case_findings(two_stage, subset.name, labelled[shipped].labels)
-    write_frame(files.table("findings"), findings_frame(found))
     patients = compare_patients(two_stage, subset.name, labelled, files)
-    errors = write_errors(files, subset, labelled[shipped].labels)
+    cases, told = _write_cases(files, subset, shipped, labelled[shipped])
     _draw(files, subset, comparison, beside.results, cases=cases, final=labelled[shipped].labels)
     sections = [
         _heading(files.name, subset, comparison, test_access),
@@ -131,10 +130,8 @@ def write_results(
         "Classical thresholds, of unclipped intensities of the slices' own pixels:",
         "\n".join(f"- {name}: {method.title}. {method.source}" for name, method in METHODS.items()),
         f"{PATIENTS_HEADING}\n\n{patients.markdown}",
-        f"## Cases, {shipped}\n\n{CASES}\n\n" + clinical_markdown(cases),
-        f"## Labels that no heart has, {shipped}\n\n{FINDINGS}\n\n" + findings_markdown(found),
-        "## Agreement with the truth, over cases\n\n" + agreement_markdown(cases),
-        f"## Where it fails, {shipped}\n\n{errors}",
+        *told,
+        f"## Files\n\nBeside this page, as CSV:\n\n{list_files(_captioned_files(files, subset.name, stages))}",
     ]
     write_text(files.tables, "\n\n".join(sections) + "\n")
     brief = [
@@ -142,6 +139,43 @@ def write_results(
         for name, tables in stages.items()
     ]
     return "\n\n".join(brief), _values(beside.results, shipped) | patients.values
+
+
+def _write_cases(
+    files: EvaluationFolder, subset: EvaluatedSubset, shipped: str, found: Labelled
+) -> tuple[pd.DataFrame, list[str]]:
+    """Write what the shipped pipeline makes of each patient, and where it fails; returns the patients, and the page.
+
+    Args:
+        files: where to write.
+        subset: the slices.
+        shipped: the pipeline.
+        found: its labels.
+    """
+    native = found.at_own_size([truth.shape for truth in subset.native_truth])
+    cases = clinical_table(subset.two_stage, subset.name, native)
+    write_frame(files.table("cases"), cases)
+    write_frame(files.table("agreement"), agreement_frame(cases))
+    findings = case_findings(subset.two_stage, subset.name, native)
+    write_frame(files.table("findings"), findings_frame(findings))
+    where = f"{subset.name.capitalize()} subset, n = {len(subset.truth)} slices of {len(cases)} patients."
+    told = {name: f"{where} {CAPTIONS[name].text} {CAPTIONS[name].empty}" for name in ("cases", "agreement")}
+    size = OWN_SIZE[found.native is not None]
+    errors = write_errors(files, subset, found, where)
+    return cases, [
+        f"## Cases, {shipped}\n\n{told['cases']} {size}\n\n" + clinical_markdown(cases),
+        f"## Labels that no heart has, {shipped}\n\n{where} {FINDINGS}\n\n" + findings_markdown(findings),
+        f"## Agreement with the truth, over cases\n\n{told['agreement']}\n\n" + agreement_markdown(cases),
+        f"## Where it fails, {shipped}\n\n{errors}",
+    ]
+
+
+def _captioned_files(files: EvaluationFolder, subset: str, stages: Iterable[str]) -> dict[str, str]:
+    """Return the files of tables that are there -> their entries in `CAPTIONS`."""
+    found = {caption_file(files, name, subset).name: name for name in CAPTIONS}
+    found |= {files.table(f"stage{stage}_{name}").name: "per_image" for name in stages for stage in (1, 2)}
+    there = {name: entry for name, entry in found.items() if (files.path / name).is_file()}
+    return {**there, f"{subset}/*.csv": "per_image"}
 
 
 def _stage_tables(files: EvaluationFolder, subset: EvaluatedSubset, name: str, final: LabelImage) -> list[StageTable]:

@@ -11,6 +11,7 @@ from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.pipelines import PAPER
 from lge_sweep.config.segmenter import Composed, Options, SegmenterSettings
+from lge_sweep.csv_files import write_frame
 from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
@@ -34,6 +35,7 @@ from lge_sweep.pipeline.records import (
 )
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import PATIENTS_HEADING
+from lge_sweep.pipeline.standing import choice_frame, choice_words
 from lge_sweep.pipeline.variants import (
     EvaluatedSubset,
     Labelled,
@@ -42,6 +44,7 @@ from lge_sweep.pipeline.variants import (
     shipped_words,
 )
 from lge_sweep.progress import ProgressCallback
+from lge_sweep.report import print_tables
 from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
 from lge_sweep.study import Plan, read_per_image, read_record, write_record
@@ -68,7 +71,7 @@ def compare_on_validation(
     subset = EvaluatedSubset(two_stage, VAL, there)
     labelled = subset.label(on_progress)
     comparison = compare(fits, VAL, labelled, two_stage.failed, fits.files)
-    write_errors(fits.files, subset, labelled[shipped_name(two_stage)].labels)
+    write_errors(fits.files, subset, labelled[shipped_name(two_stage)])
     patients = compare_patients(two_stage, VAL, labelled, fits.files)
     write_text(fits.files.tables, f"# {fits.name}, validation subset\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
     values = _values(comparison, {PIPELINE, shipped_name(two_stage)}) | patients.values
@@ -135,7 +138,13 @@ def compare_out_of_fold(
     chosen, files = two_stage.chosen(choice), composed.files
     comparison = compare(composed, OUT_OF_FOLD, labelled, {}, files)
     patients = compare_patients(chosen, OUT_OF_FOLD, labelled, files)
-    write_text(files.tables, f"# {composed.name}, out of fold\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
+    frame = choice_frame(choice, files)
+    write_frame(files.table("choice"), frame)
+    words = " ".join(choice_words(choice, shipped_name(chosen)))
+    where = f"{choice.cases} training and validation cases of {composed.config.data}."
+    shown = print_tables({"choice": frame}, where)
+    heading = f"# {composed.name}, out of fold\n\n{words}\n\n{shown}"
+    write_text(files.tables, f"{heading}\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
     values = _values(comparison, set(labelled)) | patients.values
     values |= {f"out_of_fold/{name}/value": found.value for name, found in choice.pipelines.items()}
     record = comparison.record().model_copy(update={"values": values})
@@ -288,7 +297,8 @@ def show_evaluation(tracker: Tracker, fits: Plan, files: EvaluationFolder, recor
     with finishing(run):
         run.set(record.values)
         run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}")
-        run.log_files([files.tables, *sorted(files.path.glob("*.png")), *sorted(files.path.glob("*.csv"))])
+        pages = [page for page in (files.tables, files.methods) if page.is_file()]
+        run.log_files([*pages, *sorted(files.path.glob("*.png")), *sorted(files.path.glob("*.csv"))])
         run.finish()
 
 

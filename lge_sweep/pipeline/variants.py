@@ -12,7 +12,8 @@ from lge_sweep.config.pipelines import Pipeline
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import channel_rows, load_arrays, network_inputs, resize_labels, to_8_bit
 from lge_sweep.labels import SINGLE_STAGE, WALL, Label
-from lge_sweep.pipeline.compose import describe_pipeline, exams_of
+from lge_sweep.pipeline.compose import describe_pipeline
+from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.out_of_fold import compose_segmenter, pipeline_cells
@@ -135,6 +136,19 @@ class Labelled(NamedTuple):
     native: Sequence[LabelImage] | None = None
     """The same at the slices' own size, [H, W] each, where they were found there; else `labels` are brought there."""
 
+    def at_own_size(self, sizes: Sequence[tuple[int, ...]]) -> Sequence[LabelImage]:
+        """Return the labels at the slices' own size: as they were found there, else brought there.
+
+        Args:
+            sizes: rows and columns of each slice.
+
+        Returns:
+            [H, W] each; where they were not found there by nearest neighbour.
+        """
+        if self.native is not None:
+            return self.native
+        return [resize_labels(labels, *size) for labels, size in zip(self.labels, sizes, strict=True)]
+
     def of(self, places: Sequence[int]) -> "Labelled":
         """Return the labels of some of the slices."""
         native = None if self.native is None else [self.native[place] for place in places]
@@ -160,7 +174,7 @@ class EvaluatedSubset:
         self._cases: CaseNumbers = arrays.cases[rows]
         self._pixel_mm = pixel_sizes(two_stage.fits.manifest.iloc[rows])
         self._native = [two_stage.images[row] for row in rows]
-        self._native_truth = [two_stage.labels[row] for row in rows]
+        self.native_truth = [two_stage.labels[row] for row in rows]
         self._slices = [to_8_bit(image, two_stage.config.intensity) for image in self._native]
         size = self.images.shape[1:]
         padding = [resize_labels(np.isnan(image).astype(np.uint8), *size) > 0 for image in self._native]
@@ -213,16 +227,17 @@ class EvaluatedSubset:
             on_progress(name, total - len(pipelines) + number, total)
             labelled[name] = self._compose(name, pipeline) if self._known is None else self._known[name]
         shipped = shipped_name(self.two_stage)
-        found, own = labelled[shipped].labels, labelled[shipped].native
-        native = own or [resize_labels(labels, *image.shape) for labels, image in zip(found, self._native, strict=True)]
+        found = labelled[shipped]
+        native = found.at_own_size([image.shape for image in self._native])
         walls = {
-            "predicted": (native, found, f"the wall that '{shipped}' finds"),
-            "true": (self._native_truth, self.truth, "the true wall"),
+            "predicted": (native, found.labels, f"the wall that '{shipped}' finds"),
+            "true": (self.native_truth, self.truth, "the true wall"),
         }
         for wall, (whole, base, whose) in walls.items():
             for name, method in METHODS.items():
-                labels = _classical(self._native, whole, base, name)
-                labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels)
+                labels, there = _classical(self._native, whole, base, name)
+                own = None if found.native is None else there  # beside a pipeline that labels there
+                labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels, own)
         on_progress("measuring", total, total)
         return labelled
 
@@ -234,28 +249,35 @@ class EvaluatedSubset:
         segmenter = compose_segmenter(two_stage, pipeline, cells, choice.pipelines[name].cleaning)
         rows = two_stage.fits.rows(self.name)
         native: list[LabelImage] = []
-        for exam in exams_of(rows, two_stage.fits.manifest):
-            pixels = np.stack([two_stage.images[row] for row in exam.rows])
+        for exam in group_exams(two_stage.fits.manifest, rows):
+            pixels = exam.stack(self._native)
             native += list(segmenter.segment(pixels, exam.pixel_mm).labels)
         size = self.images.shape[1:]
         labels = np.stack([resize_labels(found, *size) for found in native])
         return Labelled(describe_pipeline(pipeline), labels, native)
 
 
-def _classical(images: Sequence[Pixels], native: Sequence[LabelImage], base: LabelImage, method: str) -> LabelImage:
+def _classical(
+    images: Sequence[Pixels], native: Sequence[LabelImage], base: LabelImage, method: str
+) -> tuple[LabelImage, list[LabelImage]]:
     """Replace the scar of some labels by what a threshold finds inside their wall.
 
     Thresholds are those of the slices' own pixels: shrinking averages noise and mixes blood into the wall, which moves
-    standard deviations and maxima. What they find is then measured as all else is, at the networks' size.
+    standard deviations and maxima.
 
     Args:
         images: N slices [H, W] as they were read.
         native: N labels [H, W], values of `Label`.
         base: [N, S, S], the same labels at the networks' size.
         method: a key of `METHODS`.
+
+    Returns:
+        [N, S, S], and the same at the slices' own size.
     """
-    labels = np.where(np.isin(base, WALL), np.uint8(Label.MYOCARDIUM), base)
+    labels, there = np.where(np.isin(base, WALL), np.uint8(Label.MYOCARDIUM), base), []
     for image, whole, result in zip(images, native, labels, strict=True):
-        scar = classical_scar(image, np.isin(whole, WALL), whole == Label.CAVITY, method)
+        wall = np.isin(whole, WALL)
+        scar = classical_scar(image, wall, whole == Label.CAVITY, method)
         result[(result == Label.MYOCARDIUM) & (resize_labels(scar.astype(np.uint8), *result.shape) > 0)] = Label.SCAR
-    return labels
+        there.append(np.where(scar, np.uint8(Label.SCAR), np.where(wall, np.uint8(Label.MYOCARDIUM), whole)))
+    return labels, there

@@ -1,16 +1,15 @@
 """What was measured of every patient, pipeline beside pipeline: means, presence of scar, agreement with the truth."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from lge_sweep.quantify import agreement, intraclass_correlation
-from lge_sweep.report.clinical_tables import QUANTITIES, format_interval, format_one_digit
+from lge_sweep.report.clinical_tables import QUANTITIES
 from lge_sweep.scoring import (
     MEASURES,
-    in_hundred,
     interval,
     patient_differences,
     patient_presence,
@@ -18,23 +17,22 @@ from lge_sweep.scoring import (
     presence_frame,
     slice_presence,
 )
-from lge_sweep.text import escape_markdown, markdown_table
 
 AGREED = ("scar_ml", "scar_percent", "wall_ml", "cavity_ml")
 """Quantities `<structure>_<unit>` that agree or not; their columns are true_<unit> and predicted_<unit>."""
 SHOWN: tuple[str, ...] = (
-    "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "scar_volume_ml", "wall_dice", "wall_hd_mm", "wall_hd95_mm",
-    "wall_volume_ml", "cavity_dice",
+    "mean_emidec_dice", "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "scar_volume_ml", "wall_dice",
+    "wall_hd_mm", "wall_hd95_mm", "wall_volume_ml", "cavity_dice",
 )  # fmt: skip
 """Measures of the table to read; the CSV file has all."""
-HEADLINE_MEASURE = "scar_emidec_dice"
+HEADLINE_MEASURE = "mean_emidec_dice"
 """The measure whose difference to the reference that table has."""
 CONVENTIONS = (
     "A patient is the unit: all slices that are used of an exam, at its own size, in 3-D. The wall is all of the "
     "myocardium, scar included, as EMIDEC counts it. Dice, EMIDEC's: 1 where neither truth nor prediction has scar, 0 "
     "where one has, mean over all patients; patients with scar: over those whose truth has some. Distances are from "
     "surface to surface, in mm; of a structure that only one of the two has they are the diagonal of the exam. "
-    "Difference, % of true wall: |predicted - true scar| / true wall, EMIDEC's. Intervals: bootstrap over patients."
+    "Difference, % of true wall: |predicted - true scar| / true wall, EMIDEC's."
 )
 NEEDED_NOTE = (
     "Each difference is over the patients on whom both have a value, with a bootstrap interval over them. Patients "
@@ -107,58 +105,9 @@ def _agreement_frame(rows: pd.DataFrame) -> pd.DataFrame:
     return frame.astype(dict.fromkeys(numbers, float))
 
 
-def patients_markdown(report: PatientReport, reference: str, patients: pd.DataFrame) -> str:
-    """Write what was measured of patients as Markdown: means, presence of scar, agreement.
-
-    Args:
-        report: the tables.
-        reference: the pipeline that the others are compared with.
-        patients: what they were made of.
-    """
-    cases = patients["case"].nunique()
-    unknown = count_without_spacing(patients)
-    notes = [CONVENTIONS, *[NO_SPACING.format(unknown, cases)] * (unknown > 0)]
-    few = in_hundred(cases, 0.95)
-    notes += [f"{cases} patients{f': {few}' if few else ''}."]
-    return "\n\n".join(
-        [
-            summary_markdown(report.summary, reference),
-            " ".join(notes),
-            "### Presence of scar",
-            presence_markdown(report.presence),
-            "### Agreement over patients",
-            patient_agreement_markdown(report.agreement),
-        ]
-    )
-
-
 def count_without_spacing(patients: pd.DataFrame) -> int:
     """Return how many patients have no known volume of a voxel."""
     return int(patients.loc[patients["true_ml"].isna(), "case"].nunique())
-
-
-def summary_markdown(summary: pd.DataFrame, reference: str, shown: Sequence[str] = SHOWN) -> str:
-    """Write means over patients: a row a pipeline, a column a measure; and the difference to the reference.
-
-    Args:
-        summary: see `PatientReport`.
-        reference: the pipeline that the others are compared with.
-        shown: names of measures.
-    """
-    headline = MEASURES[HEADLINE_MEASURE]
-    compared = summary["pipeline"].nunique() > 1
-    header = ["pipeline", *(MEASURES[name].title for name in shown)]
-    header += [f"{headline.title}, minus {reference}", "patients that would tell"] * compared
-    rows = []
-    for pipeline, numbers in summary.groupby("pipeline", sort=False):
-        lines = {str(line["measure"]): line for line in numbers.to_dict("records")}
-        cells = [measure_cell(name, *(lines[name][end] for end in ("mean", "low", "high"))) for name in shown]
-        if compared:
-            own = lines[HEADLINE_MEASURE]
-            ends = own["difference"], own["difference_low"], own["difference_high"]
-            cells += [measure_cell(HEADLINE_MEASURE, *ends, sign="+"), needed_text(own["needed"])]
-        rows.append([escape_markdown(str(pipeline)), *cells])
-    return markdown_table(header, rows)
 
 
 def measure_cell(name: str, value: float, low: float, high: float, *, sign: str = "", joint: str = "<br>") -> str:
@@ -183,44 +132,9 @@ def measure_cell(name: str, value: float, low: float, high: float, *, sign: str 
     return f"{value:{sign}.{digits}f}{joint}{low:{sign}.{digits}f} to {high:{sign}.{digits}f}"
 
 
-def differences_markdown(name: str, differences: pd.DataFrame, shown: Sequence[str] = SHOWN) -> str:
-    """Write paired differences to other pipelines: a row a pipeline and measure.
-
-    Args:
-        name: what is compared with them.
-        differences: columns against and those of `lge_sweep.scoring.patient_differences`.
-        shown: names of measures.
-    """
-    header = ["minus", "measure", "patients", f"{escape_markdown(name)} minus it", "patients that would tell"]
-    rows = []
-    for line in differences[differences["measure"].isin(shown)].to_dict("records"):
-        cell = measure_cell(str(line["measure"]), line["mean"], line["low"], line["high"], sign="+")
-        title = MEASURES[str(line["measure"])].title
-        rows.append(
-            [escape_markdown(str(line["against"])), title, str(line["patients"]), cell, needed_text(line["needed"])]
-        )
-    return f"{markdown_table(header, rows, left=('measure',))}\n\n{NEEDED_NOTE}\n"
-
-
 def needed_text(needed: float) -> str:
     """Write how many patients would tell two pipelines apart; a dash where no number would or it is not known."""
     return "-" if pd.isna(needed) else f"{int(needed)}"
-
-
-def presence_markdown(presence: pd.DataFrame) -> str:
-    """Write how well the presence of scar is told: a row a pipeline; see `PatientReport`."""
-    header = ["pipeline"]
-    header += [f"{name}, {unit}s" for unit in ("patient", "slice") for name in ("sensitivity", "specificity", "AUC")]
-    rows = []
-    for pipeline, numbers in presence.groupby("pipeline", sort=False):
-        cells = [presence_cell(line) for line in numbers.to_dict("records")]
-        rows.append([escape_markdown(str(pipeline)), *cells])
-    score = presence.loc[presence["measure"] == "auc", "score"].iloc[0]
-    return (
-        f"{markdown_table(header, rows)}\n\nFound where any is labelled, at the exam's own size. AUC: of the {score}. "
-        "Intervals: Wilson's of patients; of slices Wilson's with fewer slices, as slices of one patient resemble each "
-        "other (Rao and Scott 1992); DeLong's of patients' AUC, bootstrap over patients of slices'.\n"
-    )
 
 
 def presence_cell(line: Mapping[Hashable, Any], joint: str = "<br>") -> str:
@@ -230,22 +144,3 @@ def presence_cell(line: Mapping[Hashable, Any], joint: str = "<br>") -> str:
         return "-"
     count = "" if line["measure"] == "auc" else f" ({line['hits']} of {line['of']})"
     return f"{value:.3f}{count}" + ("" if pd.isna(low) else f"{joint}{interval(low, high)}")
-
-
-def patient_agreement_markdown(agreements: pd.DataFrame) -> str:
-    """Write agreement of scar's volume and share with the truth: a row a pipeline and quantity."""
-    header = ["pipeline", "predicted minus true", "patients", "bias", "lower limit", "upper limit", "ICC(2,1)"]
-    rows = []
-    for line in agreements[agreements["quantity"].isin(["scar_ml", "scar_percent"])].to_dict("records"):
-        title = QUANTITIES[str(line["quantity"])].title
-        bias = None if pd.isna(line["bias"]) else line["bias"]
-        icc = "-" if pd.isna(line["icc"]) else f"{line['icc']:.3f}<br>{interval(line['icc_low'], line['icc_high'])}"
-        limits = [format_one_digit(line[name], sign=True) for name in ("lower", "upper")]
-        cells = [f"{title}, {line['unit']}", str(line["cases"])]
-        cells += [format_interval(bias, line["bias_low"], line["bias_high"]), *limits, icc]
-        rows.append([escape_markdown(str(line["pipeline"])), *cells])
-    return (
-        f"{markdown_table(header, rows, left=('predicted minus true',))}\n\nBias with 95 % interval, and limits of "
-        "agreement (Bland and Altman 1999). ICC(2,1), absolute agreement, with 95 % interval (McGraw and Wong 1996); "
-        "that of the mass is that of the volume.\n"
-    )

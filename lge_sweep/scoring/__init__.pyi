@@ -20,7 +20,6 @@ from .patients import Measure as Measure
 from .patients import patient_differences as patient_differences
 from .patients import patient_summary as patient_summary
 from .patients import patients_needed as patients_needed
-from .power import needed_cases as needed_cases
 from .presence import SLICE_COLUMNS as SLICE_COLUMNS
 from .presence import Presence as Presence
 from .presence import patient_presence as patient_presence

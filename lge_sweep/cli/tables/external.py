@@ -10,11 +10,14 @@ if TYPE_CHECKING:
     from lge_sweep.pipeline import ExternalEvaluation
 
 SHOWN: tuple[str, ...] = (
-    "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "scar_volume_ml", "wall_dice", "wall_hd_mm", "wall_hd95_mm",
-    "cavity_dice",
+    "mean_emidec_dice", "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "scar_volume_ml", "wall_dice",
+    "wall_hd_mm", "wall_hd95_mm", "cavity_dice",
 )  # fmt: skip
 """Measures that are printed; the files have more."""
-COMPARED: tuple[str, ...] = ("scar_emidec_dice", "scar_dice", "scar_ratio_percent", "wall_dice", "wall_hd_mm")
+COMPARED: tuple[str, ...] = (
+    "mean_emidec_dice", "scar_emidec_dice", "scar_dice", "scar_ratio_percent", "wall_dice", "wall_hd_mm",
+)  # fmt: skip
+
 """Measures whose differences are printed."""
 NOTHING = "Nothing of ours is beside it: no phase 3 (phase 4, of the test subset) has measured this data alike."
 

@@ -8,6 +8,8 @@ from lge_sweep.cli.terminal_table import Cell, Column, print_table
 from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from lge_sweep.pipeline import ChoiceRecord, Evaluation, PipelineComparison
 
 
@@ -58,6 +60,7 @@ def print_choice(console: Terminal, choice: "ChoiceRecord") -> None:
         console: where to print.
         choice: what they are worth.
     """
+    from lge_sweep.pipeline import describe_cleaning
     from lge_sweep.scoring import interval
 
     parts = tuple(next(iter(choice.pipelines.values())).dice)
@@ -80,9 +83,44 @@ def print_choice(console: Terminal, choice: "ChoiceRecord") -> None:
         f"{choice.selected} serves best. Choosing in this way is worth {choice.value:.3f} on a case that had no say "
         f"({interval(choice.low, choice.high)})."
     )
+    for name, found in choice.pipelines.items():
+        console.explain(f"Cleaned up after {name}: {describe_cleaning(found.cleaning)}.")
     console.explain(
         "What is in neither truth nor prediction has a Dice of 1, what is in one of them 0. Cases needed: so many "
         "would show that difference to the paper's pipeline four times in five."
+    )
+
+
+def print_methods(console: Terminal, methods: "pd.DataFrame") -> None:
+    """Print all that was measured on the test subset side by side, patient by patient, labels of others too.
+
+    Args:
+        console: where to print.
+        methods: `lge_sweep.pipeline.find_methods`.
+    """
+    from lge_sweep.report import measure_cell
+
+    measures = ("mean_emidec_dice", "cavity_dice", "wall_dice", "scar_emidec_dice")
+    rows: list[Sequence[Cell]] = []
+    for line in methods.to_dict("records"):
+        ends = [(name, *(line[f"{name}{end}"] for end in ("", "_low", "_high"))) for name in measures]
+        minus = (line[f"difference_to_shipped{end}"] for end in ("", "_low", "_high"))
+        rows.append(
+            (
+                styled(str(line["method"]), style="bold" if "shipped" in str(line["kind"]) else ""),
+                str(line["patients"]),
+                *(measure_cell(*numbers, joint="\n") for numbers in ends),
+                measure_cell(measures[0], *minus, sign="+", joint="\n"),
+                str(line["needed"]) or "-",
+            )
+        )
+    titles = ("patients", "mean Dice", "cavity", "wall", "scar", "minus\nshipped", "would\ntell")
+    title = "all that was measured on the test subset: Dice of whole exams, means over patients with 95 % intervals"
+    print_table(console, [Column("method", "text", key=True), *map(Column, titles)], rows, title)
+    console.explain(
+        "Scar: 1 where neither truth nor prediction has any, 0 where one has. Would tell: so many patients a paired "
+        "t-test needs to tell it from what is shipped, four times in five. Labels of others are those that lge-sweep "
+        "evaluate has measured until now; the same command shows those of tomorrow."
     )
 
 
@@ -94,6 +132,8 @@ def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:
         evaluation: what it says.
     """
     print_pipelines(console, evaluation.comparison)
+    if evaluation.methods is not None:
+        print_methods(console, evaluation.methods)
     console.print_line(f"Test subset: {evaluation.record.test_access}.")
     if evaluation.again:
         console.print_line("This pipeline was evaluated before; shown again, not evaluated again.")
