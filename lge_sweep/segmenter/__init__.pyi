@@ -1,6 +1,10 @@
 from .archived import predict_studies as predict_studies
 from .cleaning import clean as clean
 from .cleaning import scar_share as scar_share
+from .doubt import disagreement as disagreement
+from .doubt import exam_traits as exam_traits
+from .doubt import trait_spreads as trait_spreads
+from .doubt import unlikeness as unlikeness
 from .folder import SETTINGS as SETTINGS
 from .folder import read_settings as read_settings
 from .heart import ExamSegmenter as ExamSegmenter
@@ -18,6 +22,7 @@ from .request import PredictResult as PredictResult
 from .request import ReadOptions as ReadOptions
 from .runtime import torch_network as torch_network
 from .save import write_segmenter as write_segmenter
+from .segment import Found as Found
 from .segment import PixelSize as PixelSize
 from .segment import Segmentation as Segmentation
 from .segment import TwoStageSegmenter as TwoStageSegmenter
@@ -26,6 +31,6 @@ from .segment import join as join
 from .segment import refine as refine
 from .segment import stage2_view as stage2_view
 from .segment import without_padding as without_padding
+from .views import Ensemble as Ensemble
 from .views import Network as Network
-from .views import mean_of as mean_of
 from .views import seen_from_all_sides as seen_from_all_sides
