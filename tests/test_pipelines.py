@@ -37,7 +37,7 @@ from lge_sweep.segmenter.heart import (
     paste,
     place_window,
 )
-from lge_sweep.segmenter.views import mean_of, seen_from_all_sides
+from lge_sweep.segmenter.views import Ensemble, seen_from_all_sides
 
 S = 64
 FRAME = Frame(size=S, intensity=Intensity(clip_percentiles=(0, 100)))
@@ -148,7 +148,8 @@ def test_networks_are_averaged_by_their_probabilities() -> None:
     def constant(value: float) -> Any:
         return lambda inputs: np.full((len(inputs), 4, 2, 2), value, dtype=np.float32)
 
-    mean = mean_of([constant(0.2), constant(0.4), constant(0.9)])(np.zeros((1, 3, 2, 2), dtype=np.uint8))
+    ensemble = Ensemble(((constant(0.2),), (constant(0.4),), (constant(0.9),)))
+    mean = ensemble(np.zeros((1, 3, 2, 2), dtype=np.uint8))
     assert mean.dtype == np.float32
     np.testing.assert_allclose(mean, 0.5, rtol=1e-6)
 

@@ -11,6 +11,7 @@ from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell
 from lge_sweep.config.pipelines import PAPER
 from lge_sweep.config.segmenter import Composed, Options, SegmenterSettings
+from lge_sweep.csv_files import write_frame
 from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
@@ -23,7 +24,12 @@ from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.evaluate import key_of
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.folds import OUT_OF_FOLD
-from lge_sweep.pipeline.out_of_fold import choose_pipeline, label_out_of_fold, pipeline_cells
+from lge_sweep.pipeline.out_of_fold import (
+    choose_pipeline,
+    doubt_pipelines,
+    label_out_of_fold,
+    pipeline_cells,
+)
 from lge_sweep.pipeline.records import (
     PIPELINE,
     ChoiceRecord,
@@ -125,7 +131,7 @@ def compare_out_of_fold(
         on_progress: told what labels the cases next, how many have, and how many there are.
     """
     out_of_fold = label_out_of_fold(two_stage, on_progress)
-    choice = choose_pipeline(out_of_fold)
+    choice, doubted = doubt_pipelines(out_of_fold, choose_pipeline(out_of_fold))
     labelled = {
         PIPELINE if name == PAPER else name: Labelled(
             describe_pipeline(pipeline), *out_of_fold.final(name, choice.pipelines[name].cleaning_by_fold)
@@ -138,6 +144,8 @@ def compare_out_of_fold(
     write_text(files.tables, f"# {composed.name}, out of fold\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
     values = _values(comparison, set(labelled)) | patients.values
     values |= {f"out_of_fold/{name}/value": found.value for name, found in choice.pipelines.items()}
+    values |= doubt_values(choice)
+    write_frame(files.patient_table("doubt", OUT_OF_FOLD), doubted)
     record = comparison.record().model_copy(update={"values": values})
     write_record(files.comparison, record)
     write_record(files.choice, choice)
@@ -232,8 +240,9 @@ def _pipeline_package(two_stage: TwoStage) -> _Package:
     pipeline = two_stage.fit.pipelines[name]
     cells = [cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold]
     composed = Composed(
-        networks=len(cells), finds=pipeline.finds, window=pipeline.window, neighbours=pipeline.neighbours,
-        symmetries=pipeline.symmetries, cleaning=choice.pipelines[name].cleaning,
+        networks=len(cells), seeds=pipeline.seeds, finds=pipeline.finds, window=pipeline.window,
+        neighbours=pipeline.neighbours, symmetries=pipeline.symmetries,
+        cleaning=choice.pipelines[name].cleaning, doubt=choice.pipelines[name].doubt,
     )  # fmt: skip
     words = f"{len(cells)} networks of the pipeline {name}: {describe_pipeline(pipeline)}"
     options = Options(guided=pipeline.guided)
@@ -308,6 +317,18 @@ def update_card(tracker: Tracker, two_stage: TwoStage, comparison: PipelineCompa
     text = card_markdown(model_card(fits, about, measured, comparison.summaries[name].collapsed))
     record = read_record(ShippedRecord, fits.files.shipped)
     describe_version(tracker, NAME, record.key, text)
+
+
+def doubt_values(choice: ChoiceRecord) -> dict[str, float]:
+    """Name what the numbers that doubt an exam are worth as MLflow keys: `out_of_fold/<pipeline>/<number>/auc`."""
+    return {
+        f"out_of_fold/{name}/{number}/{key}": value
+        for name, found in choice.pipelines.items()
+        if found.doubt is not None
+        for number, known in found.doubt.numbers.items()
+        for key, value in (("auc", known.auc), ("spearman", known.spearman), ("threshold", known.threshold))
+        if value is not None
+    }
 
 
 def _values(comparison: PipelineComparison, whole: Collection[str]) -> dict[str, float]:

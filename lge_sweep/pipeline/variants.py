@@ -230,8 +230,8 @@ class EvaluatedSubset:
         """Label the exams of the subset by a pipeline past the paper: the mean of all its networks."""
         two_stage, choice = self.two_stage, self.two_stage.choice
         assert choice is not None
-        cells = [cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold]
-        segmenter = compose_segmenter(two_stage, pipeline, cells, choice.pipelines[name].cleaning)
+        folds = pipeline_cells(two_stage, name, pipeline)
+        segmenter = compose_segmenter(two_stage, pipeline, folds, choice.pipelines[name].cleaning)
         rows = two_stage.fits.rows(self.name)
         native: list[LabelImage] = []
         for exam in exams_of(rows, two_stage.fits.manifest):

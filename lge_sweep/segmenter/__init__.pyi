@@ -1,6 +1,7 @@
 from .archived import predict_studies as predict_studies
 from .cleaning import clean as clean
 from .cleaning import scar_share as scar_share
+from .doubt import TRAITS as TRAITS
 from .doubt import disagreement as disagreement
 from .doubt import exam_traits as exam_traits
 from .doubt import trait_spreads as trait_spreads

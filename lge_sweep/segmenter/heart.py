@@ -93,6 +93,21 @@ class HeartSegmenter:
         whole, members = values[seen.mean.argmax(axis=1)], values[seen.members]
         return Found(labels, view, whole, seen.mean, members, size**2 / (square.rows * square.columns))
 
+    def see_labels(self, labels: Sequence[LabelImage], cavity: Mask, pixel_mm: PixelSize | None) -> LabelImage:
+        """Return labels of an exam in the view that the network has of it.
+
+        Args:
+            labels: of N slices, [H, W] each.
+            cavity: as of `find_all`.
+            pixel_mm: likewise.
+
+        Returns:
+            [N, T, T].
+        """
+        square = place_window(refine(cavity), labels[0].shape, self.window, pixel_mm)
+        size = self.window.rows if self.window else self.frame.size
+        return np.stack([cut_labels(image, square, size) for image in labels])
+
     def _see(self, batch: Pixels8) -> Seen:
         found = see(self.network, batch)
         check_probabilities(found.mean, batch)
