@@ -14,7 +14,7 @@ from lge_sweep.manuscript.data_section import subset_title
 from lge_sweep.manuscript.find import Fits, Study, Sweep
 from lge_sweep.manuscript.svg import figure_svg
 from lge_sweep.metrics import METRICS
-from lge_sweep.pipeline import PIPELINE, ChoiceRecord, ComparisonRecord
+from lge_sweep.pipeline import PIPELINE, ChoiceRecord, ComparisonRecord, describe_doubt
 from lge_sweep.report import CAPTIONS, Caption, Spot, figure_bland_altman, figure_spots, pipelines_frame, print_frame
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.scoring import beside_reference, chance, interval, mean_of_all, ranking_frame
@@ -192,7 +192,7 @@ def _chosen(choice: ChoiceRecord) -> Paragraph:
         f"'{choice.selected}' serves best, with a mean over cases of the mean Dice of cavity, wall and scar (three "
         f"dimensions, EMIDEC's conventions) of {best.value:.3f} (95 % interval {interval(best.low, best.high)}). "
         f"Choosing in this way is worth {choice.value:.3f} ({interval(choice.low, choice.high)}) on a case that had no "
-        "say (nested cross-validation)."
+        f"say (nested cross-validation). {describe_doubt(choice)}".rstrip()
     )
 
 

@@ -119,7 +119,8 @@ def compare_patients(
     native = {name: to_native(exams, found.labels, found.native) for name, found in labelled.items()}
     record = PatientsRecord(subset=subset, reference=PIPELINE, shipped=shipped, nsd_tolerance_mm=tolerance)
     folder.path.mkdir(parents=True, exist_ok=True)
-    report, markdown = write_patients(folder, measure_patients(exams, native, tolerance), record)
+    expected = {name: found.expected for name, found in labelled.items() if found.expected is not None}
+    report, markdown = write_patients(folder, measure_patients(exams, native, tolerance, expected), record)
     prefixes = {"test": "test_patient", "val": "patient"}
     prefix, own = prefixes.get(subset, f"{subset}_patient"), shipped if subset == "test" else ""
     return PatientComparison(markdown, patient_values(report, prefix, own, (PIPELINE, shipped)))

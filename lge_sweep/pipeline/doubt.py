@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from lge_sweep.config.doubt import DISAGREEMENT, UNLIKENESS, Doubt
 from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.pipeline.kept import KeptExam
-from lge_sweep.scoring import measure_warning
+from lge_sweep.pipeline.records import ChoiceRecord
+from lge_sweep.scoring import interval, measure_warning
 from lge_sweep.segmenter import disagreement, trait_spreads, unlikeness
 
 FLAGGED = {DISAGREEMENT: 0.15, UNLIKENESS: 0.05}
@@ -70,3 +71,19 @@ def _unlikeness(traits: Sequence[Mapping[str, float]], folds: NDArray[np.intp]) 
     pairs = list(zip(traits, folds.tolist(), strict=True))
     known = {fold: trait_spreads([own for own, other in pairs if other != fold]) for fold in set(folds.tolist())}
     return np.array([max(unlikeness(own, known[fold]).values(), default=0.0) for own, fold in pairs])
+
+
+def describe_doubt(choice: ChoiceRecord) -> str:
+    """Say what the numbers that doubt an exam of the pipeline that serves best meant out of fold; "" where unknown."""
+    doubt = choice.pipelines[choice.selected].doubt
+    if doubt is None:
+        return ""
+    told = []
+    for name, known in doubt.numbers.items():
+        auc = "-" if known.auc is None else f"{known.auc:.2f} ({interval(known.auc_low, known.auc_high)})"
+        rank = "-" if known.spearman is None else f"{known.spearman:+.2f}"
+        told.append(
+            f"{name} above {known.threshold:.3g} flags {known.flagged} of {known.exams} cases, {known.caught} of the "
+            f"{known.worst} worst among them (AUC {auc}, rank correlation with Dice {rank})"
+        )
+    return f"Warnings of {choice.selected}, out of fold: {'; '.join(told)}."

@@ -66,6 +66,17 @@ def keep_exam(found: Found, labels: LabelImage, truth: LabelImage) -> KeptExam:
     return KeptExam(labels, truth, found.members, levels, numbers)
 
 
+def expected_scar(probabilities: Probabilities, scale: float) -> list[float]:
+    """Return how much scar the probabilities expect on each slice: their sum, in the exam's own pixels.
+
+    Args:
+        probabilities: [N, K, T, T]; scar is the last class.
+        scale: pixels of the view for each of the exam's own.
+    """
+    amounts: list[float] = (probabilities[:, -1].sum(axis=(1, 2), dtype=np.float64) / scale).tolist()
+    return amounts
+
+
 @dataclass
 class ExamWriter:
     """Gathers exams, compressed as they come, and writes them as one file of NumPy's kind (npz)."""

@@ -14,7 +14,7 @@ from lge_sweep.labels import Label
 from lge_sweep.metrics import EXAM_NUMBERS, ExamGrid, Known, measure_exam
 from lge_sweep.report import PatientReport, patient_report, patients_markdown
 from lge_sweep.run_folders import MeasuredFolder
-from lge_sweep.scoring import MEASURES, SLICE_COLUMNS
+from lge_sweep.scoring import EXPECTED_COLUMN, MEASURES, SLICE_COLUMNS
 from lge_sweep.study import REMEDY, Record, write_record
 from lge_sweep.text import slug
 
@@ -97,7 +97,10 @@ def to_native(
 
 
 def measure_patients(
-    exams: Sequence[NativeExam], pipelines: Mapping[str, Sequence[LabelImage]], tolerance_mm: float
+    exams: Sequence[NativeExam],
+    pipelines: Mapping[str, Sequence[LabelImage]],
+    tolerance_mm: float,
+    expected: Mapping[str, Sequence[float]] | None = None,
 ) -> PatientTables:
     """Measure pipelines patient by patient.
 
@@ -105,6 +108,7 @@ def measure_patients(
         exams: the exams.
         pipelines: name -> the labels [S, H, W] of each exam, on its own grid.
         tolerance_mm: of nsd, mm.
+        expected: name -> as `Labelled.expected`, of those pipelines of which it is known.
     """
     patients, slices = [], []
     known: list[Known] = [{} for _ in exams]
@@ -116,6 +120,9 @@ def measure_patients(
             patients.append(measured)
             scar = {"true_pixels": exam.truth == Label.SCAR, "predicted_pixels": labels == Label.SCAR}
             counts = {column: where.sum(axis=(1, 2)) for column, where in scar.items()}
+            if expected:
+                own = expected.get(name)
+                counts[EXPECTED_COLUMN] = np.array([np.nan if own is None else own[place] for place in exam.places])
             slices.append(
                 pd.DataFrame(
                     {"pipeline": name, "case": exam.case, "slice": list(exam.slices), **counts}

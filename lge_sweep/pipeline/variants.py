@@ -14,6 +14,7 @@ from lge_sweep.data import channel_rows, load_arrays, network_inputs, resize_lab
 from lge_sweep.labels import SINGLE_STAGE, WALL, Label
 from lge_sweep.pipeline.compose import describe_pipeline, exams_of
 from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.kept import expected_scar
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.out_of_fold import compose_segmenter, pipeline_cells
 from lge_sweep.pipeline.records import PIPELINE
@@ -135,10 +136,14 @@ class Labelled(NamedTuple):
     native: Sequence[LabelImage] | None = None
     """The same at the slices' own size, [H, W] each, where they were found there; else `labels` are brought there."""
 
+    expected: Sequence[float] | None = None
+    """The sum of scar's probability over each slice, in its own pixels, where that is known."""
+
     def of(self, places: Sequence[int]) -> "Labelled":
         """Return the labels of some of the slices."""
         native = None if self.native is None else [self.native[place] for place in places]
-        return Labelled(self.meaning, self.labels[list(places)], native)
+        expected = None if self.expected is None else [self.expected[place] for place in places]
+        return Labelled(self.meaning, self.labels[list(places)], native, expected)
 
 
 class EvaluatedSubset:
@@ -234,12 +239,16 @@ class EvaluatedSubset:
         segmenter = compose_segmenter(two_stage, pipeline, folds, choice.pipelines[name].cleaning)
         rows = two_stage.fits.rows(self.name)
         native: list[LabelImage] = []
+        expected: list[float] = []
         for exam in exams_of(rows, two_stage.fits.manifest):
             pixels = np.stack([two_stage.images[row] for row in exam.rows])
-            native += list(segmenter.segment(pixels, exam.pixel_mm).labels)
+            segmented = segmenter.segment(pixels, exam.pixel_mm)
+            assert segmented.found is not None
+            native += list(segmented.labels)
+            expected += expected_scar(segmented.found.probabilities, segmented.found.scale)
         size = self.images.shape[1:]
         labels = np.stack([resize_labels(found, *size) for found in native])
-        return Labelled(describe_pipeline(pipeline), labels, native)
+        return Labelled(describe_pipeline(pipeline), labels, native, expected)
 
 
 def _classical(images: Sequence[Pixels], native: Sequence[LabelImage], base: LabelImage, method: str) -> LabelImage:

@@ -9,7 +9,9 @@ import pandas as pd
 from lge_sweep.quantify import agreement, intraclass_correlation
 from lge_sweep.report.clinical_tables import QUANTITIES, format_interval, format_one_digit
 from lge_sweep.scoring import (
+    EXPECTED_AUC,
     MEASURES,
+    expected_presence,
     in_hundred,
     interval,
     patient_differences,
@@ -78,7 +80,9 @@ def patient_report(patients: pd.DataFrame, slices: pd.DataFrame, reference: str)
             summary["needed"] = other["needed"]
         summaries.append(_of(name, summary))
         seen = slices[slices["pipeline"] == name]
-        presences.append(_of(name, presence_frame([patient_presence(seen), slice_presence(seen)])))
+        presences.append(
+            _of(name, presence_frame([patient_presence(seen), slice_presence(seen)], expected_presence(seen)))
+        )
         agreements.append(_of(name, _agreement_frame(rows)))
     columns = ["difference", "difference_low", "difference_high", "needed"]
     together = pd.concat(summaries, ignore_index=True)
@@ -209,15 +213,21 @@ def needed_text(needed: float) -> str:
 
 def presence_markdown(presence: pd.DataFrame) -> str:
     """Write how well the presence of scar is told: a row a pipeline; see `PatientReport`."""
-    header = ["pipeline"]
-    header += [f"{name}, {unit}s" for unit in ("patient", "slice") for name in ("sensitivity", "specificity", "AUC")]
+    measures = {"sensitivity": "sensitivity", "specificity": "specificity", "auc": "AUC"}
+    expected = (presence["measure"] == EXPECTED_AUC).any()
+    measures |= {EXPECTED_AUC: "AUC of probabilities"} if expected else {}
+    shown = [(unit, name) for unit in ("patient", "slice") for name in measures]
     rows = []
     for pipeline, numbers in presence.groupby("pipeline", sort=False):
-        cells = [presence_cell(line) for line in numbers.to_dict("records")]
+        lines = {(line["unit"], line["measure"]): line for line in numbers.to_dict("records")}
+        cells = [presence_cell(lines[key]) if key in lines else "-" for key in shown]
         rows.append([escape_markdown(str(pipeline)), *cells])
     score = presence.loc[presence["measure"] == "auc", "score"].iloc[0]
+    header = ["pipeline", *(f"{measures[name]}, {unit}s" for unit, name in shown)]
+    of_probabilities = "AUC of probabilities: of the sum of scar's probability over pixels. " if expected else ""
     return (
         f"{markdown_table(header, rows)}\n\nFound where any is labelled, at the exam's own size. AUC: of the {score}. "
+        f"{of_probabilities}"
         "Intervals: Wilson's of patients; of slices Wilson's with fewer slices, as slices of one patient resemble each "
         "other (Rao and Scott 1992); DeLong's of patients' AUC, bootstrap over patients of slices'.\n"
     )
@@ -228,7 +238,7 @@ def presence_cell(line: Mapping[Hashable, Any], joint: str = "<br>") -> str:
     value, low, high = line["value"], line["low"], line["high"]
     if pd.isna(value):
         return "-"
-    count = "" if line["measure"] == "auc" else f" ({line['hits']} of {line['of']})"
+    count = "" if line["measure"] in ("auc", EXPECTED_AUC) else f" ({line['hits']} of {line['of']})"
     return f"{value:.3f}{count}" + ("" if pd.isna(low) else f"{joint}{interval(low, high)}")
 
 

@@ -21,8 +21,11 @@ from .patients import patient_differences as patient_differences
 from .patients import patient_summary as patient_summary
 from .patients import patients_needed as patients_needed
 from .power import needed_cases as needed_cases
+from .presence import EXPECTED_AUC as EXPECTED_AUC
+from .presence import EXPECTED_COLUMN as EXPECTED_COLUMN
 from .presence import SLICE_COLUMNS as SLICE_COLUMNS
 from .presence import Presence as Presence
+from .presence import expected_presence as expected_presence
 from .presence import patient_presence as patient_presence
 from .presence import presence_frame as presence_frame
 from .presence import slice_presence as slice_presence

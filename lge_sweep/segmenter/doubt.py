@@ -20,6 +20,7 @@ from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.deliver import ExamDoubt
 from lge_sweep.labels import WALL, Label
 from lge_sweep.quantify import contrast_to_noise
+from lge_sweep.scoring import interval
 from lge_sweep.segmenter.cleaning import clean
 from lge_sweep.segmenter.segment import Found
 
@@ -72,6 +73,8 @@ def _sentence(name: str, number: float, doubt: Doubt, why: str) -> str:
             f"of {known.exams} exams that the networks had not seen, the {known.flagged} above had a mean Dice of "
             f"{known.dice_above:.2f}, the others {known.dice_below:.2f}"
         )
+    if known.auc is not None:
+        meant += f" (AUC of the worst quarter {known.auc:.2f}, {interval(known.auc_low, known.auc_high)})"
     return f"{name} {number:.3g}, above {known.threshold:.3g}: {MEANINGS[name]}{why}; {meant}"
 
 

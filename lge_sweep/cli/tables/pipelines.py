@@ -58,6 +58,7 @@ def print_choice(console: Terminal, choice: "ChoiceRecord") -> None:
         console: where to print.
         choice: what they are worth.
     """
+    from lge_sweep.pipeline import describe_doubt
     from lge_sweep.scoring import interval
 
     parts = tuple(next(iter(choice.pipelines.values())).dice)
@@ -80,30 +81,12 @@ def print_choice(console: Terminal, choice: "ChoiceRecord") -> None:
         f"{choice.selected} serves best. Choosing in this way is worth {choice.value:.3f} on a case that had no say "
         f"({interval(choice.low, choice.high)})."
     )
-    for line in doubt_lines(choice):
-        console.print_line(line)
+    if told := describe_doubt(choice):
+        console.print_line(told)
     console.explain(
         "What is in neither truth nor prediction has a Dice of 1, what is in one of them 0. Cases needed: so many "
         "would show that difference to the paper's pipeline four times in five."
     )
-
-
-def doubt_lines(choice: "ChoiceRecord") -> list[str]:
-    """Say what the numbers that doubt an exam of the pipeline that serves best meant on cases it never saw."""
-    from lge_sweep.scoring import interval
-
-    doubt = choice.pipelines[choice.selected].doubt
-    if doubt is None:
-        return []
-    told = []
-    for name, known in doubt.numbers.items():
-        auc = "-" if known.auc is None else f"{known.auc:.2f} ({interval(known.auc_low, known.auc_high)})"
-        rank = "-" if known.spearman is None else f"{known.spearman:+.2f}"
-        told.append(
-            f"{name} above {known.threshold:.3g} flags {known.flagged} of {known.exams} cases and {known.caught} of "
-            f"the {known.worst} worst; AUC {auc}, Spearman with Dice {rank}"
-        )
-    return [f"Warnings of {choice.selected}, as predict will give them: {'. '.join(told)}."]
 
 
 def print_evaluation(console: Terminal, evaluation: "Evaluation") -> None:

@@ -35,6 +35,6 @@ def print_predicted(console: Terminal, predicted: "PredictResult") -> None:
     doubted = sum(bool(delivery.warnings) for delivery in predicted.deliveries)
     if doubted:
         count = f"{doubted} of {len(predicted.deliveries)} exam(s) have warnings"
-        console.print_line(f"{count}: such labels were worse on exams of known truth; look at them first.")
+        console.print_line(f"{count}: labels to be doubted; look at them before any number is used.")
     done = f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis."
     console.print_line(done)
