@@ -52,7 +52,7 @@ def image_of(labels: Array, rng: np.random.Generator, sd: float = 6.0) -> Array:
 
 def found_in(labels: Array, seen: Array, members: Array) -> Found:
     probabilities = np.moveaxis(np.eye(4, dtype=np.float32)[labels], -1, 1)
-    return Found(labels, seen, labels, probabilities, members, 1.0)
+    return Found(labels, seen, labels, probabilities, members, 1.0, np.ones(len(labels), dtype=bool))
 
 
 # ---------------------------------------------------------------------------------------------------- members disagree

@@ -1,12 +1,15 @@
 """How far an exam's labels are to be doubted, and what that meant on exams that the networks had not seen."""
 
-from pydantic import Field
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
 
 from lge_sweep.config.base import Settings
 
-DISAGREEMENT, UNLIKENESS = "disagreement", "unlikeness"
+DISAGREEMENT: Literal["disagreement"] = "disagreement"
+UNLIKENESS: Literal["unlikeness"] = "unlikeness"
 """The two numbers that warn."""
-MEANINGS = {
+MEANINGS: dict[Literal["disagreement", "unlikeness"], str] = {
     DISAGREEMENT: "the networks and views whose mean the labels are disagree",
     UNLIKENESS: "the exam is unlike those that the networks were trained on",
 }
@@ -58,9 +61,15 @@ class Spread(Settings):
 class Doubt(Settings):
     """When an exam's labels are doubted: what was measured on exams that the networks had not seen."""
 
-    numbers: dict[str, WarningNumber]
+    numbers: dict[Literal["disagreement", "unlikeness"], WarningNumber]
     """`disagreement`, where there is more than one network or view, and `unlikeness`."""
     flagged: int = Field(ge=0)
     """Exams that any number warned of."""
     traits: dict[str, Spread]
     """Trait -> how it is spread over all exams of training."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if UNLIKENESS not in self.numbers:
+            raise ValueError(f"numbers must have {UNLIKENESS}")
+        return self

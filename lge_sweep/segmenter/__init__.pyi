@@ -8,6 +8,8 @@ from .doubt import trait_spreads as trait_spreads
 from .doubt import unlikeness as unlikeness
 from .folder import SETTINGS as SETTINGS
 from .folder import read_settings as read_settings
+from .found import Found as Found
+from .found import Segmentation as Segmentation
 from .heart import ExamSegmenter as ExamSegmenter
 from .heart import HeartSegmenter as HeartSegmenter
 from .heart import cut_image as cut_image
@@ -23,9 +25,7 @@ from .request import PredictResult as PredictResult
 from .request import ReadOptions as ReadOptions
 from .runtime import torch_network as torch_network
 from .save import write_segmenter as write_segmenter
-from .segment import Found as Found
 from .segment import PixelSize as PixelSize
-from .segment import Segmentation as Segmentation
 from .segment import TwoStageSegmenter as TwoStageSegmenter
 from .segment import classify as classify
 from .segment import join as join

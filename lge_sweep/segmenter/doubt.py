@@ -22,7 +22,7 @@ from lge_sweep.labels import WALL, Label
 from lge_sweep.quantify import contrast_to_noise
 from lge_sweep.scoring import interval
 from lge_sweep.segmenter.cleaning import clean
-from lge_sweep.segmenter.segment import Found
+from lge_sweep.segmenter.found import Found
 
 TRAITS = {
     "brightness": "mean grey level",

@@ -14,10 +14,9 @@ from lge_sweep.data import NEIGHBOURS, REPEATED, channel_rows, network_inputs, r
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import SINGLE_STAGE, STAGES, Label
 from lge_sweep.segmenter.cleaning import clean
+from lge_sweep.segmenter.found import Found, Segmentation
 from lge_sweep.segmenter.segment import (
-    Found,
     PixelSize,
-    Segmentation,
     TwoStageSegmenter,
     check_pixels,
     find_cavity,
@@ -73,7 +72,7 @@ class HeartSegmenter:
         cavity = find_cavity(self.stage1, images, np.zeros(len(images), dtype=np.int32), self.frame.size)
         found = self.find_all(images, cavity, pixel_mm)
         labels = clean(without_padding(found.labels, np.isnan(pixels)), self.cleaning)
-        return Segmentation(labels, np.asarray(refine(cavity).any(axis=(1, 2))), found)
+        return Segmentation(labels, found.cavity_found, found)
 
     def find_all(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: PixelSize | None) -> Found:
         """Find all classes in the slices of an exam, in the square around the heart.
@@ -83,15 +82,22 @@ class HeartSegmenter:
             cavity: [N, S, S], as stage 1 finds it, not refined.
             pixel_mm: size of their pixels.
         """
-        square = place_window(refine(cavity), images[0].shape, self.window, pixel_mm)
+        guidance = refine(cavity)
+        square = place_window(guidance, images[0].shape, self.window, pixel_mm)
         size = self.window.rows if self.window else self.frame.size
         view = np.stack([cut_image(image, square, size) for image in images])
         rows = channel_rows(np.zeros(len(images), dtype=np.int32), NEIGHBOURS if self.neighbours else REPEATED)
         seen = see_all(self._see, network_inputs(view, rows, SINGLE_STAGE))
-        labels = np.stack([paste(probabilities, square, images[0].shape) for probabilities in seen.mean])
         values = np.array(STAGES[SINGLE_STAGE], dtype=np.uint8)
-        whole, members = values[seen.mean.argmax(axis=1)], values[seen.members]
-        return Found(labels, view, whole, seen.mean, members, size**2 / (square.rows * square.columns))
+        return Found(
+            labels=np.stack([paste(probabilities, square, images[0].shape) for probabilities in seen.mean]),
+            seen=view,
+            labels_seen=values[seen.mean.argmax(axis=1)],
+            probabilities=seen.mean,
+            members=values[seen.members],
+            scale=size**2 / (square.rows * square.columns),
+            cavity_found=np.asarray(guidance.any(axis=(1, 2))),
+        )
 
     def see_labels(self, labels: Sequence[LabelImage], cavity: Mask, pixel_mm: PixelSize | None) -> LabelImage:
         """Return labels of an exam in the view that the network has of it.

@@ -15,9 +15,9 @@ from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam, FoundExam
 from lge_sweep.segmenter.doubt import assess_exam
 from lge_sweep.segmenter.folder import SETTINGS, find_loader, load_folder, read_settings
+from lge_sweep.segmenter.found import Segmentation
 from lge_sweep.segmenter.heart import ExamSegmenter
 from lge_sweep.segmenter.load import NAME
-from lge_sweep.segmenter.segment import Segmentation
 
 _log = logging.getLogger(__name__)
 READING, NETWORKS, FILES = "reading", "networks", "files"

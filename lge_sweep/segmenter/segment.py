@@ -28,6 +28,7 @@ from lge_sweep.data import (
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import STAGES, Label
 from lge_sweep.segmenter.cleaning import clean, confine_scar
+from lge_sweep.segmenter.found import Found, Segmentation
 from lge_sweep.segmenter.views import Network, Seen, see, seen_from_all_sides
 
 PixelSize = tuple[float, float]
@@ -35,43 +36,6 @@ PixelSize = tuple[float, float]
 
 BATCH = 8
 """Slices a network is given at once."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """What the networks find in N slices of an exam, in the view that they have of it, T x T pixels; not cleaned up.
-
-    Attributes:
-        labels: [N, H, W], values of `Label`, at the exam's own size.
-        seen: [N, T, T], the slices as the networks see them.
-        labels_seen: [N, T, T], the labels in that view.
-        probabilities: [N, K, T, T], the mean of all members.
-        members: [M, N, T, T], values of `Label`: what each member finds by itself; fold after fold.
-        scale: pixels of the view for each of the exam's own.
-    """
-
-    labels: LabelImage
-    seen: Pixels8
-    labels_seen: LabelImage
-    probabilities: Probabilities
-    members: LabelImage
-    scale: float
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """What was found in N slices.
-
-    Attributes:
-        labels: [N, H, W] uint8, values of `Label`.
-        cavity_found: [N] bool; False where stage 1 found no cavity, or none that outlives Fig. 4's refinement. Such a
-            slice has no cavity, and stage 2 saw it without guidance.
-        found: what the networks that follow stage 1 found; None where nobody says.
-    """
-
-    labels: LabelImage
-    cavity_found: Mask
-    found: Found | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +83,7 @@ class TwoStageSegmenter:
         cavity = self.find_cavity(images, np.zeros(len(images), dtype=np.int32))
         found = self.find_all(images, cavity, pixel_mm)
         labels = clean(without_padding(found.labels, np.isnan(pixels)), self.cleaning)
-        return Segmentation(labels, np.asarray(refine(cavity).any(axis=(1, 2))), found)
+        return Segmentation(labels, found.cavity_found, found)
 
     def find_all(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: PixelSize | None) -> Found:
         """Find all classes in the slices of an exam, given the cavity; what members find is in the frame.
@@ -129,15 +93,21 @@ class TwoStageSegmenter:
             cavity: [N, S, S], as stage 1 finds it, not refined.
             pixel_mm: size of their pixels.
         """
+        guidance = refine(cavity)
+        edged = _edged(cavity, self.options) if self.options.inner_cavity else guidance
+        view, seen = self._see_wall(images, guidance, [pixel_mm] * len(images))
+        walls = [seen.mean.argmax(axis=1), *(seen.members if len(seen.members) > 1 else ())]
+        whole, *members = [_lay(edged, self._uncropped(wall, view.boxes), self.options) for wall in walls]
         rows, columns = images[0].shape
-        view, seen = self._see_wall(images, refine(cavity), [pixel_mm] * len(images))
-        whole, *members = [
-            join(cavity, self._uncropped(wall, view.boxes), self.options)
-            for wall in (seen.mean.argmax(axis=1), *seen.members)
-        ]
-        labels = np.stack([resize_labels(frame, rows, columns) for frame in whole])
-        scale = self.frame.size**2 / (rows * columns)
-        return Found(labels, view.images, whole, seen.mean, np.stack(members), scale)
+        return Found(
+            labels=np.stack([resize_labels(frame, rows, columns) for frame in whole]),
+            seen=view.images,
+            labels_seen=whole,
+            probabilities=seen.mean,
+            members=np.stack(members or [whole]),
+            scale=self.frame.size**2 / (rows * columns),
+            cavity_found=np.asarray(guidance.any(axis=(1, 2))),
+        )
 
     def find_cavity(self, images: Sequence[Pixels8], cases: CaseNumbers) -> Mask:
         """Run stage 1: N slices -> cavity [N, S, S] as the network finds it, not refined.
@@ -293,7 +263,16 @@ def join(found: Mask, wall: LabelImage, options: Options) -> LabelImage:
         wall: [N, S, S], values of `Label`, as `find_wall` returns it.
         options: what is done beyond the paper.
     """
-    cavity = np.stack([smooth_cavity(mask) for mask in found]) if options.inner_cavity else refine(found)
+    return _lay(_edged(found, options), wall, options)
+
+
+def _edged(found: Mask, options: Options) -> Mask:
+    """Return the final cavity; without the edge that the refinement adds, if asked for."""
+    return np.stack([smooth_cavity(mask) for mask in found]) if options.inner_cavity else refine(found)
+
+
+def _lay(cavity: Mask, wall: LabelImage, options: Options) -> LabelImage:
+    """Lay the final cavity over the wall, or the other way round."""
     labels = np.where(cavity, np.uint8(Label.CAVITY), wall)
     if options.wall_first:
         labels = np.where(wall == Label.BACKGROUND, labels, wall)
