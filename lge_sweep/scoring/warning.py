@@ -1,8 +1,6 @@
 """What a number that warns of bad labels meant on exams whose truth is known: how it ranks them, what it catches."""
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import stats
 
 from lge_sweep.config.doubt import WarningNumber
 from lge_sweep.scoring.auc import clustered_auc
@@ -51,17 +49,30 @@ def measure_warning(numbers: Array, worth: Array, cases: list[str], flagged: flo
 def _spearman(
     numbers: Array, worth: Array, cases: list[str], resamples: int = 2000, seed: int = 0
 ) -> tuple[float | None, float | None, float | None]:
-    """Return Spearman's correlation and its bootstrap interval over cases."""
-
-    def correlate(chosen: NDArray[np.intp]) -> float:
-        ranks = [stats.rankdata(values[chosen]) for values in (numbers, worth)]
-        return float(np.corrcoef(*ranks)[0, 1]) if min(map(np.ptp, ranks), default=0) > 0 else np.nan
-
-    value = correlate(np.arange(len(numbers)))
-    if np.isnan(value):
-        return None, None, None
+    """Return Spearman's correlation and its bootstrap interval over cases; None where either is one value."""
     names = sorted(set(cases))
     of_case = np.array([names.index(case) for case in cases])
-    draws = draw_cases(len(names), resamples, np.random.default_rng(seed)).astype(int)
-    drawn = np.array([correlate(np.repeat(np.arange(len(numbers)), times[of_case])) for times in draws])
-    return value, *percentile_interval(drawn[~np.isnan(drawn)], LEVEL)
+    draws = draw_cases(len(names), resamples, np.random.default_rng(seed))[:, of_case]
+    (value,) = _correlations(numbers, worth, np.ones((1, len(numbers))))
+    if np.isnan(value):
+        return None, None, None
+    drawn = _correlations(numbers, worth, draws)
+    return float(value), *percentile_interval(drawn[~np.isnan(drawn)], LEVEL)
+
+
+def _correlations(first: Array, second: Array, times: Array) -> Array:
+    """Return Spearman's correlation of exams that are there so many times each, [B]; NaN where either is one value.
+
+    Args:
+        first: [exams].
+        second: [exams].
+        times: [B, exams].
+    """
+    spread = []
+    for values in (first, second):
+        ranks = times @ (values[:, None] < values) + (times @ (values[:, None] == values) + 1) / 2
+        spread.append(ranks - (times * ranks).sum(axis=1, keepdims=True) / times.sum(axis=1, keepdims=True))
+    shared, one, two = ((times * a * b).sum(axis=1) for a, b in (spread, spread[:1] * 2, spread[1:] * 2))
+    product = np.sqrt(one * two)
+    found: Array = np.divide(shared, product, out=np.full(len(times), np.nan), where=product > 1e-9)
+    return found
