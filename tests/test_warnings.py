@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,15 +17,20 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import brier_score_loss, roc_auc_score
 from synthetic_dicom import grey
 
+from lge_sweep.config import load_sweep
 from lge_sweep.config.doubt import DISAGREEMENT, UNLIKENESS, Doubt, Spread, WarningNumber
-from lge_sweep.config.pipelines import Cleaning
+from lge_sweep.config.pipelines import Cleaning, Pipeline
+from lge_sweep.config.segmenter import Composed
+from lge_sweep.data import resize_labels
 from lge_sweep.deliver import ExamDoubt, deliver, read_delivery
 from lge_sweep.deliver.result import Result
 from lge_sweep.deliver.sr import report_comments
 from lge_sweep.labels import Label, class_names, stage_target
-from lge_sweep.pipeline.doubt import FLAGGED, LabelledExams, measure_doubt
+from lge_sweep.pipeline import out_of_fold
+from lge_sweep.pipeline.doubt import FLAGGED, LabelledExams, describe_doubt, measure_doubt
 from lge_sweep.pipeline.kept import ExamWriter, KeptExam, keep_exam, read_kept
 from lge_sweep.pipeline.probabilities import calibration_frame, calibration_markdown, measure_probabilities
+from lge_sweep.pipeline.records import ChoiceRecord
 from lge_sweep.quantify import contrast_to_noise
 from lge_sweep.scoring import measure_warning
 from lge_sweep.segmenter import TRAITS, Ensemble, Found, disagreement, exam_traits, trait_spreads, unlikeness
@@ -412,3 +418,69 @@ def test_without_any_above_the_threshold_that_is_said() -> None:
     seen = image_of(labels, np.random.default_rng(17))
     (warning,) = assess_exam(found_in(labels, seen, labels[None]), Cleaning(), 1, doubt).warnings
     assert warning.endswith("none of 8 exams that the networks had not seen was above")
+
+
+# ------------------------------------------------------------------------------------- from labelling to the choice
+
+
+def greys(views: Array, classes_: list[int], weight: float) -> Array:
+    """Probabilities by how near a pixel's grey level is to that of each class, in the exam of `image_of`."""
+    distances = np.abs(views[:, 1, None].astype(np.float32) - np.array([70, 160, 50, 210])[classes_][:, None, None])
+    powers = np.exp(-distances / weight)
+    return (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_cases_are_labelled_doubted_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As phase 3 does it, with networks that read grey levels: nothing is trained."""
+    rng = np.random.default_rng(19)
+    labels = [heart(0.3 * (case % 2), case % 3) for case in range(12) for _ in range(2)]
+    manifest = pd.DataFrame(
+        {"case": [f"case{k // 2:02d}" for k in range(24)], "subset": "train", "height": T, "width": T}
+        | {"has_scar": [bool((found == Label.SCAR).any()) for found in labels]}
+        | dict.fromkeys(("spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"), 1.5)
+    )
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "folds: 3\npipelines:\n  heart: {finds: everything, seeds: 2, symmetries: 4, cleaning: [{}, "
+        "{largest_heart: true}]}\n  wall: {symmetries: 4}\n"
+    )
+    config = load_sweep("phase3", 2, "phantom", "smoke", pipelines=str(file))
+    size = config.training.image_size
+    cavity = np.stack([resize_labels((found == Label.CAVITY).astype(np.uint8), size, size) > 0 for found in labels])
+    stage1 = SimpleNamespace(plan=None, cell=([0, 1], 10.0))
+    two_stage: Any = SimpleNamespace(
+        config=config, fit=config.fitting, fits=SimpleNamespace(manifest=manifest), labels=labels, cavity=cavity,
+        images=[image_of(found, rng, 4 + k // 2).astype(float) for k, found in enumerate(labels)], stage1=stage1,
+        composed=SimpleNamespace(),
+    )  # fmt: skip
+
+    def cells(two_stage: Any, name: str, pipeline: Pipeline) -> list[list[Any]]:
+        known = [0, 1, 2, 3] if pipeline.finds == "everything" else [0, 2, 3]
+        return [[(known, 10.0 + 20 * seed + fold) for seed in range(pipeline.seeds)] for fold in range(3)]
+
+    monkeypatch.setattr(out_of_fold, "pipeline_cells", cells)
+    monkeypatch.setattr(out_of_fold, "load_network", lambda plan, cell: lambda views: greys(views, *cell))
+    monkeypatch.setattr(out_of_fold, "_kept_at", lambda two_stage, name, pipeline: tmp_path / f"{name}.npz")
+    made = out_of_fold.label_out_of_fold(two_stage, lambda *_: None)
+    assert {name: next(iter(kept)).members.shape[0] for name, kept in made.kept.items()} == {
+        "paper": 1, "heart": 8, "wall": 4,
+    }  # fmt: skip
+    choice, table = out_of_fold.doubt_pipelines(made, out_of_fold.choose_pipeline(made))
+    for name, found in choice.pipelines.items():
+        own = table.query("pipeline == @name")
+        assert own["dice"].mean() == pytest.approx(found.value)
+        assert found.doubt is not None
+        expected = {UNLIKENESS} if name == "paper" else {DISAGREEMENT, UNLIKENESS}
+        assert set(found.doubt.numbers) == expected
+        measured = measure_probabilities(made.kept[name], 0 if name == "heart" else 2)
+        assert len(measured.expected) == 24
+    assert ChoiceRecord.model_validate_json(choice.model_dump_json()) == choice
+    assert describe_doubt(choice).startswith(f"Warnings of {choice.selected}, out of fold: disagreement above ")
+    heart_doubt = choice.pipelines["heart"].doubt
+    composed = Composed(networks=6, seeds=2, finds="everything", symmetries=4, doubt=heart_doubt)
+    assert Composed.model_validate_json(composed.model_dump_json()) == composed
+    assert composed.folds == 3
+    before = (tmp_path / "heart.npz").stat().st_mtime_ns
+    again = out_of_fold.label_out_of_fold(two_stage, lambda *_: None)
+    assert (tmp_path / "heart.npz").stat().st_mtime_ns == before  # nothing is labelled again
+    assert again.kept == made.kept
