@@ -143,7 +143,7 @@ def test_set_wins_over_the_files() -> None:
         ("training.max_epoch=5", r"training.max_epoch: unknown setting: did you mean 'max_epochs'"),
         ("trainin.max_epochs=5", r"trainin: unknown setting: did you mean 'training'"),
         ("training.max_epochs=many", r"training.max_epochs: .*integer.*got 'many'"),
-        ("training.image_size=100", r"training.image_size: .*multiple of 32, got 100"),
+        ("training.image_size=100", r"training.image_size: .*multiple of 16, got 100"),
         ("training.precision=b16", r"training.precision: unknown value 'b16': did you mean 'bf16'"),
         ("grid.model=[unett]", r"grid.model.0: unknown value 'unett': did you mean 'unet'"),
         ("grid.model=[unet, unet]", r"grid.model: names a value twice"),

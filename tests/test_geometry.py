@@ -36,10 +36,10 @@ from lge_sweep.ingest.geometry import (
 from lge_sweep.labels import Label
 from lge_sweep.quantify.description import describe
 from lge_sweep.segmenter import predict
+from lge_sweep.segmenter.found import Segmentation
 from lge_sweep.segmenter.predict import predict_exams
 from lge_sweep.segmenter.predictor import Predictor
 from lge_sweep.segmenter.request import ModelChoice, PredictRequest
-from lge_sweep.segmenter.segment import Segmentation
 
 Floats = NDArray[np.float64]
 MODEL = ModelFacts("test", "1", "0", "none")

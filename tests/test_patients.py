@@ -7,16 +7,19 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.metrics import roc_auc_score
 
 from lge_sweep.errors import ConfigError
 from lge_sweep.metrics import ExamGrid, measure_exam
 from lge_sweep.quantify import intraclass_correlation
 from lge_sweep.report import patient_report, patients_markdown
+from lge_sweep.report.patient_tables import presence_markdown
 from lge_sweep.scoring import (
     MEASURES,
     clustered_auc,
     clustered_proportion,
     delong_auc,
+    expected_presence,
     patient_differences,
     patient_presence,
     patient_summary,
@@ -162,6 +165,30 @@ def test_presence_of_scar_by_hand() -> None:
     assert frame.loc[2, "score"] == "volume of scar found"
     given = patient_presence(table, [0.9, 0.8, 0.1, 0.2], "probability")
     assert (given.auc.value, given.score) == (1, "probability")
+
+
+def test_the_presence_that_probabilities_expect_has_an_auc_of_its_own() -> None:
+    rng = np.random.default_rng(31)
+    true = rng.integers(0, 2, (12, 3)) * (np.arange(12) % 2)[:, None]
+    table = slices_of(**{f"case{k}": [(5 * int(one), 0) for one in row] for k, row in enumerate(true)})
+    assert expected_presence(table) == []  # not known
+    expected = rng.random(36) + 0.4 * true.ravel()
+    table = table.assign(expected_pixels=expected, voxel_ml=0.5)
+    patients, slices = expected_presence(table)
+    assert patients.auc.value == pytest.approx(roc_auc_score(true.any(axis=1), expected.reshape(12, 3).sum(axis=1)))
+    assert slices.auc.value == pytest.approx(roc_auc_score(true.ravel(), expected))
+    assert expected_presence(table.assign(expected_pixels=np.where(expected > 0.9, np.nan, expected))) == []
+    frame = presence_frame([patient_presence(table), slice_presence(table)], expected_presence(table))
+    own = frame[frame["measure"] == "auc_expected"]
+    assert own["unit"].tolist() == ["patient", "slice"]
+    assert own["value"].tolist() == [patients.auc.value, slices.auc.value]
+    assert own["low"].notna().all()
+    told = presence_markdown(frame.assign(pipeline="ours"))
+    assert "AUC of probabilities, patients" in told
+    assert f"{slices.auc.value:.3f}<br>" in told
+    assert "AUC of probabilities" not in presence_markdown(
+        frame[frame["measure"] != "auc_expected"].assign(pipeline="a")
+    )
 
 
 def test_without_a_spacing_of_all_the_score_is_pixels() -> None:

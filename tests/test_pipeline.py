@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -16,6 +17,7 @@ from PIL import Image
 from program import INLINE, invoke
 from scipy import ndimage
 from skimage.filters import threshold_otsu
+from sklearn.metrics import roc_auc_score
 
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.config.segmenter import Options
@@ -811,9 +813,13 @@ def test_pipelines_past_the_paper_are_fitted_chosen_shipped_and_evaluated(
     for name in ("two-stage", "heart", "unguided"):
         table = pd.read_csv(folder / "out_of_fold" / f"{name}.csv")
         assert set(table["case"]) == set(cases[used])
+    check_doubt(folder, choice, said)
     evaluated = invoke("phase4", *arguments)
     assert evaluated.exit_code == 0, evaluated.output
     assert "shipped: pipeline heart" in evaluated.output
+    first = fitted.fits.manifest.iloc[fitted.fits.rows("test")]["case"].iloc[0]
+    usual = [row for row in fitted.fits.rows("test") if cases[row] == first]
+    check_warnings(through.runs, np.stack([fitted.images[row] for row in usual]), tmp_path_factory.mktemp("odd"))
     (evaluation,) = through.runs.glob("phase4-*/test/heart.csv")
     # the registered model, run by ONNX, labels the test subset as phase 4 did
     segmenter = load_segmenter("models:/lge-two-stage@champion", "onnx", through.runs)
@@ -838,6 +844,59 @@ def test_pipelines_past_the_paper_are_fitted_chosen_shipped_and_evaluated(
     without = invoke("phase4", *[word for word in arguments if word not in ("--pipelines", str(file))])
     assert without.exit_code == 2
     assert "phase 3 on phantom with profile smoke is not complete" in without.output  # other folds are meant, too
+
+
+def check_doubt(folder: Path, choice: dict[str, Any], said: str) -> None:
+    """What doubts the labels was measured out of fold."""
+    doubts = {name: found["doubt"] for name, found in choice["pipelines"].items()}
+    assert {name: list(doubt["numbers"]) for name, doubt in doubts.items()} == {
+        "paper": ["unlikeness"],  # one network, one view
+        "heart": ["disagreement", "unlikeness"],
+        "unguided": ["disagreement", "unlikeness"],
+    }
+    best = choice["selected"]
+    table = pd.read_csv(folder / "doubt_out_of_fold.csv").query("pipeline == @best")
+    assert len(table) == choice["cases"]
+    assert table["dice"].mean() == pytest.approx(choice["pipelines"][best]["value"])
+    for name, known in doubts[best]["numbers"].items():
+        worst = table["dice"].rank(method="max") <= max(known["worst"], 1)
+        assert known["auc"] == pytest.approx(roc_auc_score(worst, table[name]))
+        assert known["flagged"] == (table[name] > known["threshold"]).sum()
+        assert f"{name} above {known['threshold']:.3g} flags {known['flagged']} of {choice['cases']} cases" in said
+    calibration = pd.read_csv(folder / "calibration_out_of_fold.csv")
+    assert set(calibration["pipeline"]) == {"two-stage", "heart", "unguided"}
+    assert calibration["brier"].between(0, 2).all()
+    classes = calibration.groupby("pipeline")["class"].agg(list)
+    assert classes["heart"] == ["background", "cavity", "myocardium", "scar", "label", "all"]
+    assert classes["unguided"] == ["background", "myocardium", "scar", "label", "all"]
+    presence = pd.read_csv(folder / "scar_presence_out_of_fold.csv").query("measure == 'auc_expected'")
+    assert sorted(zip(presence["pipeline"], presence["unit"], strict=True)) == [
+        (name, unit) for name in ("heart", "two-stage", "unguided") for unit in ("patient", "slice")
+    ]
+
+
+def check_warnings(runs: Path, pixels: np.ndarray, folder: Path) -> None:
+    """An exam whose contrast is inverted, or that is noise, is said to be unlike those of training; a usual one is not.
+
+    Args:
+        runs: the runs directory, whose champion segments.
+        pixels: [N, H, W], an exam that the networks have not seen.
+        folder: an empty folder.
+    """
+    noise = np.random.default_rng(0).normal(0, pixels.std() / 2, pixels.shape)
+    exams = {"usual": pixels, "inverted": pixels.max() - pixels, "noisy": pixels + noise}
+    for name, intensities in exams.items():
+        image = nib.Nifti1Image(intensities.transpose(2, 1, 0).astype(np.float32), np.diag([1.6, 1.6, 10, 1]))
+        nib.save(image, folder / f"{name}.nii.gz")
+    done = invoke("predict", str(folder), str(folder / "out"), "--runs", str(runs), "--case-ids", "keep",
+                  "--format", "csv")  # fmt: skip
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(folder / "out" / "burden.csv").set_index("case")
+    assert table["disagreement"].between(0, 1).all()
+    warned = table["warnings"].fillna("").str.contains("unlikeness")
+    assert warned.to_dict() == {"usual": False, "inverted": True, "noisy": True}
+    assert "that the networks had not seen" in table.loc["noisy", "warnings"]
+    assert "warning: unlikeness" in " ".join(done.output.split())
 
 
 def arguments_of(arguments: list[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """Pipelines past the paper: the window around the heart, what cleans up, folds, the choice, and what is shipped."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import ndimage
 from skimage.measure import label as label_pieces
 from statsmodels.stats.power import TTestPower
 
-from lge_sweep.config import Cell
+from lge_sweep.config import Cell, load_sweep
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.pipelines import Cleaning, Pipeline, TrainingChanges, Window
 from lge_sweep.config.schema import Fit, Training
@@ -23,7 +24,7 @@ from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
 from lge_sweep.models import build_module
 from lge_sweep.models.architectures import residual_unet
-from lge_sweep.pipeline.compose import cell_name
+from lge_sweep.pipeline.compose import cell_name, network_training
 from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.scoring.nested import choose_nested
 from lge_sweep.scoring.patients import patients_needed
@@ -37,7 +38,7 @@ from lge_sweep.segmenter.heart import (
     paste,
     place_window,
 )
-from lge_sweep.segmenter.views import mean_of, seen_from_all_sides
+from lge_sweep.segmenter.views import Ensemble, seen_from_all_sides
 
 S = 64
 FRAME = Frame(size=S, intensity=Intensity(clip_percentiles=(0, 100)))
@@ -148,7 +149,8 @@ def test_networks_are_averaged_by_their_probabilities() -> None:
     def constant(value: float) -> Any:
         return lambda inputs: np.full((len(inputs), 4, 2, 2), value, dtype=np.float32)
 
-    mean = mean_of([constant(0.2), constant(0.4), constant(0.9)])(np.zeros((1, 3, 2, 2), dtype=np.uint8))
+    ensemble = Ensemble(((constant(0.2),), (constant(0.4),), (constant(0.9),)))
+    mean = ensemble(np.zeros((1, 3, 2, 2), dtype=np.uint8))
     assert mean.dtype == np.float32
     np.testing.assert_allclose(mean, 0.5, rtol=1e-6)
 
@@ -339,6 +341,19 @@ def test_a_pipeline_that_makes_no_sense_is_refused(settings: dict[str, Any], sai
 def test_pipelines_have_names_of_their_own(settings: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Fit.model_validate(settings)
+
+
+@pytest.mark.parametrize("name", [path.stem for path in Path("sweeps/pipelines").glob("*.yaml")])
+def test_pipelines_that_are_shipped_with_the_program_can_be_sent_to_a_worker(name: str) -> None:
+    """Workers read settings as JSON, and check them: a window of 112 pixels was none of their sizes."""
+    config = load_sweep("phase3", 2, "phantom", "laptop", pipelines=name)
+    for pipeline in config.fitting.pipelines.values():
+        training = network_training(config, pipeline)
+        assert Training.model_validate_json(training.model_dump_json()) == training
+        assert pipeline.window is None or training.image_size == pipeline.window.rows
+    odd = Pipeline(finds="everything").model_copy(update={"window": Window.model_construct(pixels=100, size=None)})
+    with pytest.raises(ValidationError, match="multiple of 16"):
+        network_training(config, odd)
 
 
 def test_a_network_is_trained_anew_only_where_it_would_be_another() -> None:

@@ -200,7 +200,7 @@ def test_a_broken_folder_is_explained(folder: Path, tmp_path: Path) -> None:
         ("stage2.onnx", None, "stage2.onnx: missing or not as it was written"),
         ("stage1.onnx", (folder / "stage2.onnx").read_bytes(), "stage1.onnx: missing or not as it was written"),
         ("settings.json", None, "holds no segmenter"),
-        ("settings.json", wrong, r"size: Input should be a multiple of 32; colour: Extra inputs are not permitted"),
+        ("settings.json", wrong, r"size: Input should be a multiple of 16; colour: Extra inputs are not permitted"),
     ):
         with pytest.raises(ModelError, match=message):
             load_segmenter(broken(name, content))

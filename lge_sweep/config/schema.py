@@ -26,7 +26,7 @@ from lge_sweep.config.fits import (
 )
 from lge_sweep.config.losses import LOSSES, LossOptions
 from lge_sweep.config.optimizers import OPTIMIZERS
-from lge_sweep.config.pipelines import BEST, PAPER, PIPELINE_NAME, Pipeline
+from lge_sweep.config.pipelines import BEST, PAPER, PIPELINE_NAME, SIDES, Pipeline
 from lge_sweep.config.registry import OneOf
 from lge_sweep.config.search import Search
 from lge_sweep.config.segmenter import CropMargin, Frame, Options, PostprocessOptions
@@ -52,8 +52,8 @@ def _each_once(values: tuple[ValueT, ...]) -> tuple[ValueT, ...]:
 class Training(Settings):
     """How a network is trained. Defaults are the paper's Table II."""
 
-    image_size: int = Field(320, ge=64, le=1024, multiple_of=32)
-    """Rows and columns the slices are resized to."""
+    image_size: int = Field(320, ge=64, le=1024, multiple_of=SIDES)
+    """Rows and columns the slices are resized to; a multiple of 16."""
     batch_size: int = Field(8, ge=2)
     """Slices a step; the last partial batch of an epoch is dropped."""
     learning_rate: float = Field(1e-4, gt=0, allow_inf_nan=False)

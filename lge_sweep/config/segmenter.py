@@ -6,7 +6,8 @@ from pydantic import Field, model_validator
 
 from lge_sweep.config.base import DECIDES_STAGE_2, Settings
 from lge_sweep.config.data import Intensity
-from lge_sweep.config.pipelines import Cleaning, Window
+from lge_sweep.config.doubt import Doubt
+from lge_sweep.config.pipelines import SIDES, Cleaning, Window
 
 
 class PostprocessOptions(Settings):
@@ -48,7 +49,7 @@ class Options(PostprocessOptions, CropMargin):
 class Frame(Settings):
     """What networks see of an exam's slices, as they are trained and as they are used."""
 
-    size: int = Field(ge=32, le=1024, multiple_of=32)
+    size: int = Field(ge=32, le=1024, multiple_of=SIDES)
     """Rows and columns S of the frame that the networks see."""
     intensity: Intensity
     """How intensities become 8 bit."""
@@ -58,7 +59,9 @@ class Composed(Settings):
     """What a segmenter of a pipeline past the paper does; its networks are averaged."""
 
     networks: int = Field(ge=1, le=200)
-    """How many networks follow stage 1."""
+    """How many networks follow stage 1, fold after fold."""
+    seeds: int = Field(1, ge=1, le=10)
+    """How many of them are of one fold."""
     finds: Literal["wall", "everything"]
     """As `fit.pipelines.*.finds`; so are all below."""
     window: Window | None = None
@@ -69,6 +72,19 @@ class Composed(Settings):
     """Turned and mirrored views that are averaged."""
     cleaning: Cleaning = Cleaning()
     """What cleans up."""
+    doubt: Doubt | None = None
+    """When an exam's labels are doubted; not known of one of an earlier version."""
+
+    @model_validator(mode="after")
+    def _whole_folds(self) -> Self:
+        if self.networks % self.seeds:
+            raise ValueError(f"networks must be a multiple of seeds, {self.seeds}, got {self.networks}")
+        return self
+
+    @property
+    def folds(self) -> int:
+        """To how many folds the networks belong."""
+        return self.networks // self.seeds
 
 
 class SegmenterSettings(Frame):

@@ -6,5 +6,6 @@ from .exam_files import SEG_FILE as SEG_FILE
 from .exam_files import Delivery as Delivery
 from .exam_files import deliver as deliver
 from .exam_files import read_delivery as read_delivery
+from .result import ExamDoubt as ExamDoubt
 from .result import ModelFacts as ModelFacts
 from .result import Result as Result

@@ -13,7 +13,7 @@ from lge_sweep import __version__
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import atomic_folder, read_json, write_json
 from lge_sweep.choices import look_up
-from lge_sweep.deliver.result import RESEARCH_USE, FormatError, ModelFacts, Result
+from lge_sweep.deliver.result import RESEARCH_USE, ExamDoubt, FormatError, ModelFacts, Result
 from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.quantify import unchecked_note
@@ -29,12 +29,14 @@ class Delivery:
         files: the files, in the order in which their formats were asked for.
         notes: what a user should know; those of the exam and those on how it was written.
         findings: what no left ventricle has, a sentence each; see `lge_sweep.quantify.implausible`.
+        warnings: why the labels are to be doubted, a sentence each; see `ExamDoubt`.
     """
 
     folder: Path
     files: tuple[Path, ...]
     notes: tuple[str, ...]
     findings: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
 
 SEG_FILE, REPORT_FILE = "labels.dcm", "report.dcm"
@@ -48,6 +50,9 @@ BURDEN_FILE = "burden.csv"
 """In the folder of an exam, and of all exams beside their folders."""
 ABOUT_FILE = "about.json"
 """In the folder of an exam: by which model, in which formats and with which files it was made."""
+
+_MADE = ("files", "notes", "findings", "warnings", "doubt")
+"""What is said there beside that."""
 
 
 def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: ModelFacts) -> Delivery | None:
@@ -63,15 +68,24 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
     try:
         about = read_json(folder / ABOUT_FILE)
         files = tuple(folder / name for name in about["files"])
-        notes, findings = tuple(about["notes"]), tuple(about["findings"])
-        made = {name: about[name] for name in ("files", "notes", "findings")}
+        notes, findings, warnings = (tuple(about.get(name, ())) for name in ("notes", "findings", "warnings"))
+        made = {name: about[name] for name in _MADE if name in about}
         same = about == {**_provenance(exam, formats, model), **made}
     except (DamagedError, ValueError, KeyError, TypeError):
         return None  # `deliver` says what is wrong with the folder, or with the exam's files
-    return Delivery(folder, files, notes, findings) if same and all(file.is_file() for file in files) else None
+    there = same and all(file.is_file() for file in files)
+    return Delivery(folder, files, notes, findings, warnings) if there else None
 
 
-def deliver(exam: Exam, labels: LabelImage, output: Path, formats: Sequence[str], model: ModelFacts) -> Delivery:
+def deliver(
+    exam: Exam,
+    labels: LabelImage,
+    output: Path,
+    formats: Sequence[str],
+    model: ModelFacts,
+    *,
+    doubt: ExamDoubt | None = None,
+) -> Delivery:
     """Write the labels predicted for an exam in the formats asked for.
 
     `seg`: labels.dcm, a DICOM Segmentation (`write_seg`). `sr`: report.dcm, its numbers as a DICOM Structured Report
@@ -85,6 +99,7 @@ def deliver(exam: Exam, labels: LabelImage, output: Path, formats: Sequence[str]
         output: the folder in which the exam's folder is made; it is created if needed.
         formats: names in `FORMATS`; none: all that the exam allows, with a note where there can be no DICOM SEG or SR.
         model: what made the labels.
+        doubt: how far they are to be doubted, where that is known.
 
     Raises:
         ConfigError: a format is unknown.
@@ -94,7 +109,7 @@ def deliver(exam: Exam, labels: LabelImage, output: Path, formats: Sequence[str]
     for name in formats:
         look_up("format", name, FORMATS)
     writers = list(dict.fromkeys(one for name in formats or FORMATS for one in (*_PREREQUISITES.get(name, ()), name)))
-    result = Result(exam, labels, model)
+    result = Result(exam, labels, model, doubt or ExamDoubt())
     folder = _exam_folder(output, exam)
     if folder.exists():
         raise DataError(str(folder), [f"folder {folder} {_FOLDER_EXISTS}"])
@@ -104,11 +119,14 @@ def deliver(exam: Exam, labels: LabelImage, output: Path, formats: Sequence[str]
             written = [path for name in writers for path in _write_format(name, result, unfinished, notes, formats)]
             files = [path.relative_to(unfinished) for path in written]
             notes = [*exam.notes, *notes, *_no_cavity_note(result), *_renamed_note(folder, exam)]
-            made = {"files": [path.as_posix() for path in files], "notes": notes, "findings": result.finding_texts}
-            write_json(unfinished / ABOUT_FILE, {**_provenance(exam, formats, model), **made})
+            names, numbers = [path.as_posix() for path in files], dict(result.doubt.numbers)
+            made = (names, notes, result.finding_texts, list(result.doubt.warnings), numbers)
+            about = {**_provenance(exam, formats, model), **dict(zip(_MADE, made, strict=True))}
+            write_json(unfinished / ABOUT_FILE, about)
     except OSError as error:
         raise DataError(str(folder), [f"cannot be written ({error.strerror or type(error).__name__})"]) from error
-    return Delivery(folder, tuple(folder / path for path in files), tuple(notes), tuple(result.finding_texts))
+    paths, findings = tuple(folder / path for path in files), tuple(result.finding_texts)
+    return Delivery(folder, paths, tuple(notes), findings, result.doubt.warnings)
 
 
 def _exam_folder(output: Path, exam: Exam) -> Path:

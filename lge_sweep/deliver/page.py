@@ -59,6 +59,8 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
         facts=exam_facts(result.exam),
         amounts=amount_lines(result.burden),
         findings=result.finding_texts,
+        warnings=result.doubt.warnings,
+        doubts=[f"{name} {number:.3g}" for name, number in result.doubt.numbers.items()],
         without_cavity=result.without_cavity,
         bullseye=_data_uri(bullseye_png(extent)) if extent else None,
         no_bullseye=result.segments if extent is None else "",

@@ -1,6 +1,7 @@
 """The noun of deliver: an exam, the labels predicted for it, and what follows from them."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -49,6 +50,19 @@ class ModelFacts:
 
 
 @dataclass(frozen=True)
+class ExamDoubt:
+    """How far the labels of an exam are to be doubted; see `lge_sweep.segmenter.doubt`.
+
+    Attributes:
+        numbers: those in `lge_sweep.config.doubt.MEANINGS` that the model knows the meaning of.
+        warnings: a sentence for each that is above its threshold, and what that meant out of fold.
+    """
+
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Result:
     """Labels predicted for an exam.
 
@@ -56,11 +70,13 @@ class Result:
         exam: the images.
         labels: [S, H, W] uint8, values of `Label`, on the pixels of the exam's slices.
         model: what made them.
+        doubt: how far they are to be doubted.
     """
 
     exam: Exam
     labels: LabelImage
     model: ModelFacts
+    doubt: ExamDoubt = field(default_factory=ExamDoubt)
 
     def __post_init__(self) -> None:
         """Check what only our own code could get wrong."""

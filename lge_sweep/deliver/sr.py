@@ -116,6 +116,7 @@ def report_comments(result: Result) -> list[str]:
         f"Volumes are pixels times the volume of a pixel; mass is that of the wall, {DENSITY_G_PER_ML} g/mL.",
         *[f"No LV cavity was found in {empty} of {count} slices."] * bool(empty),
         *[f"Labels that no heart has: {text}." for text in result.finding_texts],
+        *[f"Labels to be doubted: {text}." for text in result.doubt.warnings],
         *result.exam.notes,
         *([result.segments] if isinstance(result.segments, str) else result.segments.notes),
     ]

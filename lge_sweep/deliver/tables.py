@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lge_sweep.config.doubt import MEANINGS
 from lge_sweep.csv_files import csv_text
 from lge_sweep.deliver.result import RESEARCH_USE, Result
 from lge_sweep.labels import Label
@@ -31,6 +32,8 @@ def exam_row(result: Result) -> Row:
         "plausible": not result.findings,
         "findings": "; ".join(result.finding_texts) or None,
         "not_checked": "; ".join(result.unchecked) or None,
+        **{name: result.doubt.numbers.get(name) for name in MEANINGS},
+        "warnings": "; ".join(result.doubt.warnings) or None,
         **{
             f"scar_percent_{number:02d}_{name.replace(' ', '_')}": percent
             for number, name, percent in zip(range(1, 18), SEGMENT_NAMES, segments, strict=True)

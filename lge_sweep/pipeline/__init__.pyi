@@ -1,10 +1,12 @@
 from .access import read_accesses as read_accesses
+from .beyond import compare_out_of_fold as compare_out_of_fold
 from .card import model_card as model_card
 from .card import performance_frame as performance_frame
 from .compare import PipelineComparison as PipelineComparison
 from .compare import read_comparison as read_comparison
 from .compose import describe_cleaning as describe_cleaning
 from .delivered import deliver_pipelines as deliver_pipelines
+from .doubt import describe_doubt as describe_doubt
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_once as evaluate_once
 from .external import ExternalEvaluation as ExternalEvaluation
@@ -23,7 +25,6 @@ from .records import EvaluationRecord as EvaluationRecord
 from .records import ShippedRecord as ShippedRecord
 from .results import side_by_side as side_by_side
 from .shipping import compare_on_validation as compare_on_validation
-from .shipping import compare_out_of_fold as compare_out_of_fold
 from .shipping import ship as ship
 from .shipping import show_evaluation as show_evaluation
 from .shipping import update_card as update_card

@@ -118,7 +118,8 @@ def compare_patients(
     native = {name: found.at_own_size([labels.shape for labels in truth]) for name, found in labelled.items()}
     record = PatientsRecord(subset=subset, reference=PIPELINE, shipped=shipped, nsd_tolerance_mm=tolerance)
     folder.path.mkdir(parents=True, exist_ok=True)
-    tables = measure_patients(group_exams(fits.manifest, rows), truth, native, tolerance)
+    expected = {name: found.expected for name, found in labelled.items() if found.expected is not None}
+    tables = measure_patients(group_exams(fits.manifest, rows), truth, native, tolerance, expected)
     report, markdown = write_patients(folder, tables, record)
     prefixes = {"test": "test_patient", "val": "patient"}
     prefix, own = prefixes.get(subset, f"{subset}_patient"), shipped if subset == "test" else ""

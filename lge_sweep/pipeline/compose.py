@@ -158,7 +158,7 @@ def network_training(config: SweepConfig, pipeline: Pipeline) -> Training:
     changes = {name: value for name, value in pipeline.training if value is not None}
     if pipeline.window is not None:
         changes["image_size"] = pipeline.window.rows
-    return config.fitting.stage2_training(config.training).model_copy(update=changes)
+    return Training.model_validate({**dict(config.fitting.stage2_training(config.training)), **changes})
 
 
 def plan_pipelines(

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.arrays import LabelImage
@@ -21,23 +22,20 @@ from lge_sweep.config.segmenter import Options
 from lge_sweep.data import resize_labels, to_8_bit
 from lge_sweep.metrics import STRUCTURES, ExamGrid, measure_exam
 from lge_sweep.pipeline.compose import cell_name, compositions, fold_rows, out_of_fold_rows
+from lge_sweep.pipeline.doubt import LabelledExams, measure_doubt
 from lge_sweep.pipeline.exams import StudyExam, group_exams
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.kept_labels import read_labels, write_labels
+from lge_sweep.pipeline.kept import KEPT_FORMAT, ExamWriter, KeptExam, KeptExams, keep_exam, read_kept
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.scoring import choose_nested, patients_needed, ratio_of_sums
 from lge_sweep.segmenter import (
+    Ensemble,
     ExamSegmenter,
     HeartSegmenter,
-    Network,
     TwoStageSegmenter,
     clean,
-    join,
-    mean_of,
-    refine,
-    seen_from_all_sides,
     without_padding,
 )
 
@@ -48,11 +46,11 @@ class OutOfFold:
 
     Attributes:
         two_stage: the fitted pipelines.
-        raw: pipeline -> labels [H, W] of each slice, values of `Label`, in the order of `rows`; not cleaned up.
+        kept: pipeline -> what was found in each exam; not cleaned up.
     """
 
     two_stage: TwoStage
-    raw: Mapping[str, Sequence[LabelImage]]
+    kept: Mapping[str, KeptExams]
 
     @cached_property
     def rows(self) -> list[int]:
@@ -82,8 +80,8 @@ class OutOfFold:
             Labels [H, W] of each slice, in the order of `rows`.
         """
         cleaned: dict[int, LabelImage] = {}
-        for exam, cleaning in zip(self.exams, cleanings, strict=True):
-            cleaned |= dict(zip(exam.places, clean(exam.stack(self.raw[name]), cleaning), strict=True))
+        for exam, labels, cleaning in zip(self.exams, self.kept[name].labels(), cleanings, strict=True):
+            cleaned |= dict(zip(exam.places, clean(labels, cleaning), strict=True))
         return [cleaned[place] for place in range(len(self.rows))]
 
     def final(self, name: str, cleaning_by_fold: Sequence[Cleaning]) -> tuple[LabelImage, list[LabelImage]]:
@@ -124,28 +122,29 @@ def label_out_of_fold(two_stage: TwoStage, on_progress: ProgressCallback) -> Out
         on_progress: told which pipeline labels next, how many exams are done, and how many there are.
     """
     chosen, out_of_fold = compositions(two_stage.fit), OutOfFold(two_stage, {})
-    raw: dict[str, Sequence[LabelImage]] = {}
-    total = len(chosen) * len(out_of_fold.exams)
+    kept: dict[str, KeptExams] = {}
+    rows, count = out_of_fold.rows, len(out_of_fold.exams)
+    total = len(chosen) * count
     for number, (name, pipeline) in enumerate(chosen.items()):
-        on_progress(name, number * len(out_of_fold.exams), total)
+        on_progress(name, number * count, total)
         path = _kept_at(two_stage, name, pipeline)
-        labels = read_labels(path, out_of_fold.rows)
-        if labels is None:
-            labels = list[LabelImage]()
+        exams = read_kept(path, rows, count)
+        if exams is None:
+            writer = ExamWriter(rows)
             for place, found in enumerate(_label(out_of_fold, name, pipeline)):
-                labels.extend(found)
-                on_progress(name, number * len(out_of_fold.exams) + place + 1, total)
-            write_labels(path, out_of_fold.rows, labels)
-        raw[name] = labels
+                writer.add(found)
+                on_progress(name, number * count + place + 1, total)
+            exams = writer.write(path)
+        kept[name] = exams
     on_progress("measuring", total, total)
-    return OutOfFold(two_stage, raw)
+    return OutOfFold(two_stage, kept)
 
 
-def _label(out_of_fold: OutOfFold, name: str, pipeline: Pipeline) -> Iterator[LabelImage]:
-    """Yield what a pipeline's networks find, [N, H, W] an exam: those of its fold."""
+def _label(out_of_fold: OutOfFold, name: str, pipeline: Pipeline) -> Iterator[KeptExam]:
+    """Yield what a pipeline's networks find in each exam: those of its fold."""
     two_stage = out_of_fold.two_stage
     folds = pipeline_cells(two_stage, name, pipeline)
-    segmenters = [compose_segmenter(two_stage, pipeline, cells, Cleaning()) for cells in folds]
+    segmenters = [compose_segmenter(two_stage, pipeline, [cells], Cleaning()) for cells in folds]
     for exam, fold in zip(out_of_fold.exams, out_of_fold.folds, strict=True):
         yield _label_exam(two_stage, segmenters[fold], exam)
 
@@ -157,7 +156,7 @@ def _kept_at(two_stage: TwoStage, name: str, pipeline: Pipeline) -> Path:
     records = [two_stage.composed.result_of(cell) for cell in cells]
     made_of = [record.files for record in records if record is not None]
     how = pipeline.model_dump(mode="json", include={"finds", "guided", "window", "neighbours", "symmetries"})
-    digest = hashlib.sha256(json.dumps([made_of, how]).encode()).hexdigest()[:12]
+    digest = hashlib.sha256(json.dumps([KEPT_FORMAT, made_of, how]).encode()).hexdigest()[:12]
     return two_stage.composed.files.out_of_fold(name, digest)
 
 
@@ -176,20 +175,20 @@ def pipeline_cells(two_stage: TwoStage, name: str, pipeline: Pipeline) -> list[l
 
 
 def compose_segmenter(
-    two_stage: TwoStage, pipeline: Pipeline, cells: Sequence[Cell], cleaning: Cleaning
+    two_stage: TwoStage, pipeline: Pipeline, folds: Sequence[Sequence[Cell]], cleaning: Cleaning
 ) -> ExamSegmenter:
     """Return a pipeline as a segmenter, on the hardware there is.
 
     Args:
         two_stage: the fitted pipelines.
         pipeline: what it is.
-        cells: those of the networks that are averaged.
+        folds: the cells of the networks that are averaged, a list a fold.
         cleaning: what cleans up.
     """
     composed, frame = two_stage.composed, two_stage.config.frame
     assert composed is not None
-    networks: list[Network] = [load_network(composed, cell) for cell in cells]
-    network = seen_from_all_sides(mean_of(networks), pipeline.symmetries)
+    networks = tuple(tuple(load_network(composed, cell) for cell in cells) for cells in folds)
+    network = Ensemble(networks, pipeline.symmetries)
     stage1 = load_network(two_stage.stage1.plan, two_stage.stage1.cell)
     if pipeline.finds == "wall":
         return TwoStageSegmenter(stage1, network, frame, Options(guided=pipeline.guided), cleaning)
@@ -224,6 +223,28 @@ def choose_pipeline(out_of_fold: OutOfFold) -> ChoiceRecord:
         by_fold=tuple(owners[k] for k in overall.by_fold),
         pipelines=choices,
     )
+
+
+def doubt_pipelines(out_of_fold: OutOfFold, choice: ChoiceRecord) -> tuple[ChoiceRecord, pd.DataFrame]:
+    """Measure when the labels of each pipeline are to be doubted.
+
+    Args:
+        out_of_fold: the labels of all cases.
+        choice: what cleans up after each pipeline.
+
+    Returns:
+        The choice with what was measured, and a row a pipeline and exam: pipeline and the columns of `Doubted.table`.
+    """
+    pipelines, tables = {}, []
+    for name, chosen in choice.pipelines.items():
+        cleanings = [chosen.cleaning_by_fold[fold] for fold in out_of_fold.folds]
+        worth = out_of_fold.case_values(out_of_fold.cleaned(name, cleanings)).mean(axis=0)
+        cases = [exam.case for exam in out_of_fold.exams]
+        doubted = measure_doubt(out_of_fold.kept[name], LabelledExams(cases, out_of_fold.folds, cleanings, worth))
+        pipelines[name] = chosen.model_copy(update={"doubt": doubted.doubt})
+        tables.append(doubted.table.assign(pipeline=name))
+    table = pd.concat(tables, ignore_index=True)
+    return choice.model_copy(update={"pipelines": pipelines}), table[["pipeline", *table.columns.drop("pipeline")]]
 
 
 def _worth(
@@ -265,15 +286,15 @@ def _mean(values: NDArray[np.float64]) -> tuple[float, float, float]:
     return mean.value, mean.low, mean.high
 
 
-def _label_exam(two_stage: TwoStage, segmenter: ExamSegmenter, exam: StudyExam) -> LabelImage:
-    """Return what the networks find in an exam, [N, H, W], where stage 1 says that the heart is; not cleaned up."""
+def _label_exam(two_stage: TwoStage, segmenter: ExamSegmenter, exam: StudyExam) -> KeptExam:
+    """Return what the networks find in an exam, where stage 1 says that the heart is; not cleaned up."""
     native = np.stack([two_stage.images[row] for row in exam.rows])
     images = [to_8_bit(image, two_stage.config.intensity) for image in native]
-    found = two_stage.cavity[list(exam.rows)]
+    cavity = two_stage.cavity[list(exam.rows)]
+    found = segmenter.find_all(images, cavity, exam.pixel_mm)
+    labels = without_padding(found.labels, np.isnan(native))
+    truth = [two_stage.labels[row] for row in exam.rows]
     if isinstance(segmenter, HeartSegmenter):
-        labels = segmenter.find_everything(images, refine(found), exam.pixel_mm)
-    else:
-        wall = segmenter.find_wall(images, refine(found), [exam.pixel_mm] * len(images))
-        frames = join(found, wall, segmenter.options)
-        labels = np.stack([resize_labels(frame, *native.shape[1:]) for frame in frames])
-    return without_padding(labels, np.isnan(native))
+        return keep_exam(found, labels, segmenter.see_labels(truth, cavity, exam.pixel_mm))
+    size = segmenter.frame.size
+    return keep_exam(found, labels, np.stack([resize_labels(image, size, size) for image in truth]))

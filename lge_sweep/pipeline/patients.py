@@ -13,7 +13,7 @@ from lge_sweep.metrics import EXAM_NUMBERS, Known, measure_exam
 from lge_sweep.pipeline.exams import StudyExam
 from lge_sweep.report import PatientReport, patient_report, patients_markdown
 from lge_sweep.run_folders import MeasuredFolder
-from lge_sweep.scoring import MEASURES, SLICE_COLUMNS
+from lge_sweep.scoring import EXPECTED_COLUMN, MEASURES, SLICE_COLUMNS
 from lge_sweep.study import REMEDY, Record, write_record
 from lge_sweep.text import slug
 
@@ -49,6 +49,7 @@ def measure_patients(
     truth: Sequence[LabelImage],
     pipelines: Mapping[str, Sequence[LabelImage]],
     tolerance_mm: float,
+    expected: Mapping[str, Sequence[float]] | None = None,
 ) -> PatientTables:
     """Measure pipelines patient by patient.
 
@@ -57,6 +58,7 @@ def measure_patients(
         truth: of each slice, [H, W] values of `Label`, at its own size.
         pipelines: name -> the same that a pipeline finds.
         tolerance_mm: of nsd, mm.
+        expected: name -> as `Labelled.expected`, of those pipelines of which it is known.
     """
     patients, slices = [], []
     known: list[Known] = [{} for _ in exams]
@@ -69,6 +71,9 @@ def measure_patients(
             patients.append(measured)
             scar = {"true_pixels": true == Label.SCAR, "predicted_pixels": labels == Label.SCAR}
             counts = {column: where.sum(axis=(1, 2)) for column, where in scar.items()}
+            if expected:
+                own = expected.get(name)
+                counts[EXPECTED_COLUMN] = np.array([np.nan if own is None else own[place] for place in exam.places])
             slices.append(
                 pd.DataFrame(
                     {"pipeline": name, "case": exam.case, "slice": list(exam.slices), **counts}

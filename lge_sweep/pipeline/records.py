@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from lge_sweep.config.doubt import Doubt
 from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.config.schema import Shipped
 from lge_sweep.metrics import Summary
@@ -76,6 +77,8 @@ class PipelineChoice(Record):
     """How many cases would show that difference four times in five."""
     dice: dict[str, float]
     """Its parts, means over cases."""
+    doubt: Doubt | None = None
+    """When an exam's labels are to be doubted; not in one of an earlier version."""
 
 
 class ChoiceRecord(Record):

@@ -9,9 +9,7 @@ import pandas as pd
 
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell
-from lge_sweep.config.pipelines import PAPER
 from lge_sweep.config.segmenter import Composed, Options, SegmenterSettings
-from lge_sweep.csv_files import write_frame
 from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
@@ -19,15 +17,15 @@ from lge_sweep.models import Segmenter
 from lge_sweep.pipeline.card import CARD, card_markdown, model_card
 from lge_sweep.pipeline.champions import Champion
 from lge_sweep.pipeline.compare import PipelineComparison, compare, compare_patients
-from lge_sweep.pipeline.compose import compositions, describe_pipeline, out_of_fold_rows
+from lge_sweep.pipeline.compose import describe_pipeline, out_of_fold_rows
 from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.evaluate import key_of
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.folds import OUT_OF_FOLD
-from lge_sweep.pipeline.out_of_fold import choose_pipeline, label_out_of_fold, pipeline_cells
+from lge_sweep.pipeline.out_of_fold import (
+    pipeline_cells,
+)
 from lge_sweep.pipeline.records import (
     PIPELINE,
-    ChoiceRecord,
     ComparisonRecord,
     EvaluationRecord,
     MeasuredSubset,
@@ -35,7 +33,6 @@ from lge_sweep.pipeline.records import (
 )
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.pipeline.results import PATIENTS_HEADING
-from lge_sweep.pipeline.standing import choice_frame, choice_words
 from lge_sweep.pipeline.variants import (
     EvaluatedSubset,
     Labelled,
@@ -44,7 +41,6 @@ from lge_sweep.pipeline.variants import (
     shipped_words,
 )
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.report import print_tables
 from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
 from lge_sweep.study import Plan, read_per_image, read_record, write_record
@@ -74,7 +70,7 @@ def compare_on_validation(
     write_errors(fits.files, subset, labelled[shipped_name(two_stage)])
     patients = compare_patients(two_stage, VAL, labelled, fits.files)
     write_text(fits.files.tables, f"# {fits.name}, validation subset\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
-    values = _values(comparison, {PIPELINE, shipped_name(two_stage)}) | patients.values
+    values = comparison_values(comparison, {PIPELINE, shipped_name(two_stage)}) | patients.values
     record = comparison.record().model_copy(update={"values": values})
     write_record(fits.files.comparison, record)
     show_comparison(tracker, fits, record)
@@ -97,61 +93,6 @@ def show_comparison(tracker: Tracker, fits: Plan, record: ComparisonRecord) -> N
         about = [path for path in (files.comparison, files.choice, files.tables) if path.is_file()]
         run.log_files([*about, *sorted(fits.folder.glob(f"*_{subset}.csv"))])
         run.finish()
-
-
-@dataclass(frozen=True)
-class OutOfFoldComparison:
-    """How the pipelines past the paper do on cases that their networks never saw.
-
-    Attributes:
-        two_stage: the fitted pipelines, with the one that was chosen.
-        choice: which one, and what each is worth.
-        comparison: the paper's first.
-        labelled: name -> labels of all training and validation slices, in the order of the manifest.
-    """
-
-    two_stage: TwoStage
-    choice: ChoiceRecord
-    comparison: PipelineComparison
-    labelled: Mapping[str, Labelled]
-
-
-def compare_out_of_fold(
-    tracker: Tracker, two_stage: TwoStage, composed: Plan, on_progress: ProgressCallback
-) -> OutOfFoldComparison:
-    """Measure the pipelines past the paper on cases that their networks never saw, choose one, and show it in MLflow.
-
-    Args:
-        tracker: MLflow.
-        two_stage: the fitted pipelines.
-        composed: the sweep of their networks.
-        on_progress: told what labels the cases next, how many have, and how many there are.
-    """
-    out_of_fold = label_out_of_fold(two_stage, on_progress)
-    choice = choose_pipeline(out_of_fold)
-    labelled = {
-        PIPELINE if name == PAPER else name: Labelled(
-            describe_pipeline(pipeline), *out_of_fold.final(name, choice.pipelines[name].cleaning_by_fold)
-        )
-        for name, pipeline in compositions(two_stage.fit).items()
-    }
-    chosen, files = two_stage.chosen(choice), composed.files
-    comparison = compare(composed, OUT_OF_FOLD, labelled, {}, files)
-    patients = compare_patients(chosen, OUT_OF_FOLD, labelled, files)
-    frame = choice_frame(choice, files)
-    write_frame(files.table("choice"), frame)
-    words = " ".join(choice_words(choice, shipped_name(chosen)))
-    where = f"{choice.cases} training and validation cases of {composed.config.data}."
-    shown = print_tables({"choice": frame}, where)
-    heading = f"# {composed.name}, out of fold\n\n{words}\n\n{shown}"
-    write_text(files.tables, f"{heading}\n\n{PATIENTS_HEADING}\n\n{patients.markdown}")
-    values = _values(comparison, set(labelled)) | patients.values
-    values |= {f"out_of_fold/{name}/value": found.value for name, found in choice.pipelines.items()}
-    record = comparison.record().model_copy(update={"values": values})
-    write_record(files.comparison, record)
-    write_record(files.choice, choice)
-    show_comparison(tracker, composed, record)
-    return OutOfFoldComparison(chosen, choice, comparison, labelled)
 
 
 def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, anew: bool) -> str:
@@ -241,8 +182,9 @@ def _pipeline_package(two_stage: TwoStage) -> _Package:
     pipeline = two_stage.fit.pipelines[name]
     cells = [cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold]
     composed = Composed(
-        networks=len(cells), finds=pipeline.finds, window=pipeline.window, neighbours=pipeline.neighbours,
-        symmetries=pipeline.symmetries, cleaning=choice.pipelines[name].cleaning,
+        networks=len(cells), seeds=pipeline.seeds, finds=pipeline.finds, window=pipeline.window,
+        neighbours=pipeline.neighbours, symmetries=pipeline.symmetries,
+        cleaning=choice.pipelines[name].cleaning, doubt=choice.pipelines[name].doubt,
     )  # fmt: skip
     words = f"{len(cells)} networks of the pipeline {name}: {describe_pipeline(pipeline)}"
     options = Options(guided=pipeline.guided)
@@ -320,7 +262,7 @@ def update_card(tracker: Tracker, two_stage: TwoStage, comparison: PipelineCompa
     describe_version(tracker, NAME, record.key, text)
 
 
-def _values(comparison: PipelineComparison, whole: Collection[str]) -> dict[str, float]:
+def comparison_values(comparison: PipelineComparison, whole: Collection[str]) -> dict[str, float]:
     """Name image means as MLflow keys: `final/<pipeline>/<metric>/<class>`; the Dice alone but for those in `whole`."""
     values = {
         f"final/{slug(name)}/{metric}/{label}": value

@@ -11,6 +11,7 @@ from lge_sweep.csv_files import write_frame
 from lge_sweep.metrics import STRUCTURES
 from lge_sweep.pipeline.beside import find_externals
 from lge_sweep.pipeline.compose import describe_cleaning
+from lge_sweep.pipeline.doubt import describe_doubt
 from lge_sweep.pipeline.patients import read_patients
 from lge_sweep.pipeline.records import PIPELINE, ChoiceRecord, MeasuredSubset
 from lge_sweep.pipeline.variants import SINGLE_NETWORK
@@ -106,7 +107,7 @@ def choice_words(choice: ChoiceRecord, shipped: str | None) -> list[str]:
         f"folds choose, pipeline and cleaning both ({', '.join(times)}). Choosing in this way is worth "
         f"{choice.value:.3f} ({interval(choice.low, choice.high)}) on a case that had no say (nested cross-validation)."
     )
-    return lines
+    return [*lines, *filter(None, [describe_doubt(choice)])]
 
 
 def methods_frame(patients: pd.DataFrame, shipped: str | None, others: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from lge_sweep.labels import SINGLE_STAGE, WALL, Label
 from lge_sweep.pipeline.compose import describe_pipeline
 from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.kept import expected_scar
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.out_of_fold import compose_segmenter, pipeline_cells
 from lge_sweep.pipeline.records import PIPELINE
@@ -136,6 +137,9 @@ class Labelled(NamedTuple):
     native: Sequence[LabelImage] | None = None
     """The same at the slices' own size, [H, W] each, where they were found there; else `labels` are brought there."""
 
+    expected: Sequence[float] | None = None
+    """The sum of scar's probability over each slice, in its own pixels, where that is known."""
+
     def at_own_size(self, sizes: Sequence[tuple[int, ...]]) -> Sequence[LabelImage]:
         """Return the labels at the slices' own size: as they were found there, else brought there.
 
@@ -152,7 +156,8 @@ class Labelled(NamedTuple):
     def of(self, places: Sequence[int]) -> "Labelled":
         """Return the labels of some of the slices."""
         native = None if self.native is None else [self.native[place] for place in places]
-        return Labelled(self.meaning, self.labels[list(places)], native)
+        expected = None if self.expected is None else [self.expected[place] for place in places]
+        return Labelled(self.meaning, self.labels[list(places)], native, expected)
 
 
 class EvaluatedSubset:
@@ -245,16 +250,20 @@ class EvaluatedSubset:
         """Label the exams of the subset by a pipeline past the paper: the mean of all its networks."""
         two_stage, choice = self.two_stage, self.two_stage.choice
         assert choice is not None
-        cells = [cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold]
-        segmenter = compose_segmenter(two_stage, pipeline, cells, choice.pipelines[name].cleaning)
+        folds = pipeline_cells(two_stage, name, pipeline)
+        segmenter = compose_segmenter(two_stage, pipeline, folds, choice.pipelines[name].cleaning)
         rows = two_stage.fits.rows(self.name)
         native: list[LabelImage] = []
+        expected: list[float] = []
         for exam in group_exams(two_stage.fits.manifest, rows):
             pixels = exam.stack(self._native)
-            native += list(segmenter.segment(pixels, exam.pixel_mm).labels)
+            segmented = segmenter.segment(pixels, exam.pixel_mm)
+            assert segmented.found is not None
+            native += list(segmented.labels)
+            expected += expected_scar(segmented.found.probabilities, segmented.found.scale)
         size = self.images.shape[1:]
         labels = np.stack([resize_labels(found, *size) for found in native])
-        return Labelled(describe_pipeline(pipeline), labels, native)
+        return Labelled(describe_pipeline(pipeline), labels, native, expected)
 
 
 def _classical(

@@ -9,7 +9,9 @@ import pandas as pd
 from lge_sweep.quantify import agreement, intraclass_correlation
 from lge_sweep.report.clinical_tables import QUANTITIES
 from lge_sweep.scoring import (
+    EXPECTED_AUC,
     MEASURES,
+    expected_presence,
     interval,
     patient_differences,
     patient_presence,
@@ -76,7 +78,9 @@ def patient_report(patients: pd.DataFrame, slices: pd.DataFrame, reference: str)
             summary["needed"] = other["needed"]
         summaries.append(_of(name, summary))
         seen = slices[slices["pipeline"] == name]
-        presences.append(_of(name, presence_frame([patient_presence(seen), slice_presence(seen)])))
+        presences.append(
+            _of(name, presence_frame([patient_presence(seen), slice_presence(seen)], expected_presence(seen)))
+        )
         agreements.append(_of(name, _agreement_frame(rows)))
     columns = ["difference", "difference_low", "difference_high", "needed"]
     together = pd.concat(summaries, ignore_index=True)
@@ -142,5 +146,5 @@ def presence_cell(line: Mapping[Hashable, Any], joint: str = "<br>") -> str:
     value, low, high = line["value"], line["low"], line["high"]
     if pd.isna(value):
         return "-"
-    count = "" if line["measure"] == "auc" else f" ({line['hits']} of {line['of']})"
+    count = "" if line["measure"] in ("auc", EXPECTED_AUC) else f" ({line['hits']} of {line['of']})"
     return f"{value:.3f}{count}" + ("" if pd.isna(low) else f"{joint}{interval(low, high)}")

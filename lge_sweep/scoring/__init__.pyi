@@ -20,8 +20,11 @@ from .patients import Measure as Measure
 from .patients import patient_differences as patient_differences
 from .patients import patient_summary as patient_summary
 from .patients import patients_needed as patients_needed
+from .presence import EXPECTED_AUC as EXPECTED_AUC
+from .presence import EXPECTED_COLUMN as EXPECTED_COLUMN
 from .presence import SLICE_COLUMNS as SLICE_COLUMNS
 from .presence import Presence as Presence
+from .presence import expected_presence as expected_presence
 from .presence import patient_presence as patient_presence
 from .presence import presence_frame as presence_frame
 from .presence import slice_presence as slice_presence
@@ -56,5 +59,6 @@ from .uncertainty import Uncertainty as Uncertainty
 from .uncertainty import assess_uncertainty as assess_uncertainty
 from .uncertainty import describe_friedman as describe_friedman
 from .uncertainty import score_difference as score_difference
+from .warning import measure_warning as measure_warning
 from .wording import chance as chance
 from .wording import interval as interval

@@ -1,7 +1,7 @@
 """Whether scar was found where there is some, and nowhere else: per patient, and per slice."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 
@@ -10,6 +10,10 @@ from lge_sweep.scoring.proportions import Proportion, clustered_proportion, prop
 
 SLICE_COLUMNS: tuple[str, ...] = ("case", "slice", "true_pixels", "predicted_pixels", "voxel_ml")
 """Columns of a table of slices: scar on each, and what a pixel stands for, in mL (missing where it is not known)."""
+EXPECTED_COLUMN = "expected_pixels"
+"""One more: the sum of scar's probability over a slice, in the exam's own pixels; missing where it is not known."""
+EXPECTED_AUC = "auc_expected"
+"""The AUC of what the probabilities expect, among the measures of `presence_frame`."""
 
 
 @dataclass(frozen=True)
@@ -74,20 +78,46 @@ def slice_presence(slices: pd.DataFrame) -> Presence:
     )
 
 
-def presence_frame(found: Sequence[Presence]) -> pd.DataFrame:
+def expected_presence(slices: pd.DataFrame) -> list[Presence]:
+    """Tell the presence of scar per patient and per slice by how much the probabilities expect, as AUC alone.
+
+    That is the sum of scar's probability over pixels: of a patient over all slices. None where it is not known.
+
+    Args:
+        slices: columns `SLICE_COLUMNS`, and perhaps expected_pixels.
+    """
+    if EXPECTED_COLUMN not in slices or slices[EXPECTED_COLUMN].isna().any():
+        return []
+    expected = slices.assign(predicted_pixels=slices[EXPECTED_COLUMN])
+    return [
+        replace(one, score="scar that the probabilities expect")
+        for one in (patient_presence(expected), slice_presence(expected))
+    ]
+
+
+def presence_frame(found: Sequence[Presence], expected: Sequence[Presence] = ()) -> pd.DataFrame:
     """Tabulate presences: columns unit, measure, value, low, high, hits, of, score; a row a measure.
 
     `hits` and `of` of an AUC are those with and without scar.
+
+    Args:
+        found: by what was found.
+        expected: by what the probabilities expect; of these the AUC alone, as `EXPECTED_AUC`.
     """
     rows: list[dict[str, object]] = []
     for one in found:
         for name in ("sensitivity", "specificity"):
             rows.append({"unit": one.unit, "measure": name, **asdict(getattr(one, name)), "score": ""})
-        auc = asdict(one.auc)
-        counts = {"hits": auc.pop("positives"), "of": auc.pop("negatives")}
-        rows.append({"unit": one.unit, "measure": "auc", **auc, **counts, "score": one.score})
+        rows.append(_auc_row(one, "auc"))
+    rows += [_auc_row(one, EXPECTED_AUC) for one in expected]
     frame = pd.DataFrame(rows, columns=["unit", "measure", "value", "low", "high", "hits", "of", "score"])
     return frame.astype(dict.fromkeys(["value", "low", "high"], float))
+
+
+def _auc_row(found: Presence, measure: str) -> dict[str, object]:
+    auc = asdict(found.auc)
+    counts = {"hits": auc.pop("positives"), "of": auc.pop("negatives")}
+    return {"unit": found.unit, "measure": measure, **auc, **counts, "score": found.score}
 
 
 def _amounts(slices: pd.DataFrame) -> "tuple[pd.Series[float], str]":

@@ -13,7 +13,7 @@ from lge_sweep.hashing import file_digest
 from lge_sweep.segmenter.heart import ExamSegmenter, HeartSegmenter
 from lge_sweep.segmenter.runtime import load_onnx, load_pt2
 from lge_sweep.segmenter.segment import TwoStageSegmenter
-from lge_sweep.segmenter.views import Network, mean_of, seen_from_all_sides
+from lge_sweep.segmenter.views import Ensemble, Network
 
 T = TypeVar("T")
 SETTINGS = "settings.json"
@@ -76,7 +76,8 @@ def _assemble(networks: Sequence[Network], settings: SegmenterSettings) -> ExamS
     composed = settings.composed
     if composed is None:
         return TwoStageSegmenter(stage1, others[0], settings, settings.options)
-    network = seen_from_all_sides(mean_of(others), composed.symmetries)
+    folds = range(0, len(others), composed.seeds)
+    network = Ensemble(tuple(tuple(others[k : k + composed.seeds]) for k in folds), composed.symmetries)
     if composed.finds == "wall":
         return TwoStageSegmenter(stage1, network, settings, settings.options, composed.cleaning)
     return HeartSegmenter(stage1, network, settings, composed.window, composed.neighbours, composed.cleaning)

@@ -14,17 +14,17 @@ from lge_sweep.data import NEIGHBOURS, REPEATED, channel_rows, network_inputs, r
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import SINGLE_STAGE, STAGES, Label
 from lge_sweep.segmenter.cleaning import clean
+from lge_sweep.segmenter.found import Found, Segmentation
 from lge_sweep.segmenter.segment import (
-    BATCH,
     PixelSize,
-    Segmentation,
     TwoStageSegmenter,
     check_pixels,
     find_cavity,
     refine,
+    see_all,
     without_padding,
 )
-from lge_sweep.segmenter.views import Network
+from lge_sweep.segmenter.views import Network, Seen, see
 
 
 class Square(NamedTuple):
@@ -42,7 +42,7 @@ class HeartSegmenter:
 
     Attributes:
         stage1: finds the cavity in whole slices; K = 2.
-        network: finds all classes in the window; K = 4. Several are one: see `mean_of`, `seen_from_all_sides`.
+        network: finds all classes in the window; K = 4. Several are one: `Ensemble`.
         frame: what stage 1 sees of slices; S are its rows and columns.
         window: the square around the heart, T x T to the network; None: the whole slice, S x S.
         neighbours: whether the network sees the slices above and below in its first and third channel.
@@ -69,27 +69,55 @@ class HeartSegmenter:
         """
         check_pixels(pixels)
         images = [to_8_bit(image, self.frame.intensity) for image in pixels]
-        cavity = refine(find_cavity(self.stage1, images, np.zeros(len(images), dtype=np.int32), self.frame.size))
-        labels = self.find_everything(images, cavity, pixel_mm)
-        labels = clean(without_padding(labels, np.isnan(pixels)), self.cleaning)
-        return Segmentation(labels, np.asarray(cavity.any(axis=(1, 2))))
+        cavity = find_cavity(self.stage1, images, np.zeros(len(images), dtype=np.int32), self.frame.size)
+        found = self.find_all(images, cavity, pixel_mm)
+        labels = clean(without_padding(found.labels, np.isnan(pixels)), self.cleaning)
+        return Segmentation(labels, found.cavity_found, found)
 
-    def find_everything(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: PixelSize | None) -> LabelImage:
-        """Find all classes in the slices of an exam: values of `Label`, [N, H, W], not cleaned up.
+    def find_all(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: PixelSize | None) -> Found:
+        """Find all classes in the slices of an exam, in the square around the heart.
 
         Args:
             images: N slices, 8 bit, all of one size.
-            cavity: [N, S, S], refined, as stage 1 finds it.
+            cavity: [N, S, S], as stage 1 finds it, not refined.
             pixel_mm: size of their pixels.
         """
-        square = place_window(cavity, images[0].shape, self.window, pixel_mm)
+        guidance = refine(cavity)
+        square = place_window(guidance, images[0].shape, self.window, pixel_mm)
         size = self.window.rows if self.window else self.frame.size
-        seen = np.stack([cut_image(image, square, size) for image in images])
+        view = np.stack([cut_image(image, square, size) for image in images])
         rows = channel_rows(np.zeros(len(images), dtype=np.int32), NEIGHBOURS if self.neighbours else REPEATED)
-        inputs = network_inputs(seen, rows, SINGLE_STAGE)
-        batches = [inputs[start : start + BATCH] for start in range(0, len(inputs), BATCH)]
-        found = np.concatenate([check_probabilities(self.network(batch), batch) for batch in batches])
-        return np.stack([paste(probabilities, square, images[0].shape) for probabilities in found])
+        seen = see_all(self._see, network_inputs(view, rows, SINGLE_STAGE))
+        values = np.array(STAGES[SINGLE_STAGE], dtype=np.uint8)
+        return Found(
+            labels=np.stack([paste(probabilities, square, images[0].shape) for probabilities in seen.mean]),
+            seen=view,
+            labels_seen=values[seen.mean.argmax(axis=1)],
+            probabilities=seen.mean,
+            members=values[seen.members],
+            scale=size**2 / (square.rows * square.columns),
+            cavity_found=np.asarray(guidance.any(axis=(1, 2))),
+        )
+
+    def see_labels(self, labels: Sequence[LabelImage], cavity: Mask, pixel_mm: PixelSize | None) -> LabelImage:
+        """Return labels of an exam in the view that the network has of it.
+
+        Args:
+            labels: of N slices, [H, W] each.
+            cavity: as of `find_all`.
+            pixel_mm: likewise.
+
+        Returns:
+            [N, T, T].
+        """
+        square = place_window(refine(cavity), labels[0].shape, self.window, pixel_mm)
+        size = self.window.rows if self.window else self.frame.size
+        return np.stack([cut_labels(image, square, size) for image in labels])
+
+    def _see(self, batch: Pixels8) -> Seen:
+        found = see(self.network, batch)
+        check_probabilities(found.mean, batch)
+        return found
 
 
 ExamSegmenter = TwoStageSegmenter | HeartSegmenter

@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lge_sweep.config.segmenter import SegmenterSettings
-from lge_sweep.deliver import Delivery, ModelFacts, deliver, read_delivery
+from lge_sweep.deliver import Delivery, ExamDoubt, ModelFacts, deliver, read_delivery
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam, FoundExam
+from lge_sweep.segmenter.doubt import assess_exam
 from lge_sweep.segmenter.folder import SETTINGS, find_loader, load_folder, read_settings
+from lge_sweep.segmenter.found import Segmentation
 from lge_sweep.segmenter.heart import ExamSegmenter
 from lge_sweep.segmenter.load import NAME
 
@@ -97,10 +99,17 @@ class Predictor:
             _log.info("%s: segmented before by the same model, in %s", exam.case, made.folder)
             return made
         with outcome.timing(NETWORKS):
-            labels = self.segmenter.segment(exam.pixels, exam.spacing_mm and exam.spacing_mm[:2]).labels
+            segmented = self.segmenter.segment(exam.pixels, exam.spacing_mm and exam.spacing_mm[:2])
+            doubt = self._doubt(segmented)
         _log.info("%s: %d slices segmented in %.1f s", exam.case, len(exam.pixels), outcome.seconds[NETWORKS])
         with outcome.timing(FILES):
-            return deliver(exam, labels, self.output, self.formats, self.facts)
+            return deliver(exam, segmented.labels, self.output, self.formats, self.facts, doubt=doubt)
+
+    def _doubt(self, segmented: Segmentation) -> ExamDoubt | None:
+        composed = self.settings.composed
+        if composed is None or composed.doubt is None or segmented.found is None:
+            return None
+        return assess_exam(segmented.found, composed.cleaning, composed.folds, composed.doubt)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,12 @@
 """Both stages as one thing: slices of an exam in, labels out."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8, Probabilities
 from lge_sweep.config.pipelines import Cleaning
@@ -27,27 +28,14 @@ from lge_sweep.data import (
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import STAGES, Label
 from lge_sweep.segmenter.cleaning import clean, confine_scar
-from lge_sweep.segmenter.views import Network, seen_from_all_sides
+from lge_sweep.segmenter.found import Found, Segmentation
+from lge_sweep.segmenter.views import Network, Seen, see, seen_from_all_sides
 
 PixelSize = tuple[float, float]
 """Distance between the centres of neighbouring pixels along a column and along a row, in mm: DICOM's Pixel Spacing."""
 
 BATCH = 8
 """Slices a network is given at once."""
-
-
-@dataclass(frozen=True)
-class Segmentation:
-    """What was found in N slices.
-
-    Attributes:
-        labels: [N, H, W] uint8, values of `Label`.
-        cavity_found: [N] bool; False where stage 1 found no cavity, or none that outlives Fig. 4's refinement. Such a
-            slice has no cavity, and stage 2 saw it without guidance.
-    """
-
-    labels: LabelImage
-    cavity_found: Mask
 
 
 @dataclass(frozen=True)
@@ -91,14 +79,35 @@ class TwoStageSegmenter:
             ModelError: a network gives something else than `Network` says.
         """
         check_pixels(pixels)
-        rows, columns = pixels.shape[1:]
         images = [to_8_bit(image, self.frame.intensity) for image in pixels]
-        found = self.find_cavity(images, np.zeros(len(images), dtype=np.int32))
-        guidance = refine(found)
-        frames = join(found, self.find_wall(images, guidance, [pixel_mm] * len(images)), self.options)
-        native = np.stack([resize_labels(labels, rows, columns) for labels in frames])
-        labels = clean(without_padding(native, np.isnan(pixels)), self.cleaning)
-        return Segmentation(labels, np.asarray(guidance.any(axis=(1, 2))))
+        cavity = self.find_cavity(images, np.zeros(len(images), dtype=np.int32))
+        found = self.find_all(images, cavity, pixel_mm)
+        labels = clean(without_padding(found.labels, np.isnan(pixels)), self.cleaning)
+        return Segmentation(labels, found.cavity_found, found)
+
+    def find_all(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: PixelSize | None) -> Found:
+        """Find all classes in the slices of an exam, given the cavity; what members find is in the frame.
+
+        Args:
+            images: N slices, 8 bit, all of one size H, W.
+            cavity: [N, S, S], as stage 1 finds it, not refined.
+            pixel_mm: size of their pixels.
+        """
+        guidance = refine(cavity)
+        edged = _edged(cavity, self.options) if self.options.inner_cavity else guidance
+        view, seen = self._see_wall(images, guidance, [pixel_mm] * len(images))
+        walls = [seen.mean.argmax(axis=1), *(seen.members if len(seen.members) > 1 else ())]
+        whole, *members = [_lay(edged, self._uncropped(wall, view.boxes), self.options) for wall in walls]
+        rows, columns = images[0].shape
+        return Found(
+            labels=np.stack([resize_labels(frame, rows, columns) for frame in whole]),
+            seen=view.images,
+            labels_seen=whole,
+            probabilities=seen.mean,
+            members=np.stack(members or [whole]),
+            scale=self.frame.size**2 / (rows * columns),
+            cavity_found=np.asarray(guidance.any(axis=(1, 2))),
+        )
 
     def find_cavity(self, images: Sequence[Pixels8], cases: CaseNumbers) -> Mask:
         """Run stage 1: N slices -> cavity [N, S, S] as the network finds it, not refined.
@@ -107,7 +116,7 @@ class TwoStageSegmenter:
             images: 8 bit, of any size.
             cases: [N], number of each slice's case; the slices of a case lie together, in their order.
         """
-        return find_cavity(lambda batch: self._probabilities(batch, 1), images, cases, self.frame.size)
+        return find_cavity(lambda batch: self._see(batch, 1).mean, images, cases, self.frame.size)
 
     def find_wall(self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: Sequence[PixelSize | None]) -> LabelImage:
         """Run stage 2: N slices and their refined cavities [N, S, S] -> myocardium and scar, values of `Label`.
@@ -125,20 +134,33 @@ class TwoStageSegmenter:
         Raises:
             DataError: the margin is in mm and the size of a slice's pixels not known.
         """
+        view, seen = self._see_wall(images, cavity, pixel_mm)
+        return self._uncropped(seen.mean.argmax(axis=1), view.boxes)
+
+    def _uncropped(self, channels: NDArray[np.integer[Any]], boxes: Sequence[CropBox]) -> LabelImage:
+        """Put stage 2's channels [N, S, S] back where they were cropped, as values of `Label`."""
+        found = np.array(STAGES[2], dtype=np.uint8)[channels]
+        return np.stack([uncrop_labels(labels, box, self.frame.size) for labels, box in zip(found, boxes, strict=True)])
+
+    def _see_wall(
+        self, images: Sequence[Pixels8], cavity: Mask, pixel_mm: Sequence[PixelSize | None]
+    ) -> "tuple[Stage2View, Seen]":
+        """Run stage 2 on what it sees of slices; arguments are those of `find_wall`."""
         view = stage2_view(images, cavity, pixel_mm, self.frame, self.options)
         alone = channel_rows(np.arange(len(images), dtype=np.int32))
-        inputs = network_inputs(view.images, alone, 2, view.guidance)
-        found = classify(lambda batch: self._probabilities(batch, 2), inputs, 2)
-        frames = [uncrop_labels(labels, box, self.frame.size) for labels, box in zip(found, view.boxes, strict=True)]
-        return np.stack(frames)
+        return view, see_all(lambda batch: self._see(batch, 2), network_inputs(view.images, alone, 2, view.guidance))
 
-    def _probabilities(self, inputs: Pixels8, stage: int) -> Probabilities:
+    def _see(self, inputs: Pixels8, stage: int) -> Seen:
         """Run a network, in four rotations if asked for: [B, 3, S, S] -> [B, K, S, S]."""
-        return seen_from_all_sides(lambda views: self._run(views, stage), 4 if self.options.rotations else 1)(inputs)
-
-    def _run(self, inputs: Pixels8, stage: int) -> Probabilities:
         network = self.stage1 if stage == 1 else self.stage2
-        probabilities = network(inputs)
+        if not self.options.rotations:
+            found = see(network, inputs)
+            self._check(found.mean, inputs, stage)
+            return found
+        return see(seen_from_all_sides(lambda views: self._check(network(views), views, stage), 4), inputs)
+
+    def _check(self, probabilities: Probabilities, inputs: Pixels8, stage: int) -> Probabilities:
+        """Return what a network of a stage gave, if it is what it must give."""
         expected = (len(inputs), len(STAGES[stage]), self.frame.size, self.frame.size)
         if probabilities.shape != expected:
             raise ModelError(
@@ -241,11 +263,26 @@ def join(found: Mask, wall: LabelImage, options: Options) -> LabelImage:
         wall: [N, S, S], values of `Label`, as `find_wall` returns it.
         options: what is done beyond the paper.
     """
-    cavity = np.stack([smooth_cavity(mask) for mask in found]) if options.inner_cavity else refine(found)
+    return _lay(_edged(found, options), wall, options)
+
+
+def _edged(found: Mask, options: Options) -> Mask:
+    """Return the final cavity; without the edge that the refinement adds, if asked for."""
+    return np.stack([smooth_cavity(mask) for mask in found]) if options.inner_cavity else refine(found)
+
+
+def _lay(cavity: Mask, wall: LabelImage, options: Options) -> LabelImage:
+    """Lay the final cavity over the wall, or the other way round."""
     labels = np.where(cavity, np.uint8(Label.CAVITY), wall)
     if options.wall_first:
         labels = np.where(wall == Label.BACKGROUND, labels, wall)
     return np.stack([confine_scar(slice_) for slice_ in labels]) if options.confine_scar else labels
+
+
+def see_all(run: Callable[[Pixels8], Seen], inputs: Pixels8) -> Seen:
+    """Run what sees a batch on all inputs [N, 3, S, S]."""
+    found = [run(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)]
+    return Seen(np.concatenate([one.mean for one in found]), np.concatenate([one.members for one in found], axis=1))
 
 
 def classify(network: Network, inputs: Pixels8, stage: int) -> LabelImage:

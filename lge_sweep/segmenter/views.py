@@ -1,28 +1,15 @@
 """Several networks, or several views of one, averaged: again a network."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from lge_sweep.arrays import Pixels8, Probabilities
+from lge_sweep.arrays import LabelImage, Pixels8, Probabilities
 
 Network = Callable[[Pixels8], Probabilities]
 """uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
-
-
-def mean_of(networks: Sequence[Network]) -> Network:
-    """Return the mean of networks' probabilities as one network."""
-    if len(networks) == 1:
-        return networks[0]
-
-    def run(inputs: Pixels8) -> Probabilities:
-        total = networks[0](inputs)
-        for network in networks[1:]:
-            total = total + network(inputs)
-        mean: Probabilities = total / np.float32(len(networks))
-        return mean
-
-    return run
 
 
 def seen_from_all_sides(network: Network, symmetries: int) -> Network:
@@ -36,14 +23,71 @@ def seen_from_all_sides(network: Network, symmetries: int) -> Network:
         return network
 
     def run(inputs: Pixels8) -> Probabilities:
-        found = []
-        for number in range(symmetries):
-            turns, mirrored = number % 4, number >= 4
-            view = np.flip(inputs, axis=3) if mirrored else inputs
-            seen = network(np.ascontiguousarray(np.rot90(view, turns, axes=(2, 3))))
-            back = np.rot90(seen, -turns, axes=(2, 3))
-            found.append(np.flip(back, axis=3) if mirrored else back)
-        mean: Probabilities = np.mean(found, axis=0, dtype=np.float32)
+        mean: Probabilities = np.mean(list(all_views(network, inputs, symmetries)), axis=0, dtype=np.float32)
         return mean
 
     return run
+
+
+def all_views(network: Network, inputs: Pixels8, symmetries: int) -> Iterator[Probabilities]:
+    """Yield what a network gives for each view of its inputs, turned back.
+
+    Args:
+        network: of square inputs.
+        inputs: [B, 3, S, S].
+        symmetries: as of `seen_from_all_sides`.
+    """
+    for number in range(symmetries):
+        turns, mirrored = number % 4, number >= 4
+        view = np.flip(inputs, axis=3) if mirrored else inputs
+        seen = network(np.ascontiguousarray(np.rot90(view, turns, axes=(2, 3))))
+        back = np.rot90(seen, -turns, axes=(2, 3))
+        yield np.flip(back, axis=3) if mirrored else back
+
+
+class Seen(NamedTuple):
+    """What an ensemble gives for inputs [B, 3, S, S]."""
+
+    mean: Probabilities
+    """[B, K, S, S], of all members."""
+    members: LabelImage
+    """[M, B, S, S]: the likeliest class of each member, a channel's index; fold after fold."""
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Networks whose probabilities are averaged, each over its views: again a network, but its members can be told.
+
+    A member is one network in one view.
+
+    Attributes:
+        folds: the networks of each fold; as many in each.
+        symmetries: as of `seen_from_all_sides`.
+    """
+
+    folds: tuple[tuple[Network, ...], ...]
+    symmetries: int = 1
+
+    def __call__(self, inputs: Pixels8) -> Probabilities:
+        """Return the mean of all members: [B, 3, S, S] -> [B, K, S, S]."""
+        return self.see(inputs).mean
+
+    def see(self, inputs: Pixels8) -> Seen:
+        """Return the mean of all members, and what each finds."""
+        total: Probabilities | None = None
+        members = []
+        for network in (network for fold in self.folds for network in fold):
+            for found in all_views(network, inputs, self.symmetries):
+                total = found.astype(np.float32) if total is None else total + found
+                members.append(found.argmax(axis=1).astype(np.uint8))
+        assert total is not None
+        mean: Probabilities = total / np.float32(len(members))
+        return Seen(mean, np.stack(members))
+
+
+def see(network: Network, inputs: Pixels8) -> Seen:
+    """Run a network; one that is no ensemble is its own only member."""
+    if isinstance(network, Ensemble):
+        return network.see(inputs)
+    probabilities = network(inputs)
+    return Seen(probabilities, probabilities.argmax(axis=1).astype(np.uint8)[None])

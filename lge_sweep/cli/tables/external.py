@@ -77,8 +77,10 @@ def _means(evaluation: "ExternalEvaluation") -> list[Sequence[Cell]]:
 def _presence(evaluation: "ExternalEvaluation") -> list[Sequence[Cell]]:
     """Rows of how the presence of scar is told."""
     from lge_sweep.report import presence_cell
+    from lge_sweep.scoring import EXPECTED_AUC
 
     found = evaluation.beside.report.presence
+    found = found[found["measure"] != EXPECTED_AUC]  # of others' labels there are no probabilities
     rows: list[Sequence[Cell]] = []
     for (unit, measure), lines in found.groupby(["unit", "measure"], sort=False):
         cells = [presence_cell(line, joint="  ") for line in lines.to_dict("records")]

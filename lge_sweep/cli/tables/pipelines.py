@@ -60,7 +60,7 @@ def print_choice(console: Terminal, choice: "ChoiceRecord") -> None:
         console: where to print.
         choice: what they are worth.
     """
-    from lge_sweep.pipeline import describe_cleaning
+    from lge_sweep.pipeline import describe_cleaning, describe_doubt
     from lge_sweep.scoring import interval
 
     parts = tuple(next(iter(choice.pipelines.values())).dice)
@@ -85,6 +85,8 @@ def print_choice(console: Terminal, choice: "ChoiceRecord") -> None:
     )
     for name, found in choice.pipelines.items():
         console.explain(f"Cleaned up after {name}: {describe_cleaning(found.cleaning)}.")
+    if told := describe_doubt(choice):
+        console.print_line(told)
     console.explain(
         "What is in neither truth nor prediction has a Dice of 1, what is in one of them 0. Cases needed: so many "
         "would show that difference to the paper's pipeline four times in five."

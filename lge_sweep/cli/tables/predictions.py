@@ -22,6 +22,8 @@ def print_predicted(console: Terminal, predicted: "PredictResult") -> None:
             console.note(note, indent="  ")
         for finding in delivery.findings:
             console.print_line(f"  finding: {finding}", style="red")
+        for warning in delivery.warnings:
+            console.print_line(f"  warning: {warning}", style="yellow")
         if stored := predicted.stored.get(delivery.folder):
             console.print_line(f"  {stored}")
     for note in predicted.notes:
@@ -30,5 +32,9 @@ def print_predicted(console: Terminal, predicted: "PredictResult") -> None:
     if found:
         count = f"{found} of {len(predicted.deliveries)} exam(s) have findings"
         console.print_line(f"{count}: labels that no heart has; look at them before any number is used.")
+    doubted = sum(bool(delivery.warnings) for delivery in predicted.deliveries)
+    if doubted:
+        count = f"{doubted} of {len(predicted.deliveries)} exam(s) have warnings"
+        console.print_line(f"{count}: labels to be doubted; look at them before any number is used.")
     done = f"{len(predicted.deliveries)} exam(s) segmented. Research use only; not for diagnosis."
     console.print_line(done)
