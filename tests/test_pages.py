@@ -165,7 +165,10 @@ def test_mlflows_page_is_one_process_that_works_and_leaves_nothing(tmp_path: Pat
     api = "/ajax-api/2.0/mlflow"
     with started(*command("ui", "--no-browser", "--runs", str(runs))) as (server, port):
         here = {"Origin": f"http://127.0.0.1:{port}", "Content-Type": "application/json"}
-        assert "<title>MLflow</title>" in ask(port)[1]
+        page = ask(port)[1]
+        assert "<title>MLflow</title>" in page
+        assert "setItem('mlflow.assistant.fab.autoOpenedOnFirstLoad_v1', 'true')" in page
+        assert "mlflow.sharedViewState.ranking" in tracker.client.get_experiment(tracker.experiment).tags
         found = json.loads(ask(port, path=f"{api}/experiments/get-by-name?experiment_name={EXPERIMENT}")[1])
         assert found["experiment"]["experiment_id"] == tracker.experiment
         assert ask(port, path=f"/get-artifact?path=figure.txt&run_id={run}")[1] == "as in the figure"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -96,6 +97,18 @@ def test_every_cell_is_a_child_with_its_loss_weights_and_both_scores(swept: tupl
         assert child.data.params["loss"] == cell.loss
         assert float(child.data.params["loss_gamma"]) == 2
         assert {"score/mean", "score/weighted", "val/dice/cavity", "val/foreground_dice"} <= set(child.data.metrics)
+    ranking = pd.read_csv(plan.files.ranking).set_index("configuration")
+    for cell in plan.cells:
+        shown, placed = children[cell.name].data.metrics, ranking.loc[cell.configuration]
+        assert shown["ranking/rank"] == placed["rank"]
+        assert shown["ranking/score"] == pytest.approx(placed["score"])
+        assert shown["ranking/probability_best"] == pytest.approx(placed["probability_best"])
+    opened = json.loads(experiment.tags["mlflow.sharedViewState.ranking"])
+    assert opened["groupsExpanded"][f"tag.sweep.{plan.name}"]
+    assert opened["orderByKey"] == "metrics.`ranking/score`"
+    columns = [re.sub(r"^\w+\.`(.+)`$", r"\1", one) for one in opened["selectedColumns"]]
+    known = {*children[plan.cells[0].name].data.metrics, *children[plan.cells[0].name].data.tags}
+    assert set(columns) - known <= {"val/dice/myocardium", "val/dice/scar"}  # stage 2 has these
     labels = load_arrays(plan.arrays).labels[plan.rows("train")]
     share = (labels == 1).mean(axis=(1, 2))
     cavity = share[share > 0].mean()

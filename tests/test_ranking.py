@@ -97,7 +97,7 @@ def test_all_tables_say_the_same(outcome: tuple[Selection, Uncertainty], frame: 
     print_uncertainty(console, uncertainty, names)
     markdown = describe_selection(selection, uncertainty).splitlines()
     assert uncertainty.sentence.startswith("=unet is best with probability .75;")
-    assert f"{uncertainty.sentence}." in markdown
+    assert markdown[0] == f"**{uncertainty.sentence}.**"
     rows = [row.split() for row in out.getvalue().splitlines() if not row.startswith("Note")]
     for line in texts.to_dict("records"):
         name = line["configuration"]

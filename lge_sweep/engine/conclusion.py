@@ -98,7 +98,7 @@ def conclude(
     registered = _record(tracker, winner, promote)
     files = plan.files
     kept = [files.ranking, files.comparisons, files.selection, files.settings, *figures]
-    log_selection(run, selection, uncertainty, kept)
+    log_selection(run, plan, selection, uncertainty, kept)
     settings = () if plan.config.search is None else tuple(champion.settings)
     return SweepOutcome(selection, uncertainty, registered, short_configurations(plan.cells), settings)
 

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
+import pandas as pd
+
 import lge_sweep
-from lge_sweep.config import Cell
+from lge_sweep.config import Cell, configurations
 from lge_sweep.config.schema import Training
 from lge_sweep.labels import class_names
 from lge_sweep.scoring import (
@@ -22,7 +24,7 @@ from lge_sweep.scoring import (
 )
 from lge_sweep.study import Plan, subset_counts
 from lge_sweep.text import escape_markdown, markdown_table
-from lge_sweep.tracking import DataVersion, TrackedRun, Tracker
+from lge_sweep.tracking import RANK, RANKED_BEST, DataVersion, TrackedRun, Tracker
 
 
 def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
@@ -43,6 +45,7 @@ def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
     name = f"{config.phase} stage {config.stage} {config.data} {config.profile}"
     run = tracker.open_run(plan.name, name, {**plan_tags(plan), "lge.kind": "sweep"}, params)
     run.log_data(_data_version(plan), "training")
+    tracker.share_views()
     return run
 
 
@@ -76,15 +79,19 @@ def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
     return f"{plan.name}/{cell.name}/trial{trial}"
 
 
-def log_selection(run: TrackedRun, selection: Selection, uncertainty: Uncertainty, files: Iterable[Path]) -> None:
+def log_selection(
+    run: TrackedRun, plan: Plan, selection: Selection, uncertainty: Uncertainty, files: Iterable[Path]
+) -> None:
     """Log a sweep's ranking, selection, uncertainty and figures.
 
     Args:
         run: the sweep's run.
+        plan: the sweep; of a search with the cells that it drew.
         selection: what was selected.
         uncertainty: how sure that is.
         files: files of the sweep's folder that are logged too.
     """
+    run.tracker.rank(plan.name, _ranks(plan, selection, uncertainty))
     winner = next(standing for standing in uncertainty.standings if standing.name == uncertainty.winner)
     values = {
         "selected/score": winner.score,
@@ -108,6 +115,21 @@ def log_selection(run: TrackedRun, selection: Selection, uncertainty: Uncertaint
     run.finish()
 
 
+def _ranks(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> dict[str, dict[str, float]]:
+    """Return of each cell the place of its configuration in the ranking, and the probability that it is the best."""
+    frame = ranking_frame(selection.ranking, uncertainty.standings)
+    places = {
+        str(row["configuration"]): {RANK: row["rank"], RANKED_BEST: row["probability_best"]}
+        for row in frame.to_dict("records")
+    }
+    return {
+        cell.name: {key: float(value) for key, value in places[name].items() if pd.notna(value)}
+        for name, cells in configurations(plan.cells).items()
+        if name in places
+        for cell in cells
+    }
+
+
 def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
     """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
     frame = ranking_frame(selection.ranking, uncertainty.standings)
@@ -115,8 +137,8 @@ def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
     shown["configuration"] = shown["configuration"].map(escape_markdown)
     shown[""] = ["collapsed" if names else "" for names in frame["collapsed"]]
     lines = [
+        f"**{escape_markdown(uncertainty.sentence)}.**",
         f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
-        f"{escape_markdown(uncertainty.sentence)}.",
         markdown_table(shown.columns.tolist(), shown.itertuples(index=False, name=None), left=("configuration", "")),
     ]
     notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))

@@ -76,7 +76,7 @@ def deliver(tracker: "Tracker", plan: Plan, entries: Mapping[str, CellState]) ->
     registered = _register(tracker, plan, record, dict(finished))
     shown = before is not None and before.info.status == "FINISHED" and _shows(before.data.tags, record)
     if not shown:
-        log_selection(run, _selection(record), record.uncertainty, _files(plan))
+        log_selection(run, plan, _selection(record), record.uncertainty, _files(plan))
     return Delivery(trials, not shown, registered)
 
 

@@ -12,7 +12,7 @@ from lge_sweep.engine.publish import open_trial, trial_key
 from lge_sweep.errors import DamagedError
 from lge_sweep.scoring import Result, all_scores
 from lge_sweep.study import CellRecord, Plan, read_history, read_record, read_result, read_usage
-from lge_sweep.tracking import Point, TrackedRun, Tracker, collapsed_tag
+from lge_sweep.tracking import SCORE, Point, TrackedRun, Tracker, collapsed_tag
 
 _SUFFIXES = {"image_mean": "", "pooled": "_pooled", "present_only": "_present"}
 """Aggregate -> what its MLflow keys have after the name of the subset."""
@@ -170,7 +170,8 @@ def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) ->
     }
     points |= {f"{subset}_std/{metric}": value for metric, value in summary.std.items()}
     points |= {f"{subset}/global_accuracy": summary.global_accuracy, f"{subset}/mean_accuracy": summary.mean_accuracy}
-    points |= {f"score/{rule}": value for rule, value in all_scores(result, plan.config.selection.emphasis).items()}
+    scores = all_scores(result, plan.config.selection.emphasis)
+    points |= {SCORE: scores[plan.config.selection.rule], **{f"score/{rule}": value for rule, value in scores.items()}}
     points |= {
         "training/best_val_loss": outcome.training.best_val_loss,
         "training/steps": outcome.training.steps,

@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Self, TypeVar
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
@@ -22,7 +22,8 @@ from lge_sweep.run_store import RunStore
 from lge_sweep.text import hide_credentials
 from lge_sweep.tracking.backend import backend_of
 from lge_sweep.tracking.moved import EXPERIMENT
-from lge_sweep.tracking.run import KEY, TrackedRun, find_run
+from lge_sweep.tracking.run import KEY, TrackedRun, find_run, log_metrics
+from lge_sweep.tracking.views import shared_views
 
 # A database error is raised as well as logged; its traceback of a hundred lines would bury the one message of ours.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -178,6 +179,35 @@ class Tracker:
                 key, cell = run.data.tags[KEY], run.data.tags["cell"]
                 if cell in shown and self.own_key(shown[cell]) != key:
                     client.delete_run(run.info.run_id)
+
+        self.attempt(send)
+
+    def rank(self, sweep: str, values: Mapping[str, Mapping[str, float]]) -> None:
+        """Log what a sweep's end says of its trials, which may change as it goes on.
+
+        Args:
+            sweep: name of the sweep.
+            values: cell -> metric -> its value.
+        """
+
+        def send(client: MlflowClient) -> None:
+            now = int(1000 * time.time())
+            for run in self._trials(client, sweep, " AND attributes.status = 'FINISHED'"):
+                known, given = run.data.metrics, values.get(run.data.tags["cell"], {})
+                fresh = [Metric(key, value, now, 0) for key, value in given.items() if known.get(key) != value]
+                log_metrics(client, run.info.run_id, fresh)
+
+        self.attempt(send)
+
+    def share_views(self) -> None:
+        """Let the experiment's page know its views (`lge_sweep.tracking.views`), with all sweeps that there are."""
+
+        def send(client: MlflowClient) -> None:
+            found = client.search_runs([self.experiment], "tags.`lge.kind` = 'sweep'", max_results=1000)
+            known = client.get_experiment(self.experiment).tags
+            for key, value in shared_views({run.data.tags["sweep"] for run in found}).items():
+                if known.get(key) != value:
+                    client.set_experiment_tag(self.experiment, key, value)
 
         self.attempt(send)
 

@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
+from werkzeug.wrappers import Response
+
 from lge_sweep.errors import RunsError
 from lge_sweep.loopback import NAMES, READING, Page, PageServer, refuse
 from lge_sweep.paths import first_command
 from lge_sweep.run_store import SERVERS, RunStore
 from lge_sweep.tracking.mlflow import Tracker
+from lge_sweep.tracking.views import view_path
 
 NOT_INHERITED = ("MLFLOW_SERVER_", "_MLFLOW_SERVER_", "MLFLOW_DEPLOYMENTS_", "MLFLOW_GATEWAY_")
 """Settings of a server that a user may have elsewhere: they could open this one, or let it call out."""
@@ -26,6 +29,8 @@ VERBS = re.compile(
     r"(search|get|batch|list|set|update|rename|restore)[\w-]*|alias|delete-tag|transition-stage|[\w-]+/tags(/.*)?"
 )
 """What may be done in them. All else makes, fills or removes something."""
+_UNASKED = b"mlflow.assistant.fab.autoOpenedOnFirstLoad_v1"
+"""What MLflow's page remembers when it has opened its assistant, unasked, over a quarter of the first page."""
 NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases; it makes, removes and runs nothing."
 
 
@@ -59,15 +64,15 @@ def serve_ui(store: RunStore, port: int, announce: Callable[[str], object]) -> N
     if not store.is_tracked:
         raise RunsError(f"{store.root}: no runs yet; {first_command(store.root)}")
     with PageServer(port) as server:
-        experiment = Tracker(store).experiment
+        tracker = Tracker(store)
+        tracker.share_views()
         for name in [name for name in os.environ if name.startswith(NOT_INHERITED)]:
             del os.environ[name]
         os.environ.update(_settings(store, server.server_port))
         warnings.simplefilter("ignore")  # MLflow's own deprecations are no help to a user
         from mlflow.server import app  # reads its settings when it is imported
 
-        shown = f"#/experiments/{experiment}/runs?workflowType=machine_learning"
-        server.run(Page(shows_runs(app), shown), announce)
+        server.run(Page(shows_runs(app), view_path(tracker.experiment)), announce)
 
 
 def shows_runs(application: WSGIApplication) -> WSGIApplication:
@@ -78,11 +83,21 @@ def shows_runs(application: WSGIApplication) -> WSGIApplication:
     """
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "GET" and environ.get("PATH_INFO") == "/":
+            return _without_assistant(Response.from_app(application, environ))(environ, start_response)
         if _is_shown(environ["REQUEST_METHOD"], environ.get("PATH_INFO", "")):
             return application(environ, start_response)
         return refuse(environ, start_response, "403 Forbidden", NOT_SHOWN)
 
     return answer
+
+
+def _without_assistant(page: Response) -> Response:
+    """Let MLflow's page not open its assistant by itself, which cannot answer here: see `CLOSED`."""
+    page.direct_passthrough = False
+    remember = b"<script>try { localStorage.setItem('" + _UNASKED + b"', 'true') } catch {}</script>"
+    page.set_data(page.get_data().replace(b"<head>", b"<head>" + remember, 1))
+    return page
 
 
 def _is_shown(method: str, path: str) -> bool:
