@@ -12,8 +12,7 @@ from sklearn.metrics import roc_auc_score
 from lge_sweep.errors import ConfigError
 from lge_sweep.metrics import ExamGrid, measure_exam
 from lge_sweep.quantify import intraclass_correlation
-from lge_sweep.report import patient_report, patients_markdown
-from lge_sweep.report.patient_tables import presence_markdown
+from lge_sweep.report import patient_report, patients_markdown, print_tables
 from lge_sweep.scoring import (
     MEASURES,
     clustered_auc,
@@ -183,12 +182,11 @@ def test_the_presence_that_probabilities_expect_has_an_auc_of_its_own() -> None:
     assert own["unit"].tolist() == ["patient", "slice"]
     assert own["value"].tolist() == [patients.auc.value, slices.auc.value]
     assert own["low"].notna().all()
-    told = presence_markdown(frame.assign(pipeline="ours"))
-    assert "AUC of probabilities, patients" in told
-    assert f"{slices.auc.value:.3f}<br>" in told
-    assert "AUC of probabilities" not in presence_markdown(
-        frame[frame["measure"] != "auc_expected"].assign(pipeline="a")
-    )
+    told = print_tables({"scar_presence": frame.assign(pipeline="ours")}, "here")
+    assert "| AUC of probabilities, patients |" in told
+    assert f"{slices.auc.value:.3f}" in told
+    without = frame[frame["measure"] != "auc_expected"].assign(pipeline="a")
+    assert "| AUC of probabilities" not in print_tables({"scar_presence": without}, "here")
 
 
 def test_without_a_spacing_of_all_the_score_is_pixels() -> None:

@@ -5,7 +5,7 @@ import pandas as pd
 from lge_sweep.report.caption import Caption
 from lge_sweep.report.clinical_tables import QUANTITIES
 from lge_sweep.report.patient_tables import CONVENTIONS, HEADLINE_MEASURE, NEEDED_NOTE, SHOWN
-from lge_sweep.scoring import MEASURES
+from lge_sweep.scoring import EXPECTED_AUC, MEASURES
 
 UNITS = "Dice and NSD are 0 to 1, distances in mm, volumes in mL; in brackets 95 % bootstrap intervals over patients."
 NO_VALUE = (
@@ -42,12 +42,15 @@ def count_text(number: float) -> str:
     return "" if pd.isna(number) else f"{int(number)}"
 
 
+_AUCS = {"auc": "AUC", EXPECTED_AUC: "AUC of probabilities"}
+
+
 def _by_unit(frame: pd.DataFrame) -> pd.DataFrame:
     """Put how well the presence of scar is told side by side, a row a pipeline."""
     rows: dict[str, dict[str, object]] = {}
     for line in frame.to_dict("records"):
         row = rows.setdefault(str(line["pipeline"]), {"pipeline": line["pipeline"]})
-        name = "AUC" if line["measure"] == "auc" else str(line["measure"])
+        name = _AUCS.get(str(line["measure"]), str(line["measure"]))
         title = f"{name}, {line['unit']}s"
         row |= {title: float(line["value"]), f"{title}_low": line["low"], f"{title}_high": line["high"]}
         counted = {"sensitivity": "with scar", "specificity": "without scar"}.get(name)
@@ -114,10 +117,11 @@ PATIENT_CAPTIONS: dict[str, Caption] = {
     ),
     "scar_presence": Caption(
         "How well every pipeline tells whether there is scar, be it one pixel at the exam's own size: of patients "
-        "and of slices (0 to 1). AUC: area under the curve of the volume of scar that was found. In brackets 95 % "
+        "and of slices (0 to 1). AUC: area under the curve of the volume of scar that was found; AUC of probabilities, where they are "
+        "known: of the sum of scar's probability over all pixels. In brackets 95 % "
         "intervals over patients: Wilson's of patients, of slices Wilson's with fewer slices, as those of one "
         "patient resemble each other; DeLong's of the patients' AUC, bootstrap over patients of the slices'.",
-        "A dash is where no patient or slice has scar, or all have.",
+        "A dash is where no patient or slice has scar, or all have, and where probabilities are not known.",
         arrange=_by_unit,
         by_subset=True,
     ),

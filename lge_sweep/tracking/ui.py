@@ -35,16 +35,31 @@ NOT_SHOWN = "This page shows runs and models, and keeps notes, tags and aliases;
 
 
 def server_page(store: RunStore) -> str | None:
-    """Return the address of the UI where an MLflow server keeps the runs, without credentials; else None: see `serve`.
+    """Return the address of the experiment's page where an MLflow server keeps the runs; else None: see `serve_ui`.
 
-    >>> from pathlib import Path
-    >>> server_page(RunStore(Path("runs"), tracking="https://me:secret@mlflow.clinic/lge/"))
+    Args:
+        store: the runs directory.
+
+    Raises:
+        RunsError: the server cannot be reached.
+    """
+    if urlsplit(store.tracking_uri).scheme not in SERVERS:
+        return None
+    tracker = Tracker(store)
+    tracker.share_views()
+    return server_address(store.tracking_uri) + view_path(tracker.experiment)
+
+
+def server_address(uri: str) -> str:
+    """Return the address of an MLflow server's pages, without credentials.
+
+    >>> server_address("https://me:secret@mlflow.clinic/lge")
     'https://mlflow.clinic/lge/'
     """
-    address = urlsplit(store.tracking_uri)
-    if address.scheme not in SERVERS:
-        return None
-    return address._replace(netloc=address.netloc.rpartition("@")[2], query="", fragment="").geturl()
+    address = urlsplit(uri)
+    return address._replace(
+        netloc=address.netloc.rpartition("@")[2], path=address.path.rstrip("/") + "/", query="", fragment=""
+    ).geturl()
 
 
 def serve_ui(store: RunStore, port: int, announce: Callable[[str], object]) -> None:

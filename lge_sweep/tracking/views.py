@@ -15,6 +15,7 @@ SHARED = "mlflow.sharedViewState."
 RANKING, CURVES, PIPELINES = "ranking", "curves", "pipelines"
 RANK, SCORE, RANKED_BEST = "ranking/rank", "ranking/score", "ranking/probability_best"
 """Metrics of a trial: its configuration's rank, its own score by the sweep's rule, the probability of being best."""
+_OTHERS = {CURVES: "Loss curves", PIPELINES: "Phases 3 and 4"}
 _CLASSES = [label.title for label in Label if label is not Label.BACKGROUND]
 _TRIALS = "tags.`lge.kind` = 'trial' AND tags.phase != 'phase3'"
 _FINAL = "tags.phase LIKE 'phase%' AND tags.phase != 'phase1' AND tags.phase != 'phase2' AND tags.`lge.kind` != 'trial'"
@@ -36,6 +37,17 @@ def view_path(experiment: str, view: str = RANKING) -> str:
     )
 
 
+def other_views(address: str) -> list[str]:
+    """Return lines that say where the other views of the experiment are.
+
+    Args:
+        address: that of `RANKING`.
+    """
+    start, _, path = address.partition("#")
+    experiment = path.split("/")[2]
+    return [f"{title}: {start}{view_path(experiment, view)}" for view, title in _OTHERS.items()]
+
+
 def shared_views(sweeps: Iterable[str]) -> dict[str, str]:
     """Return tags of the experiment that hold its views.
 
@@ -54,7 +66,10 @@ def shared_views(sweeps: Iterable[str]) -> dict[str, str]:
     }
     final = {
         **_tags(phase=75, **{"lge.kind": 90}),
-        **_metrics({f"final/{name}/dice/{of}": 190 for name in ("two-stage", "as-shipped") for of in _CLASSES}),
+        **_metrics(
+            {f"test_patient/{measure}": 190 for measure in ("mean_emidec_dice", "wall_dice", "scar_emidec_dice")}
+        ),
+        **_metrics({f"final/two-stage/dice/{name}": 190 for name in _CLASSES}),
     }
     views = {
         RANKING: {**_facets(_TRIALS, _metric(SCORE)), **_columns(ranking), **by_sweep},

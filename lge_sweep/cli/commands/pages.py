@@ -13,15 +13,15 @@ from lge_sweep.run_store import RunStore
 def ui(runs: RunsOption = None, port: PortOption = 5000, browser: BrowserOption = True) -> None:
     """Serve the MLflow UI on 127.0.0.1, opened on the experiment."""
     with reporting() as console:
-        from lge_sweep.tracking import EXPERIMENT, serve_ui, server_page
+        from lge_sweep.tracking import EXPERIMENT, other_views, serve_ui, server_page
 
         store = RunStore.open(runs)
         page = server_page(store)
         if page is None:
             title = f"MLflow UI of {store.root}, experiment {EXPERIMENT}:"
-            serve_ui(store, port, _announcer(console, title, browser))
+            serve_ui(store, port, _announcer(console, title, browser, other_views))
             return
-        console.lines([f"The MLflow UI is the server's, experiment {EXPERIMENT}:", page])
+        console.lines([f"The MLflow UI is the server's, experiment {EXPERIMENT}:", page, *other_views(page)])
         if browser:
             webbrowser.open(page)
 
@@ -35,11 +35,13 @@ def dashboard(runs: RunsOption = None, port: PortOption = 8080, browser: Browser
         serve_dashboard(store, port, _announcer(console, f"Optuna dashboard of {store.root}, to look at:", browser))
 
 
-def _announcer(console: Terminal, title: str, browser: bool) -> Callable[[str], None]:
-    """Return what prints the address of a page, and opens it in a browser if asked to."""
+def _announcer(
+    console: Terminal, title: str, browser: bool, others: Callable[[str], list[str]] = lambda address: []
+) -> Callable[[str], None]:
+    """Return what prints the address of a page, with others that there are, and opens it in a browser if asked to."""
 
     def announce(address: str) -> None:
-        console.lines([title, address, "Stop it with Ctrl-C."])
+        console.lines([title, address, *others(address), "Stop it with Ctrl-C."])
         if browser:
             threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
