@@ -33,7 +33,7 @@ def clinical_table(two_stage: TwoStage, subset: str, labels: Sequence[LabelImage
         )
         for of in (labels, truth)
     ]
-    table = clinical_frame(*sides)
+    table = clinical_frame(sides[0], sides[1])
     manifest = two_stage.fits.manifest.iloc[rows]
     if "mvo_pixels" in manifest:
         pixels = manifest["mvo_pixels"].to_numpy(dtype=float)

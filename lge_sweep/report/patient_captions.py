@@ -117,8 +117,8 @@ PATIENT_CAPTIONS: dict[str, Caption] = {
     ),
     "scar_presence": Caption(
         "How well every pipeline tells whether there is scar, be it one pixel at the exam's own size: of patients "
-        "and of slices (0 to 1). AUC: area under the curve of the volume of scar that was found; AUC of probabilities, where they are "
-        "known: of the sum of scar's probability over all pixels. In brackets 95 % "
+        "and of slices (0 to 1). AUC: area under the curve of the volume of scar that was found; AUC "
+        "of probabilities, where they are known: of the sum of scar's probability over all pixels. In brackets 95 % "
         "intervals over patients: Wilson's of patients, of slices Wilson's with fewer slices, as those of one "
         "patient resemble each other; DeLong's of the patients' AUC, bootstrap over patients of the slices'.",
         "A dash is where no patient or slice has scar, or all have, and where probabilities are not known.",
