@@ -61,7 +61,8 @@ def shipping(tmp_path_factory: pytest.TempPathFactory) -> Shipping:
 def one_pixel_wrong(labels: LabelImage, rng: np.random.Generator) -> LabelImage:
     """Labels whose scar is alone in places that 64 x 64 pixels do not show."""
     spoiled = np.where(labels == Label.SCAR, np.uint8(Label.MYOCARDIUM), labels)
-    rows, columns = (axis.astype(np.uint8) for axis in np.indices(labels.shape))
+    places = np.indices(labels.shape).astype(np.uint8)
+    rows, columns = places[0], places[1]
     lost = ~(np.isin(rows, resize_labels(rows, 64, 64)) & np.isin(columns, resize_labels(columns, 64, 64)))
     there = np.argwhere((spoiled == Label.MYOCARDIUM) & lost)
     if len(there):
