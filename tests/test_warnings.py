@@ -447,7 +447,8 @@ def test_cases_are_labelled_doubted_and_kept(tmp_path: Path, monkeypatch: pytest
     rng = np.random.default_rng(19)
     labels = [heart(0.3 * (case % 2), case % 3) for case in range(12) for _ in range(2)]
     manifest = pd.DataFrame(
-        {"case": [f"case{k // 2:02d}" for k in range(24)], "subset": "train", "height": T, "width": T}
+        {"slice": [f"slice{k:02d}" for k in range(24)], "case": [f"case{k // 2:02d}" for k in range(24)]}
+        | {"slot": [k % 2 for k in range(24)], "subset": "train", "height": T, "width": T}
         | {"has_scar": [bool((found == Label.SCAR).any()) for found in labels]}
         | dict.fromkeys(("spacing_row_mm", "spacing_column_mm", "spacing_slice_mm"), 1.5)
     )
