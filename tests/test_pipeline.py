@@ -895,7 +895,7 @@ def check_warnings(runs: Path, pixels: np.ndarray, folder: Path) -> None:
     assert table["disagreement"].between(0, 1).all()
     warned = table["warnings"].fillna("").str.contains("unlikeness")
     assert warned.to_dict() == {"usual": False, "inverted": True, "noisy": True}
-    assert "that the networks had not seen" in table.loc["noisy", "warnings"]
+    assert "that the networks had not seen" in str(table.loc["noisy", "warnings"])
     assert "warning: unlikeness" in " ".join(done.output.split())
 
 

@@ -6,10 +6,12 @@ from pydantic import Field, model_validator
 
 from lge_sweep.config.base import Settings
 
+WarningName = Literal["disagreement", "unlikeness"]
+"""The name of a number that warns."""
 DISAGREEMENT: Literal["disagreement"] = "disagreement"
 UNLIKENESS: Literal["unlikeness"] = "unlikeness"
 """The two numbers that warn."""
-MEANINGS: dict[Literal["disagreement", "unlikeness"], str] = {
+MEANINGS: dict[WarningName, str] = {
     DISAGREEMENT: "the networks and views whose mean the labels are disagree",
     UNLIKENESS: "the exam is unlike those that the networks were trained on",
 }
@@ -61,7 +63,7 @@ class Spread(Settings):
 class Doubt(Settings):
     """When an exam's labels are doubted: what was measured on exams that the networks had not seen."""
 
-    numbers: dict[Literal["disagreement", "unlikeness"], WarningNumber]
+    numbers: dict[WarningName, WarningNumber]
     """`disagreement`, where there is more than one network or view, and `unlikeness`."""
     flagged: int = Field(ge=0)
     """Exams that any number warned of."""

@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from lge_sweep.arrays import LabelImage
+from lge_sweep.config.doubt import WarningName
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import Label
 from lge_sweep.quantify import (
@@ -58,7 +59,7 @@ class ExamDoubt:
         warnings: a sentence for each that is above its threshold, and what that meant out of fold.
     """
 
-    numbers: Mapping[str, float] = field(default_factory=dict)
+    numbers: Mapping[WarningName, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """What was measured of patients, as the report needs it; made anew from their table, whatever version wrote it."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from lge_sweep.pipeline import PIPELINE, read_patients
@@ -11,7 +11,7 @@ POWER_MEASURE = "mean_emidec_dice"
 """The measure by which pipelines are told apart, as they are chosen by it."""
 
 
-def compared_patients(files: MeasuredFolder, subset: str) -> Mapping[str, Mapping[Hashable, Any]]:
+def compared_patients(files: MeasuredFolder, subset: str) -> Mapping[str, Mapping[str, Any]]:
     """Compare every pipeline with the paper's, patient by patient, by `POWER_MEASURE`.
 
     Args:

@@ -7,14 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lge_sweep.config.doubt import DISAGREEMENT, UNLIKENESS, Doubt
+from lge_sweep.config.doubt import DISAGREEMENT, UNLIKENESS, Doubt, WarningName
 from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.pipeline.kept import KeptExam
 from lge_sweep.pipeline.records import ChoiceRecord
 from lge_sweep.scoring import interval, measure_warning
 from lge_sweep.segmenter import disagreement, trait_spreads, unlikeness
 
-FLAGGED = {DISAGREEMENT: 0.15, UNLIKENESS: 0.05}
+FLAGGED: dict[WarningName, float] = {DISAGREEMENT: 0.15, UNLIKENESS: 0.05}
 """Largest share of the exams that each number may warn of: one in five, together."""
 
 
@@ -55,14 +55,15 @@ def measure_doubt(exams: Iterable[KeptExam], labelled: LabelledExams) -> Doubted
     for exam, cleaning in zip(exams, labelled.cleanings, strict=True):  # each takes memory, and is read in its turn
         disagreements.append(disagreement(exam.members, cleaning, exam.scale))
         traits.append(exam.traits)
-    numbers = {UNLIKENESS: _unlikeness(traits, labelled.folds)}
+    numbers: dict[WarningName, NDArray[np.float64]] = {UNLIKENESS: _unlikeness(traits, labelled.folds)}
     if all(value is not None for value in disagreements):
         numbers = {DISAGREEMENT: np.array(disagreements, dtype=np.float64), **numbers}
     measured = {
         name: measure_warning(values, labelled.worth, labelled.cases, FLAGGED[name]) for name, values in numbers.items()
     }
     above = np.any([values > measured[name].threshold for name, values in numbers.items()], axis=0)
-    table = pd.DataFrame({"case": labelled.cases, "fold": labelled.folds + 1, **numbers, "dice": labelled.worth})
+    columns = {str(name): values for name, values in numbers.items()}
+    table = pd.DataFrame({"case": labelled.cases, "fold": labelled.folds + 1, **columns, "dice": labelled.worth})
     return Doubted(Doubt(numbers=measured, flagged=int(above.sum()), traits=trait_spreads(traits)), table)
 
 

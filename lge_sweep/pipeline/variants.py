@@ -151,7 +151,9 @@ class Labelled(NamedTuple):
         """
         if self.native is not None:
             return self.native
-        return [resize_labels(labels, *size) for labels, size in zip(self.labels, sizes, strict=True)]
+        return [
+            resize_labels(labels, rows, columns) for labels, (rows, columns) in zip(self.labels, sizes, strict=True)
+        ]
 
     def of(self, places: Sequence[int]) -> "Labelled":
         """Return the labels of some of the slices."""

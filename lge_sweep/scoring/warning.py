@@ -1,5 +1,7 @@
 """What a number that warns of bad labels meant on exams whose truth is known: how it ranks them, what it catches."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from lge_sweep.config.doubt import WarningNumber
@@ -12,7 +14,7 @@ WORST = 0.25
 """Share of the exams that are the worst."""
 
 
-def measure_warning(numbers: Array, worth: Array, cases: list[str], flagged: float) -> WarningNumber:
+def measure_warning(numbers: Array, worth: Array, cases: Sequence[str], flagged: float) -> WarningNumber:
     """Measure a number that warns, and choose from where it does.
 
     The threshold is the lowest of the numbers of which no larger share is above it than asked for.
@@ -47,7 +49,7 @@ def measure_warning(numbers: Array, worth: Array, cases: list[str], flagged: flo
 
 
 def _spearman(
-    numbers: Array, worth: Array, cases: list[str], resamples: int = 2000, seed: int = 0
+    numbers: Array, worth: Array, cases: Sequence[str], resamples: int = 2000, seed: int = 0
 ) -> tuple[float | None, float | None, float | None]:
     """Return Spearman's correlation and its bootstrap interval over cases; None where either is one value."""
     names = sorted(set(cases))

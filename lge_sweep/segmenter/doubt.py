@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from lge_sweep.arrays import LabelImage, Mask, Pixels8
-from lge_sweep.config.doubt import DISAGREEMENT, MEANINGS, UNLIKENESS, Doubt, Spread
+from lge_sweep.config.doubt import DISAGREEMENT, MEANINGS, UNLIKENESS, Doubt, Spread, WarningName
 from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.deliver import ExamDoubt
 from lge_sweep.labels import WALL, Label
@@ -50,7 +50,7 @@ def assess_exam(found: Found, cleaning: Cleaning, folds: int, doubt: Doubt) -> E
     """
     traits = exam_traits(found.seen, found.labels_seen)
     unlike = unlikeness(traits, doubt.traits)
-    numbers = {UNLIKENESS: max(unlike.values(), default=0.0)}
+    numbers: dict[WarningName, float] = {UNLIKENESS: max(unlike.values(), default=0.0)}
     if DISAGREEMENT in doubt.numbers:
         found_disagreement = disagreement(found.members, cleaning, found.scale, folds)
         if found_disagreement is not None:
@@ -64,7 +64,7 @@ def assess_exam(found: Found, cleaning: Cleaning, folds: int, doubt: Doubt) -> E
     return ExamDoubt(numbers, tuple(warnings))
 
 
-def _sentence(name: str, number: float, doubt: Doubt, why: str) -> str:
+def _sentence(name: WarningName, number: float, doubt: Doubt, why: str) -> str:
     """Say that a number is above its threshold, and what that meant out of fold."""
     known = doubt.numbers[name]
     meant = f"none of {known.exams} exams that the networks had not seen was above"
