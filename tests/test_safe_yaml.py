@@ -98,6 +98,10 @@ def test_what_settings_are_made_of_is_read_as_ever() -> None:
     assert parse_yaml("") is None
 
 
+def test_a_time_is_text() -> None:
+    assert parse_yaml("[4:00:00, 1:30, 190:20:30.15, 12]") == ["4:00:00", "1:30", "190:20:30.15", 12]
+
+
 def test_any_mixture_is_read_or_refused_in_a_short_line() -> None:
     draw = random.Random(0)
     pieces = [
