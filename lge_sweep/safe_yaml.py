@@ -2,7 +2,8 @@
 
 Settings are small: a file or a value that is not is a mistake or an attack, and refused before it costs anything.
 Of YAML, what settings have no use for is refused too: tags (`!!int`), anchors and aliases (which grow without bound),
-documents after the first. A date or a time stays text. A message names line and column and quotes at most 80 characters.
+documents after the first. A date or a time stays text. A message names line and column, and quotes at most 80
+characters.
 """
 
 import math

@@ -202,7 +202,7 @@ def test_a_job_is_killed_and_waited_for(commands: Path, monkeypatch: pytest.Monk
     )
     cancel_jobs(["17"])
     assert (commands / "asked").read_text().splitlines() == ["--quiet --signal=KILL 17", "--quiet 17"]
-    assert looks.read_text().count("x") == 3
+    assert (commands / "looks").read_text().count("x") == 3
     answer_with(commands, "squeue", "echo '17|COMPLETING||n'")
     monkeypatch.setattr(slurm_queue, "ENDED_WITHIN", 0.0)
     cancel_jobs(["17"])  # a node that does not answer holds nobody up for ever

@@ -14,9 +14,8 @@ import filelock
 
 from lge_sweep.engine.server import explaining
 from lge_sweep.errors import RunsError
-from lge_sweep.holder import is_held_here
 from lge_sweep.machine import file_system
-from lge_sweep.run_store import LEDGER_VARIABLE, TRACKING_VARIABLE, RunStore
+from lge_sweep.run_store import LEDGER_VARIABLE, TRACKING_VARIABLE, RunStore, is_held_here
 
 if TYPE_CHECKING:
     from lge_sweep.engine.server_lock import ServerLock

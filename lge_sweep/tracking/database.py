@@ -11,8 +11,7 @@ from mlflow.exceptions import MlflowException
 
 from lge_sweep.atomic import atomic_file
 from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.holder import is_held_by_another
-from lge_sweep.run_store import RunStore, sqlite_uri
+from lge_sweep.run_store import RunStore, is_held_by_another, sqlite_uri
 from lge_sweep.tracking.moved import WAIT, find_move, relocate, table_names
 
 JOURNALS = ("-journal", "-wal", "-shm")

@@ -300,7 +300,7 @@ class RayExecutor:
             self._told_no_room = True
             gpus = f" and {self._sharing.gpus:g} GPU" if self._sharing.gpus else ""
             _log.warning(
-                "no worker with %g CPU%s has begun: the Ray cluster has no room for it, or is slow to start it; waiting",
+                "no worker with %g CPU%s has begun: the Ray cluster has no room, or is slow to start it; waiting",
                 self._sharing.cpus,
                 gpus,
             )

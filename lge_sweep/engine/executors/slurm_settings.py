@@ -54,7 +54,10 @@ class SlurmSettings(Settings):
     qos: Word | None = None
     """Quality of service."""
     time: Annotated[int, BeforeValidator(_minutes)] = Field(240, ge=1, le=14 * 24 * 60)
-    """Most minutes of a job, or its time as SLURM writes it; one that needs more is put back into the queue and goes on from its checkpoint."""
+    """Most minutes of a job, or its time as SLURM writes it, `4:00:00`; one that needs more goes back into the queue.
+
+    It goes on from its checkpoint.
+    """
     cpus_per_task: int = Field(2, ge=1, le=256)
     """Processors of a cell; that many threads compute."""
     mem_gb: float | None = Field(None, gt=0, le=4096)
