@@ -4,14 +4,18 @@ Nothing else makes a path inside a runs directory. All values here are plain and
 process. Folders stay the place of results; the ledger and MLflow may be on servers instead.
 """
 
+import json
 import os
 import re
 import secrets
+import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import quote, unquote, urlsplit
+
+import filelock
 
 from lge_sweep.atomic import quarantine, write_new
 from lge_sweep.errors import RunsError
@@ -287,3 +291,25 @@ def _host_fault(address: str, example: str) -> str | None:
         f"has no host, or a port that is no number, such as {example}; in a password write / as %2F, @ as %40, "
         "# as %23 and ? as %3F"
     )
+
+
+def is_held_here(store: RunStore) -> bool:
+    """Whether a driver on this host, or where the file system's locks are everybody's anywhere, holds the directory."""
+    if not store.lock.exists():
+        return False
+    try:
+        with filelock.FileLock(store.lock, timeout=0):
+            return False
+    except filelock.Timeout:
+        return True
+    except OSError:  # somebody else's runs, read-only: nothing of ours holds them
+        return False
+
+
+def is_held_by_another(store: RunStore) -> bool:
+    """Whether a driver that is another process than this holds the directory."""
+    with suppress(OSError, ValueError, KeyError):
+        who = json.loads(store.holder.read_text(encoding="utf-8"))
+        if (who["pid"], who["host"]) == (os.getpid(), socket.gethostname()):
+            return False
+    return is_held_here(store)

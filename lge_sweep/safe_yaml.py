@@ -2,7 +2,8 @@
 
 Settings are small: a file or a value that is not is a mistake or an attack, and refused before it costs anything.
 Of YAML, what settings have no use for is refused too: tags (`!!int`), anchors and aliases (which grow without bound),
-documents after the first. A date stays text. A message names line and column and quotes at most 80 characters.
+documents after the first. A date or a time stays text. A message names line and column, and quotes at most 80
+characters.
 """
 
 import math
@@ -103,6 +104,8 @@ class _Loader(yaml.SafeLoader):
             value = super().construct_object(node, deep)
         except (ValueError, ArithmeticError) as error:
             raise _error_at(node, f"'{shorten(node.value, 40)}' cannot be read as a number") from error
+        if ":" in node.value and isinstance(value, int | float):  # 4:00:00 would be a number to the base of 60
+            return node.value
         if isinstance(value, int) and abs(value) >= _INTEGER_LIMIT:
             raise _error_at(node, f"the number {shorten(node.value, 40)} is too large")
         if isinstance(value, float) and not math.isfinite(value):

@@ -89,7 +89,7 @@ def squeue(folder: Path, arguments: list[str]) -> str:
 
 def scancel(folder: Path, arguments: list[str]) -> str:
     """End jobs."""
-    for name in arguments:
+    for name in (word for word in arguments if not word.startswith("--")):
         record = _read(folder, name)
         if record["pid"]:
             os.killpg(record["pid"], signal.SIGKILL)

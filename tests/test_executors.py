@@ -201,6 +201,8 @@ def test_an_executor_is_found_by_its_name(tmp_path: Path, monkeypatch: pytest.Mo
         make_executor(store, Placement(), 1.0)
     with pytest.raises(RunsError, match="--executor: unknown executor 'lokal': did you mean 'local'"):
         make_executor(store, Placement("lokal"), 1.0)
+    with pytest.raises(RunsError, match=r"--cluster gpu\.yaml is of no use to --executor local"):
+        make_executor(store, Placement("local", cluster="gpu.yaml"), 1.0)
 
 
 def test_monai_does_not_load_mlflow_into_a_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,11 +23,11 @@ from lge_sweep.paths import LONGEST_RUNS, describe_name, runs_folder
 from lge_sweep.pipeline.register import register_segmenter
 from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.load import NAME, load_segmenter
-from lge_sweep.tracking import Tracker
+from lge_sweep.tracking import EXPERIMENT, Tracker
 from lge_sweep.tracking.database import fresh_uri, new_database
 from lge_sweep.tracking.download import locate
 from lge_sweep.tracking.look_up import find_model, read_folder
-from lge_sweep.tracking.moved import PLACES, path_of
+from lge_sweep.tracking.moved import PLACES, find_move, path_of
 from lge_sweep.tracking.registry import find_champion, find_version, promote
 
 MODEL = f"models:/{NAME}@champion"
@@ -139,6 +139,17 @@ def test_the_longest_path_that_a_database_can_have(tmp_path: Path, monkeypatch: 
 # -------------------------------------------------------------------------------------------------- moved and copied
 
 
+HOLD = """
+import sys
+from pathlib import Path
+from lge_sweep.engine.lock import hold_runs
+from lge_sweep.run_store import RunStore
+with hold_runs(RunStore(Path(sys.argv[1]))):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
 @pytest.mark.parametrize("way", ["moved", "copied"])
 def test_what_is_in_the_folder_works_where_it_lies(
     way: str, registry: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -172,6 +183,35 @@ def test_what_is_in_the_folder_works_where_it_lies(
     caplog.clear()
     Tracker(RunStore(new))
     assert not [record for record in caplog.records if record.name.startswith("lge_sweep")]
+
+
+def test_a_driver_at_work_keeps_its_paths_whatever_name_others_give_the_folder(
+    registry: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They were changed under it once, and it wrote a trial's files to where a mount had been."""
+    runs, link, elsewhere = tmp_path / "runs", tmp_path / "link", tmp_path / "elsewhere"
+    shutil.copytree(registry, runs)
+    Tracker(RunStore(runs))
+    own = places(runs)
+    link.symlink_to(runs)
+    assert find_move(runs / "mlflow.db", (link / "artifacts").as_uri(), EXPERIMENT) is None  # as a bind mount is
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(runs)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "held\n"
+        runs.rename(elsewhere)  # as on a host that has it under another path
+        caplog.clear()
+        Tracker(RunStore(elsewhere))
+        assert (
+            f"a driver works in this runs directory under another path, {runs}: MLflow's paths are left" in caplog.text
+        )
+        assert places(elsewhere) == own
+        driver.kill()
+    caplog.clear()
+    Tracker(RunStore(elsewhere))
+    assert "MLflow's paths follow" in caplog.text
+    assert places(elsewhere) != own
 
 
 def test_the_note_is_printed_once_whatever_libraries_do_to_logging(registry: Path, tmp_path: Path) -> None:

@@ -98,6 +98,10 @@ def test_what_settings_are_made_of_is_read_as_ever() -> None:
     assert parse_yaml("") is None
 
 
+def test_a_time_is_text() -> None:
+    assert parse_yaml("[4:00:00, 1:30, 190:20:30.15, 12]") == ["4:00:00", "1:30", "190:20:30.15", 12]
+
+
 def test_any_mixture_is_read_or_refused_in_a_short_line() -> None:
     draw = random.Random(0)
     pieces = [
@@ -139,7 +143,7 @@ def test_any_mixture_is_read_or_refused_in_a_short_line() -> None:
         (b"a: 2\n" * 60_000, "larger than 256 KiB"),
         (b"- a", "expected settings as 'key: value' lines, got list"),
         (b"1: 2", "expected settings as 'key: value' lines"),
-        (b"", "got NoneType"),
+        (b"", "got nothing"),
     ],
 )
 def test_a_file_is_refused_in_one_line(tmp_path: Path, content: bytes, said: str) -> None:

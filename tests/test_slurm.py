@@ -23,11 +23,11 @@ from untrained import grid_of_two
 from lge_sweep.config import load_sweep
 from lge_sweep.engine.driver import Driver
 from lge_sweep.engine.events import Died, Done, Event, Failed, Progress
-from lge_sweep.engine.executors import Placement, find_live_jobs, make_executor, slurm, slurm_job
+from lge_sweep.engine.executors import Placement, find_live_jobs, make_executor, slurm, slurm_job, slurm_queue
 from lge_sweep.engine.executors.mailbox import Mailbox
 from lge_sweep.engine.executors.protocol import ExecutorOptions
 from lge_sweep.engine.executors.slurm import SlurmExecutor
-from lge_sweep.engine.executors.slurm_queue import QueuedJob, describe_end, find_jobs
+from lge_sweep.engine.executors.slurm_queue import QueuedJob, cancel_jobs, describe_end, find_jobs
 from lge_sweep.engine.executors.slurm_settings import SlurmSettings, read_slurm_settings
 from lge_sweep.engine.grid_queue import GridQueue
 from lge_sweep.engine.ledger import Ledger
@@ -94,6 +94,21 @@ def test_settings_become_what_submitit_takes(tmp_path: Path) -> None:
         "setup": ["module load cuda"], "additional_parameters": {"requeue": True},
     }  # fmt: skip
     assert read_slurm_settings("") == SlurmSettings()
+    path.write_text("setup: module load cuda\n", encoding="utf-8")
+    assert read_slurm_settings(str(path)).setup == ("module load cuda",)
+    path.write_text("", encoding="utf-8")
+    assert read_slurm_settings(str(path)) == SlurmSettings()
+
+
+@pytest.mark.parametrize(
+    ("written", "minutes"),
+    [("30", 30), ("'30'", 30), ("90:30", 91), ("4:00:00", 240), ("1-12", 2160), ("1-0:30", 1470), ("0-0:1:1", 2)],
+)
+def test_a_time_is_read_as_slurm_reads_it(written: str, minutes: int, tmp_path: Path) -> None:
+    """As YAML reads it, 4:00:00 is a number to the base of 60, and was ten days."""
+    path = tmp_path / "gpu.yaml"
+    path.write_text(f"time: {written}\n", encoding="utf-8")
+    assert read_slurm_settings(str(path)).time == minutes
 
 
 @pytest.mark.parametrize(
@@ -170,8 +185,27 @@ def test_how_a_job_ended_is_said(commands: Path) -> None:
     facts = "JobId=17 JobState=OUT_OF_MEMORY Reason=OutOfMemory NodeList=n7 ExitCode=0:125"
     answer_with(commands, "scontrol", f"echo '{facts}'")
     assert describe_end("17") == "ended as OUT_OF_MEMORY (exit code 0:125, OutOfMemory) on n7"
+    facts = "JobId=17 JobState=CANCELLED Reason=Nodes_required_for_job_are_DOWN NodeList= ExitCode=0:0"
+    answer_with(commands, "scontrol", f"echo '{facts}'")
+    assert describe_end("17") == "ended as CANCELLED (exit code 0:0, Nodes required for job are DOWN)"
     answer_with(commands, "scontrol", "exit 1")
     assert describe_end("17") == "left SLURM's queue"
+
+
+def test_a_job_is_killed_and_waited_for(commands: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is asked to end takes half a minute, in which the next one writes what it writes."""
+    answer_with(commands, "scancel", 'echo "$@" >> ' + str(commands / "asked"))
+    answer_with(
+        commands,
+        "squeue",
+        f"echo x >> {commands}/looks; [ $(wc -l < {commands}/looks) -gt 2 ] || echo '17|COMPLETING||n'",
+    )
+    cancel_jobs(["17"])
+    assert (commands / "asked").read_text().splitlines() == ["--quiet --signal=KILL 17", "--quiet 17"]
+    assert (commands / "looks").read_text().count("x") == 3
+    answer_with(commands, "squeue", "echo '17|COMPLETING||n'")
+    monkeypatch.setattr(slurm_queue, "ENDED_WITHIN", 0.0)
+    cancel_jobs(["17"])  # a node that does not answer holds nobody up for ever
 
 
 # --------------------------------------------------------------------------------------------------------- the executor
@@ -403,6 +437,25 @@ def test_a_job_that_leaves_the_queue_without_a_word_has_died(
     executor.replace(task_id)
     assert cluster.cancelled == ["1_0"]
     assert executor.next_event(0.01) is None
+
+
+def test_why_no_job_begins_is_said_once(
+    cluster: Cluster,
+    begin: Begin,
+    tasks: tuple[CellTask, CellTask],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    executor = begin()
+    executor.submit(tasks[0])
+    executor._submit_all()
+    assert cluster.queued is not None
+    cluster.queued["1_0"] = QueuedJob("PENDING", "PartitionConfig", "")
+    assert executor.next_event(0.01) is None
+    assert "all wait" not in caplog.text
+    monkeypatch.setattr(slurm, "WAITED", 0.0)
+    assert executor.next_event(0.02) is None
+    assert caplog.text.count("no SLURM job runs, all wait: PartitionConfig (squeue --start tells until when)") == 1
 
 
 def test_a_job_may_wait_for_ever_but_not_be_silent(

@@ -5,7 +5,7 @@ from lge_sweep.engine import CellState, deliver, hold_runs, read_ledger
 from lge_sweep.errors import IncompleteError, LgeSweepError, RunsError
 from lge_sweep.paths import first_command
 from lge_sweep.pipeline import deliver_pipelines
-from lge_sweep.run_store import RunStore, SweepFolder
+from lge_sweep.run_store import TRACKING_VARIABLE, RunStore, SweepFolder
 from lge_sweep.study import is_of_earlier_version, load_plan
 from lge_sweep.tracking import Tracker
 
@@ -24,6 +24,7 @@ def deliver_all(console: Terminal, store: RunStore) -> None:
     sweeps = [sweep for sweep in store.sweeps() if not is_of_earlier_version(sweep.settings)]
     if not sweeps:
         raise RunsError(f"{store.root}: no sweep yet; {first_command(store.root)}")
+    console.explain(f"looking at what MLflow ({store.tracking_shown}) shows of {len(sweeps)} sweep(s)")
     with hold_runs(store):
         entries = {name: {cell.cell: cell for cell in cells} for name, _, cells in read_ledger(store)}
         tracker = Tracker.patient_of(store)
@@ -41,7 +42,10 @@ def deliver_all(console: Terminal, store: RunStore) -> None:
             if tracker.behind is None:
                 console.lines(pipelines.sent)
     if tracker.behind is not None:
-        problems = [f"MLflow is away ({tracker.behind}); what is left is sent by the same command, once it is back"]
+        problems = [
+            f"MLflow is away ({tracker.behind}); what is left is sent by the same command, once it is back. "
+            f"Is {TRACKING_VARIABLE} as it should be?"
+        ]
     if problems:
         raise IncompleteError(sent, problems, "sweep(s) delivered; not delivered")
     console.print_line(f"MLflow ({store.tracking_shown}) shows all there is" + ", as before" * (not sent))

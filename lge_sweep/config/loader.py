@@ -135,7 +135,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read as YAML: {error_text(error)}") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise ConfigError(f"{path}: expected settings as 'key: value' lines, got {type(content).__name__}")
+        got = "nothing" if content is None else type(content).__name__
+        raise ConfigError(f"{path}: expected settings as 'key: value' lines, got {got}")
     return content
 
 

@@ -15,7 +15,7 @@ import filelock
 from lge_sweep.engine.server import explaining
 from lge_sweep.errors import RunsError
 from lge_sweep.machine import file_system
-from lge_sweep.run_store import LEDGER_VARIABLE, TRACKING_VARIABLE, RunStore
+from lge_sweep.run_store import LEDGER_VARIABLE, TRACKING_VARIABLE, RunStore, is_held_here
 
 if TYPE_CHECKING:
     from lge_sweep.engine.server_lock import ServerLock
@@ -77,7 +77,8 @@ def _hold_on_server(store: RunStore) -> Iterator[Callable[[], None]]:
                 said = _describe(store.holder)
                 pid, _, host = who.partition("@")
                 known = said.startswith(f"process {pid} on {host}")
-                raise _refusal(store, said if known else f"process {pid} on {host}, since {since}")
+                told = f", since {since}" if since else ""
+                raise _refusal(store, said if known else f"process {pid} on {host}{told}")
     try:
         yield server.check
     finally:
@@ -127,22 +128,12 @@ def is_held(store: RunStore) -> bool:
     Raises:
         RunsError: that database cannot be used.
     """
+    if is_held_here(store):
+        return True
     if not store.id_file.is_file() or (server := _server_lock(store)) is None:
-        return _is_held_here(store)
+        return False
     with explaining(store):
         return server.holder() is not None
-
-
-def _is_held_here(store: RunStore) -> bool:
-    if not store.lock.exists():
-        return False
-    try:
-        with filelock.FileLock(store.lock, timeout=0):
-            return False
-    except filelock.Timeout:
-        return True
-    except OSError:  # somebody else's runs, read-only: nothing of ours holds them
-        return False
 
 
 _held: list[filelock.BaseFileLock] = []

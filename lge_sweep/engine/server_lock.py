@@ -86,14 +86,14 @@ class ServerLock:
             self._connection = None
 
     def holder(self) -> tuple[str, str] | None:
-        """Return who has it ("PID@HOST") and since when; None: nobody.
+        """Return who has it ("PID@HOST") and since when, "" where its role hides that; None: nobody.
 
         Raises:
             SQLAlchemyError: the database cannot be used.
         """
         with self._engine.connect() as connection:
             found = connection.execute(_HOLDER, {"key": self._key}).first()
-        return None if found is None else (str(found[0]).removeprefix(f"{NAME} "), str(found[1]))
+        return None if found is None else (str(found[0]).removeprefix(f"{NAME} "), str(found[1] or ""))
 
     def _take_again(self) -> None:
         until = time.monotonic() + OWN_REMAINS
@@ -105,9 +105,10 @@ class ServerLock:
                 found = self.holder()
                 ours = found is None or f"{NAME} {found[0]}" == self._name
                 if found and (not ours or time.monotonic() > until):
+                    since = f", since {found[1]}" if found[1] else ""
                     raise RunsError(
                         f"{self._store.root}: the connection to the ledger broke, and another driver has taken the "
-                        f"runs directory meanwhile: {found[0]}, since {found[1]}. Leave it to that one; what this one "
+                        f"runs directory meanwhile: {found[0]}{since}. Leave it to that one; what this one "
                         "has finished is kept"
                     )
             time.sleep(1.0)

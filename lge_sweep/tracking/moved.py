@@ -28,6 +28,27 @@ def path_of(uri: str) -> Path:
     return Path(url2pathname(urlparse(uri).path))
 
 
+def find_move(database: Path, artifacts: str, experiment: str) -> Path | None:
+    """Return the runs directory that a database names, if that is another than this one.
+
+    Under two paths, by a link or a mount, it is the same.
+
+    Args:
+        database: the file.
+        artifacts: URI of the folder that its artifacts are in now.
+        experiment: name of the experiment whose place tells where they were.
+
+    Raises:
+        sqlite3.Error: the database cannot be used.
+    """
+    with closing(sqlite3.connect(database, timeout=WAIT)) as connection:
+        old = _recorded(connection, experiment)
+    if old in {None, artifacts}:
+        return None
+    before, here = path_of(str(old)).parent, path_of(artifacts).parent
+    return None if before.is_dir() and before.samefile(here) else before
+
+
 def relocate(database: Path, artifacts: str, experiment: str) -> None:
     """Let a database name this folder of artifacts, if it names another: all of it or nothing.
 

@@ -42,6 +42,11 @@ def make_executor(store: RunStore, placement: Placement, stall: float) -> Execut
     if name not in EXECUTORS:
         said = "--executor" if placement.executor else EXECUTOR_VARIABLE
         raise RunsError(f"{said}: unknown executor '{shorten(name)}': {suggest(name, EXECUTORS)}")
+    if placement.cluster and name == "local":
+        raise RunsError(
+            f"--cluster {shorten(placement.cluster)} is of no use to --executor local, which trains on this machine: "
+            "add --executor slurm or ray, or leave it out"
+        )
     _refuse_beside_others(store, name)
     make: Callable[[ExecutorOptions], Executor] = resolve(EXECUTORS[name])
     cluster = placement.cluster or os.environ.get(CLUSTER_VARIABLE) or ""

@@ -29,7 +29,7 @@ from lge_sweep.text import format_seconds, shorten
 TICK = 2.0
 """Seconds after which the head of the cluster is looked at."""
 NO_ROOM = 30.0
-"""Seconds without a single worker after which the user is told that the cluster has no room."""
+"""Seconds without a single worker after which the user is told so."""
 FALSE_STARTS = 5
 """Workers in a row that die while they load; then something is wrong with all of them."""
 LEAVE = 2.0
@@ -300,7 +300,7 @@ class RayExecutor:
             self._told_no_room = True
             gpus = f" and {self._sharing.gpus:g} GPU" if self._sharing.gpus else ""
             _log.warning(
-                "the Ray cluster has no room for a worker with %g CPU%s; waiting until there is",
+                "no worker with %g CPU%s has begun: the Ray cluster has no room, or is slow to start it; waiting",
                 self._sharing.cpus,
                 gpus,
             )

@@ -10,6 +10,7 @@ import secrets
 import shutil
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ NEXT = 64
 """Jobs, of those that were last seen waiting, that are listened to as if they ran: the next to begin, as SLURM keeps an
 array in order. What waits may be thousands of mailboxes on a shared file system, and what is not listened to is heard
 only when SLURM was asked again."""
+WAITED = 60.0
+"""Seconds without a running job after which it is said why they wait."""
 AT_ONCE = 256
 """Jobs of an array that run at the same time, unless a number of workers is named."""
 _log = logging.getLogger(__name__)
@@ -83,6 +86,8 @@ class SlurmExecutor:
         self._left: dict[str, _Submitted] = {}
         self._events: deque[Event] = deque()
         self._asked = -ASK_EVERY
+        self._ran = time.monotonic()
+        self._told: set[str] = set()
 
     @property
     def slots(self) -> int:
@@ -148,6 +153,10 @@ class SlurmExecutor:
         """Leave the jobs to SLURM; what was not submitted yet is forgotten."""
         for submitted in self._unsubmitted:
             submitted.mailbox.remove()
+        if jobs := [submitted.job for submitted in self._tasks.values() if submitted.job]:
+            _log.warning(
+                "jobs of SLURM go on: %s; the same command comes back to them, scancel ends them", list_names(jobs)
+            )
         self._tasks, self._unsubmitted = {}, []
         self._events.clear()
 
@@ -227,10 +236,22 @@ class SlurmExecutor:
         jobs = find_jobs([submitted.job for submitted in self._tasks.values() if submitted.job])
         if jobs is None:  # it cannot be asked now: nobody is given up for that
             return
+        self._tell_why_all_wait(jobs, now)
         for task_id, submitted in list(self._tasks.items()):
             how = self._find_fault(submitted, jobs.get(submitted.job), now) if submitted.job else None
             if how is not None:
                 self._events.append(Event(task=task_id, news=Died(reason=f"its SLURM job {submitted.job} {how}")))
+
+    def _tell_why_all_wait(self, jobs: Mapping[str, QueuedJob], now: float) -> None:
+        """Say, once a reason, why no job begins: some never will, such as of more processors than any node has."""
+        if not jobs or any(job.runs for job in jobs.values()):
+            self._ran = now
+        reasons = {job.reason for job in jobs.values()} - self._told
+        if reasons and now - self._ran > WAITED:
+            self._told |= reasons
+            _log.warning(
+                "no SLURM job runs, all wait: %s (squeue --start tells until when)", ", ".join(sorted(reasons))
+            )
 
     def _find_fault(self, submitted: _Submitted, job: QueuedJob | None, now: float) -> str | None:
         """Say what is wrong with the job of a task, if anything is."""

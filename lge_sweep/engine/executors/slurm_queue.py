@@ -2,12 +2,15 @@
 
 import logging
 import subprocess
+import time
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
 _log = logging.getLogger(__name__)
 TIMEOUT = 60.0
 """Seconds that a command of SLURM may take."""
+ENDED_WITHIN = 20.0
+"""Seconds that killed jobs may take to leave the queue."""
 UNKNOWN_JOB = "Invalid job id"
 """How `squeue` begins to say that it has forgotten all the jobs that it was asked for."""
 
@@ -62,16 +65,24 @@ def describe_end(job: str) -> str:
     facts = dict(word.split("=", 1) for word in done.stdout.split() if "=" in word)
     state = facts.get("JobState", "unknown")
     reason = facts.get("Reason", "None")
-    why = "" if reason in {"None", "(null)"} else f", {reason}"
+    why = "" if reason in {"None", "(null)"} else f", {reason.replace('_', ' ')}"
     node = facts.get("NodeList", "(null)")
-    where = "" if node == "(null)" else f" on {node}"
+    where = "" if node in {"", "(null)"} else f" on {node}"
     return f"ended as {state} (exit code {facts.get('ExitCode', 'unknown')}{why}){where}"
 
 
 def cancel_jobs(jobs: Iterable[str]) -> None:
-    """End jobs, at once or when SLURM next can."""
-    if named := list(jobs):
-        _run(["scancel", *named])
+    """End jobs, and wait until they have: what follows may write what they write.
+
+    A job that is asked to end (SIGTERM) takes what SLURM gives it, `KillWait`; submitit's jobs do not listen to it.
+    """
+    if not (named := list(jobs)):
+        return
+    _run(["scancel", "--quiet", "--signal=KILL", *named])  # those that run
+    _run(["scancel", "--quiet", *named])  # those that wait
+    until = time.monotonic() + ENDED_WITHIN
+    while find_jobs(named) and time.monotonic() < until:
+        time.sleep(0.2)
 
 
 def _has_ended(state: str) -> bool:

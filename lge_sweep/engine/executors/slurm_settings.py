@@ -3,7 +3,7 @@
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from lge_sweep.config.base import Settings
 from lge_sweep.config.loader import read_yaml
@@ -20,6 +20,26 @@ def _word(text: str) -> str:
     return text
 
 
+def _minutes(given: object) -> object:
+    """Read a time as SLURM writes it: M:SS, H:MM:SS, D-H, D-H:MM, D-H:MM:SS; begun minutes count."""
+    if not isinstance(given, str) or given.isdecimal():
+        return given
+    days, dash, rest = given.rpartition("-")
+    parts = rest.split(":")
+    if not all(part.isdecimal() for part in parts) or len(parts) > 3 or (dash and not days.isdecimal()):
+        raise ValueError("expected minutes, or hours, minutes and seconds as in '4:00:00' or '1-12:00:00'")
+    numbers = [int(part) for part in parts]
+    if dash or len(numbers) == 3:
+        hours, minutes, seconds = (*numbers, 0, 0)[:3]
+    else:
+        hours, minutes, seconds = 0, *numbers
+    return 24 * 60 * int(days or 0) + 60 * hours + minutes + (seconds > 0)
+
+
+def _lines(given: object) -> object:
+    return [given] if isinstance(given, str) else given
+
+
 Word = Annotated[str, StringConstraints(max_length=200), AfterValidator(_word)]
 """A value of an `#SBATCH` line."""
 
@@ -33,8 +53,11 @@ class SlurmSettings(Settings):
     """Who is charged."""
     qos: Word | None = None
     """Quality of service."""
-    time: int = Field(240, ge=1, le=14 * 24 * 60)
-    """Most minutes of a job; one that needs more is put back into the queue and goes on from its checkpoint."""
+    time: Annotated[int, BeforeValidator(_minutes)] = Field(240, ge=1, le=14 * 24 * 60)
+    """Most minutes of a job, or its time as SLURM writes it, `4:00:00`; one that needs more goes back into the queue.
+
+    It goes on from its checkpoint.
+    """
     cpus_per_task: int = Field(2, ge=1, le=256)
     """Processors of a cell; that many threads compute."""
     mem_gb: float | None = Field(None, gt=0, le=4096)
@@ -49,7 +72,7 @@ class SlurmSettings(Settings):
     """How often a job that ran out of time may go on."""
     signal_seconds: int = Field(90, ge=5, le=3600)
     """How long before its end a job is told, to go back into the queue."""
-    setup: tuple[Annotated[str, StringConstraints(max_length=1000)], ...] = ()
+    setup: Annotated[tuple[Annotated[str, StringConstraints(max_length=1000)], ...], BeforeValidator(_lines)] = ()
     """Lines of shell before the program, such as `module load cuda`."""
 
     def parameters(self) -> dict[str, object]:
@@ -77,4 +100,4 @@ def read_slurm_settings(named: str) -> SlurmSettings:
     where = f"--cluster {path}"
     if not path.is_file():
         raise ConfigError(f"{where}: no such file; expected a YAML file of what a job asks for, see docs/cluster.md")
-    return validate(SlurmSettings, read_yaml(path), where)
+    return validate(SlurmSettings, read_yaml(path) if path.stat().st_size else {}, where)
