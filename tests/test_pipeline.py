@@ -733,10 +733,10 @@ def test_a_bad_exam_among_good_ones_is_listed_and_the_good_ones_are_done(through
 def test_an_exam_that_nobody_thought_of_does_not_keep_the_others_from_being_done(
     through: Through, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fragile(exam: Exam, *args: Any) -> Delivery:
+    def fragile(exam: Exam, *args: Any, **options: Any) -> Delivery:
         if exam.case == "phantom000":
             raise KeyError("Doe^Jane")
-        return deliver(exam, *args)
+        return deliver(exam, *args, **options)
 
     monkeypatch.setattr("lge_sweep.segmenter.predictor.deliver", fragile)
     (tmp_path / "out" / "burden.csv").mkdir(parents=True)

@@ -115,9 +115,7 @@ class HeartSegmenter:
         return np.stack([cut_labels(image, square, size) for image in labels])
 
     def _see(self, batch: Pixels8) -> Seen:
-        found = see(self.network, batch)
-        check_probabilities(found.mean, batch)
-        return found
+        return see(self.network, batch, check_probabilities)
 
 
 ExamSegmenter = TwoStageSegmenter | HeartSegmenter

@@ -154,9 +154,7 @@ class TwoStageSegmenter:
         """Run a network, in four rotations if asked for: [B, 3, S, S] -> [B, K, S, S]."""
         network = self.stage1 if stage == 1 else self.stage2
         if not self.options.rotations:
-            found = see(network, inputs)
-            self._check(found.mean, inputs, stage)
-            return found
+            return see(network, inputs, lambda found, views: self._check(found, views, stage))
         return see(seen_from_all_sides(lambda views: self._check(network(views), views, stage), 4), inputs)
 
     def _check(self, probabilities: Probabilities, inputs: Pixels8, stage: int) -> Probabilities:

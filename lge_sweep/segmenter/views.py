@@ -10,6 +10,8 @@ from lge_sweep.arrays import LabelImage, Pixels8, Probabilities
 
 Network = Callable[[Pixels8], Probabilities]
 """uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
+Check = Callable[[Probabilities, Pixels8], Probabilities]
+"""Returns what a network gave for its inputs, if it is what it must give."""
 
 
 def seen_from_all_sides(network: Network, symmetries: int) -> Network:
@@ -72,12 +74,12 @@ class Ensemble:
         """Return the mean of all members: [B, 3, S, S] -> [B, K, S, S]."""
         return self.see(inputs).mean
 
-    def see(self, inputs: Pixels8) -> Seen:
-        """Return the mean of all members, and what each finds."""
+    def see(self, inputs: Pixels8, check: Check | None = None) -> Seen:
+        """Return the mean of all members, and what each finds; `check` is asked of what each network gives."""
         total: Probabilities | None = None
         members = []
         for network in (network for fold in self.folds for network in fold):
-            for found in all_views(network, inputs, self.symmetries):
+            for found in all_views(_checked(network, check), inputs, self.symmetries):
                 total = found.astype(np.float32) if total is None else total + found
                 members.append(found.argmax(axis=1).astype(np.uint8))
         assert total is not None
@@ -85,9 +87,19 @@ class Ensemble:
         return Seen(mean, np.stack(members))
 
 
-def see(network: Network, inputs: Pixels8) -> Seen:
-    """Run a network; one that is no ensemble is its own only member."""
+def see(network: Network, inputs: Pixels8, check: Check | None = None) -> Seen:
+    """Run a network; one that is no ensemble is its own only member.
+
+    Args:
+        network: the network.
+        inputs: [B, 3, S, S].
+        check: is asked of what each network gives, before anything is done with it.
+    """
     if isinstance(network, Ensemble):
-        return network.see(inputs)
-    probabilities = network(inputs)
+        return network.see(inputs, check)
+    probabilities = _checked(network, check)(inputs)
     return Seen(probabilities, probabilities.argmax(axis=1).astype(np.uint8)[None])
+
+
+def _checked(network: Network, check: Check | None) -> Network:
+    return network if check is None else lambda inputs: check(network(inputs), inputs)

@@ -40,14 +40,13 @@ def server_page(store: RunStore) -> str | None:
     Args:
         store: the runs directory.
 
-    Raises:
-        RunsError: the server cannot be reached.
+    Where the server cannot be reached now, it is the server's own address.
     """
     if urlsplit(store.tracking_uri).scheme not in SERVERS:
         return None
-    tracker = Tracker(store)
+    tracker, address = Tracker(store, patient=True), server_address(store.tracking_uri)
     tracker.share_views()
-    return server_address(store.tracking_uri) + view_path(tracker.experiment)
+    return address + view_path(tracker.experiment) if tracker.experiment else address
 
 
 def server_address(uri: str) -> str:

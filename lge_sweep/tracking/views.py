@@ -41,9 +41,11 @@ def other_views(address: str) -> list[str]:
     """Return lines that say where the other views of the experiment are.
 
     Args:
-        address: that of `RANKING`.
+        address: that of `RANKING`; of another page there is none.
     """
-    start, _, path = address.partition("#")
+    start, there, path = address.partition("#")
+    if not there:
+        return []
     experiment = path.split("/")[2]
     return [f"{title}: {start}{view_path(experiment, view)}" for view, title in _OTHERS.items()]
 
