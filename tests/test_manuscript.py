@@ -23,6 +23,7 @@ from lge_sweep.engine import FinishedSweep, choose
 from lge_sweep.labels import Label
 from lge_sweep.manuscript import find_study, write_manuscript
 from lge_sweep.manuscript.claim import ITEMS, OPEN
+from lge_sweep.manuscript.methods import settings_table
 from lge_sweep.manuscript.words import WORDS
 from lge_sweep.pipeline.access import begin_access, finish_access
 from lge_sweep.pipeline.card import card_markdown, model_card
@@ -499,3 +500,12 @@ def test_a_folder_of_other_files_is_left_alone(prepared: Prepared, tmp_path: Pat
     assert done.exit_code == 2
     assert "give --output a new or empty folder" in " ".join(done.output.split())
     assert (tmp_path / "tables/mine.csv").is_file()
+
+
+def test_settings_of_a_pipeline_are_told_one_by_one() -> None:
+    config = load_sweep("phase3", 2, "phantom", "laptop", pipelines="heart")
+    told = settings_table("fit", "Settings.", config.fitting).frame.set_index("setting")["value"]
+    assert told["pipelines.heart.window.pixels"] == "112"
+    assert "pipelines.heart.window.mm" not in told.index  # not said: as without it
+    assert told["pipelines.heart.cleaning"].startswith("nothing, largest_heart yes, largest_heart yes and least_scar")
+    assert not told.str.contains("(", regex=False).any()  # no object of the program

@@ -1,6 +1,7 @@
 """Pipelines past the paper: the window around the heart, what cleans up, folds, the choice, and what is shipped."""
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from statsmodels.stats.power import TTestPower
 from lge_sweep.config import Cell, load_sweep
 from lge_sweep.config.data import Intensity
 from lge_sweep.config.pipelines import Cleaning, Pipeline, TrainingChanges, Window
-from lge_sweep.config.schema import Fit, Training
+from lge_sweep.config.schema import Fit, Shipped, Training
 from lge_sweep.config.segmenter import Frame
 from lge_sweep.data.module import IntervalSampler
 from lge_sweep.data.schedule import make_schedule
@@ -26,6 +27,7 @@ from lge_sweep.models import build_module
 from lge_sweep.models.architectures import residual_unet
 from lge_sweep.pipeline.compose import cell_name, network_training
 from lge_sweep.pipeline.exams import group_exams
+from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.scoring.nested import choose_nested
 from lge_sweep.scoring.patients import patients_needed
 from lge_sweep.scoring.subgroups import ratio_of_sums
@@ -354,6 +356,15 @@ def test_pipelines_that_are_shipped_with_the_program_can_be_sent_to_a_worker(nam
     odd = Pipeline(finds="everything").model_copy(update={"window": Window.model_construct(pixels=100, size=None)})
     with pytest.raises(ValidationError, match="multiple of 16"):
         network_training(config, odd)
+
+
+def test_who_asks_for_the_best_asks_for_what_was_chosen() -> None:
+    """Phase 4 with the file of pipelines and an option of what is shipped was refused: "selected" is not its name."""
+    shipped = SimpleNamespace(shipped=Shipped(pipeline="heart"))
+    fitted: Any = SimpleNamespace(choice=SimpleNamespace(selected="heart"), fit=shipped)
+    assert TwoStage.ships(fitted, Shipped(pipeline="selected", stage2="predicted"))
+    assert TwoStage.ships(fitted, Shipped(pipeline="heart"))
+    assert not TwoStage.ships(fitted, Shipped(stage2="predicted"))
 
 
 def test_a_network_is_trained_anew_only_where_it_would_be_another() -> None:

@@ -1,6 +1,6 @@
 """The methods in words, made from the settings that were used."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -160,6 +160,9 @@ def _setting_rows(settings: BaseModel, prefix: str) -> list[tuple[str, str, str]
         value = getattr(settings, name)
         if isinstance(value, BaseModel):
             rows += _setting_rows(value, f"{prefix}{name}.")
+        elif isinstance(value, Mapping):  # by name; what none of them says otherwise is as without it
+            named = (_setting_rows(own, f"{prefix}{name}.{key}.") for key, own in value.items())
+            rows += [row for found in named for row in found if row[1] != "none"]
         else:
             rows.append((f"{prefix}{name}", _value_text(value), plain(field.description or "")))
     return rows
@@ -173,8 +176,11 @@ def plain(text: str) -> str:
 def _value_text(value: object) -> str:
     if value is None:
         return "none"
+    if isinstance(value, BaseModel):
+        own = value.model_dump(exclude_defaults=True)
+        return " and ".join(f"{name} {_value_text(number)}" for name, number in own.items()) or "nothing"
     if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(map(_value_text, value)) or "none"
     return {True: "yes", False: "no"}[value] if isinstance(value, bool) else str(value)
 
 

@@ -85,10 +85,12 @@ class TwoStage:
 
     def chosen(self, choice: ChoiceRecord | None) -> "TwoStage":
         """Return the pipelines with the one chosen; where the best is to be shipped, it is named in the settings."""
-        fit = self.fit
-        if choice is not None and fit.shipped.pipeline == BEST:
-            fit = fit.model_copy(update={"shipped": Shipped(pipeline=choice.selected)})
+        fit = self.fit.model_copy(update={"shipped": _named(self.fit.shipped, choice)})
         return replace(self, config=self.config.model_copy(update={"fit": fit}), choice=choice)
+
+    def ships(self, asked: Shipped) -> bool:
+        """Whether what is asked to be shipped, be it the best, is what this ships."""
+        return _named(asked, self.choice) == self.fit.shipped
 
     @property
     def fit(self) -> Fit:
@@ -98,6 +100,10 @@ class TwoStage:
     def fitted(self, variant: str) -> Cell | None:
         """Return the cell of a fit, or None where it was not asked for or failed."""
         return next((cell for cell in self.fits.cells if cell.name == variant and variant not in self.failed), None)
+
+
+def _named(asked: Shipped, choice: ChoiceRecord | None) -> Shipped:
+    return Shipped(pipeline=choice.selected) if choice is not None and asked.pipeline == BEST else asked
 
 
 def fit_two_stage(

@@ -41,7 +41,8 @@ def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None
                 format_number(summary.present_only["dice"]["scar"]),
             )
         )
-    title = f"the pipeline beside its controls: final labels of the {comparison.subset} subset"
+    measured = "all cases, out of fold" if comparison.subset == "out_of_fold" else f"the {comparison.subset} subset"
+    title = f"the pipeline beside its controls: final labels of {measured}"
     print_table(console, [Column("pipeline", "text", key=True), *map(Column, titles)], rows, title)
     for meaning in dict.fromkeys(comparison.meanings.values()):
         names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
@@ -111,8 +112,8 @@ def print_methods(console: Terminal, methods: "pd.DataFrame") -> None:
             (
                 styled(str(line["method"]), style="bold" if "shipped" in str(line["kind"]) else ""),
                 str(line["patients"]),
-                *(measure_cell(*numbers, joint="\n") for numbers in ends),
-                measure_cell(measures[0], *minus, sign="+", joint="\n"),
+                *(measure_cell(*numbers, joint="  ") for numbers in ends),
+                measure_cell(measures[0], *minus, sign="+", joint="  "),
                 str(line["needed"]) or "-",
             )
         )
