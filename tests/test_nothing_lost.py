@@ -34,7 +34,7 @@ from lge_sweep.engine.storage import read_storage
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.ingest import read
 from lge_sweep.interrupts import signals_as_interrupt
-from lge_sweep.run_store import RunStore
+from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
 from lge_sweep.study.inherit import sweeps_of
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
@@ -388,7 +388,21 @@ def test_status_names_sweeps_that_the_ledger_does_not_know(plan: Plan) -> None:
     (plan.folder.parent / JOURNAL).unlink()
     done = CliRunner().invoke(app, ["status", "--runs", str(plan.folder.parent)])
     assert done.exit_code == 0
-    assert f"{plan.name}: 2 finished, not in the ledger" in " ".join(done.output.split())
+    assert f"{plan.name}: 2 finished, not in the ledger; repeat its command" in " ".join(done.output.split())
+    with lock.hold_runs(RunStore(plan.folder.parent)):
+        done = CliRunner().invoke(app, ["status", "--runs", str(plan.folder.parent)])
+    assert "not in the ledger; a driver is at work, with another" in " ".join(done.output.split())
+
+
+def test_a_ledger_on_a_server_that_is_not_there_is_told_of(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the folder has never used one, `status` said that nothing was in it."""
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    finish_all(plan)
+    monkeypatch.setenv(LEDGER_VARIABLE, "postgresql+psycopg://me:s3cret@127.0.0.1:9/ledger")
+    done = CliRunner().invoke(app, ["status", "--runs", str(plan.folder.parent)])
+    assert done.exit_code == 2, done.output
+    assert "127.0.0.1:9" in done.output
+    assert "s3cret" not in done.output
 
 
 def test_states_are_read_without_what_trials_were_drawn_from(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,13 +14,14 @@ from lge_sweep.cli.terminal_table import Column, print_table
 from lge_sweep.engine import CellState, is_held, read_ledger
 from lge_sweep.errors import RunsError
 from lge_sweep.paths import first_command
-from lge_sweep.run_store import RunStore
+from lge_sweep.run_store import LEDGER_VARIABLE, RunStore
 from lge_sweep.study import is_of_earlier_version
 from lge_sweep.text import format_number
 
 if TYPE_CHECKING:
     from lge_sweep.engine import SweepEntries
 
+TAKE_UP = "repeat its command to take them up"
 EVERY, SHARE = 3.0, 5.0
 """Seconds between two looks at the ledger, and how many times as long as a look takes, at least."""
 
@@ -53,14 +54,16 @@ def print_status(console: Terminal, store: RunStore) -> None:
     if earlier:
         console.note(f"of an earlier version, whose sweeps this one runs anew, under other names: {', '.join(earlier)}")
     unknown = _unknown(store, {*earlier, *(name for name, _, _ in sweeps)})
+    held = is_held(store)
+    remedy = f"a driver is at work, with another ledger ({LEDGER_VARIABLE})" if held and not sweeps else TAKE_UP
     for name, finished in unknown.items():
-        console.print_line(f"{name}: {finished} finished, not in the ledger; repeat its command to take them up")
+        console.print_line(f"{name}: {finished} finished, not in the ledger; {remedy}")
     if not sweeps and (unknown or earlier):
         return
     if not sweeps:
-        console.print_line(f"{runs}: no sweep yet; {first_command(runs)}")
+        begun = "a driver is at work, and its ledger has no sweep yet" if held else first_command(runs)
+        console.print_line(f"{runs}: no sweep yet; {begun}")
         return
-    held = is_held(store)
     columns = [
         Column("sweep", "text", key=True),
         *map(Column, ("done", "running" if held else "stopped", "failed", "waiting")),

@@ -90,15 +90,17 @@ def read_storage(store: RunStore, drawn: bool = True) -> Iterator[BaseStorage | 
     assert store.ledger is not None
     from sqlalchemy import inspect, make_url  # for a database alone
 
+    known = store.id_file.is_file()
     file = make_url(store.ledger).database if store.ledger.startswith("sqlite") else None
-    if not store.id_file.is_file() or (file and not Path(file).is_file()):  # which to open would make
+    if file and not (known and Path(file).is_file()):  # which to open would make
         yield None
         return
     with _explaining_values(store):
         options = connection_options(store.ledger)
         storage = RDBStorage(store.ledger, options, skip_compatibility_check=True, skip_table_creation=True)
         try:
-            yield storage if inspect(storage.engine).has_table(STUDIES) else None
+            there = inspect(storage.engine).has_table(STUDIES)  # a server that is not there is told of
+            yield storage if there and known else None
         finally:
             close_storage(storage)
 
