@@ -12,10 +12,8 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote, unquote, urlsplit
-
-import filelock
 
 from lge_sweep.atomic import quarantine, write_new
 from lge_sweep.errors import RunsError
@@ -297,6 +295,8 @@ def is_held_here(store: RunStore) -> bool:
     """Whether a driver on this host, or where the file system's locks are everybody's anywhere, holds the directory."""
     if not store.lock.exists():
         return False
+    import filelock  # 20 ms, which most commands do not need
+
     try:
         with filelock.FileLock(store.lock, timeout=0):
             return False
@@ -308,8 +308,14 @@ def is_held_here(store: RunStore) -> bool:
 
 def is_held_by_another(store: RunStore) -> bool:
     """Whether a driver that is another process than this holds the directory."""
-    with suppress(OSError, ValueError, KeyError):
+    who = read_holder(store)
+    return (who.get("pid"), who.get("host")) != (os.getpid(), socket.gethostname()) and is_held_here(store)
+
+
+def read_holder(store: RunStore) -> dict[str, Any]:
+    """Return what the driver that holds the directory, or held it, has said of itself; nothing where there is none."""
+    with suppress(OSError, ValueError):
         who = json.loads(store.holder.read_text(encoding="utf-8"))
-        if (who["pid"], who["host"]) == (os.getpid(), socket.gethostname()):
-            return False
-    return is_held_here(store)
+        if isinstance(who, dict):
+            return who
+    return {}

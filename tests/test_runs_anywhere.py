@@ -10,7 +10,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.store.db.utils import create_sqlalchemy_engine_with_retry
+from mlflow.tracking import MlflowClient
 from sqlalchemy.engine import make_url
 from synthetic_dicom import grey, series
 from tiny_segmenter import write_segmenter
@@ -27,8 +29,9 @@ from lge_sweep.tracking import EXPERIMENT, Tracker
 from lge_sweep.tracking.database import fresh_uri, new_database
 from lge_sweep.tracking.download import locate
 from lge_sweep.tracking.look_up import find_model, read_folder
-from lge_sweep.tracking.moved import PLACES, find_move, path_of
+from lge_sweep.tracking.moved import PLACES, path_of
 from lge_sweep.tracking.registry import find_champion, find_version, promote
+from lge_sweep.tracking.views import view_path
 
 MODEL = f"models:/{NAME}@champion"
 NAMES = (
@@ -194,7 +197,15 @@ def test_a_driver_at_work_keeps_its_paths_whatever_name_others_give_the_folder(
     Tracker(RunStore(runs))
     own = places(runs)
     link.symlink_to(runs)
-    assert find_move(runs / "mlflow.db", (link / "artifacts").as_uri(), EXPERIMENT) is None  # as a bind mount is
+    for place in (link, runs):  # as a bind mount is: the same folder, and the database may name it by either
+        with closing(sqlite3.connect(runs / "mlflow.db")) as connection:
+            of_ours = ((place / "artifacts").as_uri(), EXPERIMENT)
+            connection.execute("UPDATE experiments SET artifact_location = ? WHERE name = ?", of_ours)
+            connection.commit()
+        caplog.clear()
+        Tracker(RunStore(runs))
+        assert "MLflow's paths" not in caplog.text
+    assert places(runs) == own
     with subprocess.Popen(
         [sys.executable, "-c", HOLD, str(runs)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as driver:
@@ -206,12 +217,29 @@ def test_a_driver_at_work_keeps_its_paths_whatever_name_others_give_the_folder(
         assert (
             f"a driver works in this runs directory under another path, {runs}: MLflow's paths are left" in caplog.text
         )
+        read_folder(RunStore(elsewhere), MODEL)
         assert places(elsewhere) == own
         driver.kill()
     caplog.clear()
     Tracker(RunStore(elsewhere))
     assert "MLflow's paths follow" in caplog.text
     assert places(elsewhere) != own
+
+
+def test_runs_that_can_only_be_read_open_on_the_plain_page(
+    registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise MlflowException("attempt to write a readonly database")
+
+    runs = tmp_path / "runs"
+    shutil.copytree(registry, runs)
+    tracker = Tracker(RunStore(runs))
+    with monkeypatch.context() as patch:
+        patch.setattr(MlflowClient, "set_experiment_tag", refuse)
+        assert not tracker.share_views()
+    assert "viewStateShareKey" not in view_path(tracker.experiment, "")
+    assert tracker.share_views()
 
 
 def test_the_note_is_printed_once_whatever_libraries_do_to_logging(registry: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import filelock
 from lge_sweep.engine.server import explaining
 from lge_sweep.errors import RunsError
 from lge_sweep.machine import file_system
-from lge_sweep.run_store import LEDGER_VARIABLE, TRACKING_VARIABLE, RunStore, is_held_here
+from lge_sweep.run_store import LEDGER_VARIABLE, TRACKING_VARIABLE, RunStore, is_held_here, read_holder
 
 if TYPE_CHECKING:
     from lge_sweep.engine.server_lock import ServerLock
@@ -43,7 +43,7 @@ def hold_runs(store: RunStore) -> Iterator[Callable[[], None]]:
     try:
         lock.acquire()
     except filelock.Timeout:
-        raise _refusal(store, _describe(store.holder)) from None
+        raise _refusal(store, _describe(store)) from None
     me = json.dumps(
         {
             "pid": os.getpid(),
@@ -74,7 +74,7 @@ def _hold_on_server(store: RunStore) -> Iterator[Callable[[], None]]:
         while not server.acquire():
             if found := server.holder():
                 who, since = found
-                said = _describe(store.holder)
+                said = _describe(store)
                 pid, _, host = who.partition("@")
                 known = said.startswith(f"process {pid} on {host}")
                 told = f", since {since}" if since else ""
@@ -115,11 +115,11 @@ def _refusal(store: RunStore, holder: str) -> RunsError:
     return RunsError(f"{store.root}: another driver is using it: {holder}. Wait for it or stop it")
 
 
-def _describe(holder: Path) -> str:
-    with suppress(OSError, ValueError, KeyError):
-        who = json.loads(holder.read_text(encoding="utf-8"))
-        return f"process {who['pid']} on {who['host']}, '{who['command']}', since {who['since']}"
-    return "(it did not leave its name)"
+def _describe(store: RunStore) -> str:
+    who = read_holder(store)
+    if not {"pid", "host", "command", "since"} <= who.keys():
+        return "(it did not leave its name)"
+    return f"process {who['pid']} on {who['host']}, '{who['command']}', since {who['since']}"
 
 
 def is_held(store: RunStore) -> bool:

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from lge_sweep.arrays import LabelImage, Pixels8, Probabilities
 from lge_sweep.atomic import write_bytes
+from lge_sweep.pipeline.kept_labels import NPZ_ERRORS
 from lge_sweep.segmenter import TRAITS, Found, exam_traits
 
 ROWS = "rows"
 KEPT_FORMAT = 2
 """Raised when something else is kept."""
-_READ_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 
 
 class KeptExam(NamedTuple):
@@ -143,6 +143,6 @@ def read_kept(path: Path, rows: Sequence[int], count: int) -> KeptExams | None:
         with np.load(path, allow_pickle=False) as kept:
             names = {f"{name}{place}" for name in KeptExam._fields for place in range(count)}
             same = np.array_equal(kept[ROWS], rows) and names <= set(kept.files)
-    except _READ_ERRORS:
+    except NPZ_ERRORS:
         return None
     return KeptExams(path, count) if same else None

@@ -10,6 +10,9 @@ import numpy as np
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import write_bytes
 
+NPZ_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
+"""What reading a file of arrays raises that is not there, damaged, or another's."""
+
 
 def write_labels(path: Path, rows: Sequence[int], labels: Sequence[LabelImage]) -> None:
     """Write labels of slices.
@@ -39,5 +42,5 @@ def read_labels(path: Path, rows: Sequence[int]) -> list[LabelImage] | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return [kept[f"row{row}"] for row in rows]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except NPZ_ERRORS:
         return None

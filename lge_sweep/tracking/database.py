@@ -11,8 +11,8 @@ from mlflow.exceptions import MlflowException
 
 from lge_sweep.atomic import atomic_file
 from lge_sweep.errors import DamagedError, RunsError
-from lge_sweep.run_store import RunStore, is_held_by_another, sqlite_uri
-from lge_sweep.tracking.moved import WAIT, find_move, relocate, table_names
+from lge_sweep.run_store import RunStore, sqlite_uri
+from lge_sweep.tracking.moved import WAIT, relocate, table_names
 
 JOURNALS = ("-journal", "-wal", "-shm")
 """What SQLite keeps beside a database while it writes; of no other database than that."""
@@ -76,14 +76,8 @@ class DatabaseFile:
         if new:
             with new_database(self.path) as uri:
                 set_up(uri)
-        elif (before := find_move(self.path, self.artifacts, self.experiment)) is not None:
-            if is_held_by_another(self.store):
-                _log.warning(
-                    "a driver works in this runs directory under another path, %s: MLflow's paths are left to it, and "
-                    "files of runs may not be found here until it has ended", before,
-                )  # fmt: skip
-            else:
-                relocate(self.path, self.artifacts, self.experiment)
+        else:
+            relocate(self.store, self.path, self.experiment)
         return fresh_uri(self.path, new)
 
     def may_return(self, reason: str) -> bool:

@@ -53,7 +53,7 @@ def read_folder(store: RunStore, model: str) -> Path | None:
     if store.database is None or not store.database.is_file():
         return None
     try:
-        relocate(store.database, store.artifacts.resolve().as_uri(), EXPERIMENT)
+        relocate(store, store.database, EXPERIMENT)
         with closing(sqlite3.connect(store.database, timeout=WAIT)) as connection:
             place = _place_of(connection, model)
     except RunsError:

@@ -199,17 +199,25 @@ class Tracker:
 
         self.attempt(send)
 
-    def share_views(self) -> None:
-        """Let the experiment's page know its views (`lge_sweep.tracking.views`), with all sweeps that there are."""
+    def share_views(self) -> bool:
+        """Let the experiment's page know its views (`lge_sweep.tracking.views`), with all sweeps that there are.
 
-        def send(client: MlflowClient) -> None:
+        Returns:
+            Whether it knows them; it does not where it can only be read, or MLflow cannot be reached.
+        """
+
+        def send(client: MlflowClient) -> bool:
             found = client.search_runs([self.experiment], "tags.`lge.kind` = 'sweep'", max_results=1000)
             known = client.get_experiment(self.experiment).tags
             for key, value in shared_views({run.data.tags["sweep"] for run in found}).items():
                 if known.get(key) != value:
                     client.set_experiment_tag(self.experiment, key, value)
+            return True
 
-        self.attempt(send)
+        try:
+            return bool(self.attempt(send))
+        except RunsError:  # what is only looked at needs no view of its own
+            return False
 
     def statuses(self, sweep: str) -> dict[str, str]:
         """Return the status of every trial's run of a sweep, by its key; FINISHED: it shows all there is.

@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 from urllib.request import url2pathname
 
 from lge_sweep.errors import RunsError
+from lge_sweep.run_store import RunStore, is_held_by_another
 
 EXPERIMENT = "lge_sweep"
 """Name of our experiment in MLflow."""
@@ -28,46 +29,35 @@ def path_of(uri: str) -> Path:
     return Path(url2pathname(urlparse(uri).path))
 
 
-def find_move(database: Path, artifacts: str, experiment: str) -> Path | None:
-    """Return the runs directory that a database names, if that is another than this one.
-
-    Under two paths, by a link or a mount, it is the same.
-
-    Args:
-        database: the file.
-        artifacts: URI of the folder that its artifacts are in now.
-        experiment: name of the experiment whose place tells where they were.
-
-    Raises:
-        sqlite3.Error: the database cannot be used.
-    """
-    with closing(sqlite3.connect(database, timeout=WAIT)) as connection:
-        old = _recorded(connection, experiment)
-    if old in {None, artifacts}:
-        return None
-    before, here = path_of(str(old)).parent, path_of(artifacts).parent
-    return None if before.is_dir() and before.samefile(here) else before
-
-
-def relocate(database: Path, artifacts: str, experiment: str) -> None:
+def relocate(store: RunStore, database: Path, experiment: str) -> None:
     """Let a database name this folder of artifacts, if it names another: all of it or nothing.
 
-    The other folder is neither read nor written, whether it is still there or not.
+    The other folder is neither read nor written, whether it is still there or not. Under two paths, by a link or a
+    mount, a folder is the same; and while a driver works in it, paths are left to that.
 
     Args:
-        database: the file.
-        artifacts: URI of the folder that its artifacts are in now.
-        experiment: name of the experiment whose place tells where they were.
+        store: the runs directory.
+        database: the file, in it.
+        experiment: name of the experiment whose place tells where its artifacts were.
 
     Raises:
         RunsError: they were moved, and the database can only be read.
         sqlite3.Error: the database cannot be used.
     """
+    artifacts = store.artifacts.resolve().as_uri()
     with closing(sqlite3.connect(database, timeout=WAIT, isolation_level=None)) as connection:
         old = _recorded(connection, experiment)
         if old in {None, artifacts}:
             return
         before = path_of(str(old)).parent
+        if before.is_dir() and before.samefile(store.root):
+            return
+        if is_held_by_another(store):
+            _log.warning(
+                "a driver works in this runs directory under another path, %s: MLflow's paths are left to it, and "
+                "files of runs may not be found here until it has ended", before,
+            )  # fmt: skip
+            return
         try:
             connection.execute("BEGIN IMMEDIATE")
             for table, columns in PLACES.items():

@@ -45,8 +45,7 @@ def server_page(store: RunStore) -> str | None:
     if urlsplit(store.tracking_uri).scheme not in SERVERS:
         return None
     tracker, address = Tracker(store, patient=True), server_address(store.tracking_uri)
-    tracker.share_views()
-    return address + view_path(tracker.experiment) if tracker.experiment else address
+    return address + _page_of(tracker) if tracker.experiment else address
 
 
 def server_address(uri: str) -> str:
@@ -78,15 +77,19 @@ def serve_ui(store: RunStore, port: int, announce: Callable[[str], object]) -> N
     if not store.is_tracked:
         raise RunsError(f"{store.root}: no runs yet; {first_command(store.root)}")
     with PageServer(port) as server:
-        tracker = Tracker(store)
-        tracker.share_views()
+        shown = _page_of(Tracker(store))
         for name in [name for name in os.environ if name.startswith(NOT_INHERITED)]:
             del os.environ[name]
         os.environ.update(_settings(store, server.server_port))
         warnings.simplefilter("ignore")  # MLflow's own deprecations are no help to a user
         from mlflow.server import app  # reads its settings when it is imported
 
-        server.run(Page(shows_runs(app), view_path(tracker.experiment)), announce)
+        server.run(Page(shows_runs(app), shown), announce)
+
+
+def _page_of(tracker: Tracker) -> str:
+    """Return the path of the experiment's page, opened on the ranking where there are views."""
+    return view_path(tracker.experiment) if tracker.share_views() else view_path(tracker.experiment, "")
 
 
 def shows_runs(application: WSGIApplication) -> WSGIApplication:

@@ -26,14 +26,14 @@ def view_path(experiment: str, view: str = RANKING) -> str:
 
     Args:
         experiment: its id.
-        view: `RANKING`, `CURVES` or `PIPELINES`.
+        view: `RANKING`, `CURVES` or `PIPELINES`; "": none.
 
     >>> view_path("1")
     '#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=ranking'
     """
     mode = {"compareRunsMode": "CHART"} if view == CURVES else {}
     return f"#/experiments/{experiment}/runs?" + urlencode(
-        {"workflowType": "machine_learning", **mode, "viewStateShareKey": view}
+        {"workflowType": "machine_learning", **mode, **({"viewStateShareKey": view} if view else {})}
     )
 
 
@@ -43,8 +43,8 @@ def other_views(address: str) -> list[str]:
     Args:
         address: that of `RANKING`; of another page there is none.
     """
-    start, there, path = address.partition("#")
-    if not there:
+    start, _, path = address.partition("#")
+    if not path.endswith(f"={RANKING}"):
         return []
     experiment = path.split("/")[2]
     return [f"{title}: {start}{view_path(experiment, view)}" for view, title in _OTHERS.items()]
