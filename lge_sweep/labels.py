@@ -33,6 +33,9 @@ CLASS_CODES: dict[str, int] = {**{label.title: int(label) for label in Label}, "
 WALL = (Label.MYOCARDIUM, Label.SCAR)
 """The classes that the wall of the left ventricle is made of."""
 
+STRUCTURES: dict[str, tuple[Label, ...]] = {"cavity": (Label.CAVITY,), "wall": WALL, "scar": (Label.SCAR,)}
+"""What is measured in an exam -> the classes that it is made of."""
+
 SINGLE_STAGE = 0
 """The single-stage control: one network for all classes, without guidance."""
 

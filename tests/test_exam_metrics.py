@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from lge_sweep.labels import Label
-from lge_sweep.metrics import DISTANCES, STRUCTURES, ExamGrid, Known, measure_exam
+from lge_sweep.labels import STRUCTURES, Label
+from lge_sweep.metrics import DISTANCES, ExamGrid, Known, measure_exam
 from lge_sweep.metrics.exam_surface import exam_surfaces, surface_voxels
 
 Labels = NDArray[np.uint8]

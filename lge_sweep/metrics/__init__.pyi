@@ -2,7 +2,6 @@ from .calibration import Calibration as Calibration
 from .calibration import measure_calibration as measure_calibration
 from .exam import DISTANCES as DISTANCES
 from .exam import EXAM_NUMBERS as EXAM_NUMBERS
-from .exam import STRUCTURES as STRUCTURES
 from .exam import ExamGrid as ExamGrid
 from .exam import Known as Known
 from .exam import measure_exam as measure_exam

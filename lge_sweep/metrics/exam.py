@@ -19,18 +19,15 @@ Source: github.com/EMIDEC-Challenge/Evaluation-metrics; emidec.com/metrics; Lala
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from lge_sweep.arrays import LabelImage, Mask
-from lge_sweep.labels import WALL, Label
+from lge_sweep.labels import STRUCTURES, WALL, Label
 from lge_sweep.metrics.exam_surface import NO_DISTANCE, ExamSurfaces, exam_surfaces
 
-STRUCTURES: Mapping[str, tuple[Label, ...]] = {"cavity": (Label.CAVITY,), "wall": WALL, "scar": (Label.SCAR,)}
-"""Structure -> the classes that it is made of."""
 DISTANCES: tuple[str, ...] = ("hd_mm", "hd95_mm", "assd_mm", "nsd")
 """Columns that are missing where some distance of voxels is not known."""
 EXAM_NUMBERS: tuple[str, ...] = (

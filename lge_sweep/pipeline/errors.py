@@ -9,7 +9,7 @@ import pandas as pd
 from lge_sweep.arrays import LabelImage, Mask
 from lge_sweep.atomic import write_bytes
 from lge_sweep.csv_files import write_frame
-from lge_sweep.metrics import STRUCTURES
+from lge_sweep.labels import STRUCTURES
 from lge_sweep.pipeline.kept_labels import write_labels
 from lge_sweep.pipeline.variants import EvaluatedSubset, Labelled
 from lge_sweep.quantify import contrast_to_noise, slice_levels

@@ -20,7 +20,8 @@ from lge_sweep.config import Cell
 from lge_sweep.config.pipelines import PAPER, Cleaning, Pipeline
 from lge_sweep.config.segmenter import Options
 from lge_sweep.data import resize_labels, to_8_bit
-from lge_sweep.metrics import STRUCTURES, ExamGrid, measure_exam
+from lge_sweep.labels import STRUCTURES
+from lge_sweep.metrics import ExamGrid, measure_exam
 from lge_sweep.pipeline.compose import cell_name, compositions, fold_rows, out_of_fold_rows
 from lge_sweep.pipeline.doubt import LabelledExams, measure_doubt
 from lge_sweep.pipeline.exams import StudyExam, group_exams

@@ -8,7 +8,7 @@ import pandas as pd
 from lge_sweep.atomic import write_text
 from lge_sweep.config.pipelines import PAPER
 from lge_sweep.csv_files import write_frame
-from lge_sweep.metrics import STRUCTURES
+from lge_sweep.labels import STRUCTURES
 from lge_sweep.pipeline.beside import find_externals
 from lge_sweep.pipeline.compose import describe_cleaning
 from lge_sweep.pipeline.doubt import describe_doubt

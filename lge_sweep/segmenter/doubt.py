@@ -18,7 +18,7 @@ from lge_sweep.arrays import LabelImage, Mask, Pixels8
 from lge_sweep.config.doubt import DISAGREEMENT, MEANINGS, UNLIKENESS, Doubt, Spread, WarningName
 from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.deliver import ExamDoubt
-from lge_sweep.labels import WALL, Label
+from lge_sweep.labels import STRUCTURES, Label
 from lge_sweep.quantify import contrast_to_noise
 from lge_sweep.scoring import interval
 from lge_sweep.segmenter.cleaning import clean
@@ -32,7 +32,6 @@ TRAITS = {
     "size": "diameter of the heart, as a share of what is seen",
 }
 """Trait of an exam, as its networks see it -> what it is, in words."""
-_STRUCTURES: tuple[tuple[Label, ...], ...] = ((Label.CAVITY,), WALL, (Label.SCAR,))
 _LAPLACIANS = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
 """The difference of two Laplace filters, which leaves nothing of edges but noise."""
 _NORMAL = 1.4826
@@ -98,7 +97,7 @@ def disagreement(members: LabelImage, cleaning: Cleaning, scale: float, folds: i
     own = cleaning.model_copy(update={"least_scar_pixels": round(cleaning.least_scar_pixels * scale)})
     cleaned = np.stack([clean(labels, own) for labels in members])
     groups = cleaned.reshape(folds, each, -1)
-    agreed = [_mean_dice(np.isin(group, labels)) for group in groups for labels in _STRUCTURES]
+    agreed = [_mean_dice(np.isin(group, labels)) for group in groups for labels in STRUCTURES.values()]
     return 1 - float(np.mean(agreed))
 
 
