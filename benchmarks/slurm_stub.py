@@ -1,9 +1,11 @@
 """SLURM jobs for benchmarks; a module of its own, as nodes import it."""
 
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import light_cell
 import trivial_cell
 
 from lge_sweep.engine.events import Event
@@ -24,6 +26,17 @@ class TrivialJob(TaskJob):
     def __call__(self) -> str:
         """Do the task."""
         trivial_cell.replace_training()
+        return super().__call__()
+
+
+@dataclass(frozen=True)
+class LightJob(TaskJob):
+    """Its cell is done at once, and without the libraries of training: 1000 jobs in minutes instead of hours."""
+
+    def __call__(self) -> str:
+        """Do the task."""
+        setattr(slurm_job, "load_libraries", lambda threads: None)  # noqa: B010  # the name that it has imported
+        sys.modules["lge_sweep.engine.train"] = light_cell.training()
         return super().__call__()
 
 

@@ -13,6 +13,8 @@ DATA_VARIABLE = "LGE_SWEEP_DATA"
 STALL_VARIABLE = "LGE_SWEEP_STALL"
 STALL = 900
 """Seconds; a worker speaks after every step and every batch, which even without a GPU takes a minute at most."""
+LOADING = 60
+"""Seconds that a worker may say nothing for as it loads its libraries; no limit of silence is below."""
 CHECKPOINT_VARIABLE = "LGE_SWEEP_CHECKPOINT"
 CHECKPOINT = 30
 """Seconds of training that a kill may cost, beside those since the last validation."""
@@ -136,9 +138,10 @@ def stall_limit() -> float:
     """Return the seconds without a word after which a worker is taken to hang.
 
     Raises:
-        RunsError: `LGE_SWEEP_STALL` is set to something else than a number of seconds.
+        RunsError: `LGE_SWEEP_STALL` is set to something else than a number of seconds, or to less than a worker on a
+            busy machine says nothing for while it loads its libraries.
     """
-    return _seconds(STALL_VARIABLE, STALL, positive=True)
+    return _seconds(STALL_VARIABLE, STALL, least=LOADING)
 
 
 def checkpoint_interval() -> float:
@@ -147,18 +150,17 @@ def checkpoint_interval() -> float:
     Raises:
         RunsError: `LGE_SWEEP_CHECKPOINT` is set to something else than a number of seconds.
     """
-    return _seconds(CHECKPOINT_VARIABLE, CHECKPOINT, positive=False)
+    return _seconds(CHECKPOINT_VARIABLE, CHECKPOINT)
 
 
-def _seconds(variable: str, default: float, positive: bool) -> float:
+def _seconds(variable: str, default: float, least: float = 0) -> float:
     given = os.environ.get(variable) or str(default)
     try:
         seconds = float(given)
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds < float("inf") or (positive and seconds == 0):
-        rule = "above 0" if positive else "from 0 on"
-        raise RunsError(f"{variable}: expected a number of seconds {rule}, got '{shorten(given)}'")
+    if not least <= seconds < float("inf"):
+        raise RunsError(f"{variable}: expected a number of seconds from {least:g} on, got '{shorten(given)}'")
     return seconds
 
 

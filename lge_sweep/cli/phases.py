@@ -2,17 +2,17 @@
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from lge_sweep.cli.profile import choose_profile
 from lge_sweep.cli.progress import TerminalObserver
 from lge_sweep.cli.progress_bar import progress_bar
 from lge_sweep.cli.request import OF_ALL_PHASES, PhaseRequest
+from lge_sweep.cli.settings import PhaseSettings
 from lge_sweep.cli.tables.pipelines import print_choice, print_evaluation, print_pipelines
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal
-from lge_sweep.config import SweepConfig, load_sweep
+from lge_sweep.config import SweepConfig
 from lge_sweep.engine import Driver, Placement, SweepOutcome, describe_file_system, drive, run_sweeps
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.paths import describe_name
@@ -22,21 +22,20 @@ from lge_sweep.study import Plan, make_plans
 from lge_sweep.text import format_seconds
 
 
-def run_phase(console: Terminal, phase: str, stages: Sequence[int], request: PhaseRequest) -> None:
+def run_phase(console: Terminal, settings: PhaseSettings, request: PhaseRequest) -> None:
     """Run a phase's sweeps of one or both stages and print what they found.
 
     Args:
         console: where to print.
-        phase: name of the phase.
-        stages: 1, 2 or both.
+        settings: of the phase.
         request: what the user asked for.
 
     Raises:
         LgeSweepError: something the user can act on.
     """
     refused: list[SelectionError] = []
-    with _session(console, phase, stages, request) as (driver, configs):
-        plans = make_plans(configs, request.root, driver.store.root)
+    with _session(console, settings, request) as driver:
+        plans = make_plans(settings.configs, request.root, driver.store.root)
         with closing(run_sweeps(driver, plans, request.allow_incomplete)) as sweeps:
             for plan, conclude in sweeps:
                 try:
@@ -62,21 +61,22 @@ def _print_next_commands(console: Terminal, plan: Plan, outcome: SweepOutcome, r
     console.explain(f"And then, to make it part of the pipeline: {request.command('phase3', 0, shared)}")
 
 
-def run_phase3(console: Terminal, request: PhaseRequest, anew: bool) -> None:
+def run_phase3(console: Terminal, settings: PhaseSettings, request: PhaseRequest, anew: bool) -> None:
     """Fit the pipeline of the two selected networks and its controls, and print how they compare on validation.
 
     Args:
         console: where to print.
+        settings: of the phase.
         request: what the user asked for.
         anew: ship the pipeline although it has been shipped before, and another has taken its place since.
 
     Raises:
         LgeSweepError: something the user can act on.
     """
-    with _session(console, "phase3", (1, 2), request) as (driver, configs):
+    with _session(console, settings, request) as driver:
         from lge_sweep.pipeline import compare_on_validation, compare_out_of_fold, fit_two_stage, ship
 
-        fitted = fit_two_stage(driver, _by_stage(configs), request.root, request.allow_incomplete)
+        fitted = fit_two_stage(driver, _by_stage(settings), request.root, request.allow_incomplete)
         driver.executor.close()  # they hold the GPU, which may be there for one process alone
         console.print_line()
         outside = None
@@ -94,20 +94,21 @@ def run_phase3(console: Terminal, request: PhaseRequest, anew: bool) -> None:
         console.print_line(f"Tables: {fitted.fits.folder}")
 
 
-def run_phase4(console: Terminal, request: PhaseRequest) -> None:
+def run_phase4(console: Terminal, settings: PhaseSettings, request: PhaseRequest) -> None:
     """Evaluate the pipeline of phase 3 on the test subset, once, print how it compares, and say where the tables are.
 
     Args:
         console: where to print.
+        settings: of the phase.
         request: what the user asked for.
 
     Raises:
         LgeSweepError: something the user can act on.
     """
-    with _session(console, "phase4", (1, 2), request) as (driver, configs):
+    with _session(console, settings, request) as driver:
         from lge_sweep.pipeline import evaluate_once, find_two_stage, shipped_words, show_evaluation, update_card
 
-        stages = _by_stage(configs)
+        stages = _by_stage(settings)
         fitted = find_two_stage(driver.store.root, stages, request.root, request.allow_incomplete)
         asked, shipped = stages[2].fit, shipped_words(fitted)
         if asked and not fitted.ships(asked.shipped) and any(s.startswith("fit.shipped") for s in request.settings):
@@ -120,23 +121,15 @@ def run_phase4(console: Terminal, request: PhaseRequest) -> None:
         print_evaluation(console, evaluation)
 
 
-def _by_stage(configs: Sequence[SweepConfig]) -> dict[int, SweepConfig]:
-    return {config.stage: config for config in configs}
+def _by_stage(settings: PhaseSettings) -> dict[int, SweepConfig]:
+    return {config.stage: config for config in settings.configs}
 
 
 @contextmanager
-def _session(
-    console: Terminal, phase: str, stages: Sequence[int], request: PhaseRequest
-) -> Iterator[tuple[Driver, list[SweepConfig]]]:
+def _session(console: Terminal, settings: PhaseSettings, request: PhaseRequest) -> Iterator[Driver]:
     """Say what is done and where results go, hold the runs directory, and name the command that an error asks for."""
     store, began = RunStore.open(request.runs), time.monotonic()
-    profile, reason = choose_profile(request.profile)
-    file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
-    configs = [
-        load_sweep(file, stage, request.data, profile, request.settings, pipelines=request.pipelines)
-        for stage in stages
-    ]
-    console.explain(f"profile {profile}: {reason}")
+    console.explain(f"profile {settings.profile}")
     console.explain(f"results go to {store.root.resolve()}")
     if store.tracking:
         console.explain(f"MLflow's runs go to {store.tracking_shown} ({TRACKING_VARIABLE})")
@@ -147,9 +140,9 @@ def _session(
         console.note(note)
     placement = Placement(request.executor, request.cluster, request.workers, request.gpus_per_trial)
     with drive(store, placement, TerminalObserver(console)) as driver:
-        console.explain(f"reading {configs[0].data}")
+        console.explain(f"reading {settings.configs[0].data}")
         try:
-            yield driver, configs
+            yield driver
         except InheritError as error:
             if not error.phase:
                 raise

@@ -42,7 +42,8 @@ class TerminalObserver:
             return
         config, search = plan.config, plan.config.search
         stage = {1: "cavity", 2: "myocardium and scar"}[config.stage]
-        amount = f"{len(plan.cells)} cells" if search is None else f"a search of {search.trials} trials"
+        count = len(plan.cells)
+        amount = f"{count} cell{'s' * (count != 1)}" if search is None else f"a search of {search.trials} trials"
         self.console.print_line()
         self.console.print(
             styled(f"{config.phase} stage {config.stage} ({stage}):", "bold"),

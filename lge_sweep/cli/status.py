@@ -47,6 +47,15 @@ def _is_complete(store: RunStore, sweep: "SweepEntries") -> bool:
     return about.get("stage") == 1 or files.comparison.is_file()  # of folds nothing else comes
 
 
+def _words_of_jobs(store: RunStore) -> list[str]:
+    """Say which jobs of a cluster still work for a runs directory, a sentence an executor."""
+    if not store.slurm.is_dir():
+        return []
+    from lge_sweep.engine import find_live_jobs  # loads settings, which `status` needs for nothing else
+
+    return [jobs.words for jobs in find_live_jobs(store).values()]
+
+
 def print_status(console: Terminal, store: RunStore) -> None:
     """Print every sweep of a runs directory, and why cells failed."""
     runs, sweeps = store.root, read_ledger(store)
@@ -64,9 +73,10 @@ def print_status(console: Terminal, store: RunStore) -> None:
         begun = "a driver is at work, and its ledger has no sweep yet" if held else first_command(runs)
         console.print_line(f"{runs}: no sweep yet; {begun}")
         return
+    jobs = _words_of_jobs(store)
     columns = [
         Column("sweep", "text", key=True),
-        *map(Column, ("done", "running" if held else "stopped", "failed", "waiting")),
+        *map(Column, ("done", "running" if held or jobs else "stopped", "failed", "waiting")),
         Column("best so far", "text"),
         Column("score"),
     ]
@@ -85,11 +95,7 @@ def print_status(console: Terminal, store: RunStore) -> None:
     print_table(console, columns, rows, f"sweeps in {runs}")
     for reason in reasons:
         console.print_line(f"failed: {reason}")
-    if store.slurm.is_dir():
-        from lge_sweep.engine import find_live_jobs  # loads settings, which `status` needs for nothing else
-
-        for jobs in find_live_jobs(store).values():
-            console.print_line(jobs.words)
+    console.lines(jobs)
     if held:
         return
     if unknown or not all(_is_complete(store, sweep) for sweep in sweeps):

@@ -96,14 +96,17 @@ def explaining(store: RunStore) -> Iterator[None]:
 
 def unusable(store: RunStore, error: BaseException) -> RunsError:
     """Say that the ledger's database cannot be used, why, and what to do."""
+    from sqlalchemy.exc import OperationalError
+
     if isinstance(error, ImportError):
         return RunsError(
             f"{store.ledger_shown}: Python has no driver for this database; install one (for PostgreSQL: pip install "
             f"'lge_sweep[postgresql]', with postgresql+psycopg:// in {LEDGER_VARIABLE})"
         )
+    upgrade = "; tables of another Optuna are brought up to date with: optuna storage upgrade --storage URL"
     return RunsError(
         f"{store.ledger_shown}: the ledger cannot be used ({reason_of(error)}). Check {LEDGER_VARIABLE} "
-        "and the server; tables of another Optuna are brought up to date with: optuna storage upgrade --storage URL. "
+        f"and the server{'' if isinstance(error, OperationalError) else upgrade}. "
         "Nothing is lost: finished cells are in their folders, and the same command goes on"
     )
 

@@ -123,9 +123,12 @@ def _models(models: str | None) -> list[str]:
 def _run(phase: str, stage: Stage, request: PhaseRequest) -> None:
     stages: Sequence[int] = (1, 2) if stage == "both" else (int(stage),)
     with reporting() as console:
-        from lge_sweep.cli.phases import run_phase
+        from lge_sweep.cli.settings import read_settings
 
-        run_phase(console, phase, stages, request)
+        read = read_settings(phase, stages, request)
+        from lge_sweep.cli.phases import run_phase  # loads what sweeps are run with
+
+        run_phase(console, read, request)
 
 
 def phase3(
@@ -157,9 +160,12 @@ def phase3(
         pipelines=pipelines,
     )
     with reporting() as console:
+        from lge_sweep.cli.settings import read_settings
+
+        read = read_settings("phase3", (1, 2), request)
         from lge_sweep.cli.phases import run_phase3
 
-        run_phase3(console, request, ship)
+        run_phase3(console, read, request, ship)
 
 
 def phase4(
@@ -182,6 +188,9 @@ def phase4(
         pipelines=pipelines,
     )
     with reporting() as console:
+        from lge_sweep.cli.settings import read_settings
+
+        read = read_settings("phase4", (1, 2), request)
         from lge_sweep.cli.phases import run_phase4
 
-        run_phase4(console, request)
+        run_phase4(console, read, request)
