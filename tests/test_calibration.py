@@ -1,10 +1,13 @@
 """Calibration of class probabilities: against scikit-learn, torchmetrics, and a table worked out by hand."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lge_sweep.metrics import measure_calibration
 from lge_sweep.metrics.calibration import TOP
+from lge_sweep.scoring import calibration_intervals
+from lge_sweep.scoring.bootstrap import draw_cases
 
 CLASSES = ("background", "cavity", "scar")
 
@@ -68,6 +71,29 @@ def test_only_what_counts_counts() -> None:
     assert found.scores.equals(part.scores)
     with pytest.raises(ValueError, match="there is no pixel that counts"):
         measure_calibration(p, labels, CLASSES, np.zeros(labels.shape, dtype=bool))
+
+
+def test_intervals_are_of_cases_drawn_anew() -> None:
+    """Against the pixels of the drawn cases put together, and measured as they are."""
+    p, labels = drawn(7)
+    cases = np.repeat([0, 1, 2, 2], 9 * 11).reshape(labels.shape)
+    found = measure_calibration(p, labels, CLASSES, groups=cases)
+    pd.testing.assert_frame_equal(found.scores, measure_calibration(p, labels, CLASSES).scores)
+    intervals = calibration_intervals(found.sums, resamples=40, seed=3)
+    slices = [[0], [1], [2, 3]]
+    measured = []
+    for counts in draw_cases(3, 40, np.random.default_rng(3)).astype(int):
+        chosen = [place for case, count in enumerate(counts) for place in slices[case] * count]
+        drawn_anew = measure_calibration(p[chosen], labels[chosen], CLASSES)
+        measured.append([*drawn_anew.scores["brier"], drawn_anew.brier, *drawn_anew.scores["ece"]])
+    low, high = np.quantile(np.array(measured), [0.025, 0.975], axis=0)
+    np.testing.assert_allclose(intervals["brier_low"], low[:5])
+    np.testing.assert_allclose(intervals["brier_high"], high[:5])
+    np.testing.assert_allclose(intervals["ece_low"][:4], low[5:])
+    np.testing.assert_allclose(intervals["ece_high"][:4], high[5:])
+    assert intervals["ece_low"].isna().tolist() == [False] * 4 + [True]
+    alone = measure_calibration(p, labels, CLASSES)
+    assert calibration_intervals(alone.sums).isna().all(axis=None)  # of one case
 
 
 def test_numbers_that_are_no_probabilities_are_refused() -> None:

@@ -390,7 +390,10 @@ def test_probabilities_are_calibrated_where_there_is_a_heart(stage: int) -> None
     frame = calibration_frame("mine", measured.calibration)
     assert frame["class"].tolist() == [*names, "label", "all"]
     (row,) = [line for line in calibration_markdown(frame).splitlines() if line.startswith("| mine | scar |")]
-    assert row.split(" | ")[2] == f"{float(scores['brier'].loc['scar']):.4f}"
+    shown = frame.set_index("class").loc["scar"]
+    interval = f"({shown['brier_low']:.4f} to {shown['brier_high']:.4f})"
+    assert row.split(" | ")[2] == f"{float(scores['brier'].loc['scar']):.4f} {interval}"
+    assert shown["brier_low"] < shown["brier"] < shown["brier_high"]
 
 
 # ---------------------------------------------------------------------------------------------------- what is delivered

@@ -1,3 +1,4 @@
+from .calibration import BinSums as BinSums
 from .calibration import Calibration as Calibration
 from .calibration import measure_calibration as measure_calibration
 from .exam import DISTANCES as DISTANCES

@@ -9,6 +9,7 @@ from .auc import Auc as Auc
 from .auc import clustered_auc as clustered_auc
 from .auc import delong_auc as delong_auc
 from .bootstrap import in_hundred as in_hundred
+from .calibration import calibration_intervals as calibration_intervals
 from .nested import choose_nested as choose_nested
 from .paired import Paired as Paired
 from .paired import WinnerTest as WinnerTest
