@@ -450,6 +450,10 @@ def test_phase_4_leaves_every_table_and_shows_them_in_mlflow(
     assert shown.data.metrics["test/dice/cavity"] == pytest.approx(cavity["dice"].mean())
     pooled = 2 * cavity["tp"].sum() / (2 * cavity["tp"] + cavity["fp"] + cavity["fn"]).sum()
     assert shown.data.metrics["test_pooled/dice/cavity"] == pytest.approx(pooled)
+    assert len(shown.data.metrics) < 400  # of two dozen pipelines: what runs are compared by
+    assert "test/fwhm_in_true_wall/dice/scar" in shown.data.metrics
+    left_out = ("test/dice/background", "test/iou/scar_low", "test/fwhm_in_true_wall/dice/cavity")
+    assert not set(left_out) & set(shown.data.metrics)
     assert shown.data.tags["test_access"] == "first look at this test subset"
     assert "Table VI" in shown.data.tags["mlflow.note.content"]
     assert set(table["image"]) == set(two_stage.fits.manifest.query("subset == 'test'")["slice"])

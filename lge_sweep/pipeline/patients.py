@@ -11,6 +11,7 @@ from lge_sweep.csv_files import read_frame, write_frame
 from lge_sweep.labels import Label
 from lge_sweep.metrics import EXAM_NUMBERS, Known, measure_exam
 from lge_sweep.pipeline.exams import StudyExam
+from lge_sweep.pipeline.records import THRESHOLDS
 from lge_sweep.report import PatientReport, patient_report, patients_markdown
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.scoring import EXPECTED_COLUMN, MEASURES, SLICE_COLUMNS
@@ -138,13 +139,14 @@ def patient_values(report: PatientReport, prefix: str, own: str, whole: Sequence
         report: what patients come to.
         prefix: of all names, such as "patient".
         own: the pipeline whose name is left out, and that has its intervals; "" for none.
-        whole: pipelines with all of `MEASURES`; the others have `MAIN`.
+        whole: pipelines with all of `MEASURES`; the others have `MAIN`, thresholds what of that is of scar.
     """
     values: dict[str, float] = {}
     for line in report.summary.to_dict("records"):
         name, measure = str(line["pipeline"]), str(line["measure"])
         key = f"{prefix}/{measure}" if name == own else f"{prefix}/{slug(name)}/{measure}"
-        if measure in (MEASURES if name in whole else MAIN):
+        shown = [of for of in MAIN if of.startswith("scar") or name not in THRESHOLDS]
+        if measure in (MEASURES if name in whole else shown):
             ends = {"_low": line["low"], "_high": line["high"]} if name == own else {}
             values |= {f"{key}{end}": float(number) for end, number in {"": line["mean"], **ends}.items()}
     for line in report.presence.to_dict("records"):

@@ -9,9 +9,12 @@ from lge_sweep.config.doubt import Doubt
 from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.config.schema import Shipped
 from lge_sweep.metrics import Summary
+from lge_sweep.quantify import METHODS
 from lge_sweep.study import Record
 
 PIPELINE = "two-stage"
+THRESHOLDS: dict[str, str] = {f"{method} in {wall} wall": wall for wall in ("predicted", "true") for method in METHODS}
+"""Name of a classical threshold -> in which wall it looks for scar, the predicted or the true one."""
 """The paper's pipeline, as it is compared."""
 MeasuredSubset = Literal["val", "test", "out_of_fold"]
 """Subsets on which pipelines are compared."""

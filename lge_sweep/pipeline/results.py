@@ -14,7 +14,7 @@ from lge_sweep.labels import SINGLE_STAGE, Label, class_names
 from lge_sweep.pipeline.cases import case_findings, clinical_table
 from lge_sweep.pipeline.compare import PipelineComparison, compare_patients, measure_subset
 from lge_sweep.pipeline.errors import write_errors
-from lge_sweep.pipeline.records import PIPELINE
+from lge_sweep.pipeline.records import PIPELINE, THRESHOLDS
 from lge_sweep.pipeline.variants import (
     EvaluatedSubset,
     Labelled,
@@ -43,7 +43,7 @@ from lge_sweep.report import (
     stage_markdown,
 )
 from lge_sweep.run_store import EvaluationFolder
-from lge_sweep.scoring import Intervals, beside_reference, intervals, resample_table
+from lge_sweep.scoring import Estimate, Intervals, beside_reference, intervals, resample_table
 from lge_sweep.text import slug
 
 OWN_SIZE = {
@@ -249,14 +249,25 @@ def _draw(
 def _values(results: Mapping[str, Intervals], shipped: str) -> dict[str, float]:
     """Name numbers as MLflow does: `test/dice/scar` of what is shipped, `test/<pipeline>/dice/scar` of another.
 
-    Of another it is the Dice alone: all metrics of two dozen, in three forms, would bury the shipped one's.
+    Left out is what nobody compares runs by: the background; intervals of other metrics than Dice; of other pipelines
+    all but the Dice of structures, mean over images and pooled; of a threshold all but that of scar. Tables have it.
     """
     values: dict[str, float] = {}
     for name, found in sorted(results.items(), key=lambda item: item[0] != shipped):
         own = "" if name == shipped else f"{slug(name)}/"
-        for estimate in (one for one in found.estimates if not own or one.metric == "dice"):
+        for estimate in (one for one in found.estimates if _is_browsed(one, name, shipped)):
             form = "" if estimate.aggregate == "image_mean" else f"_{estimate.aggregate}"
             key = f"test{form}/{own}{estimate.metric}/{estimate.name}"
-            limits = {"": estimate.value} if own else {"": estimate.value, "_low": estimate.low, "_high": estimate.high}
+            limits = {"": estimate.value}
+            if not own and estimate.metric == "dice":
+                limits |= {"_low": estimate.low, "_high": estimate.high}
             values |= {f"{key}{end}": value for end, value in limits.items() if value is not None}
     return values
+
+
+def _is_browsed(estimate: Estimate, pipeline: str, shipped: str) -> bool:
+    """Whether MLflow shows a number of a pipeline."""
+    if pipeline == shipped:
+        return estimate.name != Label.BACKGROUND.title
+    shown = (Label.SCAR.title,) if pipeline in THRESHOLDS else class_names(SINGLE_STAGE)[1:]
+    return estimate.metric == "dice" and estimate.aggregate in ("image_mean", "pooled") and estimate.name in shown

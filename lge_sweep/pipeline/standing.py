@@ -13,9 +13,8 @@ from lge_sweep.pipeline.beside import find_externals
 from lge_sweep.pipeline.compose import describe_cleaning
 from lge_sweep.pipeline.doubt import describe_doubt
 from lge_sweep.pipeline.patients import read_patients
-from lge_sweep.pipeline.records import PIPELINE, ChoiceRecord, MeasuredSubset
+from lge_sweep.pipeline.records import PIPELINE, THRESHOLDS, ChoiceRecord, MeasuredSubset
 from lge_sweep.pipeline.variants import SINGLE_NETWORK
-from lge_sweep.quantify import METHODS
 from lge_sweep.report import print_tables
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.run_store import EvaluationFolder, RunStore
@@ -149,8 +148,7 @@ def _ours(own: Mapping[str, pd.DataFrame], shipped: str | None) -> Iterator[tupl
     kinds = {PIPELINE: "the paper's", SINGLE_NETWORK: "single network"}
     if shipped is not None:
         kinds[shipped] = "the paper's, shipped" if shipped == PIPELINE else f"{kinds.get(shipped, '')} shipped".strip()
-    kinds |= {f"{method} in predicted wall": "threshold" for method in METHODS}
-    kinds |= {f"{method} in true wall": "threshold in the true wall" for method in METHODS}
+    kinds |= {name: "threshold" + " in the true wall" * (wall == "true") for name, wall in THRESHOLDS.items()}
     first = [PIPELINE, shipped, SINGLE_NETWORK]
     for name in dict.fromkeys([*(name for name in first if name), *kinds]):
         if name in own:
