@@ -376,7 +376,8 @@ def test_without_augmentation_nothing_turns(folder: Path) -> None:
     assert {turns(dataset[0], dataset[0, seed]) for seed in range(20)} == {0}
 
 
-def test_rich_augmentation_moves_image_target_and_guidance_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("augment", ["rich", "upright"])
+def test_rich_augmentation_moves_image_target_and_guidance_together(tmp_path: Path, augment: str) -> None:
     """A bright square that is scar and guidance at once must be one and the same in every channel and the target."""
     side = 64
     square = np.zeros((40, side, side), dtype=np.uint8)
@@ -384,7 +385,7 @@ def test_rich_augmentation_moves_image_target_and_guidance_together(tmp_path: Pa
     rows, columns = np.mgrid[:side, :side]
     images = (square * 200 + ((rows + columns) % 40)[None]).astype(np.uint8)
     arrays = Arrays(images, square * Label.SCAR, square.astype(bool), np.zeros(40, dtype=np.int32))
-    dataset = SliceDataset(store_arrays(arrays, tmp_path), range(40), 2, "rich")
+    dataset = SliceDataset(store_arrays(arrays, tmp_path), range(40), 2, augment)
     sizes = set()
     for index in range(40):
         item = dataset[index, index]
@@ -397,6 +398,20 @@ def test_rich_augmentation_moves_image_target_and_guidance_together(tmp_path: Pa
         sizes.add(int(guidance.sum() // 255))
         assert torch.equal(item["image"], dataset[index, index]["image"])  # the seed decides
     assert len(sizes) > 10  # scaled, not only turned
+
+
+@pytest.mark.parametrize(("augment", "moved"), [("rich", True), ("upright", False)])
+def test_an_upright_heart_stays_upright(tmp_path: Path, augment: str, moved: bool) -> None:
+    """A square in the upper left corner stays in that quarter, or goes to all four."""
+    square = np.zeros((40, 64, 64), dtype=np.uint8)
+    square[:, 12:20, 12:20] = 1
+    arrays = Arrays(square * 200, square * Label.SCAR, square.astype(bool), np.zeros(40, dtype=np.int32))
+    dataset = SliceDataset(store_arrays(arrays, tmp_path), range(40), 2, augment)
+    quarters = set()
+    for index in range(40):
+        rows, columns = np.nonzero(dataset[index, index]["target"].numpy() == 2)
+        quarters.add((rows.mean() > 31.5, columns.mean() > 31.5))
+    assert len(quarters) == (4 if moved else 1)
 
 
 def test_channels_can_show_other_slices_of_the_case_changed_as_one(folder: Path) -> None:

@@ -83,7 +83,7 @@ class TrainingChanges(Settings):
     """Whether the best weights are used or the last ones."""
     scar_sampling: float | None = Field(None, ge=1, le=16)
     """How many times as often slices with scar are drawn."""
-    augment: Literal["rotate90", "none", "rich"] | None = None
+    augment: Literal["rotate90", "none", "rich", "upright"] | None = None
     """Augmentation."""
     width: float | None = Field(None, gt=0, le=1)
     """Share of the feature channels kept."""

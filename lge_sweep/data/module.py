@@ -26,13 +26,17 @@ Batch = dict[str, Tensor]
 
 
 def _rich() -> list[albumentations.BasicTransform]:
-    """Turned, mirrored, scaled, shifted; other contrast and brightness, gamma, noise and blur.
+    """As `_upright`, and before it one of the four quarter turns and mirroring, which keep every pixel."""
+    return [albumentations.SquareSymmetry(p=1.0), *_upright()]
+
+
+def _upright() -> list[albumentations.BasicTransform]:
+    """Scaled, turned by 30 degrees at most, shifted; other contrast and brightness, gamma, noise and blur.
 
     Source: the kinds of change and roughly the ranges of nnU-Net's (Isensee et al., Nature Methods 2021, supplement
-    4); the four quarter turns and mirroring first, which keep every pixel.
+    4). The heart stays as it lies in the chest, which a network learns in fewer steps.
     """
     return [
-        albumentations.SquareSymmetry(p=1.0),
         albumentations.Affine(
             scale=(0.8, 1.25), rotate=(-30, 30), translate_percent=(-0.08, 0.08), p=0.5,
             interpolation=cv2.INTER_LINEAR, mask_interpolation=cv2.INTER_NEAREST,
@@ -48,6 +52,7 @@ AUGMENTATIONS: dict[str, Callable[[], list[albumentations.BasicTransform]]] = {
     "none": list,
     "rotate90": lambda: [albumentations.RandomRotate90(p=1.0)],
     "rich": _rich,
+    "upright": _upright,
 }
 """What is done to a training slice. Intensities and masks are changed together, before the composite is made."""
 assert AUGMENTATIONS.keys() == set(get_args(Augmentation))
