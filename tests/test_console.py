@@ -4,7 +4,7 @@ from io import StringIO
 
 import pytest
 
-from lge_sweep.cli.tables.selection import print_selection
+from lge_sweep.cli.tables.selection import print_ranking
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.scoring import Result, Selection, select
@@ -28,8 +28,8 @@ def selection(names: list[str], collapsed: list[int]) -> Selection:
 def lines(names: list[str], collapsed: list[int], width: int) -> list[str]:
     out = StringIO()
     console = Terminal(width=width, file=out)
-    print_selection(console, "phase2 stage 2: emidec_png, cpu", selection(names, collapsed), {n: n for n in names})
-    return [line.rstrip() for line in out.getvalue().split("Scored on")[0].splitlines()]
+    print_ranking(console, "phase2 stage 2: emidec_png, cpu", selection(names, collapsed), {n: n for n in names})
+    return [line.rstrip() for line in out.getvalue().splitlines()]
 
 
 def cells(line: str) -> list[str]:

@@ -4,19 +4,21 @@ import math
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from lge_sweep.cli.tables.selection import print_selection, print_uncertainty
+from lge_sweep.cli.tables.selection import print_outcome, print_ranking, print_selected, print_uncertainty
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.csv_files import frame_text, read_frame
 from lge_sweep.engine.publish import describe_selection
 from lge_sweep.labels import SCORED
 from lge_sweep.scoring import Result, Selection, select
 from lge_sweep.scoring.ranking import BEST, FOREGROUND, INTERVAL, TEXTS, ranking_frame, ranking_texts
-from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty
+from lge_sweep.scoring.uncertainty import Candidate, Uncertainty, assess_uncertainty, describe_friedman
 
 CLASSES = ("background", "scar")
 NAMES = ("=unet", "a|b", "lost")
@@ -93,7 +95,7 @@ def test_all_tables_say_the_same(outcome: tuple[Selection, Uncertainty], frame: 
     assert texts[BEST].tolist() == [".75", ".25", "below .01"]  # what two cases can show
     out = StringIO()
     console, names = Terminal(file=out, width=200), {name: name for name in NAMES}
-    print_selection(console, "title", selection, names)
+    print_ranking(console, "title", selection, names, {one.name: one.best for one in uncertainty.standings})
     print_uncertainty(console, uncertainty, names)
     markdown = describe_selection(selection, uncertainty).splitlines()
     assert uncertainty.sentence.startswith("=unet is best with probability .75;")
@@ -102,7 +104,7 @@ def test_all_tables_say_the_same(outcome: tuple[Selection, Uncertainty], frame: 
     for line in texts.to_dict("records"):
         name = line["configuration"]
         in_ranking, in_uncertainty = (row for row in rows if name in row[:2] and len(row) > 8)
-        numbers = [line[title] for title in ("score", FOREGROUND, *SCORED)]
+        numbers = " ".join(line[title] for title in ("score", BEST, FOREGROUND, *SCORED)).split()
         assert in_ranking[: 2 + len(numbers)] == [line["rank"], name, *numbers]
         assert f" {line[INTERVAL]} " in f" {' '.join(in_uncertainty)} "
         assert f" {line[BEST]} " in f" {' '.join(in_uncertainty)} "
@@ -110,8 +112,30 @@ def test_all_tables_say_the_same(outcome: tuple[Selection, Uncertainty], frame: 
         assert any(f"{line['rank']} | " in row and f" | {shown} | " in row for row in markdown if row.startswith("|"))
 
 
+@pytest.mark.parametrize("whole", [False, True])
+def test_what_may_change_a_decision_is_printed_and_the_rest_if_asked_for(
+    outcome: tuple[Selection, Uncertainty], whole: bool
+) -> None:
+    selection, uncertainty = outcome
+    out = StringIO()
+    came_to: Any = SimpleNamespace(
+        selection=selection, uncertainty=uncertainty, names={name: name for name in NAMES}, registered=None
+    )
+    plan: Any = SimpleNamespace(title="phase2", name="phase2-x")
+    print_outcome(Terminal(file=out, width=200, whole=whole), plan, came_to)
+    printed = out.getvalue().splitlines()
+    assert printed[1] == f"{uncertainty.sentence}."
+    every = [*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman)]
+    assert len(every) > 4
+    notes = [line.removeprefix("Note: ").removesuffix(".") for line in printed if line.startswith("Note: ")]
+    assert notes == (every if whole else every[:3])
+    rest = f"{len(every) - 3} more notes, intervals and tests: lge-sweep table phase2-x, or --explain"
+    assert (rest in printed, any("p (Dice)" in line for line in printed)) == (not whole, whole)
+    assert "2 cases tell no two configurations apart at 95 %: it takes 6" in notes
+
+
 def test_a_level_score_is_no_lead(outcome: tuple[Selection, Uncertainty]) -> None:
     out = StringIO()
     selection = replace(outcome[0], margin=0.0)
-    print_selection(Terminal(file=out, width=200), "title", selection, {name: name for name in NAMES})
+    print_selected(Terminal(file=out, width=200), selection, {name: name for name in NAMES})
     assert "Selected: =unet, level with the next." in out.getvalue()

@@ -59,7 +59,8 @@ def ranking(console: Terminal) -> None:
         selection=select(results, "weighted", keep=1),
         registered=None,
     )
-    selection_tables.print_outcome(console, "phase2", outcome)  # type: ignore[arg-type]  # as far as it is printed
+    plan: Any = SimpleNamespace(title="phase2", name="phase2-x")
+    selection_tables.print_outcome(console, plan, outcome)  # type: ignore[arg-type]  # as far as it is printed
 
 
 def comparison(console: Terminal) -> None:

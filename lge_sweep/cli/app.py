@@ -61,6 +61,14 @@ VerboseOption = Annotated[
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="Print results and errors alone: no notes, progress or explanations.")
 ]
+ExplainOption = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        envvar="LGE_SWEEP_EXPLAIN",
+        help="Print all that a ranking rests on: weights, intervals, tests, every note.",
+    ),
+]
 VersionOption = Annotated[
     bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
 ]
@@ -72,13 +80,16 @@ def main(
     share: ShareOption = "nobody",
     verbose: VerboseOption = 0,
     quiet: QuietOption = False,
+    explain: ExplainOption = False,
     version: VersionOption = False,
 ) -> None:
     """Compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
-    if verbose and quiet:
-        raise typer.BadParameter("--verbose and --quiet contradict each other; give one of them")
+    if quiet and (verbose or explain):
+        other = "--verbose" if verbose else "--explain"
+        raise typer.BadParameter(f"{other} and --quiet contradict each other; give one of them")
     atexit.register(gc.freeze)  # else Python looks through all that was loaded before it ends, which takes seconds
     os.environ["MPLBACKEND"] = "agg"  # a notebook's, inherited, would be looked for and not found
     context.call_on_close(partial(os.umask, os.umask(UMASKS[share])))
-    context.with_resource(printing_at(Verbosity.QUIET if quiet else Verbosity(min(verbose, Verbosity.DEBUG))))
+    verbosity = Verbosity.QUIET if quiet else Verbosity(min(verbose, Verbosity.DEBUG))
+    context.with_resource(printing_at(verbosity, explain))
     print_any_letter()

@@ -44,7 +44,7 @@ def run_phase(console: Terminal, settings: PhaseSettings, request: PhaseRequest)
                     refused.append(error)
                     console.print_line(f"stage {plan.config.stage}: no selection, see the end", style="red")
                     continue
-                print_outcome(console, plan.title, outcome)
+                print_outcome(console, plan, outcome)
                 _print_next_commands(console, plan, outcome, request)
                 console.print_line(f"Tables and figures: {plan.folder}")
         if refused:

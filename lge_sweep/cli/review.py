@@ -71,7 +71,7 @@ def select_again(console: Terminal, sweep: str, store: RunStore, request: Select
                 choose(finished, request.allow_incomplete, choice)  # a wrong one changes nothing
                 _write_override(plan.files.override, choice)
             outcome = conclude(tracker, run, finished, request.allow_incomplete, promote=True)
-    print_outcome(console, plan.title, outcome)
+    print_outcome(console, plan, outcome)
 
 
 def _finished(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run: TrackedRun) -> FinishedSweep:

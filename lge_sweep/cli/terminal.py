@@ -24,12 +24,13 @@ class Terminal(Console):
 
     Args:
         brief: whether it is asked for results and errors alone.
+        whole: whether it is asked for all that a result rests on.
         options: those of rich's console.
     """
 
-    def __init__(self, *, brief: bool = False, **options: Any) -> None:
+    def __init__(self, *, brief: bool = False, whole: bool = False, **options: Any) -> None:
         """Read nothing in a text: markup, emoji codes, numbers to colour."""
-        self.brief = brief
+        self.brief, self.whole = brief, whole
         super().__init__(**{"markup": False, "emoji": False, "highlight": False, **options})
 
     def render_str(self, text: str, **options: Any) -> Text:
@@ -37,11 +38,11 @@ class Terminal(Console):
         return super().render_str(visible(text), **{**options, "markup": False, "emoji": False})
 
     @classmethod
-    def fitting(cls, *, brief: bool = False) -> Self:
+    def fitting(cls, *, brief: bool = False, whole: bool = False) -> Self:
         """Return one as wide as the terminal, or as COLUMNS says; wide enough for tables where there is neither."""
-        console = cls(brief=brief)
+        console = cls(brief=brief, whole=whole)
         known = console.is_terminal or os.environ.get("COLUMNS", "").isdigit()
-        return console if known else cls(brief=brief, width=max(console.width, WIDE))
+        return console if known else cls(brief=brief, whole=whole, width=max(console.width, WIDE))
 
     def print_line(self, text: str | Text = "", style: str = "") -> None:
         """Print a line, however long."""

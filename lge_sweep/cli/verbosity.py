@@ -22,21 +22,28 @@ class Verbosity(enum.IntEnum):
 
 
 _verbosity = ContextVar("verbosity", default=Verbosity.NORMAL)
+_whole = ContextVar("whole", default=False)
 
 
 @contextmanager
-def printing_at(verbosity: Verbosity) -> Iterator[None]:
-    """Let the commands inside print so much."""
-    token = _verbosity.set(verbosity)
+def printing_at(verbosity: Verbosity, whole: bool = False) -> Iterator[None]:
+    """Let the commands inside print so much.
+
+    Args:
+        verbosity: of what is being done, and of notes.
+        whole: whether all that a result rests on is printed.
+    """
+    tokens = _verbosity.set(verbosity), _whole.set(whole)
     try:
         yield
     finally:
-        _verbosity.reset(token)
+        _verbosity.reset(tokens[0])
+        _whole.reset(tokens[1])
 
 
 def make_console() -> Terminal:
     """Return where a command prints: as wide as the terminal, and quiet if that was asked for."""
-    return Terminal.fitting(brief=_verbosity.get() is Verbosity.QUIET)
+    return Terminal.fitting(brief=_verbosity.get() is Verbosity.QUIET, whole=_whole.get())
 
 
 @contextmanager

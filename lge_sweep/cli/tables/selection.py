@@ -12,60 +12,87 @@ from lge_sweep.text import format_number
 if TYPE_CHECKING:
     from lge_sweep.engine import SweepOutcome
     from lge_sweep.scoring import Uncertainty
+    from lge_sweep.study import Plan
 
 
-def print_outcome(console: Terminal, title: str, outcome: "SweepOutcome") -> None:
-    """Print the outcome of a sweep: in one sentence, as a ranking, and how sure it is.
+NOTES = 3
+"""How many notes are printed under a ranking unless all are asked for."""
+
+
+def print_outcome(console: Terminal, plan: "Plan", outcome: "SweepOutcome") -> None:
+    """Print the outcome of a sweep: in one sentence, as a ranking, and what may change a decision.
+
+    All that it rests on is printed if that is asked for: weights, intervals, tests, every note.
 
     Args:
         console: where to print.
-        title: what was compared.
-        outcome: what a sweep came to.
+        plan: the sweep.
+        outcome: what it came to.
     """
-    uncertainty, names = outcome.uncertainty, outcome.names
+    from lge_sweep.scoring import describe_friedman  # loads pandas and scipy
+
+    uncertainty, names, selection = outcome.uncertainty, outcome.names, outcome.selection
+    compared = len(uncertainty.standings) > 1
+    notes = list(selection.notes)
+    if compared:
+        notes += (*uncertainty.notes, *describe_friedman(uncertainty.friedman))
     console.print_line()
     console.print_line(f"{uncertainty.sentence}.", style="bold")
     console.print_line()
-    print_selection(console, title, outcome.selection, names)
-    if len(uncertainty.standings) > 1:
-        print_uncertainty(console, uncertainty, names)
+    best = {standing.name: standing.best for standing in uncertainty.standings} if compared else None
+    print_ranking(console, plan.title, selection, names, best)
+    if console.whole:
+        weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
+        how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
+        console.explain(f"Scored on the {selection.subset} subset ({how}; foreground: without background).")
+        if compared:
+            print_uncertainty(console, uncertainty, names)
+    print_selected(console, selection, names)
+    for note in notes if console.whole else notes[:NOTES]:
+        console.explain(f"Note: {note}.")
+    if compared and not console.whole:
+        more = len(notes) - NOTES
+        said = f"{more} more note{'s' * (more != 1)}, intervals" if more > 0 else "Intervals"
+        console.explain(f"{said} and tests: lge-sweep table {plan.name}, or --explain")
     if outcome.registered is not None:
         console.print_line(outcome.registered)
 
 
-def print_selection(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
-    """Print a ranking and what was selected, with everything that should make one doubt it.
-
-    Args:
-        console: where to print.
-        title: what was compared.
-        selection: the outcome.
-        names: cell name -> the name to print.
-    """
-    _print_ranking(console, title, selection, names)
-    weights = ", ".join(f"{name} {weight:.4g}" for name, weight in selection.weights.items())
-    how = "unweighted mean of the six metrics" if selection.rule == "mean" else f"weights {weights}"
-    console.explain(f"Scored on the {selection.subset} subset ({how}; foreground: without background).")
+def print_selected(console: Terminal, selection: Selection, names: Mapping[str, str]) -> None:
+    """Print what was selected, and by how much."""
     chosen = " and ".join(names[name] for name in selection.selected)
     margin = ""
     if selection.margin is not None:
         place = "behind the top" if selection.margin < 0 else "ahead of the next"
         margin = f", {abs(selection.margin):.4f} {place}" if selection.margin else ", level with the next"
     console.print_line(f"Selected: {chosen}{margin}.")
-    for note in selection.notes:
-        console.explain(f"Note: {note}.")
 
 
-def _print_ranking(console: Terminal, title: str, selection: Selection, names: Mapping[str, str]) -> None:
-    """Print rank, name, score, its metrics and what happened."""
+def print_ranking(
+    console: Terminal,
+    title: str,
+    selection: Selection,
+    names: Mapping[str, str],
+    best: Mapping[str, float | None] | None = None,
+) -> None:
+    """Print rank, name, score, the probability to be best, metrics and what happened.
+
+    Args:
+        console: where to print.
+        title: what was compared.
+        selection: the outcome.
+        names: cell name -> the name to print.
+        best: configuration -> the probability that it is the best; None if nothing was compared.
+    """
     from lge_sweep.metrics import METRICS  # these two load pandas
-    from lge_sweep.scoring import FOREGROUND, ranking_frame, ranking_texts
+    from lge_sweep.scoring import FOREGROUND, chance, ranking_frame, ranking_texts
 
     texts = ranking_texts(ranking_frame(selection.ranking), selection.rule)
     columns = [
         Column("rank", key=True),
         Column("configuration", "text", first=True),
         Column("score", first=True),
+        *[Column("P(best)", first=True)] * (best is not None),
         Column(FOREGROUND),
         *(Column(METRICS[name].short or name) for name in SCORED),
         Column("", "text", first=True),
@@ -76,6 +103,8 @@ def _print_ranking(console: Terminal, title: str, selection: Selection, names: M
         name = styled(names[line["configuration"]], style="bold" if chosen else "")
         marks = ", ".join(["selected"] * chosen + ["collapsed"] * collapsed)
         numbers = [line[title] for title in ("score", FOREGROUND, *SCORED)]
+        if best is not None:
+            numbers.insert(1, chance(best.get(line["configuration"])))
         rows.append((line["rank"], name, *numbers, styled(marks, style="red" if collapsed else "green")))
     print_table(console, columns, rows, title)
 
@@ -88,11 +117,7 @@ def print_uncertainty(console: Terminal, uncertainty: "Uncertainty", names: Mapp
         uncertainty: what is uncertain.
         names: configuration -> the name to print.
     """
-    from lge_sweep.scoring import (
-        chance,
-        describe_friedman,  # loads pandas and scipy
-        interval,
-    )
+    from lge_sweep.scoring import chance, interval  # loads pandas and scipy
 
     titles = ("score", "95 % interval", "P(best)", "exp. rank", "minus winner", "p (Dice)")
     p_values = {test.other: test.p_holm for test in uncertainty.comparisons if test.metric == "dice"}
@@ -114,5 +139,3 @@ def print_uncertainty(console: Terminal, uncertainty: "Uncertainty", names: Mapp
         "p (Dice): Wilcoxon signed-rank against the winner on the cases' means, Holm-corrected; other metrics are in "
         "comparisons.csv.",
     )
-    for note in (*uncertainty.notes, *describe_friedman(uncertainty.friedman)):
-        console.explain(f"Note: {note}.")
