@@ -121,7 +121,7 @@ def test_what_may_change_a_decision_is_printed_and_the_rest_if_asked_for(
     came_to: Any = SimpleNamespace(
         selection=selection, uncertainty=uncertainty, names={name: name for name in NAMES}, registered=None
     )
-    plan: Any = SimpleNamespace(title="phase2", name="phase2-x")
+    plan: Any = SimpleNamespace(title="phase2", folder=Path("runs/phase2-x"))
     print_outcome(Terminal(file=out, width=200, whole=whole), plan, came_to)
     printed = out.getvalue().splitlines()
     assert printed[1] == f"{uncertainty.sentence}."
@@ -129,7 +129,10 @@ def test_what_may_change_a_decision_is_printed_and_the_rest_if_asked_for(
     assert len(every) > 4
     notes = [line.removeprefix("Note: ").removesuffix(".") for line in printed if line.startswith("Note: ")]
     assert notes == (every if whole else every[:3])
-    rest = f"{len(every) - 3} more notes, intervals and tests: lge-sweep table phase2-x, or --explain"
+    rest = (
+        f"{len(every) - 3} more notes and intervals: lge-sweep table runs/phase2-x; tests, too: lge-sweep --explain "
+        "select runs/phase2-x"
+    )
     assert (rest in printed, any("p (Dice)" in line for line in printed)) == (not whole, whole)
     assert "2 cases tell no two configurations apart at 95 %: it takes 6" in notes
 

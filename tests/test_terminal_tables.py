@@ -59,7 +59,7 @@ def ranking(console: Terminal) -> None:
         selection=select(results, "weighted", keep=1),
         registered=None,
     )
-    plan: Any = SimpleNamespace(title="phase2", name="phase2-x")
+    plan: Any = SimpleNamespace(title="phase2", folder=Path("phase2-x"))
     selection_tables.print_outcome(console, plan, outcome)  # type: ignore[arg-type]  # as far as it is printed
 
 

@@ -1,5 +1,6 @@
 """The ranking of a sweep, what was selected, and how sure that is."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -52,8 +53,9 @@ def print_outcome(console: Terminal, plan: "Plan", outcome: "SweepOutcome") -> N
         console.explain(f"Note: {note}.")
     if compared and not console.whole:
         more = len(notes) - NOTES
-        said = f"{more} more note{'s' * (more != 1)}, intervals" if more > 0 else "Intervals"
-        console.explain(f"{said} and tests: lge-sweep table {plan.name}, or --explain")
+        said = f"{more} more note{'s' * (more != 1)} and intervals" if more > 0 else "Intervals"
+        folder = shlex.quote(str(plan.folder))
+        console.explain(f"{said}: lge-sweep table {folder}; tests, too: lge-sweep --explain select {folder}")
     if outcome.registered is not None:
         console.print_line(outcome.registered)
 
