@@ -150,7 +150,7 @@ def _sum_up(
     groups, flat = int(group.max()) + 1, group * bins + place
     summed = (np.bincount(flat, weights, groups * bins) for weights in (None, said, hit))
     by_bin = (numbers.astype(np.float64).reshape(groups, bins) for numbers in summed)
-    return (*by_bin, np.bincount(group, (said - hit) ** 2, groups))
+    return (*by_bin, np.bincount(group, (said - hit) ** 2, groups).astype(np.float64))
 
 
 def _reliability(name: str, sums: BinSums, place: int) -> pd.DataFrame:

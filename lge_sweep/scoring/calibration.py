@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 
 from lge_sweep.metrics import BinSums
-from lge_sweep.scoring.bootstrap import Array, check_range, draw_cases, percentile_interval
+from lge_sweep.scoring.bootstrap import check_range, draw_cases, percentile_interval
+from lge_sweep.scoring.paired import Array
 
 
 def calibration_intervals(sums: BinSums, resamples: int = 2000, seed: int = 0, level: float = 0.95) -> pd.DataFrame:
