@@ -18,9 +18,10 @@ def print_adopted(console: Terminal, adopted: "Adopted") -> None:
         adopted: what became of the labels.
     """
     record = adopted.record
-    columns = [Column("case", "text", key=True), Column("slices\nchanged"), Column("which", "text"), Column("pixels\nchanged"),
-               *(Column(f"Dice\n{name}") for name in STRUCTURES), Column("by", "text")]  # fmt: skip
     if adopted.new:
+        changed = Column("slices\nchanged"), Column("which", "text"), Column("pixels\nchanged")
+        dice = (Column(f"Dice\n{name}") for name in STRUCTURES)
+        columns = [Column("case", "text", key=True), *changed, *dice, Column("by", "text")]
         print_table(console, columns, [_row(case) for case in adopted.new])
         console.explain("Dice is that of the corrected labels with the predicted ones, in the whole exam.")
     for note in dict.fromkeys(adopted.notes):
