@@ -15,6 +15,7 @@ from lge_sweep import __version__
 from lge_sweep.atomic import read_json, write_json, write_text
 from lge_sweep.config.data import Curate, DataFile, NnunetDataset
 from lge_sweep.csv_files import csv_text
+from lge_sweep.curate import curate
 from lge_sweep.data import EXCHANGE_FORMATS, label_classes, write_exam
 from lge_sweep.deliver.correction import Kind
 from lge_sweep.deliver.result import RESEARCH_USE
@@ -30,7 +31,7 @@ from lge_sweep.ingest import (
     subfolders,
 )
 from lge_sweep.labels import STRUCTURES
-from lge_sweep.split import SUBSETS
+from lge_sweep.split import split_cases
 
 VERSION_FILE = "version.json"
 """In the folder of a version: what it holds, and from where."""
@@ -166,7 +167,15 @@ def write_version(
         write_json(unfinished / DATASET_JSON, _FORM.describe(folder.name, in_order, {}))
         write_json(unfinished / VERSION_FILE, record.model_dump(mode="json"))
     write_table(output, [*before, record])
-    return next_command(folder, *(() if len(in_order) >= len(SUBSETS) else ("data", "describe")))
+    return next_command(folder, *(() if _can_be_split(in_order, settings) else ("data", "describe")))
+
+
+def _can_be_split(volumes: Sequence[Volume], settings: DataFile) -> bool:
+    try:
+        split_cases(curate(volumes, settings.curate).manifest, settings.split)
+    except DataError:
+        return False
+    return True
 
 
 def _source(volumes: Sequence[Volume]) -> NnunetDataset:
