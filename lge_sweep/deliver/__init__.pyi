@@ -1,7 +1,6 @@
 from .adopted_versions import TABLE_FILE as TABLE_FILE
 from .adopted_versions import AdoptedCase as AdoptedCase
 from .adoption import Adopted as Adopted
-from .adoption import AdoptRequest as AdoptRequest
 from .adoption import adopt as adopt
 from .exam_files import ABOUT_FILE as ABOUT_FILE
 from .exam_files import BURDEN_FILE as BURDEN_FILE
@@ -12,6 +11,7 @@ from .exam_files import Delivery as Delivery
 from .exam_files import deliver as deliver
 from .exam_files import read_delivery as read_delivery
 from .label_names import parse_names as parse_names
+from .predicted_exams import AdoptRequest as AdoptRequest
 from .result import ExamDoubt as ExamDoubt
 from .result import ModelFacts as ModelFacts
 from .result import Result as Result

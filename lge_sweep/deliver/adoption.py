@@ -1,14 +1,12 @@
 """Labels that a model found and a person corrected in a viewer become a data set to train on. Verb `adopt`."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
-from lge_sweep.config.data import CaseIds
 from lge_sweep.data import exam_notes
 from lge_sweep.deliver.adopted_versions import (
     AdoptedCase,
@@ -26,60 +24,19 @@ from lge_sweep.deliver.correction import (
     read_nifti_correction,
     read_seg_correction,
 )
-from lge_sweep.deliver.exam_files import images_digest
-from lge_sweep.deliver.label_names import LabelNames
 from lge_sweep.deliver.label_sets import LabelSet, Predictions, read_predictions, sort_labels
+from lge_sweep.deliver.predicted_exams import AdoptRequest, PredictedExams, check_places
 from lge_sweep.deliver.prediction import AGAIN, Prediction
-from lge_sweep.errors import ConfigError, DataError
+from lge_sweep.errors import DataError
 from lge_sweep.hashing import array_digest
 from lge_sweep.ingest import (
-    SERIES_PATTERN,
     Exam,
-    FolderLayout,
-    FoundExam,
-    FoundExams,
     UnusableError,
     Volume,
     exam_instances,
-    find_exams,
 )
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.text import list_names, safe_file_name, shorten, visible
-
-_PREDICT_OPTIONS = "--case-ids, --series, --series-pattern and --folders"
-
-
-@dataclass(frozen=True, kw_only=True)
-class AdoptRequest:
-    """What is to be adopted.
-
-    Attributes:
-        folder: the corrected files: predict's output folder, or another.
-        images: the exams, as predict was given them.
-        output: the folder of the data set's versions.
-        predicted: predict's output folder; None: `folder`.
-        by: who corrected; "": whom each SEG names.
-        names: what labels are; see `parse_names`.
-        accept_unchanged: take the cases whose labels were not changed as looked at and right.
-        trust_grid: take NIfTI files voxel by voxel, whatever their affine says.
-        case_ids: how predict was told to name cases; so the next three.
-        series: SeriesInstanceUIDs of the LGE series.
-        series_pattern: regular expression that finds it by its description.
-        folders: what the folders in a folder of exams are.
-    """
-
-    folder: Path
-    images: Path
-    output: Path
-    predicted: Path | None = None
-    by: str = ""
-    names: LabelNames = field(default_factory=dict)
-    accept_unchanged: bool = False
-    trust_grid: bool = False
-    case_ids: CaseIds = "hash"
-    series: tuple[str, ...] = ()
-    series_pattern: str | None = None
-    folders: FolderLayout = "auto"
+from lge_sweep.text import safe_file_name, shorten, visible
 
 
 @dataclass(frozen=True)
@@ -121,7 +78,7 @@ def adopt(request: AdoptRequest, on_progress: ProgressCallback) -> Adopted:
         DataError: everything that is wrong with labels and exams, in one report; or nothing was changed.
         DamagedError: what predict wrote, or an earlier version, is not what was written.
     """
-    _check_places(request)
+    check_places(request)
     versions = read_versions(request.output)
     predictions = read_predictions(request.predicted or request.folder)
     labels = sort_labels(request.folder, predictions)
@@ -153,19 +110,6 @@ def adopt(request: AdoptRequest, on_progress: ProgressCallback) -> Adopted:
 def _is_new(case: AdoptedCase, before: AdoptedCase | None) -> bool:
     """Whether a case changes the data set; a prediction that is taken as it is never takes a correction's place."""
     return before is None or (case.kind != "as predicted" and case.labels != before.labels)
-
-
-def _check_places(request: AdoptRequest) -> None:
-    """Refuse folders that are not there, and a data set among what it is made from."""
-    for path, what in ((request.folder, "FOLDER"), (request.predicted, "--predicted")):
-        if path is not None and not path.is_dir():
-            raise ConfigError(f"{what}: {path}: no such folder")
-    if not request.images.exists():
-        raise ConfigError(f"--images: {request.images}: no such file or folder; give what predict was given as EXAMS")
-    output = request.output.resolve()
-    for path in filter(None, (request.folder, request.predicted, request.images)):
-        if output.is_relative_to(path.resolve()) or path.resolve().is_relative_to(output):
-            raise ConfigError(f"--out: {request.output} and {path} lie in each other; name a folder outside of it")
 
 
 def _nothing_changed(labels: LabelSet, notes: Sequence[str]) -> str:
@@ -209,14 +153,20 @@ class _Adoption:
         self.cases: dict[str, AdoptedCase] = {}
         self._segs_left = dict(labels.segs)
         self._doubts: list[str] = []
+        self._exams = PredictedExams(request, predictions)
 
     def gather(self, on_progress: ProgressCallback) -> None:
         """Read every exam that may have corrected labels."""
         wanted = [case for case in self.predictions if self._may_be_corrected(case)]
         for place, case in enumerate(wanted):
             on_progress(case, place, len(wanted))
-            if (exam := self._read_exam(self.predictions[case])) is not None:
-                self._adopt_exam(exam, self.predictions[case])
+            prediction = self.predictions[case]
+            if self._is_named(case):
+                exam = self._exams.read(prediction, self.problems)
+            else:  # a SEG may be of it, or what is wrong with it is of no concern
+                exam = self._exams.read(prediction, self._doubts, self._is_of_seg) if self._exams.has(case) else None
+            if exam is not None:
+                self._adopt_exam(exam, prediction)
         on_progress("done", len(wanted), len(wanted))
         self.problems += [
             f"{self._where(path)}: refers to images of no exam that predict wrote and that can be read in "
@@ -233,75 +183,12 @@ class _Adoption:
         asked = self.request.accept_unchanged and case in self.labels.untouched
         return asked or bool(self.labels.niftis.get(case))
 
-    def _where(self, path: Path) -> str:
-        return visible(path.relative_to(self.request.folder).as_posix())
-
-    # ---------------------------------------------------------------------------------------------------------- exams
-
-    @cached_property
-    def _found(self) -> FoundExams:
-        return self._find(window=False)
-
-    @cached_property
-    def _windowed(self) -> FoundExams:
-        return self._find(window=True)
-
-    def _find(self, *, window: bool) -> FoundExams:
-        request = self.request
-        places = {request.folder, *(one.folder for one in self.predictions.values())}
-        if request.predicted is not None:
-            places.add(request.predicted)
-        return find_exams(
-            request.images,
-            request.case_ids,
-            series=request.series,
-            series_pattern=request.series_pattern or SERIES_PATTERN,
-            folders=request.folders,
-            window=window,
-            skip={path.resolve() for path in places} - {request.images.resolve()},
-        )
-
-    def _read_exam(self, prediction: Prediction) -> Exam | None:
-        """Return the exam that was predicted, with the pixels that the model saw; else note why it cannot be had.
-
-        Where it is read for a SEG alone, whose exam is not known yet, what is wrong with it may be of no concern.
-        """
-        case = prediction.case
-        problems = self.problems if self._is_named(case) else self._doubts
-        found = _exam_called(case, self._found)
-        if found is None:
-            problems += [self._absent(case)] if self._is_named(case) else []
-            return None
-        exam, wrong = found.read()
-        problems += wrong
-        if exam is None or not (self._is_named(case) or self._is_of_seg(exam)):
-            return None
-        if images_digest(exam) == prediction.images:
-            return exam
-        shown = _exam_called(case, self._windowed) if exam.sources else None
-        windowed = shown.read()[0] if shown else None
-        if windowed is not None and images_digest(windowed) == prediction.images:
-            return windowed
-        problems.append(
-            f"{case}: the exam of that name in {self.request.images} is not what predict segmented: other pixels, "
-            "place or files; give the very images that predict was given"
-        )
-        return None
-
     def _is_of_seg(self, exam: Exam) -> bool:
         instances = exam_instances(exam)
         return any(header.instances & instances for header in self._segs_left.values())
 
-    def _absent(self, case: str) -> str:
-        there = [exam.case for exam in self._found.exams]
-        held = f"holds {list_names(there)}" if there else "holds no exam that can be read"
-        others = "".join(f"; {problem}" for problem in (*self._found.before, *self._found.after))
-        return (
-            f"{case}: its images are not in {self.request.images}, which {held}{others}; give with --images what "
-            f"predict was given, with the same {_PREDICT_OPTIONS}, if any"
-        )
-
-    # --------------------------------------------------------------------------------------------------------- labels
+    def _where(self, path: Path) -> str:
+        return visible(path.relative_to(self.request.folder).as_posix())
 
     def _adopt_exam(self, exam: Exam, prediction: Prediction) -> None:
         if exam.pixels.shape != prediction.labels.shape:
@@ -378,7 +265,3 @@ class _Adoption:
             changed_pixels=change.pixels,
             dice=change.dice,
         )
-
-
-def _exam_called(case: str, found: FoundExams) -> FoundExam | None:
-    return next((exam for exam in found.exams if exam.case == case), None)
