@@ -547,6 +547,28 @@ def test_other_images_are_refused(dicom: Given) -> None:
     assert "IM0.dcm: its pixels cannot be decoded" in said(done)
 
 
+def test_files_of_other_names_and_images_are_no_labels_of_an_exam(dicom: Given) -> None:
+    """All in one folder, images too: what is an image is passed over, what may be of another exam is refused."""
+    exam, truth = dicom.exams[0], dicom.truth[0]
+    folder = dicom.folder / "exams"
+    slicer_nifti(exam, exam.pixels.astype(np.uint8), folder / "volume.nii.gz", kind="int16")
+    slicer_nifti(exam, truth, folder / f"{exam.case}_2.nii.gz")
+    predicted = ("--predicted", str(dicom.out), "--by", "AR")
+    done = dicom.run(*predicted, folder=folder)
+    assert done.exit_code == 2
+    assert f"{exam.case}_2.nii.gz: is of no exam that predict wrote" in said(done)
+    (folder / f"{exam.case}_2.nii.gz").rename(folder / f"{exam.case} corrected.nii.gz")
+    done = dicom.run(*predicted, folder=folder)
+    assert done.exit_code == 0, done.output
+    assert "images, no label maps, left out: volume.nii.gz" in said(done)
+    assert "hardly a pixel" not in said(done)
+    check_version(dicom, 1, {exam.case: truth})
+    slicer_nifti(exam, np.roll(truth, 30, axis=2), folder / f"{exam.case} corrected.nii.gz")
+    assert f"hardly a pixel is as predicted; are these labels of {exam.case}?" in said(
+        dicom.run(*predicted, folder=folder)
+    )
+
+
 def test_who_corrected_must_be_known(dicom: Given) -> None:
     exam, truth = dicom.exams[0], dicom.truth[0]
     slicer_seg(exam, truth, dicom.out / exam.case / "new.dcm", creator="Slicer")

@@ -36,7 +36,10 @@ from lge_sweep.ingest import (
     exam_instances,
 )
 from lge_sweep.progress import ProgressCallback
-from lge_sweep.text import safe_file_name, shorten, visible
+from lge_sweep.text import list_names, safe_file_name, shorten, visible
+
+_HARDLY_ALIKE = 0.1
+"""Dice of the structure that agrees best, below which labels may be of another exam."""
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,8 @@ class _Adoption:
         self.cases: dict[str, AdoptedCase] = {}
         self._segs_left = dict(labels.segs)
         self._doubts: list[str] = []
+        left_out = [self._where(path) for path in labels.images]
+        self.notes += [f"images, no label maps, left out: {list_names(left_out)}"] * bool(left_out)
         self._exams = PredictedExams(request, predictions)
 
     def gather(self, on_progress: ProgressCallback) -> None:
@@ -247,6 +252,8 @@ class _Adoption:
             )
             return
         change = compare_labels(chosen.labels, prediction.labels)
+        if max((dice for dice in change.dice.values() if dice is not None), default=1.0) < _HARDLY_ALIKE:
+            self.notes.append(f"{where}: hardly a pixel is as predicted; are these labels of {exam.case}?")
         volume = exam.with_labels(chosen.codes, chosen.tells_mvo)
         self.corrected[exam.case] = replace(volume, notes=(*volume.notes, *chosen.notes))
         self.notes += [f"{exam.case}: {note}" for note in (*chosen.notes, *exam_notes(volume))]

@@ -10,7 +10,15 @@ from lge_sweep.deliver.exam_files import ABOUT_FILE
 from lge_sweep.deliver.prediction import Prediction, read_prediction
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.hashing import file_digest
-from lge_sweep.ingest import LabelFiles, SegHeader, UnusableError, find_label_files, nifti_stem, read_seg_header
+from lge_sweep.ingest import (
+    LabelFiles,
+    SegHeader,
+    UnusableError,
+    find_label_files,
+    may_be_label_map,
+    nifti_stem,
+    read_seg_header,
+)
 
 Predictions = Mapping[str, Prediction]
 """Case -> what a model found in it."""
@@ -24,6 +32,7 @@ class LabelSet:
         niftis: case -> its NIfTI files.
         segs: SEG -> what it says of itself; their images tell of which exam they are.
         untouched: cases that have a file in the folder which is as predict wrote it.
+        images: files that are images, no label maps, and of no exam by their names.
         problems: what is wrong with others, a sentence each.
         unread: files of volumes of other kinds, counted.
     """
@@ -31,6 +40,7 @@ class LabelSet:
     niftis: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     segs: dict[Path, SegHeader] = field(default_factory=dict)
     untouched: set[str] = field(default_factory=set)
+    images: list[Path] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     unread: str = ""
 
@@ -77,6 +87,8 @@ def sort_labels(folder: Path, predictions: Predictions) -> LabelSet:
             _add_seg(path, folder, found)
         elif (case := _case_of(path, folder, predictions.values())) is not None:
             found.niftis[case].append(path)
+        elif not may_be_label_map(path):
+            found.images.append(path)
         else:
             found.problems.append(
                 f"{path.relative_to(folder)}: is of no exam that predict wrote; put it into a folder called by its "
@@ -102,7 +114,8 @@ def _case_of(path: Path, folder: Path, predictions: Iterable[Prediction]) -> str
 
 
 def _case_of_stem(stem: str, names: Mapping[str, str]) -> str | None:
+    """Return the case that a name begins with: P1-label is of P1, P1_2 may be of another."""
     fitting: Sequence[str] = [
-        name for name in names if stem == name or re.match(rf"{re.escape(name)}[^A-Za-z0-9]", stem)
+        name for name in names if stem == name or re.match(rf"{re.escape(name)}[^A-Za-z0-9]+[A-Za-z]", stem)
     ]
     return names[max(fitting, key=len)] if fitting else None

@@ -95,7 +95,7 @@ class PredictedExams:
             series_pattern=request.series_pattern or SERIES_PATTERN,
             folders=request.folders,
             window=window,
-            skip={path.resolve() for path in places} - {request.images.resolve()},
+            skip={path.resolve() for path in places if not request.images.resolve().is_relative_to(path.resolve())},
         )
 
     def has(self, case: str) -> bool:

@@ -43,6 +43,7 @@ from .saved_labels import SegHeader as SegHeader
 from .saved_labels import SegmentHeader as SegmentHeader
 from .saved_labels import exam_instances as exam_instances
 from .saved_labels import find_label_files as find_label_files
+from .saved_labels import may_be_label_map as may_be_label_map
 from .saved_labels import read_nifti_on_exam as read_nifti_on_exam
 from .saved_labels import read_seg_header as read_seg_header
 from .saved_labels import read_seg_on_exam as read_seg_on_exam

@@ -18,7 +18,7 @@ from lge_sweep.ingest.external_labels import lay_on_exam
 from lge_sweep.ingest.file_kinds import VOLUME_SUFFIXES, count_by_kind
 from lge_sweep.ingest.files import check_file, list_files
 from lge_sweep.ingest.label_maps import describe_label_map
-from lge_sweep.ingest.nifti import is_nifti
+from lge_sweep.ingest.nifti import is_nifti, read_or_report
 from lge_sweep.ingest.nifti_grid import read_nifti_voxels
 from lge_sweep.ingest.sandbox import read_safely
 from lge_sweep.ingest.seg_alignment import source_images
@@ -29,6 +29,8 @@ _SEG_TAGS = [
     "SegmentSequence", "PixelPaddingValue",
 ]  # fmt: skip
 """All that is read of a SEG before its pixels."""
+_SLICER_BUNDLE = ".mrb"
+"""Ending of a whole scene of 3D Slicer."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def find_label_files(folder: Path) -> LabelFiles:
         except UnusableError as error:
             if _looks_dicom(path):
                 problems.append(f"{path.relative_to(folder)}: {error}")
-    unread = [path for path in files if path.suffix.lower() in VOLUME_SUFFIXES]
+    unread = [path for path in files if path.suffix.lower() in (*VOLUME_SUFFIXES, _SLICER_BUNDLE)]
     return LabelFiles(tuple(segs), tuple(filter(is_nifti, files)), count_by_kind(unread), tuple(problems))
 
 
@@ -156,6 +158,13 @@ def read_seg_on_exam(path: Path, exam: Exam, classes: Mapping[int, str]) -> Laid
 
 def _as_given(classes: Mapping[int, str], seg: Dataset) -> Mapping[int, str]:
     return classes
+
+
+def may_be_label_map(path: Path) -> bool:
+    """Whether a NIfTI file is a label map by its content, or cannot be read."""
+    problems: list[str] = []
+    voxels = read_or_report(read_nifti_voxels, path, "", problems)
+    return voxels is None or describe_label_map(voxels.array, named=True) is not None
 
 
 def read_nifti_on_exam(path: Path, exam: Exam, *, trust: bool) -> tuple[Pixels, str] | None:
