@@ -79,10 +79,14 @@ def sort_labels(folder: Path, predictions: Predictions) -> LabelSet:
     """
     files: LabelFiles = find_label_files(folder)
     found = LabelSet(problems=list(files.problems), unread=files.unread)
-    written = {digest: one.case for one in predictions.values() for digest in one.digests.values()}
+    written: dict[str, list[Prediction]] = defaultdict(list)
+    for one in predictions.values():
+        for digest in one.digests.values():
+            written[digest].append(one)
     for path in (*files.segs, *files.niftis):
-        if (case := written.get(file_digest(path))) is not None:
-            found.untouched.add(case)
+        if alike := written.get(file_digest(path)):  # empty labels of two exams on one grid are the same file
+            own = [one.case for one in alike if one.folder.resolve() == path.parent.resolve()]
+            found.untouched.update(own or [one.case for one in alike])
         elif path in files.segs:
             _add_seg(path, folder, found)
         elif (case := _case_of(path, folder, predictions.values())) is not None:

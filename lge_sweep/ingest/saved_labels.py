@@ -41,7 +41,7 @@ class LabelFiles:
         segs: DICOM SEG.
         niftis: NIfTI files, images among them.
         unread: files of volumes of other kinds, counted; "" where there is none.
-        problems: DICOM files that cannot be read, a sentence each.
+        problems: files that cannot be read, a sentence each.
     """
 
     segs: tuple[Path, ...]
@@ -87,8 +87,15 @@ def find_label_files(folder: Path) -> LabelFiles:
         except UnusableError as error:
             if _looks_dicom(path):
                 problems.append(f"{path.relative_to(folder)}: {error}")
+    niftis = []
+    for path in filter(is_nifti, files):
+        try:
+            check_file(path)
+            niftis.append(path)
+        except UnusableError as error:
+            problems.append(f"{path.relative_to(folder)}: {error}")
     unread = [path for path in files if path.suffix.lower() in (*VOLUME_SUFFIXES, _SLICER_BUNDLE)]
-    return LabelFiles(tuple(segs), tuple(filter(is_nifti, files)), count_by_kind(unread), tuple(problems))
+    return LabelFiles(tuple(segs), tuple(niftis), count_by_kind(unread), tuple(problems))
 
 
 def _looks_dicom(path: Path) -> bool:
