@@ -100,9 +100,10 @@ def find_label_files(folder: Path) -> LabelFiles:
 
 def _looks_dicom(path: Path) -> bool:
     try:
+        check_file(path)
         return is_dicom(path)
-    except OSError:
-        return False
+    except (OSError, UnusableError):  # to be told: it may be a correction
+        return True
 
 
 def read_seg_header(path: Path) -> SegHeader:
