@@ -219,7 +219,8 @@ class _Adoption:
 
     def _read_corrections(self, exam: Exam, prediction: Prediction) -> list[Correction]:
         """Read the label files of an exam; what is wrong with them is noted."""
-        names, found = self.request.names, []
+        names = self.request.names
+        found: list[Correction] = []
         for path in self.labels.niftis.get(exam.case, ()):
             where = self._where(path)
             try:
