@@ -13,7 +13,6 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
-from click.testing import Result
 from deliveries import MODEL, Labels, rows_of
 from nifti_files import load_nifti
 from program import invoke
@@ -21,6 +20,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 from scipy.spatial.distance import dice as dice_distance
 from synthetic_dicom import SECRETS, encode, write
+from typer.testing import Result
 
 from lge_sweep.config.data import Phantom
 from lge_sweep.config.loader import read_data_file
@@ -131,8 +131,8 @@ def as_exam(labels: Labels, exam: Exam, made: Path) -> Labels:
     return values.reshape(rows, columns, count).transpose(2, 0, 1)
 
 
-Named = tuple[Label, str, Code, tuple[int, int, int] | None]
-"""A segment as a viewer writes it: the class that it is, its name, its terminology, its colour."""
+Named = tuple[int, str, Code, tuple[int, int, int] | None]
+"""A segment as a viewer writes it: the value of its class, its name, its terminology, its colour."""
 RENAMED: tuple[Named, ...] = (
     (Label.SCAR, "Segment_3", TISSUE, COLOURS[Label.SCAR]),
     (Label.CAVITY, "Blood pool", codes.SCT.Blood, None),
@@ -378,7 +378,7 @@ def test_no_reflow_is_told_apart_where_it_is_named(dicom: Given) -> None:
     core[2] = truth[2] == Label.SCAR
     coded = np.where(core, np.uint8(4), truth)
     segments = (*RENAMED, (4, "no-reflow", TISSUE, None))
-    slicer_seg(exam, coded, dicom.out / exam.case / "new.dcm", segments, "AR")  # type: ignore[arg-type]
+    slicer_seg(exam, coded, dicom.out / exam.case / "new.dcm", segments, "AR")
     assert dicom.run().exit_code == 0
     (volume,) = dicom.version(1)
     assert np.array_equal(volume.labels, truth)
