@@ -128,7 +128,8 @@ def as_exam(labels: Labels, exam: Exam, made: Path) -> Labels:
     back = np.rint(inverse[:3, :3] @ world + inverse[:3, 3:]).astype(int)
     values = np.asarray(image.dataobj)[tuple(back)].astype(np.uint8)
     assert np.bincount(values).tolist() == np.bincount(labels.ravel()).tolist()
-    return values.reshape(rows, columns, count).transpose(2, 0, 1)
+    laid: Labels = values.reshape(rows, columns, count).transpose(2, 0, 1)
+    return laid
 
 
 Named = tuple[int, str, Code, tuple[int, int, int] | None]
@@ -173,8 +174,8 @@ def slicer_seg(exam: Exam, labels: Labels, path: Path, segments: Sequence[Named]
             content_creator_name=creator or None,
         )
         assert int(seg.NumberOfFrames) < len(segments) * len(labels), "empty frames are left out"
-        for item in seg.SegmentSequence:  # numbers with gaps, as where a segment was removed
-            item.SegmentNumber = 2 * item.SegmentNumber + 1
+        for segment in seg.SegmentSequence:  # numbers with gaps, as where a segment was removed
+            segment.SegmentNumber = 2 * segment.SegmentNumber + 1
         for item in seg.PerFrameFunctionalGroupsSequence:
             identity = item.SegmentIdentificationSequence[0]
             identity.ReferencedSegmentNumber = 2 * identity.ReferencedSegmentNumber + 1
@@ -276,7 +277,7 @@ def test_a_seg_as_slicer_saves_it_comes_back(dicom: Given) -> None:
     assert "Doe" not in done.output
 
 
-TURNS = [(axes, flips) for axes in permutations(range(3)) for flips in ((), (0,), (1, 2))]
+TURNS: list[Turn] = [(axes, flips) for axes in permutations(range(3)) for flips in ((), (0,), (1, 2))]
 
 
 @pytest.mark.parametrize("turn", TURNS)
