@@ -55,10 +55,20 @@ COMMANDS: dict[str, list[str]] = {
     "phase3": [*FITS, "--runs", "HERE/runs"],
     "phase4": [*FITS, "--runs", "HERE/runs"],
     "predict": ["HERE/exams", "HERE/predicted", "--runs", "HERE/runs"],
+    "data adopt": [
+        "HERE/predicted",
+        "--images",
+        "HERE/exams",
+        "--out",
+        "HERE/adopted",
+        "--by",
+        "AR",
+        "--accept-unchanged",
+    ],
 }
 """In an order in which each finds what it needs."""
-LONG = ("phase2", "search", "phase3", "phase4", "predict")
-"""Elsewhere under the guard of all tests (test_pipeline, test_search); here with LGE_SWEEP_SLOW_TESTS."""
+LONG = ("phase2", "search", "phase3", "phase4", "predict", "data adopt")
+"""Elsewhere under the guard of all tests (test_pipeline, test_search, test_adopt); here with LGE_SWEEP_SLOW_TESTS."""
 SERVERS = {"ui": "/health", "dashboard": "/dashboard/"}
 """Command -> what it answers."""
 

@@ -7,8 +7,12 @@ from .crop import crop_mask as crop_mask
 from .crop import find_crop_box as find_crop_box
 from .crop import uncrop_labels as uncrop_labels
 from .curated_dataset import CuratedDataset as CuratedDataset
+from .exchange import exam_notes as exam_notes
 from .exchange import export_dataset as export_dataset
+from .exchange import write_exam as write_exam
+from .exchange_formats import EXCHANGE_FORMATS as EXCHANGE_FORMATS
 from .exchange_formats import check_dataset_folder as check_dataset_folder
+from .exchange_formats import label_classes as label_classes
 from .grey import to_8_bit as to_8_bit
 from .inputs import NEIGHBOURS as NEIGHBOURS
 from .inputs import REPEATED as REPEATED

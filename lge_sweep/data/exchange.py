@@ -84,7 +84,7 @@ def export_dataset(
     with new_dataset(output, converted, comments) as folder:
         for index, volume in enumerate(dataset.volumes):
             on_progress(volume.case, index, len(dataset.volumes))
-            _write_case(volume, folder, form, "Ts" if subsets.get(volume.case) == "test" else "Tr")
+            write_exam(volume, folder, form, "Ts" if subsets.get(volume.case) == "test" else "Tr")
         on_progress("done", len(dataset.volumes), len(dataset.volumes))
         _write_json(folder / DATASET_JSON, form.describe(output.name, dataset.volumes, subsets))
         if kind == "nnunet" and split:
@@ -146,7 +146,18 @@ def _check_ids(subsets: Subsets, form: ExchangeFormat, output: Path) -> None:
 # ------------------------------------------------------------------------------------------------------------- files
 
 
-def _write_case(volume: Volume, folder: Path, form: ExchangeFormat, suffix: str) -> None:
+def write_exam(volume: Volume, folder: Path, form: ExchangeFormat, suffix: str) -> None:
+    """Write the image and the labels of an exam into `images` and `labels` of a data set; padding is filled.
+
+    Args:
+        volume: the exam.
+        folder: the data set's.
+        form: how the format names files.
+        suffix: "Tr" or "Ts", for training or tests.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
     pixels = volume.pixels
     lowest = np.nanmin(pixels)
     if _is_padded(volume):
@@ -168,14 +179,20 @@ def _is_padded(exam: Exam) -> bool:
     return exam.pixels.dtype.kind == "f" and bool(np.isnan(exam.pixels).any())
 
 
+def exam_notes(volume: Volume) -> list[str]:
+    """Return what a user should know of the files that `write_exam` writes."""
+    texts = grid_notes(volume)
+    texts += [PADDING_FILLED] * _is_padded(volume)
+    texts += [NO_REFLOW] * (volume.mvo is not None and bool(volume.mvo.any()))
+    texts += [EMPTY_SLOTS] * bool(volume.slots and volume.slots[-1] + 1 > len(volume.slices))
+    return texts
+
+
 def _notes(dataset: CuratedDataset, subsets: Subsets) -> list[str]:
     noted: list[tuple[str, str]] = []
     used = dataset.curated.manifest["case"].value_counts()
     for volume in dataset.volumes:
-        texts = grid_notes(volume)
-        texts += [PADDING_FILLED] * _is_padded(volume)
-        texts += [NO_REFLOW] * (volume.mvo is not None and bool(volume.mvo.any()))
-        texts += [EMPTY_SLOTS] * bool(volume.slots and volume.slots[-1] + 1 > len(volume.slices))
+        texts = exam_notes(volume)
         if len(volume.slices) > used[volume.case]:
             texts.append(f"all slices are written; curate.slices: {dataset.settings.curate.slices} is kept for reading")
         if volume.case not in subsets:

@@ -1,3 +1,7 @@
+from .adopted_versions import TABLE_FILE as TABLE_FILE
+from .adopted_versions import AdoptedCase as AdoptedCase
+from .adoption import Adopted as Adopted
+from .adoption import adopt as adopt
 from .exam_files import ABOUT_FILE as ABOUT_FILE
 from .exam_files import BURDEN_FILE as BURDEN_FILE
 from .exam_files import FORMATS as FORMATS
@@ -6,6 +10,8 @@ from .exam_files import SEG_FILE as SEG_FILE
 from .exam_files import Delivery as Delivery
 from .exam_files import deliver as deliver
 from .exam_files import read_delivery as read_delivery
+from .label_names import parse_names as parse_names
+from .predicted_exams import AdoptRequest as AdoptRequest
 from .result import ExamDoubt as ExamDoubt
 from .result import ModelFacts as ModelFacts
 from .result import Result as Result

@@ -13,8 +13,10 @@ from lge_sweep import __version__
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import atomic_folder, read_json, write_json
 from lge_sweep.choices import look_up
+from lge_sweep.deliver.prediction import pack_labels
 from lge_sweep.deliver.result import RESEARCH_USE, ExamDoubt, FormatError, ModelFacts, Result
 from lge_sweep.errors import DamagedError, DataError
+from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam
 from lge_sweep.quantify import unchecked_note
 from lge_sweep.text import safe_file_name, shorten
@@ -39,8 +41,8 @@ class Delivery:
     warnings: tuple[str, ...] = ()
 
 
-SEG_FILE, REPORT_FILE = "labels.dcm", "report.dcm"
-"""In the folder of an exam: what an archive is given."""
+SEG_FILE, REPORT_FILE, NIFTI_FILE = "labels.dcm", "report.dcm", "labels.nii.gz"
+"""In the folder of an exam: the first two are what an archive is given, the first and the last what viewers open."""
 _SEG_ADDED = f"{SEG_FILE} was written too: {REPORT_FILE} refers to it"
 _FOLDER_EXISTS = (
     "is there already, of other images, another model or other formats; nothing is overwritten: move it, or write to "
@@ -49,9 +51,9 @@ _FOLDER_EXISTS = (
 BURDEN_FILE = "burden.csv"
 """In the folder of an exam, and of all exams beside their folders."""
 ABOUT_FILE = "about.json"
-"""In the folder of an exam: by which model, in which formats and with which files it was made."""
+"""In the folder of an exam: by which model, in which formats and with which files it was made, and the labels."""
 
-_MADE = ("files", "notes", "findings", "warnings", "doubt")
+_MADE = ("files", "notes", "findings", "warnings", "doubt", "labels", "digests")
 """What is said there beside that."""
 
 
@@ -120,7 +122,9 @@ def deliver(
             files = [path.relative_to(unfinished) for path in written]
             notes = [*exam.notes, *notes, *_no_cavity_note(result), *_renamed_note(folder, exam)]
             names, numbers = [path.as_posix() for path in files], dict(result.doubt.numbers)
-            made = (names, notes, result.finding_texts, list(result.doubt.warnings), numbers)
+            kept = {name: file_digest(unfinished / name) for name in (SEG_FILE, NIFTI_FILE) if name in names}
+            told = (names, notes, result.finding_texts, list(result.doubt.warnings), numbers)
+            made = (*told, pack_labels(labels), kept)
             about = {**_provenance(exam, formats, model), **dict(zip(_MADE, made, strict=True))}
             write_json(unfinished / ABOUT_FILE, about)
     except OSError as error:
@@ -158,16 +162,25 @@ def _no_cavity_note(result: Result) -> list[str]:
     )
 
 
-def _provenance(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, Any]:
+def images_digest(exam: Exam) -> str:
+    """Return a SHA-256 of an exam's pixels, of where they lie, and of its DICOM files, hexadecimal.
+
+    Raises:
+        OSError: a file cannot be read any more.
+    """
     place = None if exam.affine is None else exam.affine.tolist()
     shown = json.dumps([exam.slices, exam.spacing_mm, exam.thickness_mm, place, [f.number for f in exam.sources]])
     images = hashlib.sha256(shown.encode() + np.ascontiguousarray(exam.pixels).tobytes())
     for path in dict.fromkeys(source.path for source in exam.sources):
         images.update(path.read_bytes())  # the SEG refers to these files by what they say of themselves
+    return images.hexdigest()
+
+
+def _provenance(exam: Exam, formats: Sequence[str], model: ModelFacts) -> dict[str, Any]:
     return {
         "use": RESEARCH_USE,
         "case": exam.case,
-        "images": images.hexdigest(),
+        "images": images_digest(exam),
         "formats": list(formats),
         "model": asdict(model),
         "lge_sweep": __version__,
@@ -197,8 +210,8 @@ def _write_sr_file(result: Result, folder: Path, notes: list[str]) -> list[Path]
 def _write_nifti_file(result: Result, folder: Path, notes: list[str]) -> list[Path]:
     from lge_sweep.deliver.nifti import write_nifti
 
-    notes += write_nifti(result, folder / "labels.nii.gz")
-    return [folder / "labels.nii.gz"]
+    notes += write_nifti(result, folder / NIFTI_FILE)
+    return [folder / NIFTI_FILE]
 
 
 def _write_png_files(result: Result, folder: Path, notes: list[str]) -> list[Path]:

@@ -1,8 +1,10 @@
 """DICOM Segmentations as masks: segments become classes, frames are laid where they lie."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pydicom
@@ -21,8 +23,24 @@ from lge_sweep.ingest.seg_alignment import align_frames, source_images
 from lge_sweep.ingest.volume import UnusableError
 from lge_sweep.labels import CLASS_CODES
 
-CodesAndNotes = tuple[ClassCodes, tuple[str, ...]]
 Regions = dict[str, Mask]
+SegmentClasses = Callable[[Dataset], Mapping[int, str]]
+"""Gives the class of each segment of a SEG by its number, background for those that are of no use.
+
+Raises:
+    UnusableError: it cannot be told.
+"""
+
+
+class LaidSeg(NamedTuple):
+    """The segments of a SEG on the slices of a series."""
+
+    codes: ClassCodes
+    """[S, H, W] values of `CLASS_CODES`; what lies over what: see `PAINT_ORDER`."""
+    notes: tuple[str, ...]
+    """What a user should know of where its frames lie."""
+    overlaps: tuple[str, ...]
+    """Which classes lie over which, and in how many pixels."""
 
 
 def read_seg(
@@ -44,26 +62,46 @@ def read_seg(
         return None, ()
     ours = {frame.instance for frame in stack.frames}
     try:
-        check_file(path)
-        return read_safely(_read_seg, path, mask, stack, {h.frame_of_reference for h in headers if h.instance in ours})
+        references = {header.frame_of_reference for header in headers if header.instance in ours}
+        laid = lay_seg(path, partial(_segment_classes, mask), stack, references)
     except UnusableError as error:
         findings.append(f"{path.name}: {error}")
-    return None, ()
+        return None, ()
+    told = f"segments of its SEG overlap: {', '.join(laid.overlaps)}"
+    return laid.codes, (*laid.notes, *[told] * bool(laid.overlaps))
 
 
-def _read_seg(path: Path, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> CodesAndNotes:
+def lay_seg(path: Path, classes: SegmentClasses, stack: Stack, frames_of_reference: Collection[str]) -> LaidSeg:
+    """Lay the segments of a SEG on a series.
+
+    Args:
+        path: the SEG.
+        classes: what its segments are; it can be sent to another process, which reads a compressed file.
+        stack: the series, in order.
+        frames_of_reference: those of its images.
+
+    Raises:
+        UnusableError: it is of other images, lies elsewhere, cannot be read, or holds an unknown segment.
+    """
+    check_file(path)
+    return read_safely(_read_seg, path, classes, stack, frames_of_reference)
+
+
+def _read_seg(path: Path, classes: SegmentClasses, stack: Stack, frames_of_reference: Collection[str]) -> LaidSeg:
     with guard_decoding("DICOM SEG"):
-        return _segment_codes(pydicom.dcmread(path), mask, stack, frames_of_reference)
+        return _segment_codes(pydicom.dcmread(path), classes, stack, frames_of_reference)
 
 
-def _segment_codes(seg: Dataset, mask: SegMask, stack: Stack, frames_of_reference: Collection[str]) -> CodesAndNotes:
+def _segment_codes(
+    seg: Dataset, classes_of: SegmentClasses, stack: Stack, frames_of_reference: Collection[str]
+) -> LaidSeg:
     size = (int(seg.Rows), int(seg.Columns))
     if sorted(size) != sorted(stack.frames[0].size):
         wanted = "x".join(map(str, stack.frames[0].size))
         raise UnusableError(f"mask is {size[0]}x{size[1]}, its image {wanted}; they must be equal")
     check_size(*size, int(seg.NumberOfFrames))
     _check_references(seg, {frame.instance for frame in stack.frames})
-    classes = _segment_classes(seg, mask)
+    classes = classes_of(seg)
     places, notes = align_frames(seg, stack, frames_of_reference)
     shape = (len(stack.frames), *stack.frames[0].size)
     regions: Regions = {name: np.zeros(shape, dtype=np.bool_) for name in PAINT_ORDER if name in classes.values()}
@@ -74,7 +112,7 @@ def _segment_codes(seg: Dataset, mask: SegMask, stack: Stack, frames_of_referenc
     labels = np.zeros(shape, dtype=np.uint8)
     for name, region in regions.items():
         labels[region] = CLASS_CODES[name]
-    return labels, (*notes, *_overlap_notes(regions))
+    return LaidSeg(labels, notes, _overlaps(regions))
 
 
 def _check_references(seg: Dataset, ours: Collection[str]) -> None:
@@ -82,11 +120,7 @@ def _check_references(seg: Dataset, ours: Collection[str]) -> None:
 
     The frames count too: those that name another instance would be left out of the labels without a word.
     """
-    referred = {
-        str(image.ReferencedSOPInstanceUID)
-        for series in seg.get("ReferencedSeriesSequence", [])
-        for image in series.get("ReferencedInstanceSequence", [])
-    }
+    referred = referred_instances(seg)
     for number, frame in enumerate(seg.PerFrameFunctionalGroupsSequence, start=1):
         named = source_images(frame)
         if not named:
@@ -99,11 +133,26 @@ def _check_references(seg: Dataset, ours: Collection[str]) -> None:
         )
 
 
-def _segment_classes(seg: Dataset, mask: SegMask) -> dict[int, str]:
+def referred_instances(seg: Dataset) -> set[str]:
+    """Return the SOPInstanceUIDs that the series reference of a SEG names."""
+    return {
+        str(image.ReferencedSOPInstanceUID)
+        for series in seg.get("ReferencedSeriesSequence", [])
+        for image in series.get("ReferencedInstanceSequence", [])
+    }
+
+
+def segments_by_number(seg: Dataset) -> dict[int, Dataset]:
+    """Return the segments of a SEG by their numbers, without that of a label map's background."""
+    segments = {int(segment.SegmentNumber): segment for segment in seg.SegmentSequence}
+    segments.pop(_background_value(seg), None)
+    return segments
+
+
+def _segment_classes(mask: SegMask, seg: Dataset) -> dict[int, str]:
     """Return number of a segment -> class; each must be listed."""
     known = {label.casefold(): name for label, name in mask.segments.items()}
-    titles = {int(segment.SegmentNumber): str(segment.SegmentLabel) for segment in seg.SegmentSequence}
-    titles.pop(_background_value(seg), None)
+    titles = {number: str(segment.SegmentLabel) for number, segment in segments_by_number(seg).items()}
     if unknown := [title for title in titles.values() if title.strip().casefold() not in known]:
         raise UnusableError(unlisted_message("segment", unknown, "source.mask.segments", mask.segments))
     return {number: known[title.strip().casefold()] for number, title in titles.items()}
@@ -132,8 +181,7 @@ def _background_value(seg: Dataset) -> int:
     return int(seg.get("PixelPaddingValue", 0))
 
 
-def _overlap_notes(regions: Regions) -> list[str]:
+def _overlaps(regions: Regions) -> tuple[str, ...]:
     """Say how many pixels are of two classes; regions are in the order in which they are put over each other."""
     pairs = {(a, b): int(np.count_nonzero(regions[a] & regions[b])) for a, b in combinations(regions, 2)}
-    told = ", ".join(f"{upper} over {lower} in {count} pixels" for (lower, upper), count in pairs.items() if count)
-    return [f"segments of its SEG overlap: {told}"] if told else []
+    return tuple(f"{upper} over {lower} in {count} pixels" for (lower, upper), count in pairs.items() if count)

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from lge_sweep.arrays import LabelImage, Pixels
 from lge_sweep.config.data import Source
 from lge_sweep.config.masks import ClassName, IndexMask
@@ -26,7 +28,7 @@ from lge_sweep.ingest.nifti_exams import nifti_stem
 from lge_sweep.ingest.nifti_grid import NiftiVoxels, read_nifti_voxels
 from lge_sweep.ingest.pseudonym import name_cases
 from lge_sweep.ingest.truth_alignment import ORIENTATION_DOUBT, alignment_warnings
-from lge_sweep.ingest.volume import UnusableError, Volume
+from lge_sweep.ingest.volume import Exam, UnusableError, Volume
 from lge_sweep.labels import split_mvo
 from lge_sweep.patterns import search_pattern
 from lge_sweep.text import cases_by_note, list_names, natural_key
@@ -165,7 +167,7 @@ class _Reader:
         if voxels is None:
             return
         try:
-            array, note = _lay_on_exam(voxels, volume, self.folder.trust_grid)
+            array, note = lay_on_exam(voxels, volume, trust=self.folder.trust_grid)
             labels = split_mvo(map_values(array, self.mask, f"NIfTI ({array.dtype})"))[0]
         except ValueError as error:
             self.findings.append(f"{where}: {_said(error)}")
@@ -227,8 +229,13 @@ class _Reader:
         self.findings += [f"--map: there is no file {name}" for name in self.folder.names if name not in known]
 
 
-def _lay_on_exam(voxels: NiftiVoxels, volume: Volume, trust: bool) -> tuple[Pixels, str]:
+def lay_on_exam(voxels: NiftiVoxels, volume: Exam, *, trust: bool) -> tuple[Pixels, str]:
     """Return a label map [S, H, W] on the grid of an exam, and what a user should know of how.
+
+    Args:
+        voxels: the label map as it is stored.
+        volume: the exam.
+        trust: take it voxel by voxel.
 
     Raises:
         UnusableError: it does not lie as the exam does.
@@ -237,7 +244,7 @@ def _lay_on_exam(voxels: NiftiVoxels, volume: Volume, trust: bool) -> tuple[Pixe
     rows, columns = volume.pixels.shape[1:]
     shape = (rows, columns, slots[-1] + 1)
     if trust or volume.affine is None:
-        return _as_stored(voxels.array, volume, shape)[list(slots)], TRUSTED if trust else AS_STORED
+        return _on_slices(_as_stored(voxels.array, volume, shape), slots, TRUSTED if trust else AS_STORED)
     if not voxels.placed:
         raise UnusableError(
             "its header does not tell where it lies; write it with its image's affine, or, if its voxels are stored in "
@@ -250,10 +257,17 @@ def _lay_on_exam(voxels: NiftiVoxels, volume: Volume, trust: bool) -> tuple[Pixe
             f"does not lie as its exam does ({turn.why}; it has {held} voxels, the exam {columns}x{rows}x{shape[2]}); "
             "resample it onto the image, nearest neighbour, or, if its affine is wrong, give --trust-grid"
         )
-    return turn.apply(voxels.array).transpose(2, 0, 1)[list(slots)], ""
+    return _on_slices(turn.apply(voxels.array).transpose(2, 0, 1), slots, "")
 
 
-def _as_stored(array: Pixels, volume: Volume, shape: tuple[int, int, int]) -> Pixels:
+def _on_slices(stack: Pixels, slots: Sequence[int], note: str) -> tuple[Pixels, str]:
+    """Take an exam's slices out of a stack [slots, H, W], and tell what lies in slices that it lacks."""
+    lost = int(np.count_nonzero(np.delete(stack, slots, axis=0)))
+    told = f"{lost} labelled pixels lie in slices that its exam lacks between others, and are left out"
+    return stack[list(slots)], "; ".join([*[note] * bool(note), *[told] * bool(lost)])
+
+
+def _as_stored(array: Pixels, volume: Exam, shape: tuple[int, int, int]) -> Pixels:
     """Return a label map [slots, H, W] in the order of the exam's own file, else of our exports."""
     rows, columns, slots = shape
     if volume.stored is not None and array.shape == volume.stored.from_display(volume.pixels).shape:

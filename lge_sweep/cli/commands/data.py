@@ -1,15 +1,16 @@
-"""The commands `lge-sweep data ...`: look at a data set, convert it."""
+"""The commands `lge-sweep data ...`: look at a data set, convert it, make one from corrected labels."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from lge_sweep.cli.commands.predict import CaseIdsOption, FoldersOption, SeriesOption, SeriesPatternOption
 from lge_sweep.cli.options import A_PATH, DataOption, RootOption
 from lge_sweep.cli.reporting import reporting
 from lge_sweep.errors import ConfigError, DataError
 
-data_app = typer.Typer(help="Look at a data set; convert it.", no_args_is_help=True)
+data_app = typer.Typer(help="Look at a data set; convert it; make one from corrected labels.", no_args_is_help=True)
 
 SheetOption = Annotated[Path | None, typer.Option(help="PNG file to write a contact sheet to.", **A_PATH)]
 FolderArgument = Annotated[Path, typer.Argument(help="Folder to write, new or empty.", **A_PATH)]
@@ -25,11 +26,43 @@ MasksOption = Annotated[
     Literal["index", "colour"],
     typer.Option(help="Of bmp and png. index: intensities 0-3, 4 no-reflow where told. colour: RGB."),
 ]
+CorrectedArgument = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of corrected labels, DICOM SEG or NIfTI: predict's output folder, or another.",
+        metavar="FOLDER",
+        parser=A_PATH["parser"],
+    ),
+]
+ImagesOption = Annotated[Path, typer.Option("--images", help="The exams, as predict was given them.", **A_PATH)]
+OutOption = Annotated[
+    Path, typer.Option("--out", help="Folder of the data set; each time it gets a version, in a folder.", **A_PATH)
+]
+PredictedOption = Annotated[
+    Path | None, typer.Option("--predicted", help="Predict's output folder (default: FOLDER).", **A_PATH)
+]
+ByOption = Annotated[
+    str, typer.Option("--by", help="Who corrected (default: whom a SEG names as ContentCreatorName).", metavar="NAME")
+]
+NamesOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--names",
+        help="What segments, or values of NIfTI, are; background is left out. May be repeated.",
+        metavar="Segment_1=scar,4=mvo,...",
+    ),
+]
+UnchangedOption = Annotated[
+    bool, typer.Option("--accept-unchanged", help="Take labels that were not changed as looked at, and right.")
+]
+TrustGridOption = Annotated[
+    bool, typer.Option("--trust-grid", help="Take NIfTI files voxel by voxel, whatever their affine says.")
+]
 
 
 @data_app.callback()
 def main() -> None:
-    """Look at a data set; convert it."""
+    """Look at a data set; convert it; make one from corrected labels."""
 
 
 @data_app.command()
@@ -91,3 +124,49 @@ def convert(
             with progress_bar(console, "writing") as on_progress:
                 written = export_dataset(dataset, output, image_format, on_progress)
             console.lines(written)
+
+
+@data_app.command()
+def adopt(
+    folder: CorrectedArgument,
+    images: ImagesOption,
+    out: OutOption,
+    predicted: PredictedOption = None,
+    by: ByOption = "",
+    names: NamesOption = None,
+    accept_unchanged: UnchangedOption = False,
+    trust_grid: TrustGridOption = False,
+    case_ids: CaseIdsOption = "hash",
+    series: SeriesOption = None,
+    series_pattern: SeriesPatternOption = None,
+    folders: FoldersOption = "auto",
+) -> None:
+    """Make a data set of labels that predict wrote and a person corrected, in 3D Slicer, OHIF or another viewer.
+
+    lge-sweep data adopt OUT --images EXAMS --out corrected --by "A. Reader"
+
+    The options from --case-ids on are those that predict was given.
+    """
+    with reporting() as console:
+        from lge_sweep.cli.progress_bar import progress_bar
+        from lge_sweep.cli.tables.adopted import print_adopted
+        from lge_sweep.deliver import AdoptRequest, parse_names
+        from lge_sweep.deliver import adopt as adopt_labels
+
+        request = AdoptRequest(
+            folder=folder,
+            images=images,
+            output=out,
+            predicted=predicted,
+            by=by,
+            names=parse_names(names or ()),
+            accept_unchanged=accept_unchanged,
+            trust_grid=trust_grid,
+            case_ids=case_ids,
+            series=tuple(series or ()),
+            series_pattern=series_pattern,
+            folders=folders,
+        )
+        with progress_bar(console, "reading") as on_progress:
+            adopted = adopt_labels(request, on_progress)
+        print_adopted(console, adopted)
