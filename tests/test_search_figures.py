@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
@@ -119,15 +120,15 @@ def test_every_setting_is_a_panel_of_the_trials_that_have_it() -> None:
     panels = {ax.get_title(): ax for ax in figure.axes if ax.get_title()}
     assert list(panels) == [setting.name for setting in SETTINGS]
 
-    def points(name: str) -> list[tuple[float, float]]:
+    def points(name: str) -> list[tuple[float, ...]]:
         marks = [line for line in panels[name].lines if line.get_markersize() == 4]
-        return [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in marks]  # type: ignore[index]  # arrays
+        return [tuple(float(np.asarray(data).ravel()[0]) for data in line.get_data()) for line in marks]
 
     assert points("gamma") == [(2.75, 0.8), (0.5, 0.6)]
     assert points("learning_rate") == [(trial.values["learning_rate"], trial.score) for trial in TRIALS]
     assert panels["learning_rate"].get_xscale() == "log"
     assert panels["gamma"].get_xscale() == "linear"
-    assert [round(x) for x, _ in points("loss")] == [0, 1, 1, 0]
+    assert [round(x) for x, *_ in points("loss")] == [0, 1, 1, 0]
     assert "collapsed" in words(figure)
 
 

@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
@@ -62,14 +62,14 @@ def figure_search_parallel(sweep: SweepTables) -> Figure:
     places = range(len(search.settings) + 1)
     for trial in sorted(search.trials, key=lambda trial: trial.score):
         height = [setting.place(trial.values.get(setting.name)) for setting in search.settings]
-        line = [*height, float(scale.norm(trial.score))]
+        line = [*height, scale.place(trial.score)]
         best = trial is search.best
-        colour = style.BLACK if best else scale.to_rgba(trial.score)
+        colour = style.BLACK if best else scale.colour(trial.score)
         dashes = "--" if trial.collapsed else "-"
         ax.plot(places, line, dashes, color=colour, linewidth=2.0 if best else 1.0, zorder=3 if best else 2)
     for place, setting in enumerate(search.settings):
         _draw_axis(ax, place, _ticks(setting))
-    low, high = scale.norm.vmin or 0.0, scale.norm.vmax or 0.0
+    low, high = scale.low, scale.high
     _draw_axis(ax, len(search.settings), [(0.0, f"{low:.3f}"), (1.0, f"{high:.3f}")])
     ax.set_xlim(-0.15, len(search.settings) + 0.45)
     ax.set_ylim(NOT_DRAWN - 0.06, 1.06)
@@ -91,7 +91,7 @@ def figure_search_slices(sweep: SweepTables) -> Figure:
     rows = math.ceil(len(search.settings) / ACROSS)
     figure = style.new_figure(heading, 1.0 + 2.5 * rows)
     panels = figure.subplots(rows, ACROSS, sharey=True, squeeze=False).ravel()
-    scale = ScalarMappable(Normalize(0, max(1, *(trial.number for trial in search.trials))), _SCALE)
+    scale = _Colours(0, max(1, *(trial.number for trial in search.trials)))
     for ax, setting in zip(panels, search.settings, strict=False):
         _draw_slice(ax, setting, search, scale)
     for ax in panels[len(search.settings) :]:
@@ -125,11 +125,27 @@ def _search(sweep: SweepTables) -> SearchTables:
     return sweep.search
 
 
-def _colours(trials: Sequence[SearchTrial]) -> ScalarMappable:
-    """Return the colour of a score, and where it is between the lowest and the highest."""
+@dataclass(frozen=True)
+class _Colours:
+    """Colours of numbers between two, darker for a higher one."""
+
+    low: float
+    high: float
+
+    def place(self, value: float) -> float:
+        """Return where a number is, from 0 to 1."""
+        return (value - self.low) / (self.high - self.low)
+
+    def colour(self, value: float) -> tuple[float, float, float, float]:
+        """Return the colour of a number."""
+        return _SCALE(self.place(value))
+
+
+def _colours(trials: Sequence[SearchTrial]) -> _Colours:
+    """Return the colours of scores."""
     scores = [trial.score for trial in trials]
     low, high = min(scores), max(scores)
-    return ScalarMappable(Normalize(low, high if high > low else low + 1e-3), _SCALE)
+    return _Colours(low, high if high > low else low + 1e-3)
 
 
 def _legend(search: SearchTables) -> list[Line2D]:
@@ -164,7 +180,7 @@ def _draw_axis(ax: Axes, place: int, ticks: Sequence[tuple[float, str]]) -> None
         ax.text(place + 0.04, height, text, fontsize=style.SMALL, color=style.INK, va="center", bbox=box, zorder=4)
 
 
-def _draw_slice(ax: Axes, setting: SearchSetting, search: SearchTables, scale: ScalarMappable) -> None:
+def _draw_slice(ax: Axes, setting: SearchSetting, search: SearchTables, scale: _Colours) -> None:
     """Draw the trials that have a setting: their scores by its value."""
     style.style_axes(ax)
     shift = np.random.default_rng(0).uniform(-0.18, 0.18, len(search.trials))  # trials of one choice side by side
@@ -173,7 +189,7 @@ def _draw_slice(ax: Axes, setting: SearchSetting, search: SearchTables, scale: S
             continue
         value = trial.values[setting.name]
         x = setting.choices.index(str(value)) + float(aside) if setting.choices else float(value)
-        colour = style.VERMILLION if trial.collapsed else scale.to_rgba(trial.number)
+        colour = style.VERMILLION if trial.collapsed else scale.colour(trial.number)
         ax.plot([x], [trial.score], "x" if trial.collapsed else "o", color=colour, markersize=4)
         if trial is search.best:
             ax.plot([x], [trial.score], "o", color=style.BLACK, markersize=9, markerfacecolor="none")

@@ -93,7 +93,7 @@ def print_examination(console: Terminal, examination: Examination) -> None:
         console: where to print.
         examination: what was seen.
     """
-    worst = next((kind for kind in ORDER[:2] if examination.findings(kind)), "note")
+    worst: Severity = next((kind for kind in ORDER[:2] if examination.findings(kind)), "note")
     console.print_line(styled(examination.verdict, f"bold {COLOURS[worst]}".strip()))
     console.print_line()
     table = Table.grid(padding=(0, 2))
