@@ -26,6 +26,7 @@ pipelines ?=
 share   ?=
 watch   ?=
 images  ?=
+installer ?= auto
 
 ifneq ($(share),)
 export LGE_SWEEP_SHARE := $(share)
@@ -41,8 +42,8 @@ OPTIONS := --stage $(stage) $(PLACE) $(COMMON) $(foreach pair,$(filter-out fit.%
 FITTING := $(COMMON) $(if $(pipelines),--pipelines "$(pipelines)") $(foreach pair,$(set),--set '$(pair)')
 
 .DEFAULT_GOAL := help
-.PHONY: help install phase1 phase2 phase3 phase4 report all search status sync ui dashboard up down test coverage bench wheel lint format \
-        schema docs clean
+.PHONY: help install doctor phase1 phase2 phase3 phase4 report all search status sync ui dashboard up down test coverage bench wheel lint \
+        format schema docs clean
 
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -51,6 +52,7 @@ help:  ## List the targets and their variables
 	@echo "             executor=local|slurm|ray (where cells are trained) cluster=ADDRESS|FILE gpus_per_trial=.25 (four share each GPU)"
 	@echo "             workers=auto|N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N share=nobody|group (who may read results)"
 	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N; phase3 and phase4: pipelines=NAME|FILE"
+	@echo "             installer=auto|uv|pip (what installs; auto: uv, or pip where uv is not to be had)"
 	@echo "             bench: only=NAME,NAME (sections) full=1 (longer)"
 	@echo "  no spaces or quotes inside a value of set=; lge-sweep --set takes any"
 
@@ -60,8 +62,11 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if v >= (3, 11) else f"Python 3.11 or newer is needed, this is {v.major}.{v.minor}; give another with PYTHON=")'
 	@echo "installing into $(VENV) (once; several GB with the GPU build of torch)"
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	@$(BIN)/python install.py --by $(installer) dev
 	@touch $@
+
+doctor: install  ## What this machine is good for: what is slow and why, what will not work, what to do
+	@$(BIN)/lge-sweep doctor $(RUNS)
 
 phase1: install  ## Baseline of five architectures, ranked, for both stages
 	@$(BIN)/lge-sweep phase1 $(OPTIONS)
@@ -132,7 +137,7 @@ docs: install $(VENV)/docs-installed  ## These pages and the reference as a site
 	@echo "open site/index.html"
 
 $(VENV)/docs-installed: pyproject.toml constraints.txt
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@$(BIN)/python install.py --by $(installer) docs
 	@touch $@
 
 clean:  ## Remove .venv and caches; results in runs/ stay

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from lge_sweep.cli import app
 
 TUTORIAL = ROOT / "docs/tutorial.md"
-QUICK = ("describe", "convert", "score", "schema", "phantom")
+QUICK = ("describe", "convert", "score", "schema", "phantom", "doctor")
 LOOKING = ("status", "table", "report", "select", "compare", "predict")
 GRIDS = ("phase1", "phase2", "search")
 FITS = ("phase3", "phase4")

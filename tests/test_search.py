@@ -168,6 +168,11 @@ def test_a_search_runs_prunes_and_names_the_command_that_trains_its_winner(
     client = MlflowClient(tracking_uri=RunStore(tmp_path).tracking_uri)
     (pruned,) = client.search_runs(["1"], "tags.pruned = 'yes'")
     assert pruned.data.tags["cell"] == "trial0001"
+    (parent,) = client.search_runs(["1"], f"tags.sweep = '{name}' and tags.`lge.kind` = 'sweep'")
+    logged = {Path(entry.path).name for entry in client.list_artifacts(parent.info.run_id)}
+    for figure in ("search_importance.png", "search_parallel.png", "search_slices.png"):
+        assert (plan.folder / figure).stat().st_size > 5_000
+        assert figure in logged
     dashboard_answers(tmp_path)
 
     command = shlex.split(printed[1].output.split("To train the winner again, and register it:")[1].splitlines()[0])

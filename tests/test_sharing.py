@@ -21,7 +21,7 @@ from lge_sweep.engine.executors.local_pace import RESERVE, UnmeasuredError, choo
 from lge_sweep.engine.executors.local_worker import WorkerSetup
 from lge_sweep.engine.executors.perform import perform
 from lge_sweep.engine.executors.protocol import ExecutorOptions
-from lge_sweep.engine.executors.sharing import MEMORY, Machine, Sharing
+from lge_sweep.engine.executors.sharing import WORKER_MEMORY, Machine, Sharing
 from lge_sweep.engine.executors.worker import Worker
 from lge_sweep.engine.task import PaceTask, SweepSample, Task, make_sample, make_task
 from lge_sweep.run_store import RunStore
@@ -79,11 +79,11 @@ def paced(task: PaceTask, number: int) -> list[Progress | TaskResult]:
         (Machine(1), 5, [Sharing(1, 1)]),
         (Machine(16), 5, [Sharing(5, 3), Sharing(4, 4), Sharing(2, 8)]),
         (Machine(16), 100, [Sharing(16, 1), Sharing(8, 2), Sharing(4, 4)]),
-        (Machine(16, memory=4 * MEMORY), 100, [Sharing(4, 4), Sharing(2, 8), Sharing(1, 16)]),
-        (Machine(2, memory=MEMORY // 2), 5, [ONE]),
+        (Machine(16, memory=4 * WORKER_MEMORY), 100, [Sharing(4, 4), Sharing(2, 8), Sharing(1, 16)]),
+        (Machine(2, memory=WORKER_MEMORY // 2), 5, [ONE]),
         (Machine(16, gpus=1), 10, [Sharing(1, 16), Sharing(2, 8), Sharing(4, 4)]),
         (Machine(16, gpus=1), 3, [Sharing(1, 16), Sharing(2, 8), Sharing(3, 5)]),
-        (Machine(16, gpus=1, memory=2 * MEMORY), 10, [Sharing(1, 16), Sharing(2, 8)]),
+        (Machine(16, gpus=1, memory=2 * WORKER_MEMORY), 10, [Sharing(1, 16), Sharing(2, 8)]),
         (Machine(16, gpus=2), 10, [Sharing(2, 8), Sharing(4, 4), Sharing(8, 2)]),
     ],
 )

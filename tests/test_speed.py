@@ -23,7 +23,7 @@ from lge_sweep.data.preparation import Arrays, load_arrays, store_arrays
 from lge_sweep.data.refine import composite
 from lge_sweep.engine.callbacks import _PIECE, lay_out_as_weights, move_towards
 from lge_sweep.engine.checkpoints import Checkpoints
-from lge_sweep.engine.executors.sharing import MEMORY, Machine, Sharing
+from lge_sweep.engine.executors.sharing import WORKER_MEMORY, Machine, Sharing
 from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.models import Bench, Execution, SegmentationModule, build_module, choose_execution
 from lge_sweep.models.execution import WORTH_MEASURING
@@ -54,8 +54,8 @@ def cell(model: str, stage: int = 1) -> Cell:
         (Machine(16), 5, Sharing(5, 3)),
         (Machine(16), 1, Sharing(1, 16)),
         (Machine(16), 100, Sharing(16, 1)),
-        (Machine(16, memory=4 * MEMORY), 100, Sharing(4, 4)),
-        (Machine(2, memory=MEMORY // 2), 5, Sharing(1, 2)),
+        (Machine(16, memory=4 * WORKER_MEMORY), 100, Sharing(4, 4)),
+        (Machine(2, memory=WORKER_MEMORY // 2), 5, Sharing(1, 2)),
         (Machine(16, gpus=1), 5, Sharing(1, 16)),
         (Machine(16, gpus=2), 5, Sharing(2, 8)),
     ],

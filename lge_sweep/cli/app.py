@@ -11,6 +11,7 @@ import typer
 
 from lge_sweep import __version__
 from lge_sweep.cli.commands.data import data_app
+from lge_sweep.cli.commands.doctor import doctor
 from lge_sweep.cli.commands.evaluate import evaluate
 from lge_sweep.cli.commands.files import phantom, schema
 from lge_sweep.cli.commands.pages import dashboard, ui
@@ -30,7 +31,7 @@ app = typer.Typer(
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
     predict, phase1, phase2, phase3, phase4, evaluate, search, select, table, report, compare, score, status, sync, ui,
-    dashboard, schema, phantom,
+    dashboard, doctor, schema, phantom,
 )  # fmt: skip
 """In the order of the help."""
 for command in COMMANDS:

@@ -4,9 +4,12 @@ from .conclusion import conclude as conclude
 from .dashboard import serve_dashboard as serve_dashboard
 from .driver import Driver as Driver
 from .driver import drive as drive
+from .executors import CLUSTER_VARIABLE as CLUSTER_VARIABLE
+from .executors import EXECUTOR_VARIABLE as EXECUTOR_VARIABLE
 from .executors import EXECUTORS as EXECUTORS
 from .executors import Placement as Placement
 from .executors import find_live_jobs as find_live_jobs
+from .executors.sharing import WORKER_MEMORY as WORKER_MEMORY
 from .finished import FinishedSweep as FinishedSweep
 from .ledger import CellState as CellState
 from .ledger import SweepEntries as SweepEntries

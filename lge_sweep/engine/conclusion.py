@@ -10,6 +10,7 @@ from lge_sweep.config import Cell, configurations, short_configurations, short_n
 from lge_sweep.csv_files import write_frame
 from lge_sweep.engine.finished import FinishedSweep
 from lge_sweep.engine.publish import log_selection
+from lge_sweep.engine.search_space import search_tables
 from lge_sweep.engine.winner import Winner
 from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
@@ -233,5 +234,6 @@ def _draw(
     names = short_configurations(plan.cells)
     lines = [RankLine(names[standing.name], standing) for standing in uncertainty.standings]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.subset} subset"
-    shown = SweepTables(title, list(tables.values()), best, class_names(stage), stage, lines)
+    search = search_tables(plan, finished.results) if config.search is not None else None
+    shown = SweepTables(title, list(tables.values()), best, class_names(stage), stage, lines, search)
     return write_sweep_figures(plan.folder, shown)

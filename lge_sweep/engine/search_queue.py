@@ -4,16 +4,15 @@ import logging
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
 from lge_sweep.config import Cell
-from lge_sweep.config.grid import AXES
-from lge_sweep.config.losses import SEARCHED, searched
+from lge_sweep.config.losses import searched
 from lge_sweep.config.search import Interval
 from lge_sweep.engine.cell_check import check_result, check_result_in, set_cell_aside
 from lge_sweep.engine.cell_queue import Assignment
 from lge_sweep.engine.ledger import SweepLedger, cell_name
+from lge_sweep.engine.search_space import drawn_values, search_space
 from lge_sweep.study import CellRecord, Plan, score_record
 
 _log = logging.getLogger(__name__)
@@ -62,9 +61,8 @@ class SearchQueue:
 
     def _lost_trial(self, cell: Cell, record: CellRecord) -> FrozenTrial | None:
         """Make a trial of what a finished one has left; None, and its folder aside, if it cannot have been drawn."""
-        params: dict[str, str | float] = dict(cell.drawn)
-        bounds = self._distributions()
-        params |= {axis: cell.parameters[axis] for axis in AXES if axis in bounds}
+        bounds = search_space(self.plan)
+        params = drawn_values(cell, bounds)
         try:
             return create_trial(
                 value=score_record(record, self.plan, cell),
@@ -75,17 +73,6 @@ class SearchQueue:
         except (KeyError, ValueError) as error:
             set_cell_aside(self.plan, self.plan.cell_files(cell), f"it was not drawn by this search ({error})")
             return None
-
-    def _distributions(self) -> dict[str, BaseDistribution]:
-        """What each name that a trial can have is drawn from."""
-        axes = {axis: values for axis, values in self.plan.config.grid.model_dump().items() if len(values) > 1}
-        if self.search.batch_size is not None:
-            axes["batch_size"] = self.search.batch_size
-        numbers = ("learning_rate", "weight_decay", *SEARCHED)
-        intervals = {name: bounds for name in numbers if (bounds := getattr(self.search, name)) is not None}
-        return {name: CategoricalDistribution(list(values)) for name, values in axes.items()} | {
-            name: FloatDistribution(bounds.low, bounds.high, log=bounds.log) for name, bounds in intervals.items()
-        }
 
     def finished(self) -> list[Assignment]:
         """Trials that are complete now and whose folder is whole, in order."""

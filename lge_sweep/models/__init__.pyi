@@ -3,6 +3,7 @@ from .execution import Bench as Bench
 from .execution import Execution as Execution
 from .execution import choose_execution as choose_execution
 from .hardware import Hardware as Hardware
+from .hardware import cpu_has_bf16 as cpu_has_bf16
 from .hardware import find_hardware as find_hardware
 from .module import SegmentationModule as SegmentationModule
 from .module import build_module as build_module

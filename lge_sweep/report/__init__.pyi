@@ -45,6 +45,9 @@ from .patient_tables import presence_cell as presence_cell
 from .printed import is_numeric as is_numeric
 from .printed import print_frame as print_frame
 from .printed import print_value as print_value
+from .search_tables import SearchSetting as SearchSetting
+from .search_tables import SearchTables as SearchTables
+from .search_tables import SearchTrial as SearchTrial
 from .spots import Spot as Spot
 from .spots import figure_spots as figure_spots
 from .tables import CellImages as CellImages

@@ -14,6 +14,7 @@ from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatm
 from lge_sweep.report.grid_curves import figure_grid_curves
 from lge_sweep.report.overlays import figure_overlays
 from lge_sweep.report.ranks import figure_rank_probability
+from lge_sweep.report.search_figures import figure_search_importance, figure_search_parallel, figure_search_slices
 from lge_sweep.report.spread import figure_metric_spread
 from lge_sweep.report.tables import CellImages, SweepTables
 from lge_sweep.report.violins import figure_dice_violin
@@ -49,5 +50,8 @@ SWEEP_FIGURES: tuple[SweepFigure, ...] = (
     SweepFigure("metric_spread", figure_metric_spread, SweepTables.varies_training),
     SweepFigure("dice_heatmap", figure_dice_heatmap),
     SweepFigure("rank_probability", figure_rank_probability, SweepTables.has_ranks),
+    SweepFigure("search_importance", figure_search_importance, SweepTables.is_search),
+    SweepFigure("search_parallel", figure_search_parallel, SweepTables.is_search),
+    SweepFigure("search_slices", figure_search_slices, SweepTables.is_search),
 )
 """The figures of a sweep, in the order in which they are written."""

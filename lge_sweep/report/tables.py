@@ -13,6 +13,7 @@ import pandas as pd
 from lge_sweep.arrays import LabelImage, Pixels8, Vector
 from lge_sweep.labels import SCORED, Label
 from lge_sweep.metrics import aggregate
+from lge_sweep.report.search_tables import SearchTables
 
 if TYPE_CHECKING:
     from lge_sweep.scoring import Standing
@@ -93,6 +94,7 @@ class SweepTables:
         classes: names of the stage's classes, background first.
         stage: 1 or 2.
         ranks: how sure each cell's rank is.
+        search: what a search drew, and what came of it; None for a grid.
     """
 
     title: str
@@ -101,6 +103,7 @@ class SweepTables:
     classes: Sequence[str]
     stage: int
     ranks: Sequence[RankLine] = ()
+    search: SearchTables | None = None
 
     def varies_training(self) -> bool:
         """Whether the cells differ in loss or optimizer, as in phase 2."""
@@ -113,6 +116,10 @@ class SweepTables:
     def has_ranks(self) -> bool:
         """Whether it is known how sure the ranks are."""
         return bool(self.ranks)
+
+    def is_search(self) -> bool:
+        """Whether its cells were drawn by a search."""
+        return self.search is not None
 
     def with_short_titles(self) -> "SweepTables":
         """Return the tables with the names of models shortened in the cells' titles."""

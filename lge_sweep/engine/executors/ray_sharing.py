@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lge_sweep.engine.executors.sharing import MEMORY, no_such_gpu, say_threads, time_of
+from lge_sweep.engine.executors.sharing import WORKER_MEMORY, no_such_gpu, say_threads, time_of
 from lge_sweep.errors import RunsError
 
 
@@ -32,7 +32,7 @@ class RayNode:
     @property
     def room(self) -> int:
         """How many workers its memory holds."""
-        return max(1, int(self.cpus if self.memory is None else self.memory // MEMORY))
+        return max(1, int(self.cpus if self.memory is None else self.memory // WORKER_MEMORY))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ PACKED = (2, 4)
 """Workers on each GPU that are tried beside one."""
 OTHERS = 2
 """Ways to share the processors that are tried beside the rule's."""
-MEMORY = 3 * 2**30
+WORKER_MEMORY = 3 * 2**30
 """Bytes that a worker needs at most: libraries .8 GB, the largest network with its optimizer .5 GB, activations."""
 
 
@@ -111,7 +111,7 @@ class Machine:
 
     def _room(self, unknown: int) -> int:
         """Return how many workers there is memory for; so many where that is not known."""
-        return unknown if self.memory is None else self.memory // MEMORY
+        return unknown if self.memory is None else self.memory // WORKER_MEMORY
 
 
 def time_of(tasks: int, workers: int, threads: float) -> float:

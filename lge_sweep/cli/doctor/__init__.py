@@ -1,0 +1,1 @@
+"""What `lge-sweep doctor` looks at: a module a subject."""
