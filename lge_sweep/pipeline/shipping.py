@@ -17,9 +17,10 @@ from lge_sweep.models import Segmenter
 from lge_sweep.pipeline.card import CARD, card_markdown, model_card
 from lge_sweep.pipeline.champions import Champion
 from lge_sweep.pipeline.compare import PipelineComparison, compare, compare_patients
-from lge_sweep.pipeline.compose import describe_pipeline, out_of_fold_rows
+from lge_sweep.pipeline.compose import describe_pipeline
 from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.evaluate import key_of
+from lge_sweep.pipeline.exams import out_of_fold_rows
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.out_of_fold import (
     pipeline_cells,
