@@ -6,6 +6,8 @@
   const size = study.size, area = size * size;
   const DIFFERENCE = { missed: [86, 180, 233], extra: [204, 121, 167], mixed: [240, 228, 66] };
   const VIEWS = { i: "image", t: "truth", p: "prediction", b: "both", d: "difference" };
+  const OVER = [2, 1, 3]; // where lines lie on each other that of the cavity hides the myocardium's, the scar's both
+  const DRAWN = [...study.classes].sort((a, b) => OVER.indexOf(a.code) - OVER.indexOf(b.code));
   const MOST_ZOOM = 24, STEP = 1.25, KEPT = 4, LEAST = 180;
   const state = { case: -1, slice: 0, view: "both", one: false, level: 127.5, width: 255, zoom: 1, x: 0, y: 0 };
   const unpacked = new Map(); // case -> its slices, the last few
@@ -116,7 +118,7 @@
     context.setTransform(1, 0, 0, 1, 0, 0);
     const lines = { truth: ["truth"], prediction: ["prediction"], both: ["truth", "prediction"] }[state.view] || [];
     for (const which of lines) {
-      for (const { code, colour } of study.classes) {
+      for (const { code, colour } of DRAWN) {
         const path = new Path2D();
         path.addPath(outline(slice, which, code), new DOMMatrix(place));
         context.setLineDash(state.view === "both" && which === "prediction" ? [4 * scale, 4 * scale] : []);

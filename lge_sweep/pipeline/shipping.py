@@ -46,7 +46,7 @@ from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
 from lge_sweep.study import Plan, read_per_image, read_record, write_record
 from lge_sweep.text import slug
-from lge_sweep.tracking import Tracker, collapsed_tag, describe_version, finishing, promote
+from lge_sweep.tracking import Tracker, cases_words, collapsed_tag, describe_version, finishing, promote
 
 VAL: MeasuredSubset = "val"
 
@@ -90,6 +90,7 @@ def show_comparison(tracker: Tracker, fits: Plan, record: ComparisonRecord) -> N
     run = open_sweep(tracker, fits)
     with finishing(run):
         run.set(record.values)
+        run.describe(cases_words(fits.name))
         run.log_files([files.subset_table(subset, name) for name in record.meanings], subset)
         about = [path for path in (files.comparison, files.choice, files.tables) if path.is_file()]
         run.log_files([*about, *sorted(fits.folder.glob(f"*_{subset}.csv"))])
@@ -239,7 +240,7 @@ def show_evaluation(tracker: Tracker, fits: Plan, files: EvaluationFolder, recor
     run = tracker.open_run(key_of(files), name, tags, params)
     with finishing(run):
         run.set(record.values)
-        run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}")
+        run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}\n\n{cases_words(files.name)}")
         pages = [page for page in (files.tables, files.methods) if page.is_file()]
         run.log_files([*pages, *sorted(files.path.glob("*.png")), *sorted(files.path.glob("*.csv"))])
         run.finish()
