@@ -15,6 +15,16 @@ from lge_sweep.report import dice_of
 from lge_sweep.study import REMEDY
 
 COUNTS = ("tp", "fp", "fn")
+SUBSETS = {
+    "train": ("training subset", "The networks have learned from these cases: the numbers flatter."),
+    "val": ("validation subset", "What is shown was selected with the help of these cases: the numbers flatter."),
+    "test": ("test subset", "Whoever changes anything after a look at these cases has no test subset any more."),
+    "out_of_fold": (
+        "training and validation subsets, out of fold",
+        "Each case is labelled by networks that never saw it; the pipeline was chosen by these cases.",
+    ),
+}
+"""Subset -> its name, and what to keep in mind when its numbers are read."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +58,11 @@ class ShownCases:
     prediction: LabelImage
     per_image: pd.DataFrame
     table: Path
+
+    @property
+    def subset_words(self) -> str:
+        """The subset, in words."""
+        return SUBSETS[self.subset][0]
 
     @property
     def classes(self) -> list[Label]:

@@ -16,22 +16,12 @@ from markupsafe import Markup
 from lge_sweep import __version__
 from lge_sweep.arrays import Pixels8
 from lge_sweep.atomic import write_text
-from lge_sweep.browse.shown import ShownCases
+from lge_sweep.browse.shown import SUBSETS, ShownCases
 from lge_sweep.labels import COLOURS
 from lge_sweep.report import zoom_box
 from lge_sweep.text import visible
 
 RESEARCH_USE = "For research use only. Not for clinical use."
-_SUBSETS = {
-    "train": ("training subset", "The networks have learned from these cases: the numbers flatter."),
-    "val": ("validation subset", "What is shown was selected with the help of these cases: the numbers flatter."),
-    "test": ("test subset", "Whoever changes anything after a look at these cases has no test subset any more."),
-    "out_of_fold": (
-        "training and validation subsets, out of fold",
-        "Each case is labelled by networks that never saw it; the pipeline was chosen by these cases.",
-    ),
-}
-"""Subset -> its name, and what to keep in mind when its numbers are read."""
 _NO_VALUE = "-"
 _HERE = Path(__file__).parent
 
@@ -82,18 +72,17 @@ def render_page(shown: ShownCases) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    cases = sort_cases(shown)
+    cases = _sort_cases(shown)
     style, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     script = f"//<![CDATA[\n{script}//]]>"  # read as XML, too, it is text
-    subset, mind = _SUBSETS[shown.subset]
     titles = [label.title for label in shown.classes]
     rows = [_slice_rows(shown, case) for case in cases]
     return environment.get_template("page.html.j2").render(
         research=RESEARCH_USE,
         version=__version__,
         shown=shown,
-        subset=subset,
-        mind=mind,
+        subset=shown.subset_words,
+        mind=SUBSETS[shown.subset][1],
         table=shown.table.relative_to(next(one for one in shown.table.parents if one.name == shown.run)).as_posix(),
         classes=titles,
         colours={label.title: _css_colour(COLOURS[label]) for label in shown.classes},
@@ -110,7 +99,7 @@ def render_page(shown: ShownCases) -> str:
     )  # fmt: skip
 
 
-def sort_cases(shown: ShownCases) -> list[_Case]:
+def _sort_cases(shown: ShownCases) -> list[_Case]:
     """Return the cases, the one with the largest error first; those without any number last."""
     cases = []
     for name, slices in shown.slices.groupby("case", sort=False):

@@ -60,7 +60,7 @@ def _say(console: Terminal, shown: ShownCases, page: Path, size: int) -> None:
     console.print_line(f"Page: {page} ({size / 1e6:.1f} MB; open it in a browser)")
     cases = shown.slices["case"].nunique()
     console.explain(
-        f"{len(shown.slices)} slices of {cases} cases, {shown.what}, {shown.subset} subset, worst case first."
+        f"{len(shown.slices)} slices of {cases} cases, {shown.subset_words}, worst case first: {shown.what}."
     )
     console.note("it holds every slice of these cases: mind who may see it")
     if shown.subset == "test":
