@@ -9,7 +9,7 @@ import shutil
 import zlib
 from collections import defaultdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
@@ -26,8 +26,7 @@ from lge_sweep.config import Cell, load_sweep
 from lge_sweep.data import load_arrays
 from lge_sweep.labels import SINGLE_STAGE, class_names
 from lge_sweep.pipeline.records import PIPELINE
-from lge_sweep.run_folders import MeasuredFolder
-from lge_sweep.run_store import EvaluationFolder, RunStore
+from lge_sweep.run_store import EvaluationFolder, RunStore, SweepFolder
 from lge_sweep.study import load_plan, read_selection
 from lge_sweep.study.plan import CellSet, Plan, plan_sweep
 from lge_sweep.study.prepare import prepare_data
@@ -42,8 +41,8 @@ class Runs(NamedTuple):
 
     store: RunStore
     cells: Plan
-    fits: MeasuredFolder
-    composed: MeasuredFolder
+    fits: SweepFolder
+    composed: SweepFolder
     test: EvaluationFolder
 
 
@@ -110,9 +109,9 @@ def rows(page: Path, wanted: str) -> list[list[str]]:
     return [["".join(cell.itertext()).strip() for cell in row] for row in body]
 
 
-def known(page: Path) -> dict[str, object]:
+def known(page: Path) -> dict[str, Any]:
     """Return what the page's script knows beside pixels."""
-    found: dict[str, object] = json.loads(find(page, "study").text or "")
+    found: dict[str, Any] = json.loads(find(page, "study").text or "")
     return found
 
 
@@ -170,7 +169,7 @@ def test_the_numbers_of_each_slice_are_the_table_s_and_it_is_said_of_which_subse
     }
     found = {row[1]: row[2 : 2 + len(names)] for row in rows(shown.page, "every-slice")}
     assert found == wanted
-    in_script = {s["name"]: s["dice"] for case in known(shown.page)["cases"] for s in case["slices"]}  # type: ignore[attr-defined]
+    in_script = {s["name"]: s["dice"] for case in known(shown.page)["cases"] for s in case["slices"]}
     assert in_script == wanted
     text = " ".join(" ".join(parse(shown.page).itertext()).split())
     assert f"All numbers here are of the {shown.title} , {len(wanted)} slices of" in text
@@ -200,9 +199,9 @@ def test_pixels_are_those_that_were_measured(shown: Shown, runs: Runs) -> None:
     about, table = known(shown.page), pd.read_csv(shown.table)
     manifest, arrays = runs.cells.manifest, load_arrays(runs.cells.arrays)
     row_of = {name: row for row, name in enumerate(manifest["slice"])}
-    codes = {entry["name"]: entry["code"] for entry in about["classes"]}  # type: ignore[attr-defined]
+    codes = {entry["name"]: entry["code"] for entry in about["classes"]}
     counts = table.set_index(["image", "class"])
-    for place, case in enumerate(about["cases"]):  # type: ignore[arg-type, var-annotated]
+    for place, case in enumerate(about["cases"]):
         names = [entry["name"] for entry in case["slices"]]
         assert {manifest["case"][row_of[name]] for name in names} == {case["name"]}
         assert np.all(np.diff([manifest["position"][row_of[name]] for name in names]) > 0)
@@ -262,8 +261,8 @@ def copied(runs: Runs, tmp_path: Path) -> Runs:
     root = tmp_path / "runs"
     shutil.copytree(runs.store.root, root)
     plan = load_plan(root / runs.cells.name)
-    folders = (type(folder)(root / folder.name) for folder in (runs.fits, runs.composed))
-    return Runs(RunStore(root), plan, *folders, EvaluationFolder(root / runs.test.name))
+    fits, composed = (SweepFolder(root / folder.name) for folder in (runs.fits, runs.composed))
+    return Runs(RunStore(root), plan, fits, composed, EvaluationFolder(root / runs.test.name))
 
 
 def test_before_there_is_a_winner_a_cell_can_be_named(copied: Runs) -> None:
@@ -359,4 +358,4 @@ def test_130_slices_of_320_pixels_that_nothing_packs_are_below_20_mb(tmp_path: P
     size = write_page(cases, tmp_path / "page.html")
     assert size == (tmp_path / "page.html").stat().st_size
     assert size < LIMIT
-    assert [case["aspect"] for case in known(tmp_path / "page.html")["cases"]] == [320 / (256 * 1.5)] * 13  # type: ignore[attr-defined]
+    assert [case["aspect"] for case in known(tmp_path / "page.html")["cases"]] == [320 / (256 * 1.5)] * 13

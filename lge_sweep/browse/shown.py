@@ -92,7 +92,8 @@ class ShownCases:
             names: of the slices.
         """
         sums = self.counts.loc[list(names)].groupby(level="class").sum()
-        return [dice_of(*(float(sums.loc[label.title, count]) for count in COUNTS)) for label in self.classes]
+        ordered = sums.loc[[label.title for label in self.classes], list(COUNTS)].to_numpy(float)
+        return [dice_of(*row) for row in ordered.tolist()]
 
     def check(self) -> None:
         """Make sure that the labels are those that the table was made of.

@@ -167,7 +167,7 @@ def _study(shown: ShownCases, cases: list[_Case], rows: list[list[dict[str, Any]
     }
 
 
-def _aspect(row: "pd.Series[Any]") -> float:
+def _aspect(row: pd.Series) -> float:
     """Return height by width of a slice as it is in mm (in pixels, where their size is not known)."""
     high, wide = float(row["height"]), float(row["width"])
     sizes = [float(row[name]) for name in ("spacing_row_mm", "spacing_column_mm")]
