@@ -26,6 +26,14 @@ class MeasuredFolder(Folder):
         """Return the file of a pipeline's metrics on a subset, a row an image and class."""
         return self.path / subset / f"{slug(pipeline)}.csv"
 
+    def subset_labels(self, subset: str, pipeline: str) -> Path:
+        """Return the file of a pipeline's labels of a subset, of which that table is."""
+        return self.path / subset / f"{slug(pipeline)}.labels.npz"
+
+    def cases_page(self, shown: str) -> Path:
+        """Return the file of the page that shows labels case by case: those of a cell, or of a pipeline."""
+        return self.path / f"cases_{slug(shown)}.html"
+
     def patient_table(self, table: str, subset: str) -> Path:
         """Return the file of a table of a subset's patients, of all pipelines: see `lge_sweep.pipeline.patients`."""
         return self.path / f"{table}_{subset}.csv"

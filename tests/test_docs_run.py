@@ -19,7 +19,7 @@ from lge_sweep.cli import app
 
 TUTORIAL = ROOT / "docs/tutorial.md"
 QUICK = ("describe", "convert", "score", "schema", "phantom", "doctor")
-LOOKING = ("status", "table", "report", "select", "compare", "predict")
+LOOKING = ("status", "table", "report", "select", "compare", "browse", "predict")
 GRIDS = ("phase1", "phase2", "search")
 FITS = ("phase3", "phase4")
 NOT_HERE = ("--dicomweb", "ui", "dashboard")

@@ -29,9 +29,8 @@ from lge_sweep.pipeline.access import begin_access, finish_access
 from lge_sweep.pipeline.card import card_markdown, model_card
 from lge_sweep.pipeline.cases import case_findings, clinical_table
 from lge_sweep.pipeline.compare import compare, compare_patients
-from lge_sweep.pipeline.compose import out_of_fold_rows
 from lge_sweep.pipeline.errors import write_errors
-from lge_sweep.pipeline.exams import group_exams
+from lge_sweep.pipeline.exams import group_exams, out_of_fold_rows
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.patients import measure_patients
 from lge_sweep.pipeline.records import (

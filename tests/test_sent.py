@@ -46,6 +46,7 @@ COMMANDS: dict[str, list[str]] = {
     "phase1": ["--stage", "1", *SMOKE, "--set", "grid.model=[unet, segnet]", "--runs", "HERE/runs"],
     "select": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs"],
     "report": ["--profile", "smoke", "--runs", "HERE/runs", "--output", "HERE/report"],
+    "browse": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs", "--mlflow"],
     "table": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs"],
     "compare": [f"HERE/runs/{PHASE1}/cells/unet*", f"HERE/runs/{PHASE1}/cells/segnet*", "--runs", "HERE/runs"],
     "status": ["--runs", "HERE/runs"],

@@ -17,7 +17,7 @@ from lge_sweep.cli.commands.files import phantom, schema
 from lge_sweep.cli.commands.pages import dashboard, ui
 from lge_sweep.cli.commands.phases import phase1, phase2, phase3, phase4, search
 from lge_sweep.cli.commands.predict import predict
-from lge_sweep.cli.commands.review import compare, report, score, select, status, sync, table
+from lge_sweep.cli.commands.review import browse, compare, report, score, select, status, sync, table
 from lge_sweep.cli.reporting import Commands
 from lge_sweep.cli.terminal import print_any_letter, print_lines
 from lge_sweep.cli.verbosity import Verbosity, printing_at
@@ -30,8 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 COMMANDS: tuple[Callable[..., None], ...] = (
-    predict, phase1, phase2, phase3, phase4, evaluate, search, select, table, report, compare, score, status, sync, ui,
-    dashboard, doctor, schema, phantom,
+    predict, phase1, phase2, phase3, phase4, evaluate, search, select, table, report, browse, compare, score, status,
+    sync, ui, dashboard, doctor, schema, phantom,
 )  # fmt: skip
 """In the order of the help."""
 for command in COMMANDS:

@@ -45,6 +45,21 @@ def complete_sweep(ctx: typer.Context, incomplete: str) -> list[str]:
     return _beginning(incomplete, (sweep.name for sweep in _sweeps(ctx)))
 
 
+def complete_run(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a sweep of the runs directory, or of a phase 4."""
+    try:
+        evaluations = [files.name for _, files in RunStore.open(ctx.params.get("runs")).evaluations()]
+    except (LgeSweepError, OSError):
+        evaluations = []
+    return _beginning(incomplete, [*(sweep.name for sweep in _sweeps(ctx)), *evaluations])
+
+
+def complete_shown(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Complete a finished cell or a pipeline of any run: which is meant is not parsed yet."""
+    tables = [path.stem for sweep in _sweeps(ctx) for path in sweep.path.glob("*/*.csv")]
+    return _beginning(incomplete, sorted({*complete_configuration(ctx, ""), *tables}))
+
+
 def complete_cell(ctx: typer.Context, incomplete: str) -> list[str]:
     """Complete SWEEP/CELL, a finished cell of the runs directory."""
     return _beginning(incomplete, (f"{sweep.name}/{cell.name}" for sweep in _sweeps(ctx) for cell in sweep.finished()))

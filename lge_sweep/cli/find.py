@@ -7,7 +7,6 @@ from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.run_store import CellFolder, RunStore, SweepFolder
 from lge_sweep.text import shorten
-from lge_sweep.tracking import Tracker
 
 
 def find_sweep(sweep: str, store: RunStore) -> SweepFolder:
@@ -18,6 +17,8 @@ def find_sweep(sweep: str, store: RunStore) -> SweepFolder:
     """
     found = next((known for known in (SweepFolder(Path(sweep)), store.sweep(sweep)) if known.settings.is_file()), None)
     if found is None and store.is_tracked:
+        from lge_sweep.tracking import Tracker  # imports MLflow, which takes seconds
+
         with suppress(KeyError):
             found = store.sweep(Tracker(store).tags_of(sweep)["sweep"])
     if found is None or not found.settings.is_file():

@@ -92,3 +92,20 @@ class ReportRequest:
     profile: str
     output: Path | None
     images: bool
+
+
+@dataclass(frozen=True)
+class BrowseRequest:
+    """The page of a run's cases.
+
+    Attributes:
+        run: folder or name of a sweep or of a phase 4, or the id of a sweep's MLflow run.
+        show: a cell of the sweep, or a pipeline; None: the winner, or what is shipped.
+        output: file to write; None: one in the run's folder.
+        mlflow: whether it is put among the artifacts of the run in MLflow, too.
+    """
+
+    run: str
+    show: str | None
+    output: Path | None
+    mlflow: bool

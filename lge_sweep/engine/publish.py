@@ -24,7 +24,7 @@ from lge_sweep.scoring import (
 )
 from lge_sweep.study import Plan, subset_counts
 from lge_sweep.text import escape_markdown, markdown_table
-from lge_sweep.tracking import RANK, RANKED_BEST, DataVersion, TrackedRun, Tracker
+from lge_sweep.tracking import RANK, RANKED_BEST, DataVersion, TrackedRun, Tracker, cases_words
 
 
 def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
@@ -109,7 +109,7 @@ def log_selection(
             "override": f"{override.name}, because: {override.reason}"[:500] if override else "no",
         }
     )
-    run.describe(describe_selection(selection, uncertainty))
+    run.describe(f"{describe_selection(selection, uncertainty)}\n\n{cases_words(plan.name)}")
     run.log_files(files)
     run.untag("failed")
     run.finish()

@@ -3,18 +3,17 @@
 import base64
 import io
 
-import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from lge_sweep.data import load_arrays, resize_labels
+from lge_sweep.data import load_arrays
 from lge_sweep.labels import SINGLE_STAGE, class_names
 from lge_sweep.manuscript.blocks import Block, Bullets, Facts, Figure, Paragraph, Part, Section, Table, make_table
 from lge_sweep.manuscript.evaluated import captioned, read_any, read_tables
 from lge_sweep.manuscript.find import Fits, Study
 from lge_sweep.manuscript.results import not_run
 from lge_sweep.manuscript.svg import figure_svg
-from lge_sweep.pipeline import read_labels
+from lge_sweep.pipeline import read_at_size
 from lge_sweep.report import (
     CAPTIONS,
     QUANTITIES,
@@ -26,7 +25,6 @@ from lge_sweep.report import (
     with_scar,
 )
 from lge_sweep.run_folders import MeasuredFolder
-from lge_sweep.study import read_predictions
 
 Tables = dict[str, pd.DataFrame]
 _TITLES = {"val": "validation", "test": "test"}
@@ -181,9 +179,7 @@ def _picture(fits: Fits, subset: str, files: MeasuredFolder, case: str) -> Block
     rows = plan.rows(subset)
     own = [k for k, row in enumerate(rows) if str(plan.manifest["case"].iloc[row]) == case]
     arrays, chosen = load_arrays(plan.arrays), [rows[k] for k in own]
-    size = arrays.labels.shape[1:]
-    kept = read_labels(files.labels, rows)  # at the slices' own size, of a pipeline that labels there
-    found = read_predictions(files.labels) if kept is None else np.stack([resize_labels(one, *size) for one in kept])
+    found = read_at_size(files.labels, rows, arrays.labels.shape[1])
     names = plan.manifest["slice"].iloc[chosen].tolist()
     figure = figure_case(names, arrays.images[chosen], (arrays.labels[chosen], found[own]), class_names(SINGLE_STAGE))
     drawn = io.BytesIO()

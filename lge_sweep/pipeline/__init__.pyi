@@ -9,13 +9,15 @@ from .delivered import deliver_pipelines as deliver_pipelines
 from .doubt import describe_doubt as describe_doubt
 from .evaluate import Evaluation as Evaluation
 from .evaluate import evaluate_once as evaluate_once
+from .evaluate import key_of as key_of
+from .exams import rows_measured as rows_measured
 from .external import ExternalEvaluation as ExternalEvaluation
 from .external import ExternalRequest as ExternalRequest
 from .external import evaluate_external as evaluate_external
 from .external import show_external as show_external
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
-from .kept_labels import read_labels as read_labels
+from .kept_labels import read_at_size as read_at_size
 from .patients import read_patients as read_patients
 from .records import PIPELINE as PIPELINE
 from .records import Access as Access

@@ -10,8 +10,8 @@ from lge_sweep.config.pipelines import PAPER
 from lge_sweep.csv_files import write_frame
 from lge_sweep.pipeline.compare import PipelineComparison, compare, compare_patients
 from lge_sweep.pipeline.compose import compositions, describe_pipeline, stage_of
+from lge_sweep.pipeline.exams import OUT_OF_FOLD
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.folds import OUT_OF_FOLD
 from lge_sweep.pipeline.out_of_fold import OutOfFold, choose_pipeline, doubt_pipelines, label_out_of_fold
 from lge_sweep.pipeline.probabilities import calibration_frame, calibration_markdown, measure_probabilities
 from lge_sweep.pipeline.records import PIPELINE, ChoiceRecord

@@ -13,10 +13,9 @@ from lge_sweep.data import frame_spacing, load_arrays
 from lge_sweep.errors import DamagedError
 from lge_sweep.labels import SINGLE_STAGE, class_names, stage_target
 from lge_sweep.metrics import Summary, aggregate, evaluate
-from lge_sweep.pipeline.compose import out_of_fold_rows
-from lge_sweep.pipeline.exams import group_exams
+from lge_sweep.pipeline.exams import group_exams, rows_measured
 from lge_sweep.pipeline.fit import TwoStage
-from lge_sweep.pipeline.folds import OUT_OF_FOLD
+from lge_sweep.pipeline.kept_labels import write_predictions
 from lge_sweep.pipeline.patients import (
     PatientsRecord,
     measure_patients,
@@ -70,7 +69,7 @@ def compare(
 ) -> PipelineComparison:
     """Measure the final labels of the pipeline and of its controls on one subset.
 
-    Writes `<subset>/<name>.csv`, a row an image and class.
+    Writes `<subset>/<name>.csv`, a row an image and class, and beside it the labels that it is of.
 
     Args:
         plan: the finished fits.
@@ -85,6 +84,7 @@ def compare(
         path = folder.subset_table(subset, name)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_frame(path, tables[name])
+        write_predictions(folder.subset_labels(subset, name), found.labels)
     return _conclude(plan, subset, tables, {name: found.meaning for name, found in labelled.items()}, failed)
 
 
@@ -113,7 +113,7 @@ def compare_patients(
     fits = two_stage.fits
     shipped = shipped_name(two_stage)
     shipped = shipped if shipped in labelled else PIPELINE  # out of fold only pipelines past the paper stand beside it
-    rows, tolerance = rows_measured(fits, subset), fits.config.metrics.nsd_tolerance_mm
+    rows, tolerance = rows_measured(fits.manifest, subset), fits.config.metrics.nsd_tolerance_mm
     truth = [two_stage.labels[row] for row in rows]
     native = {name: found.at_own_size([labels.shape for labels in truth]) for name, found in labelled.items()}
     record = PatientsRecord(subset=subset, reference=PIPELINE, shipped=shipped, nsd_tolerance_mm=tolerance)
@@ -135,7 +135,7 @@ def measure_subset(plan: Plan, subset: str, labels: LabelImage, stage: int) -> p
         labels: [N, S, S], values of `Label`, in the order of the subset's rows.
         stage: 1, 2 or `SINGLE_STAGE`, all four classes.
     """
-    rows = rows_measured(plan, subset)
+    rows = rows_measured(plan.manifest, subset)
     return measure_labels(labels, load_arrays(plan.arrays).labels[rows], stage, plan.manifest.iloc[rows], plan.config)
 
 
@@ -157,11 +157,6 @@ def measure_labels(
         cases=measured["case"].tolist(), spacing=frame_spacing(measured, truth.shape[1]),
         bf_tolerance=metrics.bf_tolerance, nsd_tolerance=metrics.nsd_tolerance_mm, empty=metrics.empty,
     )  # fmt: skip
-
-
-def rows_measured(plan: Plan, subset: str) -> list[int]:
-    """Return the rows of a subset on which pipelines are compared; "out_of_fold" is all that were dealt to folds."""
-    return out_of_fold_rows(plan.manifest) if subset == OUT_OF_FOLD else plan.rows(subset)
 
 
 def read_comparison(plan: Plan, folder: MeasuredFolder, record: ComparisonRecord) -> PipelineComparison:

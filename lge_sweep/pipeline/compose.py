@@ -33,8 +33,8 @@ from lge_sweep.data import (
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion
-from lge_sweep.pipeline.exams import group_exams
-from lge_sweep.pipeline.folds import OUT_OF_FOLD, assign_folds
+from lge_sweep.pipeline.exams import OUT_OF_FOLD, SUBSETS, group_exams, out_of_fold_rows
+from lge_sweep.pipeline.folds import assign_folds
 from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter import cut_image, cut_labels, place_window
 from lge_sweep.study import (
@@ -44,11 +44,7 @@ from lge_sweep.study import (
     PreparedData,
     cases_without_spacing,
     plan_sweep,
-    rows_of,
 )
-
-SUBSETS = ("train", "val")
-"""Whose cases are dealt to folds."""
 
 
 def compositions(fit: Fit) -> dict[str, Pipeline]:
@@ -110,11 +106,6 @@ def fold_rows(config: SweepConfig, manifest: pd.DataFrame) -> list[list[int]]:
     assigned = assign_folds(manifest, folds, config.split.seed, SUBSETS)
     rows = out_of_fold_rows(manifest)
     return [[row for row in rows if assigned[manifest["case"].iloc[row]] == fold] for fold in range(folds)]
-
-
-def out_of_fold_rows(manifest: pd.DataFrame) -> list[int]:
-    """Return the rows of all slices that are dealt to folds, in the order of the manifest."""
-    return sorted(row for subset in SUBSETS for row in rows_of(manifest, subset))
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,14 @@
 """Where what is shipped fails: on which slices and patients of a subset, by what they are like."""
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from lge_sweep.arrays import LabelImage, Mask
-from lge_sweep.atomic import write_bytes
 from lge_sweep.csv_files import write_frame
 from lge_sweep.labels import STRUCTURES
-from lge_sweep.pipeline.kept_labels import write_labels
+from lge_sweep.pipeline.kept_labels import write_labels, write_predictions
 from lge_sweep.pipeline.variants import EvaluatedSubset, Labelled
 from lge_sweep.quantify import contrast_to_noise, slice_levels
 from lge_sweep.report import SLICE_COLUMNS, calls_frame, dice_of, groups_frame, print_tables, worst_frame
@@ -38,9 +36,7 @@ def write_errors(files: MeasuredFolder, subset: EvaluatedSubset, found: Labelled
     for name, frame in {"error_slices": slices, **tables}.items():
         write_frame(files.table(name), frame)
     if found.native is None:
-        stored = io.BytesIO()
-        np.savez_compressed(stored, prediction=found.labels)
-        write_bytes(files.labels, stored.getvalue())
+        write_predictions(files.labels, found.labels)
     else:
         write_labels(files.labels, subset.two_stage.fits.rows(subset.name), found.native)
     return print_tables(tables, where)

@@ -1,15 +1,20 @@
-"""Which slices of a study are one exam: the one place where slices are put together."""
+"""Which slices of a study are meant, and which of them are one exam: the one place where slices are put together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from lge_sweep.metrics import ExamGrid
-from lge_sweep.study import pixel_sizes
+from lge_sweep.study import pixel_sizes, rows_of
+
+OUT_OF_FOLD: Literal["out_of_fold"] = "out_of_fold"
+"""The subset that the network of a fold is measured on."""
+SUBSETS = ("train", "val")
+"""Whose cases are dealt to folds."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,16 @@ class StudyExam:
             of_slices: of all slices that are meant, in their order.
         """
         return np.stack([of_slices[place] for place in self.places])
+
+
+def out_of_fold_rows(manifest: pd.DataFrame) -> list[int]:
+    """Return the rows of all slices that are dealt to folds, in the order of the manifest."""
+    return sorted(row for subset in SUBSETS for row in rows_of(manifest, subset))
+
+
+def rows_measured(manifest: pd.DataFrame, subset: str) -> list[int]:
+    """Return the rows of a subset on which pipelines are compared; "out_of_fold" is all that were dealt to folds."""
+    return out_of_fold_rows(manifest) if subset == OUT_OF_FOLD else rows_of(manifest, subset)
 
 
 def group_exams(manifest: pd.DataFrame, rows: Sequence[int]) -> list[StudyExam]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,11 +12,9 @@ from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.data import class_weights, load_arrays, make_schedule
 from lge_sweep.errors import DataError
 from lge_sweep.pipeline.champions import Champion
+from lge_sweep.pipeline.exams import OUT_OF_FOLD
 from lge_sweep.seeding import derive_seed
 from lge_sweep.study import CellInputs, CellSet, Plan, PreparedData, plan_sweep, read_predictions
-
-OUT_OF_FOLD: Literal["out_of_fold"] = "out_of_fold"
-"""The subset that the network of a fold is measured on."""
 
 
 def assign_folds(manifest: pd.DataFrame, folds: int, seed: int, subsets: Sequence[str] = ("train",)) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Labels of slices in a file, at the size that they have: each slice under the number of its row in the manifest."""
+"""Labels of slices in a file: at the networks' size as one array, at their own each under its row of the manifest."""
 
 import io
 import zipfile
@@ -9,6 +9,8 @@ import numpy as np
 
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import write_bytes
+from lge_sweep.data import resize_labels
+from lge_sweep.study import read_predictions
 
 NPZ_ERRORS = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile)
 """What reading a file of arrays raises that is not there, damaged, or another's."""
@@ -44,3 +46,34 @@ def read_labels(path: Path, rows: Sequence[int]) -> list[LabelImage] | None:
             return [kept[f"row{row}"] for row in rows]
     except NPZ_ERRORS:
         return None
+
+
+def write_predictions(path: Path, labels: LabelImage) -> None:
+    """Write labels of slices at the networks' size, which `read_predictions` reads.
+
+    Args:
+        path: the file; its folder is made.
+        labels: [N, S, S], values of `Label`.
+    """
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, prediction=labels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, buffer.getvalue())
+
+
+def read_at_size(path: Path, rows: Sequence[int], size: int) -> LabelImage:
+    """Read labels of slices, at whichever size they were kept, at the networks'.
+
+    Args:
+        path: a file of `write_labels` or `write_predictions`.
+        rows: of the manifest.
+        size: rows and columns S.
+
+    Returns:
+        [N, S, S], values of `Label`, in the order of `rows`.
+
+    Raises:
+        DamagedError: it is neither.
+    """
+    kept = read_labels(path, rows)
+    return read_predictions(path) if kept is None else np.stack([resize_labels(one, size, size) for one in kept])

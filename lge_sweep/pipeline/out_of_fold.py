@@ -22,9 +22,9 @@ from lge_sweep.config.segmenter import Options
 from lge_sweep.data import resize_labels, to_8_bit
 from lge_sweep.labels import STRUCTURES
 from lge_sweep.metrics import ExamGrid, measure_exam
-from lge_sweep.pipeline.compose import cell_name, compositions, fold_rows, out_of_fold_rows
+from lge_sweep.pipeline.compose import cell_name, compositions, fold_rows
 from lge_sweep.pipeline.doubt import LabelledExams, measure_doubt
-from lge_sweep.pipeline.exams import StudyExam, group_exams
+from lge_sweep.pipeline.exams import StudyExam, group_exams, out_of_fold_rows
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.kept import KEPT_FORMAT, ExamWriter, KeptExam, KeptExams, keep_exam, read_kept
 from lge_sweep.pipeline.networks import load_network

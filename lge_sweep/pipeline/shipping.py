@@ -17,9 +17,10 @@ from lge_sweep.models import Segmenter
 from lge_sweep.pipeline.card import CARD, card_markdown, model_card
 from lge_sweep.pipeline.champions import Champion
 from lge_sweep.pipeline.compare import PipelineComparison, compare, compare_patients
-from lge_sweep.pipeline.compose import describe_pipeline, out_of_fold_rows
+from lge_sweep.pipeline.compose import describe_pipeline
 from lge_sweep.pipeline.errors import write_errors
 from lge_sweep.pipeline.evaluate import key_of
+from lge_sweep.pipeline.exams import out_of_fold_rows
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.out_of_fold import (
     pipeline_cells,
@@ -45,7 +46,7 @@ from lge_sweep.run_store import EvaluationFolder
 from lge_sweep.segmenter import NAME, read_settings, write_segmenter
 from lge_sweep.study import Plan, read_per_image, read_record, write_record
 from lge_sweep.text import slug
-from lge_sweep.tracking import Tracker, collapsed_tag, describe_version, finishing, promote
+from lge_sweep.tracking import Tracker, cases_words, collapsed_tag, describe_version, finishing, promote
 
 VAL: MeasuredSubset = "val"
 
@@ -89,6 +90,7 @@ def show_comparison(tracker: Tracker, fits: Plan, record: ComparisonRecord) -> N
     run = open_sweep(tracker, fits)
     with finishing(run):
         run.set(record.values)
+        run.describe(cases_words(fits.name))
         run.log_files([files.subset_table(subset, name) for name in record.meanings], subset)
         about = [path for path in (files.comparison, files.choice, files.tables) if path.is_file()]
         run.log_files([*about, *sorted(fits.folder.glob(f"*_{subset}.csv"))])
@@ -238,7 +240,7 @@ def show_evaluation(tracker: Tracker, fits: Plan, files: EvaluationFolder, recor
     run = tracker.open_run(key_of(files), name, tags, params)
     with finishing(run):
         run.set(record.values)
-        run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}")
+        run.describe(f"Test subset: {record.test_access}.\n\n{record.brief}\n\n{cases_words(files.name)}")
         pages = [page for page in (files.tables, files.methods) if page.is_file()]
         run.log_files([*pages, *sorted(files.path.glob("*.png")), *sorted(files.path.glob("*.csv"))])
         run.finish()

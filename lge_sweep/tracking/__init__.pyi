@@ -21,4 +21,5 @@ from .ui import server_page as server_page
 from .views import RANK as RANK
 from .views import RANKED_BEST as RANKED_BEST
 from .views import SCORE as SCORE
+from .views import cases_words as cases_words
 from .views import other_views as other_views

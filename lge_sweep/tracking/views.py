@@ -37,6 +37,21 @@ def view_path(experiment: str, view: str = RANKING) -> str:
     )
 
 
+def cases_words(folder: str) -> str:
+    """Say in a run's description how its cases are looked at.
+
+    The page holds every slice, so it is among the artifacts where somebody asks for that, and not by itself.
+
+    Args:
+        folder: name of the run's folder in the runs directory.
+    """
+    command = f"lge-sweep browse {folder}"
+    return (
+        f"To look at the cases, slice by slice: `{command}` writes a page; after `{command} --mlflow` it is among the "
+        "artifacts here, as `cases_….html`."
+    )
+
+
 def other_views(address: str) -> list[str]:
     """Return lines that say where the other views of the experiment are.
 

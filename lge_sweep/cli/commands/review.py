@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lge_sweep.cli.completion import complete_configuration, complete_sweep
+from lge_sweep.cli.completion import complete_configuration, complete_run, complete_shown, complete_sweep
 from lge_sweep.cli.options import (
     A_PATH,
     CellArgument,
@@ -17,7 +17,7 @@ from lge_sweep.cli.options import (
     SweepArgument,
 )
 from lge_sweep.cli.reporting import reporting
-from lge_sweep.cli.request import ReportRequest, SelectRequest
+from lge_sweep.cli.request import BrowseRequest, ReportRequest, SelectRequest
 from lge_sweep.run_store import RunStore
 
 OverrideOption = Annotated[
@@ -45,6 +45,28 @@ OutputOption = Annotated[
     typer.Option("--output", help="Folder to write (default: report-NAME in the runs directory).", **A_PATH),
 ]
 ImagesOption = Annotated[bool, typer.Option("--images", help="With pictures of the worst patients.")]
+RunArgument = Annotated[
+    str,
+    typer.Argument(
+        help="Folder or name of a sweep or of a phase 4, or the id of a sweep's MLflow run.",
+        autocompletion=complete_run,
+    ),
+]
+ShowOption = Annotated[
+    str | None,
+    typer.Option(
+        "--show",
+        help="A cell of the sweep, or a pipeline of phases 3 and 4 (default: the winner, or what is shipped).",
+        autocompletion=complete_shown,
+    ),
+]
+PageOption = Annotated[
+    Path | None,
+    typer.Option("--output", help="File to write (default: cases_NAME.html in the run's folder).", **A_PATH),
+]
+MlflowOption = Annotated[
+    bool, typer.Option("--mlflow", help="Put the page among the artifacts of the run in MLflow, too.")
+]
 WatchOption = Annotated[bool, typer.Option("--watch", help="Show it again every few seconds, until Ctrl-C.")]
 
 
@@ -114,6 +136,20 @@ def report(
         from lge_sweep.cli.report import write_report
 
         write_report(console, ReportRequest(sweep, data, profile, output, images), RunStore.open(runs))
+
+
+def browse(
+    run: RunArgument,
+    show: ShowOption = None,
+    runs: RunsOption = None,
+    output: PageOption = None,
+    mlflow: MlflowOption = False,
+) -> None:
+    """Write a page to look at cases: slices with truth and prediction, worst case first; one HTML file, no server."""
+    with reporting() as console:
+        from lge_sweep.cli.browse import browse_cases
+
+        browse_cases(console, BrowseRequest(run, show, output, mlflow), RunStore.open(runs))
 
 
 def sync(runs: RunsOption = None) -> None:

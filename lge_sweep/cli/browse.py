@@ -1,0 +1,86 @@
+"""Write the page on which the cases of a sweep or pipeline are looked at, and say where it is."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from lge_sweep.browse import ShownCases, evaluation_cases, sweep_cases, write_page
+from lge_sweep.cli.find import find_sweep
+from lge_sweep.cli.request import BrowseRequest
+from lge_sweep.cli.terminal import Terminal
+from lge_sweep.errors import RunsError
+from lge_sweep.run_folders import MeasuredFolder
+from lge_sweep.run_store import EvaluationFolder, RunStore
+from lge_sweep.text import error_text
+
+_LARGE = 20_000_000
+"""Bytes from which on it is said that browsers take their time."""
+
+
+def browse_cases(console: Terminal, request: BrowseRequest, store: RunStore) -> None:
+    """Write the page of a run, and print where it is.
+
+    Args:
+        console: where to print.
+        request: which run, what of it, and where to.
+        store: the runs directory.
+
+    Raises:
+        ConfigError: there is no such cell or pipeline.
+        RunsError: there is no such run, nothing of it can be shown, or the page cannot be written.
+    """
+    evaluation = _find_evaluation(request.run, store)
+    folder: MeasuredFolder
+    if evaluation is None:
+        folder = find_sweep(request.run, store)
+        shown = sweep_cases(folder.path, request.show)
+    else:
+        folder = evaluation
+        shown = evaluation_cases(replace(store, root=folder.path.parent), folder, request.show)
+    page = request.output or folder.cases_page(shown.what)
+    if page.is_dir():
+        raise RunsError(f"{page}: is a folder; give --output the name of a file")
+    try:
+        size = write_page(shown, page)
+    except OSError as error:
+        raise RunsError(f"{page}: the page cannot be written ({error_text(error)})") from error
+    _say(console, shown, page, size)
+    if request.mlflow:
+        _log(console, replace(store, root=folder.path.parent), folder, page)
+
+
+def _find_evaluation(run: str, store: RunStore) -> EvaluationFolder | None:
+    """Return the folder of phase 4 that a user means, by its name or path; None where another run is meant."""
+    for found in (EvaluationFolder(Path(run)), EvaluationFolder(store.root / run)):
+        if found.record.is_file():
+            return EvaluationFolder(found.path.resolve())
+    return None
+
+
+def _say(console: Terminal, shown: ShownCases, page: Path, size: int) -> None:
+    console.print_line(f"Page: {page} ({size / 1e6:.1f} MB; open it in a browser)")
+    cases = shown.slices["case"].nunique()
+    console.explain(
+        f"{len(shown.slices)} slices of {cases} cases, {shown.subset_words}, worst case first: {shown.what}."
+    )
+    console.note("it holds every slice of these cases: mind who may see it")
+    if shown.subset == "test":
+        console.note("these are cases of the test subset: nothing may be chosen or changed by what they look like")
+    if size > _LARGE:
+        console.note(f"a page of {size / 1e6:.0f} MB takes a browser some seconds to open")
+
+
+def _log(console: Terminal, store: RunStore, folder: MeasuredFolder, page: Path) -> None:
+    """Put the page among the artifacts of the run in MLflow."""
+    from lge_sweep.engine import hold_runs
+    from lge_sweep.pipeline import key_of
+    from lge_sweep.tracking import Tracker  # imports MLflow, which takes seconds
+
+    key = key_of(folder) if isinstance(folder, EvaluationFolder) else folder.name
+    with hold_runs(store):
+        tracker = Tracker(store)
+        found = tracker.find(key)
+        if found is None or found.info.status != "FINISHED":
+            raise RunsError(f"{folder.name}: has no finished run in MLflow yet; repeat the command that made it")
+        run = tracker.open_run(key, str(found.info.run_name), {}, {})
+        run.log_files([page])
+    console.print_line(f"MLflow: {page.name} is among the artifacts of {found.info.run_name}")
