@@ -31,7 +31,7 @@ PLAIN = frozenset(
         DATA_VARIABLE, STALL_VARIABLE, CHECKPOINT_VARIABLE, "MLFLOW_TRACKING_URI", "CUDA_VISIBLE_DEVICES",
     }
 )  # fmt: skip
-FOR_TESTS = frozenset({"LGE_SWEEP_SLOW_TESTS", "LGE_SWEEP_TEST_DATA", "LGE_SWEEP_NNUNET"})
+FOR_TESTS = frozenset(f"{OWN}{name}" for name in ("SLOW_TESTS", "TEST_DATA", "NNUNET"))
 CHECKS: dict[str, Callable[[], object]] = {
     STALL_VARIABLE: stall_limit,
     CHECKPOINT_VARIABLE: checkpoint_interval,
