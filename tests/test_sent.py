@@ -50,6 +50,7 @@ COMMANDS: dict[str, list[str]] = {
     "table": [f"HERE/runs/{PHASE1}", "--runs", "HERE/runs"],
     "compare": [f"HERE/runs/{PHASE1}/cells/unet*", f"HERE/runs/{PHASE1}/cells/segnet*", "--runs", "HERE/runs"],
     "status": ["--runs", "HERE/runs"],
+    "doctor": ["--runs", "HERE/runs"],
     "sync": ["--runs", "HERE/runs"],
     "phase2": [*SMOKE, *UNET, "--runs", "HERE/runs"],
     "search": ["--stage", "1", *SMOKE, "--models", "unet", "--trials", "1", "--runs", "HERE/runs"],

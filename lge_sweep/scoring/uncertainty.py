@@ -16,7 +16,6 @@ from lge_sweep.scoring.bootstrap import (
     Resampled,
     check_range,
     fewest_cases,
-    in_hundred,
     percentile_interval,
     rank_chances,
     resample,
@@ -32,6 +31,7 @@ from lge_sweep.scoring.paired import (
     per_case,
     wide,
 )
+from lge_sweep.scoring.uncertainty_notes import uncertainty_notes
 from lge_sweep.scoring.wording import chance
 
 FEW_CASES = 10
@@ -172,7 +172,7 @@ def assess_uncertainty(
         images=drawn.images,
         resamples=len(drawn.scores),
         left_out=drawn.left_out,
-        notes=tuple(_notes(candidates, drawn, level)),
+        notes=tuple(uncertainty_notes(drawn, _ranked(candidates), [len(one.tables) for one in candidates], level)),
     )
 
 
@@ -316,45 +316,3 @@ def _told_apart(others: Sequence[Standing], winner: str) -> str:
     else:
         said = f"{subject} can be told apart from {winner}"
     return f"{said} ({better} clearly score{'s' if better == 1 else ''} higher)" if better else said
-
-
-def _notes(candidates: Sequence[Candidate], drawn: Resampled, level: float) -> list[str]:
-    """What to keep in mind, one sentence each; what may change a decision first."""
-    return [*_decisive_notes(candidates, drawn, level), *_notes_on_intervals(candidates, drawn, level)]
-
-
-def _decisive_notes(candidates: Sequence[Candidate], drawn: Resampled, level: float) -> list[str]:
-    """What may change a decision: what these cases and seeds cannot say."""
-    notes, others = [], len(candidates) - 1
-    if drawn.cases == 1:
-        notes.append("only 1 case: no interval and no probability can be had from it")
-    if others and 1 < drawn.cases < (fewest := fewest_cases(level)):
-        notes.append(f"{drawn.cases} cases tell no two configurations apart at {100 * level:g} %: it takes {fewest}")
-    seeds = sorted({len(candidate.tables) for candidate in candidates})
-    if seeds[0] == 1:
-        who = "each configuration" if seeds == [1] else "some configurations"
-        were = "was" if seeds == [1] else "were"
-        notes.append(f"{who} {were} trained once: the intervals do not know what another seed would change")
-    if others:
-        notes.append("the winner's own score is optimistic, because it was chosen on the images that it was scored on")
-    return notes
-
-
-def _notes_on_intervals(candidates: Sequence[Candidate], drawn: Resampled, level: float) -> list[str]:
-    """How far intervals and tests are to be believed."""
-    notes, others = [], len(candidates) - 1
-    if drawn.cases > 1 and (few := in_hundred(drawn.cases, level)):
-        notes.append(f"{100 * level:g} % intervals are too narrow: {few}")
-    if drawn.left_out:
-        total = drawn.left_out + len(drawn.scores)
-        ending = "" if len(drawn.scores) else ": there are no intervals"
-        notes.append(f"{drawn.left_out} of {total} resamples left some class without a value and were not used{ending}")
-    top = np.sort(np.round(drawn.scores[:, _ranked(candidates)], DECIMALS), axis=1)[:, -2:]
-    if top.shape[1] == 2 and (tied := int((top[:, 0] == top[:, 1]).sum())):
-        notes.append(f"in {tied} of {len(top)} resamples the best had equal scores and share their ranks")
-    if others and 2.0 ** (1 - drawn.cases) * others >= 0.05:
-        notes.append(
-            f"with {drawn.cases} case{'s' if drawn.cases > 1 else ''} and {others} "
-            f"comparison{'s' if others > 1 else ''} a metric, no Wilcoxon test can reach .05 after Holm's correction"
-        )
-    return notes

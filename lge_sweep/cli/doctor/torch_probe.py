@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lge_sweep.cli.terminal import print_lines
 from lge_sweep.text import shorten
 
 PATIENCE = 120.0
@@ -105,7 +106,7 @@ def print_report() -> None:
         cpu_bf16=cpu_has_bf16(),
         seconds=seconds,
     )
-    sys.stdout.write(f"\n{json.dumps(asdict(report))}\n")
+    print_lines("", json.dumps(asdict(report)))
 
 
 def _gpu(torch: Any, index: int) -> Gpu:

@@ -61,7 +61,13 @@ def print_outcome(console: Terminal, plan: "Plan", outcome: "SweepOutcome") -> N
 
 
 def print_selected(console: Terminal, selection: Selection, names: Mapping[str, str]) -> None:
-    """Print what was selected, and by how much."""
+    """Print what was selected, and by how much.
+
+    Args:
+        console: where to print.
+        selection: the outcome.
+        names: cell name -> the name to print.
+    """
     chosen = " and ".join(names[name] for name in selection.selected)
     margin = ""
     if selection.margin is not None:
