@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import create_trial
 
 from lge_sweep.config import Cell
@@ -114,6 +113,8 @@ def importances(space: Mapping[str, BaseDistribution], trials: list[SearchTrial]
 
 
 def _fanova(study: optuna.Study, names: list[str]) -> dict[str, float]:
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances  # loads scikit-learn
+
     try:
         found = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0), params=names)
     except RuntimeError:  # no variance: all scored the same
