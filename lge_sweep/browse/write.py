@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lge_sweep import __version__
@@ -19,9 +18,8 @@ from lge_sweep.atomic import write_text
 from lge_sweep.browse.shown import SUBSETS, ShownCases
 from lge_sweep.labels import COLOURS
 from lge_sweep.report import zoom_box
-from lge_sweep.text import visible
+from lge_sweep.text import RESEARCH_USE, page_templates, visible
 
-RESEARCH_USE = "For research use only. Not for clinical use."
 _NO_VALUE = "-"
 _HERE = Path(__file__).parent
 
@@ -64,14 +62,7 @@ def write_page(shown: ShownCases, path: Path) -> int:
 
 def render_page(shown: ShownCases) -> str:
     """Return the page: cases sorted by error, largest first, and what draws their slices."""
-    environment = Environment(
-        loader=FileSystemLoader(_HERE),
-        autoescape=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(_HERE)
     cases = _sort_cases(shown)
     style, script = ((_HERE / f"page.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     script = f"//<![CDATA[\n{script}//]]>"  # read as XML, too, it is text

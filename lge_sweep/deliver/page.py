@@ -5,15 +5,13 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from lge_sweep import __version__
 from lge_sweep.deliver.pictures import bullseye_png, heart_pngs
 from lge_sweep.deliver.result import RESEARCH_USE, Result
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import COLOURS, Label
 from lge_sweep.quantify import DENSITY_G_PER_ML, Burden
-from lge_sweep.text import visible
+from lge_sweep.text import page_templates
 
 _PICTURE_PIXELS = 300
 """Side of a picture of the heart, in pixels."""
@@ -29,14 +27,7 @@ def render_page(result: Result, notes: Sequence[str]) -> str:
         result: the labels.
         notes: what a reader should know beyond the exam's own notes and those on segments.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_templates(Path(__file__).parent)
     extent = None if isinstance(result.segments, str) else result.segments
     slices = [
         {

@@ -8,6 +8,7 @@ from .executors import CLUSTER_VARIABLE as CLUSTER_VARIABLE
 from .executors import EXECUTOR_VARIABLE as EXECUTOR_VARIABLE
 from .executors import EXECUTORS as EXECUTORS
 from .executors import Placement as Placement
+from .executors import executor_name as executor_name
 from .executors import find_live_jobs as find_live_jobs
 from .executors.sharing import WORKER_MEMORY as WORKER_MEMORY
 from .finished import FinishedSweep as FinishedSweep

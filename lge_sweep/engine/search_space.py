@@ -93,6 +93,8 @@ def importances(space: Mapping[str, BaseDistribution], trials: list[SearchTrial]
 
     Source: Hutter, Hoos, Leyton-Brown: An efficient approach for assessing hyperparameter importance, ICML 2014.
     """
+    if len(trials) < LEAST:
+        return {}
     study = optuna.create_study(direction="maximize")
     study.add_trials(
         [
@@ -104,11 +106,11 @@ def importances(space: Mapping[str, BaseDistribution], trials: list[SearchTrial]
     )
     counts = {name: sum(name in trial.values for trial in trials) for name in space}
     common = [name for name in space if counts[name] == len(trials)]
-    found: dict[str, float] = {}
-    for names in (common, *([*common, name] for name in space if name not in common and counts[name] >= LEAST)):
-        if len(trials) >= LEAST and names:
-            own = _fanova(study, names)
-            found |= own if names is common else {name: own[name] for name in names[-1:] if name in own}
+    found = _fanova(study, common) if common else {}
+    for name in space:
+        if name not in common and counts[name] >= LEAST:
+            own = _fanova(study, [*common, name])
+            found |= {name: own[name]} if name in own else {}
     return found
 
 

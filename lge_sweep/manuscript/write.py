@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lge_sweep import __version__
@@ -29,10 +28,9 @@ from lge_sweep.pipeline import performance_frame
 from lge_sweep.report import is_numeric, print_frame
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.study import read_per_image
-from lge_sweep.text import slug, visible
+from lge_sweep.text import RESEARCH_USE, page_templates, slug, visible
 
 PAGE, TABLES = "report.html", "tables"
-RESEARCH_USE = "For research use only. Not for clinical use."
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def write_manuscript(study: Study, folder: Path, images: bool = False) -> Writte
     tables = [table for section in sections for table in section.tables()]
     names = _unique([table.name for table in tables])
     labels = dict(zip(map(id, tables), names, strict=True))
-    text = _environment().get_template("page.html.j2").render(
+    text = page_templates(Path(__file__).parent).get_template("page.html.j2").render(
         title=f"{study.first.config.data}, {study.first.config.profile}",
         study=study.name,
         research=RESEARCH_USE,
@@ -172,17 +170,6 @@ def _question(study: Study) -> Section:
     ), Paragraph(
         "It was not tested whether the outlines change a diagnosis or the care of a patient."
     )])  # fmt: skip
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def _numeric(table: Table) -> list[bool]:

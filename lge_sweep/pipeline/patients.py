@@ -145,8 +145,8 @@ def patient_values(report: PatientReport, prefix: str, own: str, whole: Sequence
     for line in report.summary.to_dict("records"):
         name, measure = str(line["pipeline"]), str(line["measure"])
         key = f"{prefix}/{measure}" if name == own else f"{prefix}/{slug(name)}/{measure}"
-        shown = [of for of in MAIN if of.startswith("scar") or name not in THRESHOLDS]
-        if measure in (MEASURES if name in whole else shown):
+        main = measure in MAIN and (name not in THRESHOLDS or measure.startswith("scar"))
+        if measure in MEASURES if name in whole else main:
             ends = {"_low": line["low"], "_high": line["high"]} if name == own else {}
             values |= {f"{key}{end}": float(number) for end, number in {"": line["mean"], **ends}.items()}
     for line in report.presence.to_dict("records"):

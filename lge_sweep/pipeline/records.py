@@ -13,9 +13,11 @@ from lge_sweep.quantify import METHODS
 from lge_sweep.study import Record
 
 PIPELINE = "two-stage"
-THRESHOLDS: dict[str, str] = {f"{method} in {wall} wall": wall for wall in ("predicted", "true") for method in METHODS}
-"""Name of a classical threshold -> in which wall it looks for scar, the predicted or the true one."""
 """The paper's pipeline, as it is compared."""
+THRESHOLDS: dict[str, tuple[str, str]] = {
+    f"{method} in {wall} wall": (method, wall) for wall in ("predicted", "true") for method in METHODS
+}
+"""Name of a classical threshold -> its key in `METHODS`, and in which wall it looks for scar: predicted or true."""
 MeasuredSubset = Literal["val", "test", "out_of_fold"]
 """Subsets on which pipelines are compared."""
 

@@ -148,7 +148,7 @@ def _ours(own: Mapping[str, pd.DataFrame], shipped: str | None) -> Iterator[tupl
     kinds = {PIPELINE: "the paper's", SINGLE_NETWORK: "single network"}
     if shipped is not None:
         kinds[shipped] = "the paper's, shipped" if shipped == PIPELINE else f"{kinds.get(shipped, '')} shipped".strip()
-    kinds |= {name: "threshold" + " in the true wall" * (wall == "true") for name, wall in THRESHOLDS.items()}
+    kinds |= {name: "threshold" + " in the true wall" * (wall == "true") for name, (_, wall) in THRESHOLDS.items()}
     first = [PIPELINE, shipped, SINGLE_NETWORK]
     for name in dict.fromkeys([*(name for name in first if name), *kinds]):
         if name in own:

@@ -18,7 +18,7 @@ from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.kept import expected_scar
 from lge_sweep.pipeline.networks import load_network
 from lge_sweep.pipeline.out_of_fold import compose_segmenter, pipeline_cells
-from lge_sweep.pipeline.records import PIPELINE
+from lge_sweep.pipeline.records import PIPELINE, THRESHOLDS
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.quantify import METHODS, classical_scar
 from lge_sweep.segmenter import TwoStageSegmenter, classify, join, refine, without_padding
@@ -240,11 +240,11 @@ class EvaluatedSubset:
             "predicted": (native, found.labels, f"the wall that '{shipped}' finds"),
             "true": (self.native_truth, self.truth, "the true wall"),
         }
-        for wall, (whole, base, whose) in walls.items():
-            for name, method in METHODS.items():
-                labels, there = _classical(self._native, whole, base, name)
-                own = None if found.native is None else there  # beside a pipeline that labels there
-                labelled[f"{name} in {wall} wall"] = Labelled(f"{method.title}, in {whose}", labels, own)
+        for name, (method, wall) in THRESHOLDS.items():
+            whole, base, whose = walls[wall]
+            labels, there = _classical(self._native, whole, base, method)
+            own = None if found.native is None else there  # beside a pipeline that labels there
+            labelled[name] = Labelled(f"{METHODS[method].title}, in {whose}", labels, own)
         on_progress("measuring", total, total)
         return labelled
 

@@ -1,6 +1,7 @@
 """What the doctor finds, and where it belongs."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 Severity = Literal["broken", "slow", "note"]
@@ -25,26 +26,10 @@ class Finding:
     remedy: str = ""
 
 
-def broken(short: str, what: str, remedy: str = "") -> Finding:
-    """Return what keeps a sweep from running.
-
-    Args:
-        short: what is so, in few words.
-        what: the same, and what follows.
-        remedy: what to do.
-    """
-    return Finding("broken", short, what, remedy)
-
-
-def slow(short: str, what: str, remedy: str = "") -> Finding:
-    """Return what makes a sweep slow.
-
-    Args:
-        short: what is so, in few words.
-        what: the same, and what follows.
-        remedy: what to do.
-    """
-    return Finding("slow", short, what, remedy)
+broken = partial(Finding, "broken")
+"""Makes a finding of what keeps a sweep from running."""
+slow = partial(Finding, "slow")
+"""Makes one of what makes a sweep slow."""
 
 
 def note(what: str, remedy: str = "") -> Finding:

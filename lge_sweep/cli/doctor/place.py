@@ -7,8 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from lge_sweep.choices import suggest
 from lge_sweep.cli.doctor.finding import GIB, Section, broken, gib, note
+from lge_sweep.errors import RunsError
 from lge_sweep.machine import file_system
 from lge_sweep.paths import describe_name, first_command
 from lge_sweep.permissions import describe_open_folder
@@ -133,7 +133,7 @@ def look_at_executors() -> Section:
     Raises:
         ImportError: what is needed to look is not installed.
     """
-    from lge_sweep.engine import EXECUTOR_VARIABLE, EXECUTORS
+    from lge_sweep.engine import EXECUTOR_VARIABLE, executor_name
 
     sbatch = shutil.which("sbatch") is not None
     there = {name: _version(package) for name, package in EXTRAS.items()}
@@ -141,12 +141,12 @@ def look_at_executors() -> Section:
     for name, package in EXTRAS.items():
         got = f"{package} {there[name]}" if there[name] else f"not installed (pip install 'lge_sweep[{name}]')"
         words.append(f"{name}: {got}{'' if sbatch or name != 'slurm' else ', no sbatch here'}")
-    named = os.environ.get(EXECUTOR_VARIABLE) or "local"
-    findings = []
-    if named not in EXECUTORS:
-        what = f"{EXECUTOR_VARIABLE}: unknown executor '{shorten(named)}': {suggest(named, EXECUTORS)}"
-        findings.append(broken("an unknown executor", what, f"change or unset {EXECUTOR_VARIABLE}"))
-    elif named in EXTRAS and not there[named]:
+    findings, named = [], ""
+    try:
+        named = executor_name()
+    except RunsError as error:
+        findings.append(broken("an unknown executor", str(error), f"change or unset {EXECUTOR_VARIABLE}"))
+    if named in EXTRAS and not there[named]:
         what = f"{EXECUTOR_VARIABLE} is {named}, and {EXTRAS[named]} is not installed"
         findings.append(broken(f"{EXTRAS[named]} is missing", what, f"pip install 'lge_sweep[{named}]'"))
     elif named == "slurm" and not sbatch:

@@ -23,7 +23,7 @@ OUTLIVING: dict[str, str] = {"slurm": "lge_sweep.engine.executors.slurm:live_job
 
 __all__ = [
     "CLUSTER_VARIABLE", "EXECUTORS", "EXECUTOR_VARIABLE", "OUTLIVING", "Executor", "ExecutorOptions", "LiveJobs",
-    "Placement", "find_live_jobs", "make_executor",
+    "Placement", "executor_name", "find_live_jobs", "make_executor",
 ]  # fmt: skip
 
 
@@ -38,10 +38,7 @@ def make_executor(store: RunStore, placement: Placement, stall: float) -> Execut
     Raises:
         RunsError: there is none of that name, or it cannot be used here; the message says why.
     """
-    name = placement.executor or os.environ.get(EXECUTOR_VARIABLE) or next(iter(EXECUTORS))
-    if name not in EXECUTORS:
-        said = "--executor" if placement.executor else EXECUTOR_VARIABLE
-        raise RunsError(f"{said}: unknown executor '{shorten(name)}': {suggest(name, EXECUTORS)}")
+    name = executor_name(placement.executor)
     if placement.cluster and name == "local":
         raise RunsError(
             f"--cluster {shorten(placement.cluster)} is of no use to --executor local, which trains on this machine: "
@@ -51,6 +48,19 @@ def make_executor(store: RunStore, placement: Placement, stall: float) -> Execut
     make: Callable[[ExecutorOptions], Executor] = resolve(EXECUTORS[name])
     cluster = placement.cluster or os.environ.get(CLUSTER_VARIABLE) or ""
     return make(ExecutorOptions(store, placement.workers, stall, cluster, placement.gpus_per_trial))
+
+
+def executor_name(asked: str | None = None) -> str:
+    """Return the name of the executor that is meant: as asked, else as the environment says, else the default.
+
+    Raises:
+        RunsError: there is none of that name.
+    """
+    name = asked or os.environ.get(EXECUTOR_VARIABLE) or next(iter(EXECUTORS))
+    if name not in EXECUTORS:
+        said = "--executor" if asked else EXECUTOR_VARIABLE
+        raise RunsError(f"{said}: unknown executor '{shorten(name)}': {suggest(name, EXECUTORS)}")
+    return name
 
 
 def find_live_jobs(store: RunStore) -> dict[str, LiveJobs]:
