@@ -1,7 +1,7 @@
 r"""Text that others wrote (names of files and cases, settings, what libraries say) as part of ours.
 
 Every sink has its own danger and its own place: here what makes a text printable, Markdown and short; the terminal is
-`lge_sweep.cli.terminal`, tables are `lge_sweep.csv_files`, pages are templates of `page_templates`.
+`lge_sweep.cli.terminal`, tables are `lge_sweep.csv_files`, pages are templates of `lge_sweep.pages`.
 """
 
 import hashlib
@@ -9,11 +9,6 @@ import math
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 RESEARCH_USE = "For research use only. Not for clinical use."
 """Said on pages of a study."""
@@ -185,22 +180,3 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: C
     """
     rules = ["---" if place == 0 or title in left else "---:" for place, title in enumerate(header)]
     return "\n".join(f"| {' | '.join(line)} |" for line in (header, rules, *rows))
-
-
-def page_templates(folder: Path) -> "Environment":
-    """Return the templates of HTML pages in a folder: texts are escaped and made visible, `Markup` stays as it is.
-
-    Args:
-        folder: of the templates.
-    """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # for pages alone
-    from markupsafe import Markup
-
-    return Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )

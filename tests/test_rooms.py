@@ -19,7 +19,7 @@ ROOMS = [
 ]  # fmt: skip
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "atomic", "hashing", "gpu", "interrupts", "config",
-    "machine", "text", "progress", "csv_files", "safe_yaml", "patterns", "permissions", "arrays", "run_store",
+    "machine", "text", "pages", "progress", "csv_files", "safe_yaml", "patterns", "permissions", "arrays", "run_store",
     "run_folders",
 }  # fmt: skip
 HEAVY = {

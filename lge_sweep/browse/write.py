@@ -17,8 +17,9 @@ from lge_sweep.arrays import Pixels8
 from lge_sweep.atomic import write_text
 from lge_sweep.browse.shown import SUBSETS, ShownCases
 from lge_sweep.labels import COLOURS
+from lge_sweep.pages import page_templates
 from lge_sweep.report import zoom_box
-from lge_sweep.text import RESEARCH_USE, page_templates, visible
+from lge_sweep.text import RESEARCH_USE, visible
 
 _NO_VALUE = "-"
 _HERE = Path(__file__).parent

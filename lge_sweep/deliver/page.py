@@ -10,8 +10,8 @@ from lge_sweep.deliver.pictures import bullseye_png, heart_pngs
 from lge_sweep.deliver.result import RESEARCH_USE, Result
 from lge_sweep.ingest import Exam
 from lge_sweep.labels import COLOURS, Label
+from lge_sweep.pages import page_templates
 from lge_sweep.quantify import DENSITY_G_PER_ML, Burden
-from lge_sweep.text import page_templates
 
 _PICTURE_PIXELS = 300
 """Side of a picture of the heart, in pixels."""

@@ -24,11 +24,12 @@ from lge_sweep.manuscript.methods import methods_section, phase_state
 from lge_sweep.manuscript.provenance import commands_section, looks_section, versions_section
 from lge_sweep.manuscript.results import STAGE_TITLES, results_section
 from lge_sweep.manuscript.words import WORDS
+from lge_sweep.pages import page_templates
 from lge_sweep.pipeline import performance_frame
 from lge_sweep.report import is_numeric, print_frame
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.study import read_per_image
-from lge_sweep.text import RESEARCH_USE, page_templates, slug, visible
+from lge_sweep.text import RESEARCH_USE, slug, visible
 
 PAGE, TABLES = "report.html", "tables"
 
