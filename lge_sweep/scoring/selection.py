@@ -299,12 +299,7 @@ def _notes(
             "every configuration collapsed (a class it has to find was never predicted); the selection is moot"
         )
     else:
-        notes += [
-            f"{entry.name} collapsed: {' and '.join(entry.collapsed)} never predicted where present; "
-            + ("selected all the same, because no other stands" if entry.selected else "not selectable")
-            for entry in ranking
-            if entry.collapsed
-        ]
+        notes += _collapse_notes(ranking)
     if len(chosen) < keep:
         notes.append(f"only {len(chosen)} of the {keep} wanted could be selected")
     if subset == "test":
@@ -312,3 +307,17 @@ def _notes(
     if unfinished:
         notes.append(f"selected without {', '.join(unfinished)}, which did not finish (--allow-incomplete)")
     return notes
+
+
+def _collapse_notes(ranking: Sequence[Ranked]) -> list[str]:
+    """Say what collapsed: one note for all that never predicted the same classes, and fared alike for it."""
+    alike: dict[tuple[str, bool], list[str]] = {}
+    for entry in ranking:
+        if entry.collapsed:
+            alike.setdefault((" and ".join(entry.collapsed), entry.selected), []).append(entry.name)
+    return [
+        f"{names[0] if len(names) == 1 else f'{len(names)} configurations'} collapsed: {classes} never predicted where "
+        + f"present; {'selected all the same, because no other stands' if selected else 'not selectable'}"
+        + f": {', '.join(names)}" * (len(names) > 1)
+        for (classes, selected), names in alike.items()
+    ]
