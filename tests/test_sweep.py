@@ -224,6 +224,22 @@ def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyP
     assert said() == "[2/4] third: score 0.8; about 15 min left"  # 890 s of the slow one are longer than all else
 
 
+def test_the_time_left_knows_that_cells_that_wait_take_longer_or_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr("lge_sweep.cli.progress.time.monotonic", lambda: clock)
+    out = io.StringIO()
+    costs = {"long": 8.0, "short": 1.0, "another": 2.0}
+    progress = SweepProgress(Terminal(file=out, width=200), "phase1 stage 1", total=4, done=1, costs=costs)
+    progress.begin("long", "long", resumed=False)
+    progress.step("long", 0, 100, 1.0, None)
+    clock = 40.0
+    progress.step("long", 50, 100, 1.0, None)
+    assert out.getvalue().splitlines()[-1].endswith("about 70 s left")  # 40 s of it, then 10 s and 20 s
+    clock = 80.0
+    progress.end("long", "score 0.9", finished=True)
+    assert out.getvalue().splitlines()[-1].endswith("about 30 s left")
+
+
 def test_status_lists_the_sweeps(finished: tuple[Path, str]) -> None:
     runs, _ = finished
     done = invoke("status", "--runs", str(runs))

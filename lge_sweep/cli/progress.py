@@ -58,9 +58,9 @@ class TerminalObserver:
         """Print a line."""
         self.console.explain(text)
 
-    def sweep(self, title: str, total: int, done: int) -> "SweepProgress":
+    def sweep(self, title: str, total: int, done: int, costs: Mapping[str, float]) -> "SweepProgress":
         """Show the progress of a sweep; arguments as of `Observer`."""
-        return SweepProgress(self.console, title, total, done)
+        return SweepProgress(self.console, title, total, done, costs)
 
 
 class SweepProgress:
@@ -71,16 +71,20 @@ class SweepProgress:
         title: what is being done.
         total: cells in all.
         done: cells finished in earlier sessions.
+        costs: how long the others are likely to take, beside each other; where it is not known, as long as each other.
     """
 
-    def __init__(self, console: Terminal, title: str, total: int, done: int) -> None:
+    def __init__(
+        self, console: Terminal, title: str, total: int, done: int, costs: Mapping[str, float] | None = None
+    ) -> None:
         """Show nothing yet."""
         self.names: dict[str, str] = {}
         self.console, self.total, self.done = console, total, done
+        self.costs = dict(costs or {})
         self.fractions: dict[str, float] = {}
         self.began: dict[str, float] = {}
         self.first: dict[str, tuple[float, float]] = {}
-        self.took: list[float] = []
+        self.took: dict[str, float] = {}
         self.abreast = 1
         self.tasks: dict[str, TaskID] = {}
         self.printed: dict[str, float] = {}
@@ -137,7 +141,7 @@ class SweepProgress:
         self.fractions.pop(cell)
         _, resumed_at = self.first.pop(cell, (0.0, 0.0))
         if finished and resumed_at < 1:
-            self.took.append((time.monotonic() - self.began[cell]) / (1 - resumed_at))
+            self.took[cell] = (time.monotonic() - self.began[cell]) / (1 - resumed_at)
         self.done += finished
         self._update_total()
         left = self._left() if self.fractions or self.done < self.total else ""
@@ -151,19 +155,26 @@ class SweepProgress:
         self.bars.update(self.sweep, completed=self.done, info=f"cells{self._left()}")
 
     def _left(self) -> str:
-        """Say how much longer the sweep takes: running cells at their own pace, waiting ones as long as the others."""
-        whole = {}
+        """Say how much longer the sweep takes: running cells at their own pace, waiting ones at that of the others."""
+        whole = dict(self.took)
         for cell, (since, resumed_at) in self.first.items():
             if (here := self.fractions[cell] - resumed_at) > SOME:
                 whole[cell] = (time.monotonic() - since) / here
-        known = [*self.took, *whole.values()]
-        if not known:
+        if not whole:
             return ""
-        typical = sum(known) / len(known)
-        running = [(1 - fraction) * whole.get(cell, typical) for cell, fraction in self.fractions.items()]
-        waiting = max(self.total - self.done - len(running), 0) * typical
-        seconds = max([(sum(running) + waiting) / self.abreast, *running])
+        pace = sum(whole.values()) / sum(map(self._cost, whole))
+        running = [(1 - done) * whole.get(cell, pace * self._cost(cell)) for cell, done in self.fractions.items()]
+        waiting = self.costs.keys() - whole.keys() - self.fractions.keys()
+        others = max(self.total - self.done - len(running) - len(waiting), 0) * self._typical
+        seconds = max([(sum(running) + pace * (sum(map(self._cost, waiting)) + others)) / self.abreast, *running])
         return f"; about {format_seconds(seconds)} left"
+
+    def _cost(self, cell: str) -> float:
+        return self.costs.get(cell, self._typical)
+
+    @property
+    def _typical(self) -> float:
+        return sum(self.costs.values()) / len(self.costs) if self.costs else 1.0
 
 
 def print_subsets(console: Terminal, counts: Mapping[str, Mapping[str, int]]) -> None:

@@ -8,6 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
+from lge_sweep.data import make_schedule
+from lge_sweep.study import Plan
 
 Assignment = tuple[Cell, int]
 """A cell, and the number of its trial in the ledger."""
@@ -30,6 +33,9 @@ class CellQueue(Protocol):
 
     def done(self) -> int:
         """How many cells need no more work."""
+
+    def costs(self) -> Mapping[str, float]:
+        """How long the cells that wait are likely to take, beside each other; only of those that are known."""
 
     def take(self) -> Assignment | None:
         """What to do next; None if there is nothing left."""
@@ -54,3 +60,16 @@ class CellQueue(Protocol):
             validation: number of the validation, from 1.
             dice: the validation's mean Dice.
         """
+
+
+def cell_cost(plan: Plan, cell: Cell) -> float:
+    """Return how long the training of a cell is likely to take, beside other cells: its steps, by what a step takes.
+
+    Args:
+        plan: the sweep.
+        cell: one of its cells.
+    """
+    inputs = plan.inputs_of(cell)
+    training = inputs.training
+    steps = make_schedule(len(inputs.rows["train"]), training).total_steps
+    return ARCHITECTURES[cell.model].cost * steps * training.batch_size * training.image_size**2

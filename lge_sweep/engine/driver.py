@@ -142,7 +142,7 @@ class Driver:
             if self.executor.slots > 1:
                 queue.put_longest_first()
         title = f"{plan.config.phase} stage {plan.config.stage}"
-        observer = self.observer.sweep(title, queue.total, queue.done())
+        observer = self.observer.sweep(title, queue.total, queue.done(), queue.costs())
         loop = SweepLoop(plan, queue, study, self.executor, view, observer, self._check, self._places)
         return BegunSweep(loop, view, results)
 

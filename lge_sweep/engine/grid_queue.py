@@ -6,10 +6,9 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.grid import AXES
 from lge_sweep.engine.cell_check import check_result
-from lge_sweep.engine.cell_queue import Assignment
+from lge_sweep.engine.cell_queue import Assignment, cell_cost
 from lge_sweep.engine.ledger import SweepLedger
 from lge_sweep.study import Plan, score_record
 
@@ -59,6 +58,10 @@ class GridQueue:
         """How many cells need no more work."""
         return len(self.finished())
 
+    def costs(self) -> dict[str, float]:
+        """How long the cells that wait are likely to take, beside each other."""
+        return {cell.name: cell_cost(self.plan, cell) for cell in self._left}
+
     def take(self) -> Assignment | None:
         """Start, or take up again, the trial of the next cell."""
         if not self._left:
@@ -72,9 +75,7 @@ class GridQueue:
     def put_longest_first(self) -> None:
         """Begin with those that were interrupted, and then with what takes longest."""
         running = {cell.name for cell in self._left if self.study.entry(cell.name).state == "running"}
-        self._left = deque(
-            sorted(self._left, key=lambda cell: (cell.name not in running, -ARCHITECTURES[cell.model].cost))
-        )
+        self._left = deque(sorted(self._left, key=lambda cell: (cell.name not in running, -cell_cost(self.plan, cell))))
 
     def requeue(self, assignment: Assignment) -> None:
         """Do this cell once more, next."""

@@ -1,5 +1,6 @@
 """Who is told what happens while sweeps run. The engine itself prints nothing; the command line implements these."""
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -60,13 +61,14 @@ class Observer(Protocol):
     def line(self, text: str) -> None:
         """Something happens that a person should know of."""
 
-    def sweep(self, title: str, total: int, done: int) -> ShownSweep:
+    def sweep(self, title: str, total: int, done: int, costs: Mapping[str, float]) -> ShownSweep:
         """Return who is told of a sweep's cells; entered once no sweep before it is shown, left after the last cell.
 
         Args:
             title: what to call the sweep.
             total: cells in all.
             done: cells finished in earlier sessions.
+            costs: how long the others are likely to take, beside each other; only of those that are known.
         """
 
 
@@ -79,7 +81,7 @@ class SilentObserver:
     def line(self, text: str) -> None:
         """Say nothing."""
 
-    def sweep(self, title: str, total: int, done: int) -> "SilentObserver":
+    def sweep(self, title: str, total: int, done: int, costs: Mapping[str, float]) -> "SilentObserver":
         """Be told of a sweep's cells, too."""
         return self
 

@@ -86,6 +86,10 @@ class SearchQueue:
         """How many trials have been completed or given up; another is drawn for one that failed."""
         return self._count(TrialState.COMPLETE, TrialState.PRUNED)
 
+    def costs(self) -> dict[str, float]:
+        """Nothing is known of trials that are not drawn yet."""
+        return {}
+
     def take(self) -> Assignment | None:
         """Take up an interrupted trial, or draw a new one; none after so many failures that it is not bad luck."""
         if self._open:
