@@ -33,7 +33,7 @@ def main() -> None:
     """Run the sweep, and print each line that counts with how wrong it was."""
     lines: list[tuple[float, float]] = []
     with tempfile.TemporaryDirectory() as runs:
-        command = program(*sys.argv[1:], "--explain", "--runs", runs)
+        command = program("--explain", *sys.argv[1:], "--runs", runs)
         began = time.monotonic()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as sweep:
             ended = began
