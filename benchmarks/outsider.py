@@ -17,14 +17,26 @@ import json
 import time
 from pathlib import Path
 
-import monai.transforms as mt
 import nibabel as nib
 import numpy as np
 import torch
-from monai.data import CacheDataset, DataLoader
-from monai.inferers import sliding_window_inference
-from monai.losses import DiceCELoss
-from monai.networks.nets import DynUNet
+from monai.data.dataloader import DataLoader
+from monai.data.dataset import CacheDataset
+from monai.inferers.utils import sliding_window_inference
+from monai.losses.dice import DiceCELoss
+from monai.networks.nets.dynunet import DynUNet
+from monai.transforms.compose import Compose
+from monai.transforms.croppad.dictionary import RandCropByLabelClassesd
+from monai.transforms.intensity.array import NormalizeIntensity
+from monai.transforms.intensity.dictionary import (
+    NormalizeIntensityd,
+    RandAdjustContrastd,
+    RandGaussianNoised,
+    RandGaussianSmoothd,
+)
+from monai.transforms.spatial.dictionary import RandAffined, RandFlipd
+from monai.transforms.utility.dictionary import EnsureTyped
+from numpy.typing import NDArray
 from torch import Tensor
 
 PATCH, BATCH, FILTERS = 128, 8, (16, 32, 64, 128, 256)
@@ -32,32 +44,32 @@ SCAR, CLASSES = 3, 4
 """No-reflow, 4 in the data set, is learned as scar."""
 
 
-def read(path: Path) -> np.ndarray:
+def read(path: Path) -> NDArray[np.float32]:
     """Return a case's slices, [N, rows, columns]."""
-    return np.moveaxis(np.asarray(nib.load(path).dataobj), 2, 0)
+    return np.moveaxis(np.asarray(nib.Nifti1Image.from_filename(path).dataobj, dtype=np.float32), 2, 0)
 
 
-def training_slices(dataset: Path) -> list[dict[str, np.ndarray]]:
+def training_slices(dataset: Path) -> list[dict[str, NDArray[np.float32]]]:
     """Return image and label [1, rows, columns] of each training slice."""
     slices = []
     for image in sorted((dataset / "imagesTr").glob("*_0000.nii.gz")):
-        pixels = read(image).astype(np.float32)
+        pixels = read(image)
         labels = np.minimum(read(dataset / "labelsTr" / image.name.replace("_0000", "")), SCAR)
         slices += [{"image": p[None], "label": t[None]} for p, t in zip(pixels, labels, strict=True)]
     return slices
 
 
-def transforms() -> mt.Compose:
+def transforms() -> Compose:
     """Return what is done to a training slice."""
     both, modes = ("image", "label"), ("bilinear", "nearest")
-    return mt.Compose([
-        mt.EnsureTyped(both),
-        mt.NormalizeIntensityd("image"),
-        mt.RandCropByLabelClassesd(both, "label", (PATCH, PATCH), ratios=[1, 1, 1, 3], num_classes=CLASSES, warn=False),
-        mt.RandAffined(both, prob=0.5, rotate_range=np.pi, scale_range=0.25, mode=modes, padding_mode="zeros"),
-        mt.RandFlipd(both, 0.5, 0), mt.RandFlipd(both, 0.5, 1),
-        mt.RandAdjustContrastd("image", prob=0.3, gamma=(0.7, 1.5)),
-        mt.RandGaussianNoised("image", prob=0.15, std=0.1), mt.RandGaussianSmoothd("image", prob=0.2),
+    return Compose([
+        EnsureTyped(both),
+        NormalizeIntensityd("image"),
+        RandCropByLabelClassesd(both, "label", (PATCH, PATCH), ratios=[1, 1, 1, 3], num_classes=CLASSES, warn=False),
+        RandAffined(both, prob=0.5, rotate_range=np.pi, scale_range=0.25, mode=modes, padding_mode="zeros"),
+        RandFlipd(both, 0.5, 0), RandFlipd(both, 0.5, 1),
+        RandAdjustContrastd("image", prob=0.3, gamma=(0.7, 1.5)),
+        RandGaussianNoised("image", prob=0.15, std=0.1), RandGaussianSmoothd("image", prob=0.2),
     ])  # fmt: skip
 
 
@@ -91,16 +103,17 @@ def train(dataset: Path, steps: int) -> DynUNet:
 
 
 @torch.no_grad()
-def segment(network: DynUNet, pixels: np.ndarray) -> np.ndarray:
+def segment(network: DynUNet, pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Return the labels of a case's slices, [N, rows, columns]."""
-    normalise = mt.NormalizeIntensity()
-    images = torch.stack([torch.as_tensor(np.asarray(normalise(p[None]))) for p in pixels.astype(np.float32)])
+    normalise = NormalizeIntensity()
+    images = torch.stack([torch.as_tensor(np.asarray(normalise(p[None]))) for p in pixels])
     total: Tensor = torch.zeros(())
     for axes in ([], [2], [3], [2, 3]):
         flipped = images.flip(axes)
         scores = sliding_window_inference(flipped, (PATCH, PATCH), BATCH, network, overlap=0.5, mode="gaussian")
+        assert isinstance(scores, Tensor)
         total = total + scores.softmax(1).flip(axes)
-    return total.argmax(1).numpy().astype(np.uint8)
+    return np.asarray(total.argmax(1), dtype=np.uint8)
 
 
 def main() -> None:
@@ -114,7 +127,7 @@ def main() -> None:
     network = train(options.dataset, options.steps).eval()
     options.out.mkdir(parents=True, exist_ok=True)
     for image in sorted((options.dataset / "imagesTs").glob("*_0000.nii.gz")):
-        source = nib.load(image)
+        source = nib.Nifti1Image.from_filename(image)
         labels = np.moveaxis(segment(network, read(image)), 0, 2)
         nib.save(nib.Nifti1Image(labels, source.affine), options.out / image.name.replace("_0000", ""))
 
