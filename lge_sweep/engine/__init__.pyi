@@ -23,6 +23,7 @@ from .publish import open_sweep as open_sweep
 from .publish import plan_tags as plan_tags
 from .publish import trial_key as trial_key
 from .run import run_sweeps as run_sweeps
+from .search_front import search_front as search_front
 from .sync import Delivery as Delivery
 from .sync import deliver as deliver
 from .train import best_network as best_network
