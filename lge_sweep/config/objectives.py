@@ -50,7 +50,7 @@ OBJECTIVES: dict[str, Objective] = {
         "the smallest",
         "smaller",
         "needs",
-        "memory is the most that tensors took on the GPU while a training ran, or without one the most that its process "
+        "memory is the most that tensors took on the GPU during a training, or without one the most that its process "
         "held, with the program and what earlier trials have left in it: differences below 100 MB are none",
     ),
 }

@@ -1,6 +1,7 @@
 from .conclusion import SweepOutcome as SweepOutcome
 from .conclusion import choose as choose
 from .conclusion import conclude as conclude
+from .dashboard import all_sweeps as all_sweeps
 from .dashboard import serve_dashboard as serve_dashboard
 from .driver import Driver as Driver
 from .driver import drive as drive

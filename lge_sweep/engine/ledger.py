@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
-COLLAPSED = "collapsed"
-"""Optuna's constraint that a trial which collapsed breaks."""
+CONSTRAINTS = "constraints"
+"""Where Optuna has a trial's constraints, broken above 0: in the form of its version 4, which the dashboard reads."""
 State = Literal["waiting", "running", "failed", "pruned", "complete"]
 STATES: dict[TrialState, State] = {
     TrialState.WAITING: "running",
@@ -200,9 +200,8 @@ class SweepLedger:
             costs: values of the objectives beside the score, in order.
         """
         self._note(trial, "collapsed", list(collapsed))
-        live = optuna.Trial(self.study, self._id(trial))
-        if costs and COLLAPSED not in live.constraints:
-            live.set_constraint(COLLAPSED, len(collapsed))
+        if costs:
+            self.study._storage.set_trial_system_attr(self._id(trial), CONSTRAINTS, [len(collapsed)])
         self._end(trial, TrialState.COMPLETE, [value, *costs])
 
     def fail(self, trial: int, reason: str) -> None:

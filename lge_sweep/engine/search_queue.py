@@ -11,7 +11,7 @@ from lge_sweep.config.losses import searched
 from lge_sweep.config.search import Interval
 from lge_sweep.engine.cell_check import check_result, check_result_in, set_cell_aside
 from lge_sweep.engine.cell_queue import Assignment
-from lge_sweep.engine.ledger import COLLAPSED, SweepLedger, cell_name
+from lge_sweep.engine.ledger import CONSTRAINTS, SweepLedger, cell_name
 from lge_sweep.engine.search_space import drawn_values, search_space
 from lge_sweep.errors import TrialError
 from lge_sweep.study import CellRecord, Plan, costs_of, score_record
@@ -71,7 +71,7 @@ class SearchQueue:
                 params=params,
                 distributions={name: bounds[name] for name in params},
                 user_attrs={"cell": cell.name, "collapsed": list(record.summary.collapsed)},
-                constraints={COLLAPSED: len(record.summary.collapsed)} if costs else None,
+                system_attrs={CONSTRAINTS: [len(record.summary.collapsed)]} if costs else {},
             )
         except (KeyError, ValueError, TrialError) as error:
             set_cell_aside(self.plan, self.plan.cell_files(cell), f"it was not drawn by this search ({error})")

@@ -69,7 +69,8 @@ class Front:
         if not best:
             return "no trial is finished, and there is no front"
         objectives = _listed([SCORE, *self.costs])
-        head = f"{len(best)} of {count} trials {'is' if len(best) == 1 else 'are'} on the front of {objectives}"
+        trials = f"{count} trial{'s' * (count != 1)}"
+        head = f"{len(best)} of {trials} {'is' if len(best) == 1 else 'are'} on the front of {objectives}"
         if len(best) == 1:
             least = _listed([OBJECTIVES[name].least for name in self.costs])
             return f"{head}: #{best[0].number} has the best score and is {least}"
