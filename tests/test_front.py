@@ -70,7 +70,7 @@ def made(costs: tuple[str, ...], trials: Sequence[tuple[Any, ...]], margin: floa
     values = [trial[: 1 + len(costs)] for trial in trials]
     fallen = [len(trial) > 1 + len(costs) for trial in trials]
     marks = brute_force(values, fallen)
-    drawn = {"loss": "dice_ce", "learning_rate": 0.00123}
+    drawn: dict[str, str | int | float] = {"loss": "dice_ce", "learning_rate": 0.00123}
     return Front(
         costs,
         tuple(
@@ -153,7 +153,8 @@ def test_the_figure_shows_every_trial_and_marks_the_front() -> None:
         marks = [line for line in ax.lines if line.get_markersize() == size and len(line.get_xdata()) == 1]
         return {(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in marks}
 
-    (ax,) = drawn(made(("seconds",), THREE)).axes
+    figure = drawn(made(("seconds",), THREE))
+    (ax,) = figure.axes
     assert points(ax, 6) - {(1.0, 1.0)} == {(95, 0.618), (41, 0.611), (12, 0.5)}
     assert points(ax, 4) == {(200, 0.6)}
     assert points(ax, 5) == {(3, 0.9)}
@@ -162,7 +163,7 @@ def test_the_figure_shows_every_trial_and_marks_the_front() -> None:
     assert ax.get_xscale() == "log"  # 200 s are more than 20 times 3 s
     (line,) = [line for line in ax.lines if len(line.get_xdata()) > 1]  # type: ignore[arg-type]  # arrays
     assert list(line.get_xdata()) == [12, 41, 95]  # type: ignore[arg-type]  # arrays
-    assert "#0 | #1 | #2 | on the front | another is better | selected | collapsed" in words(ax.figure)
+    assert "#0 | #1 | #2 | on the front | another is better | selected | collapsed" in words(figure)
     left, right = drawn(made(("seconds", "memory"), [(*trial[:2], 700.0) for trial in THREE])).axes
     assert (left.get_xlabel(), right.get_xlabel()) == ("training time (s)", "peak memory (MB)")
     assert right.get_xscale() == "linear"
@@ -330,7 +331,7 @@ def test_a_search_shows_its_front_everywhere_and_a_person_chooses_from_it(
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 0, again.output
     assert f"Selected: #{int(other.removeprefix('trial'))} " in again.output
-    drawn = frame.set_index("configuration").loc[other]
+    (drawn,) = frame[frame["configuration"] == other].to_dict("records")
     command = again.output.split("To train the winner again, and register it:")[1].splitlines()[0]
     assert f"training.learning_rate={float(drawn['learning_rate'])!r}" in command
     assert f"grid.loss=[{drawn['loss']}]" in command

@@ -15,7 +15,7 @@ from optuna.pruners import MedianPruner, NopPruner
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
-from lge_sweep.engine.pareto import on_front
+from lge_sweep.engine.pareto import directions, on_front
 from lge_sweep.engine.storage import StudyNames, TrialRow, close_storage, open_storage, read_storage, read_trials
 from lge_sweep.run_store import RunStore
 from lge_sweep.seeding import derive_seed
@@ -102,7 +102,7 @@ class Ledger:
         study = optuna.create_study(
             storage=self.storage,
             study_name=self._names.study(name),
-            directions=["maximize", *["minimize"] * len(costs)],
+            directions=directions(len(costs)),
             load_if_exists=True,
         )
         if search is not None and costs and study.metric_names is None:

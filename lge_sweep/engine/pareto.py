@@ -3,9 +3,15 @@
 from collections.abc import Sequence
 
 import optuna
+from optuna.study import StudyDirection
 from optuna.trial import create_trial
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # else each study is told of
+
+
+def directions(costs: int) -> list[StudyDirection]:
+    """Return where a score and a number of costs are to go."""
+    return [StudyDirection.MAXIMIZE] + [StudyDirection.MINIMIZE] * costs
 
 
 def on_front(values: Sequence[Sequence[float]], collapsed: Sequence[bool]) -> list[bool]:
@@ -22,7 +28,7 @@ def on_front(values: Sequence[Sequence[float]], collapsed: Sequence[bool]) -> li
     if not standing:
         return []
     costs = len(values[0]) - 1
-    study = optuna.create_study(directions=["maximize", *["minimize"] * costs])
+    study = optuna.create_study(directions=directions(costs))
     study.add_trials([create_trial(values=list(values[number])) for number in standing])
     best = {standing[trial.number] for trial in study.best_trials}
     return [number in best for number in range(len(values))]

@@ -27,7 +27,9 @@ def figure_search_front(sweep: SweepTables) -> Figure:
     for place, ax in enumerate(panels):
         _draw_panel(ax, front, place, sweep.best[0] if sweep.best else "")
     panels[0].set_ylabel("score (0 to 1)", fontsize=style.NORMAL, color=style.INK)
-    style.footer(figure, _legend(front), [f"{front.sentence}.", *(f"{note}." for note in front.notes)])
+    style.footer(
+        figure, _legend(front), [f"{front.sentence}.", *(f"{note[:1].upper()}{note[1:]}." for note in front.notes)]
+    )
     return figure
 
 
@@ -68,9 +70,9 @@ def _draw_panel(ax: Axes, front: Front, place: int, selected: str) -> None:
 
 
 def _legend(front: Front) -> list[Line2D]:
-    line = "-" if len(front.costs) == 1 else "none"
+    width = 1.0 if len(front.costs) == 1 else 0.0  # of more than two objectives the front is no line
     handles = [
-        Line2D([], [], color=style.BLUE, marker="o", markersize=6, linewidth=1.0, linestyle=line, label="on the front"),
+        Line2D([], [], color=style.BLUE, marker="o", markersize=6, linewidth=width, label="on the front"),
         Line2D([], [], color=style.ABSENT, marker="o", markersize=4, linestyle="none", label="another is better"),
         Line2D(
             [], [], color=style.BLACK, marker="o", markersize=10, markerfacecolor="none", linestyle="none",
