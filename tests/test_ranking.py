@@ -119,7 +119,7 @@ def test_what_may_change_a_decision_is_printed_and_the_rest_if_asked_for(
     selection, uncertainty = outcome
     out = StringIO()
     came_to: Any = SimpleNamespace(
-        selection=selection, uncertainty=uncertainty, names={name: name for name in NAMES}, registered=None
+        selection=selection, uncertainty=uncertainty, names={name: name for name in NAMES}, registered=None, front=None
     )
     plan: Any = SimpleNamespace(title="phase2", folder=Path("runs/phase2-x"))
     print_outcome(Terminal(file=out, width=200, whole=whole), plan, came_to)

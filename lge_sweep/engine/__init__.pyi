@@ -13,6 +13,7 @@ from .executors import executor_name as executor_name
 from .executors import find_live_jobs as find_live_jobs
 from .executors.sharing import WORKER_MEMORY as WORKER_MEMORY
 from .finished import FinishedSweep as FinishedSweep
+from .front import search_front as search_front
 from .ledger import CellState as CellState
 from .ledger import SweepEntries as SweepEntries
 from .ledger import read_ledger as read_ledger
@@ -24,7 +25,6 @@ from .publish import open_sweep as open_sweep
 from .publish import plan_tags as plan_tags
 from .publish import trial_key as trial_key
 from .run import run_sweeps as run_sweeps
-from .search_front import search_front as search_front
 from .sync import Delivery as Delivery
 from .sync import deliver as deliver
 from .train import best_network as best_network

@@ -9,8 +9,8 @@ import pandas as pd
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.csv_files import write_frame
 from lge_sweep.engine.finished import FinishedSweep
+from lge_sweep.engine.front import search_front
 from lge_sweep.engine.publish import Chosen, log_selection
-from lge_sweep.engine.search_front import search_front
 from lge_sweep.engine.search_space import search_tables
 from lge_sweep.engine.winner import Winner
 from lge_sweep.errors import ConfigError, SelectionError

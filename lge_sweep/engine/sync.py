@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lge_sweep.config import Cell
+from lge_sweep.engine.front import search_front
 from lge_sweep.engine.ledger import CellState
 from lge_sweep.engine.publish import Chosen, log_selection, open_sweep
-from lge_sweep.engine.search_front import search_front
 from lge_sweep.engine.trial_view import TrackedSweep
 from lge_sweep.engine.winner import Winner
 from lge_sweep.scoring import Selection

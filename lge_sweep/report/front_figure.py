@@ -27,9 +27,8 @@ def figure_search_front(sweep: SweepTables) -> Figure:
     for place, ax in enumerate(panels):
         _draw_panel(ax, front, place, sweep.best[0] if sweep.best else "")
     panels[0].set_ylabel("score (0 to 1)", fontsize=style.NORMAL, color=style.INK)
-    style.footer(
-        figure, _legend(front), [f"{front.sentence}.", *(f"{note[:1].upper()}{note[1:]}." for note in front.notes)]
-    )
+    notes = [front.sentence, *front.notes]
+    style.footer(figure, _legend(front), [f"{note[:1].upper()}{note[1:]}." for note in notes])
     return figure
 
 

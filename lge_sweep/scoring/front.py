@@ -90,13 +90,17 @@ class Front:
         )
 
     @property
+    def doubts(self) -> tuple[str, ...]:
+        """What may change a decision, a sentence each, without the point at its end."""
+        if len(self.trained_on) <= 1:
+            return ()
+        ways = "; ".join(self.trained_on)
+        return (f"trials were trained on different things ({ways}): {_listed(self.costs)} cannot be compared",)
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """What to doubt, a sentence each, without the point at its end."""
-        notes = []
-        if len(self.trained_on) > 1:
-            ways = "; ".join(self.trained_on)
-            notes.append(f"trials were trained on different things ({ways}): {_listed(self.costs)} cannot be compared")
-        return (*notes, *(OBJECTIVES[name].measured for name in self.costs))
+        """What to doubt, and how costs were measured, a sentence each, without the point at its end."""
+        return (*self.doubts, *(OBJECTIVES[name].measured for name in self.costs))
 
     @property
     def titles(self) -> tuple[str, ...]:

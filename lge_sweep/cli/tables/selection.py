@@ -39,7 +39,8 @@ def print_outcome(console: Terminal, plan: "Plan", outcome: "SweepOutcome") -> N
     if compared:
         notes += (*uncertainty.notes, *describe_friedman(uncertainty.friedman))
     if outcome.front is not None:
-        notes += outcome.front.notes
+        doubts = outcome.front.doubts
+        notes = [*doubts, *notes, *outcome.front.notes[len(doubts) :]]
         console.print_line()
         console.print_line(f"{outcome.front.sentence}.", style="bold")
         console.print_line()
