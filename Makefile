@@ -98,7 +98,7 @@ sync: install  ## Deliver to MLflow what could not be delivered while it was awa
 ui: install  ## MLflow UI on 127.0.0.1, opened on the experiment
 	@$(BIN)/lge-sweep ui $(RUNS) --port $(port)
 
-dashboard: install  ## Optuna dashboard on 127.0.0.1: the trials of every sweep and search
+dashboard: install  ## Optuna dashboard on 127.0.0.1, opened on the latest search: the trials of every sweep
 	@$(BIN)/lge-sweep dashboard $(RUNS) $(if $(filter-out 5000,$(port)),--port $(port))
 
 up:  ## PostgreSQL, MLflow's server and a Ray cluster in containers, on 127.0.0.1; says what to type next (docs/docker.md)

@@ -164,6 +164,11 @@ class SweepFolder(MeasuredFolder):
         return self.path / "comparisons.csv"
 
     @property
+    def front(self) -> Path:
+        """Of a search with several objectives: its finished trials, those of its front first."""
+        return self.path / "front.csv"
+
+    @property
     def comparison(self) -> Path:
         """Of phase 3: how the pipelines do on the validation subset."""
         return self.path / "comparison.json"

@@ -213,6 +213,7 @@ OTHERS: dict[str, Any] = {
     "SegMask.segments": {"LV": "cavity"},
     "RtstructMask.structures": {"LV": "cavity"},
     "Cvi42Mask.contours": {"LV": "cavity"},
+    "Search.objectives": ("score", "seconds"),
     "IndexMask.values": {0: "background", 7: "cavity"},
     "NiftiMask.values": {0: "background", 7: "cavity"},
 }

@@ -14,7 +14,7 @@ import pytest
 from lge_sweep.cli.tables.selection import print_outcome, print_ranking, print_selected, print_uncertainty
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.csv_files import frame_text, read_frame
-from lge_sweep.engine.publish import describe_selection
+from lge_sweep.engine.publish import Chosen, describe_selection
 from lge_sweep.labels import SCORED
 from lge_sweep.scoring import Result, Selection, select
 from lge_sweep.scoring.ranking import BEST, FOREGROUND, INTERVAL, TEXTS, ranking_frame, ranking_texts
@@ -97,7 +97,7 @@ def test_all_tables_say_the_same(outcome: tuple[Selection, Uncertainty], frame: 
     console, names = Terminal(file=out, width=200), {name: name for name in NAMES}
     print_ranking(console, "title", selection, names, {one.name: one.best for one in uncertainty.standings})
     print_uncertainty(console, uncertainty, names)
-    markdown = describe_selection(selection, uncertainty).splitlines()
+    markdown = describe_selection(Chosen(selection, uncertainty)).splitlines()
     assert uncertainty.sentence.startswith("=unet is best with probability .75;")
     assert markdown[0] == f"**{uncertainty.sentence}.**"
     rows = [row.split() for row in out.getvalue().splitlines() if not row.startswith("Note")]
@@ -119,7 +119,7 @@ def test_what_may_change_a_decision_is_printed_and_the_rest_if_asked_for(
     selection, uncertainty = outcome
     out = StringIO()
     came_to: Any = SimpleNamespace(
-        selection=selection, uncertainty=uncertainty, names={name: name for name in NAMES}, registered=None
+        selection=selection, uncertainty=uncertainty, names={name: name for name in NAMES}, registered=None, front=None
     )
     plan: Any = SimpleNamespace(title="phase2", folder=Path("runs/phase2-x"))
     print_outcome(Terminal(file=out, width=200, whole=whole), plan, came_to)

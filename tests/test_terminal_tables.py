@@ -58,6 +58,7 @@ def ranking(console: Terminal) -> None:
         names={n: n for n in NAMES},
         selection=select(results, "weighted", keep=1),
         registered=None,
+        front=None,
     )
     plan: Any = SimpleNamespace(title="phase2", folder=Path("phase2-x"))
     selection_tables.print_outcome(console, plan, outcome)  # type: ignore[arg-type]  # as far as it is printed

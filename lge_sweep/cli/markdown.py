@@ -7,12 +7,13 @@ from lge_sweep.cli.find import find_sweep
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import print_markdown
 from lge_sweep.config import Cell, configurations
+from lge_sweep.engine import search_front
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.labels import class_names
 from lge_sweep.metrics import AGGREGATES, Summary
 from lge_sweep.pipeline import ComparisonRecord, read_comparison, side_by_side
 from lge_sweep.run_store import RunStore
-from lge_sweep.scoring import BEST, INTERVAL, Ranked, mean_of_all, ranking_frame, ranking_texts
+from lge_sweep.scoring import BEST, INTERVAL, Ranked, front_markdown, mean_of_all, ranking_frame, ranking_texts
 from lge_sweep.study import REMEDY, CellRecord, Plan, load_plan, read_record, read_selection
 from lge_sweep.text import escape_markdown, markdown_table, shorten
 
@@ -58,8 +59,10 @@ def _selection_table(plan: Plan) -> str:
     texts[""] = [_remarks(entry) for entry in selection.ranking]
     header = ["", *texts.columns.tolist()[1:]]
     table = markdown_table(header, texts.itertuples(index=False, name=None), left=("configuration", ""))
-    notes = (f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes))
-    return "\n".join([f"{selection.uncertainty.sentence}.", "", table, "", *notes])
+    notes = [f"- {escape_markdown(note)}" for note in (*selection.notes, *selection.uncertainty.notes)]
+    front = search_front(plan)
+    head = [] if front is None else [f"{front.sentence}.", "", front_markdown(front, selection.selected[0]), ""]
+    return "\n".join([*head, f"{selection.uncertainty.sentence}.", "", table, "", *notes])
 
 
 def _remarks(entry: Ranked) -> str:

@@ -26,8 +26,10 @@ EVERY, SHARE = 3.0, 5.0
 """Seconds between two looks at the ledger, and how many times as long as a look takes, at least."""
 
 
-def _describe(entry: CellState) -> str:
-    return entry.cell + (" (collapsed)" if entry.collapsed else "")
+def _describe(entry: CellState, front: int) -> str:
+    """Name the best cell, and of a search with several objectives how many trials there are to choose from."""
+    said = ["collapsed"] * bool(entry.collapsed) + [f"{front} on the front"] * bool(front)
+    return entry.cell + (f" ({', '.join(said)})" if said else "")
 
 
 def _unknown(store: RunStore, known: Collection[str]) -> dict[str, int]:
@@ -90,7 +92,8 @@ def print_status(console: Terminal, store: RunStore) -> None:
             f"{states['complete'] + states['pruned']}/{len(entries)}",
             *(str(states[s]) for s in ("running", "failed", "waiting")),
         ]
-        rows.append((name, *numbers, _describe(best) if best else "", format_number(best.value) if best else ""))
+        front = sum(entry.on_front for entry in entries)
+        rows.append((name, *numbers, _describe(best, front) if best else "", format_number(best.value) if best else ""))
         reasons += [f"{name}, {entry.cell}: {entry.reason}" for entry in entries if entry.state == "failed"]
     print_table(console, columns, rows, f"sweeps in {runs}")
     for reason in reasons:

@@ -1,6 +1,7 @@
 from .conclusion import SweepOutcome as SweepOutcome
 from .conclusion import choose as choose
 from .conclusion import conclude as conclude
+from .dashboard import all_sweeps as all_sweeps
 from .dashboard import serve_dashboard as serve_dashboard
 from .driver import Driver as Driver
 from .driver import drive as drive
@@ -12,6 +13,7 @@ from .executors import executor_name as executor_name
 from .executors import find_live_jobs as find_live_jobs
 from .executors.sharing import WORKER_MEMORY as WORKER_MEMORY
 from .finished import FinishedSweep as FinishedSweep
+from .front import search_front as search_front
 from .ledger import CellState as CellState
 from .ledger import SweepEntries as SweepEntries
 from .ledger import read_ledger as read_ledger

@@ -9,7 +9,8 @@ import pandas as pd
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.csv_files import write_frame
 from lge_sweep.engine.finished import FinishedSweep
-from lge_sweep.engine.publish import log_selection
+from lge_sweep.engine.front import search_front
+from lge_sweep.engine.publish import Chosen, log_selection
 from lge_sweep.engine.search_space import search_tables
 from lge_sweep.engine.winner import Winner
 from lge_sweep.errors import ConfigError, SelectionError
@@ -17,11 +18,13 @@ from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.scoring import (
     Candidate,
+    Front,
     Result,
     Selection,
     Uncertainty,
     WinnerTest,
     assess_uncertainty,
+    front_frame,
     merge_seeds,
     override,
     ranking_frame,
@@ -51,6 +54,7 @@ class SweepOutcome:
         registered: a sentence on the registered model, None where none is (phase 1, search).
         names: configuration -> the name to print.
         settings: of a search, the `KEY=VALUE` settings that train its winner in phase 2; else none.
+        front: of a search with several objectives, the trials to choose from.
     """
 
     selection: Selection
@@ -58,6 +62,7 @@ class SweepOutcome:
     registered: str | None
     names: Mapping[str, str]
     settings: tuple[str, ...]
+    front: Front | None = None
 
 
 def conclude(
@@ -69,7 +74,8 @@ def conclude(
 ) -> SweepOutcome:
     """Rank a sweep's configurations, select, quantify the uncertainty, draw, and log and register what came out.
 
-    Writes `ranking.csv`, `comparisons.csv`, `selection.json` (last) and the figures into the sweep's folder.
+    Writes `ranking.csv`, `comparisons.csv`, `front.csv` of a search with several objectives, `selection.json` (last)
+    and the figures into the sweep's folder.
 
     Args:
         tracker: MLflow.
@@ -95,13 +101,16 @@ def conclude(
     champion = best_cell(plan, finished.results, selection.selected[0])
     winner = Winner(plan, champion, finished.trials.get(champion.name, 0), selection, uncertainty)
     _write_tables(plan, selection, uncertainty)
-    figures = _draw(finished, tables, selection, uncertainty)
+    front = search_front(plan)
+    if front is not None:
+        write_frame(plan.files.front, front_frame(front))
+    figures = _draw(finished, tables, Chosen(selection, uncertainty, front))
     registered = _record(tracker, winner, promote)
     files = plan.files
     kept = [files.ranking, files.comparisons, files.selection, files.settings, *figures]
-    log_selection(run, plan, selection, uncertainty, kept)
+    log_selection(run, plan, Chosen(selection, uncertainty, front), [*kept, *[files.front] * (front is not None)])
     settings = () if plan.config.search is None else tuple(champion.settings)
-    return SweepOutcome(selection, uncertainty, registered, short_configurations(plan.cells), settings)
+    return SweepOutcome(selection, uncertainty, registered, short_configurations(plan.cells), settings, front)
 
 
 def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: OverrideRecord | None = None) -> Selection:
@@ -129,7 +138,7 @@ def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: Over
         rule.keep,
         rule.subset,
         emphasis=rule.emphasis,
-        tie_margin=rule.tie_margin,
+        tie_margin=0.0 if plan.config.search is not None and plan.config.search.costs else rule.tie_margin,
         unfinished=finished.failed,
         allow_incomplete=allow_incomplete,
     )
@@ -224,16 +233,15 @@ def _assess(plan: Plan, tables: Mapping[str, CellTables], selection: Selection) 
     )
 
 
-def _draw(
-    finished: FinishedSweep, tables: Mapping[str, CellTables], selection: Selection, uncertainty: Uncertainty
-) -> list[Path]:
+def _draw(finished: FinishedSweep, tables: Mapping[str, CellTables], chosen: Chosen) -> list[Path]:
     """Draw the sweep's figures; returns their files."""
     plan, stage, config = finished.plan, finished.plan.config.stage, finished.plan.config
+    selection = chosen.selection
     top = dict.fromkeys([*selection.selected, *(entry.name for entry in selection.ranking)])
     best = [best_cell(plan, finished.results, name).name for name in [*top][:2]]
     names = short_configurations(plan.cells)
-    lines = [RankLine(names[standing.name], standing) for standing in uncertainty.standings]
+    lines = [RankLine(names[standing.name], standing) for standing in chosen.uncertainty.standings]
     title = f"{config.phase}, {config.data}, {config.profile}, {config.selection.subset} subset"
-    search = search_tables(plan, finished.results) if config.search is not None else None
+    search = search_tables(plan, finished.results, chosen.front) if config.search is not None else None
     shown = SweepTables(title, list(tables.values()), best, class_names(stage), stage, lines, search)
     return write_sweep_figures(plan.folder, shown)

@@ -141,6 +141,8 @@ class Driver:
                     self.observer.line(chosen)
             if self.executor.slots > 1:
                 queue.put_longest_first()
+            if plan.config.search is not None and plan.config.search.costs:
+                self.observer.line(f"objectives: {', '.join(plan.config.search.objectives)}; no trial is stopped early")
         title = f"{plan.config.phase} stage {plan.config.stage}"
         observer = self.observer.sweep(title, queue.total, queue.done(), queue.costs())
         loop = SweepLoop(plan, queue, study, self.executor, view, observer, self._check, self._places)
@@ -303,4 +305,5 @@ def _about(plan: Plan) -> dict[str, object]:
         "subset": config.selection.subset,
         "rule": config.selection.rule,
         **({"cells": [cell.name for cell in plan.cells]} if search is None else {"trials": search.trials}),
+        **({"objectives": list(search.objectives)} if search is not None and search.costs else {}),
     }

@@ -3,16 +3,19 @@
 One driver at a time writes it, under `hold_runs`; anyone may read it at any time.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 import optuna
 from optuna.distributions import CategoricalDistribution
-from optuna.pruners import MedianPruner
+from optuna.exceptions import ExperimentalWarning
+from optuna.pruners import MedianPruner, NopPruner
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState
 
+from lge_sweep.engine.pareto import directions, on_front
 from lge_sweep.engine.storage import StudyNames, TrialRow, close_storage, open_storage, read_storage, read_trials
 from lge_sweep.run_store import RunStore
 from lge_sweep.seeding import derive_seed
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+CONSTRAINTS = "constraints"
+"""Where Optuna has a trial's constraints, broken above 0: in the form of its version 4, which the dashboard reads."""
 State = Literal["waiting", "running", "failed", "pruned", "complete"]
 STATES: dict[TrialState, State] = {
     TrialState.WAITING: "running",
@@ -45,6 +50,7 @@ class CellState:
         value: the score, for a complete trial.
         reason: why it failed.
         collapsed: classes that it never predicted, for a complete trial.
+        on_front: whether no trial of a search with several objectives is better than it in all of them.
     """
 
     cell: str
@@ -53,6 +59,7 @@ class CellState:
     value: float | None = None
     reason: str = ""
     collapsed: tuple[str, ...] = ()
+    on_front: bool = False
 
 
 class Ledger:
@@ -91,9 +98,17 @@ class Ledger:
             about: plain facts to keep with a new study (phase, stage, cells, ...).
             search: how trials are drawn and given up, if they are not enumerated.
         """
+        costs = search.costs if search is not None else ()
         study = optuna.create_study(
-            storage=self.storage, study_name=self._names.study(name), direction="maximize", load_if_exists=True
+            storage=self.storage,
+            study_name=self._names.study(name),
+            directions=directions(len(costs)),
+            load_if_exists=True,
         )
+        if search is not None and costs and study.metric_names is None:
+            with warnings.catch_warnings():  # that this method may change; the dashboard has the names from it
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                study.set_metric_names(list(search.objectives))
         for key, value in about.items():
             if study.user_attrs.get(key) != value:
                 study.set_user_attr(key, value)
@@ -115,8 +130,12 @@ class SweepLedger:
         """Say how the next trials are drawn and given up; a search that goes on must not draw its first ones again."""
         seed = derive_seed(search.seed, "search", len(self.trials()))
         self.study.sampler = TPESampler(seed=seed, n_startup_trials=search.startup_trials, constant_liar=True)
-        self.study.pruner = MedianPruner(
-            n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2
+        self.study.pruner = (
+            NopPruner()  # Optuna gives up no trial that has several objectives
+            if search.costs
+            else MedianPruner(
+                n_startup_trials=search.prune_startup, n_warmup_steps=search.prune_after + 1, n_min_trials=2
+            )
         )
 
     def entry(self, cell: str) -> CellState:
@@ -168,26 +187,32 @@ class SweepLedger:
         """Record a trial that was given up."""
         self._end(trial, TrialState.PRUNED)
 
-    def complete(self, trial: int, value: float, collapsed: Sequence[str]) -> None:
+    def complete(self, trial: int, value: float, collapsed: Sequence[str], costs: Sequence[float] = ()) -> None:
         """Record a finished trial, its score and the classes it never predicted.
+
+        A network that predicts nothing is soon trained. So where costs count, one that collapsed breaks a constraint:
+        the sampler does not go after such trials, and Optuna does not count them as best.
 
         Args:
             trial: number of the trial.
             value: its score.
             collapsed: names of the classes that it never predicted.
+            costs: values of the objectives beside the score, in order.
         """
         self._note(trial, "collapsed", list(collapsed))
-        self._end(trial, TrialState.COMPLETE, value)
+        if costs:
+            self.study._storage.set_trial_system_attr(self._id(trial), CONSTRAINTS, [len(collapsed)])
+        self._end(trial, TrialState.COMPLETE, [value, *costs])
 
     def fail(self, trial: int, reason: str) -> None:
         """Record a failed trial and why it failed."""
         self._note(trial, "reason", reason)
         self._end(trial, TrialState.FAIL)
 
-    def _end(self, trial: int, state: TrialState, value: float | None = None) -> None:
+    def _end(self, trial: int, state: TrialState, values: Sequence[float] | None = None) -> None:
         if self._get(trial).state == TrialState.WAITING:  # of a version that queued its trials
             self.study._storage.set_trial_state_values(self._id(trial), TrialState.RUNNING)
-        self.study.tell(trial, value, state)
+        self.study.tell(trial, values, state)
 
     def _create(self, template: FrozenTrial) -> int:
         storage = self.study._storage
@@ -214,19 +239,29 @@ def cell_name(trial: FrozenTrial | TrialRow) -> str:
 def latest(trials: Sequence[FrozenTrial | TrialRow], cells: Sequence[str]) -> list[CellState]:
     """Return the latest state of each cell, in the order given."""
     last: dict[str, FrozenTrial | TrialRow] = {cell_name(trial): trial for trial in trials}
+    front = _front(trials)
     return [
         CellState(
             name,
             STATES[trial.state],
             trial.number,
-            trial.value if trial.state == TrialState.COMPLETE else None,
+            trial.values[0] if trial.state == TrialState.COMPLETE and trial.values else None,
             str(trial.user_attrs.get("reason", "")),
             tuple(trial.user_attrs.get("collapsed", ())),
+            trial.number in front,
         )
         if (trial := last.get(name))
         else CellState(name, "waiting")
         for name in cells
     ]
+
+
+def _front(trials: Sequence[FrozenTrial | TrialRow]) -> set[int]:
+    """Return the numbers of the trials on the front of a search with several objectives; of any other none."""
+    done = [trial for trial in trials if trial.state == TrialState.COMPLETE and len(trial.values or ()) > 1]
+    collapsed = [bool(trial.user_attrs.get("collapsed")) for trial in done]
+    marks = on_front([trial.values or [] for trial in done], collapsed)
+    return {trial.number for trial, mark in zip(done, marks, strict=True) if mark}
 
 
 class SweepEntries(NamedTuple):

@@ -16,9 +16,9 @@ from lge_sweep.engine.ledger import SweepLedger
 from lge_sweep.engine.observer import ShownSweep
 from lge_sweep.engine.task import make_task
 from lge_sweep.engine.view import SweepView, TrialView
-from lge_sweep.errors import DamagedError, RunsError
+from lge_sweep.errors import DamagedError, RunsError, TrialError
 from lge_sweep.scoring import Result, score_result
-from lge_sweep.study import CellRecord, Plan, read_record, read_result
+from lge_sweep.study import CellRecord, Plan, costs_of, read_record, read_result
 from lge_sweep.text import format_seconds
 
 DEATHS = 2
@@ -226,13 +226,13 @@ class SweepLoop:
         cell, selection = attempt.cell, self.plan.config.selection
         try:
             record = read_record(CellRecord, self.plan.cell_files(cell).outcome)
-            result = read_result(record, self.plan, cell)
+            result, costs = read_result(record, self.plan, cell), costs_of(record, self.plan)
             attempt.view.complete(record, result)
-        except DamagedError as error:
+        except (DamagedError, TrialError) as error:
             self._fail(attempt, str(error))
             return
         score = score_result(result, selection.rule, selection.emphasis).value
-        self.ledger.complete(attempt.trial, score, result.collapsed)
+        self.ledger.complete(attempt.trial, score, result.collapsed, costs)
         self.results[cell.name] = result
         flag = f"; COLLAPSED: {' and '.join(result.collapsed)} never predicted" if result.collapsed else ""
         took = f"{record.training.steps} steps in {format_seconds(record.seconds.all)}"

@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,15 +17,17 @@ from lge_sweep.scoring import (
     BEST,
     FOREGROUND,
     INTERVAL,
+    Front,
     Selection,
     Uncertainty,
     describe_friedman,
+    front_markdown,
     ranking_frame,
     ranking_texts,
 )
 from lge_sweep.study import Plan, subset_counts
 from lge_sweep.text import escape_markdown, markdown_table
-from lge_sweep.tracking import RANK, RANKED_BEST, DataVersion, TrackedRun, Tracker, cases_words
+from lge_sweep.tracking import ON_FRONT, RANK, RANKED_BEST, DataVersion, TrackedRun, Tracker, cases_words
 
 
 def open_sweep(tracker: Tracker, plan: Plan) -> TrackedRun:
@@ -79,19 +82,32 @@ def trial_key(plan: Plan, cell: Cell, trial: int) -> str:
     return f"{plan.name}/{cell.name}/trial{trial}"
 
 
-def log_selection(
-    run: TrackedRun, plan: Plan, selection: Selection, uncertainty: Uncertainty, files: Iterable[Path]
-) -> None:
+@dataclass(frozen=True)
+class Chosen:
+    """What a sweep has come to.
+
+    Attributes:
+        selection: what was selected.
+        uncertainty: how sure that is.
+        front: of a search with several objectives, the trials to choose from.
+    """
+
+    selection: Selection
+    uncertainty: Uncertainty
+    front: Front | None = None
+
+
+def log_selection(run: TrackedRun, plan: Plan, chosen: Chosen, files: Iterable[Path]) -> None:
     """Log a sweep's ranking, selection, uncertainty and figures.
 
     Args:
         run: the sweep's run.
         plan: the sweep; of a search with the cells that it drew.
-        selection: what was selected.
-        uncertainty: how sure that is.
+        chosen: what it has come to.
         files: files of the sweep's folder that are logged too.
     """
-    run.tracker.rank(plan.name, _ranks(plan, selection, uncertainty))
+    selection, uncertainty = chosen.selection, chosen.uncertainty
+    run.tracker.rank(plan.name, _ranks(plan, chosen))
     winner = next(standing for standing in uncertainty.standings if standing.name == uncertainty.winner)
     values = {
         "selected/score": winner.score,
@@ -109,19 +125,24 @@ def log_selection(
             "override": f"{override.name}, because: {override.reason}"[:500] if override else "no",
         }
     )
-    run.describe(f"{describe_selection(selection, uncertainty)}\n\n{cases_words(plan.name)}")
+    run.describe(f"{describe_selection(chosen)}\n\n{cases_words(plan.name)}")
     run.log_files(files)
     run.untag("failed")
     run.finish()
 
 
-def _ranks(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> dict[str, dict[str, float]]:
-    """Return of each cell the place of its configuration in the ranking, and the probability that it is the best."""
-    frame = ranking_frame(selection.ranking, uncertainty.standings)
+def _ranks(plan: Plan, chosen: Chosen) -> dict[str, dict[str, float]]:
+    """Return of each cell the place of its configuration in the ranking, and the probability that it is the best.
+
+    Of a search with several objectives also whether it is on the front: 1, or 0.
+    """
+    frame = ranking_frame(chosen.selection.ranking, chosen.uncertainty.standings)
     places = {
         str(row["configuration"]): {RANK: row["rank"], RANKED_BEST: row["probability_best"]}
         for row in frame.to_dict("records")
     }
+    for trial in chosen.front.trials if chosen.front is not None else ():
+        places.setdefault(trial.name, {})[ON_FRONT] = float(trial.on_front)
     return {
         cell.name: {key: float(value) for key, value in places[name].items() if pd.notna(value)}
         for name, cells in configurations(plan.cells).items()
@@ -130,18 +151,21 @@ def _ranks(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> dict[s
     }
 
 
-def describe_selection(selection: Selection, uncertainty: Uncertainty) -> str:
-    """Write a selection as Markdown: what was chosen, the ranking, what to doubt."""
+def describe_selection(chosen: Chosen) -> str:
+    """Write a selection as Markdown: what was chosen, the front if there is one, the ranking, what to doubt."""
+    selection, uncertainty, front = chosen.selection, chosen.uncertainty, chosen.front
     frame = ranking_frame(selection.ranking, uncertainty.standings)
     shown = ranking_texts(frame, selection.rule)[["rank", "configuration", "score", INTERVAL, BEST, FOREGROUND]]
     shown["configuration"] = shown["configuration"].map(escape_markdown)
     shown[""] = ["collapsed" if names else "" for names in frame["collapsed"]]
     lines = [
+        *([f"**{front.sentence}.**", front_markdown(front, selection.selected[0])] if front is not None else []),
         f"**{escape_markdown(uncertainty.sentence)}.**",
         f"Selected on the {selection.subset} subset by rule {selection.rule}: **{', '.join(selection.selected)}**",
         markdown_table(shown.columns.tolist(), shown.itertuples(index=False, name=None), left=("configuration", "")),
     ]
-    notes = (*selection.notes, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
+    doubts = () if front is None else front.notes
+    notes = (*selection.notes, *doubts, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
     return "\n\n".join([*lines, "\n".join(f"- {escape_markdown(note)}" for note in notes)])
 
 

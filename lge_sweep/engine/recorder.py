@@ -12,6 +12,7 @@ from torch import Tensor
 
 from lge_sweep.csv_files import csv_text
 from lge_sweep.engine.checkpoints import save_atomically
+from lge_sweep.engine.memory_peak import MemoryPeak
 from lge_sweep.errors import TrialError
 from lge_sweep.study import TrainingFacts, read_history
 
@@ -47,6 +48,8 @@ class _Pending(NamedTuple):
 class Recorder(Callback):
     """Write the history of a training, keep its best weights, and report how far it is.
 
+    `memory`, if it is set, measures how much the training holds.
+
     With `keeps_last` the weights of the last validation are kept, whatever its loss: it follows the last step.
 
     The loss of a step is looked at when somebody is told of it: asking a GPU for it would wait for the step's end.
@@ -66,6 +69,8 @@ class Recorder(Callback):
         self.keeps_last = False
         self.val_loss: float | None = None
         self.earlier_seconds = 0.0
+        self.memory: MemoryPeak | None = None
+        self._earlier_memory: float | None = None
         self._pending: list[_Pending] = []
         self._best_weights: dict[str, Tensor] | None = None
         self._started = self._reported = time.monotonic()
@@ -74,6 +79,12 @@ class Recorder(Callback):
     def seconds(self) -> float:
         """Seconds of training, over all sessions."""
         return self.earlier_seconds + time.monotonic() - self._started
+
+    @property
+    def memory_mb(self) -> float | None:
+        """The most memory that the training has held, over all sessions, MB; None: not known."""
+        known = [self._earlier_memory, None if self.memory is None else self.memory.megabytes()]
+        return max((peak for peak in known if peak is not None), default=None)
 
     def facts(self) -> TrainingFacts:
         """Return plain facts about the finished training."""
@@ -92,11 +103,13 @@ class Recorder(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a checkpoint keeps."""
-        return {"step": self.rows[-1].step, "best_loss": self.best_loss, "best_step": self.best_step}
+        best = {"best_loss": self.best_loss, "best_step": self.best_step}
+        return {"step": self.rows[-1].step, **best, "memory_mb": self.memory_mb}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take up the history where the checkpoint was made."""
         self.best_loss, self.best_step = state_dict["best_loss"], state_dict["best_step"]
+        self._earlier_memory = state_dict.get("memory_mb")  # a checkpoint of before has none
         table = read_history(self.history)
         known = table[table["step"] <= state_dict["step"]].astype(object)
         self.rows = [Row(**row) for row in known.where(known.notna(), None).to_dict("records")]

@@ -11,9 +11,10 @@ from lge_sweep.config.losses import searched
 from lge_sweep.config.search import Interval
 from lge_sweep.engine.cell_check import check_result, check_result_in, set_cell_aside
 from lge_sweep.engine.cell_queue import Assignment
-from lge_sweep.engine.ledger import SweepLedger, cell_name
+from lge_sweep.engine.ledger import CONSTRAINTS, SweepLedger, cell_name
 from lge_sweep.engine.search_space import drawn_values, search_space
-from lge_sweep.study import CellRecord, Plan, score_record
+from lge_sweep.errors import TrialError
+from lge_sweep.study import CellRecord, Plan, costs_of, score_record
 
 _log = logging.getLogger(__name__)
 
@@ -64,13 +65,15 @@ class SearchQueue:
         bounds = search_space(self.plan)
         params = drawn_values(cell, bounds)
         try:
+            costs = costs_of(record, self.plan)
             return create_trial(
-                value=score_record(record, self.plan, cell),
+                values=[score_record(record, self.plan, cell), *costs],
                 params=params,
                 distributions={name: bounds[name] for name in params},
                 user_attrs={"cell": cell.name, "collapsed": list(record.summary.collapsed)},
+                system_attrs={CONSTRAINTS: [len(record.summary.collapsed)]} if costs else {},
             )
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, TrialError) as error:
             set_cell_aside(self.plan, self.plan.cell_files(cell), f"it was not drawn by this search ({error})")
             return None
 
@@ -128,8 +131,8 @@ class SearchQueue:
         self._open.appendleft(assignment)
 
     def stops(self, trial: int, validation: int, dice: float) -> bool:
-        """Report a validation, and say whether the pruner gives the trial up."""
-        return self.study.report(trial, validation, dice)
+        """Report a validation, and say whether the pruner gives the trial up; none of several objectives is."""
+        return not self.search.costs and self.study.report(trial, validation, dice)
 
     def _complete(self) -> list[Assignment]:
         complete = [trial for trial in self.study.trials() if trial.state == TrialState.COMPLETE]

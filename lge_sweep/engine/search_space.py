@@ -12,7 +12,7 @@ from lge_sweep.config import Cell
 from lge_sweep.config.grid import AXES
 from lge_sweep.config.losses import SEARCHED
 from lge_sweep.report import SearchSetting, SearchTables, SearchTrial
-from lge_sweep.scoring import Result, score_result
+from lge_sweep.scoring import Front, Result, score_result
 from lge_sweep.study import Plan
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # else each study is told of
@@ -49,12 +49,13 @@ def drawn_values(cell: Cell, space: Mapping[str, BaseDistribution]) -> dict[str,
     return dict(cell.drawn) | {axis: cell.parameters[axis] for axis in AXES if axis in space}
 
 
-def search_tables(plan: Plan, results: Mapping[str, Result]) -> SearchTables:
+def search_tables(plan: Plan, results: Mapping[str, Result], front: Front | None = None) -> SearchTables:
     """Return what the figures of a search are drawn of, its settings by importance.
 
     Args:
         plan: of a search, with the cells that it finished.
         results: cell -> its result.
+        front: its front, if it has several objectives.
     """
     rule, space = plan.config.selection, search_space(plan)
     trials = [
@@ -78,7 +79,7 @@ def search_tables(plan: Plan, results: Mapping[str, Result]) -> SearchTables:
         replace(trial, values={name: _plain(value, space[name]) for name, value in trial.values.items()})
         for trial in trials
     ]
-    return SearchTables(settings, shown)
+    return SearchTables(settings, shown, front)
 
 
 def importances(space: Mapping[str, BaseDistribution], trials: list[SearchTrial]) -> dict[str, float]:

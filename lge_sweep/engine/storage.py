@@ -110,7 +110,7 @@ class TrialRow(NamedTuple):
 
     number: int
     state: TrialState
-    value: float | None
+    values: list[float] | None
     user_attrs: dict[str, Any]
 
 
@@ -131,6 +131,7 @@ def read_trials(storage: BaseStorage, study: int) -> "Sequence[TrialRow | Frozen
     values = select(TrialModel.trial_id, TrialModel.number, TrialModel.state, TrialValueModel).outerjoin(
         TrialValueModel, TrialValueModel.trial_id == TrialModel.trial_id
     )
+    order = (TrialModel.number, TrialValueModel.objective)
     noted = select(TrialModel.trial_id, TrialUserAttributeModel.key, TrialUserAttributeModel.value_json).join(
         TrialUserAttributeModel, TrialUserAttributeModel.trial_id == TrialModel.trial_id
     )
@@ -138,13 +139,12 @@ def read_trials(storage: BaseStorage, study: int) -> "Sequence[TrialRow | Frozen
     with storage.scoped_session() as session:
         for trial, key, text in session.execute(noted.where(TrialModel.study_id == study)):
             attributes[trial][key] = json.loads(text)
-        rows = session.execute(values.where(TrialModel.study_id == study).order_by(TrialModel.number)).all()
-        return [
-            TrialRow(
-                number, state, value and value.stored_repr_to_value(value.value, value.value_type), attributes[trial]
-            )
-            for trial, number, state, value in rows
-        ]
+        found: dict[int, TrialRow] = {}
+        for trial, number, state, value in session.execute(values.where(TrialModel.study_id == study).order_by(*order)):
+            row = found.setdefault(trial, TrialRow(number, state, None if value is None else [], attributes[trial]))
+            if row.values is not None:  # of a search with several objectives there is a row each
+                row.values.append(value.stored_repr_to_value(value.value, value.value_type))
+        return [*found.values()]
 
 
 def close_storage(storage: BaseStorage) -> None:

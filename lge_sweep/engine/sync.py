@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lge_sweep.config import Cell
+from lge_sweep.engine.front import search_front
 from lge_sweep.engine.ledger import CellState
-from lge_sweep.engine.publish import log_selection, open_sweep
+from lge_sweep.engine.publish import Chosen, log_selection, open_sweep
 from lge_sweep.engine.trial_view import TrackedSweep
 from lge_sweep.engine.winner import Winner
 from lge_sweep.scoring import Selection
@@ -76,7 +77,7 @@ def deliver(tracker: "Tracker", plan: Plan, entries: Mapping[str, CellState]) ->
     registered = _register(tracker, plan, record, dict(finished))
     shown = before is not None and before.info.status == "FINISHED" and _shows(before.data.tags, record)
     if not shown:
-        log_selection(run, plan, _selection(record), record.uncertainty, _files(plan))
+        log_selection(run, plan, Chosen(_selection(record), record.uncertainty, search_front(plan)), _files(plan))
     return Delivery(trials, not shown, registered)
 
 
@@ -118,5 +119,5 @@ def _selection(record: SelectionRecord) -> Selection:
 
 def _files(plan: Plan) -> list[Path]:
     files = plan.files
-    kept = [files.ranking, files.comparisons, files.selection, files.settings]
+    kept = [files.ranking, files.comparisons, files.selection, files.settings, files.front]
     return [*(path for path in kept if path.is_file()), *sorted(files.path.glob("*.png"))]

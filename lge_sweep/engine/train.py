@@ -24,6 +24,7 @@ from lge_sweep.data import LgeDataModule, load_arrays
 from lge_sweep.engine.callbacks import MovingAverage, Patience, SpedUp
 from lge_sweep.engine.checkpoints import AtomicCheckpoints, Checkpoints
 from lge_sweep.engine.events import Progress
+from lge_sweep.engine.memory_peak import MemoryPeak
 from lge_sweep.engine.recorder import Recorder, Row
 from lge_sweep.engine.task import CellTask, TrialPrunedError
 from lge_sweep.engine.usage import sampling
@@ -101,7 +102,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
     execution = choose_execution(bench, data.schedule.total_steps, task.speeds, lambda: report(preparing))
     with sampling(task.files.usage, hardware.torch_device()):
         recorder = _train(task, data, Place(hardware, execution), report)
-        trained = recorder.seconds
+        trained, memory = recorder.seconds, recorder.memory_mb
         prediction = predict(task, data, hardware, recorder.heartbeat)
     _measure(task, prediction)
     summary = aggregate(read_per_image(task.files.per_image))
@@ -118,6 +119,7 @@ def execute(task: CellTask, report: Callable[[Progress], bool | None], worker: i
         training=recorder.facts(),
         class_weights=dict(zip(class_names(task.cell.stage), task.class_weights, strict=True)),
         seconds=Seconds(training=trained, all=recorder.earlier_seconds + time.monotonic() - started),
+        memory_mb=memory,
         figures=tuple(figures),
         hardware=HardwareFacts(
             **asdict(hardware),
@@ -152,6 +154,7 @@ def _train(task: CellTask, data: LgeDataModule, place: Place, report: Callable[[
             raise TrialPrunedError
 
     recorder = Recorder(task.files.history, task.files.best, schedule.steps_per_epoch, step_done)
+    recorder.memory = MemoryPeak(hardware.torch_device())
     recorder.keeps_last = task.training.keep == "last"
     patience = [] if recorder.keeps_last else [Patience(task.training.patience)]
     average = [] if task.training.ema is None else [MovingAverage(task.training.ema, hardware.torch_device())]

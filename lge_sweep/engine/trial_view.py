@@ -177,5 +177,6 @@ def _final_points(outcome: CellRecord, result: Result, plan: Plan, step: int) ->
         "training/steps": outcome.training.steps,
         "training/epochs": outcome.training.epochs,
         "training/seconds": outcome.seconds.training,
+        "training/memory_mb": outcome.memory_mb,
     }
     return [(key, float(value), step) for key, value in points.items() if value is not None]

@@ -102,7 +102,9 @@ def _grid_items(study: Study) -> list[str]:
     for sweep in study.sweeps:
         grid, config = sweep.plan.config.grid, sweep.plan.config
         cells = len(grid.model) * len(grid.loss) * len(grid.optimizer) * len(grid.seed)
-        how = f"{config.search.trials} trials drawn from" if config.search else f"{cells} trainings:"
+        how = f"{cells} trainings:"
+        if config.search is not None:
+            how = f"{config.search.trials} trials, looked for by {' and '.join(config.search.objectives)}, drawn from"
         items.append(
             f"{config.phase.replace('phase', 'Phase ').replace('search', 'Search')}, stage {config.stage}: {how} "
             f"{_count(grid.model, 'architecture')}, {_count(grid.loss, 'loss', 'losses')}, "

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pandas as pd
 
 from lge_sweep.config import configurations
+from lge_sweep.engine import search_front
 from lge_sweep.labels import class_names
 from lge_sweep.manuscript.blocks import Block, Bullets, Figure, Paragraph, Part, Section, make_table
 from lge_sweep.manuscript.data_section import subset_title
@@ -16,7 +17,7 @@ from lge_sweep.metrics import METRICS
 from lge_sweep.pipeline import PIPELINE, ComparisonRecord
 from lge_sweep.report import CAPTIONS, Spot, figure_bland_altman, figure_spots, pipelines_frame
 from lge_sweep.run_folders import MeasuredFolder
-from lge_sweep.scoring import beside_reference, chance, mean_of_all, ranking_frame
+from lge_sweep.scoring import beside_reference, chance, front_frame, mean_of_all, ranking_frame
 from lge_sweep.study import CellRecord, Plan, read_per_image, read_record
 
 STAGE_TITLES = {1: "stage 1, cavity", 2: "stage 2, wall and scar"}
@@ -133,7 +134,22 @@ def _sweep_blocks(sweep: Sweep, stage: str) -> list[Block]:
     chosen = f"Selected: {', '.join(selection.selected)}."
     if selection.override is not None:
         chosen += f" A person chose it over the rule: {selection.override.reason}"
-    return [Paragraph(f"{stage.capitalize()}: {found.sentence}. {chosen}"), shown, table, Bullets(selection.notes)]
+    said = Paragraph(f"{stage.capitalize()}: {found.sentence}. {chosen}")
+    return [*_front_blocks(plan, stage), said, shown, table, Bullets(selection.notes)]
+
+
+def _front_blocks(plan: Plan, stage: str) -> list[Block]:
+    """Tell what a search with several objectives came to; nothing of any other sweep."""
+    front = search_front(plan)
+    if front is None:
+        return []
+    notes = " ".join(f"{note[:1].upper()}{note[1:]}." for note in front.notes)
+    caption = (
+        f"All finished trials of the search, {stage}; front: no other is at least as good in every objective and "
+        f"better in one. Score 0 to 1; {', '.join(front.titles)}. {notes}"
+    )
+    table = make_table(f"front_stage{plan.config.stage}_{plan.name[-10:]}", caption, front_frame(front), {})
+    return [Paragraph(f"{stage.capitalize()}: {front.sentence}."), table]
 
 
 _SUBSETS = {"val": "validation", "test": "test", "train": "training"}

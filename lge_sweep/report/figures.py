@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from lge_sweep.report.bars import figure_class_bars
 from lge_sweep.report.curves import figure_loss_curve, figure_training_curves
 from lge_sweep.report.distribution import figure_dice_boxplot, figure_dice_heatmap
+from lge_sweep.report.front_figure import figure_search_front
 from lge_sweep.report.grid_curves import figure_grid_curves
 from lge_sweep.report.overlays import figure_overlays
 from lge_sweep.report.ranks import figure_rank_probability
@@ -50,6 +51,7 @@ SWEEP_FIGURES: tuple[SweepFigure, ...] = (
     SweepFigure("metric_spread", figure_metric_spread, SweepTables.varies_training),
     SweepFigure("dice_heatmap", figure_dice_heatmap),
     SweepFigure("rank_probability", figure_rank_probability, SweepTables.has_ranks),
+    SweepFigure("search_front", figure_search_front, SweepTables.has_front),
     SweepFigure("search_importance", figure_search_importance, SweepTables.is_search),
     SweepFigure("search_parallel", figure_search_parallel, SweepTables.is_search),
     SweepFigure("search_slices", figure_search_slices, SweepTables.is_search),

@@ -3,6 +3,10 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lge_sweep.scoring import Front
 
 NOT_DRAWN = -0.14
 """Where on an axis from 0 to 1 a trial is that did not draw its setting."""
@@ -72,10 +76,12 @@ class SearchTables:
     Attributes:
         settings: what is drawn, most important first.
         trials: the finished trials, in order.
+        front: of a search with several objectives, its front.
     """
 
     settings: Sequence[SearchSetting]
     trials: Sequence[SearchTrial]
+    front: "Front | None" = None
 
     @property
     def best(self) -> SearchTrial | None:

@@ -121,6 +121,10 @@ class SweepTables:
         """Whether its cells were drawn by a search."""
         return self.search is not None
 
+    def has_front(self) -> bool:
+        """Whether they were drawn by a search with several objectives."""
+        return self.search is not None and self.search.front is not None
+
     def with_short_titles(self) -> "SweepTables":
         """Return the tables with the names of models shortened in the cells' titles."""
         short = short_models(self.cells)

@@ -10,6 +10,12 @@ from .auc import clustered_auc as clustered_auc
 from .auc import delong_auc as delong_auc
 from .bootstrap import in_hundred as in_hundred
 from .calibration import calibration_intervals as calibration_intervals
+from .front import Front as Front
+from .front import FrontTrial as FrontTrial
+from .front import cost_text as cost_text
+from .front import front_frame as front_frame
+from .front import front_markdown as front_markdown
+from .front import front_texts as front_texts
 from .nested import choose_nested as choose_nested
 from .paired import Paired as Paired
 from .paired import WinnerTest as WinnerTest

@@ -35,6 +35,7 @@ from .records.cell import TrainingFacts as TrainingFacts
 from .records.selection import OverrideRecord as OverrideRecord
 from .records.selection import SelectionRecord as SelectionRecord
 from .records.selection import read_selection as read_selection
+from .results import costs_of as costs_of
 from .results import read_result as read_result
 from .results import score_record as score_record
 from .tables import read_tables as read_tables

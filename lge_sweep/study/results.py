@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lge_sweep.config import Cell
-from lge_sweep.errors import DamagedError
+from lge_sweep.errors import DamagedError, TrialError
 from lge_sweep.labels import SCORED, class_names
 from lge_sweep.scoring import Result, mean_of_all, score_result
 from lge_sweep.study.cell_files import read_per_image
@@ -53,3 +53,24 @@ def score_record(record: CellRecord, plan: Plan, cell: Cell) -> float:
     """
     rule = plan.config.selection
     return score_result(read_result(record, plan, cell), rule.rule, rule.emphasis).value
+
+
+def costs_of(record: CellRecord, plan: Plan) -> list[float]:
+    """Return what a finished cell's training has cost, in the order of the search's objectives; nothing for a grid.
+
+    Args:
+        record: the cell's record.
+        plan: the sweep.
+
+    Raises:
+        TrialError: one of them was not measured.
+    """
+    known, costs = {"seconds": record.seconds.training, "memory": record.memory_mb}, []
+    for objective in plan.config.search.costs if plan.config.search is not None else ():
+        if (cost := known[objective]) is None:
+            raise TrialError(
+                f"search.objectives: {objective} was not measured where {record.cell.name} was trained, which needs "
+                "Linux or a GPU; take search.objectives=[score,seconds]"
+            )
+        costs.append(cost)
+    return costs

@@ -18,6 +18,7 @@ from .served import Predict as Predict
 from .served import set_served as set_served
 from .ui import serve_ui as serve_ui
 from .ui import server_page as server_page
+from .views import ON_FRONT as ON_FRONT
 from .views import RANK as RANK
 from .views import RANKED_BEST as RANKED_BEST
 from .views import SCORE as SCORE

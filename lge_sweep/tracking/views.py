@@ -15,6 +15,8 @@ SHARED = "mlflow.sharedViewState."
 RANKING, CURVES, PIPELINES = "ranking", "curves", "pipelines"
 RANK, SCORE, RANKED_BEST = "ranking/rank", "ranking/score", "ranking/probability_best"
 """Metrics of a trial: its configuration's rank, its own score by the sweep's rule, the probability of being best."""
+ON_FRONT = "ranking/front"
+"""Of a search with several objectives: 1 for a trial on its front, else 0."""
 _OTHERS = {CURVES: "Loss curves", PIPELINES: "Phases 3 and 4"}
 _CLASSES = [label.title for label in Label if label is not Label.BACKGROUND]
 _TRIALS = "tags.`lge.kind` = 'trial' AND tags.phase != 'phase3'"

@@ -27,12 +27,13 @@ def ui(runs: RunsOption = None, port: PortOption = 5000, browser: BrowserOption 
 
 
 def dashboard(runs: RunsOption = None, port: PortOption = 8080, browser: BrowserOption = True) -> None:
-    """Serve the Optuna dashboard on 127.0.0.1: the trials of every sweep and search."""
+    """Serve the Optuna dashboard on 127.0.0.1, opened on the latest search: the trials of every sweep."""
     with reporting() as console:
-        from lge_sweep.engine import serve_dashboard
+        from lge_sweep.engine import all_sweeps, serve_dashboard
 
         store = RunStore.open(runs)
-        serve_dashboard(store, port, _announcer(console, f"Optuna dashboard of {store.root}, to look at:", browser))
+        title = f"Optuna dashboard of {store.root}, to look at:"
+        serve_dashboard(store, port, _announcer(console, title, browser, all_sweeps))
 
 
 def _announcer(

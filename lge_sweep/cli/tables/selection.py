@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from lge_sweep.cli.tables.front import print_front
 from lge_sweep.cli.terminal import Terminal, styled
 from lge_sweep.cli.terminal_table import Cell, Column, print_table
 from lge_sweep.labels import SCORED
@@ -37,6 +38,13 @@ def print_outcome(console: Terminal, plan: "Plan", outcome: "SweepOutcome") -> N
     notes = list(selection.notes)
     if compared:
         notes += (*uncertainty.notes, *describe_friedman(uncertainty.friedman))
+    if outcome.front is not None:
+        doubts = outcome.front.doubts
+        notes = [*doubts, *notes, *outcome.front.notes[len(doubts) :]]
+        console.print_line()
+        console.print_line(f"{outcome.front.sentence}.", style="bold")
+        console.print_line()
+        print_front(console, outcome.front, selection.selected[0], plan.folder)
     console.print_line()
     console.print_line(f"{uncertainty.sentence}.", style="bold")
     console.print_line()

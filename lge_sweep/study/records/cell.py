@@ -59,6 +59,8 @@ class CellRecord(Record):
     class_weights: dict[str, float]
     """Class -> its weight in the loss."""
     seconds: Seconds
+    memory_mb: float | None = Field(None, gt=0)
+    """The most memory that its training held, MB; those of before, and where it could not be measured, have none."""
     figures: tuple[str, ...]
     """Names of the folder's figures."""
     hardware: HardwareFacts
