@@ -1,6 +1,6 @@
 """A study as one value: the data, the profile, where results go; and its phases, as a program runs them."""
 
-import json
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -50,7 +50,7 @@ class Study:
 
     >>> study = Study(profile="laptop", settings={"training.max_epochs": 5, "grid.model": ["unet"]})
     >>> study.overrides
-    ('training.max_epochs=5', 'grid.model=["unet"]')
+    ('training.max_epochs=5', 'grid.model=[unet]')
     >>> study.command("phase2", stage=1)
     'lge-sweep phase2 --stage 1 --data phantom --profile laptop --set training.max_epochs=5'
     """
@@ -238,17 +238,26 @@ class Study:
 
 
 def _as_yaml(key: str, value: object) -> str:
-    """Write a setting's value; JSON is YAML."""
+    """Write a setting's value as YAML, on a line."""
+    import yaml  # which --help does without
+
     try:
-        return json.dumps(value, allow_nan=False, ensure_ascii=False, default=_plain)
-    except (TypeError, ValueError) as error:
+        written = yaml.safe_dump([_plain(value)], default_flow_style=True, width=math.inf, allow_unicode=True)
+    except TypeError as error:
         raise ConfigError(
-            f"{shorten(key)}: expected text, a number, True, False, None, or lists or dicts of them, got "
-            f"{type(value).__name__} ({shorten(str(error))})"
-        ) from error
+            f"{shorten(key)}: expected text, a number, True, False, None, or lists or dicts of them, got {error}"
+        ) from None
+    return written.strip()[1:-1]
 
 
-def _plain(value: object) -> str:
+def _plain(value: object) -> object:
+    """Return what YAML can say, in new lists and dicts: one that is there twice would get a name in YAML."""
+    if value is None or isinstance(value, (str, int, float)):
+        return value
     if isinstance(value, Path):
         return str(value)
-    raise TypeError(f"a {type(value).__name__} is none of them")
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    raise TypeError(type(value).__name__)
