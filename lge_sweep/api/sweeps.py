@@ -2,9 +2,9 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 from lge_sweep.api.progress import CallbackObserver
-from lge_sweep.api.ranking import Ranking
 from lge_sweep.api.settings import read_settings
 from lge_sweep.api.study import Study
 from lge_sweep.config import SweepConfig
@@ -12,6 +12,9 @@ from lge_sweep.engine import Driver, Observer, Placement, SweepOutcome, drive, r
 from lge_sweep.errors import InheritError, SelectionError
 from lge_sweep.progress import ProgressCallback, say_nothing
 from lge_sweep.study import Plan, make_plans
+
+if TYPE_CHECKING:
+    from lge_sweep.api.ranking import Ranking
 
 
 @contextmanager
@@ -71,7 +74,7 @@ def conclude_sweeps(
 
 def rankings_of(
     study: Study, phase: str, stages: Sequence[int], on_progress: ProgressCallback | None
-) -> dict[int, Ranking]:
+) -> "dict[int, Ranking]":
     """Run a phase that ranks, for `Study`.
 
     Args:
@@ -83,4 +86,6 @@ def rankings_of(
     configs = read_settings(phase, stages, study).configs
     with open_driver(study, CallbackObserver(on_progress or say_nothing)) as driver:
         plans = [plan for plan, _ in conclude_sweeps(driver, configs, study)]
+    from lge_sweep.api.ranking import Ranking  # imports scipy
+
     return {plan.config.stage: Ranking.read(plan.files) for plan in plans}
