@@ -71,7 +71,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
 
 
 def test_there_are_ten_names() -> None:
-    assert set(lge.__all__) == set(dir(lge)) == NAMES
+    assert set(dir(lge)) == NAMES
 
 
 def callables() -> list[tuple[str, object]]:
@@ -316,7 +316,7 @@ def test_labels_are_compared_as_one_counts_by_hand() -> None:
     slices = measure(prediction, truth, ("background", "cavity", "myocardium", "scar"))
     counts = slices[slices["class"] == "cavity"][["tp", "fp", "fn"]].sum()
     assert found.loc["cavity", "dice"] == pytest.approx(2 * counts["tp"] / (2 * counts["tp"] + counts["fn"]))
-    assert np.isnan(lge.compare_labels(prediction, truth).loc["cavity", "hd_mm"])
+    assert lge.compare_labels(prediction, truth)["hd_mm"].isna().all()
     with pytest.raises(ValueError, match="one shape"):
         lge.compare_labels(prediction[:1], truth)
 
