@@ -1,8 +1,19 @@
-"""lge_sweep: compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI."""
+"""lge_sweep: compare, select and ship segmentation models for late-gadolinium-enhancement cardiac MRI.
+
+Its ten names, each loaded when it is first used:
+
+- `Study`: runs phases 1 to 4, as the commands do. What they came to: `Ranking`, `Pipelines`; `open_run` finds it again.
+- `read_data`, `write_phantom`: exams with labels, read or simulated.
+- `load_segmenter`, `predict`: the shipped model, for arrays or for files.
+- `compare_labels`: labels of an exam against the truth.
+- `LgeSweepError`: what goes wrong and a user can mend.
+"""
 
 import logging
 import os
 from contextlib import suppress
+
+import lazy_loader
 
 __version__ = "0.1.0"
 
@@ -30,3 +41,5 @@ with suppress(RuntimeError):  # the user has no home: matplotlib takes a tempora
 
 # A program that uses the library decides whether and where its log is shown.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -67,6 +67,11 @@ def user_path(text: str) -> Path:
     return path
 
 
+def as_path(given: str | Path | None) -> Path | None:
+    """Return a path that a program gave; text is that of a user: see `user_path`."""
+    return user_path(given) if isinstance(given, str) else given
+
+
 def sweeps_folder() -> Path:
     """Return the folder of sweep files: `./sweeps`, else the repository's, else the copy in the installed package."""
     package = Path(__file__).parent

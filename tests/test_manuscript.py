@@ -504,7 +504,7 @@ def test_a_folder_of_other_files_is_left_alone(prepared: Prepared, tmp_path: Pat
 def test_settings_of_a_pipeline_are_told_one_by_one() -> None:
     config = load_sweep("phase3", 2, "phantom", "laptop", pipelines="heart")
     told = settings_table("fit", "Settings.", config.fitting).frame.set_index("setting")["value"]
-    assert told["pipelines.heart.window.pixels"] == "112"
+    assert told["pipelines.heart.window.pixels"] == "80"
     assert "pipelines.heart.window.mm" not in told.index  # not said: as without it
     assert told["pipelines.heart.cleaning"].startswith("nothing, largest_heart yes, largest_heart yes and least_scar")
     assert not told.str.contains("(", regex=False).any()  # no object of the program

@@ -15,7 +15,7 @@ from package_source import MODULES, PACKAGE, Module
 # Along the flow of the data. scoring and report take plain tables only; they stand above the engine that calls them.
 ROOMS = [
     "ingest", "curate", "split", "data", "metrics", "quantify", "scoring", "models", "report", "deliver", "archive",
-    "tracking", "study", "engine", "segmenter", "pipeline", "manuscript", "browse", "cli",
+    "tracking", "study", "engine", "segmenter", "pipeline", "manuscript", "browse", "api", "cli",
 ]  # fmt: skip
 BASE = {
     "errors", "paths", "choices", "labels", "seeding", "loopback", "atomic", "hashing", "gpu", "interrupts", "config",

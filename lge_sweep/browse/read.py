@@ -1,7 +1,5 @@
 """Read what a sweep or a pipeline has found, from the folders of the run."""
 
-from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,18 +8,17 @@ import numpy as np
 from lge_sweep.browse.shown import ShownCases
 from lge_sweep.choices import look_up, suggest
 from lge_sweep.config import Cell
-from lge_sweep.config.pipelines import PAPER
 from lge_sweep.data import load_arrays
 from lge_sweep.errors import DamagedError, RunsError
 from lge_sweep.labels import SINGLE_STAGE, STAGES, stage_target
 from lge_sweep.pipeline import (
-    PIPELINE,
-    ChoiceRecord,
     ComparisonRecord,
     EvaluationRecord,
-    ShippedRecord,
+    chosen_out_of_fold,
     read_at_size,
     rows_measured,
+    shipped_on_validation,
+    shipped_when_evaluated,
 )
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.run_store import EvaluationFolder, RunStore
@@ -59,11 +56,9 @@ def sweep_cases(folder: Path, show: str | None) -> ShownCases:
         todo = other if plan.config.stage == 1 else "repeat the command of phase 3 to complete it"
         raise RunsError(f"{plan.name}: no pipelines were compared here; {todo}")
     record = read_record(ComparisonRecord, plan.files.comparison)
-    shipped = _shipped_on_validation(plan, record)
-    default = shipped
+    shipped = default = shipped_on_validation(plan.files, record)
     if plan.files.choice.is_file():
-        chosen = read_record(ChoiceRecord, plan.files.choice).selected
-        shipped, default = "", PIPELINE if chosen == PAPER else chosen
+        shipped, default = "", chosen_out_of_fold(plan.files)
     measured = _Measured(plan, plan.files, record, shipped, f"phase 3: {plan.config.data}, {plan.config.profile}")
     return measured.cases(default if show is None else show)
 
@@ -82,10 +77,7 @@ def evaluation_cases(store: RunStore, files: EvaluationFolder, show: str | None)
     """
     record = read_record(EvaluationRecord, files.record)
     plan = load_plan(store.sweep(record.fits).path)
-    shipped = record.shipped.pipeline or _named_as_shipped(record.meanings)
-    with suppress(DamagedError):
-        last = read_record(ShippedRecord, plan.files.shipped)
-        shipped = last.pipeline if last.shipped == record.shipped and last.pipeline else shipped
+    shipped = shipped_when_evaluated(plan.files, record)
     title = f"phase 4: {plan.config.data}, {plan.config.profile}"
     return _Measured(plan, files, record, shipped, title).cases(shipped if show is None else show)
 
@@ -178,17 +170,3 @@ class _Measured:
         other = f"Show that: --show {self.shipped!r}" if self.shipped else ""
         advice = ". ".join(part for part in (again, other) if part)
         raise RunsError(f"{self.files.name}: the labels of '{name}' are not there: {_NOT_KEPT}. {advice}")
-
-
-def _shipped_on_validation(plan: Plan, record: ComparisonRecord) -> str:
-    """Return the name of the pipeline that is shipped, as it is compared; else the paper's."""
-    with suppress(DamagedError):
-        name = read_record(ShippedRecord, plan.files.shipped).pipeline
-        if name in record.meanings:
-            return name
-    return _named_as_shipped(record.meanings)
-
-
-def _named_as_shipped(meanings: Mapping[str, str]) -> str:
-    """Return what an earlier version, which kept no name, has shipped."""
-    return next((name for name, meaning in meanings.items() if meaning.startswith("what is shipped")), PIPELINE)

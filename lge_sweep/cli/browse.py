@@ -3,14 +3,13 @@
 from dataclasses import replace
 from pathlib import Path
 
-from lge_sweep.browse import ShownCases, evaluation_cases, sweep_cases, write_page
-from lge_sweep.cli.find import find_sweep
+from lge_sweep.api import find_measured, read_cases, write_cases
+from lge_sweep.browse import ShownCases
 from lge_sweep.cli.request import BrowseRequest
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.errors import RunsError
 from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.run_store import EvaluationFolder, RunStore
-from lge_sweep.text import error_text
 
 _LARGE = 20_000_000
 """Bytes from which on it is said that browsers take their time."""
@@ -28,32 +27,12 @@ def browse_cases(console: Terminal, request: BrowseRequest, store: RunStore) -> 
         ConfigError: there is no such cell or pipeline.
         RunsError: there is no such run, nothing of it can be shown, or the page cannot be written.
     """
-    evaluation = _find_evaluation(request.run, store)
-    folder: MeasuredFolder
-    if evaluation is None:
-        folder = find_sweep(request.run, store)
-        shown = sweep_cases(folder.path, request.show)
-    else:
-        folder = evaluation
-        shown = evaluation_cases(replace(store, root=folder.path.parent), folder, request.show)
-    page = request.output or folder.cases_page(shown.what)
-    if page.is_dir():
-        raise RunsError(f"{page}: is a folder; give --output the name of a file")
-    try:
-        size = write_page(shown, page)
-    except OSError as error:
-        raise RunsError(f"{page}: the page cannot be written ({error_text(error)})") from error
+    files = find_measured(request.run, store)
+    shown = read_cases(files, request.show)
+    page, size = write_cases(files, shown, request.output)
     _say(console, shown, page, size)
     if request.mlflow:
-        _log(console, replace(store, root=folder.path.parent), folder, page)
-
-
-def _find_evaluation(run: str, store: RunStore) -> EvaluationFolder | None:
-    """Return the folder of phase 4 that a user means, by its name or path; None where another run is meant."""
-    for found in (EvaluationFolder(Path(run)), EvaluationFolder(store.root / run)):
-        if found.record.is_file():
-            return EvaluationFolder(found.path.resolve())
-    return None
+        _log(console, replace(store, root=files.path.parent), files, page)
 
 
 def _say(console: Terminal, shown: ShownCases, page: Path, size: int) -> None:

@@ -1,6 +1,6 @@
 """Compare two cells on the same images."""
 
-from lge_sweep.cli.find import find_cell
+from lge_sweep.api import find_cell
 from lge_sweep.cli.tables.comparison import print_comparison
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.errors import ConfigError

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lge_sweep.cli.profile import choose_profile
+from lge_sweep.api import choose_profile
 from lge_sweep.cli.progress_bar import progress_bar
 from lge_sweep.cli.tables.external import print_external
 from lge_sweep.cli.terminal import Terminal

@@ -3,12 +3,12 @@
 import shlex
 from collections.abc import Sequence
 
-from lge_sweep.cli.find import find_sweep
+from lge_sweep.api import find_sweep, result_file
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.cli.terminal_table import print_markdown
 from lge_sweep.config import Cell, configurations
 from lge_sweep.engine import search_front
-from lge_sweep.errors import DamagedError, RunsError
+from lge_sweep.errors import DamagedError
 from lge_sweep.labels import class_names
 from lge_sweep.metrics import AGGREGATES, Summary
 from lge_sweep.pipeline import ComparisonRecord, read_comparison, side_by_side
@@ -33,9 +33,7 @@ def print_sweep(console: Terminal, sweep: str, store: RunStore) -> None:
         RunsError: there is no such sweep, or it has no selection yet.
     """
     plan = load_plan(find_sweep(sweep, store).path)
-    wanted = plan.files.comparison if plan.config.fit else plan.files.selection
-    if not wanted.is_file():
-        raise RunsError(f"{plan.folder}: has no {wanted.name} yet; repeat the sweep's command to complete it")
+    wanted = result_file(plan)
     if plan.config.fit:
         record = read_record(ComparisonRecord, wanted)
         text = side_by_side(read_comparison(plan, plan.files, record)).markdown

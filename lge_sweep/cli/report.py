@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from lge_sweep.cli.find import find_sweep
-from lge_sweep.cli.profile import choose_profile
+from lge_sweep.api import choose_profile, find_sweep
 from lge_sweep.cli.request import ReportRequest
 from lge_sweep.cli.terminal import Terminal
 from lge_sweep.errors import RunsError

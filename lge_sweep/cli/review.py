@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from lge_sweep.cli.find import find_sweep
+from lge_sweep.api import find_sweep
 from lge_sweep.cli.request import SelectRequest
 from lge_sweep.cli.tables.selection import print_outcome
 from lge_sweep.cli.terminal import Terminal

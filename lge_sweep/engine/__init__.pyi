@@ -21,6 +21,8 @@ from .ledger import read_sweep as read_sweep
 from .lock import describe_file_system as describe_file_system
 from .lock import hold_runs as hold_runs
 from .lock import is_held as is_held
+from .observer import Observer as Observer
+from .observer import SilentObserver as SilentObserver
 from .publish import open_sweep as open_sweep
 from .publish import plan_tags as plan_tags
 from .publish import trial_key as trial_key

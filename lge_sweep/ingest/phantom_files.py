@@ -23,6 +23,7 @@ from lge_sweep.ingest.export import (
 )
 from lge_sweep.ingest.phantom import simulate_case
 from lge_sweep.ingest.volume import Volume
+from lge_sweep.paths import user_path
 
 PhantomFormat = Literal["png", "nifti", "dicom"]
 DICOM_SOURCE = DicomFolders(kind="dicom", case_ids="keep", mask=SegMask(kind="seg"))
@@ -34,13 +35,13 @@ _EXPECTED_CONTENT: dict[PhantomFormat, str] = {
 }
 
 
-def write_phantom(output: Path, cases: int, seed: int, kind: PhantomFormat = "png") -> list[str]:
+def write_phantom(output: str | Path, cases: int = 12, seed: int = 0, kind: PhantomFormat = "png") -> list[str]:
     """Write simulated exams and a data file of the folder's name that reads them back; all of it or nothing.
 
     Args:
         output: a folder that is new or empty.
-        cases: number of exams.
-        seed: the draw of the exams.
+        cases: number of exams, 1 or more.
+        seed: the draw of the exams, 0 or more.
         kind: `png`: image pairs, 16-bit grey, and masks of class values 0-3; `nifti`: the layout of EMIDEC; `dicom`: a
             study a case, its masks a DICOM Segmentation.
 
@@ -51,6 +52,7 @@ def write_phantom(output: Path, cases: int, seed: int, kind: PhantomFormat = "pn
         ConfigError: there cannot be so many exams.
         DataError: the folder holds something already, or cannot be written.
     """
+    output = user_path(output) if isinstance(output, str) else output
     settings = validate(Phantom, {"kind": "phantom", "cases": cases, "seed": seed}, "phantom")
     sources: dict[PhantomFormat, Source] = {
         "png": pairs_source("index"),

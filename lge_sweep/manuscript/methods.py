@@ -266,6 +266,9 @@ def _pipeline_blocks(study: Study) -> list[Block]:
     if not study.fits:
         return [*blocks, Paragraph("Phase 3, which fits and ships the pipeline, was not run.")]
     for fits in study.fits:
+        if fits.comparison is None:
+            blocks.append(Paragraph(f"Fits ({fits.plan.name}): begun and not finished; no number is of them."))
+            continue
         fit = fits.plan.config.fitting
         blocks.append(
             Paragraph(

@@ -1,8 +1,10 @@
 from .access import read_accesses as read_accesses
+from .beyond import OutOfFoldComparison as OutOfFoldComparison
 from .beyond import compare_out_of_fold as compare_out_of_fold
 from .card import model_card as model_card
 from .card import performance_frame as performance_frame
 from .compare import PipelineComparison as PipelineComparison
+from .compare import comparison_frame as comparison_frame
 from .compare import read_comparison as read_comparison
 from .compose import describe_cleaning as describe_cleaning
 from .delivered import deliver_pipelines as deliver_pipelines
@@ -15,6 +17,7 @@ from .external import ExternalEvaluation as ExternalEvaluation
 from .external import ExternalRequest as ExternalRequest
 from .external import evaluate_external as evaluate_external
 from .external import show_external as show_external
+from .fit import TwoStage as TwoStage
 from .fit import find_two_stage as find_two_stage
 from .fit import fit_two_stage as fit_two_stage
 from .kept_labels import read_at_size as read_at_size
@@ -26,6 +29,9 @@ from .records import ComparisonRecord as ComparisonRecord
 from .records import EvaluationRecord as EvaluationRecord
 from .records import ShippedRecord as ShippedRecord
 from .results import side_by_side as side_by_side
+from .shipped import chosen_out_of_fold as chosen_out_of_fold
+from .shipped import shipped_on_validation as shipped_on_validation
+from .shipped import shipped_when_evaluated as shipped_when_evaluated
 from .shipping import compare_on_validation as compare_on_validation
 from .shipping import ship as ship
 from .shipping import show_evaluation as show_evaluation

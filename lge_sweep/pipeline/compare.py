@@ -28,6 +28,9 @@ from lge_sweep.run_folders import MeasuredFolder
 from lge_sweep.scoring import Candidate, Standing, assess_uncertainty
 from lge_sweep.study import REMEDY, Plan, read_per_image
 
+_SCORE = ("score", "score_low", "score_high")
+_DIFFERENCE = ("difference", "difference_low", "difference_high")
+
 
 @dataclass(frozen=True)
 class PipelineComparison:
@@ -86,6 +89,36 @@ def compare(
         write_frame(path, tables[name])
         write_predictions(folder.subset_labels(subset, name), found.labels)
     return _conclude(plan, subset, tables, {name: found.meaning for name, found in labelled.items()}, failed)
+
+
+def comparison_frame(comparison: PipelineComparison) -> pd.DataFrame:
+    """Tabulate a comparison.
+
+    Args:
+        comparison: how the pipelines do on one subset.
+
+    Returns:
+        A row a pipeline, the paper's first. Columns: pipeline; score, score_low, score_high (0 to 1, with its 95 %
+        interval); difference, difference_low, difference_high (of the score, to the paper's pipeline: NaN for itself);
+        cavity, myocardium, scar (Dice, mean over the images that have a value); scar_pooled (Dice of the pixels of all
+        images together); scar_present (Dice, mean over the images that have scar). A missing number is NaN.
+    """
+    rows = []
+    for name, summary in comparison.summaries.items():
+        standing, dice = comparison.standings[name], summary.image_mean["dice"]
+        difference = (standing.difference, standing.difference_low, standing.difference_high)
+        rows.append(
+            {
+                "pipeline": name,
+                **dict(zip(_SCORE, (standing.score, standing.low, standing.high), strict=True)),
+                **dict(zip(_DIFFERENCE, (None,) * 3 if name == PIPELINE else difference, strict=True)),
+                **{structure: dice[structure] for structure in class_names(SINGLE_STAGE)[1:]},
+                "scar_pooled": summary.pooled["dice"]["scar"],
+                "scar_present": summary.present_only["dice"]["scar"],
+            }
+        )
+    frame = pd.DataFrame(rows)
+    return frame.astype(dict.fromkeys(frame.columns.difference(["pipeline"]), float))
 
 
 class PatientComparison(NamedTuple):

@@ -65,6 +65,7 @@ from .uncertainty import Standing as Standing
 from .uncertainty import Uncertainty as Uncertainty
 from .uncertainty import assess_uncertainty as assess_uncertainty
 from .uncertainty import describe_friedman as describe_friedman
+from .uncertainty import outcome_notes as outcome_notes
 from .uncertainty import score_difference as score_difference
 from .warning import measure_warning as measure_warning
 from .wording import chance as chance

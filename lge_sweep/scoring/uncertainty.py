@@ -306,6 +306,18 @@ def describe_friedman(tests: Sequence[Friedman]) -> list[str]:
     return [f"Friedman's test that all configurations are alike, p: {', '.join(found)}"] if found else []
 
 
+def outcome_notes(own: Sequence[str], uncertainty: Uncertainty) -> tuple[str, ...]:
+    """Return what to keep in mind of a sweep's outcome, a sentence each; what may change a decision comes first.
+
+    Args:
+        own: notes of the selection.
+        uncertainty: how sure it is; of a single configuration there is nothing to say.
+    """
+    if len(uncertainty.standings) < 2:
+        return tuple(own)
+    return (*own, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
+
+
 def _told_apart(others: Sequence[Standing], winner: str) -> str:
     """How many of the other ranked configurations, at least one, are alike or better beyond doubt."""
     alike = sum(bool(entry.alike) for entry in others)

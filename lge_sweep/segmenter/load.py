@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from lge_sweep.errors import ModelError
+from lge_sweep.paths import as_path
 from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.folder import SETTINGS, find_loader, load_folder
 from lge_sweep.segmenter.heart import ExamSegmenter
@@ -15,7 +16,7 @@ REGISTRY = "models:/"
 
 
 def load_segmenter(
-    model: str | Path, runtime: str = "onnx", runs: Path | None = None, trust: bool = False
+    model: str | Path, runtime: str = "onnx", runs: str | Path | None = None, trust: bool = False
 ) -> ExamSegmenter:
     """Load a segmenter. Nothing that lies with it is run, unless it is trusted like a program and torch loads it.
 
@@ -33,7 +34,7 @@ def load_segmenter(
             asked for.
         RunsError: the registry cannot be opened.
     """
-    return open_segmenter(ModelChoice(str(model), runtime, runs, trust))[1]
+    return open_segmenter(ModelChoice(str(model), runtime, as_path(runs), trust))[1]
 
 
 def open_segmenter(choice: ModelChoice) -> tuple[Path, ExamSegmenter]:

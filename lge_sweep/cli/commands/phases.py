@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lge_sweep.api import Study
 from lge_sweep.cli.options import (
     ClusterOption,
     DataOption,
@@ -22,7 +23,6 @@ from lge_sweep.cli.options import (
     WorkersOption,
 )
 from lge_sweep.cli.reporting import reporting
-from lge_sweep.cli.request import PhaseRequest
 
 
 def phase1(
@@ -39,7 +39,7 @@ def phase1(
     allow_incomplete: IncompleteOption = False,
 ) -> None:
     """Baseline of all architectures (paper phase 1): train, measure, rank, keep the best two of each stage."""
-    request = PhaseRequest(
+    study = Study(
         data=data,
         root=root,
         profile=profile,
@@ -51,7 +51,7 @@ def phase1(
         runs=runs,
         allow_incomplete=allow_incomplete,
     )
-    _run("phase1", stage, request)
+    _run("phase1", stage, study)
 
 
 def phase2(
@@ -70,7 +70,7 @@ def phase2(
     allow_incomplete: IncompleteOption = False,
 ) -> None:
     """Losses by optimizers (paper phase 2) for the models of phase 1: select one configuration, say how surely."""
-    request = PhaseRequest(
+    study = Study(
         data=data,
         root=root,
         profile=profile,
@@ -82,7 +82,7 @@ def phase2(
         runs=runs,
         allow_incomplete=allow_incomplete,
     )
-    _run("phase2", stage, request)
+    _run("phase2", stage, study)
 
 
 def search(
@@ -101,7 +101,7 @@ def search(
     allow_incomplete: IncompleteOption = False,
 ) -> None:
     """Beyond the grid: let Optuna draw loss, optimizer and training options, and stop hopeless trials early."""
-    request = PhaseRequest(
+    study = Study(
         data=data,
         root=root,
         profile=profile,
@@ -113,22 +113,22 @@ def search(
         runs=runs,
         allow_incomplete=allow_incomplete,
     )
-    _run("search", stage, request)
+    _run("search", stage, study)
 
 
 def _models(models: str | None) -> list[str]:
     return [] if models is None else [f"grid.model=[{models}]"]
 
 
-def _run(phase: str, stage: Stage, request: PhaseRequest) -> None:
+def _run(phase: str, stage: Stage, study: Study) -> None:
     stages: Sequence[int] = (1, 2) if stage == "both" else (int(stage),)
     with reporting() as console:
-        from lge_sweep.cli.settings import read_settings
+        from lge_sweep.api import read_settings
 
-        read = read_settings(phase, stages, request)
+        read = read_settings(phase, stages, study)
         from lge_sweep.cli.phases import run_phase  # loads what sweeps are run with
 
-        run_phase(console, read, request)
+        run_phase(console, read, study)
 
 
 def phase3(
@@ -146,7 +146,7 @@ def phase3(
     ship: ShipOption = False,
 ) -> None:
     """Fit the two selected networks into one pipeline (paper phase 3), beside what it has to beat."""
-    request = PhaseRequest(
+    study = Study(
         data=data,
         root=root,
         profile=profile,
@@ -160,12 +160,12 @@ def phase3(
         pipelines=pipelines,
     )
     with reporting() as console:
-        from lge_sweep.cli.settings import read_settings
+        from lge_sweep.api import read_settings
 
-        read = read_settings("phase3", (1, 2), request)
+        read = read_settings("phase3", (1, 2), study)
         from lge_sweep.cli.phases import run_phase3
 
-        run_phase3(console, read, request, ship)
+        run_phase3(console, read, study, ship)
 
 
 def phase4(
@@ -178,7 +178,7 @@ def phase4(
     allow_incomplete: IncompleteOption = False,
 ) -> None:
     """Evaluate the pipeline of phase 3 on the test subset, once (paper phase 4, Tables VI to VIII)."""
-    request = PhaseRequest(
+    study = Study(
         data=data,
         root=root,
         profile=profile,
@@ -188,9 +188,9 @@ def phase4(
         pipelines=pipelines,
     )
     with reporting() as console:
-        from lge_sweep.cli.settings import read_settings
+        from lge_sweep.api import read_settings
 
-        read = read_settings("phase4", (1, 2), request)
+        read = read_settings("phase4", (1, 2), study)
         from lge_sweep.cli.phases import run_phase4
 
-        run_phase4(console, read, request)
+        run_phase4(console, read, study)

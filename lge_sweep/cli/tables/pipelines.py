@@ -20,25 +20,23 @@ def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None
         console: where to print.
         comparison: how they do on one subset.
     """
-    from lge_sweep.pipeline import PIPELINE  # loads torch
+    from lge_sweep.pipeline import PIPELINE, comparison_frame  # loads torch
     from lge_sweep.scoring import interval
 
     titles = (
         "score", "95 % interval", "minus two-stage", "cavity", "myo.", "scar", "scar\npooled", "scar\npresent",
     )  # fmt: skip
     rows: list[Sequence[Cell]] = []
-    for name, summary in comparison.summaries.items():
-        standing = comparison.standings[name]
-        dice = summary.image_mean["dice"]
+    for line in comparison_frame(comparison).to_dict("records"):
         rows.append(
             (
-                styled(name, style="bold" if name == PIPELINE else ""),
-                format_number(standing.score),
-                interval(standing.low, standing.high),
-                "-" if name == PIPELINE else interval(standing.difference_low, standing.difference_high),
-                *(format_number(dice[label]) for label in ("cavity", "myocardium", "scar")),
-                format_number(summary.pooled["dice"]["scar"]),
-                format_number(summary.present_only["dice"]["scar"]),
+                styled(str(line["pipeline"]), style="bold" if line["pipeline"] == PIPELINE else ""),
+                format_number(line["score"]),
+                interval(line["score_low"], line["score_high"]),
+                interval(line["difference_low"], line["difference_high"]),
+                *(format_number(line[part]) for part in ("cavity", "myocardium", "scar")),
+                format_number(line["scar_pooled"]),
+                format_number(line["scar_present"]),
             )
         )
     measured = "all cases, out of fold" if comparison.subset == "out_of_fold" else f"the {comparison.subset} subset"

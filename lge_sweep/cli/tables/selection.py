@@ -31,16 +31,14 @@ def print_outcome(console: Terminal, plan: "Plan", outcome: "SweepOutcome") -> N
         plan: the sweep.
         outcome: what it came to.
     """
-    from lge_sweep.scoring import describe_friedman  # loads pandas and scipy
+    from lge_sweep.scoring import outcome_notes  # loads pandas and scipy
 
     uncertainty, names, selection = outcome.uncertainty, outcome.names, outcome.selection
     compared = len(uncertainty.standings) > 1
-    notes = list(selection.notes)
-    if compared:
-        notes += (*uncertainty.notes, *describe_friedman(uncertainty.friedman))
+    notes = outcome_notes(selection.notes, uncertainty)
     if outcome.front is not None:
         doubts = outcome.front.doubts
-        notes = [*doubts, *notes, *outcome.front.notes[len(doubts) :]]
+        notes = (*doubts, *notes, *outcome.front.notes[len(doubts) :])
         console.print_line()
         console.print_line(f"{outcome.front.sentence}.", style="bold")
         console.print_line()

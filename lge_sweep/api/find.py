@@ -1,12 +1,16 @@
-"""Find a sweep or a cell by what a user calls it."""
+"""Find a run or a cell by what a user calls it."""
 
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lge_sweep.choices import suggest
 from lge_sweep.errors import ConfigError, RunsError
-from lge_sweep.run_store import CellFolder, RunStore, SweepFolder
+from lge_sweep.run_store import CellFolder, EvaluationFolder, RunStore, SweepFolder
 from lge_sweep.text import shorten
+
+if TYPE_CHECKING:  # pandas
+    from lge_sweep.study import Plan
 
 
 def find_sweep(sweep: str, store: RunStore) -> SweepFolder:
@@ -26,6 +30,30 @@ def find_sweep(sweep: str, store: RunStore) -> SweepFolder:
         near = suggest(sweep, names) if names else "there is none yet"
         raise RunsError(f"no sweep '{shorten(sweep)}' in {store.root}: {near}")
     return SweepFolder(found.path.resolve())
+
+
+def find_measured(run: str, store: RunStore) -> SweepFolder | EvaluationFolder:
+    """Return the folder of a sweep, as `find_sweep`, or of phase 4, by its name or path.
+
+    Raises:
+        RunsError: there is none.
+    """
+    for found in (EvaluationFolder(Path(run)), EvaluationFolder(store.root / run)):
+        if found.record.is_file():
+            return EvaluationFolder(found.path.resolve())
+    return find_sweep(run, store)
+
+
+def result_file(plan: "Plan") -> Path:
+    """Return the file that says what a sweep came to: what was selected, or of phase 3 how the pipelines compare.
+
+    Raises:
+        RunsError: it came to nothing yet.
+    """
+    wanted = plan.files.comparison if plan.config.fit else plan.files.selection
+    if not wanted.is_file():
+        raise RunsError(f"{plan.folder}: has no {wanted.name} yet; repeat the sweep's command to complete it")
+    return wanted
 
 
 def find_cell(name: str, store: RunStore) -> CellFolder:

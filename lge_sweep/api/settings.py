@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lge_sweep.cli.profile import choose_profile
-from lge_sweep.cli.request import PhaseRequest
+from lge_sweep.api.profile import choose_profile
+from lge_sweep.api.study import Study
 from lge_sweep.config import SweepConfig, load_sweep
 
 
@@ -21,21 +21,20 @@ class PhaseSettings:
     configs: Sequence[SweepConfig]
 
 
-def read_settings(phase: str, stages: Sequence[int], request: PhaseRequest) -> PhaseSettings:
+def read_settings(phase: str, stages: Sequence[int], study: Study) -> PhaseSettings:
     """Read the settings of a phase.
 
     Args:
         phase: its name.
         stages: 1, 2 or both.
-        request: what the user asked for.
+        study: data, profile and settings of it.
 
     Raises:
         LgeSweepError: a name or a value is wrong.
     """
-    profile, reason = choose_profile(request.profile)
+    profile, reason = choose_profile(study.profile)
     file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
     configs = [
-        load_sweep(file, stage, request.data, profile, request.settings, pipelines=request.pipelines)
-        for stage in stages
+        load_sweep(file, stage, study.data, profile, study.overrides, pipelines=study.pipelines) for stage in stages
     ]
     return PhaseSettings(f"{profile}: {reason}", configs)
