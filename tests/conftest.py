@@ -7,7 +7,6 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
 
 # Read when torch is imported: threads that wait for each other sleep soon instead of spinning (docs/log.md).
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
@@ -39,7 +38,7 @@ from pathlib import Path
 import pytest
 from program import inline
 from slow_tests import REASON, SLOW_TESTS
-from typer import testing
+from typer.main import get_command
 
 # To look for dead objects after every 700 new ones takes a fifth of what reads and rewrites hundreds of modules.
 gc.set_threshold(20_000, 50, 50)
@@ -67,7 +66,7 @@ def _inline() -> Iterator[None]:
 def _parser_made_once() -> Iterator[None]:
     """Spare each command of a test what a process does once: making the parser of all commands."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(testing, "_get_command", functools.cache(testing._get_command))
+        patch.setattr("typer.testing._get_command", functools.cache(get_command))
         yield
 
 
@@ -81,16 +80,16 @@ def _figures_as_they_stand(request: pytest.FixtureRequest) -> Iterator[None]:
         yield
         return
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     from lge_sweep.report import files
 
-    class Plain(FigureCanvasAgg):
-        def print_png(self, *arguments: Any, **options: Any) -> None:
-            self.figure.set_layout_engine("none")
-            super().print_png(*arguments, **options)
+    def plain(figure: Figure) -> FigureCanvasAgg:
+        figure.set_layout_engine("none")
+        return FigureCanvasAgg(figure)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "FigureCanvasAgg", Plain)
+        patch.setattr(files, "FigureCanvasAgg", plain)
         yield
 
 
