@@ -32,6 +32,9 @@ ifneq ($(share),)
 export LGE_SWEEP_SHARE := $(share)
 endif
 
+# What is imported is compiled once and kept: to compile it at every start takes three times as long as to load it.
+unexport PYTHONDONTWRITEBYTECODE
+
 RUNS    := $(if $(runs),--runs "$(runs)")
 PLACE   := --workers $(workers) $(if $(executor),--executor "$(executor)") $(if $(cluster),--cluster "$(cluster)") \
            $(if $(gpus_per_trial),--gpus-per-trial $(gpus_per_trial))

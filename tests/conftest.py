@@ -1,7 +1,9 @@
 """What several tests share."""
 
+import functools
 import gc
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -36,6 +38,10 @@ from pathlib import Path
 import pytest
 from program import inline
 from slow_tests import REASON, SLOW_TESTS
+from typer.main import get_command
+
+# To look for dead objects after every 700 new ones takes a fifth of what reads and rewrites hundreds of modules.
+gc.set_threshold(20_000, 50, 50)
 
 pytest_plugins = ("guard_plugin",)
 
@@ -53,6 +59,37 @@ def real_data() -> Path:
 def _inline() -> Iterator[None]:
     """Train cells in this process, which has loaded its libraries: for tests of what a sweep comes to."""
     with inline():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _parser_made_once() -> Iterator[None]:
+    """Spare each command of a test what a process does once: making the parser of all commands."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("typer.testing._get_command", functools.cache(get_command))
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _figures_as_they_stand(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Save figures of this process without laying them out, which takes longer than to draw them.
+
+    Tests of figures (their files are named after reports and figures) lay them out, and so do commands in processes.
+    """
+    if re.search("report|figures", request.path.stem):
+        yield
+        return
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from lge_sweep.report import files
+
+    def plain(figure: Figure) -> FigureCanvasAgg:
+        figure.set_layout_engine("none")
+        return FigureCanvasAgg(figure)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "FigureCanvasAgg", plain)
         yield
 
 
@@ -98,7 +135,8 @@ def pytest_collection_finish() -> None:
 
 
 LONGEST = (
-    "test_pipeline", "test_sweep", "test_two_stage_model", "test_unkillable", "test_search", "test_phase2", "test_sent"
+    "test_pipeline", "test_two_stage_model", "test_sent", "test_phase2", "test_sweep", "test_unkillable", "test_driver",
+    "test_recipes", "test_search", "test_fuzz", "test_report_phase2", "test_slurm", "test_executors",
 )  # fmt: skip
 """The files that take longest, longest first."""
 

@@ -17,7 +17,7 @@ from unittest.mock import Mock
 
 import fake_slurm
 import pytest
-from program import command
+from program import command, invoke
 from untrained import grid_of_two
 
 from lge_sweep.config import load_sweep
@@ -533,21 +533,28 @@ def test_without_slurm_the_executor_says_so(tmp_path: Path, monkeypatch: pytest.
 
 SWEEP = (
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet,segnet]",
-    "--set", "training.precision=fp32",
+    "--set", "training.precision=fp32", "--set", "training.width=0.125", "--set", "training.max_steps=2",
+    "--set", "training.validation_every=1",
 )  # fmt: skip
+
+
+def tables_of(runs: Path) -> list[bytes]:
+    tables = sorted(runs.glob("phase1-*/cells/*/per_image.csv"))
+    assert len(tables) == 2
+    return [table.read_bytes() for table in tables]
 
 
 def completed(runs: Path, *options: str) -> list[bytes]:
     words = command(*SWEEP, "--runs", str(runs), *options)
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    tables = sorted(runs.glob("phase1-*/cells/*/per_image.csv"))
-    assert len(tables) == 2
-    return [table.read_bytes() for table in tables]
+    return tables_of(runs)
 
 
 def test_a_sweep_is_an_array_of_jobs(commands: Path, tmp_path: Path) -> None:
-    completed(tmp_path / "jobs", "--executor", "slurm")
+    done = invoke(*SWEEP, "--runs", str(tmp_path / "jobs"), "--executor", "slurm")  # the jobs are processes
+    assert done.exit_code == 0, done.output
+    assert all(tables_of(tmp_path / "jobs"))
     outcomes = (tmp_path / "jobs").glob("phase1-*/cells/*/outcome.json")
     assert sorted(json.loads(outcome.read_bytes())["hardware"]["job"] for outcome in outcomes) == ["1_0", "1_1"]
     assert list((tmp_path / "jobs" / "slurm" / "tasks").iterdir()) == []

@@ -31,7 +31,7 @@ from lge_sweep.run_store import RunStore
 from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 
-STEPS = 24
+STEPS = 16
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",
     "--set", f"training.max_steps={STEPS}", "--set", "training.validation_every=4", "--set", "training.patience=100",
@@ -171,7 +171,7 @@ def test_a_killed_worker_is_replaced_and_ctrl_c_stops_cleanly(tmp_path: Path) ->
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     settings = [
-        "training.max_steps=24",
+        "training.max_steps=16",
         "training.validation_every=4",
         "training.patience=2",
         "training.precision=fp32",
@@ -223,7 +223,7 @@ def test_a_resumed_training_gives_the_very_same_weights(
     with monkeypatch.context() as patch:
         patch.setenv("LGE_SWEEP_CHECKPOINT", "1000")
         execute(whole, lambda progress: False)
-    interrupted_execute(broken, stop_after=12)
+    interrupted_execute(broken, stop_after=8)
     first, second = (pd.read_csv(task.folder / "history.csv").drop(columns="seconds") for task in (whole, broken))
     pd.testing.assert_frame_equal(first, second)
     weights = [torch.load(task.folder / "best.pt", weights_only=True) for task in (whole, broken)]
