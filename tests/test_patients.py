@@ -13,6 +13,7 @@ from lge_sweep.errors import ConfigError
 from lge_sweep.metrics import ExamGrid, measure_exam
 from lge_sweep.quantify import intraclass_correlation
 from lge_sweep.report import patient_report, patients_markdown, print_tables
+from lge_sweep.report.clinical_tables import QUANTITIES, agreement_frame
 from lge_sweep.scoring import (
     MEASURES,
     clustered_auc,
@@ -187,6 +188,19 @@ def test_the_presence_that_probabilities_expect_has_an_auc_of_its_own() -> None:
     assert f"{slices.auc.value:.3f}" in told
     without = frame[frame["measure"] != "auc_expected"].assign(pipeline="a")
     assert "| AUC of probabilities" not in print_tables({"scar_presence": without}, "here")
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_agreement_of_volumes_is_left_out_where_no_spacing_is_known(known: bool) -> None:
+    ml = {name for name, quantity in QUANTITIES.items() if quantity.unit == "mL"}
+    columns = {f"{name}_{side}": [4.0, 6.0, 9.0] for name in QUANTITIES for side in ("predicted", "truth")}
+    unknown = {
+        name: np.nan for name in columns if name.removesuffix("_predicted").removesuffix("_truth") in ml and not known
+    }
+    frame = agreement_frame(pd.DataFrame({**columns, **unknown})).assign(pipeline="ours")
+    told = print_tables({"patient_agreement": frame}, "here")
+    assert ("| scar volume, mL |" in told) is known
+    assert "| scar burden, % of wall |" in told
 
 
 def test_without_a_spacing_of_all_the_score_is_pixels() -> None:

@@ -60,8 +60,9 @@ def _by_unit(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _of_scar(frame: pd.DataFrame) -> pd.DataFrame:
-    """Keep the volume and the share of scar, with their names in print."""
-    chosen = frame[frame["quantity"].isin(SHOWN_AGREEMENT)]
+    """Keep the volume and the share of scar, with their names in print; what is known of no patient is left out."""
+    known = frame.groupby("quantity")["cases"].transform("max") > 0
+    chosen = frame[frame["quantity"].isin(SHOWN_AGREEMENT) & (known | ~known.any())]
     names = [f"{QUANTITIES[name].title}, {QUANTITIES[name].unit}" for name in chosen["quantity"]]
     return chosen.assign(quantity=names).drop(columns=["unit", "concordance"])
 
@@ -129,7 +130,8 @@ PATIENT_CAPTIONS: dict[str, Caption] = {
         "Agreement of scar's volume (mL) and share (per cent of the wall) with the truth, over patients: bias "
         "(predicted minus true) and limits of agreement, each with its 95 % confidence interval (Bland and Altman "
         "1999); ICC(2,1), absolute agreement (McGraw and Wong 1996).",
-        "Missing: patients of whom one of the two is not known; a dash is where fewer than two are left.",
+        "Missing: patients of whom one of the two is not known; a dash is where fewer than two are left. Volume is "
+        "left out where no patient's spacing is known.",
         {
             "quantity": "predicted minus true", "cases": "patients", "lower": "lower limit", "upper": "upper limit",
             "sd": "standard deviation", "icc": "ICC(2,1)",
