@@ -30,6 +30,11 @@ ENVIRONMENT = {
 }
 """What the process has that runs it."""
 DPI = 72
+QUICK = {
+    '"training.max_steps": 80,': '        "training.max_steps": 4,\n',
+    '"training.validation_every": 10,': '        "training.validation_every": 2,\n',
+}
+"""Lines of the notebook -> what stands there in a quick run."""
 Json = dict[str, Any]
 
 
@@ -120,10 +125,15 @@ def empty_folder() -> Iterator[None]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Run the notebook and write it anew, with what its cells show.")
     parser.add_argument("output", nargs="?", type=Path, default=NOTEBOOK, help="file to write (default: itself)")
-    output = parser.parse_args().output.absolute()
+    parser.add_argument("--quick", action="store_true", help="train for a few steps alone: do the cells run at all?")
+    options = parser.parse_args()
+    output = options.output.absolute()
     os.environ.update(ENVIRONMENT)
     sys.path.insert(0, str(ROOT))
     notebook = read_notebook(NOTEBOOK)
+    if options.quick:
+        for cell in code_cells(notebook):
+            cell["source"] = [QUICK.get(line.strip(), line) for line in cell["source"]]
     with empty_folder():
         run_notebook(notebook)
     write_notebook(output, notebook)

@@ -12,12 +12,13 @@ from pathlib import Path
 import notebook_page
 import pytest
 from notebook_page import NOTEBOOK, Json, code_cells, digest_of, read_notebook, source_of
+from slow_tests import SLOW_TESTS
 
 AGAIN = "run: python tests/notebook_page.py"
 NUMBER = re.compile(r"(?<![\w.])-?(?:\d+\.\d*|\.\d+|\d+)")
 LARGEST_DIFFERENCE = 0.1
 """Between numbers of 0 to 1 here and on the machine that wrote the notebook: trainings differ in the last digits of
-sums, which 30 steps make visible."""
+sums, which 80 steps make visible."""
 
 
 @pytest.fixture(scope="module")
@@ -27,10 +28,10 @@ def stored() -> Json:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Json:
-    """Return the notebook as it comes out of a process of its own, in an empty folder."""
+    """Return the notebook as it comes out of a process of its own, in an empty folder; trained quickly, if not slow."""
     output = tmp_path_factory.mktemp("notebook") / "tutorial.ipynb"
     before = set(NOTEBOOK.parent.iterdir())
-    words = [sys.executable, notebook_page.__file__, str(output)]
+    words = [sys.executable, notebook_page.__file__, str(output), *["--quick"] * (not SLOW_TESTS)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LGE_SWEEP_")}
     done = subprocess.run(words, capture_output=True, text=True, timeout=1800, env=environment, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
@@ -78,20 +79,17 @@ def test_it_shows_no_path_of_a_machine(stored: Json) -> None:
             assert "warn" not in text.lower()
 
 
-def test_it_runs_and_shows_the_same(stored: Json, run: Json) -> None:
-    assert digest_of(run) == digest_of(stored)
+def test_it_runs_and_shows_the_same_kinds_of_things(stored: Json, run: Json) -> None:
+    quick = {line.strip(): new for line, new in notebook_page.QUICK.items()}
+    assert all(sum(line in source_of(cell) for cell in code_cells(stored)) == 1 for line in quick)
     pairs = list(zip(shown(stored), shown(run), strict=True))
-    assert [before[:2] for before, _ in pairs] == [after[:2] for _, after in pairs], AGAIN
+    assert [before[1] for before, _ in pairs] == [after[1] for _, after in pairs], AGAIN
     for (code, kind, before), (_, _, after) in pairs:
-        if kind == "image/png":
-            continue
-        words, others = (NUMBER.sub("#", re.sub(r"\s+", " ", text)) for text in (before, after))
-        if "study.phase" not in code and "second" not in code and "first" not in code and "third" not in code:
-            assert words == others, AGAIN  # what does not depend on who wins
-        if "read_data" in code and "segment" not in code:
-            assert before == after, AGAIN
+        if "read_data" in code and "segment" not in code and kind != "image/png":
+            assert before == after, AGAIN  # what depends on no training
 
 
+@pytest.mark.slow
 def test_its_numbers_are_those_of_a_run(stored: Json, run: Json) -> None:
     """Of the tables that say what the study came to."""
     seen = 0
