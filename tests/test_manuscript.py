@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import NamedTuple, cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -23,7 +24,9 @@ from lge_sweep.engine import FinishedSweep, choose
 from lge_sweep.labels import Label
 from lge_sweep.manuscript import find_study, write_manuscript
 from lge_sweep.manuscript.claim import ITEMS, OPEN
+from lge_sweep.manuscript.find import Study
 from lge_sweep.manuscript.methods import settings_table
+from lge_sweep.manuscript.provenance import phase2_models
 from lge_sweep.manuscript.words import WORDS
 from lge_sweep.pipeline.access import begin_access, finish_access
 from lge_sweep.pipeline.card import card_markdown, model_card
@@ -508,3 +511,15 @@ def test_settings_of_a_pipeline_are_told_one_by_one() -> None:
     assert "pipelines.heart.window.mm" not in told.index  # not said: as without it
     assert told["pipelines.heart.cleaning"].startswith("nothing, largest_heart yes, largest_heart yes and least_scar")
     assert not told.str.contains("(", regex=False).any()  # no object of the program
+
+
+@pytest.mark.parametrize(("models", "said"), [(("unet",), []), (("segnet", "unet"), ["--models", "unet"])])
+def test_the_command_of_phase_2_names_networks_that_phase_1_did_not_select(
+    models: tuple[str, ...], said: list[str]
+) -> None:
+    config = load_sweep("phase2", 1, "phantom", "smoke", ["grid.model=[unet]"])
+    before = load_sweep("phase1", 1, "phantom", "smoke")
+    ranked = SimpleNamespace(plan=SimpleNamespace(config=before), selection=SimpleNamespace(models=models))
+    study = cast("Study", SimpleNamespace(of_phase=lambda phase: [ranked] * (phase == "phase1")))
+    assert phase2_models(study, config) == said
+    assert phase2_models(study, before) == []

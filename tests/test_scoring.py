@@ -3,6 +3,7 @@
 import os
 import statistics
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,6 +19,7 @@ from lge_sweep.labels import SCORED
 from lge_sweep.metrics import METRICS, Counts
 from lge_sweep.run_folders import SweepFolder
 from lge_sweep.scoring import (
+    NO_TIES,
     Result,
     all_scores,
     merge_seeds,
@@ -147,6 +149,14 @@ def test_a_tie_at_the_border_is_said() -> None:
     selection = select([result("a", 0.5), result("b", 0.5)], "mean", keep=1)
     assert selection.selected == ("a",)
     assert any("tie" in note for note in selection.notes)
+
+
+def test_without_ties_the_first_of_equals_is_taken_whatever_its_spread() -> None:
+    first, second = (replace(result(name, 0.5), spread=spread) for name, spread in (("a", 0.2), ("b", 0.1)))
+    assert select([first, second], "mean", keep=1).selected == ("b",)
+    selection = select([first, second], "mean", keep=1, tie_margin=NO_TIES)
+    assert selection.selected == ("a",)
+    assert selection.notes == ("a tie at the border of the selection was decided by what it costs",)
 
 
 def paper_results(file: str, spreads: list[float]) -> list[Result]:

@@ -17,6 +17,7 @@ from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.scoring import (
+    NO_TIES,
     Candidate,
     Front,
     Result,
@@ -131,14 +132,17 @@ def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: Over
         for name, group in configurations(plan.cells).items()
         if (done := [results[cell.name] for cell in group if cell.name in results])
     ]
-    rule = plan.config.selection
+    rule, front = plan.config.selection, search_front(plan)
+    if front is not None:  # of two that score alike, the one that costs less
+        costs = {trial.name: trial.costs for trial in front.trials}
+        merged.sort(key=lambda result: costs.get(result.name, ()))
     selection = select(
         merged,
         rule.rule,
         rule.keep,
         rule.subset,
         emphasis=rule.emphasis,
-        tie_margin=0.0 if plan.config.search is not None and plan.config.search.costs else rule.tie_margin,
+        tie_margin=rule.tie_margin if front is None else NO_TIES,
         unfinished=finished.failed,
         allow_incomplete=allow_incomplete,
     )

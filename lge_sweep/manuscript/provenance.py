@@ -106,7 +106,9 @@ def commands_section(study: Study) -> Section:
             continue  # they are a part of phase 3
         settings, remark = _differences(config)
         stage = [] if config.phase == "phase3" else ["--stage", str(config.stage)]
-        words = ["lge-sweep", config.phase, *stage, "--data", config.data, "--profile", config.profile, *settings]
+        models = phase2_models(study, config)
+        place = [*stage, "--data", config.data, "--profile", config.profile]
+        words = ["lge-sweep", config.phase, *place, *models, *settings]
         lines.append(shlex.join(words))
         remarks += [f"{plan.name}: {remark}."] * bool(remark)
         if config.phase == "phase3" and any(fits.plan is plan for fits in study.evaluated()):
@@ -125,6 +127,25 @@ def commands_section(study: Study) -> Section:
     if remarks:
         blocks.append(Bullets(list(dict.fromkeys(remarks))))
     return Section("commands", "Commands to repeat it", blocks, parts)
+
+
+def phase2_models(study: Study, config: SweepConfig) -> list[str]:
+    """Return the option that names the architectures of phase 2, unless phase 1 of the study selected the same.
+
+    Args:
+        study: the study.
+        config: settings of one of its sweeps.
+    """
+    if config.phase != "phase2":
+        return []
+    selected = [
+        set(sweep.selection.models)
+        for sweep in study.of_phase("phase1")
+        if sweep.selection is not None and sweep.plan.config.stage == config.stage
+    ]
+    if set(config.grid.model) in selected:
+        return []
+    return ["--models", ",".join(config.grid.model)]
 
 
 def _differences(config: SweepConfig) -> tuple[list[str], str]:

@@ -61,8 +61,9 @@ def _by_unit(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _of_scar(frame: pd.DataFrame) -> pd.DataFrame:
     """Keep the volume and the share of scar, with their names in print; what is known of no patient is left out."""
-    known = frame.groupby("quantity")["cases"].transform("max") > 0
-    chosen = frame[frame["quantity"].isin(SHOWN_AGREEMENT) & (known | ~known.any())]
+    shown = frame[frame["quantity"].isin(SHOWN_AGREEMENT)]
+    known = shown[shown.groupby("quantity")["cases"].transform("max") > 0]
+    chosen = shown if known.empty else known
     names = [f"{QUANTITIES[name].title}, {QUANTITIES[name].unit}" for name in chosen["quantity"]]
     return chosen.assign(quantity=names).drop(columns=["unit", "concordance"])
 

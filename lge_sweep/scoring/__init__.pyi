@@ -48,6 +48,7 @@ from .scores import RULES as RULES
 from .scores import Score as Score
 from .scores import mean_of_all as mean_of_all
 from .scores import score as score
+from .selection import NO_TIES as NO_TIES
 from .selection import Override as Override
 from .selection import Ranked as Ranked
 from .selection import Result as Result

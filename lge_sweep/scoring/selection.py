@@ -10,6 +10,8 @@ from lge_sweep.text import shorten
 
 ROUNDING = 1e-12
 """Scores that agree to so much are equal: a sum of weights and metrics is not exact."""
+NO_TIES = -1.0
+"""In place of a margin: no two are tied, however alike."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def select(
             in the next phase, may mend it.
         subset: the subset the results were measured on, for the record.
         emphasis: class -> weight in the global metrics.
-        tie_margin: where one is kept, configurations within so much of the top score are tied, and the one with the
+        tie_margin: where one is kept, configurations within so much of the top score are tied (with `NO_TIES` none
+            is: the first of equals is taken, and results come by what they cost), and the one with the
             smallest spread wins.
         unfinished: cell -> why it has no result.
         allow_incomplete: select although some cells have no result, and record it.
@@ -184,7 +187,8 @@ def select(
     chosen, tied, notes = _pick(entries, keep, tie_margin)
     ranking = _ranking(entries, chosen, emphasis)
     margin = _margin(ranking, chosen[-1])
-    by_order = ["a tie at the border of the selection was decided by the order of the grid"]
+    order = "the order of the grid" if tie_margin >= 0 else "what it costs"
+    by_order = [f"a tie at the border of the selection was decided by {order}"]
     notes = [
         *notes,
         *_notes(

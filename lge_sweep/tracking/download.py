@@ -46,7 +46,9 @@ def locate(tracker: Tracker, model: str) -> Path:
     except (OSError, MlflowException) as error:
         store, reason = tracker.store, hide_credentials(str(error))
         beside = f" ({store.left_alone})" if store.left_alone else ""
-        raise ModelError(f"{model}: not to be had from {store.tracking_shown}: {reason}{beside}") from error
+        remedy = ". Phase 3 registers it: lge-sweep phase3 (make phase3)" if "not found" in reason else ""
+        said = f"{model}: not to be had from {store.tracking_shown}: {reason.rstrip('.')}{remedy}{beside}"
+        raise ModelError(said) from error
 
 
 def _on_disk(folder: Path) -> Path:
