@@ -5,9 +5,9 @@
     lge-sweep evaluate LABELS --subset test --name DynUNet ...
 
 A plain loop of MONAI's and torch's own parts, most of them chosen as nnU-Net does (Isensee et al., Nature Methods
-2021): z-scores, patches of 128 pixels of which half hold scar, turns, mirroring, scale, contrast and noise, Dice and
-cross-entropy, a polynomial learning rate, sliding windows, mirrored views averaged; AdamW in place of SGD, as there are
-few steps.
+2021): z-scores, patches of 128 pixels, half of them around scar where a slice has some, turns, mirroring, scale,
+contrast and noise, Dice and cross-entropy, a polynomial learning rate, sliding windows, mirrored views averaged; AdamW
+in place of SGD, as there are few steps.
 It is trained on imagesTr, all of it, and writes the labels of imagesTs: one NIfTI file a case, numbers as in the data
 set. It is no nnU-Net: no cross-validation, no plan of its own.
 """

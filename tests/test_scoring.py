@@ -19,7 +19,6 @@ from lge_sweep.labels import SCORED
 from lge_sweep.metrics import METRICS, Counts
 from lge_sweep.run_folders import SweepFolder
 from lge_sweep.scoring import (
-    NO_TIES,
     Result,
     all_scores,
     merge_seeds,
@@ -154,7 +153,7 @@ def test_a_tie_at_the_border_is_said() -> None:
 def test_without_ties_the_first_of_equals_is_taken_whatever_its_spread() -> None:
     first, second = (replace(result(name, 0.5), spread=spread) for name, spread in (("a", 0.2), ("b", 0.1)))
     assert select([first, second], "mean", keep=1).selected == ("b",)
-    selection = select([first, second], "mean", keep=1, tie_margin=NO_TIES)
+    selection = select([first, second], "mean", keep=1, tie_margin=None)
     assert selection.selected == ("a",)
     assert selection.notes == ("a tie at the border of the selection was decided by what it costs",)
 

@@ -8,9 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from lge_sweep.config import Cell
-from lge_sweep.config.architectures import ARCHITECTURES
-from lge_sweep.data import make_schedule
-from lge_sweep.study import Plan
 
 Assignment = tuple[Cell, int]
 """A cell, and the number of its trial in the ledger."""
@@ -60,16 +57,3 @@ class CellQueue(Protocol):
             validation: number of the validation, from 1.
             dice: the validation's mean Dice.
         """
-
-
-def cell_cost(plan: Plan, cell: Cell) -> float:
-    """Return how long the training of a cell is likely to take, beside other cells: its steps, by what a step takes.
-
-    Args:
-        plan: the sweep.
-        cell: one of its cells.
-    """
-    inputs = plan.inputs_of(cell)
-    training = inputs.training
-    steps = make_schedule(len(inputs.rows["train"]), training).total_steps
-    return ARCHITECTURES[cell.model].cost * steps * training.batch_size * training.image_size**2

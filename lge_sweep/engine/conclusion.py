@@ -9,7 +9,6 @@ import pandas as pd
 from lge_sweep.config import Cell, configurations, short_configurations, short_names
 from lge_sweep.csv_files import write_frame
 from lge_sweep.engine.finished import FinishedSweep
-from lge_sweep.engine.front import search_front
 from lge_sweep.engine.publish import Chosen, log_selection
 from lge_sweep.engine.search_space import search_tables
 from lge_sweep.engine.winner import Winner
@@ -17,7 +16,6 @@ from lge_sweep.errors import ConfigError, SelectionError
 from lge_sweep.labels import class_names
 from lge_sweep.report import CellTables, RankLine, SweepTables, write_sweep_figures
 from lge_sweep.scoring import (
-    NO_TIES,
     Candidate,
     Front,
     Result,
@@ -102,14 +100,15 @@ def conclude(
     champion = best_cell(plan, finished.results, selection.selected[0])
     winner = Winner(plan, champion, finished.trials.get(champion.name, 0), selection, uncertainty)
     _write_tables(plan, selection, uncertainty)
-    front = search_front(plan)
+    files, front = plan.files, finished.front
+    kept = [files.ranking, files.comparisons, files.selection, files.settings]
     if front is not None:
-        write_frame(plan.files.front, front_frame(front))
-    figures = _draw(finished, tables, Chosen(selection, uncertainty, front))
+        write_frame(files.front, front_frame(front))
+        kept.append(files.front)
+    chosen = Chosen(selection, uncertainty, front)
+    figures = _draw(finished, tables, chosen)
     registered = _record(tracker, winner, promote)
-    files = plan.files
-    kept = [files.ranking, files.comparisons, files.selection, files.settings, *figures]
-    log_selection(run, plan, Chosen(selection, uncertainty, front), [*kept, *[files.front] * (front is not None)])
+    log_selection(run, plan, chosen, [*kept, *figures])
     settings = () if plan.config.search is None else tuple(champion.settings)
     return SweepOutcome(selection, uncertainty, registered, short_configurations(plan.cells), settings, front)
 
@@ -132,7 +131,7 @@ def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: Over
         for name, group in configurations(plan.cells).items()
         if (done := [results[cell.name] for cell in group if cell.name in results])
     ]
-    rule, front = plan.config.selection, search_front(plan)
+    rule, front = plan.config.selection, finished.front
     if front is not None:  # of two that score alike, the one that costs less
         costs = {trial.name: trial.costs for trial in front.trials}
         merged.sort(key=lambda result: costs.get(result.name, ()))
@@ -142,7 +141,7 @@ def choose(finished: FinishedSweep, allow_incomplete: bool = False, choice: Over
         rule.keep,
         rule.subset,
         emphasis=rule.emphasis,
-        tie_margin=rule.tie_margin if front is None else NO_TIES,
+        tie_margin=rule.tie_margin if front is None else None,
         unfinished=finished.failed,
         allow_incomplete=allow_incomplete,
     )

@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
-from lge_sweep.scoring import Result
+from lge_sweep.engine.front import search_front
+from lge_sweep.scoring import Front, Result
 from lge_sweep.study import Plan
 
 
@@ -22,3 +24,8 @@ class FinishedSweep:
     results: Mapping[str, Result]
     failed: Mapping[str, str] = field(default_factory=dict)
     trials: Mapping[str, int] = field(default_factory=dict)
+
+    @cached_property
+    def front(self) -> Front | None:
+        """Of a search with several objectives, the trials to choose from; see `search_front`."""
+        return search_front(self.plan)

@@ -6,9 +6,11 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 
 from lge_sweep.config import Cell
+from lge_sweep.config.architectures import ARCHITECTURES
 from lge_sweep.config.grid import AXES
+from lge_sweep.data import make_schedule
 from lge_sweep.engine.cell_check import check_result
-from lge_sweep.engine.cell_queue import Assignment, cell_cost
+from lge_sweep.engine.cell_queue import Assignment
 from lge_sweep.engine.ledger import SweepLedger
 from lge_sweep.study import Plan, score_record
 
@@ -60,7 +62,7 @@ class GridQueue:
 
     def costs(self) -> dict[str, float]:
         """How long the cells that wait are likely to take, beside each other."""
-        return {cell.name: cell_cost(self.plan, cell) for cell in self._left}
+        return {cell.name: _cell_cost(self.plan, cell) for cell in self._left}
 
     def take(self) -> Assignment | None:
         """Start, or take up again, the trial of the next cell."""
@@ -75,7 +77,9 @@ class GridQueue:
     def put_longest_first(self) -> None:
         """Begin with those that were interrupted, and then with what takes longest."""
         running = {cell.name for cell in self._left if self.study.entry(cell.name).state == "running"}
-        self._left = deque(sorted(self._left, key=lambda cell: (cell.name not in running, -cell_cost(self.plan, cell))))
+        self._left = deque(
+            sorted(self._left, key=lambda cell: (cell.name not in running, -_cell_cost(self.plan, cell)))
+        )
 
     def requeue(self, assignment: Assignment) -> None:
         """Do this cell once more, next."""
@@ -100,3 +104,16 @@ class GridQueue:
     def stops(self, trial: int, validation: int, dice: float) -> bool:
         """Every cell of a grid is trained to its end."""
         return False
+
+
+def _cell_cost(plan: Plan, cell: Cell) -> float:
+    """Return how long the training of a cell is likely to take, beside other cells: its steps, by what a step takes.
+
+    Args:
+        plan: the sweep.
+        cell: one of its cells.
+    """
+    inputs = plan.inputs_of(cell)
+    training = inputs.training
+    steps = make_schedule(len(inputs.rows["train"]), training).total_steps
+    return ARCHITECTURES[cell.model].cost * steps * training.batch_size * training.image_size**2

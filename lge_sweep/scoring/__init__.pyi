@@ -10,6 +10,7 @@ from .auc import clustered_auc as clustered_auc
 from .auc import delong_auc as delong_auc
 from .bootstrap import in_hundred as in_hundred
 from .calibration import calibration_intervals as calibration_intervals
+from .front import FRONT_WORDS as FRONT_WORDS
 from .front import Front as Front
 from .front import FrontTrial as FrontTrial
 from .front import cost_text as cost_text
@@ -48,7 +49,6 @@ from .scores import RULES as RULES
 from .scores import Score as Score
 from .scores import mean_of_all as mean_of_all
 from .scores import score as score
-from .selection import NO_TIES as NO_TIES
 from .selection import Override as Override
 from .selection import Ranked as Ranked
 from .selection import Result as Result

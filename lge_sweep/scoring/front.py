@@ -12,6 +12,9 @@ from lge_sweep.config.objectives import OBJECTIVES, SCORE
 from lge_sweep.scoring.selection import ROUNDING
 from lge_sweep.text import escape_markdown, format_number, markdown_table
 
+FRONT_WORDS = frozenset({"model", "loss", "optimizer", ""})
+"""Columns of `front_texts` that hold words; the others hold numbers."""
+
 
 @dataclass(frozen=True)
 class FrontTrial:
@@ -98,9 +101,14 @@ class Front:
         return (f"trials were trained on different things ({ways}): {_listed(self.costs)} cannot be compared",)
 
     @property
+    def measured(self) -> tuple[str, ...]:
+        """How costs were measured, a sentence each, without the point at its end."""
+        return tuple(OBJECTIVES[name].measured for name in self.costs)
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """What to doubt, and how costs were measured, a sentence each, without the point at its end."""
-        return (*self.doubts, *(OBJECTIVES[name].measured for name in self.costs))
+        """What to doubt, and how costs were measured."""
+        return (*self.doubts, *self.measured)
 
     @property
     def titles(self) -> tuple[str, ...]:
@@ -157,7 +165,7 @@ def front_texts(front: Front, selected: str = "") -> pd.DataFrame:
 def front_markdown(front: Front, selected: str = "") -> str:
     """Write the trials of a front as a Markdown table; see `front_texts`."""
     texts = front_texts(front, selected)
-    names = {"model", "loss", "optimizer", ""} & {*texts.columns}
+    names = FRONT_WORDS & {*texts.columns}
     rows = ([escape_markdown(text) for text in row] for row in texts.itertuples(index=False, name=None))
     return markdown_table(texts.columns.tolist(), rows, left=names)
 

@@ -10,8 +10,6 @@ from lge_sweep.text import shorten
 
 ROUNDING = 1e-12
 """Scores that agree to so much are equal: a sum of weights and metrics is not exact."""
-NO_TIES = -1.0
-"""In place of a margin: no two are tied, however alike."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +144,7 @@ def select(
     subset: str = "val",
     *,
     emphasis: Mapping[str, float] | None = None,
-    tie_margin: float = 0.0,
+    tie_margin: float | None = 0.0,
     unfinished: Mapping[str, str] | None = None,
     allow_incomplete: bool = False,
 ) -> Selection:
@@ -159,9 +157,8 @@ def select(
             in the next phase, may mend it.
         subset: the subset the results were measured on, for the record.
         emphasis: class -> weight in the global metrics.
-        tie_margin: where one is kept, configurations within so much of the top score are tied (with `NO_TIES` none
-            is: the first of equals is taken, and results come by what they cost), and the one with the
-            smallest spread wins.
+        tie_margin: where one is kept, configurations within so much of the top score are tied, and the one with the
+            smallest spread wins. None: of equals the first is taken; results come by what they cost.
         unfinished: cell -> why it has no result.
         allow_incomplete: select although some cells have no result, and record it.
 
@@ -187,7 +184,7 @@ def select(
     chosen, tied, notes = _pick(entries, keep, tie_margin)
     ranking = _ranking(entries, chosen, emphasis)
     margin = _margin(ranking, chosen[-1])
-    order = "the order of the grid" if tie_margin >= 0 else "what it costs"
+    order = "the order of the grid" if tie_margin is not None else "what it costs"
     by_order = [f"a tie at the border of the selection was decided by {order}"]
     notes = [
         *notes,
@@ -221,22 +218,24 @@ def _margin(ranking: Sequence[Ranked], name: str) -> float | None:
 
 
 def _pick(
-    entries: Sequence[tuple[Result, Score]], keep: int, tie_margin: float
+    entries: Sequence[tuple[Result, Score]], keep: int, tie_margin: float | None
 ) -> tuple[tuple[str, ...], tuple[str, ...], list[str]]:
     """Choose among configurations that are sorted by score, best first.
 
     Returns:
         The names chosen, best first; those tied for the top, where the tie rule decided; and a note if there was a tie.
     """
+    by_standing = sorted(entries, key=lambda entry: bool(entry[0].collapsed))  # what collapsed comes last
+    chosen = tuple(result.name for result, _ in by_standing[:keep])
+    if keep > 1 or tie_margin is None:
+        return chosen, (), []
     selectable = [entry for entry in entries if not entry[0].collapsed] or entries
     lowest = selectable[0][1].value - tie_margin - ROUNDING
-    tied = [result for result, points in selectable if points.value >= lowest] if keep == 1 else []
+    tied = [result for result, points in selectable if points.value >= lowest]
     spreads = {result.name: result.spread for result in tied if result.spread is not None}
     if len(spreads) == len(tied) > 1:
         winner = min(spreads, key=lambda name: spreads[name])
         return (winner,), tuple(spreads), [_tie_note(spreads, winner, tie_margin)]
-    by_standing = sorted(entries, key=lambda entry: bool(entry[0].collapsed))  # what collapsed comes last
-    chosen = tuple(result.name for result, _ in by_standing[:keep])
     missing = f"{len(tied)} are within {tie_margin:g} of the top score, but the spread of some is missing"
     return chosen, (), [missing] * (len(tied) > 1 and tie_margin > 0)
 
@@ -319,9 +318,10 @@ def _collapse_notes(ranking: Sequence[Ranked]) -> list[str]:
     for entry in ranking:
         if entry.collapsed:
             alike.setdefault((" and ".join(entry.collapsed), entry.selected), []).append(entry.name)
-    return [
-        f"{names[0] if len(names) == 1 else f'{len(names)} configurations'} collapsed: {classes} never predicted where "
-        + f"present; {'selected all the same, because no other stands' if selected else 'not selectable'}"
-        + f": {', '.join(names)}" * (len(names) > 1)
-        for (classes, selected), names in alike.items()
-    ]
+    notes = []
+    for (classes, selected), names in alike.items():
+        what = names[0] if len(names) == 1 else f"{len(names)} configurations"
+        then = "selected all the same, because no other stands" if selected else "not selectable"
+        listed = f": {', '.join(names)}" if len(names) > 1 else ""
+        notes.append(f"{what} collapsed: {classes} never predicted where present; {then}{listed}")
+    return notes

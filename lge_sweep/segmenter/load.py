@@ -8,7 +8,7 @@ from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter.folder import SETTINGS, find_loader, load_folder
 from lge_sweep.segmenter.heart import ExamSegmenter
 from lge_sweep.segmenter.request import ModelChoice
-from lge_sweep.tracking import find_model
+from lge_sweep.tracking import NO_MODEL, find_model
 
 NAME = "lge-two-stage"
 """Of the registered model."""
@@ -88,8 +88,5 @@ def find_segmenter(model: str | Path, runs: Path | None = None) -> Path:
 
 def _fetch(model: str, store: RunStore) -> Path:
     if not store.is_tracked:
-        raise ModelError(
-            f"{model}: there is no registry in {store.root}; run phase 3 first (make phase3), name its runs directory "
-            "with --runs, or give the folder of a segmenter with --model"
-        )
+        raise ModelError(f"{model}: there is no registry in {store.root}; {NO_MODEL}")
     return find_model(store, model)

@@ -1,3 +1,4 @@
+from .look_up import NO_MODEL as NO_MODEL
 from .look_up import find_model as find_model
 from .mlflow import Tracker as Tracker
 from .moved import EXPERIMENT as EXPERIMENT

@@ -13,10 +13,12 @@ from lge_sweep.errors import ModelError
 from lge_sweep.paths import cache_folder
 from lge_sweep.text import hide_credentials
 from lge_sweep.tracking.active import pointing_to
-from lge_sweep.tracking.look_up import REGISTRY
+from lge_sweep.tracking.look_up import NO_MODEL, REGISTRY
 from lge_sweep.tracking.mlflow import Tracker
 from lge_sweep.tracking.moved import path_of
 
+_UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What MLflow calls a model or a version that is not there, and an alias that is not."""
 FILES = "artifacts"
 """Folder of a model that has its files; code, beside it, is for MLflow's own functions, and five times as many."""
 
@@ -44,10 +46,10 @@ def locate(tracker: Tracker, model: str) -> Path:
                 return _on_disk(path_of(place))
             return _fetched(place, tracker)
     except (OSError, MlflowException) as error:
-        store, reason = tracker.store, hide_credentials(str(error))
+        store, reason = tracker.store, hide_credentials(str(error)).rstrip(".")
         beside = f" ({store.left_alone})" if store.left_alone else ""
-        remedy = ". Phase 3 registers it: lge-sweep phase3 (make phase3)" if "not found" in reason else ""
-        said = f"{model}: not to be had from {store.tracking_shown}: {reason.rstrip('.')}{remedy}{beside}"
+        remedy = f"; {NO_MODEL}" if getattr(error, "error_code", "") in _UNKNOWN else ""
+        said = f"{model}: not to be had from {store.tracking_shown}: {reason}{remedy}{beside}"
         raise ModelError(said) from error
 
 

@@ -13,6 +13,11 @@ from lge_sweep.errors import RunsError
 from lge_sweep.run_store import RunStore
 from lge_sweep.tracking.moved import EXPERIMENT, WAIT, path_of, relocate
 
+NO_MODEL = (
+    "run phase 3 first (make phase3), name its runs directory with --runs, or give the folder of a segmenter with "
+    "--model"
+)
+"""What to do where a model is not registered."""
 REGISTRY = "models:/"
 _NAMED = re.compile(r"models:/([^/@]+)(?:@([^/@]+)|/([0-9]+))")
 """A model by its name, with an alias or a version."""

@@ -21,12 +21,12 @@ def print_front(console: Terminal, front: "Front", selected: str, folder: "Path"
         selected: the configuration that was selected.
         folder: the sweep's.
     """
-    from lge_sweep.scoring import front_texts  # loads pandas
+    from lge_sweep.scoring import FRONT_WORDS, front_texts  # loads pandas
 
     texts = front_texts(front, selected)
-    first, words = {"score", *front.titles, ""}, {"model", "loss", "optimizer", ""}
+    first = {"score", *front.titles, ""}
     columns = [
-        Column(title, "text" if title in words else "number", key=title == "trial", first=title in first)
+        Column(title, "text" if title in FRONT_WORDS else "number", key=title == "trial", first=title in first)
         for title in texts.columns
     ]
     print_table(console, columns, texts.to_numpy().tolist(), "the front, highest score first")

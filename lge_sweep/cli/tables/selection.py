@@ -37,8 +37,7 @@ def print_outcome(console: Terminal, plan: "Plan", outcome: "SweepOutcome") -> N
     compared = len(uncertainty.standings) > 1
     notes = outcome_notes(selection.notes, uncertainty)
     if outcome.front is not None:
-        doubts = outcome.front.doubts
-        notes = (*doubts, *notes, *outcome.front.notes[len(doubts) :])
+        notes = (*outcome.front.doubts, *notes, *outcome.front.measured)
         console.print_line()
         console.print_line(f"{outcome.front.sentence}.", style="bold")
         console.print_line()
