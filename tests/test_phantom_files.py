@@ -108,6 +108,13 @@ def test_what_is_printed_names_the_next_command(tmp_path: Path) -> None:
         assert image.mode == "I;16"
 
 
+@pytest.mark.parametrize("kind", ["nifti", "dicom"])
+def test_exams_can_be_segmented_next(tmp_path: Path, kind: str) -> None:
+    result = call(tmp_path / "my set", "--cases", 1, "--format", kind)
+    segment = f"or segment them with a model: lge-sweep predict '{tmp_path}/my set' OUT"
+    assert result.output.splitlines()[2:] == [segment]
+
+
 # ----------------------------------------------------------------------------------------------------------- DICOM
 
 

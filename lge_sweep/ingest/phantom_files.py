@@ -1,5 +1,6 @@
 """Write simulated exams as files: image pairs, NIfTI or DICOM; and read them back through DICOM."""
 
+import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -68,7 +69,8 @@ def write_phantom(output: str | Path, cases: int = 12, seed: int = 0, kind: Phan
     with new_dataset(output, DataFile(source=sources[kind], curate=Curate(slices="all")), comments) as folder:
         _write(settings, folder, kind)
     made = f"{output.absolute()}: {slices} slices of {cases} simulated exam(s), as {kind}"
-    return [made, f"next: {next_command(output)}"]
+    segment = f"or segment them with a model: {shlex.join(['lge-sweep', 'predict', str(output.absolute()), 'OUT'])}"
+    return [made, f"next: {next_command(output)}", *[segment] * (kind != "png")]
 
 
 def simulate_through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:

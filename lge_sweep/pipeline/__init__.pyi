@@ -23,6 +23,7 @@ from .fit import fit_two_stage as fit_two_stage
 from .kept_labels import read_at_size as read_at_size
 from .patients import read_patients as read_patients
 from .records import PIPELINE as PIPELINE
+from .records import THRESHOLDS as THRESHOLDS
 from .records import Access as Access
 from .records import ChoiceRecord as ChoiceRecord
 from .records import ComparisonRecord as ComparisonRecord

@@ -20,7 +20,7 @@ def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None
         console: where to print.
         comparison: how they do on one subset.
     """
-    from lge_sweep.pipeline import PIPELINE, comparison_frame  # loads torch
+    from lge_sweep.pipeline import PIPELINE, THRESHOLDS, comparison_frame  # loads torch
     from lge_sweep.scoring import interval
 
     titles = (
@@ -42,9 +42,12 @@ def print_pipelines(console: Terminal, comparison: "PipelineComparison") -> None
     measured = "all cases, out of fold" if comparison.subset == "out_of_fold" else f"the {comparison.subset} subset"
     title = f"the pipeline beside its controls: final labels of {measured}"
     print_table(console, [Column("pipeline", "text", key=True), *map(Column, titles)], rows, title)
-    for meaning in dict.fromkeys(comparison.meanings.values()):
-        names = ", ".join(name for name, other in comparison.meanings.items() if other == meaning)
+    told = {name: what for name, what in comparison.meanings.items() if console.whole or name not in THRESHOLDS}
+    for meaning in dict.fromkeys(told.values()):
+        names = ", ".join(name for name, other in told.items() if other == meaning)
         console.explain(f"{names}: {meaning}.")
+    if len(told) < len(comparison.meanings):
+        console.explain("sd, fwhm, otsu: classical thresholds inside a wall; each one's rule: lge-sweep --explain ...")
     console.explain(
         "Classes: Dice, mean over the images that have a value; scar present: over images that have scar.",
     )
