@@ -1,10 +1,12 @@
 """The simulated exams: reproducible, anatomically consistent, with the contrast and the noise they claim."""
 
+import json
 import time
 from itertools import pairwise
 
 import cv2
 import numpy as np
+import phantom_greys
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage, stats
@@ -159,13 +161,43 @@ def test_no_reflow_lies_within_scar() -> None:
 def test_contrast_of_late_enhancement(exams: list[Volume]) -> None:
     for exam in exams:
         cavity, remote = (np.median(exam.pixels[exam.labels == k]) for k in (Label.CAVITY, Label.MYOCARDIUM))
-        assert remote < 0.4 * cavity
+        assert remote < 0.8 * cavity
         if (exam.labels == Label.SCAR).any():
-            assert np.median(exam.pixels[exam.labels == Label.SCAR]) > 2 * remote
+            assert np.median(exam.pixels[exam.labels == Label.SCAR]) > 1.5 * remote
     for seed in range(50):
         signal = tissue_signal(np.random.default_rng(seed))
-        assert abs(signal[Tissue.MYOCARDIUM]) < 0.35 < signal[Tissue.BLOOD] == 1 <= signal[Tissue.SCAR]
-        assert abs(signal[Tissue.NO_REFLOW]) < 0.5
+        assert abs(signal[Tissue.MYOCARDIUM]) < 0.75 < signal[Tissue.BLOOD] == 1 < signal[Tissue.SCAR] + 0.15
+        assert signal[Tissue.MYOCARDIUM] < signal[Tissue.NO_REFLOW] + 0.1
+        assert signal[Tissue.NO_REFLOW] < signal[Tissue.SCAR]
+
+
+def test_greys_are_those_of_emidec() -> None:
+    """The median exam of the phantom lies between EMIDEC's tenth and ninetieth of a hundred, but for the contrast."""
+    emidec = json.loads(phantom_greys.KEPT.read_text())["quantiles"]
+    ours = phantom_greys.phantom_greys(cases=24)["quantiles"]
+    for name in ("wall", "scar", "blood_spread", "wall_spread", "scar_spread", "scar_share", "thickness"):
+        low, *_, high = emidec[name]
+        assert low < ours[name][2] < high, name
+    for name, tolerance in (("wall", 0.12), ("scar", 0.2), ("blood_spread", 0.05), ("wall_spread", 0.05)):
+        assert ours[name][2] == pytest.approx(emidec[name][2], abs=tolerance), name
+    # drawn borders are exact here, and hearts do not move: a higher contrast to noise, but the same kind of image
+    assert emidec["contrast"][2] < ours["contrast"][2] < 2 * emidec["contrast"][4]
+
+
+def test_greys_are_measured_rightly() -> None:
+    """A disc of blood in a ring whose greys are known: with noise of a tenth of the blood pool above zero."""
+    y, x = np.mgrid[-40:40, -40:40]
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    labels = np.select(
+        [radius < 20, (radius < 32) & (angle > 2), radius < 32], [Label.CAVITY, Label.SCAR, Label.MYOCARDIUM], 0
+    )
+    signal = np.select([labels == k for k in Label], [0.0, 50.0, 20.0, 45.0])
+    signal += np.random.default_rng(0).normal(0, 5, signal.shape)
+    exam = Volume("one", ("one",), signal[None] + 128, labels[None].astype(np.uint8))
+    found = {name: values[2] for name, values in phantom_greys.measure([exam], 128)["quantiles"].items()}
+    share = np.count_nonzero(labels == Label.SCAR) / np.count_nonzero(labels >= Label.MYOCARDIUM)
+    expected = {"wall": 0.4, "scar": 0.9, "blood_spread": 0.1, "wall_spread": 0.1, "scar_spread": 0.1, "contrast": 5.0}
+    assert found == pytest.approx(expected | {"scar_share": share, "thickness": 0.6}, rel=0.1)
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.05, -0.2, 1.0])

@@ -1,6 +1,7 @@
 """Simulated short-axis LGE exams: anatomy in mm, inversion-recovery contrast, partial volume, coil shading and noise.
 
 `phantom_heart` and `phantom_body` say what is where, `phantom_signal` what a scanner sees; here it becomes a `Volume`.
+How bright and how uneven blood, wall and scar are is that of EMIDEC's exams, see `benchmarks/phantom_greys.py`.
 """
 
 import math
@@ -9,18 +10,33 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from lge_sweep.arrays import FloatPixels, LabelImage, TissueMap
 from lge_sweep.config.data import Phantom
 from lge_sweep.ingest.phantom_body import Body, View
 from lge_sweep.ingest.phantom_heart import Heart, Section, ventricle_tissue
-from lge_sweep.ingest.phantom_signal import TISSUE_LABELS, Tissue, add_rician_noise, bias_field, quantise, tissue_signal
+from lge_sweep.ingest.phantom_signal import (
+    SOLID,
+    TISSUE_LABELS,
+    Tissue,
+    add_rician_noise,
+    bias_field,
+    quantise,
+    tissue_signal,
+)
 from lge_sweep.ingest.volume import Volume, slice_ids
 
 SUPERSAMPLE = 4
 """Samples along each side of a pixel."""
 _BREATH_MM = 2.0
 """Standard deviation of a slice's shift in each direction: every slice is taken in a breath-hold of its own."""
+_SMOOTH = 0.05
+"""Standard deviation of the factor of the signal that varies over some 8 mm."""
+_FINE = (0.07, 0.17)
+"""Range of an exam's standard deviation of what is added to solid tissue's signal."""
+_GAIN = 0.12
+"""Standard deviation of the logarithm of a slice's brightness: a scanner scales each image on its own."""
 
 
 def read_phantom(settings: Phantom, root: Path | None, findings: list[str]) -> list[Volume]:
@@ -42,7 +58,8 @@ def simulate(settings: Phantom) -> list[Volume]:
     """Simulate short-axis LGE exams.
 
     Exam k depends on the seed, on k and on the settings of an exam, never on how many exams there are. Anatomy, small
-    structures and noise have random streams of their own: another noise level or share without scar leaves the rest.
+    structures, noise and greys have random streams of their own: another noise level or share without scar leaves the
+    rest.
     Lengths are those of adults, so a field of view below 110 mm cuts the heart.
 
     Args:
@@ -75,7 +92,7 @@ def simulate_case(settings: Phantom, case: int) -> Volume:
     Returns:
         The exam, with case id ``phantom000`` and slice ids ``phantom000_slice000``, numbered from the base.
     """
-    anatomy, detail, noise = np.random.default_rng((settings.seed, case)).spawn(3)
+    anatomy, detail, noise, grey = np.random.default_rng((settings.seed, case)).spawn(4)
     heart = Heart.draw(anatomy, with_scar=not is_scar_free(case, settings.scar_free))
     body = Body.draw(anatomy)
     view = draw_view(settings, heart, anatomy)
@@ -83,6 +100,7 @@ def simulate_case(settings: Phantom, case: int) -> Volume:
     signal = tissue_signal(anatomy)
     bias = bias_field(settings.size, settings.pixel_mm, view.origin, anatomy)
     gain = float(anatomy.uniform(600, 1000))
+    roughness = float(grey.uniform(*_FINE))
     pixels, labels = [], []
     for t in positions:
         section = heart.section(t)
@@ -92,9 +110,12 @@ def simulate_case(settings: Phantom, case: int) -> Volume:
         tissue = body.paint(moved, along_mm, section, detail)
         paint_ventricle(tissue, moved, section)
         labels.append(label_pixels(moved, section))
-        clean = cv2.resize(signal[tissue], (settings.size, settings.size), interpolation=cv2.INTER_AREA)
-        clean = clean * bias * tissue_texture(settings.size, settings.pixel_mm, detail)
-        pixels.append(quantise(add_rician_noise(np.asarray(clean, dtype=np.float32), settings.noise, noise), gain))
+        added = roughness * fine_structure(settings, SOLID[tissue], grey)
+        factor = 1 + _SMOOTH * random_field(settings, 8.0, detail)
+        clean = ((mean_of_samples(signal[tissue], settings.size) * factor + added) * bias).astype(np.float32)
+        sensed = add_rician_noise(clean, settings.noise, noise)
+        brightness = gain * float(np.exp(grey.normal(0, _GAIN)))
+        pixels.append(quantise(sensed, brightness))
     name = f"phantom{case:03d}"
     ids = slice_ids(name, settings.slices)
     spacing = (settings.pixel_mm, settings.pixel_mm, settings.slice_mm)
@@ -162,17 +183,38 @@ def label_pixels(view: View, section: Section) -> LabelImage:
     return np.asarray(TISSUE_LABELS[ventricle_tissue(section, *pixels.scene(everything, everything))])
 
 
-def tissue_texture(size: int, pixel_mm: float, rng: np.random.Generator) -> FloatPixels:
-    """Draw the mild unevenness of real tissue: a factor of about 1 +- 0.05 that varies over some 8 mm.
+def fine_structure(settings: Phantom, solid: NDArray[np.bool_], rng: np.random.Generator) -> FloatPixels:
+    """Draw what solid tissue has besides its signal: trabeculae, fat and vessels too small to see, blood that moves.
 
     Args:
-        size: rows and columns, in pixels.
-        pixel_mm: distance between pixel centres, in mm.
+        settings: size of the image and of a pixel.
+        solid: [S, S] samples of tissue that has it.
+        rng: generator of the exam's greys.
+
+    Returns:
+        [H, W] float32, about 0 +- 1, which varies over some 4 mm; 0 outside.
+    """
+    return np.asarray(random_field(settings, 4.0, rng) * mean_of_samples(solid, settings.size))
+
+
+def mean_of_samples(samples: NDArray[np.generic], size: int) -> FloatPixels:
+    """Return the mean over each pixel's samples, [size, size] float32."""
+    mean = cv2.resize(samples.astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)
+    return np.asarray(mean, dtype=np.float32)
+
+
+def random_field(settings: Phantom, knot_mm: float, rng: np.random.Generator) -> FloatPixels:
+    """Draw a smooth field of random values, about 0 +- 1 at its knots.
+
+    Args:
+        settings: size of the image and of a pixel.
+        knot_mm: distance between knots.
         rng: generator of the slice's small structures.
 
     Returns:
-        [size, size] float32.
+        [H, W] float32.
     """
-    knots = max(4, round(size * pixel_mm / 8))
-    coarse = 1 + 0.05 * rng.standard_normal((knots, knots), dtype=np.float32)
+    size = settings.size
+    knots = max(4, round(size * settings.pixel_mm / knot_mm))
+    coarse = rng.standard_normal((knots, knots), dtype=np.float32)
     return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC), dtype=np.float32)

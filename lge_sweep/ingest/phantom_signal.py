@@ -41,14 +41,18 @@ _RELAXATION: dict[Tissue, tuple[float, float, float]] = {
     Tissue.LIVER: (0.80, 300, 345),
     Tissue.SPLEEN: (0.90, 300, 340),
     Tissue.BOWEL_GAS: (0.10, 400, 600),
-    Tissue.BLOOD: (1.00, 290, 320),
-    Tissue.MYOCARDIUM: (0.95, 390, 440),
-    Tissue.SCAR: (1.00, 240, 270),
-    Tissue.NO_REFLOW: (0.95, 420, 500),
+    Tissue.BLOOD: (1.00, 325, 365),
+    Tissue.MYOCARDIUM: (0.95, 405, 455),
+    Tissue.SCAR: (1.00, 310, 345),
+    Tissue.NO_REFLOW: (0.95, 375, 430),
 }
-"""Relative proton density, and the range of T1 in ms some 10 min after 0.15-0.2 mmol/kg of gadolinium at 1.5 T, chosen
-for the look of LGE: infarct < blood < myocardium (Kellman and Arai 2012). The cavity is blood, a papillary muscle is
-remote myocardium; neither is listed."""
+"""Relative proton density, and the range of T1 in ms some 10 min after 0.1-0.2 mmol/kg of gadolinium at 1.5 T. That of
+infarct and blood are much alike, and below the wall's (Kellman and Arai 2012); within that they are chosen so that wall
+and scar are as bright beside the blood as in EMIDEC (Lalande et al. 2020; `benchmarks/phantom_greys.py`). The cavity is
+blood, a papillary muscle is remote myocardium; neither is listed."""
+
+SOLID: NDArray[np.bool_] = np.array([_RELAXATION.get(tissue, (1.0, 0, 0))[0] > 0.2 for tissue in Tissue])
+"""Tissue -> whether it has structure of its own that an image shows; air, gas, lung and bone have none."""
 
 TISSUE_LABELS: NDArray[np.uint8] = np.zeros(len(Tissue), dtype=np.uint8)
 """Tissue -> class. Papillary muscles belong to the cavity (the endocardial contour is drawn around them) and no-reflow
@@ -62,7 +66,7 @@ def tissue_signal(rng: np.random.Generator) -> FloatPixels:
     """Draw one exam's T1 values and inversion time, and return each tissue's signal.
 
     The inversion-recovery signal is ``density * (1 - 2 exp(-TI / T1))``. The operator sets TI to null remote myocardium
-    (``TI = T1 ln 2``) and waits 3-10 % too long, so that myocardium is dark but not black. Signals keep their sign:
+    (``TI = T1 ln 2``) and waits 3-30 % too long, so that myocardium is dark but not black. Signals keep their sign:
     where tissues of opposite sign share a pixel they cancel, which draws the thin dark lines of magnitude images.
 
     Args:
@@ -80,7 +84,7 @@ def tissue_signal(rng: np.random.Generator) -> FloatPixels:
     amount[list(_RELAXATION)] = density
     for copy, original in ((Tissue.CAVITY, Tissue.BLOOD), (Tissue.PAPILLARY, Tissue.MYOCARDIUM)):
         t1[copy], amount[copy] = t1[original], amount[original]
-    inversion_ms = t1[Tissue.MYOCARDIUM] * np.log(2) * rng.uniform(1.03, 1.10)
+    inversion_ms = t1[Tissue.MYOCARDIUM] * np.log(2) * rng.uniform(1.03, 1.30)
     signal = amount * (1 - 2 * np.exp(-inversion_ms / t1))
     return np.asarray(signal / signal[Tissue.BLOOD], dtype=np.float32)
 
