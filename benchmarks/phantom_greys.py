@@ -127,7 +127,7 @@ def draw(emidec: dict[str, Any], phantom: dict[str, Any]) -> Figure:
             axes.plot([place, place], [lower, upper], color=colour, linewidth=9, solid_capstyle="butt")
             axes.plot(place, middle, "o", color="white", markersize=4)
         title = text.replace("(scar - wall) / spread of wall", "contrast to noise")
-            axes.set(xlim=(-0.7, 1.7), xticks=(0, 1), xticklabels=[side[0] for side in sides], title=title)
+        axes.set(xlim=(-0.7, 1.7), xticks=(0, 1), xticklabels=[side[0] for side in sides], title=title)
         axes.title.set_fontsize(8)
         axes.tick_params(labelsize=8)
         axes.set_ylim(bottom=0)
