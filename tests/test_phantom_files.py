@@ -268,7 +268,7 @@ def test_what_the_reader_finds_is_reported(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_sweep_on_the_plain_phantom_keeps_its_digest() -> None:
     from lge_sweep.study.digest import sweep_digest
 
-    before = ["training.patience=5", "training.ema=null"]
+    before = ["source.cases=12", "training.patience=5", "training.ema=null"]
     digests = [
         sweep_digest(load_sweep("phase1", 1, "phantom", "laptop", [f"source.through={through}", *before]), "content")[
             :12
@@ -293,7 +293,7 @@ def test_a_sweep_on_emidec_keeps_its_digest() -> None:
 def test_exams_through_dicom_are_described() -> None:
     result = CliRunner().invoke(app, ["data", "describe", "--data", "phantom_dicom"])
     assert result.exit_code == 0, result.output
-    for text in ("phantom011", "192x192", "1.6x1.6x10", "12 case(s), 36 slices; 8 case(s) with scar", "no problem"):
+    for text in ("phantom011", "192x192", "1.6x1.6x10", "16 case(s), 48 slices; 11 case(s) with scar", "no problem"):
         assert text in result.output
 
 
