@@ -119,7 +119,8 @@ def draw(emidec: dict[str, Any], phantom: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(11, 6), layout="constrained")
     figure.suptitle("Grey levels of the phantom beside those of EMIDEC (in units of the blood pool)")
     sides = (("EMIDEC", emidec, "tab:gray"), ("phantom", phantom, "tab:red"))
-    above, below = figure.subfigures(2, 1, height_ratios=(2, 3))
+    rows = figure.add_gridspec(2, 1, height_ratios=(2, 3))
+    above, below = figure.add_subfigure(rows[0]), figure.add_subfigure(rows[1])
     for axes, (name, text) in zip(above.subplots(1, 6), list(STATISTICS.items())[:6], strict=True):
         for place, (_, side, colour) in enumerate(sides):
             low, lower, middle, upper, high = side["quantiles"][name]
