@@ -77,7 +77,7 @@ def test_no_volume_without_all_three_distances(spacing: tuple[float, float, floa
 def test_describe_the_phantom() -> None:
     result = call("describe", "--data", "phantom")
     assert result.exit_code == 0, result.output
-    for text in ("phantom011", "192x192", "1.6x1.6x10", "16 case(s), 48 slices; 11 case(s) with scar", "no problem"):
+    for text in ("phantom011", "192x192", "1.6x1.6x10", "24 case(s), 72 slices; 16 case(s) with scar", "no problem"):
         assert text in result.output
 
 
@@ -192,7 +192,7 @@ def test_what_is_converted_trains_like_its_source(tmp_path: Path, kind: str, mas
     output = tmp_path / "out"
     result = call("convert", output, "--data", "phantom", "--format", kind, "--masks", masks)
     assert result.exit_code == 0, result.output
-    assert "48 pairs of 16 case(s)" in result.output
+    assert "72 pairs of 24 case(s)" in result.output
     (cases, arrays), (cases_again, again) = (
         prepared(read_data_file(str(path)), root)
         for path, root in ((SWEEPS / "phantom.yaml", None), (output / "out.yaml", output))

@@ -26,7 +26,7 @@ SWEEPS = [
     for phase in ("phase1", "phase2", "phase3", "search")
     for stage in (1, 2)
     for data in ("dicom", "emidec_nifti", "emidec_png", "nnunet", "phantom", "phantom_dicom")
-    for profile in ("laptop", "paper", "smoke")
+    for profile in ("laptop", "paper", "smoke", "tour")
     if phase == "phase1" or data == "phantom"
 ]
 

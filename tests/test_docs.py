@@ -53,7 +53,7 @@ def check(words: list[str]) -> None:
         return
     phase = "phase3" if options["command"] == "phase4" else options["command"]
     data = "phantom" if options["data"] == "mydata.yaml" else options["data"]
-    profile = "laptop" if options["profile"] == "auto" else options["profile"]
+    profile = "tour" if options["profile"] == "auto" else options["profile"]
     load_sweep(phase, 1, data, profile, options.get("settings") or [])
 
 

@@ -108,7 +108,7 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Reader:
     someone = Reader(tmp_path_factory.mktemp("taught"))
     for words in typed(TUTORIAL):
         if name_of(words) not in NOT_HERE:
-            someone.type(["smoke" if word == "laptop" else word for word in words])
+            someone.type(["smoke" if word in ("laptop", "tour") else word for word in words])
     someone.type(["lge-sweep", "phantom", "exam", "--format", "dicom", "--cases", "1"])
     return someone
 

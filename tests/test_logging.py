@@ -144,7 +144,7 @@ def completed(*words: str) -> list[str]:
 def test_a_shell_completes_names_of_files(runs: Path) -> None:
     given = ["--runs", str(runs)]
     assert completed("phase1", "--data", "emidec_p") == ["emidec_png"]
-    assert completed("phase1", "--profile", "") == ["auto", "laptop", "paper", "smoke"]
+    assert completed("phase1", "--profile", "") == ["auto", "laptop", "paper", "smoke", "tour"]
     assert completed("phase2", "--models", "segnet,un") == ["segnet,unet"]
     assert completed("table", *given, "phase1") == [SWEEP]
     assert completed("compare", *given, "phase1") == [f"{SWEEP}/unet-adam"]

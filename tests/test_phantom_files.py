@@ -293,7 +293,7 @@ def test_a_sweep_on_emidec_keeps_its_digest() -> None:
 def test_exams_through_dicom_are_described() -> None:
     result = CliRunner().invoke(app, ["data", "describe", "--data", "phantom_dicom"])
     assert result.exit_code == 0, result.output
-    for text in ("phantom011", "192x192", "1.6x1.6x10", "16 case(s), 48 slices; 11 case(s) with scar", "no problem"):
+    for text in ("phantom011", "192x192", "1.6x1.6x10", "24 case(s), 72 slices; 16 case(s) with scar", "no problem"):
         assert text in result.output
 
 

@@ -1,13 +1,19 @@
 """Which profile a phase is run with."""
 
+from lge_sweep.config import is_simulated
 from lge_sweep.errors import LgeSweepError
 
 
-def choose_profile(profile: str) -> tuple[str, str]:
+def choose_profile(profile: str, data: str) -> tuple[str, str]:
     """Return the name of the profile to use, and why.
 
     Args:
-        profile: a name or path, or "auto": `paper` where torch finds a CUDA device, else `laptop`.
+        profile: a name or path, or "auto": `paper` where torch finds a CUDA device; else `tour` for simulated exams,
+            and `laptop` for others.
+        data: name or path of the data file.
+
+    Raises:
+        LgeSweepError: torch cannot be imported, or there is no such data file.
     """
     if profile not in ("auto", "paper"):
         return profile, "as asked"
@@ -23,7 +29,8 @@ def choose_profile(profile: str) -> tuple[str, str]:
         return profile, f"as asked; {slow}" if obstacle else f"as asked, on {torch.cuda.get_device_name(0)}"
     if obstacle is None:
         return "paper", f"chosen because there is a GPU ({torch.cuda.get_device_name(0)})"
-    return "laptop", (
-        f"chosen because there is no GPU that torch can use ({obstacle}); smaller than the paper's, its numbers are "
-        "not the paper's"
+    simulated = is_simulated(data)
+    return "tour" if simulated else "laptop", (
+        f"chosen because {'exams are simulated and ' if simulated else ''}there is no GPU that torch can use "
+        f"({obstacle}); smaller than the paper's, its numbers are not the paper's"
     )

@@ -32,7 +32,7 @@ def read_settings(phase: str, stages: Sequence[int], study: Study) -> PhaseSetti
     Raises:
         LgeSweepError: a name or a value is wrong.
     """
-    profile, reason = choose_profile(study.profile)
+    profile, reason = choose_profile(study.profile, study.data)
     file = "phase3" if phase == "phase4" else phase  # what is evaluated is what those settings fitted
     configs = [
         load_sweep(file, stage, study.data, profile, study.overrides, pipelines=study.pipelines) for stage in stages

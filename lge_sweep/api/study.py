@@ -38,7 +38,8 @@ class Study:
     Attributes:
         data: name or path of a data file; "phantom": simulated exams.
         root: folder of the images; None: as `LGE_SWEEP_DATA` says.
-        profile: name or path of a profile file; "auto": `paper` with a GPU, else `laptop`.
+        profile: name or path of a profile file; "auto": `paper` with a GPU, else `tour` for simulated exams, and
+            `laptop` for others.
         settings: of all its phases; see `SettingsGiven` and docs/settings.md.
         workers: cells trained at the same time; None: as many as pay.
         executor: where cells are trained: "local", "slurm" or "ray"; None: here, or as `LGE_SWEEP_EXECUTOR` says.

@@ -72,7 +72,7 @@ def run_evaluate(console: Terminal, options: ExternalOptions) -> None:
         options.trust_grid,
     )
     request = ExternalRequest(name=name, folder=folder, subset=options.subset, allow_missing=options.allow_missing)
-    profile, _ = choose_profile(options.profile)
+    profile, _ = choose_profile(options.profile, options.data)
     config = load_sweep("phase3", 2, options.data, profile, options.settings)
     store = RunStore.open(options.runs)
     store.root.mkdir(parents=True, exist_ok=True)

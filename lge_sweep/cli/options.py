@@ -52,7 +52,7 @@ ProfileOption = Annotated[
     str,
     typer.Option(
         "--profile",
-        help="A file of sweeps/profile or its name; auto: paper with a GPU, else laptop.",
+        help="A file of sweeps/profile or its name; auto: paper with a GPU, else tour (phantom) or laptop.",
         autocompletion=complete_profile,
     ),
 ]

@@ -24,7 +24,7 @@ def write_report(console: Terminal, request: ReportRequest, store: RunStore) -> 
         DamagedError: a file of the study is damaged.
     """
     sweep = None if request.sweep is None else find_sweep(request.sweep, store).path
-    profile = request.profile if sweep else choose_profile(request.profile)[0]
+    profile = request.profile if sweep else choose_profile(request.profile, request.data)[0]
     study = find_study(store, Path(request.data).stem, Path(profile).stem, sweep)
     folder = request.output or store.root / f"report-{study.name}"
     _check(folder)

@@ -68,6 +68,19 @@ def load_sweep(
     return validate(SweepConfig, merged, " + ".join(sources))
 
 
+def is_simulated(data: str) -> bool:
+    """Whether a data file is of simulated exams.
+
+    Args:
+        data: its name or path.
+
+    Raises:
+        ConfigError: there is no such file, or it cannot be read.
+    """
+    source = read_yaml(find_file(DataFile, data)).get("source")
+    return isinstance(source, Mapping) and source.get("kind") == "phantom"
+
+
 def _merge(settings: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested settings of which `more` wins."""
     merged = dict(settings)

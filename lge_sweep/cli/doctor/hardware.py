@@ -28,7 +28,10 @@ def look_at_gpu(torch: TorchReport) -> Section:
         return Section("GPU", "not known without torch")
     if torch.obstacle:
         what, remedy = _why_no_gpu(torch)
-        follows = "profile laptop is taken, which is not the paper's; with profile paper a step takes 1 to 10 s"
+        follows = (
+            "profile laptop is taken (tour for simulated exams), which is not the paper's; with profile paper a step "
+            "takes 1 to 10 s"
+        )
         finding = slow("no GPU", f"{what}: {follows}", remedy)
         return Section("GPU", f"none that torch can use: {torch.obstacle}", (finding,))
     names = ", ".join(dict.fromkeys(gpu.name for gpu in torch.gpus))

@@ -1,0 +1,34 @@
+"""Which profile is taken where none is named."""
+
+import pytest
+
+from lge_sweep import gpu
+from lge_sweep.api import choose_profile
+from lge_sweep.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "data", "taken"),
+    [
+        (None, "phantom", "paper"),
+        (None, "emidec_png", "paper"),
+        ("there is none", "phantom", "tour"),
+        ("there is none", "phantom_dicom", "tour"),
+        ("there is none", "emidec_png", "laptop"),
+    ],
+)
+def test_the_profile_follows_from_gpu_and_data(
+    monkeypatch: pytest.MonkeyPatch, obstacle: str | None, data: str, taken: str
+) -> None:
+    monkeypatch.setattr(gpu, "gpu_obstacle", lambda: obstacle)
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda number: "a GPU")
+    profile, why = choose_profile("auto", data)
+    assert profile == taken
+    assert ("simulated" in why) == (taken == "tour")
+    assert choose_profile("laptop", data) == ("laptop", "as asked")
+
+
+def test_a_data_file_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "gpu_obstacle", lambda: "there is none")
+    with pytest.raises(ConfigError, match="phantm"):
+        choose_profile("auto", "phantm")
