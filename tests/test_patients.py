@@ -248,6 +248,25 @@ def test_icc_is_lowered_by_an_offset_and_is_missing_where_it_means_nothing() -> 
     assert intraclass_correlation([1.0, 2.0, 4.0, None], [1.0, 3.0, 4.0, 5.0]).missing == 1
 
 
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [(0.7, -0.6), (1.3, -1.2), (-0.1, 0.2)],  # no degree of freedom is left: quantiles of F are NaN
+        [(0.0, -0.6), (1.2, -1.8), (1.6, -2.0)],  # few: one is infinite
+    ],
+)
+def test_an_intraclass_correlation_of_three_cases_has_its_limit_as_interval(pairs: list[tuple[float, float]]) -> None:
+    """A comparison of pipelines warned of an invalid division, and had an interval of NaN."""
+    both = np.array(pairs)
+    found = intraclass_correlation(both[:, 0].tolist(), both[:, 1].tolist())
+    rows = both.mean(axis=1, keepdims=True)
+    raters = 3 * ((both.mean(axis=0) - both.mean()) ** 2).sum()
+    error = ((both - rows - both.mean(axis=0) + both.mean()) ** 2).sum() / 2
+    limit = -3 * error / (2 * raters + error)
+    assert found.value is not None
+    assert (found.low, found.high) == pytest.approx((limit, limit))
+
+
 # ----------------------------------------------------------------------------------------- means, differences and power
 
 

@@ -358,6 +358,17 @@ def test_pipelines_that_are_shipped_with_the_program_can_be_sent_to_a_worker(nam
         network_training(config, odd)
 
 
+def test_a_profile_may_say_how_long_pipelines_are_trained_at_most() -> None:
+    """To try a file of pipelines with the profile `smoke` took ten trainings of 3000 steps."""
+    config = load_sweep("phase3", 2, "phantom", "smoke", pipelines="heart")
+    pipeline = config.fitting.pipelines["heart"]
+    assert pipeline.training.max_steps == 3000
+    assert network_training(config, pipeline).max_steps == config.fitting.pipeline_steps == 6
+    assert network_training(config, Pipeline(training=TrainingChanges(max_steps=4))).max_steps == 4
+    without = load_sweep("phase3", 2, "phantom", "smoke", ["fit.pipeline_steps=null"], pipelines="heart")
+    assert network_training(without, pipeline).max_steps == 3000
+
+
 def test_who_asks_for_the_best_asks_for_what_was_chosen() -> None:
     """Phase 4 with the file of pipelines and an option of what is shipped was refused: "selected" is not its name."""
     shipped = SimpleNamespace(shipped=Shipped(pipeline="heart"))

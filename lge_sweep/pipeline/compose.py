@@ -149,7 +149,9 @@ def network_training(config: SweepConfig, pipeline: Pipeline) -> Training:
     changes = {name: value for name, value in pipeline.training if value is not None}
     if pipeline.window is not None:
         changes["image_size"] = pipeline.window.rows
-    return Training.model_validate({**dict(config.fitting.stage2_training(config.training)), **changes})
+    training = Training.model_validate({**dict(config.fitting.stage2_training(config.training)), **changes})
+    most = [steps for steps in (training.max_steps, config.fitting.pipeline_steps) if steps is not None]
+    return training.model_copy(update={"max_steps": min(most, default=None)})
 
 
 def plan_pipelines(

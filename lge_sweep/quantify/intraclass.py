@@ -10,6 +10,10 @@ from lge_sweep.arrays import Matrix
 from lge_sweep.quantify.limits_of_agreement import complete_pairs
 
 
+FEWEST = 1e-3
+"""Degrees of freedom at which the quantiles of F have reached their limits, infinity and 0; with fewer they are NaN."""
+
+
 @dataclass(frozen=True)
 class Intraclass:
     """ICC(2,1): two-way random effects, absolute agreement, of a single measurement.
@@ -59,9 +63,10 @@ def intraclass_correlation(measured: Sequence[float | None], truth: Sequence[flo
     a = 2 * value / (count * (1 - value))
     b = 1 + 2 * value * (count - 1) / (count * (1 - value))
     freedom = (a * raters + b * error) ** 2 / ((a * raters) ** 2 + (b * error) ** 2 / (count - 1))
+    freedom = max(freedom, FEWEST)
     lower, upper = stats.f.ppf(0.975, count - 1, freedom), stats.f.ppf(0.975, freedom, count - 1)
     others = 2 * raters + (count - 2) * error
-    low = count * (cases - lower * error) / (lower * others + count * cases)
+    low = count * (cases / lower - error) / (others + count * cases / lower)  # `lower` may be infinite
     high = count * (upper * cases - error) / (others + count * upper * cases)
     return Intraclass(count, missing, float(value), float(low), float(high))
 
