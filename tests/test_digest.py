@@ -277,7 +277,7 @@ def test_every_setting_is_in_the_digest_unless_it_is_marked() -> None:
     groups = {name for name, field in named_fields().items() if models_in(field.annotation)}
     only = {name for name, field in named_fields().items() if len(set(candidates(field.annotation))) == 1}
     kinds = {name for name in only if name.endswith(".kind")}
-    # of pipelines past the paper each network's cell is named by what decides it: `pipeline.compose.cell_name`
+    # of pipelines past the paper each network's cell is named by what decides it: `pipeline.parts.cell_name`
     of_cells = {name for name in named_fields() if name.split(".")[0] in OF_PIPELINES}
     assert named_fields().keys() - seen - groups - kinds - of_cells == set()
     shipped = {

@@ -25,9 +25,10 @@ from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
 from lge_sweep.models import build_module
 from lge_sweep.models.architectures import residual_unet
-from lge_sweep.pipeline.compose import cell_name, network_training
+from lge_sweep.pipeline.compose import network_training
 from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.parts import cell_name
 from lge_sweep.scoring.nested import choose_nested
 from lge_sweep.scoring.patients import patients_needed
 from lge_sweep.scoring.subgroups import ratio_of_sums

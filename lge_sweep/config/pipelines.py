@@ -113,16 +113,20 @@ class Pipeline(Settings):
     """Loss."""
     optimizer: Annotated[str, OneOf(OPTIMIZERS)] | None = None
     """Optimizer."""
-    finds: Literal["wall", "everything"] = "wall"
-    """`wall`: myocardium and scar, beside the cavity that stage 1 finds (paper). `everything`: cavity, too."""
+    finds: Literal["wall", "everything", "wall_then_scar"] = "wall"
+    """`wall`: myocardium and scar, beside the cavity that stage 1 finds (paper). `everything`: cavity, too, by one
+    network. `wall_then_scar`: cavity and whole wall by that network, then, by a second one, the scar in that wall."""
     guided: bool = True
     """Whether a network that finds the wall is shown the cavity (paper)."""
     window: Window | None = None
-    """The square around the heart that a network sees which finds everything; the whole slice if not given."""
+    """The square around the heart that networks see, of `everything` and `wall_then_scar`; the whole slice if not
+    given."""
     neighbours: bool = False
-    """Whether a network that finds everything sees the slices above and below, too."""
+    """Whether the network that finds everything sees the slices above and below, too; one for scar sees none."""
     training: TrainingChanges = TrainingChanges()
-    """How it is trained otherwise than the profile's."""
+    """How networks are trained otherwise than the profile's."""
+    scar_training: TrainingChanges = TrainingChanges()
+    """How the second network of `wall_then_scar` is trained otherwise than the first."""
     seeds: int = Field(1, ge=1, le=10)
     """Networks a fold, whose probabilities are averaged."""
     symmetries: Literal[1, 4, 8] = 1
@@ -133,7 +137,12 @@ class Pipeline(Settings):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.finds == "wall" and (self.window is not None or self.neighbours):
-            raise ValueError("window and neighbours need finds: everything")
-        if self.finds == "everything" and not self.guided:
+            raise ValueError("window and neighbours need finds: everything or wall_then_scar, got wall")
+        if self.finds != "wall" and not self.guided:
             raise ValueError("guided is of a network that finds the wall; one that finds everything is shown nothing")
+        if self.finds != "wall_then_scar" and self.scar_training != TrainingChanges():
+            raise ValueError(
+                f"scar_training needs finds: wall_then_scar, which has a network for scar; got {self.finds}, all of "
+                "whose networks are trained as training says"
+            )
         return self

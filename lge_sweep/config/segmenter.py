@@ -59,10 +59,10 @@ class Composed(Settings):
     """What a segmenter of a pipeline past the paper does; its networks are averaged."""
 
     networks: int = Field(ge=1, le=200)
-    """How many networks follow stage 1, fold after fold."""
+    """How many networks follow stage 1, fold after fold; of a cascade, how many pairs."""
     seeds: int = Field(1, ge=1, le=10)
     """How many of them are of one fold."""
-    finds: Literal["wall", "everything"]
+    finds: Literal["wall", "everything", "wall_then_scar"]
     """As `fit.pipelines.*.finds`; so are all below."""
     window: Window | None = None
     """The square around the heart that they see."""
@@ -85,6 +85,11 @@ class Composed(Settings):
     def folds(self) -> int:
         """To how many folds the networks belong."""
         return self.networks // self.seeds
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What the files of the networks that follow each other are called."""
+        return ("stage2", "scar") if self.finds == "wall_then_scar" else ("stage2",)
 
 
 class SegmenterSettings(Frame):
@@ -114,4 +119,5 @@ class SegmenterSettings(Frame):
         if self.composed is None:
             return {"stage1": self.size, "stage2": self.size}
         size = self.composed.window.rows if self.composed.window else self.size
-        return {"stage1": self.size} | {f"stage2-{number}": size for number in range(1, self.composed.networks + 1)}
+        numbers, kinds = range(1, self.composed.networks + 1), self.composed.kinds
+        return {"stage1": self.size} | {f"{kind}-{number}": size for number in numbers for kind in kinds}

@@ -18,6 +18,7 @@ from .inputs import NEIGHBOURS as NEIGHBOURS
 from .inputs import REPEATED as REPEATED
 from .inputs import Offsets as Offsets
 from .inputs import channel_rows as channel_rows
+from .inputs import input_of_channels as input_of_channels
 from .inputs import network_inputs as network_inputs
 from .module import LgeDataModule as LgeDataModule
 from .preparation import Arrays as Arrays

@@ -22,23 +22,29 @@ from lge_sweep.config.segmenter import Options
 from lge_sweep.data import resize_labels, to_8_bit
 from lge_sweep.labels import STRUCTURES
 from lge_sweep.metrics import ExamGrid, measure_exam
-from lge_sweep.pipeline.compose import cell_name, compositions, fold_rows
+from lge_sweep.pipeline.compose import compositions, fold_rows
 from lge_sweep.pipeline.doubt import LabelledExams, measure_doubt
 from lge_sweep.pipeline.exams import StudyExam, group_exams, out_of_fold_rows
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.kept import KEPT_FORMAT, ExamWriter, KeptExam, KeptExams, keep_exam, read_kept
 from lge_sweep.pipeline.networks import load_network
+from lge_sweep.pipeline.parts import member_names
 from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.scoring import choose_nested, patients_needed, ratio_of_sums
 from lge_sweep.segmenter import (
+    DECISIONS,
     Ensemble,
     ExamSegmenter,
     HeartSegmenter,
     TwoStageSegmenter,
+    as_member,
     clean,
     without_padding,
 )
+
+Member = tuple[Cell, ...]
+"""The cells of the networks that follow each other: one, or the two of a cascade."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +151,7 @@ def _label(out_of_fold: OutOfFold, name: str, pipeline: Pipeline) -> Iterator[Ke
     """Yield what a pipeline's networks find in each exam: those of its fold."""
     two_stage = out_of_fold.two_stage
     folds = pipeline_cells(two_stage, name, pipeline)
-    segmenters = [compose_segmenter(two_stage, pipeline, [cells], Cleaning()) for cells in folds]
+    segmenters = [compose_segmenter(two_stage, pipeline, [members], Cleaning()) for members in folds]
     for exam, fold in zip(out_of_fold.exams, out_of_fold.folds, strict=True):
         yield _label_exam(two_stage, segmenters[fold], exam)
 
@@ -153,7 +159,7 @@ def _label(out_of_fold: OutOfFold, name: str, pipeline: Pipeline) -> Iterator[Ke
 def _kept_at(two_stage: TwoStage, name: str, pipeline: Pipeline) -> Path:
     """Return the file of what a pipeline's networks find; its name is made of them, and of what is done with them."""
     assert two_stage.composed is not None
-    cells = (cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold)
+    cells = (cell for fold in pipeline_cells(two_stage, name, pipeline) for member in fold for cell in member)
     records = [two_stage.composed.result_of(cell) for cell in cells]
     made_of = [record.files for record in records if record is not None]
     how = pipeline.model_dump(mode="json", include={"finds", "guided", "window", "neighbours", "symmetries"})
@@ -161,8 +167,8 @@ def _kept_at(two_stage: TwoStage, name: str, pipeline: Pipeline) -> Path:
     return two_stage.composed.files.out_of_fold(name, digest)
 
 
-def pipeline_cells(two_stage: TwoStage, name: str, pipeline: Pipeline) -> list[list[Cell]]:
-    """Return the cells of a pipeline's networks, a list a fold.
+def pipeline_cells(two_stage: TwoStage, name: str, pipeline: Pipeline) -> list[list[Member]]:
+    """Return the cells of a pipeline's networks, a list a fold, a member a seed.
 
     Args:
         two_stage: the fitted pipelines.
@@ -171,29 +177,31 @@ def pipeline_cells(two_stage: TwoStage, name: str, pipeline: Pipeline) -> list[l
     """
     assert two_stage.composed is not None
     by_name = {cell.name: cell for cell in two_stage.composed.cells}
-    folds = range(two_stage.fit.folds)
-    return [[by_name[cell_name(name, pipeline, fold, seed)] for seed in range(pipeline.seeds)] for fold in folds]
+    chosen, folds = compositions(two_stage.fit), range(two_stage.fit.folds)
+    names = [[member_names(chosen, name, fold, seed) for seed in range(pipeline.seeds)] for fold in folds]
+    return [[tuple(by_name[own] for own in member) for member in members] for members in names]
 
 
 def compose_segmenter(
-    two_stage: TwoStage, pipeline: Pipeline, folds: Sequence[Sequence[Cell]], cleaning: Cleaning
+    two_stage: TwoStage, pipeline: Pipeline, folds: Sequence[Sequence[Member]], cleaning: Cleaning
 ) -> ExamSegmenter:
     """Return a pipeline as a segmenter, on the hardware there is.
 
     Args:
         two_stage: the fitted pipelines.
         pipeline: what it is.
-        folds: the cells of the networks that are averaged, a list a fold.
+        folds: the cells of the networks that are averaged, as of `pipeline_cells`.
         cleaning: what cleans up.
     """
     composed, frame = two_stage.composed, two_stage.config.frame
     assert composed is not None
-    networks = tuple(tuple(load_network(composed, cell) for cell in cells) for cells in folds)
-    network = Ensemble(networks, pipeline.symmetries)
+    networks = [[as_member([load_network(composed, cell) for cell in member]) for member in fold] for fold in folds]
+    network = Ensemble(tuple(map(tuple, networks)), pipeline.symmetries)
     stage1 = load_network(two_stage.stage1.plan, two_stage.stage1.cell)
     if pipeline.finds == "wall":
         return TwoStageSegmenter(stage1, network, frame, Options(guided=pipeline.guided), cleaning)
-    return HeartSegmenter(stage1, network, frame, pipeline.window, pipeline.neighbours, cleaning)
+    decide = DECISIONS[pipeline.finds]
+    return HeartSegmenter(stage1, network, frame, pipeline.window, pipeline.neighbours, cleaning, decide)
 
 
 def choose_pipeline(out_of_fold: OutOfFold) -> ChoiceRecord:

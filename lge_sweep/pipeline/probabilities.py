@@ -14,11 +14,11 @@ from lge_sweep.scoring import calibration_intervals
 from lge_sweep.text import escape_markdown, markdown_table
 
 CONVENTIONS = (
-    "Pixels of the networks' view that are heart in the truth or in the labels; the others are background to every "
-    "network. Brier: mean squared difference of probability and truth, 0 to 1, of all classes together 0 to 2. ECE, "
-    "MCE: mean and largest difference of frequency and probability over ten bins, of each class and of the likeliest "
-    "one (label). In brackets 95 % intervals: cases drawn anew, 2000 times; that of ECE may lie above it, as a draw "
-    "has fewer different cases."
+    "Pixels of the networks' view that are heart in the truth or whose likeliest class is; the others are background "
+    "to every network. Brier: mean squared difference of probability and truth, 0 to 1, of all classes together 0 to "
+    "2. ECE, MCE: mean and largest difference of frequency and probability over ten bins, of each class and of the "
+    "likeliest one (label). In brackets 95 % intervals: cases drawn anew, 2000 times; that of ECE may lie above it, "
+    "as a draw has fewer different cases."
 )
 
 _SCORES = ("brier", "ece", "mce")

@@ -182,9 +182,10 @@ def _pipeline_package(two_stage: TwoStage) -> _Package:
     assert choice is not None
     assert name is not None
     pipeline = two_stage.fit.pipelines[name]
-    cells = [cell for fold in pipeline_cells(two_stage, name, pipeline) for cell in fold]
+    members = [member for fold in pipeline_cells(two_stage, name, pipeline) for member in fold]
+    cells = [cell for member in members for cell in member]
     composed = Composed(
-        networks=len(cells), seeds=pipeline.seeds, finds=pipeline.finds, window=pipeline.window,
+        networks=len(members), seeds=pipeline.seeds, finds=pipeline.finds, window=pipeline.window,
         neighbours=pipeline.neighbours, symmetries=pipeline.symmetries,
         cleaning=choice.pipelines[name].cleaning, doubt=choice.pipelines[name].doubt,
     )  # fmt: skip

@@ -1,4 +1,6 @@
 from .archived import predict_studies as predict_studies
+from .cascade import DECISIONS as DECISIONS
+from .cascade import as_member as as_member
 from .cleaning import clean as clean
 from .cleaning import scar_share as scar_share
 from .doubt import TRAITS as TRAITS

@@ -1,4 +1,4 @@
-"""A segmenter's folder, read: its settings and its two networks, as `lge_sweep.segmenter.save` writes them."""
+"""A segmenter's folder, read: its settings and its networks, as `lge_sweep.segmenter.save` writes them."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from lge_sweep.choices import look_up
 from lge_sweep.config.segmenter import SegmenterSettings
 from lge_sweep.errors import ModelError
 from lge_sweep.hashing import file_digest
+from lge_sweep.segmenter.cascade import DECISIONS, as_member
 from lge_sweep.segmenter.heart import ExamSegmenter, HeartSegmenter
 from lge_sweep.segmenter.runtime import load_onnx, load_pt2
 from lge_sweep.segmenter.segment import TwoStageSegmenter
@@ -76,11 +77,14 @@ def _assemble(networks: Sequence[Network], settings: SegmenterSettings) -> ExamS
     composed = settings.composed
     if composed is None:
         return TwoStageSegmenter(stage1, others[0], settings, settings.options)
-    folds = range(0, len(others), composed.seeds)
-    network = Ensemble(tuple(tuple(others[k : k + composed.seeds]) for k in folds), composed.symmetries)
+    each = len(composed.kinds)
+    members = [as_member(others[k : k + each]) for k in range(0, len(others), each)]
+    folds = range(0, len(members), composed.seeds)
+    network = Ensemble(tuple(tuple(members[k : k + composed.seeds]) for k in folds), composed.symmetries)
     if composed.finds == "wall":
         return TwoStageSegmenter(stage1, network, settings, settings.options, composed.cleaning)
-    return HeartSegmenter(stage1, network, settings, composed.window, composed.neighbours, composed.cleaning)
+    decide = DECISIONS[composed.finds]
+    return HeartSegmenter(stage1, network, settings, composed.window, composed.neighbours, composed.cleaning, decide)
 
 
 def _network(path: Path, load: Callable[[Path], Network]) -> Network:

@@ -1,4 +1,4 @@
-"""A segmenter that finds everything at once, in a square around the heart: slices of an exam in, labels out."""
+"""A segmenter that finds all classes in a square around the heart: slices of an exam in, labels out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from lge_sweep.segmenter.segment import (
     see_all,
     without_padding,
 )
-from lge_sweep.segmenter.views import Network, Seen, see
+from lge_sweep.segmenter.views import Decide, Network, Seen, likeliest, see
 
 
 class Square(NamedTuple):
@@ -42,11 +42,12 @@ class HeartSegmenter:
 
     Attributes:
         stage1: finds the cavity in whole slices; K = 2.
-        network: finds all classes in the window; K = 4. Several are one: `Ensemble`.
+        network: finds all classes in the window; K = 4. Several are one: `Ensemble`; so are two in a `Cascade`.
         frame: what stage 1 sees of slices; S are its rows and columns.
         window: the square around the heart, T x T to the network; None: the whole slice, S x S.
         neighbours: whether the network sees the slices above and below in its first and third channel.
         cleaning: what cleans up.
+        decide: says what the probabilities find.
     """
 
     stage1: Network
@@ -55,6 +56,7 @@ class HeartSegmenter:
     window: Window | None = None
     neighbours: bool = False
     cleaning: Cleaning = field(default_factory=Cleaning)
+    decide: Decide = likeliest
 
     def segment(self, pixels: Pixels, pixel_mm: PixelSize | None = None) -> Segmentation:
         """Segment the slices of an exam.
@@ -90,9 +92,9 @@ class HeartSegmenter:
         seen = see_all(self._see, network_inputs(view, rows, SINGLE_STAGE))
         values = np.array(STAGES[SINGLE_STAGE], dtype=np.uint8)
         return Found(
-            labels=np.stack([paste(probabilities, square, images[0].shape) for probabilities in seen.mean]),
+            labels=np.stack([paste(found, square, images[0].shape, self.decide) for found in seen.mean]),
             seen=view,
-            labels_seen=values[seen.mean.argmax(axis=1)],
+            labels_seen=values[self.decide(seen.mean)],
             probabilities=seen.mean,
             members=values[seen.members],
             scale=size**2 / (square.rows * square.columns),
@@ -115,20 +117,25 @@ class HeartSegmenter:
         return np.stack([cut_labels(image, square, size) for image in labels])
 
     def _see(self, batch: Pixels8) -> Seen:
-        return see(self.network, batch, check_probabilities)
+        return see(self.network, batch, check_probabilities, self.decide)
 
 
 ExamSegmenter = TwoStageSegmenter | HeartSegmenter
 """Slices of an exam in, labels out: `segment`."""
 
 
-def check_probabilities(probabilities: Probabilities, inputs: Pixels8) -> Probabilities:
-    """Return what a network that finds everything gave for inputs [B, 3, T, T].
+def check_probabilities(probabilities: Probabilities, inputs: Pixels8, stage: int = SINGLE_STAGE) -> Probabilities:
+    """Return what a network gave for inputs [B, 3, T, T].
+
+    Args:
+        probabilities: what it gave.
+        inputs: what it was given.
+        stage: whose K classes it tells apart.
 
     Raises:
-        ModelError: they are no finite probabilities [B, 4, T, T].
+        ModelError: they are no finite probabilities [B, K, T, T].
     """
-    expected = (len(inputs), len(STAGES[SINGLE_STAGE]), *inputs.shape[2:])
+    expected = (len(inputs), len(STAGES[stage]), *inputs.shape[2:])
     if probabilities.shape != expected or probabilities.dtype != np.float32 or not np.isfinite(probabilities).all():
         raise ModelError(
             f"the network must give finite float32 probabilities [slices, classes, rows, columns] = {expected}; got "
@@ -208,13 +215,16 @@ def _overlap(square: Square, shape: tuple[int, ...]) -> tuple[tuple[slice, slice
     return (inside[0], inside[1]), (there[0], there[1])
 
 
-def paste(probabilities: Probabilities, square: Square, shape: tuple[int, ...]) -> LabelImage:
-    """Return the most probable class of each pixel of a slice; background outside of the square.
+def paste(
+    probabilities: Probabilities, square: Square, shape: tuple[int, ...], decide: Decide = likeliest
+) -> LabelImage:
+    """Return the class of each pixel of a slice; background outside of the square.
 
     Args:
         probabilities: [K, T, T] of all classes, in the square; brought to its own pixels bilinearly.
         square: where it lies.
         shape: rows and columns of the slice.
+        decide: says what the probabilities find.
 
     Returns:
         [H, W], values of `Label`.
@@ -223,7 +233,7 @@ def paste(probabilities: Probabilities, square: Square, shape: tuple[int, ...]) 
     if probabilities.shape[1:] != (rows, columns):
         resized = [cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_LINEAR) for plane in probabilities]
         probabilities = np.stack(resized)
-    values = np.array(STAGES[SINGLE_STAGE], dtype=np.uint8)[probabilities.argmax(axis=0)]
+    values = np.array(STAGES[SINGLE_STAGE], dtype=np.uint8)[decide(probabilities)]
     labels = np.full(shape, np.uint8(Label.BACKGROUND))
     inside, there = _overlap(square, shape)
     labels[there] = values[inside]

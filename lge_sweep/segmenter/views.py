@@ -12,6 +12,14 @@ Network = Callable[[Pixels8], Probabilities]
 """uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
 Check = Callable[[Probabilities, Pixels8], Probabilities]
 """Returns what a network gave for its inputs, if it is what it must give."""
+Decide = Callable[[Probabilities], LabelImage]
+"""Probabilities [..., K, S, S] -> the class of each pixel [..., S, S], a channel's index."""
+
+
+def likeliest(probabilities: Probabilities) -> LabelImage:
+    """Return the most probable class of each pixel: a `Decide`."""
+    found: LabelImage = probabilities.argmax(axis=-3).astype(np.uint8)
+    return found
 
 
 def seen_from_all_sides(network: Network, symmetries: int) -> Network:
@@ -53,7 +61,7 @@ class Seen(NamedTuple):
     mean: Probabilities
     """[B, K, S, S], of all members."""
     members: LabelImage
-    """[M, B, S, S]: the likeliest class of each member, a channel's index; fold after fold."""
+    """[M, B, S, S]: the class that each member decides for, a channel's index; fold after fold."""
 
 
 @dataclass(frozen=True)
@@ -74,31 +82,38 @@ class Ensemble:
         """Return the mean of all members: [B, 3, S, S] -> [B, K, S, S]."""
         return self.see(inputs).mean
 
-    def see(self, inputs: Pixels8, check: Check | None = None) -> Seen:
-        """Return the mean of all members, and what each finds; `check` is asked of what each network gives."""
+    def see(self, inputs: Pixels8, check: Check | None = None, decide: Decide = likeliest) -> Seen:
+        """Return the mean of all members, and what each finds.
+
+        Args:
+            inputs: [B, 3, S, S].
+            check: is asked of what each network gives, before anything is done with it.
+            decide: says what a member's probabilities find.
+        """
         total: Probabilities | None = None
         members = []
         for network in (network for fold in self.folds for network in fold):
             for found in all_views(_checked(network, check), inputs, self.symmetries):
                 total = found.astype(np.float32) if total is None else total + found
-                members.append(found.argmax(axis=1).astype(np.uint8))
+                members.append(decide(found))
         assert total is not None
         mean: Probabilities = total / np.float32(len(members))
         return Seen(mean, np.stack(members))
 
 
-def see(network: Network, inputs: Pixels8, check: Check | None = None) -> Seen:
+def see(network: Network, inputs: Pixels8, check: Check | None = None, decide: Decide = likeliest) -> Seen:
     """Run a network; one that is no ensemble is its own only member.
 
     Args:
         network: the network.
         inputs: [B, 3, S, S].
         check: is asked of what each network gives, before anything is done with it.
+        decide: says what a member's probabilities find.
     """
     if isinstance(network, Ensemble):
-        return network.see(inputs, check)
+        return network.see(inputs, check, decide)
     probabilities = _checked(network, check)(inputs)
-    return Seen(probabilities, probabilities.argmax(axis=1).astype(np.uint8)[None])
+    return Seen(probabilities, decide(probabilities)[None])
 
 
 def _checked(network: Network, check: Check | None) -> Network:
