@@ -24,6 +24,8 @@ FILES: dict[str, tuple[str, type[BaseModel]]] = {
     "Phase": ("`sweeps/*.yaml`: what is compared and how a winner is chosen.", PhaseFile),
 }
 LONGEST_DEFAULT = 60
+LONG_TABLE = 15
+"""Lines; where a longer one stands beside another place for the same settings, it is not written twice."""
 
 
 class Group(NamedTuple):
@@ -47,11 +49,16 @@ def tables() -> str:
     """Write everything between the page's marks."""
     lines: list[str] = []
     seen: set[Group] = set()
+    siblings: dict[tuple[str, type[BaseModel]], str] = {}
     for title, (about, model) in FILES.items():
         lines += ["", f"## {title}", "", about]
         for group in groups(model):
+            beside = siblings.setdefault((group.prefix.rstrip(".").rpartition(".")[0], group.model), group.prefix)
             if group not in seen:
-                lines += _table(group)
+                table = _table(group)
+                again = beside != group.prefix and len(table) > LONG_TABLE
+                same = ["", f"As `{beside.rstrip('.')}`, whose settings it has."]
+                lines += [*table[:2], *same] if again else table
             seen.add(group)
     return "\n".join([*lines[1:], "", ""])
 

@@ -1,5 +1,6 @@
 """Wall, then scar inside the wall: two networks as one, in training, out of fold, averaged, written and read back."""
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -372,34 +373,50 @@ def tiny(stage: int, seed: int) -> Segmenter:
     return network.eval()
 
 
-@pytest.mark.parametrize("runtime", ["onnx", "torch"])
-def test_a_folder_of_a_cascade_gives_what_its_networks_give(runtime: str, tmp_path: Path) -> None:
-    stage1, hearts, scars = tiny(1, 0), [tiny(0, k) for k in range(1, 5)], [tiny(2, k) for k in range(11, 15)]
+class Shipped(NamedTuple):
+    """A segmenter's folder, and the segmenter that was never written."""
+
+    folder: Path
+    segmenter: HeartSegmenter
+
+
+@pytest.fixture(scope="module")
+def shipped(tmp_path_factory: pytest.TempPathFactory) -> Shipped:
+    stage1, hearts, scars = tiny(1, 0), [tiny(0, 1), tiny(0, 2)], [tiny(2, 11), tiny(2, 12)]
     composed = Composed(
-        networks=4, seeds=2, finds="wall_then_scar", window=Window(pixels=64), neighbours=True, symmetries=4,
+        networks=2, seeds=2, finds="wall_then_scar", window=Window(pixels=64), neighbours=True, symmetries=4,
         cleaning=Cleaning(least_scar_pixels=2),
     )  # fmt: skip
-    settings = SegmenterSettings(**dict(FRAME), composed=composed)
-    pairs = [network for pair in zip(hearts, scars, strict=True) for network in pair]
-    write_segmenter(tmp_path / "made", [stage1, *pairs], settings)
-    written = {path.name for path in (tmp_path / "made").glob("*.onnx")}
-    assert written == {"stage1.onnx", *(f"{kind}-{k}.onnx" for kind in ("stage2", "scar") for k in range(1, 5))}
-    cascades = [Cascade(torch_network(one), torch_network(two)) for one, two in zip(hearts, scars, strict=True)]
-    expected = HeartSegmenter(
-        torch_network(stage1), Ensemble(((cascades[0], cascades[1]), (cascades[2], cascades[3])), 4), FRAME,
-        Window(pixels=64), neighbours=True, cleaning=composed.cleaning, decide=wall_then_scar,
+    folder = tmp_path_factory.mktemp("shipped") / "made"
+    networks = [stage1, hearts[0], scars[0], hearts[1], scars[1]]
+    write_segmenter(folder, networks, SegmenterSettings(**dict(FRAME), composed=composed))
+    cascades = tuple(Cascade(torch_network(one), torch_network(two)) for one, two in zip(hearts, scars, strict=True))
+    segmenter = HeartSegmenter(
+        torch_network(stage1), Ensemble((cascades,), 4), FRAME, Window(pixels=64), neighbours=True,
+        cleaning=composed.cleaning, decide=wall_then_scar,
     )  # fmt: skip
-    loaded = load_folder(tmp_path / "made", find_loader(runtime))
+    return Shipped(folder, segmenter)
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_a_folder_of_a_cascade_gives_what_its_networks_give(runtime: str, shipped: Shipped) -> None:
+    loaded = load_folder(shipped.folder, find_loader(runtime))
     assert isinstance(loaded, HeartSegmenter)
     pixels = np.random.default_rng(6).normal(size=(5, 90, 100)) * 300
-    first, second = loaded.segment(pixels), expected.segment(pixels)
+    first, second = loaded.segment(pixels), shipped.segmenter.segment(pixels)
     assert set(np.unique(second.labels)) == {0, 1, 2, 3}
     assert first.found is not None
     assert second.found is not None
     np.testing.assert_allclose(first.found.probabilities, second.found.probabilities, atol=1e-4)
     assert (first.labels == second.labels).mean() > 0.999
-    assert first.found.members.shape == (16, 5, 64, 64)
+    assert first.found.members.shape == (8, 5, 64, 64)
     assert (first.found.members == second.found.members).mean() > 0.999
-    (tmp_path / "made" / "scar-2.onnx").unlink()
+
+
+def test_a_folder_that_lacks_a_network_for_scar_is_refused(shipped: Shipped, tmp_path: Path) -> None:
+    shutil.copytree(shipped.folder, tmp_path / "copy")
+    names = {path.name for path in shipped.folder.glob("*.onnx")}
+    assert names == {"stage1.onnx", "stage2-1.onnx", "scar-1.onnx", "stage2-2.onnx", "scar-2.onnx"}
+    (tmp_path / "copy" / "scar-2.onnx").unlink()
     with pytest.raises(ModelError, match=r"scar-2\.onnx: missing or not as it was written"):
-        load_folder(tmp_path / "made", find_loader("onnx"))
+        load_folder(tmp_path / "copy", find_loader("onnx"))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import mlflow
 import nibabel as nib
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ from lge_sweep.pipeline.folds import assign_folds, plan_folds
 from lge_sweep.pipeline.records import PIPELINE, Access
 from lge_sweep.pipeline.variants import EvaluatedSubset, two_stage_variants
 from lge_sweep.run_store import RunStore
-from lge_sweep.segmenter.load import load_segmenter
+from lge_sweep.segmenter.load import NAME, load_segmenter
 from lge_sweep.segmenter.segment import TwoStageSegmenter
 from lge_sweep.study.cell_files import read_predictions
 from lge_sweep.study.plan import CellSet, plan_sweep
@@ -848,6 +849,62 @@ def test_pipelines_past_the_paper_are_fitted_chosen_shipped_and_evaluated(
     without = invoke("phase4", *[word for word in arguments if word not in ("--pipelines", str(file))])
     assert without.exit_code == 2
     assert "phase 3 on phantom with profile smoke is not complete" in without.output  # other folds are meant, too
+
+
+CASCADE = """
+folds: 3
+pipelines:
+  cascade:
+    model: residual_unet
+    loss: dice_ce
+    finds: wall_then_scar
+    window: {mm: 102.4, size: 64}
+    training: {keep: last, max_steps: 4}
+    scar_training: {max_steps: 2}
+    symmetries: 4
+shipped: {pipeline: selected}
+"""
+
+
+@pytest.mark.slow  # a minute
+def test_a_cascade_is_fitted_shipped_and_evaluated(through: Through, tmp_path_factory: pytest.TempPathFactory) -> None:
+    file = tmp_path_factory.mktemp("pipelines") / "cascade.yaml"
+    file.write_text(CASCADE, encoding="utf-8")
+    runs = tmp_path_factory.mktemp("cascade") / "runs"
+    shutil.copytree(through.runs, runs)
+    arguments = [*TINY, "--set", "fit.controls=[true_guidance]", "--pipelines", str(file), "--runs", str(runs)]
+    done = invoke("phase3", *arguments)
+    assert done.exit_code == 0, done.output
+    assert "Shipped: pipeline cascade." in " ".join(done.output.split())
+    cells = {path.name: path.stat().st_mtime_ns for path in runs.glob("phase3-stage2-*/cells/cascade-*")}
+    assert len(cells) == 6
+    assert sum(name.startswith("cascade-scar-") for name in cells) == 3
+    (choice,) = runs.glob("phase3-stage2-*/choice.json")
+    table = pd.read_csv(choice.parent / "out_of_fold" / "cascade.csv")
+    assert set(table["class"]) == {"background", "cavity", "myocardium", "scar"}
+    doubt = json.loads(choice.read_text())["pipelines"]["cascade"]["doubt"]
+    assert list(doubt["numbers"]) == ["disagreement", "unlikeness"]
+    again = invoke("phase3", *arguments)  # nothing is trained again
+    assert again.exit_code == 0, again.output
+    assert cells == {path.name: path.stat().st_mtime_ns for path in runs.glob("phase3-stage2-*/cells/cascade-*")}
+    evaluated = invoke("phase4", *arguments)
+    assert evaluated.exit_code == 0, evaluated.output
+    assert "shipped: pipeline cascade" in evaluated.output
+    (folder,) = {path.parent for path in runs.glob("phase3-stage2-*/shipped/*/scar-3.onnx")}
+    assert len(list(folder.glob("*.onnx"))) == 7
+    predicted = invoke("predict", str(through.exams), str(runs.parent / "out"), "--runs", str(runs),
+                       "--case-ids", "keep", "--format", "csv")  # fmt: skip
+    assert predicted.exit_code in (0, 3), predicted.output
+    burden = pd.read_csv(runs.parent / "out" / "burden.csv")
+    assert len(burden) == 2
+    assert burden["disagreement"].between(0, 1).all()
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion", model_config={"pixel_mm": [1.6, 1.6]})
+    pixels = np.random.default_rng(0).normal(size=(3, 96, 96)).astype(np.float32)
+    segmenter = load_segmenter(folder)
+    np.testing.assert_array_equal(model.predict(pixels), segmenter.segment(pixels, (1.6, 1.6)).labels)
+    told = invoke("report", "--profile", "smoke", "--runs", str(runs))
+    assert told.exit_code == 0, told.output
+    assert "finds cavity and wall, then scar in that wall" in next(runs.glob("report-*/report.html")).read_text()
 
 
 def check_doubt(folder: Path, choice: dict[str, Any], said: str) -> None:

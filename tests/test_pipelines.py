@@ -391,6 +391,7 @@ def test_a_network_is_trained_anew_only_where_it_would_be_another() -> None:
     values = {
         "model": "segnet", "loss": "focal", "optimizer": "sgdm", "finds": "wall", "guided": False,
         "window": Window(pixels=96), "neighbours": True, "training": TrainingChanges(max_steps=3),
+        "scar_training": TrainingChanges(max_steps=3),
     }  # fmt: skip
     assert values.keys() == decides
     assert name not in {cell_name("one", plain.model_copy(update={key: values[key]}), 0, 0) for key in decides}

@@ -25,7 +25,7 @@ from lge_sweep.data import resize_labels
 from lge_sweep.deliver import ExamDoubt, deliver, read_delivery
 from lge_sweep.deliver.result import Result
 from lge_sweep.deliver.sr import report_comments
-from lge_sweep.labels import Label, class_names, stage_target
+from lge_sweep.labels import WALL, Label, class_names, stage_target
 from lge_sweep.pipeline import out_of_fold
 from lge_sweep.pipeline.doubt import FLAGGED, LabelledExams, describe_doubt, measure_doubt
 from lge_sweep.pipeline.kept import ExamWriter, KeptExam, keep_exam, read_kept
@@ -437,9 +437,11 @@ def test_without_any_above_the_threshold_that_is_said() -> None:
 # ------------------------------------------------------------------------------------- from labelling to the choice
 
 
-def greys(views: Array, classes_: list[int], weight: float) -> Array:
+def greys(views: Array, classes_: list[int], weight: float, channel: int = 1) -> Array:
     """Probabilities by how near a pixel's grey level is to that of each class, in the exam of `image_of`."""
-    distances = np.abs(views[:, 1, None].astype(np.float32) - np.array([70, 160, 50, 210])[classes_][:, None, None])
+    distances = np.abs(
+        views[:, channel, None].astype(np.float32) - np.array([70, 160, 50, 210])[classes_][:, None, None]
+    )
     powers = np.exp(-distances / weight)
     shares: Array = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
     return shares
@@ -458,7 +460,7 @@ def test_cases_are_labelled_doubted_and_kept(tmp_path: Path, monkeypatch: pytest
     file = tmp_path / "mine.yaml"
     file.write_text(
         "folds: 3\npipelines:\n  heart: {finds: everything, seeds: 2, symmetries: 4, cleaning: [{}, "
-        "{largest_heart: true}]}\n  wall: {symmetries: 4}\n"
+        "{largest_heart: true}]}\n  wall: {symmetries: 4}\n  cascade: {finds: wall_then_scar, symmetries: 4}\n"
     )
     config = load_sweep("phase3", 2, "phantom", "smoke", pipelines=str(file))
     size = config.training.image_size
@@ -471,15 +473,17 @@ def test_cases_are_labelled_doubted_and_kept(tmp_path: Path, monkeypatch: pytest
     )  # fmt: skip
 
     def cells(two_stage: Any, name: str, pipeline: Pipeline) -> list[list[Any]]:
-        known = [0, 1, 2, 3] if pipeline.finds == "everything" else [0, 2, 3]
-        return [[(known, 10.0 + 20 * seed + fold) for seed in range(pipeline.seeds)] for fold in range(3)]
+        known = [0, 2, 3] if pipeline.finds == "wall" else [0, 1, 2, 3]
+        weights = [[10.0 + 20 * seed + fold for seed in range(pipeline.seeds)] for fold in range(3)]
+        second = [([0, 2, 3], 5.0, 2)] if pipeline.finds == "wall_then_scar" else []  # sees the slice there
+        return [[((known, weight), *second) for weight in of_fold] for of_fold in weights]
 
     monkeypatch.setattr(out_of_fold, "pipeline_cells", cells)
     monkeypatch.setattr(out_of_fold, "load_network", lambda plan, cell: lambda views: greys(views, *cell))
     monkeypatch.setattr(out_of_fold, "_kept_at", lambda two_stage, name, pipeline: tmp_path / f"{name}.npz")
     made = out_of_fold.label_out_of_fold(two_stage, lambda *_: None)
     assert {name: next(iter(kept)).members.shape[0] for name, kept in made.kept.items()} == {
-        "paper": 1, "heart": 8, "wall": 4,
+        "paper": 1, "heart": 8, "wall": 4, "cascade": 4,
     }  # fmt: skip
     choice, table = out_of_fold.doubt_pipelines(made, out_of_fold.choose_pipeline(made))
     for name, found in choice.pipelines.items():
@@ -488,7 +492,7 @@ def test_cases_are_labelled_doubted_and_kept(tmp_path: Path, monkeypatch: pytest
         assert found.doubt is not None
         expected = {UNLIKENESS} if name == "paper" else {DISAGREEMENT, UNLIKENESS}
         assert set(found.doubt.numbers) == expected
-        measured = measure_probabilities(made.kept[name], 0 if name == "heart" else 2)
+        measured = measure_probabilities(made.kept[name], 0 if name in ("heart", "cascade") else 2)
         assert len(measured.expected) == 24
     assert ChoiceRecord.model_validate_json(choice.model_dump_json()) == choice
     assert describe_doubt(choice).startswith(f"Warnings of {choice.selected}, out of fold: disagreement above ")
@@ -496,6 +500,8 @@ def test_cases_are_labelled_doubted_and_kept(tmp_path: Path, monkeypatch: pytest
     composed = Composed(networks=6, seeds=2, finds="everything", symmetries=4, doubt=heart_doubt)
     assert Composed.model_validate_json(composed.model_dump_json()) == composed
     assert composed.folds == 3
+    for one, two in zip(made.kept["heart"], made.kept["cascade"], strict=True):  # the first network is the same
+        assert np.isin(two.members, WALL)[np.isin(one.members[:4], WALL)].all()
     before = (tmp_path / "heart.npz").stat().st_mtime_ns
     again = out_of_fold.label_out_of_fold(two_stage, lambda *_: None)
     assert (tmp_path / "heart.npz").stat().st_mtime_ns == before  # nothing is labelled again
