@@ -45,7 +45,8 @@ def random_network(classes: int, seed: int) -> Any:
         assert inputs.dtype == np.uint8
         scores = np.einsum("kc,bcyx->bkyx", weights, inputs.astype(np.float64) - 100)
         shares = np.exp(scores - scores.max(axis=1, keepdims=True))
-        return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+        found: NDArray[np.float32] = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+        return found
 
     return run
 
@@ -139,7 +140,7 @@ def test_the_second_network_sees_the_slice_itself_and_no_neighbour() -> None:
 def test_cascades_are_averaged_whole_and_a_member_is_one_in_one_view(symmetries: int) -> None:
     inputs, pairs = slices(2), [(random_network(4, k), random_network(3, (0, 11, 23, 26)[k])) for k in range(4)]
     cascades = [Cascade(*pair) for pair in pairs]
-    ensemble = Ensemble(((cascades[0], cascades[1]), (cascades[2], cascades[3])), symmetries)  # type: ignore[arg-type]
+    ensemble = Ensemble(((cascades[0], cascades[1]), (cascades[2], cascades[3])), symmetries)
     seen = ensemble.see(inputs, decide=wall_then_scar)
     every = []
     for pair in pairs:
@@ -251,7 +252,12 @@ def test_a_network_for_scar_is_trained_anew_only_where_it_would_be_another() -> 
     for same in ({"seeds": 3}, {"symmetries": 8}, {"cleaning": (Cleaning(largest_heart=True),)}, {"neighbours": False}):
         assert scar(same) == scar({})
     steps = TrainingChanges(max_steps=7)
-    others = [{"model": "segnet"}, {"window": None}, {"training": steps}, {"scar_training": TrainingChanges(ema=0.9)}]
+    others: list[dict[str, Any]] = [
+        {"model": "segnet"},
+        {"window": None},
+        {"training": steps},
+        {"scar_training": TrainingChanges(ema=0.9)},
+    ]
     assert len({scar({}), *map(scar, others)}) == 5
     assert scar({"training": steps}) == scar({"scar_training": steps})  # the same network, said otherwise
     both = CASCADE.model_copy(update={"training": TrainingChanges(max_steps=9, ema=0.5), "scar_training": steps})
