@@ -898,6 +898,7 @@ def test_a_cascade_is_fitted_shipped_and_evaluated(through: Through, tmp_path_fa
     burden = pd.read_csv(runs.parent / "out" / "burden.csv")
     assert len(burden) == 2
     assert burden["disagreement"].between(0, 1).all()
+    mlflow.set_tracking_uri(f"sqlite:///{runs}/mlflow.db")
     model = mlflow.pyfunc.load_model(f"models:/{NAME}@champion", model_config={"pixel_mm": [1.6, 1.6]})
     pixels = np.random.default_rng(0).normal(size=(3, 96, 96)).astype(np.float32)
     segmenter = load_segmenter(folder)
