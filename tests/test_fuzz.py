@@ -30,7 +30,7 @@ from lge_sweep.ingest.dicom_header import read_header
 SEED = 12
 TIMES = 25 if SLOW_TESTS else 1
 COUNTS = {
-    "settings": 30, "images": 22, "dicoms": 32, "niftis": 32, "masks": 24, "models": 20, "scores": 16, "names": 12,
+    "settings": 30, "images": 22, "dicoms": 16, "niftis": 24, "masks": 24, "models": 20, "scores": 16, "names": 12,
     "runs": 12
 }  # fmt: skip
 """Inputs of each group."""

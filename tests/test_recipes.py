@@ -38,6 +38,7 @@ def run(place: Path, *arguments: str, **environment: str) -> subprocess.Complete
     )  # fmt: skip
 
 
+@pytest.mark.slow  # half a minute, of a program started anew
 def test_a_sweep_uses_what_the_recipes_add(patched: Path) -> None:
     done = run(patched, *SWEEP, LGE_SWEEP_EXECUTOR="fresh")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]

@@ -114,16 +114,19 @@ def test_every_command_is_guarded_here() -> None:
     assert {*COMMANDS, *SERVERS} == set(names_of(typer.main.get_command(app)))
 
 
+@pytest.mark.slow  # a user who runs every command takes a minute; all tests run under the guard anyway
 def test_no_command_sends_anything_or_writes_elsewhere(user: guard.User) -> None:
     assert user.offences() == []
 
 
+@pytest.mark.slow  # likewise
 def test_a_home_gets_our_own_folders_and_nothing_else(user: guard.User) -> None:
     files = {path.relative_to(user.home).as_posix() for path in user.home.rglob("*") if path.is_file()}
     assert files
     assert {file for file in files if not file.startswith((".config/lge_sweep/", ".cache/lge_sweep/"))} == set()
 
 
+@pytest.mark.slow  # likewise
 def test_nobody_but_the_owner_can_read_what_commands_write(ran: tuple[guard.User, dict[str, str]]) -> None:
     user, printed = ran
     written = ["schema.json", "exams", "sheet.png", "pairs", "report"]
@@ -134,6 +137,7 @@ def test_nobody_but_the_owner_can_read_what_commands_write(ran: tuple[guard.User
     assert f"chmod -R go-rwx {user.results / 'runs'}" in printed["phase1"]  # it was there, and open
 
 
+@pytest.mark.slow  # likewise
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_server_sends_nothing(user: guard.User, name: str) -> None:
     port = free_port()
