@@ -9,7 +9,6 @@ from scipy import stats
 from lge_sweep.arrays import Matrix
 from lge_sweep.quantify.limits_of_agreement import complete_pairs
 
-
 FEWEST = 1e-3
 """Degrees of freedom at which the quantiles of F have reached their limits, infinity and 0; with fewer they are NaN."""
 
