@@ -31,6 +31,10 @@ SWEEPS = [
 ]
 
 
+OF_STAGE_2 = ("crop_margin", "crop_margin_mm", "max_epochs", "patience", "ema", "pipeline_steps")
+"""Settings of phase 3 that decide nothing about its stage 1."""
+
+
 def digest(config: SweepConfig) -> str:
     return sweep_digest(config, "content")
 
@@ -283,7 +287,7 @@ def test_every_setting_is_in_the_digest_unless_it_is_marked() -> None:
     shipped = {
         f"Shipped.{name}" for name in ("stage2", "inner_cavity", "wall_first", "confine_scar", "rotations", "pipeline")
     }
-    of_stage_2 = {f"Fit.{name}" for name in ("crop_margin", "crop_margin_mm", "max_epochs", "patience", "ema")}
+    of_stage_2 = {f"Fit.{name}" for name in OF_STAGE_2}
     always = {"Search.trials", "Fit.controls", *shipped}
     assert {name for stage, name in marked if stage == 2} == always
     assert {name for stage, name in marked if stage == 1} == always - {"Search.trials"} | of_stage_2

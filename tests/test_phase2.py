@@ -24,7 +24,10 @@ from lge_sweep.study.plan import Plan
 from lge_sweep.study.plan_files import load_plan
 from lge_sweep.tracking import EXPERIMENT
 
-TINY = ["--stage", "1", "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.width=0.25"]
+TINY = [
+    "--stage", "1", "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.width=0.25",
+    "--set", "source.cases=12",
+]  # fmt: skip
 GRID = ["--set", "grid.loss=[dice, weighted_ce]", "--set", "grid.optimizer=[adam]"]
 
 

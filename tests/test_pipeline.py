@@ -168,7 +168,7 @@ def test_a_damaged_record_of_looks_is_not_forgotten_silently(tmp_path: Path) -> 
 
 TINY = [
     "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1",
-    "--set", "training.width=0.25",
+    "--set", "training.width=0.25", "--set", "source.cases=12",
 ]  # fmt: skip
 MARGIN_MM = 38.4  # 8 pixels of the frame: the phantom has 192 of 1.6 mm, the frame 64
 SMALL = [

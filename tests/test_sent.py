@@ -31,7 +31,7 @@ from lge_sweep.tracking.database import new_database
 ROOT = Path(__file__).parents[1]
 SMOKE = [
     "--profile", "smoke", "--set", "training.max_steps=2", "--set", "training.validation_every=1",
-    "--set", "training.width=0.25",
+    "--set", "training.width=0.25", "--set", "source.cases=12",
 ]  # fmt: skip
 UNET = ["--models", "unet", "--set", "grid.loss=[dice_ce]", "--set", "grid.optimizer=[adam]"]
 FITS = [*SMOKE, "--set", "fit.folds=2", "--set", "fit.controls=[]"]
