@@ -95,7 +95,7 @@ def look_at_processor(torch: TorchReport) -> Section:
     no_gpu = bool(torch.obstacle)
     if no_gpu and cores < FEW:
         given = " (a container, a job or an affinity gives no more)" if cores < there else ""
-        what = f"{counted}{given}: phase 1 takes 3 to 6 minutes on simulated exams, on a hundred of yours hours"
+        what = f"{counted}{given}: phase 1 takes 4 to 8 minutes on simulated exams, on a hundred of yours hours"
         remedy = "give the container or job more cores" if cores < there else "take a machine with more cores, or a GPU"
         findings.append(slow(f"{cores} core{'s' * (cores > 1)}", what, remedy))
     lacks = _lacking(torch)
