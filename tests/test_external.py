@@ -232,7 +232,7 @@ def run(folder: Path, runs: Path, *options: str) -> Any:
 def test_what_others_drew_is_measured_once_recorded_and_shown_again(labels: Path, tmp_path: Path) -> None:
     done = run(labels, tmp_path)
     assert done.exit_code == 0, done.output
-    assert "second observer on the val subset of phantom: 2 patients, in 3-D" in done.output
+    assert "second observer on the val subset of phantom: 3 patients, in 3-D" in done.output
     assert "Nothing of ours is beside it" in done.output
     assert not (tmp_path / "test_access.json").exists()
     folder = tmp_path / "evaluate-second_observer"
@@ -287,7 +287,7 @@ def test_what_is_missing_ends_the_command_before_anything_is_looked_at(labels: P
     assert not list(runs.glob("evaluate-*"))
     allowed = run(folder, runs, *split, "--allow-missing")
     assert allowed.exit_code == 0, allowed.output
-    assert "labels on the test subset of phantom: 2 patients" in allowed.output
+    assert "labels on the test subset of phantom: 5 patients" in allowed.output
     assert pd.read_csv(runs / "evaluate-labels/patients_test.csv")["case"].unique().tolist() == measured[1:]
     assert f"Not measured, for want of labels: {measured[0]}" in (runs / "evaluate-labels/tables_test.md").read_text()
 
