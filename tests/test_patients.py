@@ -267,6 +267,22 @@ def test_an_intraclass_correlation_of_three_cases_has_its_limit_as_interval(pair
     assert (found.low, found.high) == pytest.approx((limit, limit))
 
 
+@pytest.mark.parametrize(("count", "value"), [(3, -3), (4, -2), (6, -1.5)])
+def test_an_intraclass_correlation_of_a_measurement_that_mirrors_the_truth_is_the_lowest(
+    count: int, value: float
+) -> None:
+    """It ended in a division by zero: no variance between cases, none between raters."""
+    truth = list(map(float, range(count)))
+    found = intraclass_correlation(truth[::-1], truth)
+    assert (found.value, found.low, found.high) == pytest.approx((value,) * 3)  # -n / (n - 2)
+
+
+def test_an_intraclass_correlation_of_what_differs_by_a_rounding_error_is_1() -> None:
+    """It ended in a division by zero."""
+    found = intraclass_correlation([10.0, 20.0, 0.1 + 0.2], [10.0, 20.0, 0.3])
+    assert (found.value, found.low, found.high) == (1, 1, 1)
+
+
 # ----------------------------------------------------------------------------------------- means, differences and power
 
 

@@ -36,7 +36,7 @@ def intraclass_correlation(measured: Sequence[float | None], truth: Sequence[flo
 
     With n cases, k = 2 raters and the mean squares of cases R, raters C and error E of the two-way analysis of
     variance: ICC = (R - E) / (R + (k - 1) E + k (C - E) / n). A constant offset lowers it, as it should: it is no
-    correlation. The interval is Satterthwaite's. Where both agree exactly it is 1 to 1.
+    correlation. The interval is Satterthwaite's. Where both agree to the last digits it is 1 to 1.
 
     Args:
         measured: a value a case; None or NaN where there is none.
@@ -56,13 +56,14 @@ def intraclass_correlation(measured: Sequence[float | None], truth: Sequence[flo
     if count < 3 or np.ptp(both) == 0:
         return Intraclass(count, missing)
     cases, raters, error = _mean_squares(both)
-    if raters == 0 and error == 0:
+    same = raters == 0 and error == 0
+    value = 1.0 if same else (cases - error) / (cases + error + 2 * (raters - error) / count)
+    if value == 1:  # also where they differ by a rounding error
         return Intraclass(count, missing, 1.0, 1.0, 1.0)
-    value = (cases - error) / (cases + error + 2 * (raters - error) / count)
     a = 2 * value / (count * (1 - value))
     b = 1 + 2 * value * (count - 1) / (count * (1 - value))
-    freedom = (a * raters + b * error) ** 2 / ((a * raters) ** 2 + (b * error) ** 2 / (count - 1))
-    freedom = max(freedom, FEWEST)
+    spread = (a * raters) ** 2 + (b * error) ** 2 / (count - 1)  # 0 where one measurement mirrors the other
+    freedom = max((a * raters + b * error) ** 2 / spread, FEWEST) if spread else FEWEST
     lower, upper = stats.f.ppf(0.975, count - 1, freedom), stats.f.ppf(0.975, freedom, count - 1)
     others = 2 * raters + (count - 2) * error
     low = count * (cases / lower - error) / (others + count * cases / lower)  # `lower` may be infinite
