@@ -1,6 +1,9 @@
 """Which profile is taken where none is named."""
 
+from pathlib import Path
+
 import pytest
+from program import invoke
 
 from lge_sweep import gpu
 from lge_sweep.api import choose_profile
@@ -32,3 +35,13 @@ def test_a_data_file_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(gpu, "gpu_obstacle", lambda: "there is none")
     with pytest.raises(ConfigError, match="phantm"):
         choose_profile("auto", "phantm")
+
+
+def test_a_report_does_not_need_the_data_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The study lies in the runs directory; without --profile, the report was refused for the file that was gone."""
+    monkeypatch.setattr(gpu, "gpu_obstacle", lambda: "there is none")
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    done = invoke("report", "--data", str(tmp_path / "gone.yaml"), "--runs", str(runs))
+    assert done.exit_code == 2
+    assert "nothing was run on gone with profile laptop" in " ".join(done.output.split())

@@ -5,7 +5,7 @@ from pathlib import Path
 from lge_sweep.api import choose_profile, find_sweep
 from lge_sweep.cli.request import ReportRequest
 from lge_sweep.cli.terminal import Terminal
-from lge_sweep.errors import RunsError
+from lge_sweep.errors import ConfigError, RunsError
 from lge_sweep.manuscript import PAGE, find_study, write_manuscript
 from lge_sweep.run_store import RunStore
 from lge_sweep.text import error_text
@@ -24,7 +24,7 @@ def write_report(console: Terminal, request: ReportRequest, store: RunStore) -> 
         DamagedError: a file of the study is damaged.
     """
     sweep = None if request.sweep is None else find_sweep(request.sweep, store).path
-    profile = request.profile if sweep else choose_profile(request.profile, request.data)[0]
+    profile = request.profile if sweep else _profile_of(request)
     study = find_study(store, Path(request.data).stem, Path(profile).stem, sweep)
     folder = request.output or store.root / f"report-{study.name}"
     _check(folder)
@@ -37,6 +37,14 @@ def write_report(console: Terminal, request: ReportRequest, store: RunStore) -> 
     console.explain(f"{written.open_items} of the 44 items of the CLAIM checklist are for the author to fill.")
     if request.images:
         console.note("it holds pictures of patients: mind who may see it")
+
+
+def _profile_of(request: ReportRequest) -> str:
+    """Return the profile that is meant; a report does not need the data file, which may be gone."""
+    try:
+        return choose_profile(request.profile, request.data)[0]
+    except ConfigError:
+        return "laptop"
 
 
 def _check(folder: Path) -> None:
