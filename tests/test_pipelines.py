@@ -27,8 +27,9 @@ from lge_sweep.models import build_module
 from lge_sweep.models.architectures import residual_unet
 from lge_sweep.pipeline.compose import network_training
 from lge_sweep.pipeline.exams import group_exams
-from lge_sweep.pipeline.fit import TwoStage
+from lge_sweep.pipeline.fit import TwoStage, read_choice
 from lge_sweep.pipeline.parts import cell_name
+from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
 from lge_sweep.scoring.nested import choose_nested
 from lge_sweep.scoring.patients import patients_needed
 from lge_sweep.scoring.subgroups import ratio_of_sums
@@ -377,6 +378,31 @@ def test_who_asks_for_the_best_asks_for_what_was_chosen() -> None:
     assert TwoStage.ships(fitted, Shipped(pipeline="selected", stage2="predicted"))
     assert TwoStage.ships(fitted, Shipped(pipeline="heart"))
     assert not TwoStage.ships(fitted, Shipped(stage2="predicted"))
+
+
+def test_a_choice_among_other_pipelines_is_no_choice(tmp_path: Path) -> None:
+    """Phase 4 with pipelines=cascade, after phase 3 with it and then with heart alone, ended in a KeyError."""
+    worth = PipelineChoice(
+        cleaning=Cleaning(), cleaning_by_fold=(Cleaning(),) * 2, value=0.6, low=0.5, high=0.7, difference=0.1,
+        difference_low=0.0, difference_high=0.2, cases_needed=31, dice={"cavity": 0.8, "wall": 0.7, "scar": 0.3},
+    )  # fmt: skip
+    choice = ChoiceRecord(
+        selected="heart", cases=9, value=0.6, low=0.5, high=0.7, by_fold=("heart", "heart"),
+        pipelines={"paper": worth, "heart": worth},
+    )  # fmt: skip
+    path = tmp_path / "choice.json"
+    composed: Any = SimpleNamespace(unfinished=list, files=SimpleNamespace(choice=path))
+    assert read_choice(composed, ["heart"]) is None  # nothing was chosen yet
+    path.write_text(choice.model_dump_json())
+    assert read_choice(composed, ["heart"]) == choice
+    assert read_choice(composed, ["heart", "cascade"]) is None
+
+
+def test_what_was_fitted_before_there_were_cascades_is_found_again() -> None:
+    """The names of its cells, as version b2aa011 made them."""
+    heart = load_sweep("phase3", 2, "phantom", "laptop", pipelines="heart").fitting.pipelines["heart"]
+    assert cell_name("heart", heart, 0, 0) == "heart-a5c178-fold1-seed0"
+    assert cell_name("paper", Pipeline(), 4, 1) == "paper-44136f-fold5-seed1"
 
 
 def test_a_network_is_trained_anew_only_where_it_would_be_another() -> None:

@@ -179,10 +179,26 @@ def find_two_stage(
         raise unfinished
     failed = dict.fromkeys(left, "it was not fitted")
     composed = plan_pipelines(config, data, runs, champions, guidance)
-    if composed is not None and (composed.unfinished() or not composed.files.choice.is_file()):
+    choice = None if composed is None else read_choice(composed, fit.pipelines)
+    if composed is not None and choice is None:
         raise unfinished
-    choice = None if composed is None else read_record(ChoiceRecord, composed.files.choice, CHOOSE_AGAIN)
     return TwoStage(config, champions[1], fits, failed, data.images, data.labels, cavity, composed, choice)
+
+
+def read_choice(composed: Plan, pipelines: Collection[str]) -> ChoiceRecord | None:
+    """Return what was chosen out of fold; None where networks are missing, or one of the pipelines was not compared.
+
+    Args:
+        composed: the sweep of the pipelines' networks.
+        pipelines: their names.
+
+    Raises:
+        DamagedError: the record is damaged.
+    """
+    if composed.unfinished() or not composed.files.choice.is_file():
+        return None
+    choice = read_record(ChoiceRecord, composed.files.choice, CHOOSE_AGAIN)
+    return choice if choice.pipelines.keys() >= set(pipelines) else None
 
 
 def _prepare(
