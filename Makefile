@@ -51,7 +51,7 @@ FITTING := $(COMMON) $(if $(pipelines),--pipelines "$(pipelines)") $(foreach pai
 help:  ## List the targets and their variables
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
-	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|smoke|FILE"
+	@echo "  variables: stage=1|2|both data=NAME|FILE root=FOLDER profile=auto|paper|laptop|tour|smoke|FILE"
 	@echo "             executor=local|slurm|ray (where cells are trained) cluster=ADDRESS|FILE gpus_per_trial=.25 (four share each GPU)"
 	@echo "             workers=auto|N runs=FOLDER set='KEY=VALUE KEY=VALUE' port=N share=nobody|group (who may read results)"
 	@echo "             phase2: models=NAME,NAME seeds=N; search: models=NAME,NAME trials=N; phase3 and phase4: pipelines=NAME|FILE"
