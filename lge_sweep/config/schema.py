@@ -145,8 +145,8 @@ class Fit(CropMargin):
     ema: Annotated[float | None, DECIDES_STAGE_2] = Field(None, gt=0, lt=1)
     """Moving average of its weights; `training.ema` if not given."""
     pipeline_steps: Annotated[int | None, DECIDES_STAGE_2] = Field(None, ge=1)
-    """Most optimizer steps of each network of `fit.pipelines`, and of the paper's pipeline beside them, whatever these ask
-    for: to try a file of pipelines."""
+    """Most optimizer steps of each network of `fit.pipelines`, and of the paper's pipeline beside them, whatever these
+    ask for: to try a file of pipelines."""
     pipelines: Annotated[PipelinesByName, DECIDES_NOTHING] = Field(default_factory=dict)
     """Pipelines past the paper, by name: each is fitted once a fold of all training and validation cases, and compared
     with the others and the paper's on cases that its networks never saw."""
