@@ -57,6 +57,14 @@ def test_without_phase_1_it_names_the_command_to_run(tmp_path: Path) -> None:
     assert "grid.loss" not in done.output.split("Run first")[1]
 
 
+def test_phase_1_of_another_profile_is_named(swept: tuple[Path, str]) -> None:
+    """Who ran phase 1 with a profile by name was told by phase 2, which takes its own, that it had not been run."""
+    done = invoke("phase2", "--stage", "1", "--profile", "tour", "--runs", str(swept[0]))
+    assert done.exit_code == 2
+    said = " ".join(done.output.split())
+    assert "with profile smoke it has: go on with --profile smoke" in said
+
+
 def test_phase_1_of_other_settings_is_refused_with_both_digests(swept: tuple[Path, str], plan: Plan) -> None:
     done = invoke("phase2", *TINY, "--set", "training.learning_rate=0.5", "--runs", str(swept[0]))
     assert done.exit_code == 2

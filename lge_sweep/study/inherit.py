@@ -1,6 +1,7 @@
 """What phase 2 takes over from phase 1: the models that it selected."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 from lge_sweep.config import SweepConfig
@@ -63,7 +64,13 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
     what = f"{title} of stage {config.stage} on {config.data} with profile {config.profile}"
     sweeps = sweeps_of(phase, config, runs)
     if not sweeps:
-        raise InheritError(f"{what} has not been run in {runs}, so that nothing is selected yet", phase, config.stage)
+        others = sorted(
+            {settings.profile for _, settings in _readable(phase, runs) if _is_alike(settings, config, "stage", "data")}
+        )
+        hint = f"; with profile {' and '.join(others)} it has: go on with --profile {others[0]}" if others else ""
+        raise InheritError(
+            f"{what} has not been run in {runs}, so that nothing is selected yet{hint}", phase, config.stage
+        )
     bases = {sweep: read_record(PlanRecord, sweep.plan).basis for sweep in sweeps}
     alike = [sweep for sweep in sweeps if bases[sweep] == basis]
     if not alike:
@@ -88,19 +95,22 @@ def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[SweepFolder]:
         config: the settings of the sweep that asks.
         runs: the runs directory.
     """
-    return [sweep for sweep in RunStore(runs).sweeps(phase) if _is_alike(sweep, config)]
+    alike = ("stage", "data", "profile")
+    return [sweep for sweep, settings in _readable(phase, runs) if _is_alike(settings, config, *alike)]
 
 
-def _is_alike(sweep: SweepFolder, config: SweepConfig) -> bool:
-    """Whether a folder is a sweep of the same stage, data and profile."""
-    if not sweep.plan.is_file():
-        return False
-    try:
-        settings = read_settings(sweep.settings)
-    except EarlierVersionError as error:
-        _log.info("%s", error)
-        return False
-    except DamagedError as error:  # of a sweep that may have nothing to do with this one
-        _log.warning("%s is left out of the search for an earlier phase: %s", sweep.name, error.reason)
-        return False
-    return all(getattr(settings, key) == getattr(config, key) for key in ("stage", "data", "profile"))
+def _readable(phase: str, runs: Path) -> Iterator[tuple[SweepFolder, SweepConfig]]:
+    """Yield the folders of a phase's sweeps whose settings can be read, and these."""
+    for sweep in RunStore(runs).sweeps(phase):
+        if not sweep.plan.is_file():
+            continue
+        try:
+            yield sweep, read_settings(sweep.settings)
+        except EarlierVersionError as error:
+            _log.info("%s", error)
+        except DamagedError as error:  # of a sweep that may have nothing to do with what is looked for
+            _log.warning("%s is left out of the search for an earlier phase: %s", sweep.name, error.reason)
+
+
+def _is_alike(settings: SweepConfig, config: SweepConfig, *keys: str) -> bool:
+    return all(getattr(settings, key) == getattr(config, key) for key in keys)
