@@ -245,6 +245,17 @@ def test_the_first_network_is_that_of_the_pipeline_that_finds_everything() -> No
     assert member_names(wider, "cascade", 1, 0)[0].startswith("cascade-")  # that network would be another
 
 
+def test_the_cascade_that_is_shipped_shares_its_networks_with_heart() -> None:
+    """YAML of settings has no aliases: `heart` stands in both files, and an edit of one alone would train all anew."""
+    cascade, heart = (
+        dict(load_sweep("phase3", 2, "phantom", "laptop", pipelines=name).fitting.pipelines)
+        for name in ("cascade", "heart")
+    )
+    assert cascade["heart"] == heart["heart"]
+    for fold in range(5):
+        assert member_names(cascade, "cascade", fold, 1)[0] == member_names(heart, "heart", fold, 1)[0]
+
+
 def test_a_network_for_scar_is_trained_anew_only_where_it_would_be_another() -> None:
     def scar(changes: dict[str, Any]) -> str:
         return member_names({"one": CASCADE.model_copy(update=changes)}, "one", 0, 0)[1]

@@ -276,6 +276,7 @@ def test_folds_are_not_trained_again_for_another_fit_and_phases_still_meet() -> 
     from lge_sweep.study.digest import basis_digest, sweep_digest
 
     of_stage_2 = {"crop_margin": "9", "crop_margin_mm": "9", "ema": "0.9", "max_epochs": "7", "patience": "7"}
+    of_stage_2["pipeline_steps"] = "7"
     for stage, same in ((1, True), (2, False)):
         base = sweep_digest(load_sweep("phase3", stage, "phantom", "smoke"), "content")
         for name, value in of_stage_2.items():

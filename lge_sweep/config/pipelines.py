@@ -90,6 +90,11 @@ class TrainingChanges(Settings):
     precision: Literal["auto", "fp32", "bf16", "fp16"] | None = None
     """Number format."""
 
+    @property
+    def given(self) -> dict[str, object]:
+        """What is given, by name."""
+        return {name: value for name, value in self if value is not None}
+
 
 class Cleaning(Settings):
     """What cleans up an exam's labels; all of it is off unless asked for."""

@@ -79,7 +79,7 @@ def describe_pipeline(pipeline: Pipeline) -> str:
 
 
 def _describe_changes(training: TrainingChanges) -> list[str]:
-    return [f"{name.replace('_', ' ')} {value}" for name, value in training if value is not None]
+    return [f"{name.replace('_', ' ')} {value}" for name, value in training.given.items()]
 
 
 def describe_cleaning(cleaning: Cleaning) -> str:
@@ -110,6 +110,19 @@ def fold_rows(config: SweepConfig, manifest: pd.DataFrame) -> list[list[int]]:
 
 
 @dataclass(frozen=True)
+class _Shown:
+    """What networks see.
+
+    Attributes:
+        arrays: folder of the arrays.
+        shares: as of `CellInputs`.
+    """
+
+    arrays: Path
+    shares: list[tuple[float, float]] | None = None
+
+
+@dataclass(frozen=True)
 class _Maker:
     """Makes what the pipelines' networks see."""
 
@@ -117,9 +130,9 @@ class _Maker:
     data: PreparedData
     guidance: Mask
     cache: Path
-    _cut: dict[Window, "_Shown"] = field(default_factory=dict)
+    _cut: dict[Window, _Shown] = field(default_factory=dict)
 
-    def inputs(self, network: Pipeline) -> "_Shown":
+    def inputs(self, network: Pipeline) -> _Shown:
         """Return what a network sees: one of `parts_of`."""
         whole = load_arrays(self.data.arrays)
         if network.finds == "wall":
@@ -135,7 +148,7 @@ class _Maker:
         seen = load_arrays(shown.arrays)
         return replace(shown, arrays=store_arrays(replace(seen, refined=np.isin(seen.labels, WALL)), self.cache))
 
-    def _windows(self, window: Window, cases: CaseNumbers) -> "_Shown":
+    def _windows(self, window: Window, cases: CaseNumbers) -> _Shown:
         manifest = self.data.manifest
         size, count = window.rows, len(manifest)
         images, labels = (np.zeros((count, size, size), dtype=np.uint8) for _ in range(2))
@@ -151,22 +164,9 @@ class _Maker:
         return _Shown(store_arrays(arrays, self.cache), shares)
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """What networks see.
-
-    Attributes:
-        arrays: folder of the arrays.
-        shares: as of `CellInputs`.
-    """
-
-    arrays: Path
-    shares: list[tuple[float, float]] | None = None
-
-
 def network_training(config: SweepConfig, network: Pipeline) -> Training:
     """Return how a network, one of `parts_of`, is trained."""
-    changes = {name: value for name, value in network.training if value is not None}
+    changes = network.training.given
     if network.window is not None:
         changes["image_size"] = network.window.rows
     training = Training.model_validate({**dict(config.fitting.stage2_training(config.training)), **changes})
@@ -253,8 +253,8 @@ def _cell(champion: Cell, network: Pipeline, name: str, seed: int) -> Cell:
 
 
 def stage_of(pipeline: Pipeline) -> int:
-    """Return the stage whose classes a pipeline's probabilities tell apart."""
-    return 2 if pipeline.finds == "wall" else SINGLE_STAGE
+    """Return the stage whose classes a pipeline's probabilities tell apart: its first network's."""
+    return _stage_of_network(parts_of(pipeline)[0])
 
 
 def _stage_of_network(network: Pipeline) -> int:

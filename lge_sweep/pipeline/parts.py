@@ -17,8 +17,7 @@ def parts_of(pipeline: Pipeline) -> tuple[Pipeline, ...]:
     """
     if pipeline.finds != "wall_then_scar":
         return (pipeline,)
-    changes = [*pipeline.training, *pipeline.scar_training]
-    training = TrainingChanges.model_validate({name: value for name, value in changes if value is not None})
+    training = TrainingChanges.model_validate({**pipeline.training.given, **pipeline.scar_training.given})
     alone = pipeline.model_copy(update={"scar_training": TrainingChanges()})
     return (
         alone.model_copy(update={"finds": "everything"}),

@@ -62,11 +62,12 @@ def matching_sweeps(phase: str, config: SweepConfig, basis: str, runs: Path) -> 
     """
     title = f"phase {phase.removeprefix('phase')}"
     what = f"{title} of stage {config.stage} on {config.data} with profile {config.profile}"
-    sweeps = sweeps_of(phase, config, runs)
+    by_profile: dict[str, list[SweepFolder]] = {}
+    for sweep, profile in _alike(phase, config, runs):
+        by_profile.setdefault(profile, []).append(sweep)
+    sweeps = by_profile.pop(config.profile, [])
     if not sweeps:
-        others = sorted(
-            {settings.profile for _, settings in _readable(phase, runs) if _is_alike(settings, config, "stage", "data")}
-        )
+        others = sorted(by_profile)
         hint = f"; with profile {' and '.join(others)} it has: go on with --profile {others[0]}" if others else ""
         raise InheritError(
             f"{what} has not been run in {runs}, so that nothing is selected yet{hint}", phase, config.stage
@@ -95,22 +96,21 @@ def sweeps_of(phase: str, config: SweepConfig, runs: Path) -> list[SweepFolder]:
         config: the settings of the sweep that asks.
         runs: the runs directory.
     """
-    alike = ("stage", "data", "profile")
-    return [sweep for sweep, settings in _readable(phase, runs) if _is_alike(settings, config, *alike)]
+    return [sweep for sweep, profile in _alike(phase, config, runs) if profile == config.profile]
 
 
-def _readable(phase: str, runs: Path) -> Iterator[tuple[SweepFolder, SweepConfig]]:
-    """Yield the folders of a phase's sweeps whose settings can be read, and these."""
+def _alike(phase: str, config: SweepConfig, runs: Path) -> Iterator[tuple[SweepFolder, str]]:
+    """Yield the folders of a phase's sweeps of the same stage and data, each with its profile."""
     for sweep in RunStore(runs).sweeps(phase):
         if not sweep.plan.is_file():
             continue
         try:
-            yield sweep, read_settings(sweep.settings)
+            settings = read_settings(sweep.settings)
         except EarlierVersionError as error:
             _log.info("%s", error)
+            continue
         except DamagedError as error:  # of a sweep that may have nothing to do with what is looked for
             _log.warning("%s is left out of the search for an earlier phase: %s", sweep.name, error.reason)
-
-
-def _is_alike(settings: SweepConfig, config: SweepConfig, *keys: str) -> bool:
-    return all(getattr(settings, key) == getattr(config, key) for key in keys)
+            continue
+        if (settings.stage, settings.data) == (config.stage, config.data):
+            yield sweep, settings.profile
