@@ -202,6 +202,21 @@ def test_curves_take_a_fifth_of_the_drivers_time_at_most(monkeypatch: pytest.Mon
     assert shown == [1.0, 51.0, 101.0]
 
 
+def test_what_runs_still_is_told_apart_once_another_stage_is_shown(plan: Plan) -> None:
+    """Stage 1's last line, "[5/5] segnet: ...", stood under stage 2's headline as if it were of that stage."""
+    told: list[tuple[str, str]] = []
+
+    def end(_: float) -> None:
+        first._attempts.clear()
+
+    quiet = SimpleNamespace(take=lambda: None, slots=2, next_event=end, rename=lambda *name: told.append(name))
+    sweep: Any = (plan, quiet, quiet, quiet, quiet, quiet)
+    first, second = loop.SweepLoop(*sweep), loop.SweepLoop(*sweep)
+    first._attempts["task"] = loop.Attempt(plan.cells[0], 0, quiet)
+    first._do_all(lambda: second)
+    assert told == [(plan.cells[0].name, f"{plan.short_name(plan.cells[0])} (stage {plan.cells[0].stage})")]
+
+
 def test_a_worker_found_dead_is_replaced_before_it_is_given_anything(plan: Plan, run: Run) -> None:
     def die_after(worker: StubWorker, task: CellTask) -> None:
         work(worker, task)

@@ -227,6 +227,15 @@ def test_the_time_left_follows_the_pace_of_each_cell(monkeypatch: pytest.MonkeyP
     assert said() == "[2/4] third: score 0.8; about 15 min left"  # 890 s of the slow one are longer than all else
 
 
+def test_a_cell_is_shown_by_its_latest_name() -> None:
+    out = io.StringIO()
+    progress = SweepProgress(Terminal(file=out, width=200), "phase1 stage 1", total=1, done=0)
+    progress.begin("cell", "segnet", resumed=False)
+    progress.rename("cell", "segnet (stage 1)")
+    progress.end("cell", "score 0.8", finished=True)
+    assert out.getvalue().splitlines() == ["segnet: started", "[1/1] segnet (stage 1): score 0.8"]
+
+
 def test_the_time_left_knows_that_cells_that_wait_take_longer_or_less(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = 0.0
     monkeypatch.setattr("lge_sweep.cli.progress.time.monotonic", lambda: clock)

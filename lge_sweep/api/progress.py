@@ -49,6 +49,10 @@ class SweepCallback(SilentObserver):
         self._names[cell] = name
         self._on_progress(f"{self._title}, {name}: {'resumed' if resumed else 'started'}", self._done, self._total)
 
+    def rename(self, cell: str, name: str) -> None:
+        """Tell of a cell by this name from now on."""
+        self._names[cell] = name
+
     def end(self, cell: str, outcome: str, finished: bool) -> None:
         """Tell how a cell has ended; arguments as of `SweepObserver`."""
         self._done += finished

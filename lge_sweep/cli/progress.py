@@ -120,6 +120,11 @@ class SweepProgress:
         self.began[cell] = self.printed[cell] = time.monotonic()
         self.console.explain(f"{self.names[cell]}: {'resumed' if resumed else 'started'}")
 
+    def rename(self, cell: str, name: str) -> None:
+        """Call a cell by this name from now on."""
+        self.names[cell] = name
+        self.bars.update(self.tasks[cell], description=f"  {name}")
+
     def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
         """A cell has done some steps; arguments as of `SweepObserver`."""
         if math.isnan(loss):  # before the first step

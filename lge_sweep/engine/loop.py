@@ -116,7 +116,9 @@ class SweepLoop:
         following: SweepLoop | None = None
         while self._submit_all() or self._open or self._alone:
             if self._open and self._has_free_slot:
-                following = following or begin_next()
+                if following is None and (following := begin_next()) is not None:
+                    for attempt in self._attempts.values():
+                        self.observer.rename(attempt.cell.name, self._name(attempt.cell, beside=True))
                 if following is not None:
                     following._submit_all()
             if time.monotonic() - self._checked > POLL:
@@ -175,8 +177,11 @@ class SweepLoop:
         cell, trial, resumed = self._submitted.pop(task_id)
         self._attempts[task_id] = Attempt(cell, trial, self.view.open_trial(cell, trial))
         beside = any(loop is not self for loop in self.places.values())
-        name = self.plan.short_name(cell) + f" (stage {cell.stage})" * beside  # cells of another stage have these names
-        self.observer.begin(cell.name, name, resumed)
+        self.observer.begin(cell.name, self._name(cell, beside), resumed)
+
+    def _name(self, cell: Cell, beside: bool) -> str:
+        """Return what to call a cell; with its stage where cells of another, which have the same names, are shown."""
+        return self.plan.short_name(cell) + f" (stage {cell.stage})" * beside
 
     def _handle(self, event: Event) -> None:
         if event.task in self._submitted:

@@ -19,6 +19,9 @@ class SweepObserver(Protocol):
             resumed: whether it goes on from its checkpoint.
         """
 
+    def rename(self, cell: str, name: str) -> None:
+        """A cell in progress is called otherwise from now on."""
+
     def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
         """A cell has done some steps.
 
@@ -94,6 +97,9 @@ class SilentObserver:
 
     def begin(self, cell: str, name: str, resumed: bool) -> None:
         """Say nothing of a cell that begins."""
+
+    def rename(self, cell: str, name: str) -> None:
+        """Say nothing of its name."""
 
     def step(self, cell: str, step: int, total: int, loss: float, val_loss: float | None) -> None:
         """Say nothing of its steps."""
