@@ -158,7 +158,7 @@ def test_cascades_are_averaged_whole_and_a_member_is_one_in_one_view(symmetries:
 
 @pytest.mark.parametrize("classes", [4, 2])
 def test_a_second_network_of_other_classes_is_refused(classes: int) -> None:
-    with pytest.raises(ModelError, match=r"the network must give finite float32 probabilities .*= \(1, 3, 12, 12\)"):
+    with pytest.raises(ModelError, match=r"stage 2's network must give probabilities .*= \(1, 3, 12, 12\)"):
         Cascade(random_network(4, 4), random_network(classes, 3))(slices(1))
 
 

@@ -1,5 +1,6 @@
 """Pipelines past the paper: the window around the heart, what cleans up, folds, the choice, and what is shipped."""
 
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -161,7 +162,14 @@ def test_networks_are_averaged_by_their_probabilities() -> None:
 
 def test_a_network_of_another_window_is_refused() -> None:
     segmenter = HeartSegmenter(reads_cavity, lambda inputs: reads_all(inputs)[:, :, ::2], FRAME, Window(pixels=64))
-    with pytest.raises(ModelError, match="Is it the network of this window"):
+    with pytest.raises(ModelError, match=r"the network of all classes must give .* Is it the network of this stage"):
+        segmenter.segment(GREY[exam()])
+
+
+@pytest.mark.parametrize("wrong", [lambda found: found[:, [0, 1, 1]], lambda found: found * np.nan])
+def test_what_says_where_the_heart_is_is_checked_too(wrong: Callable[[Any], Any]) -> None:
+    segmenter = HeartSegmenter(lambda inputs: wrong(reads_cavity(inputs)), reads_all, FRAME, Window(pixels=64))
+    with pytest.raises(ModelError, match="stage 1's network must give"):
         segmenter.segment(GREY[exam()])
 
 

@@ -15,9 +15,8 @@ import numpy as np
 
 from lge_sweep.arrays import LabelImage, Pixels8, Probabilities
 from lge_sweep.data import input_of_channels
-from lge_sweep.labels import WALL, Label
-from lge_sweep.segmenter.heart import check_probabilities
-from lge_sweep.segmenter.views import Decide, Network, likeliest
+from lge_sweep.labels import SINGLE_STAGE, WALL, Label
+from lge_sweep.segmenter.views import Decide, Network, check_probabilities, likeliest
 
 
 def wall_then_scar(probabilities: Probabilities) -> LabelImage:
@@ -63,7 +62,7 @@ class Cascade:
         Raises:
             ModelError: a network gives something else than `Network` says.
         """
-        found = check_probabilities(self.heart(inputs), inputs)
+        found = check_probabilities(self.heart(inputs), inputs, SINGLE_STAGE)
         wall = np.isin(wall_then_scar(found), WALL)
         shown = input_of_channels(inputs, wall, 2)
         _, myocardium, scar = np.moveaxis(check_probabilities(self.scar(shown), shown, 2), 1, 0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import cv2
@@ -11,7 +12,7 @@ from lge_sweep.arrays import LabelImage, Mask, Pixels, Pixels8, Probabilities
 from lge_sweep.config.pipelines import Cleaning, Window
 from lge_sweep.config.segmenter import Frame
 from lge_sweep.data import NEIGHBOURS, REPEATED, channel_rows, network_inputs, resize_image, resize_labels, to_8_bit
-from lge_sweep.errors import DataError, ModelError
+from lge_sweep.errors import DataError
 from lge_sweep.labels import SINGLE_STAGE, STAGES, Label
 from lge_sweep.segmenter.cleaning import clean
 from lge_sweep.segmenter.found import Found, Segmentation
@@ -24,7 +25,7 @@ from lge_sweep.segmenter.segment import (
     see_all,
     without_padding,
 )
-from lge_sweep.segmenter.views import Decide, Network, Seen, likeliest, see
+from lge_sweep.segmenter.views import Decide, Network, Seen, check_probabilities, likeliest, see
 
 
 class Square(NamedTuple):
@@ -71,7 +72,7 @@ class HeartSegmenter:
         """
         check_pixels(pixels)
         images = [to_8_bit(image, self.frame.intensity) for image in pixels]
-        cavity = find_cavity(self.stage1, images, np.zeros(len(images), dtype=np.int32), self.frame.size)
+        cavity = find_cavity(self._see_cavity, images, np.zeros(len(images), dtype=np.int32), self.frame.size)
         found = self.find_all(images, cavity, pixel_mm)
         labels = clean(without_padding(found.labels, np.isnan(pixels)), self.cleaning)
         return Segmentation(labels, found.cavity_found, found)
@@ -116,32 +117,15 @@ class HeartSegmenter:
         size = self.window.rows if self.window else self.frame.size
         return np.stack([cut_labels(image, square, size) for image in labels])
 
+    def _see_cavity(self, batch: Pixels8) -> Probabilities:
+        return check_probabilities(self.stage1(batch), batch, 1)
+
     def _see(self, batch: Pixels8) -> Seen:
-        return see(self.network, batch, check_probabilities, self.decide)
+        return see(self.network, batch, partial(check_probabilities, stage=SINGLE_STAGE), self.decide)
 
 
 ExamSegmenter = TwoStageSegmenter | HeartSegmenter
 """Slices of an exam in, labels out: `segment`."""
-
-
-def check_probabilities(probabilities: Probabilities, inputs: Pixels8, stage: int = SINGLE_STAGE) -> Probabilities:
-    """Return what a network gave for inputs [B, 3, T, T].
-
-    Args:
-        probabilities: what it gave.
-        inputs: what it was given.
-        stage: whose K classes it tells apart.
-
-    Raises:
-        ModelError: they are no finite probabilities [B, K, T, T].
-    """
-    expected = (len(inputs), len(STAGES[stage]), *inputs.shape[2:])
-    if probabilities.shape != expected or probabilities.dtype != np.float32 or not np.isfinite(probabilities).all():
-        raise ModelError(
-            f"the network must give finite float32 probabilities [slices, classes, rows, columns] = {expected}; got "
-            f"{probabilities.shape} of {probabilities.dtype}. Is it the network of this window?"
-        )
-    return probabilities
 
 
 def place_window(cavity: Mask, shape: tuple[int, ...], window: Window | None, pixel_mm: PixelSize | None) -> Square:

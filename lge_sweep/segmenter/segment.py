@@ -3,12 +3,13 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8, Probabilities
+from lge_sweep.arrays import CaseNumbers, LabelImage, Mask, Pixels, Pixels8
 from lge_sweep.config.pipelines import Cleaning
 from lge_sweep.config.segmenter import Frame, Options
 from lge_sweep.data import (
@@ -25,11 +26,11 @@ from lge_sweep.data import (
     to_8_bit,
     uncrop_labels,
 )
-from lge_sweep.errors import DataError, ModelError
+from lge_sweep.errors import DataError
 from lge_sweep.labels import STAGES, Label
 from lge_sweep.segmenter.cleaning import clean, confine_scar
 from lge_sweep.segmenter.found import Found, Segmentation
-from lge_sweep.segmenter.views import Network, Seen, see, seen_from_all_sides
+from lge_sweep.segmenter.views import Network, Seen, check_probabilities, see, seen_from_all_sides
 
 PixelSize = tuple[float, float]
 """Distance between the centres of neighbouring pixels along a column and along a row, in mm: DICOM's Pixel Spacing."""
@@ -154,23 +155,8 @@ class TwoStageSegmenter:
         """Run a network, in four rotations if asked for: [B, 3, S, S] -> [B, K, S, S]."""
         network = self.stage1 if stage == 1 else self.stage2
         if not self.options.rotations:
-            return see(network, inputs, lambda found, views: self._check(found, views, stage))
-        return see(seen_from_all_sides(lambda views: self._check(network(views), views, stage), 4), inputs)
-
-    def _check(self, probabilities: Probabilities, inputs: Pixels8, stage: int) -> Probabilities:
-        """Return what a network of a stage gave, if it is what it must give."""
-        expected = (len(inputs), len(STAGES[stage]), self.frame.size, self.frame.size)
-        if probabilities.shape != expected:
-            raise ModelError(
-                f"stage {stage}'s network must give probabilities [slices, classes, rows, columns] = {expected}; got "
-                f"{probabilities.shape}. Is it the network of this stage and size?"
-            )
-        if probabilities.dtype != np.float32 or not np.isfinite(probabilities).all():
-            got = "NaN or infinity" if probabilities.dtype == np.float32 else f"values of type {probabilities.dtype}"
-            raise ModelError(
-                f"stage {stage}'s network must give finite float32 probabilities; got {got}; train it again"
-            )
-        return probabilities
+            return see(network, inputs, partial(check_probabilities, stage=stage))
+        return see(seen_from_all_sides(lambda views: check_probabilities(network(views), views, stage), 4), inputs)
 
 
 def find_cavity(stage1: Network, images: Sequence[Pixels8], cases: CaseNumbers, size: int) -> Mask:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lge_sweep.arrays import LabelImage, Pixels8, Probabilities
+from lge_sweep.errors import ModelError
+from lge_sweep.labels import SINGLE_STAGE, STAGES
 
 Network = Callable[[Pixels8], Probabilities]
 """uint8 [B, 3, S, S] -> probabilities float32 [B, K, S, S] of the K classes of its stage, in their order."""
@@ -14,6 +16,30 @@ Check = Callable[[Probabilities, Pixels8], Probabilities]
 """Returns what a network gave for its inputs, if it is what it must give."""
 Decide = Callable[[Probabilities], LabelImage]
 """Probabilities [..., K, S, S] -> the class of each pixel [..., S, S], a channel's index."""
+
+
+def check_probabilities(probabilities: Probabilities, inputs: Pixels8, stage: int) -> Probabilities:
+    """Return what a network of a stage gave for inputs [B, 3, S, S]: a `Check` of that stage.
+
+    Args:
+        probabilities: what it gave.
+        inputs: what it was given.
+        stage: whose K classes it tells apart.
+
+    Raises:
+        ModelError: they are no finite float32 [B, K, S, S].
+    """
+    expected = (len(inputs), len(STAGES[stage]), *inputs.shape[2:])
+    whose = "the network of all classes" if stage == SINGLE_STAGE else f"stage {stage}'s network"
+    if probabilities.shape != expected:
+        raise ModelError(
+            f"{whose} must give probabilities [slices, classes, rows, columns] = {expected}; got "
+            f"{probabilities.shape}. Is it the network of this stage and size?"
+        )
+    if probabilities.dtype != np.float32 or not np.isfinite(probabilities).all():
+        got = "NaN or infinity" if probabilities.dtype == np.float32 else f"values of type {probabilities.dtype}"
+        raise ModelError(f"{whose} must give finite float32 probabilities; got {got}; train it again")
+    return probabilities
 
 
 def likeliest(probabilities: Probabilities) -> LabelImage:
