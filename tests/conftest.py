@@ -40,6 +40,10 @@ from program import inline
 from slow_tests import REASON, SLOW_TESTS
 from typer.main import get_command
 
+from lge_sweep.config.data import Phantom
+from lge_sweep.ingest.phantom import simulate_case
+from lge_sweep.ingest.volume import Volume
+
 # To look for dead objects after every 700 new ones takes a fifth of what reads and rewrites hundreds of modules.
 gc.set_threshold(20_000, 50, 50)
 
@@ -121,6 +125,33 @@ def _tables_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(database, "new_database", copy_or_make)
         yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _exams_simulated_once(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Simulate each exam of this process once: 24 of them, the default, take three seconds.
+
+    Tests of the phantom itself (their files are named after it) simulate anew each time.
+    """
+    if "phantom" in request.path.stem:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("lge_sweep.ingest.phantom.simulate_case", simulate_once)
+        yield
+
+
+def simulate_once(settings: Phantom, case: int) -> Volume:
+    """Return an exam as `simulate_case` does; how many there are does not matter to it."""
+    return _simulated(settings.model_dump_json(exclude={"cases", "through"}), case)
+
+
+@functools.lru_cache(maxsize=200)
+def _simulated(settings: str, case: int) -> Volume:
+    exam = simulate_case(Phantom.model_validate_json(settings), case)
+    for array in (exam.pixels, exam.labels):
+        array.flags.writeable = False
+    return exam
 
 
 def copy_database(source: Path, target: Path) -> None:

@@ -31,7 +31,7 @@ ENVIRONMENT = {
 """What the process has that runs it."""
 DPI = 72
 QUICK = {
-    '"training.max_steps": 80,': '        "training.max_steps": 4,\n',
+    '"training.max_steps": 80,': '        "training.max_steps": 4,\n        "source.cases": 12,\n',
     '"training.validation_every": 10,': '        "training.validation_every": 2,\n',
 }
 """Lines of the notebook -> what stands there in a quick run."""

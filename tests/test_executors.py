@@ -30,7 +30,13 @@ from lge_sweep.study.make import make_plans
 from lge_sweep.study.plan import Plan
 from lge_sweep.study.records import CellRecord
 
-SETTINGS = ["grid.model=[unet]", "training.width=0.125", "training.max_steps=2", "training.precision=fp32"]
+SETTINGS = [
+    "source.cases=12",
+    "grid.model=[unet]",
+    "training.width=0.125",
+    "training.max_steps=2",
+    "training.precision=fp32",
+]
 WEIGHTS = WeightsTask(models=("unet", "segnet"), weights="/a folder/with ä", width=0.5)
 
 

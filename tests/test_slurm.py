@@ -534,7 +534,7 @@ def test_without_slurm_the_executor_says_so(tmp_path: Path, monkeypatch: pytest.
 SWEEP = (
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet,segnet]",
     "--set", "training.precision=fp32", "--set", "training.width=0.125", "--set", "training.max_steps=2",
-    "--set", "training.validation_every=1",
+    "--set", "training.validation_every=1", "--set", "source.cases=12",
 )  # fmt: skip
 
 

@@ -35,7 +35,7 @@ STEPS = 16
 ARGUMENTS = [
     "phase1", "--stage", "1", "--profile", "smoke", "--set", "grid.model=[unet, segnet]",
     "--set", f"training.max_steps={STEPS}", "--set", "training.validation_every=4", "--set", "training.patience=100",
-    "--set", "training.width=0.25",
+    "--set", "training.width=0.25", "--set", "source.cases=12",
 ]  # fmt: skip
 
 Moment = Callable[[Path], bool]
