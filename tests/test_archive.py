@@ -17,6 +17,7 @@ from deliveries import rows_of
 from fake_archive import JSON, FakeArchive, Reply, Request, serving
 from fuzz_inputs import write_model
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 from synthetic_dicom import SECRETS, classic, grey, write
 from typer.testing import CliRunner, Result
 from urllib3.util import Retry
@@ -537,6 +538,20 @@ def test_what_one_of_two_lacks_is_stored(archive: FakeArchive, storing: Callable
     archive.put(delivered(tmp_path, "labels.dcm")[0].read_bytes())
     done = storing("--store")
     assert "stored at the archive: report.dcm; there already, not sent again: labels.dcm" in done.output
+
+
+def test_a_correction_is_not_stored_as_what_the_model_found(
+    archive: FakeArchive, storing: Callable[..., Result], tmp_path: Path
+) -> None:
+    assert storing().exit_code == 0
+    (path,) = delivered(tmp_path, "labels.dcm")
+    labels = pydicom.dcmread(path)
+    labels.SOPInstanceUID, labels.Manufacturer = generate_uid(), "a viewer"
+    labels.save_as(path)
+    done = storing("--store")
+    assert done.exit_code == 3, done.output
+    assert f"study {STUDY}: {path} is not what predict wrote: somebody saved over it" in " ".join(done.output.split())
+    assert archive.paths("POST") == []
 
 
 def answer(failed: dict[str, int], warned: dict[str, int], files: list[Path]) -> bytes:

@@ -79,6 +79,19 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
     return Delivery(folder, files, notes, findings, warnings) if there else None
 
 
+def is_saved_over(file: Path) -> bool:
+    """Whether a file of labels is no longer what `deliver` wrote into its folder: a viewer has saved another over it.
+
+    Args:
+        file: labels.dcm or labels.nii.gz, in the folder of a delivery.
+
+    Raises:
+        DamagedError: the folder does not tell what was written.
+    """
+    written = read_json(file.parent / ABOUT_FILE).get("digests", {}).get(file.name)  # earlier versions kept none
+    return written is not None and written != file_digest(file)
+
+
 def deliver(
     exam: Exam,
     labels: LabelImage,

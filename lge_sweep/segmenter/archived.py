@@ -10,7 +10,7 @@ from pathlib import Path
 from lge_sweep.archive import Archive, SeriesQuery, fetch_study, read_address, read_credentials, read_uid, store
 from lge_sweep.atomic import remove_left_over
 from lge_sweep.choices import look_up
-from lge_sweep.deliver import FORMATS, REPORT_FILE, SEG_FILE, Delivery
+from lge_sweep.deliver import FORMATS, REPORT_FILE, SEG_FILE, Delivery, is_saved_over
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
 from lge_sweep.ingest import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
@@ -22,6 +22,10 @@ from lge_sweep.segmenter.request import ArchiveRequest, PredictRequest, PredictR
 PREFIX = "lge_sweep-archive-"
 """Of the folders in which images lie while they are segmented."""
 AGAIN = "run the same command again to store them"
+SAVED_OVER = (
+    "is not what predict wrote: somebody saved over it, and the report beside it is of the labels before; nothing is "
+    "stored. `lge-sweep data adopt` takes corrected labels; predict into another folder to store those of the model"
+)
 LATER = "run the same command again when the archive answers"
 
 
@@ -149,6 +153,9 @@ class _Session:
             if not files:
                 why = next((note for note in delivery.notes if note.startswith("no seg: ")), "it has no SEG")
                 self.remarks.problems.append(f"study {study}: nothing to store ({why})")
+                continue
+            if any(file.name == SEG_FILE and is_saved_over(file) for file in files):
+                self.remarks.problems.append(f"study {study}: {delivery.folder / SEG_FILE} {SAVED_OVER}")
                 continue
             try:
                 self.stored[delivery.folder] = str(store(self.archive, study, files, on_step))
