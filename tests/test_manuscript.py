@@ -440,6 +440,22 @@ def test_the_card_says_what_the_model_is_worth(page: Path, whole: Prepared) -> N
     assert "It never finds scar." in card_markdown(model_card(fits.plan, "A pipeline", {}, ["scar"]))
 
 
+def test_the_card_of_a_pipeline_past_the_paper_counts_all_cases_of_its_folds(whole: Prepared) -> None:
+    (fits,) = find_study(whole.store, "phantom", "smoke").fits
+    measured = {"val": read_per_image(fits.plan.files.subset_table("val", OURS))}
+    papers, ours = (
+        card_markdown(model_card(fits.plan, "A pipeline", measured, out_of_fold=past)) for past in (False, True)
+    )
+    manifest = fits.plan.manifest
+    for text, subsets in ((papers, ["train"]), (ours, ["train", "val"])):
+        rows = manifest[manifest["subset"].isin(subsets)]
+        amount = f"{rows['case'].nunique()} cases, {len(rows)} slices ({rows['has_scar'].sum()} with scar) for training"
+        assert amount in text
+    assert "each labelled by networks that had not seen it" in ours
+    assert "not by the mean of all that is shipped" in ours
+    assert "the fold" not in papers
+
+
 def test_pictures_of_patients_come_only_when_they_are_asked_for(whole: Prepared, tmp_path: Path) -> None:
     written = write_manuscript(find_study(whole.store, "phantom", "smoke"), tmp_path / "report", images=True)
     assert_valid(written.page)

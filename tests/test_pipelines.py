@@ -26,11 +26,12 @@ from lge_sweep.errors import DataError, ModelError
 from lge_sweep.labels import Label
 from lge_sweep.models import build_module
 from lge_sweep.models.architectures import residual_unet
-from lge_sweep.pipeline.compose import network_training
+from lge_sweep.pipeline.compose import describe_pipeline, network_training
+from lge_sweep.pipeline.evaluate import is_of
 from lge_sweep.pipeline.exams import group_exams
 from lge_sweep.pipeline.fit import TwoStage, read_choice
-from lge_sweep.pipeline.parts import cell_name
-from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
+from lge_sweep.pipeline.parts import cell_name, composition_digest
+from lge_sweep.pipeline.records import ChoiceRecord, EvaluationRecord, PipelineChoice
 from lge_sweep.scoring.nested import choose_nested
 from lge_sweep.scoring.patients import patients_needed
 from lge_sweep.scoring.subgroups import ratio_of_sums
@@ -400,10 +401,48 @@ def test_a_choice_among_other_pipelines_is_no_choice(tmp_path: Path) -> None:
     )  # fmt: skip
     path = tmp_path / "choice.json"
     composed: Any = SimpleNamespace(unfinished=list, files=SimpleNamespace(choice=path))
-    assert read_choice(composed, ["heart"]) is None  # nothing was chosen yet
+    heart = Pipeline(finds="everything")
+    assert read_choice(composed, {"heart": heart}) is None  # nothing was chosen yet
     path.write_text(choice.model_dump_json())
-    assert read_choice(composed, ["heart"]) == choice
-    assert read_choice(composed, ["heart", "cascade"]) is None
+    assert read_choice(composed, {"heart": heart}) == choice  # an earlier version did not say what it was
+    assert read_choice(composed, {"heart": heart, "cascade": Pipeline(finds="wall_then_scar")}) is None
+    told = worth.model_copy(update={"composition": composition_digest(heart)})
+    path.write_text(choice.model_copy(update={"pipelines": {"paper": worth, "heart": told}}).model_dump_json())
+    assert read_choice(composed, {"heart": heart}) is not None
+    cleanings = (Cleaning(), Cleaning(largest_heart=True))
+    for change in ({"symmetries": 8}, {"seeds": 2}, {"loss": "dice"}, {"cleaning": cleanings}):
+        assert read_choice(composed, {"heart": heart.model_copy(update=change)}) is None
+
+
+CHANGED = {
+    "loss": {"loss": "focal"},
+    "optimizer": {"optimizer": "sgdm"},
+    "size": {"window": Window(pixels=96, size=192)},
+    "views": {"symmetries": 8},
+}
+
+
+@pytest.mark.parametrize("change", ["nothing", *CHANGED, "cleaning"])
+def test_an_evaluation_of_another_pipeline_of_the_same_name_is_not_shown_again(
+    change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Phase 4 showed numbers of before as those of a pipeline whose loss, window or cleaning was another by then."""
+    monkeypatch.setattr("lge_sweep.pipeline.evaluate.two_stage_variants", lambda _: {})
+    before, shipped = Pipeline(finds="everything", window=Window(pixels=96)), Shipped(pipeline="heart")
+    after = before.model_copy(update=CHANGED.get(change, {}))
+    cleaning = Cleaning(least_scar_share=0.05 if change == "cleaning" else 0)
+    record = EvaluationRecord(
+        subset="test", summaries={}, scores={}, failed={}, meanings={"heart": describe_pipeline(before)},
+        fits="phase3-x", shipped=shipped, test_access="", brief="",
+        compositions={"heart": composition_digest(before, Cleaning())},
+    )  # fmt: skip
+    now: Any = SimpleNamespace(
+        fit=Fit(pipelines={"heart": after}, shipped=shipped), failed={},
+        compositions={"heart": composition_digest(after, cleaning)},
+    )  # fmt: skip
+    assert is_of(record, now) == (change == "nothing")
+    of_before = record.model_copy(update={"compositions": {}})  # as an earlier version wrote it: words must do
+    assert is_of(of_before, now) == (change != "views")
 
 
 def test_what_was_fitted_before_there_were_cascades_is_found_again() -> None:

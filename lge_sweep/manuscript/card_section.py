@@ -32,8 +32,10 @@ def _card(fits: Fits) -> list[Part]:
     measured = {subset: read_per_image(path) for subset, path in paths.items() if path.is_file()}
     known = [record for record in records.values() if record is not None and name in record.summaries]
     collapsed = known[-1].summaries[name].collapsed if known else ()
+    past_paper = fits.shipped is not None and fits.shipped.shipped.pipeline is not None
     parts = []
-    for part in model_card(fits.plan, f"Pipeline '{name}' of {fits.plan.name}", measured, collapsed):
+    about = f"Pipeline '{name}' of {fits.plan.name}"
+    for part in model_card(fits.plan, about, measured, collapsed, out_of_fold=past_paper):
         blocks: list[Block] = [Bullets(part.items)] if part.items else []
         if part.table is not None and len(part.table):
             blocks.append(make_table(f"card_{fits.plan.name[-10:]}", part.caption, part.table))

@@ -14,6 +14,10 @@ from lge_sweep.text import escape_markdown, markdown_table
 CARD = "MODEL_CARD.md"
 """Its file in a segmenter's folder."""
 _MEASURED = (Label.CAVITY, Label.MYOCARDIUM, Label.SCAR)
+_OUT_OF_FOLD = (
+    " Validation: labels by networks that had not seen the case, those of its fold, not by the mean of all that is "
+    "shipped."
+)
 _SUBSETS = {"train": "training", "val": "validation", "test": "test"}
 
 
@@ -35,7 +39,12 @@ class CardPart:
 
 
 def model_card(
-    plan: Plan, about: str, measured: Mapping[str, pd.DataFrame], collapsed: Sequence[str] = ()
+    plan: Plan,
+    about: str,
+    measured: Mapping[str, pd.DataFrame],
+    collapsed: Sequence[str] = (),
+    *,
+    out_of_fold: bool = False,
 ) -> list[CardPart]:
     """Write the card of a pipeline.
 
@@ -44,19 +53,9 @@ def model_card(
         about: what it is, a sentence.
         measured: subset ("val", "test") -> its metrics there, a row an image and class (`lge_sweep.metrics.evaluate`).
         collapsed: classes that it never finds.
+        out_of_fold: whether it is a pipeline past the paper, whose networks were trained and chosen in folds.
     """
-    config, counts = plan.config, subset_counts(plan.manifest)
-    size = config.training.image_size
-    simulated = (
-        ["The training data is simulated: the model has seen no patient."] if config.source.kind == "phantom" else []
-    )
-    trained = counts["train"]
-    validated = (
-        f"Choices were made on the validation subset: {counts['val']['cases']} cases, {counts['val']['slices']} slices "
-        f"({counts['val']['with_scar']} with scar)."
-    )
-    leak = f"The split leaks: {100 * plan.leak_share:.1f} % of test slices have a training slice of their patient."
-    split = leak if plan.leaky else "No patient is in two subsets."
+    size = plan.config.training.image_size
     performance = performance_frame(measured)
     sizes = [
         f"{_SUBSETS[name]} {table['image'].nunique()} slices of {table['case'].nunique()} cases"
@@ -66,12 +65,14 @@ def model_card(
         f"Dice (0 to 1) of the final labels, with 95 % bootstrap intervals over cases: {', '.join(sizes)}. "
         + "; ".join(f"{form.replace('_', ' ')}: {words}" for form, words in AGGREGATE_TITLES.items())
         + "."
+        + _OUT_OF_FOLD * (out_of_fold and "val" in measured)
     )
     return [
         CardPart("What it is", [
             f"{about.removesuffix('.')}.",
             "Input: short-axis slices of late-gadolinium-enhancement magnetic resonance imaging, of any size and "
-            f"unit; inside they are clipped, made 8 bit and resized to {size} x {size} pixels.",
+            f"unit; inside they are clipped, made 8 bit and resized, whole slices to {size} x {size} pixels; a square "
+            "around the heart, where networks see one, to that or to a size of its own.",
             "Output: for each pixel background, cavity of the left ventricle, myocardium or scar.",
         ]),
         CardPart("Intended use", [
@@ -80,16 +81,35 @@ def model_card(
             "Not for clinical use: it is no medical device, and no decision about a patient may rest on it.",
             "Not for other sequences, other views, other organs, or children.",
         ]),
-        CardPart("Training data", [
-            *simulated,
-            f"Data set {config.data}, content digest {plan.data_digest[:16]}: {trained['cases']} cases, "
-            f"{trained['slices']} slices ({trained['with_scar']} with scar) for training.",
-            validated,
-            split,
-        ]),
+        CardPart("Training data", _training_data(plan, out_of_fold)),
         CardPart("Performance", [], performance, caption),
         CardPart("Limits", _limits(plan, measured, collapsed)),
     ]  # fmt: skip
+
+
+def _training_data(plan: Plan, out_of_fold: bool) -> list[str]:
+    config, counts = plan.config, subset_counts(plan.manifest)
+    simulated = ["The training data is simulated: the model has seen no patient."] * (config.source.kind == "phantom")
+    used, validated = counts["train"], [f"Choices were made on the validation subset: {_amount(counts['val'])}."]
+    if out_of_fold:
+        used = {name: counts["train"][name] + counts["val"][name] for name in counts["train"]}
+        validated = [
+            "Each network after stage 1 was trained without one fold of these cases; what is shipped was chosen on all "
+            "of them, each labelled by networks that had not seen it.",
+            "Stage 1 was trained on the training subset; it, and what is taken over from phase 2, was chosen on the "
+            f"validation subset: {_amount(counts['val'])}.",
+        ]
+    leak = f"The split leaks: {100 * plan.leak_share:.1f} % of test slices have a training slice of their patient."
+    return [
+        *simulated,
+        f"Data set {config.data}, content digest {plan.data_digest[:16]}: {_amount(used)} for training.",
+        *validated,
+        leak if plan.leaky else "No patient is in two subsets.",
+    ]
+
+
+def _amount(counts: Mapping[str, int]) -> str:
+    return f"{counts['cases']} cases, {counts['slices']} slices ({counts['with_scar']} with scar)"
 
 
 def performance_frame(measured: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

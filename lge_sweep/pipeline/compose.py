@@ -1,7 +1,8 @@
 """Plan the networks of the pipelines past the paper: one a pipeline, fold and seed; of a cascade, two.
 
 Their folds are of all training and validation cases, so that pipelines can be compared on every one of these, each
-labelled by networks that never saw it. The paper's own pipeline is among them, to be compared with.
+labelled by networks that never saw it, stage 1's on validation cases excepted: those it was selected on. The paper's
+own pipeline is among them, to be compared with.
 
 A network that stops early by a validation loss takes the next fold's cases for that, and is trained on the others
 without them; one that is trained to the end is trained on all others. The cavity that tells a network where to look is

@@ -90,6 +90,7 @@ def _evaluate(store: RunStore, two_stage: TwoStage, on_progress: ProgressCallbac
         shipped=two_stage.fit.shipped,
         test_access=test_access,
         brief=brief,
+        compositions=two_stage.compositions,
     )
     write_record(files.record, record)
     finish_access(runs, name)
@@ -106,16 +107,26 @@ def _set_aside(files: EvaluationFolder) -> None:
             path.rename(place.path / path.name)
 
 
+def is_of(record: EvaluationRecord, two_stage: TwoStage) -> bool:
+    """Whether an evaluation was of all that is compared and shipped now.
+
+    Args:
+        record: what is kept of the evaluation.
+        two_stage: the fitted pipelines.
+    """
+    if record.shipped != two_stage.fit.shipped or record.failed != dict(two_stage.failed):
+        return False
+    meanings = {name: describe_pipeline(pipeline) for name, pipeline in two_stage.fit.pipelines.items()}
+    meanings |= {name: variant.meaning for name, variant in two_stage_variants(two_stage).items()}
+    known = record.compositions or two_stage.compositions  # of an evaluation by an earlier version words must do
+    return meanings.items() <= record.meanings.items() and two_stage.compositions.items() <= known.items()
+
+
 def _read(files: EvaluationFolder, two_stage: TwoStage) -> Evaluation | None:
     """Read an evaluation back; None if it is damaged, or was not of all that is compared and shipped now."""
     try:
         record = read_record(EvaluationRecord, files.record)
-        if record.shipped != two_stage.fit.shipped or record.failed != dict(two_stage.failed):
-            return None
-        pipelines = two_stage.fit.pipelines.items()
-        meanings = {name: describe_pipeline(pipeline) for name, pipeline in pipelines}
-        meanings |= {name: variant.meaning for name, variant in two_stage_variants(two_stage).items()}
-        if any(record.meanings.get(name) != meaning for name, meaning in meanings.items()):
+        if not is_of(record, two_stage):
             return None
         comparison = read_comparison(two_stage.fits, files, record)
     except DamagedError as error:

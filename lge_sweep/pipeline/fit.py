@@ -18,7 +18,7 @@ import numpy as np
 from lge_sweep.arrays import LabelImage, Mask, Pixels
 from lge_sweep.config import Cell, SweepConfig
 from lge_sweep.config.fits import AUGMENTED, CROPPED, PREDICTED, SINGLE_FIT, TRUE, UNGUIDED, modifiers
-from lge_sweep.config.pipelines import BEST
+from lge_sweep.config.pipelines import BEST, Pipeline
 from lge_sweep.config.schema import Fit, Shipped
 from lge_sweep.curate import check_classes
 from lge_sweep.data import (
@@ -35,6 +35,7 @@ from lge_sweep.labels import SINGLE_STAGE
 from lge_sweep.pipeline.champions import Champion, find_champions
 from lge_sweep.pipeline.compose import plan_pipelines
 from lge_sweep.pipeline.folds import gather_cavity, plan_folds
+from lge_sweep.pipeline.parts import composition_digest
 from lge_sweep.pipeline.records import ChoiceRecord, ShippedRecord
 from lge_sweep.run_store import RunStore
 from lge_sweep.segmenter import refine, stage2_view
@@ -97,6 +98,16 @@ class TwoStage:
         """How it was fitted, and what is shipped."""
         return self.config.fitting
 
+    @property
+    def compositions(self) -> dict[str, str]:
+        """Pipeline past the paper -> its `composition_digest`, with what was chosen to clean up."""
+        chosen = {} if self.choice is None else self.choice.pipelines
+        return {
+            name: composition_digest(pipeline, chosen[name].cleaning)
+            for name, pipeline in self.fit.pipelines.items()
+            if name in chosen
+        }
+
     def fitted(self, variant: str) -> Cell | None:
         """Return the cell of a fit, or None where it was not asked for or failed."""
         return next((cell for cell in self.fits.cells if cell.name == variant and variant not in self.failed), None)
@@ -153,7 +164,8 @@ def find_two_stage(
     data, champions, settled = _prepare(runs, configs, root)
     folds = plan_folds(settled[1], data, runs, champions[1].cell)
     config = settled[1]
-    unfinished = InheritError(f"phase 3 on {config.data} with profile {config.profile} is not complete", "phase3", 0)
+    told = f"phase 3 on {config.data} with profile {config.profile}"
+    unfinished = InheritError(f"{told} is not complete", "phase3", 0)
     if folds.unfinished():
         raise unfinished
     cavity = gather_cavity(folds, champions[1])
@@ -161,8 +173,8 @@ def find_two_stage(
     fits = plan_fits(settled[2], data, runs, champions, guidance)
     if not fits.files.shipped.is_file():
         raise unfinished
-    shipped = read_record(ShippedRecord, fits.files.shipped, SHIP_AGAIN).shipped
-    fit = settled[2].fitting
+    record, fit = read_record(ShippedRecord, fits.files.shipped, SHIP_AGAIN), settled[2].fitting
+    shipped = record.shipped
     if shipped.pipeline is not None and shipped.pipeline not in fit.pipelines:
         raise InheritError(
             f"phase 3 has shipped the pipeline {shipped.pipeline}, which these settings have not; give those that it "
@@ -181,16 +193,22 @@ def find_two_stage(
     composed = plan_pipelines(config, data, runs, champions, guidance)
     choice = None if composed is None else read_choice(composed, fit.pipelines)
     if composed is not None and choice is None:
-        raise unfinished
-    return TwoStage(config, champions[1], fits, failed, data.images, data.labels, cavity, composed, choice)
+        raise InheritError(f"{told} has not compared all pipelines that these settings describe", "phase3", 0)
+    two_stage = TwoStage(config, champions[1], fits, failed, data.images, data.labels, cavity, composed, choice)
+    asked = two_stage.compositions.get(shipped.pipeline or "", "")
+    if record.composition and asked != record.composition:
+        raise InheritError(
+            f"phase 3 has shipped the pipeline {shipped.pipeline} as other settings describe it than these", "phase3", 0
+        )
+    return two_stage
 
 
-def read_choice(composed: Plan, pipelines: Collection[str]) -> ChoiceRecord | None:
+def read_choice(composed: Plan, pipelines: Mapping[str, Pipeline]) -> ChoiceRecord | None:
     """Return what was chosen out of fold; None where networks are missing, or one of the pipelines was not compared.
 
     Args:
         composed: the sweep of the pipelines' networks.
-        pipelines: their names.
+        pipelines: name -> pipeline; one that was something else when it was compared was not compared.
 
     Raises:
         DamagedError: the record is damaged.
@@ -198,7 +216,9 @@ def read_choice(composed: Plan, pipelines: Collection[str]) -> ChoiceRecord | No
     if composed.unfinished() or not composed.files.choice.is_file():
         return None
     choice = read_record(ChoiceRecord, composed.files.choice, CHOOSE_AGAIN)
-    return choice if choice.pipelines.keys() >= set(pipelines) else None
+    known = {name: chosen.composition for name, chosen in choice.pipelines.items()}
+    compared = (known.get(name) in ("", composition_digest(pipeline)) for name, pipeline in pipelines.items())
+    return choice if all(compared) else None
 
 
 def _prepare(

@@ -28,7 +28,7 @@ from lge_sweep.pipeline.exams import StudyExam, group_exams, out_of_fold_rows
 from lge_sweep.pipeline.fit import TwoStage
 from lge_sweep.pipeline.kept import KEPT_FORMAT, ExamWriter, KeptExam, KeptExams, keep_exam, read_kept
 from lge_sweep.pipeline.networks import load_network
-from lge_sweep.pipeline.parts import member_names
+from lge_sweep.pipeline.parts import composition_digest, member_names
 from lge_sweep.pipeline.records import ChoiceRecord, PipelineChoice
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.scoring import choose_nested, patients_needed, ratio_of_sums
@@ -283,6 +283,7 @@ def _worth(
         difference_high=difference_high,
         cases_needed=patients_needed(difference, float(differences.std(ddof=1))),
         dice=dict(zip(STRUCTURES, parts.tolist(), strict=True)),
+        composition=composition_digest(pipeline),
     )
 
 

@@ -6,7 +6,7 @@ Most pipelines have one network a fold and seed; a cascade (`finds: wall_then_sc
 import hashlib
 from collections.abc import Mapping
 
-from lge_sweep.config.pipelines import Pipeline, TrainingChanges
+from lge_sweep.config.pipelines import Cleaning, Pipeline, TrainingChanges
 
 
 def parts_of(pipeline: Pipeline) -> tuple[Pipeline, ...]:
@@ -35,6 +35,20 @@ def cell_name(name: str, network: Pipeline, fold: int, seed: int) -> str:
         seed: counted from 0.
     """
     return f"{name}-{_digest(network)}-fold{fold + 1}-seed{seed}"
+
+
+def composition_digest(pipeline: Pipeline, cleaning: Cleaning | None = None) -> str:
+    """Return the SHA-256 of all that a pipeline is asked to be, hexadecimal.
+
+    Words about it leave some of that out; this tells a pipeline from another of the same name.
+
+    Args:
+        pipeline: what it is asked to be.
+        cleaning: what was chosen to clean up after it; None: what it may choose among counts alone.
+    """
+    parts = [pipeline] if cleaning is None else [pipeline, cleaning]
+    told = "".join(part.model_dump_json(exclude_defaults=True) for part in parts)
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _digest(network: Pipeline) -> str:

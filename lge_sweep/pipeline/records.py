@@ -31,6 +31,8 @@ class ShippedRecord(Record):
     shipped: Shipped
     pipeline: str = ""
     """The name under which it is compared; those of before did not say."""
+    composition: str = ""
+    """Of a pipeline past the paper: `composition_digest`, with what cleans up; those of before did not say."""
 
 
 class PipelineScore(Record):
@@ -84,6 +86,8 @@ class PipelineChoice(Record):
     """Its parts, means over cases."""
     doubt: Doubt | None = None
     """When an exam's labels are to be doubted; not in one of an earlier version."""
+    composition: str = ""
+    """`composition_digest` of the pipeline; not in one of an earlier version."""
 
 
 class ChoiceRecord(Record):
@@ -115,6 +119,8 @@ class EvaluationRecord(ComparisonRecord):
     """Tables VI and VII, means over images, as Markdown."""
     stage1: str = ""
     """Cell of stage 1; not known in one of an earlier version."""
+    compositions: dict[str, str] = Field(default_factory=dict)
+    """Pipeline past the paper -> its `composition_digest`, with what cleans up; an earlier version did not say."""
 
 
 class ExternalRecord(Record):

@@ -44,9 +44,9 @@ def register_segmenter(
         exams = 'with pixels of the size that `model_config={"pixel_mm": [row, column]}` says'
     description = (
         f"{about}. Input: intensities float32 [N, H, W] of any unit and size, {exams}; each is "
-        f"clipped, made 8 bit and resized to {settings.size} x {settings.size} inside. Output: labels uint8 [N, H, W], "
-        '0 background, 1 cavity, 2 myocardium, 3 scar. It runs on ONNX; `model_config={"runtime": "torch"}` takes '
-        "torch. Research use only."
+        f"clipped, made 8 bit and resized inside, whole to {settings.size} x {settings.size}. Output: labels uint8 "
+        "[N, H, W], 0 background, 1 cavity, 2 myocardium, 3 scar. It runs on ONNX; "
+        '`model_config={"runtime": "torch"}` takes torch. Research use only.'
     )
     package = PackageEntry(
         name=NAME,

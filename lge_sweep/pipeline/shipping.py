@@ -121,14 +121,18 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
     collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
     facts = {**read_settings(folder).facts, "collapsed": collapsed_tag(collapsed)}
     about = f"The two-stage segmenter of {fits.name}: {two_stage.stage1.cell.name}, then {package.words}"
-    card = card_markdown(model_card(fits, about, {VAL: comparison.tables[shipped_name(two_stage)]}, collapsed))
+    past_paper = two_stage.fit.shipped.pipeline is not None
+    validated = {VAL: comparison.tables[shipped_name(two_stage)]}
+    card = card_markdown(model_card(fits, about, validated, collapsed, out_of_fold=past_paper))
     write_text(folder / CARD, card)
     with tracker.required():
         version = register_segmenter(tracker, folder, fits.name, fits.name, facts=facts, about=about)
         describe_version(tracker, NAME, version.key, card)
         new = anew or _shipped_before(fits) != version.key
         said = promote(tracker, NAME, version, f"{fits.name}/", new=new, remedy="the same command with --ship")
-    record = ShippedRecord(key=version.key, shipped=two_stage.fit.shipped, pipeline=shipped_name(two_stage))
+    shipped = two_stage.fit.shipped
+    composition = two_stage.compositions.get(shipped.pipeline or "", "")
+    record = ShippedRecord(key=version.key, shipped=shipped, pipeline=shipped_name(two_stage), composition=composition)
     write_record(fits.files.shipped, record)
     return f"Shipped: {shipped_words(two_stage)}. {said}"
 
@@ -260,7 +264,8 @@ def update_card(tracker: Tracker, two_stage: TwoStage, comparison: PipelineCompa
     validated = fits.files.subset_table(VAL, name)
     measured: dict[str, pd.DataFrame] = {VAL: read_per_image(validated)} if validated.is_file() else {}
     measured[comparison.subset] = comparison.tables[name]
-    text = card_markdown(model_card(fits, about, measured, comparison.summaries[name].collapsed))
+    collapsed, past_paper = comparison.summaries[name].collapsed, two_stage.fit.shipped.pipeline is not None
+    text = card_markdown(model_card(fits, about, measured, collapsed, out_of_fold=past_paper))
     record = read_record(ShippedRecord, fits.files.shipped)
     describe_version(tracker, NAME, record.key, text)
 
