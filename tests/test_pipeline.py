@@ -1,6 +1,7 @@
 """Phases 3 and 4: folds, fits, what the pipeline is compared with, the one look at the test subset."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -571,6 +572,12 @@ def test_a_phase_3_that_is_not_complete_is_said(through: Through) -> None:
     assert done.exit_code == 2
     assert "phase 3 on phantom with profile smoke is not complete" in done.output
     assert "Run first: lge-sweep phase3 --data phantom --profile smoke" in done.output
+    more = ["--set", "fit.controls=[true_guidance, single, cropped, no_guidance]", *SMALL[:2], *SMALL[4:]]
+    lacking = invoke("phase4", *TINY, *more, "--runs", str(through.runs))
+    assert lacking.exit_code == 2
+    said = " ".join(lacking.output.split())
+    assert "has not fitted no_guidance; to go on with what it has fitted, give it the same" in said
+    assert "--set 'fit.controls=[true_guidance, single, cropped]'" in said
 
 
 def test_another_pipeline_is_shipped_without_training_again(through: Through) -> None:
@@ -704,6 +711,10 @@ def test_predict_writes_every_format_and_the_numbers_agree(through: Through, tmp
     done = invoke(*command)
     assert done.exit_code == 0, done.output
     assert "2 exam(s) segmented. Research use only" in done.output
+    assert re.search(
+        r"model: lge-two-stage \w{12}, trained on phantom, content \w{16}; simulated exams, no patient",
+        " ".join(done.output.split()),
+    )
     table = pd.read_csv(out / "burden.csv").set_index("case")
     assert list(table.index) == ["phantom000", "phantom001"]
     for case in table.index:

@@ -435,10 +435,11 @@ def test_a_sound_exam_is_plausible_and_what_was_not_looked_at_is_said(tmp_path: 
 def test_the_terminal_lists_findings_and_counts_exams(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, delivery = faulty(tmp_path)
     sound = replace(delivery, findings=())
-    print_predicted(Terminal(width=80), PredictResult((delivery, sound), ()))
+    print_predicted(Terminal(width=80), PredictResult((delivery, sound), (), model="ours 12, trained on mine"))
     said = capsys.readouterr().out
     assert "  finding: pieces of the cavity: 2 in slice003 (expected at most 1)\n" in said
     assert "1 of 2 exam(s) have findings: labels that no heart has; look at them before any number is used.\n" in said
+    assert "model: ours 12, trained on mine\n" in said
     print_predicted(Terminal(width=80), PredictResult((sound,), ()))
     assert "finding" not in capsys.readouterr().out
 

@@ -9,6 +9,9 @@ from lge_sweep.config.data import Intensity
 from lge_sweep.config.doubt import Doubt
 from lge_sweep.config.pipelines import SIDES, Cleaning, Window
 
+SIMULATED = "simulated"
+"""Fact of a segmenter that was trained on simulated exams."""
+
 
 class PostprocessOptions(Settings):
     """What can be done beyond the paper with the networks as they are; all of it is off unless asked for."""

@@ -49,6 +49,11 @@ class ModelFacts:
     digest: str
     data: str
 
+    @property
+    def words(self) -> str:
+        """Which one it is, and what it was trained on."""
+        return f"{self.name} {self.version}, trained on {self.data}"
+
 
 @dataclass(frozen=True)
 class ExamDoubt:

@@ -9,7 +9,7 @@ augmentation.
 Source: paper section III.J; folds and controls are ours.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -187,8 +187,10 @@ def find_two_stage(
     if not known:
         fits = plan_fits(config, data, runs, champions, guidance)
     left = [cell.name for cell in fits.unfinished()]
-    if (left and not allow_incomplete) or {PREDICTED, shipped.stage2} & set(left):
+    if {PREDICTED, shipped.stage2} & set(left):
         raise unfinished
+    if left and not allow_incomplete:
+        raise _lacking(told, fit, left)
     failed = dict.fromkeys(left, "it was not fitted")
     composed = plan_pipelines(config, data, runs, champions, guidance)
     choice = None if composed is None else read_choice(composed, fit.pipelines)
@@ -201,6 +203,14 @@ def find_two_stage(
             f"phase 3 has shipped the pipeline {shipped.pipeline} as other settings describe it than these", "phase3", 0
         )
     return two_stage
+
+
+def _lacking(told: str, fit: Fit, left: Sequence[str]) -> InheritError:
+    done = [name for name in fit.controls if name not in left]
+    return InheritError(
+        f"{told} has not fitted {', '.join(left)}; to go on with what it has fitted, give it the same "
+        f"--set 'fit.controls=[{', '.join(done)}]' or --allow-incomplete", "phase3", 0,
+    )  # fmt: skip
 
 
 def read_choice(composed: Plan, pipelines: Mapping[str, Pipeline]) -> ChoiceRecord | None:

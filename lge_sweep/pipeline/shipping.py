@@ -9,7 +9,7 @@ import pandas as pd
 
 from lge_sweep.atomic import write_text
 from lge_sweep.config import Cell
-from lge_sweep.config.segmenter import Composed, Options, SegmenterSettings
+from lge_sweep.config.segmenter import SIMULATED, Composed, Options, SegmenterSettings
 from lge_sweep.engine import best_network, open_sweep, plan_tags
 from lge_sweep.errors import DamagedError
 from lge_sweep.hashing import file_digest
@@ -218,6 +218,8 @@ def _settings(
         "data_digest": two_stage.fits.data_digest[:16],
         "profile": config.profile,
     }
+    if config.source.kind == "phantom":
+        facts[SIMULATED] = "yes"
     return SegmenterSettings(
         **dict(config.frame), options=options, composed=composed, window=config.source.uses_display_window, facts=facts,
     )  # fmt: skip

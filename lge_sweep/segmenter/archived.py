@@ -73,7 +73,8 @@ def predict_studies(
         raise DataError(f"no exam of archive {address} is segmented", session.remarks.problems)
     problems = (*session.remarks.problems, *write_table(predictor.output))
     notes, seconds = tuple(session.remarks.notes), dict(session.remarks.seconds)
-    return PredictResult(tuple(session.deliveries), problems, session.stored, notes, seconds)
+    model = predictor.facts.words
+    return PredictResult(tuple(session.deliveries), problems, session.stored, notes, seconds, model)
 
 
 def _step(on_progress: ProgressCallback, number: int, count: int, text: str) -> None:

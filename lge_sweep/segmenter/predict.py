@@ -49,7 +49,8 @@ def predict_exams(path: Path, request: PredictRequest, on_progress: ProgressCall
         raise DataError(str(path), remarks.problems)
     on_progress("done", exams.read, exams.read)
     problems = (*remarks.problems, *write_table(predictor.output))
-    return PredictResult(exams.deliveries, problems, notes=tuple(remarks.notes), seconds=dict(remarks.seconds))
+    notes, model = tuple(remarks.notes), predictor.facts.words
+    return PredictResult(exams.deliveries, problems, notes=notes, seconds=dict(remarks.seconds), model=model)
 
 
 def prepare(request: PredictRequest) -> Predictor:

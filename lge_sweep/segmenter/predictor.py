@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lge_sweep.config.segmenter import SegmenterSettings
+from lge_sweep.config.segmenter import SIMULATED, SegmenterSettings
 from lge_sweep.deliver import Delivery, ExamDoubt, ModelFacts, deliver, read_delivery
 from lge_sweep.errors import DataError, ModelError
 from lge_sweep.hashing import file_digest
@@ -148,4 +148,6 @@ def model_facts(folder: Path, settings: SegmenterSettings) -> ModelFacts:
     facts = settings.facts
     made_of = file_digest(folder / SETTINGS)  # it has the digests of the networks
     trained = f"{facts.get('data', 'unknown')}, content {facts.get('data_digest', 'unknown')}"
+    if facts.get(SIMULATED):
+        trained += "; simulated exams, no patient"
     return ModelFacts(NAME, made_of[:12], made_of, trained)

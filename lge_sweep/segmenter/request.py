@@ -93,6 +93,7 @@ class PredictResult:
         stored: folder of a delivery -> what an archive was given of it.
         notes: what was left out and is no problem, a sentence each.
         seconds: part of the work -> how long it took, in all processes together.
+        model: which one it was, and what it was trained on, in words.
     """
 
     deliveries: "tuple[Delivery, ...]"
@@ -100,3 +101,4 @@ class PredictResult:
     stored: Mapping[Path, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
+    model: str = ""

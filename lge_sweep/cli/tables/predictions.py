@@ -26,6 +26,8 @@ def print_predicted(console: Terminal, predicted: "PredictResult") -> None:
             console.print_line(f"  warning: {warning}", style="yellow")
         if stored := predicted.stored.get(delivery.folder):
             console.print_line(f"  {stored}")
+    if predicted.model:
+        console.print_line(f"model: {predicted.model}")
     for note in predicted.notes:
         console.note(note)
     found = sum(bool(delivery.findings) for delivery in predicted.deliveries)
