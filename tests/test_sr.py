@@ -1,5 +1,6 @@
 """The DICOM SR of an exam: the numbers of burden.csv, what they refer to, and nothing that it must not tell."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from lge_sweep.errors import DataError
 from lge_sweep.ingest import Exam
 from lge_sweep.ingest.exams import read_exams
 from lge_sweep.ingest.phantom import simulate
+from lge_sweep.ingest.volume import slice_ids
 from lge_sweep.quantify.segments import SEGMENT_NAMES
 
 KIND = "Comprehensive3DSR"
@@ -139,6 +141,18 @@ def test_the_pseudonym_is_not_in_files_that_name_the_patient(tmp_path: Path) -> 
     exam, labels = heart(tmp_path, multi=False)
     for path in deliver(exam, labels, tmp_path / "out", ["sr"], MODEL).files:
         assert exam.case.encode() not in path.read_bytes()
+
+
+@pytest.mark.parametrize("case", ["1", "0", "cavity", "slice"])
+def test_what_is_said_does_not_depend_on_what_the_exam_is_called(tmp_path: Path, case: str) -> None:
+    """With --case-ids keep it may be called by a number or a word that comments have, too."""
+    exam, labels = heart(tmp_path, multi=False)
+    labels[1, 0, 0] = labels[4, 0, 0] = 1  # on the image's edge
+    said = report_comments(Result(exam, labels, MODEL))
+    assert any("mass is that of the wall, 1.05 g/mL." in text for text in said)
+    assert any("pixels on the image's edge: 1 in slice001, slice004 (expected" in text for text in said)
+    called = replace(exam, case=case, slices=slice_ids(case, len(exam.slices)))
+    assert report_comments(Result(called, labels, MODEL)) == said
 
 
 def test_an_empty_prediction_has_volumes_of_nothing_and_no_share(tmp_path: Path) -> None:

@@ -109,9 +109,9 @@ def write_sr(result: Result, seg_path: Path, path: Path) -> None:
 
 
 def report_comments(result: Result) -> list[str]:
-    """Return what a reader of the report must know; the pseudonym, which is in ids of slices, is left out."""
+    """Return what a reader of the report must know; none of it has the pseudonym: findings name slices without it."""
     empty, count = len(result.without_cavity), len(result.exam.slices)
-    told = [
+    return [
         RESEARCH_USE,
         f"Volumes are pixels times the volume of a pixel; mass is that of the wall, {DENSITY_G_PER_ML} g/mL.",
         *[f"No LV cavity was found in {empty} of {count} slices."] * bool(empty),
@@ -120,8 +120,6 @@ def report_comments(result: Result) -> list[str]:
         *result.exam.notes,
         *([result.segments] if isinstance(result.segments, str) else result.segments.notes),
     ]
-    case = result.exam.case
-    return [text.replace(f"{case}_slice", "slice ").replace(case, "the exam") for text in told]
 
 
 def _report(result: Result, seg: Dataset) -> Comprehensive3DSR:
