@@ -7,6 +7,7 @@ import glob
 import json
 import logging
 import os
+import re
 import secrets
 import shutil
 import time
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 _DAY_SECONDS = 24 * 3600
 _DAMAGED_FOLDER = "damaged"
 """Folder, in a runs directory, of what was found damaged."""
+_UNFINISHED = re.compile(r"\..+-[0-9a-f]{8}", re.DOTALL)
+"""Names that `_unfinished` gives."""
 
 
 @contextmanager
@@ -54,6 +57,25 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         fsync_path(folder.parent)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a name is that of a file or folder that is being written here, or that a killed process left so.
+
+    >>> is_unfinished(".exam_1-1a2b3c4d"), is_unfinished("exam_1-1a2b3c4d"), is_unfinished(".data-v1")
+    (True, False, False)
+    """
+    return bool(_UNFINISHED.fullmatch(name))
+
+
+def folders_with(file: str, root: Path) -> list[Path]:
+    """Return the folders in a folder that hold a file, sorted; without those that `atomic_folder` has not finished.
+
+    Args:
+        file: its name.
+        root: the folder, which need not be there.
+    """
+    return [path.parent for path in sorted(root.glob(f"*/{glob.escape(file)}")) if not is_unfinished(path.parent.name)]
 
 
 def remove_left_over(folder: Path, pattern: str) -> None:

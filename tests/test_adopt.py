@@ -3,7 +3,9 @@
 import gzip
 import json
 import re
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,7 @@ from scipy.spatial.distance import dice as dice_distance
 from synthetic_dicom import SECRETS, encode, write
 from typer.testing import Result
 
+from lge_sweep.atomic import atomic_folder
 from lge_sweep.config.data import Phantom
 from lge_sweep.config.loader import read_data_file
 from lge_sweep.deliver import AdoptRequest, adopt, deliver
@@ -353,6 +356,20 @@ def test_a_second_time_makes_another_version_and_keeps_the_first(dicom: Given) -
     ]  # fmt: skip
     record = json.loads((dicom.dataset / "corrected-v3" / "version.json").read_text())
     assert {case["case"]: case["adopted_in"] for case in record["cases"]} == {one.case: 3, two.case: 2}
+
+
+def test_what_was_not_finished_is_passed_over(dicom: Given) -> None:
+    """Killed processes left the hidden folders of an exam and of a version, all in them but for the name."""
+    one, two = dicom.exams
+    slicer_nifti(one, dicom.truth[0], dicom.folder / "saved" / one.case / "new.nii")
+    with suppress(OSError), atomic_folder(dicom.out / two.case) as unfinished:
+        shutil.copytree(dicom.out / two.case, unfinished, dirs_exist_ok=True)
+        assert adopt(request(dicom), lambda *_: None).record.version == 1
+        slicer_nifti(two, dicom.truth[1], dicom.folder / "saved" / two.case / "new.nii")
+        with suppress(OSError), atomic_folder(dicom.dataset / "corrected-v1") as version:
+            shutil.copytree(dicom.dataset / "corrected-v1", version, dirs_exist_ok=True)
+            assert adopt(request(dicom), lambda *_: None).record.version == 2
+    check_version(dicom, 2, {one.case: dicom.truth[0], two.case: dicom.truth[1]})
 
 
 def test_labels_that_are_right_are_taken_where_that_is_said(dicom: Given) -> None:

@@ -221,7 +221,8 @@ def test_a_dicom_file_of_another_ending_is_read(tmp_path: Path) -> None:
 
 def test_hidden_exams_are_named_and_what_systems_hide_is_not(tmp_path: Path) -> None:
     nifti(tmp_path / "P1.nii.gz")
-    for name in (".git/x.png", ".ipynb_checkpoints/x.png", ".cache/P1.nii", "._P1.nii.gz", ".DS_Store", ".notes/x.txt"):
+    for name in (".git/x.png", ".ipynb_checkpoints/x.png", ".cache/P1.nii", "._P1.nii.gz", ".DS_Store", ".notes/x.txt",
+                 ".P9-1a2b3c4d/labels.nii"):  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert access(tmp_path)[1:] == ([], [])

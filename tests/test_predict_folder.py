@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from deliveries import rows_of
 from processes import is_alive
 from synthetic_dicom import grey, series
 from tiny_segmenter import write_segmenter
 
+from lge_sweep.atomic import atomic_folder
 from lge_sweep.errors import ModelError
 from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam, FoundExam, find_exams, nifti_exams
@@ -78,6 +81,19 @@ def test_several_processes_do_what_one_does(exams: Path, model: Path, tmp_path: 
     assert [delivery.folder for delivery in again.deliveries] == [delivery.folder for delivery in two.deliveries]
     assert set(two.seconds) == {"model", "finding exams", "reading", "networks", "files"}
     assert set(again.seconds) == {"model", "finding exams", "reading"}
+
+
+def test_an_exam_that_was_not_finished_is_not_counted(exams: Path, model: Path, tmp_path: Path) -> None:
+    """A killed process leaves the hidden folder in which it wrote, with all files but for the name."""
+    cases = [delivery.folder.name for delivery in predict(exams, tmp_path, model, 1)[0].deliveries]
+    table = (tmp_path / "burden.csv").read_text()
+    assert [row["case"] for row in rows_of(tmp_path / "burden.csv")] == sorted(cases)
+    with suppress(OSError), atomic_folder(tmp_path / "P1") as unfinished:
+        shutil.copytree(tmp_path / "P1", unfinished, dirs_exist_ok=True)
+        again, _ = predict(exams, tmp_path, model, 1)
+        assert (tmp_path / "burden.csv").read_text() == table
+        assert [delivery.folder.name for delivery in again.deliveries] == cases
+        assert list(tmp_path.glob(".P1-*/about.json"))  # the test would not fail without
 
 
 def die(problems: list[str]) -> Exam | None:

@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lge_sweep import __version__
-from lge_sweep.atomic import read_json, write_json, write_text
+from lge_sweep.atomic import folders_with, read_json, write_json, write_text
 from lge_sweep.config.data import Curate, DataFile, NnunetDataset
 from lge_sweep.csv_files import csv_text
 from lge_sweep.curate import curate
@@ -108,7 +108,7 @@ def read_versions(output: Path) -> list[VersionRecord]:
         DataError: the folder holds other things.
         DamagedError: a version's record is not what was written.
     """
-    found = sorted(output.glob(f"*/{VERSION_FILE}")) if output.is_dir() else []
+    found = [folder / VERSION_FILE for folder in folders_with(VERSION_FILE, output)]
     if not found and output.exists() and (not output.is_dir() or list_files(output) or subfolders(output)):
         raise DataError(str(output), [_OTHER_THINGS])
     records = []

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lge_sweep.atomic import folders_with
 from lge_sweep.deliver.exam_files import ABOUT_FILE
 from lge_sweep.deliver.prediction import Prediction, read_prediction
 from lge_sweep.errors import ConfigError, DataError
@@ -52,7 +53,8 @@ def read_predictions(folder: Path) -> dict[str, Prediction]:
         ConfigError: there is nothing of it.
         DamagedError: an `about.json` is not what it writes.
     """
-    abouts = [path for path in (folder / ABOUT_FILE, *sorted(folder.glob(f"*/{ABOUT_FILE}"))) if path.is_file()]
+    folders = (folder, *folders_with(ABOUT_FILE, folder))
+    abouts = [path for one in folders if (path := one / ABOUT_FILE).is_file()]
     if not abouts:
         raise ConfigError(
             f"{folder} holds nothing that `lge-sweep predict` wrote (no {ABOUT_FILE} in it or a folder inside); name "
@@ -62,8 +64,8 @@ def read_predictions(folder: Path) -> dict[str, Prediction]:
     for path in abouts:
         found = read_prediction(path)
         if (other := predictions.setdefault(found.case, found)) is not found:
-            folders = f"{other.folder.name} and {path.parent.name}"
-            raise DataError(str(folder), [f"{folders} are both of case {found.case}; move one elsewhere"])
+            both = f"{other.folder.name} and {path.parent.name}"
+            raise DataError(str(folder), [f"{both} are both of case {found.case}; move one elsewhere"])
     return predictions
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from lge_sweep.atomic import folders_with
 from lge_sweep.config.masks import CLASS_NAMES, ClassName, IndexMask
 from lge_sweep.config.validation import validate
 from lge_sweep.errors import ConfigError
@@ -128,7 +129,7 @@ def read_description(root: Path) -> NnunetDescription | DecathlonDescription:
     """
     path = root / DATASET_JSON
     if not path.exists():
-        inside = [folder.parent.name for folder in sorted(root.glob(f"*/{DATASET_JSON}"))]
+        inside = [folder.name for folder in folders_with(DATASET_JSON, root)]
         where = f"; there is one in {', '.join(map(shorten, inside[:3]))}" if inside else ""
         raise UnusableError(
             f"holds no {DATASET_JSON}; give the data set's own folder (DatasetNNN_Name, TaskNN_Name){where}"

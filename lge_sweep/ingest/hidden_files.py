@@ -1,8 +1,9 @@
-"""Exams whose names begin with a dot are not read, as others are not that systems hide; they are named."""
+"""Exams whose names begin with a dot are not read, as others are not that systems or we hide; they are named."""
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from lge_sweep.atomic import is_unfinished
 from lge_sweep.ingest.file_kinds import VOLUME_SUFFIXES, is_known_non_image
 from lge_sweep.ingest.files import is_below, is_folder, is_hidden, list_files, walk_folders
 from lge_sweep.ingest.image_files import IMAGE_SUFFIXES
@@ -55,7 +56,7 @@ def find_hidden_exams(
 
 
 def _is_system_name(name: str) -> bool:
-    return name.lower() in _SYSTEM_NAMES or name.lower().startswith(_SYSTEM_PREFIXES)
+    return name.lower() in _SYSTEM_NAMES or name.lower().startswith(_SYSTEM_PREFIXES) or is_unfinished(name)
 
 
 def _holds_an_exam(folder: Path) -> bool:

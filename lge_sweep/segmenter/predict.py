@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lge_sweep.atomic import write_text
+from lge_sweep.atomic import folders_with, write_text
 from lge_sweep.choices import look_up
 from lge_sweep.csv_files import join_texts
 from lge_sweep.deliver import ABOUT_FILE, BURDEN_FILE, FORMATS, Delivery
@@ -106,7 +106,9 @@ def find(predictor: Predictor, path: Path, reading: ReadOptions, remarks: Remark
         remarks: what was left out; added to.
     """
     began = time.perf_counter()
-    skip = {folder.resolve() for folder in (predictor.output, *_delivered(predictor.output))} - {path.resolve()}
+    skip = {folder.resolve() for folder in (predictor.output, *folders_with(ABOUT_FILE, predictor.output))} - {
+        path.resolve()
+    }
     found = find_exams(
         path,
         reading.case_ids,
@@ -168,14 +170,11 @@ def write_table(output: Path) -> list[str]:
     """Write the table of all exams in an output folder; return what was wrong."""
     table = output / BURDEN_FILE
     try:
-        tables = [folder / BURDEN_FILE for folder in _delivered(output) if (folder / BURDEN_FILE).is_file()]
+        tables = [
+            folder / BURDEN_FILE for folder in folders_with(ABOUT_FILE, output) if (folder / BURDEN_FILE).is_file()
+        ]
         if tables:
             write_text(table, join_texts(tables))
     except (OSError, ValueError) as error:
         return [f"{table}: cannot be written ({getattr(error, 'strerror', None) or type(error).__name__})"]
     return []
-
-
-def _delivered(output: Path) -> list[Path]:
-    """Return the folders of exams in an output folder."""
-    return [about.parent for about in sorted(output.glob(f"*/{ABOUT_FILE}"))]
