@@ -8,7 +8,7 @@ import hashlib
 import math
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 RESEARCH_USE = "For research use only. Not for clinical use."
 """Said on pages of a study."""
@@ -168,6 +168,45 @@ def format_number(value: float | None, sign: str = "") -> str:
     ('0.9470', '+0.0200', '-')
     """
     return "-" if value is None or math.isnan(value) else f"{value:{sign}.4f}"
+
+
+def write_digits(value: float, digits: int = 3) -> str:
+    """Write a number with so many digits, and all of those before the point.
+
+    >>> write_digits(1484.24), write_digits(25.0), write_digits(2.125), write_digits(600.4, 4)
+    ('1484', '25', '2.12', '600.4')
+    """
+    return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
+
+
+def digits_apart(
+    values: Iterable[float],
+    low: float | None,
+    high: float | None,
+    *,
+    least: int = 3,
+    write: Callable[[float, int], str] = write_digits,
+) -> int:
+    """Return how many digits show that numbers are outside a range: fewer may show its bound, or one within.
+
+    Args:
+        values: the numbers; those in the range do not count.
+        low: the least that is in the range; None: there is no such bound.
+        high: the most that is in the range; None: there is no such bound.
+        least: fewest digits.
+        write: writes a number in so many digits, which is exact from 17 on.
+
+    >>> digits_apart([80], None, 75), digits_apart([75.04], None, 75), digits_apart([9.9996, 600.4], 10, 600)
+    (3, 4, 5)
+    """
+    bounds = (-math.inf if low is None else low, math.inf if high is None else high)
+    outside = [value for value in values if not bounds[0] <= value <= bounds[1]]
+
+    def told(digits: int) -> bool:
+        lowest, highest = (float(write(bound, digits)) for bound in bounds)
+        return not any(lowest <= float(write(value, digits)) <= highest for value in outside)
+
+    return next(digits for digits in range(least, 18) if told(digits))
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Collection[str] = ()) -> str:

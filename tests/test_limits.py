@@ -59,6 +59,7 @@ def test_a_range_names_field_rule_value_and_what_to_do() -> None:
         problem = length.problem("length", (1, value))
         assert problem is not None
         assert problem.startswith(f"length is 1x{value:g}; expected 0.5 to 50 mm; write the file again")
+    assert str(length.problem("length", (1, 50.0000004))).startswith("length is 1x50.0000004; expected 0.5 to 50 mm")
 
 
 @pytest.mark.parametrize("size", [(0, 5, 1), (5, 4097, 1), (65_535, 65_535, 1), (5, 5, 10_001), (4096, 4096, 5)])

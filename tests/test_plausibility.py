@@ -370,6 +370,38 @@ def test_a_sentence_has_value_place_and_range() -> None:
     assert case_sentences({"p": many, "q": many[:1]}) == ["pieces of the wall: 2 in p, q (expected at most 1)"]
 
 
+@pytest.mark.parametrize(
+    ("check", "values", "low", "high", "said"),
+    [
+        ("scar_share", [75.04], None, 75, "scar, share of the wall: 75.04 % (expected at most 75 %)"),
+        ("wall_mass", [600.4], 10, 600, "mass of the wall: 600.4 g (expected 10 to 600 g)"),
+        ("wall_mass", [9.9996], 10, 600, "mass of the wall: 9.9996 g (expected 10 to 600 g)"),
+        ("wall_mass", [600.4, 9.2], 10, 600, "mass of the wall: 9.2 to 600.4 g (expected 10 to 600 g)"),
+        ("centre_jump", [24.98], None, 24.96,
+         "jump of the cavity's centre from the slice before: 24.98 mm (expected at most 24.96 mm)"),
+        ("wall_around", [49.96], 50, None,
+         "share of the cavity's border that has wall: 49.96 % (expected at least 50 %)"),
+    ],
+)  # fmt: skip
+def test_a_sentence_does_not_contradict_itself(
+    check: str, values: list[float], low: float | None, high: float | None, said: str
+) -> None:
+    """Rounded to three digits, each would be the bound."""
+    assert finding_sentences([Finding(check, value, low, high) for value in values], []) == [said]
+
+
+def test_a_sentence_of_any_finding_has_a_value_outside_of_the_range_it_names() -> None:
+    rng = np.random.default_rng(8)
+    for _ in range(2000):
+        low, width = np.round(rng.uniform(1, 700, 2), rng.integers(0, 4))
+        high = low + width
+        value = float(rng.choice([low * (1 - 10 ** -rng.uniform(1, 9)), high * (1 + 10 ** -rng.uniform(1, 9))]))
+        (said,) = finding_sentences([Finding("wall_mass", value, low, high)], [])
+        shown, least, most = map(float, re.findall(r"\d[\d.]*", said))
+        assert not least <= shown <= most, said
+        assert shown == pytest.approx(value, rel=6e-3)
+
+
 def test_every_range_says_where_it_comes_from() -> None:
     for check in CHECKS.values():
         assert check.low is not None or check.high is not None

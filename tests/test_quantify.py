@@ -218,6 +218,13 @@ def test_too_few_slices() -> None:
         scar_extent(ventricle(place(), {1}, RADII[:2], closed=3), place())
 
 
+def test_how_far_off_a_stack_is_is_said_exactly_enough() -> None:
+    """45.04 degrees are not "45 degrees, more than 45"."""
+    usual, aside, angle = np.array([-1, 1, -1]) / np.sqrt(3), np.array([1, 1, 0]) / np.sqrt(2), np.radians(45.04)
+    with pytest.raises(SegmentsError, match=r"normal is 45\.04 degrees off .*, more than 45$"):
+        scar_extent(ventricle(place(), set(), RADII), place(usual * np.cos(angle) + aside * np.sin(angle)))
+
+
 @pytest.mark.parametrize("apex", [(-0.8, 0.6, 0.0), (-0.4, 0.4, -0.82), (-0.75, 0.6, -0.28)])
 def test_hearts_that_lie_or_stand_are_short_axis_still(apex: tuple[float, float, float]) -> None:
     direction = np.array(apex) / np.linalg.norm(apex)

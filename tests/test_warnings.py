@@ -320,6 +320,10 @@ def test_an_odd_exam_is_flagged_and_a_usual_one_is_not() -> None:
     split = np.stack([labels, np.zeros_like(labels), labels, np.zeros_like(labels)])
     torn = assess_exam(found_in(labels, image_of(labels, rng, 6), split), Cleaning(), 1, doubt)
     assert torn.warnings[0].startswith("disagreement 0.667, above")
+    numbers = doubt.numbers[DISAGREEMENT].model_copy(update={"threshold": 0.66662})  # to three digits both are 0.667
+    close = doubt.model_copy(update={"numbers": {**doubt.numbers, DISAGREEMENT: numbers}})
+    torn = assess_exam(found_in(labels, image_of(labels, rng, 6), split), Cleaning(), 1, close)
+    assert torn.warnings[0].startswith("disagreement 0.6667, above 0.6666: ")
 
 
 # ------------------------------------------------------------------------------------------------------ what is kept

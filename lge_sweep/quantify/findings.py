@@ -7,6 +7,8 @@ of a laboratory is far from leaving these. A finding says "look at this exam"; n
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from lge_sweep.text import digits_apart, write_digits
+
 
 @dataclass(frozen=True)
 class Check:
@@ -187,15 +189,16 @@ def _grouped_sentences(found: Sequence[tuple[Finding, str | None]], noun: str) -
     for one, place in found:
         groups.setdefault((one.check, one.low, one.high), []).append((one.value, place))
     return [
-        f"{CHECKS[check].title}: {_value_phrase([value for value, _ in members], CHECKS[check].unit)}"
+        f"{CHECKS[check].title}: {_value_phrase([value for value, _ in members], CHECKS[check].unit, digits)}"
         f"{_place_phrase([place for _, place in members], noun)} (expected "
-        f"{_range_phrase(low, high, CHECKS[check].unit)})"
+        f"{_range_phrase(low, high, CHECKS[check].unit, digits)})"
         for (check, low, high), members in groups.items()
+        for digits in (digits_apart([value for value, _ in members], low, high),)
     ]
 
 
-def _value_phrase(values: Sequence[float], unit: str) -> str:
-    low, high = format_value(min(values), ""), format_value(max(values), "")
+def _value_phrase(values: Sequence[float], unit: str, digits: int) -> str:
+    low, high = write_digits(min(values), digits), write_digits(max(values), digits)
     return f"{high if low == high else f'{low} to {high}'} {unit}".strip()
 
 
@@ -207,16 +210,11 @@ def _place_phrase(places: Sequence[str | None], noun: str) -> str:
     return f" in {listed}" if len(names) <= _MAX_NAMED else f" in {len(names)} {noun}, such as {listed}"
 
 
-def _range_phrase(low: float | None, high: float | None, unit: str) -> str:
+def _range_phrase(low: float | None, high: float | None, unit: str, digits: int) -> str:
     if low is not None and high is not None:
-        return f"{format_value(low, '')} to {format_value(high, unit)}"
-    return f"at least {format_value(low, unit)}" if low is not None else f"at most {format_value(high or 0, unit)}"
-
-
-def format_value(value: float, unit: str) -> str:
-    """Write a number with three digits, all of those before the point, and its unit.
-
-    >>> format_value(1484.24, "g"), format_value(25.0, "mm"), format_value(2.125, "")
-    ('1484 g', '25 mm', '2.12')
-    """
-    return f"{value:.0f} {unit}".strip() if abs(value) >= 100 else f"{value:.3g} {unit}".strip()
+        words = f"{write_digits(low, digits)} to {write_digits(high, digits)}"
+    else:
+        words = (
+            f"at least {write_digits(low, digits)}" if low is not None else f"at most {write_digits(high or 0, digits)}"
+        )
+    return f"{words} {unit}".strip()

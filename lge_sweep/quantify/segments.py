@@ -13,6 +13,7 @@ from lge_sweep.arrays import LabelImage, Mask, Matrix, Vector
 from lge_sweep.ingest import plane_normal
 from lge_sweep.labels import WALL, Label
 from lge_sweep.quantify.levels import split_in_thirds
+from lge_sweep.text import digits_apart, write_digits
 
 _SIX_SECTORS = ("anterior", "anteroseptal", "inferoseptal", "inferior", "inferolateral", "anterolateral")
 _FOUR_SECTORS = ("anterior", "septal", "inferior", "lateral")
@@ -121,8 +122,9 @@ def _apex_direction(affine: Matrix) -> tuple[Vector, bool]:
         apexward = -apexward
     tilt = float(np.degrees(np.arccos(min(1.0, apexward @ _LONG_AXIS))))
     if tilt > _MAX_TILT_DEGREES:
+        told = write_digits(tilt, digits_apart([tilt], None, _MAX_TILT_DEGREES, least=2))
         raise SegmentsError(
-            f"the slices are not plausibly short-axis: their normal is {tilt:.0f} degrees off the usual direction of "
+            f"the slices are not plausibly short-axis: their normal is {told} degrees off the usual direction of "
             f"the left ventricle (left, front, feet), more than {_MAX_TILT_DEGREES:.0f}"
         )
     return apexward, bool(affine[:3, 2] @ apexward > 0)
