@@ -110,6 +110,20 @@ def cases_by_note(notes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {note: list(of) for note, of in cases.items()}
 
 
+def whole_number(text: str, most: int) -> int | None:
+    """Return the number that a text in digits is, or None where it is something else, or larger than the most.
+
+    However many digits there are: `int` refuses more than 4300.
+
+    >>> whole_number("007", 10), whole_number("11", 10), whole_number("-1", 10), whole_number("9" * 5000, 10)
+    (7, None, None, None)
+    """
+    digits = text.lstrip("0") or text[:1]
+    if not (text.isascii() and text.isdecimal()) or len(digits) > len(str(most)) or int(digits) > most:
+        return None
+    return int(digits)
+
+
 def error_text(error: BaseException) -> str:
     """Return what a library says of a failure, in one short line."""
     said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -482,6 +482,8 @@ def test_values_that_are_not_known_are_named_and_can_be_explained(dicom: Given) 
     assert f"holds values that are not known: 7 in {(values == 7).sum()} pixels" in told
     assert "(known: 0 background, 1 cavity, 2 myocardium, 3 scar)" in told
     assert "--names 7=CLASS" in told
+    for number in ("65536", "9" * 5000):  # of so many digits `int` makes none
+        assert f"--names: values are 0 to 65535, got {number[:5]}" in refusal(dicom, "--names", f"{number}=scar")
     assert dicom.run("--by", "AR", "--names", "7=scar").exit_code == 0
     check_version(dicom, 1, {exam.case: truth})
 

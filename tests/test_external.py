@@ -192,7 +192,10 @@ def test_slices_of_another_size_or_of_no_slice_are_findings(tmp_path: Path, exam
     assert f"is {rows // 2}x{columns}, its slice {rows}x{columns}" in second
 
 
-@pytest.mark.parametrize("text", ["1", "x=scar", "1=scar,1=cavity", "1=brain", "", "70000=scar"])
+@pytest.mark.parametrize(
+    "text",
+    ["1", "x=scar", "1=scar,1=cavity", "1=brain", "", "70000=scar", pytest.param("9" * 5000 + "=scar", id="long")],
+)
 def test_classes_that_cannot_be_are_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="--classes"):
         parse_classes(text)

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from program import invoke
 from untrained import grid_of_two
 
 from lge_sweep.config import Cell
@@ -294,3 +295,10 @@ def test_measuring_changes_no_number_of_what_the_worker_trains_then(tmp_path: Pa
         pace = PaceTask(cell=task.cell, training=task.training, threads=torch.get_num_threads() + 1, seconds=0.0)
         assert isinstance(perform(pace, lambda _: False), Paced)
     assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "257", "two", "\u0663", pytest.param("9" * 5000, id="long")])
+def test_a_number_of_workers_that_cannot_be_is_refused(text: str) -> None:
+    done = invoke("phase1", "--profile", "smoke", "--data", "phantom", "--workers", text)
+    assert done.exit_code == 2
+    assert "expected auto or a number from 1 to 256, got" in " ".join(done.output.replace("│", " ").split())

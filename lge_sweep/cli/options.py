@@ -16,7 +16,7 @@ from lge_sweep.cli.completion import (
 )
 from lge_sweep.errors import ConfigError
 from lge_sweep.paths import user_path
-from lge_sweep.text import shorten
+from lge_sweep.text import shorten, whole_number
 
 MOST_WORKERS = 256
 """Processes that train at the same time; each takes a core or a GPU, and gigabytes."""
@@ -32,9 +32,9 @@ def _path(text: str) -> Path:
 def _workers(text: str) -> int | None:
     if text == "auto":
         return None
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+    if not (number := whole_number(text, MOST_WORKERS)):
         raise typer.BadParameter(f"expected auto or a number from 1 to {MOST_WORKERS}, got '{shorten(text)}'")
-    return int(text)
+    return number
 
 
 A_PATH: dict[str, Any] = {"parser": _path, "metavar": "<path>"}

@@ -14,7 +14,7 @@ from lge_sweep.deliver.seg import SEGMENTS
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest import SegmentHeader, UnusableError
 from lge_sweep.labels import COLOURS
-from lge_sweep.text import shorten
+from lge_sweep.text import shorten, whole_number
 
 LabelNames = Mapping[str, ClassName]
 """What a user says that labels are: name of a segment, or a value -> class."""
@@ -107,9 +107,12 @@ def value_classes(names: LabelNames) -> tuple[IndexMask, bool]:
     Raises:
         ConfigError: a value is none that a label map has.
     """
-    numbers = {int(name): label for name, label in names.items() if name.isascii() and name.isdecimal()}
-    if wrong := [value for value in numbers if value > _MAX_VALUE]:
-        raise ConfigError(f"--names: values are 0 to {_MAX_VALUE}, got {shorten(wrong[0])}")
+    numbers: dict[int, ClassName] = {}
+    for name, label in names.items():
+        if name.isascii() and name.isdecimal():
+            if (value := whole_number(name, _MAX_VALUE)) is None:
+                raise ConfigError(f"--names: values are 0 to {_MAX_VALUE}, got {shorten(name)}")
+            numbers[value] = label
     return IndexMask(values={**VALUES, **numbers}), bool(numbers)
 
 

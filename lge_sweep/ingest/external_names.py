@@ -11,7 +11,7 @@ from lge_sweep.config.masks import LABELS, ClassName
 from lge_sweep.csv_files import read_rows, unescape_formula
 from lge_sweep.errors import ConfigError
 from lge_sweep.ingest.pseudonym import CaseNaming, printable_id, pseudonym
-from lge_sweep.text import error_text, shorten
+from lge_sweep.text import error_text, shorten, whole_number
 
 EMIDEC_CLASSES: Mapping[int, ClassName] = LABELS["emidec"]
 """What numbers mean where nobody says: 1 cavity, 2 myocardium, 3 infarction, 4 no-reflow, which counts as scar."""
@@ -52,14 +52,14 @@ def parse_classes(text: str) -> dict[int, ClassName]:
     classes: dict[int, ClassName] = {0: "background"}
     given: Counter[int] = Counter()
     for part in text.split(","):
-        number, sign, name = (word.strip() for word in part.partition("="))
-        if not sign or not (number.isascii() and number.isdecimal()) or int(number) > _MAX_VALUE:
+        digits, sign, name = (word.strip() for word in part.partition("="))
+        if not sign or (number := whole_number(digits, _MAX_VALUE)) is None:
             raise ConfigError(
                 f"--classes: expected NUMBER=CLASS, joined by commas, such as 1=cavity,2=myocardium,3=scar (numbers 0 "
                 f"to {_MAX_VALUE}), got '{shorten(part.strip())}'"
             )
-        classes[int(number)] = look_up("class of --classes", name, _BY_NAME)
-        given[int(number)] += 1
+        classes[number] = look_up("class of --classes", name, _BY_NAME)
+        given[number] += 1
     if twice := [number for number, count in given.items() if count > 1]:
         raise ConfigError(f"--classes: {twice[0]} is given twice; keep one")
     return classes
