@@ -3,6 +3,8 @@
 import ast
 import graphlib
 import importlib
+import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -91,6 +93,14 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         for module in MODULES
     }
     graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+def test_what_is_named_with_its_room_is_there(module: Module) -> None:
+    for name in re.findall(r"`(lge_sweep(?:\.\w+)+)`", module.text):
+        owner, _, last = name.rpartition(".")
+        found = pkgutil.resolve_name(owner)
+        assert hasattr(found, last) or last in getattr(found, "__annotations__", {}) or pkgutil.resolve_name(name), name
 
 
 def test_every_module_belongs_to_a_known_room() -> None:

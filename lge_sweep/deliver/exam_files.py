@@ -30,7 +30,7 @@ class Delivery:
         folder: where it is, named by the case where a disk takes its name (`safe_file_name`).
         files: the files, in the order in which their formats were asked for.
         notes: what a user should know; those of the exam and those on how it was written.
-        findings: what no left ventricle has, a sentence each; see `lge_sweep.quantify.implausible`.
+        findings: what no left ventricle has, a sentence each; see `lge_sweep.quantify.find_implausible`.
         warnings: why the labels are to be doubted, a sentence each; see `ExamDoubt`.
     """
 
