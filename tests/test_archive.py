@@ -305,7 +305,7 @@ def test_a_folder_in_the_way_is_named_and_is_not_the_archives_fault(
     done = predict(formats="html")
     assert done.exit_code == 2
     assert "error: no exam of archive http://127.0.0.1:" in done.output
-    assert f"folder {folder} is there already, of other images, another model or other formats" in done.output
+    assert f"folder {folder} is there already, in other formats (" in done.output
     assert len(delivered(tmp_path)) == 1
 
 

@@ -4,11 +4,12 @@ import base64
 import gzip
 import html
 import io
+import json
 import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -30,9 +31,10 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import UID
 from synthetic_dicom import SECRETS, classic, encode, enhanced, grey, series, write
 
+from lge_sweep import __version__
 from lge_sweep.config.data import DicomFolders, Intensity, Phantom
 from lge_sweep.data import to_8_bit
-from lge_sweep.deliver import FORMATS, Delivery, Result, deliver, read_delivery
+from lge_sweep.deliver import FORMATS, Delivery, ModelFacts, Result, deliver, read_delivery
 from lge_sweep.deliver.exam_files import ABOUT_FILE
 from lge_sweep.deliver.pictures import bullseye_png, slice_pngs
 from lge_sweep.deliver.result import seg_obstacle
@@ -656,7 +658,7 @@ def test_nothing_is_overwritten_and_nothing_is_left_half_done(tmp_path: Path, mo
     exam = nifti_exam(tmp_path, None)
     deliver(exam, classes(), tmp_path / "out", ["csv"], MODEL)
     before = (tmp_path / "out" / exam.case / "burden.csv").read_bytes()
-    with pytest.raises(DataError, match=r"folder .* is there already, of other .*; nothing is overwritten"):
+    with pytest.raises(DataError, match=r"folder .* is there already, in other formats \(csv; now nifti\); nothing is"):
         deliver(exam, classes(), tmp_path / "out", ["nifti"], MODEL)
     assert (tmp_path / "out" / exam.case / "burden.csv").read_bytes() == before
 
@@ -686,6 +688,41 @@ def test_what_was_delivered_is_known_again_and_what_differs_is_not(tmp_path: Pat
         assert read_delivery(tmp_path / "out", other, formats, model) is None
     (made.folder / "labels.dcm").unlink()
     assert read_delivery(tmp_path / "out", exam, ["csv", "seg"], MODEL) is None
+
+
+def test_what_differs_in_a_folder_that_is_there_is_named(tmp_path: Path) -> None:
+    exam = exam_of(tmp_path, np.arange(3 * 48, dtype=np.uint16).reshape(3, 6, 8))
+    made = deliver(exam, classes(), tmp_path / "out", ["csv", "seg"], MODEL)
+
+    def refusal(exam: Exam = exam, formats: Sequence[str] = ("csv", "seg"), model: ModelFacts = MODEL) -> str:
+        assert read_delivery(tmp_path / "out", exam, formats, model) is None
+        with pytest.raises(DataError) as caught:
+            deliver(exam, classes(), tmp_path / "out", formats, model)
+        (said,) = caught.value.findings
+        start = f"folder {made.folder} is there already, "
+        end = "; nothing is overwritten: move it, or write to another folder"
+        assert said.startswith(start)
+        assert said.endswith(end)
+        return said.removeprefix(start).removesuffix(end)
+
+    other, digest = replace(exam, pixels=exam.pixels + 1), replace(MODEL, digest="other")
+    assert refusal(other) == "of other images"
+    assert refusal(formats=["nifti"]) == "in other formats (csv, seg; now nifti)"
+    assert refusal(formats=[]) == "in other formats (csv, seg; now all)"
+    assert refusal(model=digest) == "by another model"
+    assert refusal(other, model=digest) == "of other images and by another model"
+    about = json.loads((made.folder / ABOUT_FILE).read_text())
+    (made.folder / ABOUT_FILE).write_text(json.dumps({**about, "lge_sweep": "0.0.1"}))
+    assert refusal() == f"by another version of this program (now {__version__})"
+    (made.folder / "labels.dcm").rename(made.folder / "other.dcm")
+    assert refusal() == f"by another version of this program (now {__version__}) and without its labels.dcm"
+    (made.folder / ABOUT_FILE).write_text(json.dumps(about))
+    assert refusal() == "without its labels.dcm"
+    for text in ("", "[]", '{"files": 3}'):
+        (made.folder / ABOUT_FILE).write_text(text)
+        assert refusal() == "without an about.json that tells of what it is"
+    (made.folder / ABOUT_FILE).unlink()
+    assert refusal() == "without an about.json that tells of what it is"
 
 
 def test_what_a_killed_run_left_is_cleared_away_and_what_is_being_written_is_not(tmp_path: Path) -> None:

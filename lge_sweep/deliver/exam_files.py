@@ -19,7 +19,7 @@ from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.hashing import file_digest
 from lge_sweep.ingest import Exam
 from lge_sweep.quantify import unchecked_note
-from lge_sweep.text import safe_file_name, shorten
+from lge_sweep.text import list_names, safe_file_name, shorten
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,6 @@ class Delivery:
 SEG_FILE, REPORT_FILE, NIFTI_FILE = "labels.dcm", "report.dcm", "labels.nii.gz"
 """In the folder of an exam: the first two are what an archive is given, the first and the last what viewers open."""
 _SEG_ADDED = f"{SEG_FILE} was written too: {REPORT_FILE} refers to it"
-_FOLDER_EXISTS = (
-    "is there already, of other images, another model or other formats; nothing is overwritten: move it, or write to "
-    "another folder"
-)
 BURDEN_FILE = "burden.csv"
 """In the folder of an exam, and of all exams beside their folders."""
 ABOUT_FILE = "about.json"
@@ -55,6 +51,7 @@ ABOUT_FILE = "about.json"
 
 _MADE = ("files", "notes", "findings", "warnings", "doubt", "labels", "digests")
 """What is said there beside that."""
+_UNKNOWN = "unknown"
 
 
 def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: ModelFacts) -> Delivery | None:
@@ -126,10 +123,10 @@ def deliver(
     writers = list(dict.fromkeys(one for name in formats or FORMATS for one in (*_PREREQUISITES.get(name, ()), name)))
     result = Result(exam, labels, model, doubt or ExamDoubt())
     folder = _exam_folder(output, exam)
-    if folder.exists():
-        raise DataError(str(folder), [f"folder {folder} {_FOLDER_EXISTS}"])
     notes = [*unchecked_note(exam), *([_SEG_ADDED] if set(writers) - set(formats or writers) else [])]
     try:
+        if folder.exists():
+            raise DataError(str(folder), [_folder_exists(folder, _provenance(exam, formats, model))])
         with atomic_folder(folder) as unfinished:
             written = [path for name in writers for path in _write_format(name, result, unfinished, notes, formats)]
             files = [path.relative_to(unfinished) for path in written]
@@ -150,6 +147,36 @@ def _exam_folder(output: Path, exam: Exam) -> Path:
     """Return the folder of an exam; beside it is the table of all exams, whose name no case may have."""
     name = safe_file_name(exam.case)
     return output.expanduser() / (f"{name}-exam" if name.casefold() == BURDEN_FILE else name)
+
+
+def _folder_exists(folder: Path, wanted: dict[str, Any]) -> str:
+    """Say that an exam's folder is there already, and in what it is other than what would be written.
+
+    Args:
+        folder: the folder.
+        wanted: the `_provenance` of what would be written.
+    """
+    try:
+        about = read_json(folder / ABOUT_FILE)
+        differing = [name for name, value in wanted.items() if about.get(name) != value]
+        lost = [name for name in about["files"] if not (folder / name).is_file()]
+        was = ", ".join(about["formats"]) or "all"
+    except (DamagedError, AttributeError, KeyError, TypeError, ValueError):
+        differing, lost, was = [_UNKNOWN], [], ""
+    words = {
+        _UNKNOWN: f"without an {ABOUT_FILE} that tells of what it is",
+        "case": "of another case",
+        "images": "of other images",
+        "formats": f"in other formats ({shorten(was)}; now {', '.join(wanted['formats']) or 'all'})",
+        "model": "by another model",
+        "lge_sweep": f"by another version of this program (now {__version__})",
+    }
+    told = [words[name] for name in differing if name in words]
+    told += [f"without its {shorten(list_names(lost))}"] * bool(lost)
+    return (
+        f"folder {folder} is there already, {' and '.join(told) or 'as another run wrote it meanwhile'}; nothing is "
+        "overwritten: move it, or write to another folder"
+    )
 
 
 def _renamed_note(folder: Path, exam: Exam) -> list[str]:
