@@ -28,6 +28,7 @@ from lge_sweep.engine.task import SweepSample, Task
 from lge_sweep.text import format_seconds
 
 TO_CHOOSE = "(to choose: --workers; make: workers=)"
+MEASURED_FIRST = "how many workers do most here is measured first, once: up to a minute"
 
 
 class LocalExecutor:
@@ -58,7 +59,9 @@ class LocalExecutor:
         if any(worker.busy for worker in self._workers):
             return ""
         sharing, why = self._choose(tasks, sample)
-        return f"{why} {TO_CHOOSE}" if self._employ(sharing) and why else ""
+        if not self._employ(sharing):
+            return ""
+        return MEASURED_FIRST if self._open is not None else f"{why} {TO_CHOOSE}" * bool(why)
 
     def settle(self) -> str:
         """Measure how the machine is best shared, if that is not known, with the workers that are there."""
