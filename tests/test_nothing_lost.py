@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
 import numpy as np
 import pytest
 from finished_cell import write_interrupted, write_result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 from untrained import grid_of_two, moved
 
 from lge_sweep import atomic as whole
@@ -316,6 +317,36 @@ def test_a_damaged_choice_of_a_person_is_not_forgotten_silently(plan: Plan) -> N
     assert "--withdraw" in done.output
     done = CliRunner().invoke(app, ["select", plan.name, "--runs", str(plan.folder.parent), "--withdraw"])
     assert done.exit_code == 0, done.output
+
+
+def test_a_choice_stands_until_the_next_one_does(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish_all(plan)
+    one = plan.config.selection.model_copy(update={"keep": 1})
+    write_plan(replace(plan, config=plan.config.model_copy(update={"selection": one})))
+    fsync = whole.fsync_path
+
+    class Killed(BaseException):
+        """Nothing catches it."""
+
+    def select(name: str, reason: str) -> Result:
+        arguments = ["select", plan.name, "--runs", str(plan.folder.parent), "--override", name, "--reason", reason]
+        return CliRunner().invoke(app, arguments)
+
+    def kill(path: Path) -> None:
+        if "override.json" in path.name:
+            raise Killed
+        fsync(path)
+
+    done = {cell.configuration: select(cell.configuration, "first") for cell in plan.cells}
+    (chosen,) = (name for name, result in done.items() if result.exit_code == 0)  # the other is the rule's own
+    before = (plan.folder / "override.json").read_bytes()
+    with monkeypatch.context() as patched:
+        patched.setattr(whole, "fsync_path", kill)
+        with pytest.raises(Killed):
+            select(chosen, "second")
+    assert (plan.folder / "override.json").read_bytes() == before
+    assert select(chosen, "second").exit_code == 0
+    assert b"second" in (plan.folder / "override.json").read_bytes()
 
 
 def test_damaged_arrays_are_made_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

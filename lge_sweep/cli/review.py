@@ -94,9 +94,10 @@ def _choice(plan: Plan, request: SelectRequest) -> OverrideRecord | None:
 def _write_override(path: Path, choice: OverrideRecord | None) -> None:
     """Keep a person's choice, or forget it where there is none any more."""
     set_damaged_aside(path, partial(read_record, OverrideRecord))
-    path.unlink(missing_ok=True)
-    if choice is not None:
-        write_record(path, choice)
+    if choice is None:
+        path.unlink(missing_ok=True)
+    else:
+        write_record(path, choice)  # over the one of before, which stands until this one does
 
 
 def _results(tracker: Tracker, plan: Plan, entries: Mapping[str, CellState], run: TrackedRun) -> dict[str, Result]:
