@@ -295,6 +295,32 @@ def test_what_is_missing_ends_the_command_before_anything_is_looked_at(labels: P
     assert f"Not measured, for want of labels: {measured[0]}" in (runs / "evaluate-labels/tables_test.md").read_text()
 
 
+@pytest.mark.parametrize("allowed", [False, True])
+def test_too_few_cases_are_said_whatever_is_allowed(labels: Path, tmp_path: Path, allowed: bool) -> None:
+    """`--allow-missing` was advised, and then refused with the same findings, for want of a second case."""
+    folder = tmp_path / "labels"
+    folder.mkdir()
+    tried = run(labels, tmp_path / "runs")
+    assert tried.exit_code == 0, tried.output
+    patients = pd.read_csv(next((tmp_path / "runs").glob("evaluate-*/patients_val.csv")))["case"].unique()
+    (folder / f"{patients[0]}.nii.gz").symlink_to(labels / f"{patients[0]}.nii.gz")
+    refused = run(folder, tmp_path / "others", *["--allow-missing"] * allowed)
+    assert refused.exit_code == 2, refused.output
+    said = " ".join(refused.output.split())
+    assert "only 1 of the 3 cases of the val subset would be left; at least 2 are needed" in said
+    assert "--allow-missing" not in said
+    assert f"case {patients[1]}: has no labels that can be used" in said
+
+
+def test_a_subset_of_one_case_is_too_small_without_findings(labels: Path, tmp_path: Path) -> None:
+    split = "split.counts={train: {normal: 2, scar: 2}, val: {normal: 0, scar: 1}, test: {normal: 1, scar: 1}}"
+    refused = run(labels, tmp_path, "--set", split)
+    assert refused.exit_code == 2, refused.output
+    assert "the val subset has only 1 case(s); at least 2 are needed" in " ".join(refused.output.split())
+    measured = run(labels, tmp_path, "--set", split, "--subset", "test")
+    assert measured.exit_code == 0, measured.output
+
+
 def test_other_labels_under_a_name_that_is_taken_are_refused(labels: Path, tmp_path: Path) -> None:
     assert run(labels, tmp_path, "--name", "a").exit_code == 0
     before = {path: path.read_bytes() for path in tmp_path.glob("evaluate-a/*") if path.is_file()}

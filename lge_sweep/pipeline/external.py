@@ -173,7 +173,7 @@ def _gather(
     """Read the labels of a subset's cases; return those that are whole, findings and notes.
 
     Raises:
-        DataError: there are findings, and they are not allowed, or too few cases are left.
+        DataError: there are findings, and they are not allowed, or too few cases have labels, with or without findings.
     """
     curated = curate(volumes, config.curate)
     split = split_cases(curated.manifest, config.split)
@@ -193,11 +193,18 @@ def _gather(
             )
             findings.append(f"case {case}: {some} no labels that can be used")
     whole = ~manifest["case"].astype(str).isin(missing)
-    left = int(manifest.loc[whole, "case"].nunique())
-    if findings and (not request.allow_missing or left < FEWEST_CASES):
-        if not request.allow_missing:
-            findings.append("to measure the others all the same: --allow-missing")
+    left, there = (int(table["case"].nunique()) for table in (manifest[whole], manifest))
+    if left < FEWEST_CASES:
+        few = f"the {request.subset} subset has only {there} case(s)"
+        if there >= FEWEST_CASES:
+            few = f"only {left} of the {there} cases of the {request.subset} subset would be left"
+        remedy = "take another --subset, or a larger one" if there < FEWEST_CASES else "mend the labels of others"
+        findings.append(f"{few}; at least {FEWEST_CASES} are needed, as fewer have no interval: {remedy}")
         raise DataError(str(request.folder.path), findings)
+    if findings and not request.allow_missing:
+        raise DataError(
+            str(request.folder.path), [*findings, f"to measure the {left} others all the same: --allow-missing"]
+        )
     kept = [row for row, keep in zip(rows, whole, strict=True) if keep]
     labels = tuple(found.labels[name] for name in manifest.loc[whole, "slice"])
     truth = tuple(curated.labels[row] for row in kept)
