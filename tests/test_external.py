@@ -29,6 +29,7 @@ from lge_sweep.ingest import (
 )
 from lge_sweep.ingest.pseudonym import SALT_VARIABLE, pseudonym
 from lge_sweep.metrics import ExamGrid, measure_exam
+from lge_sweep.pipeline import external
 
 PHANTOM = Phantom(kind="phantom", cases=2)
 
@@ -293,6 +294,23 @@ def test_what_is_missing_ends_the_command_before_anything_is_looked_at(labels: P
     assert "labels on the test subset of phantom: 5 patients" in allowed.output
     assert pd.read_csv(runs / "evaluate-labels/patients_test.csv")["case"].unique().tolist() == measured[1:]
     assert f"Not measured, for want of labels: {measured[0]}" in (runs / "evaluate-labels/tables_test.md").read_text()
+
+
+@pytest.mark.parametrize(("made", "said"), [(False, "no such folder"), (True, "holds no label map")])
+def test_the_folder_is_looked_at_before_exams_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: bool, said: str
+) -> None:
+    def nothing(*given: Any) -> None:
+        raise AssertionError("exams are read")
+
+    monkeypatch.setattr(external, "read", nothing)
+    folder = tmp_path / "labels"
+    if made:
+        folder.mkdir()
+        (folder / "notes.txt").write_text("nothing")
+    refused = run(folder, tmp_path / "runs")
+    assert (refused.exit_code, said in refused.output) == (2, True), refused.output
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("allowed", [False, True])

@@ -12,7 +12,7 @@ from lge_sweep.cli.terminal import Terminal
 from lge_sweep.config import load_sweep
 from lge_sweep.engine import hold_runs
 from lge_sweep.errors import ConfigError
-from lge_sweep.ingest import EMIDEC_CLASSES, LabelFolder, parse_classes, read_name_map
+from lge_sweep.ingest import EMIDEC_CLASSES, LabelFolder, list_label_maps, parse_classes, read_name_map
 from lge_sweep.pipeline import ExternalRequest, evaluate_external, show_external
 from lge_sweep.run_store import RunStore
 from lge_sweep.text import slug, visible
@@ -71,6 +71,7 @@ def run_evaluate(console: Terminal, options: ExternalOptions) -> None:
         {} if options.names is None else read_name_map(options.names),
         options.trust_grid,
     )
+    list_label_maps(folder.path)  # a mistyped folder is told of before exams are read, which can take minutes
     request = ExternalRequest(name=name, folder=folder, subset=options.subset, allow_missing=options.allow_missing)
     profile, _ = choose_profile(options.profile, options.data)
     config = load_sweep("phase3", 2, options.data, profile, options.settings)

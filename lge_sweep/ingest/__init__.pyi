@@ -17,6 +17,7 @@ from .export import pairs_source as pairs_source
 from .export import write_pairs as write_pairs
 from .external_labels import ExternalLabels as ExternalLabels
 from .external_labels import LabelFolder as LabelFolder
+from .external_labels import list_label_maps as list_label_maps
 from .external_labels import read_external_labels as read_external_labels
 from .external_names import EMIDEC_CLASSES as EMIDEC_CLASSES
 from .external_names import parse_classes as parse_classes

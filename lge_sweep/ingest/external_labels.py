@@ -31,7 +31,7 @@ from lge_sweep.ingest.truth_alignment import ORIENTATION_DOUBT, alignment_warnin
 from lge_sweep.ingest.volume import Exam, UnusableError, Volume
 from lge_sweep.labels import split_mvo
 from lge_sweep.patterns import search_pattern
-from lge_sweep.text import cases_by_note, list_names, natural_key
+from lge_sweep.text import cases_by_note, error_text, list_names, natural_key
 
 SLICE_PATTERN = r"^(?P<case>.+?)_slice(?P<slice>\d+)$"
 """How files of slices are called, where the source has no pattern of its own."""
@@ -82,13 +82,9 @@ def read_external_labels(
     Raises:
         ConfigError: the folder cannot be listed, or holds no label map.
     """
-    if not folder.path.is_dir():
-        raise ConfigError(f"{folder.path}: no such folder; expected label maps in it, NIfTI or PNG")
-    files = list_files(folder.path, deep=True)
+    files = list_label_maps(folder.path)
     niftis = [path for path in files if is_nifti(path)]
     images = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
-    if not niftis and not images:
-        raise ConfigError(f"{folder.path}: holds no label map; expected NIfTI files, one a case, or PNG, one a slice")
     finder = CaseFinder({volume.case for volume in volumes}, name_cases(getattr(source, "case_ids", "keep")))
     reader = _Reader(folder, finder, {volume.case: volume for volume in volumes}, frozenset(wanted))
     others = [path for path in files if path not in niftis and not is_known_non_image(path)]
@@ -104,6 +100,23 @@ def read_external_labels(
         f"{len(cases)} case(s): {note}: {list_names(cases)}" for note, cases in cases_by_note(reader.notes).items()
     ]
     return ExternalLabels(reader.labels, tuple(reader.findings), (*notes, *unread))
+
+
+def list_label_maps(folder: Path) -> list[Path]:
+    """Return the files of a folder of label maps, and of the folders inside it, sorted; other files are among them.
+
+    Raises:
+        ConfigError: it is no folder, cannot be listed, or holds no label map.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: no such folder; expected label maps in it, NIfTI or PNG")
+    try:
+        files = list_files(folder, deep=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: cannot be listed ({error_text(error)}); let yourself read it") from error
+    if not any(is_nifti(path) or path.suffix.lower() in IMAGE_SUFFIXES for path in files):
+        raise ConfigError(f"{folder}: holds no label map; expected NIfTI files, one a case, or PNG, one a slice")
+    return files
 
 
 class _Reader:
