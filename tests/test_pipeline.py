@@ -485,6 +485,38 @@ def test_a_view_that_is_gone_is_made_again_of_what_was_kept(through: Through, tm
     assert "comparison" not in invoke("sync", "--runs", str(runs)).output
 
 
+def test_a_comparison_that_is_not_the_last_one_is_sent_again(through: Through, tmp_path: Path) -> None:
+    """Phase 3 was run again while MLflow was away: its run is of before, and finished, and so is `shipped.json`."""
+    runs = tmp_path / "runs"
+    shutil.copytree(through.runs, runs)
+    (fits,) = runs.glob("phase3-stage2-*")
+    before = invoke("sync", "--runs", str(runs))
+    assert (before.exit_code, "as before" in before.output) == (0, True), before.output
+    record = json.loads((fits / "comparison.json").read_text())
+    key = next(key for key in record["values"] if key.startswith("final/"))
+    record["values"][key] = 0.125
+    (fits / "comparison.json").write_text(json.dumps(record))
+    sent = invoke("sync", "--runs", str(runs))
+    assert (sent.exit_code, f"{fits.name}: the comparison of its pipelines" in sent.output) == (0, True), sent.output
+    run = Tracker(RunStore(runs)).find(fits.name)
+    assert run is not None
+    assert run.data.metrics[key] == 0.125
+    assert "as before" in invoke("sync", "--runs", str(runs)).output
+    plan = load_plan(fits)
+    other = plan.config.fitting.shipped.model_copy(update={"rotations": True})
+    asked = plan.config.fitting.model_copy(update={"shipped": other})
+    write_plan(replace(plan, config=plan.config.model_copy(update={"fit": asked})))
+    unregistered = f"{fits.name}: its model is registered by its own command"
+    stale = invoke("sync", "--runs", str(runs))
+    assert (stale.exit_code, unregistered in " ".join(stale.output.split())) == (3, True), stale.output
+    write_plan(plan)
+    assert invoke("sync", "--runs", str(runs)).exit_code == 0
+    client = MlflowClient(tracking_uri=RunStore(runs).tracking_uri, registry_uri=RunStore(runs).tracking_uri)
+    client.delete_registered_model(NAME)
+    lost = invoke("sync", "--runs", str(runs))
+    assert (lost.exit_code, unregistered in " ".join(lost.output.split())) == (3, True), lost.output
+
+
 def test_what_is_shipped_has_a_card_and_what_it_fails_on_is_told(
     through: Through, two_stage: TwoStage, looked_at: EvaluatedSubset, found: dict[str, np.ndarray]
 ) -> None:

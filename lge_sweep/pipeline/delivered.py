@@ -1,15 +1,20 @@
 """Deliver to MLflow what it has missed of phases 3 and 4, from what they have kept."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple
 
-from lge_sweep.errors import LgeSweepError, RunsError
+from lge_sweep.config.pipelines import BEST
+from lge_sweep.errors import EarlierVersionError, LgeSweepError, RunsError
 from lge_sweep.pipeline.evaluate import key_of
-from lge_sweep.pipeline.records import ComparisonRecord, EvaluationRecord
+from lge_sweep.pipeline.records import ComparisonRecord, EvaluationRecord, ShippedRecord
 from lge_sweep.pipeline.shipping import show_comparison, show_evaluation
 from lge_sweep.run_store import EvaluationFolder, RunStore, SweepFolder
+from lge_sweep.segmenter import NAME
 from lge_sweep.study import load_plan, read_record
-from lge_sweep.tracking import Tracker
+from lge_sweep.tracking import Tracker, find_version
 
 ITS_COMMAND = "by its own command, given again (lge-sweep phase3 ...)"
 
@@ -30,22 +35,61 @@ def deliver_pipelines(tracker: Tracker, store: RunStore) -> DeliveredPipelines:
     """
     compared = [fits for fits in store.sweeps("phase3") if fits.comparison.is_file()]
     evaluated = [(fits, files) for fits, files in store.evaluations() if files.record.is_file()]
-    kept = {fits.name: partial(_send_comparison, tracker, fits) for fits in compared}
-    kept |= {key_of(files): partial(_send_evaluation, tracker, fits, files) for fits, files in evaluated}
+    kept: dict[str, tuple[Path, type[ComparisonRecord], Callable[[], str]]] = {
+        fits.name: (fits.comparison, ComparisonRecord, partial(_send_comparison, tracker, fits)) for fits in compared
+    }
+    kept |= {
+        key_of(files): (files.record, EvaluationRecord, partial(_send_evaluation, tracker, fits, files))
+        for fits, files in evaluated
+    }
     sent, problems = [], []
-    for key, send in kept.items():
+    for key, (path, kind, send) in kept.items():
         try:
-            run = tracker.find(key)
-            if run is None or run.info.status != "FINISHED":
+            if not _shows(tracker, key, read_record(kind, path)):
                 sent.append(f"{key}: {send()}")
         except LgeSweepError as error:
             problems.append(f"{key}: {error}")
-    problems += [
-        f"{fits.name}: its model is registered {ITS_COMMAND}"
-        for fits in compared
-        if not (fits.shipped.is_file() or fits.choice.is_file())  # pipelines past the paper are shipped by their fits
-    ]
+    for fits in compared:
+        try:
+            if not _is_registered(tracker, fits):
+                problems.append(f"{fits.name}: its model is registered {ITS_COMMAND}")
+        except LgeSweepError as error:
+            problems.append(f"{fits.name}: {error}")
     return DeliveredPipelines(sent, problems)
+
+
+def _shows(tracker: Tracker, key: str, record: ComparisonRecord) -> bool:
+    """Whether a run shows a comparison: that of now, not one that was made before with other pipelines.
+
+    Args:
+        tracker: MLflow.
+        key: of the run.
+        record: what is kept of the comparison.
+    """
+    run = tracker.find(key)
+    if run is None or run.info.status != "FINISHED":
+        return False
+    return all(run.data.metrics.get(key) == value for key, value in record.values.items())
+
+
+def _is_registered(tracker: Tracker, fits: SweepFolder) -> bool:
+    """Whether the registry has the model that was asked for when phase 3 was last run.
+
+    Args:
+        tracker: MLflow.
+        fits: the folder of what is compared.
+    """
+    if fits.choice.is_file():
+        return True  # pipelines past the paper are shipped by their fits
+    if not fits.shipped.is_file():
+        return False
+    record = read_record(ShippedRecord, fits.shipped)
+    with suppress(EarlierVersionError):  # its settings cannot be read any more
+        asked = load_plan(fits.path).config.fitting.shipped
+        if asked.pipeline != BEST and asked != record.shipped:
+            return False
+    with tracker.required():
+        return find_version(tracker, NAME, record.key) is not None
 
 
 def _send_comparison(tracker: Tracker, fits: SweepFolder) -> str:
