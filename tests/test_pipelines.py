@@ -410,11 +410,12 @@ def test_a_choice_among_other_pipelines_is_no_choice(tmp_path: Path) -> None:
     path.write_text(choice.model_copy(update={"pipelines": {"paper": worth, "heart": told}}).model_dump_json())
     assert read_choice(composed, {"heart": heart}) is not None
     cleanings = (Cleaning(), Cleaning(largest_heart=True))
-    for change in ({"symmetries": 8}, {"seeds": 2}, {"loss": "dice"}, {"cleaning": cleanings}):
+    changes: list[dict[str, Any]] = [{"symmetries": 8}, {"seeds": 2}, {"loss": "dice"}, {"cleaning": cleanings}]
+    for change in changes:
         assert read_choice(composed, {"heart": heart.model_copy(update=change)}) is None
 
 
-CHANGED = {
+CHANGED: dict[str, dict[str, Any]] = {
     "loss": {"loss": "focal"},
     "optimizer": {"optimizer": "sgdm"},
     "size": {"window": Window(pixels=96, size=192)},

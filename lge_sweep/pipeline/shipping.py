@@ -122,7 +122,7 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
     facts = {**read_settings(folder).facts, "collapsed": collapsed_tag(collapsed)}
     about = f"The two-stage segmenter of {fits.name}: {two_stage.stage1.cell.name}, then {package.words}"
     past_paper = two_stage.fit.shipped.pipeline is not None
-    validated = {VAL: comparison.tables[shipped_name(two_stage)]}
+    validated: dict[str, pd.DataFrame] = {VAL: comparison.tables[shipped_name(two_stage)]}
     card = card_markdown(model_card(fits, about, validated, collapsed, out_of_fold=past_paper))
     write_text(folder / CARD, card)
     with tracker.required():
