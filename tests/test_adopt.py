@@ -501,6 +501,52 @@ def test_values_that_a_viewer_exchanged_are_found(dicom: Given) -> None:
     check_version(dicom, 1, {exam.case: truth})
 
 
+def test_values_that_a_viewer_exchanged_are_found_beside_those_that_are_named(dicom: Given) -> None:
+    """Naming scar says nothing of cavity and wall; what is advised then is right, or taken as it is with a warning."""
+    exam, truth = dicom.exams[0], dicom.truth[0]
+    path = dicom.out / exam.case / "new.nii.gz"
+    for scar, given in ((4, "4=scar"), (3, "3=scar,Segment_1=cavity"), (4, "4=mvo")):
+        slicer_nifti(exam, np.array([0, 2, 1, scar], dtype=np.uint8)[truth], path)
+        told = refusal(dicom, "--names", given)
+        assert f"would with --names {given},1=myocardium,2=cavity; give that" in told
+        assert f"if they are right as they are, --names {given},1=cavity,2=myocardium" in told
+    insisted = dicom.run("--by", "AR", "--names", "4=scar,1=cavity,2=myocardium")
+    assert insisted.exit_code == 0, insisted.output
+    (row,) = rows_of(dicom.dataset / "versions.csv")
+    assert float(row["dice_cavity"]) < 0.1 < float(row["dice_wall"])
+    assert f"warning: {exam.case}/new.nii.gz: hardly a pixel of cavity is as predicted (Dice 0.0" in said(insisted)
+    assert "of wall is" not in said(insisted)
+    mended = dicom.run("--by", "AR", "--names", "4=scar,1=myocardium,2=cavity")
+    assert "version 2, 1 case(s): 1 adopted" in said(mended)
+    assert "warning" not in mended.output
+    check_version(dicom, 2, {exam.case: truth})
+
+
+def test_named_values_leave_the_others_as_they_are(dicom: Given) -> None:
+    """No false alarm: two values of scar, one named; and a named value that this file has not."""
+    exam, truth = dicom.exams[0], dicom.truth[0]
+    values = truth.copy()
+    values[2][truth[2] == Label.SCAR] = 9
+    slicer_nifti(exam, values, dicom.out / exam.case / "new.nii.gz")
+    assert dicom.run("--by", "AR", "--names", "9=scar,7=cavity").exit_code == 0
+    check_version(dicom, 1, {exam.case: truth})
+
+
+def test_a_structure_that_only_one_of_both_has_is_no_warning(dicom: Given) -> None:
+    """Scar that the model had not found, or that there is none of, is a correction; segments that are exchanged are."""
+    exam, truth = dicom.exams[0], dicom.truth[0]
+    without = np.where(truth == Label.SCAR, np.uint8(Label.MYOCARDIUM), truth)
+    slicer_seg(exam, without, dicom.out / exam.case / "new.dcm", RENAMED[1:], "AR")
+    done = dicom.run()
+    assert done.exit_code == 0, done.output
+    assert "warning" not in done.output
+    swapped = np.array([0, 2, 1, 3], dtype=np.uint8)[truth]
+    slicer_seg(exam, swapped, dicom.out / exam.case / "new.dcm", creator="AR")
+    done = dicom.run()
+    assert done.exit_code == 0, done.output
+    assert "new.dcm: hardly a pixel of cavity is as predicted (Dice 0.0" in said(done)
+
+
 def test_labels_on_another_grid_are_refused(dicom: Given) -> None:
     exam, truth = dicom.exams[0], dicom.truth[0]
     path = dicom.folder / "saved" / exam.case / "new.nii"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lge_sweep.arrays import LabelImage
 from lge_sweep.data import exam_notes
 from lge_sweep.deliver.adopted_versions import (
     AdoptedCase,
@@ -18,6 +19,7 @@ from lge_sweep.deliver.adopted_versions import (
     write_version,
 )
 from lge_sweep.deliver.correction import (
+    Change,
     Correction,
     choose_correction,
     compare_labels,
@@ -35,11 +37,12 @@ from lge_sweep.ingest import (
     Volume,
     exam_instances,
 )
+from lge_sweep.labels import STRUCTURES
 from lge_sweep.progress import ProgressCallback
 from lge_sweep.text import list_names, safe_file_name, shorten, visible
 
 _HARDLY_ALIKE = 0.1
-"""Dice of the structure that agrees best, below which labels may be of another exam."""
+"""Dice below which a structure may be another one, and labels of which all structures have less be of another exam."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Adopted:
         record: the version.
         again: whether it was there before, and nothing has changed since.
         notes: what a user should know, a sentence each.
+        warnings: why labels may be wrong, a sentence each.
         following: the command to run next.
     """
 
@@ -58,6 +62,7 @@ class Adopted:
     record: VersionRecord
     again: bool
     notes: tuple[str, ...]
+    warnings: tuple[str, ...]
     following: str
 
     @property
@@ -100,14 +105,14 @@ def adopt(request: AdoptRequest, on_progress: ProgressCallback) -> Adopted:
     if not new:
         record = versions[-1]
         write_table(request.output, versions)
-        return Adopted(version_folder(request.output, record.version), record, True, tuple(adoption.notes), "")
+        return Adopted(version_folder(request.output, record.version), record, True, *adoption.remarks, "")
     all_of_them = {**before, **{name: case.model_copy(update={"adopted_in": number}) for name, case in new.items()}}
     adopted = datetime.now(UTC).isoformat(timespec="seconds")
     record = VersionRecord(
         version=number, adopted=adopted, cases=tuple(all_of_them[name] for name in sorted(all_of_them))
     )
     following = write_version(request.output, record, {name: corrected[name] for name in new}, versions)
-    return Adopted(version_folder(request.output, number), record, False, tuple(adoption.notes), following)
+    return Adopted(version_folder(request.output, number), record, False, *adoption.remarks, following)
 
 
 def _is_new(case: AdoptedCase, before: AdoptedCase | None) -> bool:
@@ -139,6 +144,27 @@ def _two_of_a_patient(cases: Collection[str]) -> list[str]:
     ]
 
 
+def _doubt(labels: LabelImage, prediction: Prediction, change: Change) -> list[str]:
+    """Say why corrected labels may be wrong: of another exam, or with classes exchanged.
+
+    Args:
+        labels: [S, H, W] values of `Label`, as corrected.
+        prediction: what the model found.
+        change: how they differ.
+    """
+    known = {name: dice for name, dice in change.dice.items() if dice is not None}
+    if max(known.values(), default=1.0) < _HARDLY_ALIKE:
+        return [f"hardly a pixel is as predicted; are these labels of {prediction.case}?"]
+    both = [name for name, values in STRUCTURES.items()
+            if all(np.isin(image, values).any() for image in (labels, prediction.labels))]  # fmt: skip
+    return [
+        f"hardly a pixel of {name} is as predicted (Dice {known[name]:.4f}); look at it: if classes were exchanged, "
+        "say with --names what each value or segment is, and adopt again, which makes a version with the right labels"
+        for name in both
+        if known[name] < _HARDLY_ALIKE
+    ]
+
+
 class _Adoption:
     """Reads corrected labels and the exams that they are of.
 
@@ -152,6 +178,7 @@ class _Adoption:
         self.request, self.predictions, self.labels = request, predictions, labels
         self.problems: list[str] = []
         self.notes: list[str] = []
+        self.warnings: list[str] = []
         self.corrected: dict[str, Volume] = {}
         self.cases: dict[str, AdoptedCase] = {}
         self._segs_left = dict(labels.segs)
@@ -159,6 +186,11 @@ class _Adoption:
         left_out = [self._where(path) for path in labels.images]
         self.notes += [f"images, no label maps, left out: {list_names(left_out)}"] * bool(left_out)
         self._exams = PredictedExams(request, predictions)
+
+    @property
+    def remarks(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Notes, and warnings."""
+        return tuple(self.notes), tuple(self.warnings)
 
     def gather(self, on_progress: ProgressCallback) -> None:
         """Read every exam that may have corrected labels."""
@@ -253,8 +285,7 @@ class _Adoption:
             )
             return
         change = compare_labels(chosen.labels, prediction.labels)
-        if max((dice for dice in change.dice.values() if dice is not None), default=1.0) < _HARDLY_ALIKE:
-            self.notes.append(f"{where}: hardly a pixel is as predicted; are these labels of {exam.case}?")
+        self.warnings += [f"{where}: {doubt}" for doubt in _doubt(chosen.labels, prediction, change)]
         volume = exam.with_labels(chosen.codes, chosen.tells_mvo)
         self.corrected[exam.case] = replace(volume, notes=(*volume.notes, *chosen.notes))
         self.notes += [f"{exam.case}: {note}" for note in (*chosen.notes, *exam_notes(volume))]

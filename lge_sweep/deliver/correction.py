@@ -152,12 +152,11 @@ def read_nifti_correction(
     if laid is None:
         return None
     values, note = laid
-    mask, said = value_classes(names)
+    mask, _ = value_classes(names)
     _check_values(values, mask)
     codes = map_values(values, mask, f"NIfTI ({values.dtype})")
     _check_not_empty(codes)
-    if not said:
-        _check_order(split_mvo(codes)[0], predicted)
+    _check_order(values, predicted, names)
     return Correction(where, "nifti", codes, "", saved_at(path), (note,) * bool(note))
 
 
@@ -180,21 +179,29 @@ def _check_not_empty(codes: ClassCodes) -> None:
         raise UnusableError("holds no label at all; export the segmentation again, with all its segments")
 
 
-def _check_order(labels: LabelImage, predicted: LabelImage) -> None:
-    """Refuse values that agree better with the prediction if exchanged: viewers number segments in their own order."""
-    table = np.zeros((len(Label), len(Label)), dtype=np.int64)
-    np.add.at(table, (labels, predicted), 1)
-    found = [int(label) for label in Label if label != Label.BACKGROUND]
-    orders = {order: sum(int(table[value, now]) for value, now in zip(found, order, strict=True))
-              for order in permutations(found)}  # fmt: skip
-    best = max(orders, key=lambda order: orders[order])
-    if orders[best] > orders[tuple(found)]:
-        exchanged, kept = ({str(value): CLASSES[Label(now).title] for value, now in zip(found, order, strict=True)}
-                           for order in (best, found))  # fmt: skip
+def _check_order(values: Pixels, predicted: LabelImage, names: LabelNames) -> None:
+    """Refuse values that agree better with the prediction if exchanged: viewers number segments in their own order.
+
+    Values that the user has named are what he says; the others are exchanged among themselves and with what is left.
+    """
+    mask, named = value_classes(names)
+    present = [int(value) for value in np.unique(values) if mask.classes[int(value)] != Label.BACKGROUND.title]
+    kept = {value: mask.classes[value] for value in present if value not in named}
+    taken = {mask.classes[value] for value in present if value in named}
+    left = [CLASSES[label.title] for label in Label if label != Label.BACKGROUND]
+    left = [name for name in left if name not in taken or name in kept.values()]
+    found = {value: np.bincount(predicted[values == value], minlength=len(Label)) for value in kept}
+    agreeing = {order: sum(int(found[value][CLASS_CODES[name]]) for value, name in zip(kept, order, strict=True))
+                for order in permutations(left, len(kept))}  # fmt: skip
+    best, now = max(agreeing, key=lambda order: agreeing[order]), agreeing[tuple(kept.values())]
+    if agreeing[best] > now:
+        exchanged = {str(value): name for value, name in zip(kept, best, strict=True)}
+        right = {str(value): name for value, name in kept.items()}
         raise UnusableError(
-            f"its values seem exchanged, as viewers number segments anew: {orders[tuple(found)]} labelled pixels agree "
-            f"with the prediction, {orders[best]} would with {names_option(exchanged)}; give that, or, if they are "
-            f"right as they are, {names_option(kept)}"
+            f"its values seem exchanged, as viewers number segments anew: {now} pixels of value "
+            f"{', '.join(exchanged)} agree with the prediction, {agreeing[best]} would with "
+            f"{names_option({**names, **exchanged})}; give that, or, if they are right as they are, "
+            f"{names_option({**names, **right})}"
         )
 
 

@@ -98,8 +98,8 @@ def name_segments(segments: Mapping[int, SegmentHeader], names: LabelNames) -> N
     return NamedSegments(classes, tuple(notes))
 
 
-def value_classes(names: LabelNames) -> tuple[IndexMask, bool]:
-    """Return what the values of a NIfTI label map are, and whether the user has said so of any.
+def value_classes(names: LabelNames) -> tuple[IndexMask, frozenset[int]]:
+    """Return what the values of a NIfTI label map are, and of which the user has said so.
 
     Args:
         names: what the user says; names that are numbers are values.
@@ -113,7 +113,7 @@ def value_classes(names: LabelNames) -> tuple[IndexMask, bool]:
             if (value := whole_number(name, _MAX_VALUE)) is None:
                 raise ConfigError(f"--names: values are 0 to {_MAX_VALUE}, got {shorten(name)}")
             numbers[value] = label
-    return IndexMask(values={**VALUES, **numbers}), bool(numbers)
+    return IndexMask(values={**VALUES, **numbers}), frozenset(numbers)
 
 
 def names_option(names: LabelNames) -> str:

@@ -26,6 +26,8 @@ def print_adopted(console: Terminal, adopted: "Adopted") -> None:
         console.explain("Dice is that of the corrected labels with the predicted ones, in the whole exam.")
     for note in dict.fromkeys(adopted.notes):
         console.note(note)
+    for warning in adopted.warnings:
+        console.print_line(f"warning: {warning}", style="yellow")
     if adopted.again:
         console.print_line(
             f"{adopted.folder}: version {record.version} holds these labels already; nothing was written"
