@@ -644,6 +644,20 @@ def test_who_corrected_must_be_known(dicom: Given) -> None:
     assert "hold different corrections of one exam; keep one of them" in told
 
 
+def test_by_is_for_files_that_name_nobody(dicom: Given) -> None:
+    """A NIfTI beside SEGs needs --by; who made the SEGs is not replaced by it."""
+    one, two = dicom.exams
+    slicer_seg(one, dicom.truth[0], dicom.out / one.case / "new.dcm", creator="Reader^Anna")
+    slicer_nifti(two, dicom.truth[1], dicom.out / two.case / "new.nii")
+    assert f"{two.case}/new.nii: does not say who corrected it" in refusal(dicom, by="")
+    done = dicom.run("--by", "B. Other")
+    assert done.exit_code == 0, done.output
+    by = {row["case"]: row["by"] for row in rows_of(dicom.dataset / "versions.csv")}
+    assert by == {one.case: "Anna Reader", two.case: "B. Other"}
+    assert f"{one.case}/new.dcm: names Anna Reader as who corrected it, which stands" in said(done)
+    assert "new.nii: names" not in said(done)
+
+
 def test_two_exams_of_a_patient_are_refused(tmp_path: Path) -> None:
     """As the reader of DICOM refuses them: a split would put one patient into several subsets."""
     (volume,) = phantom(1)

@@ -275,7 +275,8 @@ class _Adoption:
 
     def _keep(self, exam: Exam, prediction: Prediction, chosen: Correction) -> None:
         where = chosen.where or exam.case
-        by = visible(self.request.by.strip()) or chosen.creator
+        given = visible(self.request.by.strip())
+        by = chosen.creator or given
         if not by:
             self.problems.append(f"{where}: does not say who corrected it; give --by NAME (initials will do)")
             return
@@ -285,6 +286,10 @@ class _Adoption:
             )
             return
         change = compare_labels(chosen.labels, prediction.labels)
+        if given and given != by:
+            self.notes.append(
+                f"{where}: names {by} as who corrected it, which stands; --by is for files that name nobody"
+            )
         self.warnings += [f"{where}: {doubt}" for doubt in _doubt(chosen.labels, prediction, change)]
         volume = exam.with_labels(chosen.codes, chosen.tells_mvo)
         self.corrected[exam.case] = replace(volume, notes=(*volume.notes, *chosen.notes))

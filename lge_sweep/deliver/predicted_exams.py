@@ -26,7 +26,7 @@ class AdoptRequest:
         images: the exams, as predict was given them.
         output: the folder of the data set's versions.
         predicted: predict's output folder; None: `folder`.
-        by: who corrected; "": whom each SEG names.
+        by: who corrected the files that name nobody; a SEG may name somebody, a NIfTI cannot.
         names: what labels are; see `parse_names`.
         accept_unchanged: take the cases whose labels were not changed as looked at and right.
         trust_grid: take NIfTI files voxel by voxel, whatever their affine says.

@@ -42,7 +42,10 @@ PredictedOption = Annotated[
     Path | None, typer.Option("--predicted", help="Predict's output folder (default: FOLDER).", **A_PATH)
 ]
 ByOption = Annotated[
-    str, typer.Option("--by", help="Who corrected (default: whom a SEG names as ContentCreatorName).", metavar="NAME")
+    str,
+    typer.Option(
+        "--by", help="Who corrected files that name nobody; a SEG may name one (ContentCreatorName).", metavar="NAME"
+    ),
 ]
 NamesOption = Annotated[
     list[str] | None,
