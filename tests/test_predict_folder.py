@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from deliveries import rows_of
 from processes import is_alive
+from program import invoke
 from synthetic_dicom import grey, series
 from tiny_segmenter import write_segmenter
 
@@ -100,6 +101,33 @@ def die(problems: list[str]) -> Exam | None:
     """Read an exam as what is killed by it does."""
     os.kill(os.getpid(), signal.SIGKILL)
     return None
+
+
+def test_labels_that_somebody_saved_over_are_left_and_said_to_be(
+    exams: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given again, predict neither writes over a correction nor lists it as if it was its own."""
+    words = ("predict", str(exams / "P1"), str(tmp_path / "out"), "--model", str(model), "--format", "seg,nifti,csv")
+    for _ in range(2):
+        done = invoke(*words)
+        assert done.exit_code == 0, done.output
+        assert "left as it is" not in done.output
+    (saved,) = tmp_path.glob("out/*/labels.nii.gz")
+    nib.save(nib.Nifti1Image(np.ones((*SHAPE, 3), dtype=np.uint8), np.eye(4)), saved)
+    before = file_digest(saved)
+    again = " ".join(invoke(*words).output.split())
+    assert "labels.nii.gz: there already and left as it is: somebody has saved over it since it was written" in again
+    assert "labels.dcm and" not in again
+    assert file_digest(saved) == before
+    saved.with_name("labels.dcm").write_bytes(b"another")
+    assert "labels.dcm and labels.nii.gz: there already" in " ".join(invoke(*words).output.split())
+
+    def refused(_: Path) -> str:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("lge_sweep.deliver.exam_files.file_digest", refused)
+    done = invoke(*words)
+    assert (done.exit_code, "labels.dcm cannot be read (Permission denied)" in done.output) == (3, True), done.output
 
 
 def test_a_process_that_dies_of_an_exam_costs_that_exam_alone(exams: Path, model: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from lge_sweep import __version__
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import atomic_folder, read_json, write_json
 from lge_sweep.choices import look_up
-from lge_sweep.deliver.prediction import pack_labels
+from lge_sweep.deliver.prediction import AGAIN, pack_labels
 from lge_sweep.deliver.result import RESEARCH_USE, ExamDoubt, FormatError, ModelFacts, Result
 from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.hashing import file_digest
@@ -32,6 +32,7 @@ class Delivery:
         notes: what a user should know; those of the exam and those on how it was written.
         findings: what no left ventricle has, a sentence each; see `lge_sweep.quantify.find_implausible`.
         warnings: why the labels are to be doubted, a sentence each; see `ExamDoubt`.
+        saved_over: the files of labels that were written before and that somebody has saved others over since.
     """
 
     folder: Path
@@ -39,6 +40,7 @@ class Delivery:
     notes: tuple[str, ...]
     findings: tuple[str, ...]
     warnings: tuple[str, ...] = ()
+    saved_over: tuple[Path, ...] = ()
 
 
 SEG_FILE, REPORT_FILE, NIFTI_FILE = "labels.dcm", "report.dcm", "labels.nii.gz"
@@ -62,6 +64,9 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
         exam: the images.
         formats: names in `FORMATS`; none: all that the exam allows.
         model: what would make the labels.
+
+    Raises:
+        DataError: a file of labels cannot be read.
     """
     folder = _exam_folder(output, exam)
     try:
@@ -70,10 +75,11 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
         notes, findings, warnings = (tuple(about.get(name, ())) for name in ("notes", "findings", "warnings"))
         made = {name: about[name] for name in _MADE if name in about}
         same = about == {**_provenance(exam, formats, model), **made}
+        there = same and all(file.is_file() for file in files)
+        over = tuple(file for file in files if there and file.name in (SEG_FILE, NIFTI_FILE) and is_saved_over(file))
     except (DamagedError, ValueError, KeyError, TypeError):
         return None  # `deliver` says what is wrong with the folder, or with the exam's files
-    there = same and all(file.is_file() for file in files)
-    return Delivery(folder, files, notes, findings, warnings) if there else None
+    return Delivery(folder, files, notes, findings, warnings, over) if there else None
 
 
 def is_saved_over(file: Path) -> bool:
@@ -84,9 +90,16 @@ def is_saved_over(file: Path) -> bool:
 
     Raises:
         DamagedError: the folder does not tell what was written.
+        DataError: the file cannot be read.
     """
-    written = read_json(file.parent / ABOUT_FILE).get("digests", {}).get(file.name)  # earlier versions kept none
-    return written is not None and written != file_digest(file)
+    digests = read_json(file.parent / ABOUT_FILE).get("digests", {})  # earlier versions kept none
+    if not isinstance(digests, dict):
+        raise DamagedError(file.parent / ABOUT_FILE, "digests is not what predict writes", f"To go on, {AGAIN}")
+    try:
+        return file.name in digests and digests[file.name] != file_digest(file)
+    except OSError as error:
+        why = error.strerror or type(error).__name__
+        raise DataError(str(file.parent), [f"{file.name} cannot be read ({why})"]) from error
 
 
 def deliver(

@@ -7,6 +7,11 @@ from lge_sweep.cli.terminal import Terminal
 if TYPE_CHECKING:
     from lge_sweep.segmenter import PredictResult
 
+_SAVED_OVER = (
+    "there already and left as it is: somebody has saved over it since it was written, and the numbers and pages "
+    "beside it are of the labels that the model found; `lge-sweep data adopt` takes corrected labels"
+)
+
 
 def print_predicted(console: Terminal, predicted: "PredictResult") -> None:
     """Print what was found in each exam, and where it is.
@@ -18,6 +23,8 @@ def print_predicted(console: Terminal, predicted: "PredictResult") -> None:
     for delivery in predicted.deliveries:
         files = dict.fromkeys(file.relative_to(delivery.folder).parts[0] for file in delivery.files)
         console.print_line(f"{delivery.folder}: {', '.join(files)}")
+        if over := [file.name for file in delivery.saved_over]:
+            console.print_line(f"  {' and '.join(over)}: {_SAVED_OVER}", style="yellow")
         for note in delivery.notes:
             console.note(note, indent="  ")
         for finding in delivery.findings:
