@@ -29,6 +29,7 @@ from lge_sweep.scoring.paired import (
 )
 from lge_sweep.scoring.scores import RULES, global_metrics, score
 from lge_sweep.scoring.uncertainty import Candidate, Standing, Uncertainty, assess_uncertainty, score_difference
+from lge_sweep.scoring.uncertainty_notes import alike_rule
 
 CLASSES = ("background", "myocardium", "scar")
 
@@ -221,6 +222,28 @@ def test_when_all_collapsed_all_are_ranked_and_it_is_said() -> None:
     result = assess_uncertainty([Candidate(n, [t], ("scar",)) for n, t in zip("ab", tables, strict=True)], "a", "mean")
     assert [entry.best for entry in result.standings] == [0.875, 0.125]  # what 3 cases can show
     assert result.sentence.startswith("Every configuration collapsed, so the choice is moot; a is best with")
+
+
+@pytest.mark.parametrize("cases", [3, 8])
+@pytest.mark.parametrize("lost", ["", "d", "cd", "abcd"])
+def test_who_is_alike_is_counted_once_for_sentence_and_list(cases: int, lost: str) -> None:
+    """Of four that differ by noise, as many are alike as did not collapse, the winner left out."""
+    noise = np.random.default_rng(3).normal(0, 0.05, size=(4, cases))
+    pair = [
+        Candidate(name, [simple(*(0.5 + row))], ("scar",) if name in lost else ())
+        for name, row in zip("abcd", noise, strict=True)
+    ]
+    result = assess_uncertainty(pair, "a", "mean", resamples=400)
+    assert all(entry.alike for entry in result.standings)  # the premise: no score is told from the winner's
+    want = [name for name in "bcd" if lost == "abcd" or name not in lost]
+    assert sorted(result.alike) == want
+    assert f"; {len(want)} other configuration{'s' * (len(want) > 1)} cannot be told apart from" in result.sentence
+
+
+def test_the_rule_names_the_fewest_cases() -> None:
+    assert "95 % interval" in alike_rule(0.95)
+    assert "fewer than 6 cases" in alike_rule(0.95)
+    assert "fewer than 8 cases" in alike_rule(0.99)  # 2 * 2^-8 < .01 < 2 * 2^-7
 
 
 def test_identical_candidates_share_the_ranks_and_are_listed_in_the_order_given() -> None:

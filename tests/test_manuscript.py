@@ -48,7 +48,7 @@ from lge_sweep.pipeline.results import side_by_side
 from lge_sweep.pipeline.variants import EvaluatedSubset, Labelled
 from lge_sweep.report import agreement_frame, findings_frame
 from lge_sweep.run_store import RunStore
-from lge_sweep.scoring import Candidate, assess_uncertainty
+from lge_sweep.scoring import Candidate, alike_rule, assess_uncertainty
 from lge_sweep.study import SelectionRecord, read_cell, read_per_image, read_result, write_plan, write_record
 from lge_sweep.study.plan import CellSet, Plan, plan_sweep
 from lge_sweep.study.prepare import PreparedData, prepare_data
@@ -480,6 +480,37 @@ def test_a_report_of_phase_1_alone_says_what_was_not_run(prepared: Prepared, tmp
     again = invoke("report", str(prepared.plan.folder), "--runs", str(prepared.store.root))
     assert again.exit_code == 0, again.output
     assert len(list(prepared.store.root.glob("report-phantom-smoke-*/tables/*.tex"))) > 5
+
+
+@pytest.mark.parametrize("collapsed", [False, True])
+def test_sentence_list_and_tables_count_the_same_as_alike(prepared: Prepared, tmp_path: Path, collapsed: bool) -> None:
+    """The list and a table counted a collapsed network that the sentence did not."""
+    shutil.copytree(prepared.store.root, tmp_path / "runs")
+    study = find_study(RunStore(tmp_path / "runs"), "phantom", "smoke")
+    for sweep in study.sweeps:
+        record = sweep.selection
+        assert record is not None
+        winner, tables = record.selected[0], {}
+        for cell in sweep.plan.cells:
+            tables[cell.name] = read_per_image(sweep.plan.cell_files(cell).per_image)
+            tables[cell.name]["case"] = tables[cell.name]["image"]  # of one case nothing is said
+        candidates = [
+            Candidate(name, [table], ("scar",) if collapsed and name != winner else ())
+            for name, table in tables.items()
+        ]
+        sure = assess_uncertainty(candidates, winner, record.rule, record.emphasis, resamples=100)
+        assert [entry.alike for entry in sure.standings] == [True, True]  # the premise
+        write_record(sweep.plan.files.selection, record.model_copy(update={"uncertainty": sure}))
+    study = find_study(RunStore(tmp_path / "runs"), "phantom", "smoke")
+    page = write_manuscript(study, tmp_path / "report").page
+    text, want = words(page), 0 if collapsed else 1
+    printed = {path.stem: read(path) for path in (page.parent / "tables").glob("*.csv")}
+    assert [row["alike"] for row in printed["doubt"]] == [str(want)] * 2
+    rankings = [rows for name, rows in printed.items() if name.startswith("ranking_phase1")]
+    assert [sum(row["alike"] == "yes" for row in rows) for rows in rankings] == [want] * 2
+    assert len(re.findall(r"Cannot be told apart from \S+: \S+\.", text)) == 2 * want
+    assert text.count(alike_rule(0.95)) == 2  # Statistics, and where the numbers stand
+    assert ("that they never found, and not counted above: " in text) == collapsed
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def outcome() -> tuple[Selection, Uncertainty]:
 @pytest.fixture(scope="module")
 def frame(outcome: tuple[Selection, Uncertainty]) -> pd.DataFrame:
     selection, uncertainty = outcome
-    return ranking_frame(selection.ranking, uncertainty.standings)
+    return ranking_frame(selection.ranking, uncertainty)
 
 
 def test_the_frame_has_the_numbers_of_ranking_and_standings(
@@ -71,7 +71,9 @@ def test_the_frame_has_the_numbers_of_ranking_and_standings(
     assert frame["selected"].tolist() == ["yes", "", ""]
     assert frame["collapsed"].tolist() == ["", "", "scar"]
     assert frame["missing"].tolist() == ["", "bf", ""]
-    assert frame["alike"].tolist() == ["yes", "yes", "yes"]  # two cases tell nothing apart
+    assert frame["alike"].tolist() == ["", "yes", ""]  # two cases tell nothing apart; "lost" cannot be selected
+    assert uncertainty.alike == ("a|b",)
+    assert "1 other configuration cannot be told apart from it" in uncertainty.sentence
     assert math.isnan(frame["global_bf"][1])
     assert math.isnan(frame["expected_rank"][2])
 

@@ -28,8 +28,8 @@ class Ranking:
         verdict: in a sentence, which configuration is best and how surely.
         table: a row a configuration, best first, as in `ranking.csv`: rank, configuration, selected ("yes" or ""),
             score (0 to 1) with its 95 % interval (score_low, score_high), probability_best, expected_rank, alike
-            ("yes": cannot be told apart from the winner), spread, score_<rule> and score_<rule>_foreground,
-            global_<metric>, missing and collapsed (names). A missing number is NaN.
+            ("yes": one of those that the verdict says cannot be told apart from the winner), spread, score_<rule> and
+            score_<rule>_foreground, global_<metric>, missing and collapsed (names). A missing number is NaN.
         selected: the configurations that were selected, best first.
         rule: of the score: "mean" or "weighted" (paper Table III).
         notes: what to keep in mind, a sentence each: first what may change a decision, at the end what is known of the
@@ -61,7 +61,7 @@ class Ranking:
             stage=plan.config.stage,
             title=plan.title,
             verdict=f"{kept.uncertainty.sentence}.",
-            table=ranking_frame(kept.ranking, kept.uncertainty.standings),
+            table=ranking_frame(kept.ranking, kept.uncertainty),
             selected=kept.selected,
             rule=kept.rule,
             notes=(*outcome_notes(kept.notes, kept.uncertainty), *plan.notes),

@@ -48,7 +48,7 @@ def _selection_table(plan: Plan) -> str:
     known = {standing.name for standing in selection.uncertainty.standings}
     if lost := [entry.name for entry in selection.ranking if entry.name not in known]:
         raise DamagedError(plan.files.selection, f"uncertainty.standings: there is no {shorten(lost[0])}", REMEDY)
-    frame = ranking_frame(selection.ranking, selection.uncertainty.standings)
+    frame = ranking_frame(selection.ranking, selection.uncertainty)
     texts = ranking_texts(frame, selection.rule)[["rank", "configuration", "score", INTERVAL, BEST]]
     texts["configuration"] = texts["configuration"].map(escape_markdown)
     classes, groups = class_names(plan.config.stage)[1:], configurations(plan.cells)

@@ -207,7 +207,7 @@ def _record(tracker: Tracker, winner: Winner, promote: bool) -> str | None:
 
 def _write_tables(plan: Plan, selection: Selection, uncertainty: Uncertainty) -> None:
     """Write the ranking, and the winner's comparisons with the others."""
-    write_frame(plan.files.ranking, ranking_frame(selection.ranking, uncertainty.standings))
+    write_frame(plan.files.ranking, ranking_frame(selection.ranking, uncertainty))
     tests = pd.DataFrame(uncertainty.comparisons, columns=[field.name for field in fields(WinnerTest)])
     write_frame(plan.files.comparisons, tests)
 

@@ -136,7 +136,7 @@ def _ranks(plan: Plan, chosen: Chosen) -> dict[str, dict[str, float]]:
 
     Of a search with several objectives also whether it is on the front: 1, or 0.
     """
-    frame = ranking_frame(chosen.selection.ranking, chosen.uncertainty.standings)
+    frame = ranking_frame(chosen.selection.ranking, chosen.uncertainty)
     places = {
         str(row["configuration"]): {RANK: row["rank"], RANKED_BEST: row["probability_best"]}
         for row in frame.to_dict("records")
@@ -154,7 +154,7 @@ def _ranks(plan: Plan, chosen: Chosen) -> dict[str, dict[str, float]]:
 def describe_selection(chosen: Chosen) -> str:
     """Write a selection as Markdown: what was chosen, the front if there is one, the ranking, what to doubt."""
     selection, uncertainty, front = chosen.selection, chosen.uncertainty, chosen.front
-    frame = ranking_frame(selection.ranking, uncertainty.standings)
+    frame = ranking_frame(selection.ranking, uncertainty)
     shown = ranking_texts(frame, selection.rule)[["rank", "configuration", "score", INTERVAL, BEST, FOREGROUND]]
     shown["configuration"] = shown["configuration"].map(escape_markdown)
     shown[""] = ["collapsed" if names else "" for names in frame["collapsed"]]

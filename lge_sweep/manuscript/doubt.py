@@ -7,7 +7,7 @@ from lge_sweep.manuscript.data_section import is_simulated, subset_title
 from lge_sweep.manuscript.find import Study, Sweep
 from lge_sweep.manuscript.patients import POWER_MEASURE, compared_patients
 from lge_sweep.manuscript.results import sweep_title
-from lge_sweep.scoring import MEASURES, chance, in_hundred
+from lge_sweep.scoring import MEASURES, alike_rule, chance, in_hundred
 
 _ENOUGH = 10
 """Patients from which on it is said how many more it takes."""
@@ -20,7 +20,7 @@ def doubt_section(study: Study) -> Section:
     if done:
         caption = (
             "How sure each selection is. P(best): probability that the winner is best, by 2000 bootstrap resamples "
-            "of the cases. Alike: configurations that cannot be told apart from the winner at 95 %."
+            f"of the cases. Alike: other configurations that cannot be told apart from the winner: {alike_rule(0.95)}."
         )
         blocks.append(make_table("doubt", caption, pd.DataFrame([_row(sweep) for sweep in done])))
     parts = [Part(sweep_title(sweep.plan), [Bullets(_sweep_items(sweep))]) for sweep in done]
@@ -68,7 +68,6 @@ def few_items(study: Study) -> list[str]:
 def _row(sweep: Sweep) -> dict[str, object]:
     assert sweep.selection is not None
     found, seeds = sweep.selection.uncertainty, sweep.plan.config.grid.seed
-    others = [entry for entry in found.standings if entry.name != found.winner]
     winner = next(entry for entry in found.standings if entry.name == found.winner)
     return {
         "sweep": sweep_title(sweep.plan),
@@ -76,7 +75,7 @@ def _row(sweep: Sweep) -> dict[str, object]:
         "configurations": len(found.standings),
         "winner": found.winner,
         "P(best)": chance(winner.best),
-        "alike": sum(bool(entry.alike) for entry in others),
+        "alike": len(found.alike),
         "collapsed": sum(bool(entry.collapsed) for entry in found.standings),
         "seeds of each": len(seeds),
     }
@@ -85,13 +84,13 @@ def _row(sweep: Sweep) -> dict[str, object]:
 def _sweep_items(sweep: Sweep) -> list[str]:
     assert sweep.selection is not None
     found = sweep.selection.uncertainty
-    alike = [entry.name for entry in found.standings if entry.alike and entry.name != found.winner]
     collapsed = [f"{entry.name} ({', '.join(entry.collapsed)})" for entry in found.standings if entry.collapsed]
     items = [f"{found.sentence}."]
-    if alike:
-        items.append(f"Cannot be told apart from {found.winner}: {', '.join(alike)}.")
+    if found.alike:
+        items.append(f"Cannot be told apart from {found.winner}: {', '.join(found.alike)}.")
     if collapsed:
-        items.append(f"Collapsed networks, with the classes that they never found: {', '.join(collapsed)}.")
+        counted = "" if len(collapsed) == len(found.standings) else ", and not counted above"
+        items.append(f"Collapsed networks, with the classes that they never found{counted}: {', '.join(collapsed)}.")
     if len(sweep.plan.config.grid.seed) == 1:
         items.append("Every configuration was trained with one seed: what another would change is in no interval.")
     return items + [f"{note[:1].upper()}{note[1:]}." for note in found.notes if "trained once" not in note]

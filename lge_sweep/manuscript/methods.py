@@ -13,7 +13,7 @@ from lge_sweep.manuscript.blocks import Block, Bullets, Facts, Paragraph, Part, 
 from lge_sweep.manuscript.find import Study
 from lge_sweep.metrics import METRICS
 from lge_sweep.quantify import METHODS
-from lge_sweep.scoring import RULES
+from lge_sweep.scoring import RULES, alike_rule
 
 ARCHITECTURE_WORDS = {
     "unet": "U-Net: encoder and decoder of five levels, with skip connections",
@@ -301,8 +301,7 @@ def _statistics(study: Study) -> list[str]:
         "of 2000 bootstrap resamples of the cases, all slices of a case with it.",
         "Seeds of a configuration, where they were repeated, are drawn anew in each resample.",
         "Probability of being best: the share of resamples in which a configuration has the highest score.",
-        "Two configurations cannot be told apart if the interval of the difference of their scores, on the same "
-        "resamples, holds 0.",
+        f"A configuration cannot be told apart from the winner if {alike_rule(0.95)}.",
         "Wilcoxon's signed-rank test compares the winner with every other by case, with Holm's correction; "
         "Friedman's test all at once. No claim in this report rests on a test alone.",
         "Percentile intervals from few cases are too narrow; how much is said with each.",

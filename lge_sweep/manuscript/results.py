@@ -92,7 +92,7 @@ def _sweep_blocks(sweep: Sweep, stage: str) -> list[Block]:
     assert sweep.selection is not None
     plan, selection = sweep.plan, sweep.selection
     found = selection.uncertainty
-    frame = ranking_frame(selection.ranking, found.standings).drop(columns=["missing"])
+    frame = ranking_frame(selection.ranking, found).drop(columns=["missing"])
     frame = frame[
         [name for name in frame.columns if not name.startswith("score_") or name in ("score_low", "score_high")]
     ]
@@ -101,8 +101,8 @@ def _sweep_blocks(sweep: Sweep, stage: str) -> list[Block]:
         f"Ranking of {plan.config.phase.replace('phase', 'phase ')}, {stage}, on the {_SUBSETS[selection.subset]} "
         f"subset: n = {found.images} slices of {found.cases} cases. Scores and metrics are 0 to 1; in brackets 95 % "
         "bootstrap intervals over cases. P(best): probability of being best. Alike: cannot be told apart from the "
-        "winner. Spread: mean standard deviation of the metrics over the slices. Dice by class: mean over the slices "
-        "that have a value."
+        "winner, by the rule under Doubt. Spread: mean standard deviation of the metrics over the slices. Dice by "
+        "class: mean over the slices that have a value."
     )
     titles = {
         "probability_best": "P(best)", "expected_rank": "expected rank", "collapsed": "collapsed: never found",

@@ -68,6 +68,7 @@ from .uncertainty import assess_uncertainty as assess_uncertainty
 from .uncertainty import describe_friedman as describe_friedman
 from .uncertainty import outcome_notes as outcome_notes
 from .uncertainty import score_difference as score_difference
+from .uncertainty_notes import alike_rule as alike_rule
 from .warning import measure_warning as measure_warning
 from .wording import chance as chance
 from .wording import interval as interval

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lge_sweep.labels import SCORED
 from lge_sweep.scoring.selection import Ranked
-from lge_sweep.scoring.uncertainty import Standing
+from lge_sweep.scoring.uncertainty import Standing, Uncertainty
 from lge_sweep.scoring.wording import chance, interval
 from lge_sweep.text import format_number
 
@@ -20,21 +20,23 @@ TEXTS = ("configuration", "selected", "alike", "missing", "collapsed")
 """Columns of `ranking_frame` that are text; its others are numbers."""
 
 
-def ranking_frame(ranking: Sequence[Ranked], standings: Sequence[Standing] = ()) -> pd.DataFrame:
+def ranking_frame(ranking: Sequence[Ranked], uncertainty: Uncertainty | None = None) -> pd.DataFrame:
     """Put a ranking and how sure it is side by side.
 
     Args:
         ranking: the configurations, best first.
-        standings: one of each, in any order; a configuration without one lacks its numbers.
+        uncertainty: how sure it is; a configuration without a standing lacks its numbers.
 
     Returns:
         A row a configuration, best first. Columns: rank, configuration, selected ("yes" or ""), score, score_low,
-        score_high, probability_best, expected_rank, alike ("yes": cannot be told apart from the winner), spread,
+        score_high, probability_best, expected_rank, alike ("yes": as `Uncertainty.alike`), spread,
         score_<rule> and score_<rule>_foreground, global_<metric>, missing and collapsed (names). A missing number is
         NaN.
     """
-    known = {standing.name: standing for standing in standings}
+    known = {standing.name: standing for standing in uncertainty.standings} if uncertainty else {}
     frame = pd.DataFrame([_row(entry, known.get(entry.name)) for entry in ranking])
+    alike = uncertainty.alike if uncertainty else ()
+    frame.insert(frame.columns.get_loc("spread"), "alike", ["yes" if entry.name in alike else "" for entry in ranking])
     return frame.astype(dict.fromkeys(frame.columns.difference(["rank", *TEXTS]), float))
 
 
@@ -48,7 +50,6 @@ def _row(entry: Ranked, standing: Standing | None) -> Mapping[str, object]:
         "score_high": standing and standing.high,
         "probability_best": standing and standing.best,
         "expected_rank": standing and standing.expected_rank,
-        "alike": "yes" if standing and standing.alike else "",
         "spread": entry.spread,
         **{f"score_{name}": value for name, value in entry.scores.items()},
         **{f"global_{name}": value for name, value in entry.metrics.items()},

@@ -68,8 +68,9 @@ class Standing:
         ranks: probability of each rank, the best first, among the ranked; empty if not ranked.
         difference: score minus the winner's.
         difference_low, difference_high: its percentile interval, from the same resamples of cases for both.
-        alike: cannot be told apart from the winner: that interval includes 0 (no correction for the number of
-            configurations), or there are fewer cases than can tell at that level; True for the winner.
+        alike: whether these cases tell its score from the winner's: False if that interval leaves 0 out (no correction
+            for the number of configurations) and there are as many cases as it takes at that level; True for the
+            winner. Who could stand in for the winner is `Uncertainty.alike`, which leaves collapsed ones out.
         collapsed: as in `Candidate`.
     """
 
@@ -115,6 +116,11 @@ class Uncertainty:
     resamples: int
     left_out: int
     notes: tuple[str, ...]
+
+    @property
+    def alike(self) -> tuple[str, ...]:
+        """The other configurations that cannot be told apart from the winner, by `alike_rule`; highest score first."""
+        return tuple(entry.name for entry in _alike(self.standings, self.winner))
 
 
 def assess_uncertainty(
@@ -295,9 +301,8 @@ def _sentence(standings: Sequence[Standing], winner: str, names: Mapping[str, st
     beaten = chance(top.best) != chance(chosen.best)  # what is printed: no ".43 only, another with .43"
     if beaten:
         lead += f" only, {called[top.name]} with {chance(top.best)}"
-    others = [entry for entry in ranked if entry.name != winner]
     few = f" (from {cases} cases: no proof)" if cases < FEW_CASES else ""
-    return f"{prefix}{lead}; {_told_apart(others, name if beaten else 'it')}{few}"
+    return f"{prefix}{lead}; {_told_apart(ranked, winner, name if beaten else 'it')}{few}"
 
 
 def describe_friedman(tests: Sequence[Friedman]) -> list[str]:
@@ -318,13 +323,19 @@ def outcome_notes(own: Sequence[str], uncertainty: Uncertainty) -> tuple[str, ..
     return (*own, *uncertainty.notes, *describe_friedman(uncertainty.friedman))
 
 
-def _told_apart(others: Sequence[Standing], winner: str) -> str:
-    """How many of the other ranked configurations, at least one, are alike or better beyond doubt."""
-    alike = sum(bool(entry.alike) for entry in others)
+def _alike(standings: Sequence[Standing], winner: str) -> list[Standing]:
+    """Those that `alike_rule` calls alike: the one place that says which."""
+    return [entry for entry in standings if entry.ranks and entry.alike and entry.name != winner]
+
+
+def _told_apart(ranked: Sequence[Standing], winner: str, called: str) -> str:
+    """How many of the ranked configurations beside the winner, at least one, are alike or better beyond doubt."""
+    others = [entry for entry in ranked if entry.name != winner]
+    alike = len(_alike(ranked, winner))
     better = sum(not entry.alike and entry.difference > 0 for entry in others)
     subject = "the other configuration" if len(others) == 1 else "every other configuration"
     if alike:
-        said = f"{alike} other configuration{'s' if alike > 1 else ''} cannot be told apart from {winner}"
+        said = f"{alike} other configuration{'s' if alike > 1 else ''} cannot be told apart from {called}"
     else:
-        said = f"{subject} can be told apart from {winner}"
+        said = f"{subject} can be told apart from {called}"
     return f"{said} ({better} clearly score{'s' if better == 1 else ''} higher)" if better else said

@@ -8,6 +8,19 @@ from lge_sweep.scoring.bootstrap import Resampled, fewest_cases, in_hundred
 from lge_sweep.scoring.paired import DECIMALS
 
 
+def alike_rule(level: float) -> str:
+    """Say which configurations cannot be told apart from the winner, as the end of a sentence.
+
+    Args:
+        level: of the interval, such as 0.95.
+    """
+    return (
+        f"the {100 * level:g} % interval of the difference of their scores, on the same resamples of the cases, holds "
+        f"0, or there are fewer than {fewest_cases(level)} cases, which can tell nothing apart; while another stands, "
+        "a collapsed configuration cannot be selected, and is not counted"
+    )
+
+
 def uncertainty_notes(drawn: Resampled, ranked: Sequence[int], trained: Sequence[int], level: float) -> list[str]:
     """Say what to keep in mind.
 
