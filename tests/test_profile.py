@@ -31,6 +31,14 @@ def test_the_profile_follows_from_gpu_and_data(
     assert choose_profile("laptop", data) == ("laptop", "as asked")
 
 
+@pytest.mark.parametrize("named", ["smoke", "sweeps/profile/smoke.yaml"])
+def test_it_is_said_that_numbers_of_smoke_mean_nothing(named: str) -> None:
+    profile, why = choose_profile(named, "phantom")
+    assert profile == named
+    assert why.startswith("as asked; ")
+    assert why.endswith("its numbers mean nothing")
+
+
 def test_a_data_file_that_is_not_there_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "gpu_obstacle", lambda: "there is none")
     with pytest.raises(ConfigError, match="phantm"):

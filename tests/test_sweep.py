@@ -74,6 +74,7 @@ def test_it_prints_two_rankings_and_where_to_look(finished: tuple[Path, str]) ->
     _, printed = finished
     assert printed.count("Selected:") == 2
     assert "profile smoke: as asked" in printed
+    assert "its numbers mean nothing" in " ".join(printed.split())
     assert "make ui" in printed
     assert "[3/3]" in printed
 

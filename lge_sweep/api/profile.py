@@ -1,7 +1,14 @@
 """Which profile a phase is run with."""
 
+from pathlib import Path
+
 from lge_sweep.config import is_simulated
 from lge_sweep.errors import LgeSweepError
+
+ASKED = "as asked"
+"""Why a profile is used that somebody named."""
+MEANINGLESS = {"smoke": "it trains next to nothing, only to go through every step: its numbers mean nothing"}
+"""Profile -> why its numbers say nothing of how networks do."""
 
 
 def choose_profile(profile: str, data: str) -> tuple[str, str]:
@@ -16,7 +23,8 @@ def choose_profile(profile: str, data: str) -> tuple[str, str]:
         LgeSweepError: torch cannot be imported, or there is no such data file.
     """
     if profile not in ("auto", "paper"):
-        return profile, "as asked"
+        warning = MEANINGLESS.get(Path(profile).stem)
+        return profile, f"{ASKED}; {warning}" if warning else ASKED
     try:
         import torch
 
@@ -26,7 +34,7 @@ def choose_profile(profile: str, data: str) -> tuple[str, str]:
     obstacle = gpu_obstacle()
     if profile == "paper":
         slow = f"there is no GPU that torch can use ({obstacle}): expect seconds a step; profile laptop is for that"
-        return profile, f"as asked; {slow}" if obstacle else f"as asked, on {torch.cuda.get_device_name(0)}"
+        return profile, f"{ASKED}; {slow}" if obstacle else f"{ASKED}, on {torch.cuda.get_device_name(0)}"
     if obstacle is None:
         return "paper", f"chosen because there is a GPU ({torch.cuda.get_device_name(0)})"
     simulated = is_simulated(data)
