@@ -193,6 +193,7 @@ def test_what_is_converted_trains_like_its_source(tmp_path: Path, kind: str, mas
     result = call("convert", output, "--data", "phantom", "--format", kind, "--masks", masks)
     assert result.exit_code == 0, result.output
     assert "72 pairs of 24 case(s)" in result.output
+    assert "next: lge-sweep phase1 " in result.output
     (cases, arrays), (cases_again, again) = (
         prepared(read_data_file(str(path)), root)
         for path, root in ((SWEEPS / "phantom.yaml", None), (output / "out.yaml", output))
@@ -234,7 +235,9 @@ def test_no_reflow_is_told_in_image_pairs(tmp_path: Path, masks: str) -> None:
 def test_only_curated_slices_are_written_and_the_split_is_kept(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("source: {kind: phantom, cases: 2, slices: 5, size: 64}\ncurate: {slices: 3}\nsplit: {seed: 7}\n")
-    assert call("convert", tmp_path / "out", "--data", path).exit_code == 0
+    result = call("convert", tmp_path / "out", "--data", path)
+    assert result.exit_code == 0
+    assert "next: lge-sweep data describe " in result.output  # two cases cannot be split
     assert sorted(p.name for p in (tmp_path / "out" / "images").iterdir())[:3] == [
         f"phantom000_slice{k:03d}.bmp" for k in (1, 2, 3)
     ]

@@ -29,6 +29,7 @@ from lge_sweep.ingest.phantom_dicom import write_dicom_study
 from lge_sweep.ingest.phantom_files import DICOM_SOURCE, write_phantom
 from lge_sweep.ingest.phantom_geometry import APEX_DIRECTION, COLUMN_DIRECTION, ROW_DIRECTION, nifti_affine
 from lge_sweep.labels import Label
+from lge_sweep.split import split_cases
 
 SWEEPS = Path(__file__).parents[1] / "sweeps" / "data"
 FORMATS = ("png", "nifti", "dicom")
@@ -99,18 +100,43 @@ def test_the_data_file_makes_a_sweep_and_its_header_tells_the_command(written: P
 
 
 def test_what_is_printed_names_the_next_command(tmp_path: Path) -> None:
-    result = call(tmp_path / "my set", "--cases", 1)
+    result = call(tmp_path / "my set", "--cases", 6)
     assert result.output.splitlines() == [
-        f"{tmp_path}/my set: 5 slices of 1 simulated exam(s), as png",
+        f"{tmp_path}/my set: 30 slices of 6 simulated exam(s), as png",
         f"next: lge-sweep phase1 --data '{tmp_path}/my set/my_set.yaml' --root '{tmp_path}/my set'",
     ]
     with Image.open(tmp_path / "my set" / "images" / "phantom000_slice000.png") as image:
         assert image.mode == "I;16"
 
 
+@pytest.mark.parametrize("cases", [2, 5, 6, 7])
+def test_phase_1_is_next_only_where_the_split_lets_it_run(tmp_path: Path, cases: int) -> None:
+    """It was named for two exams, too, and failed after half a minute."""
+    said = call(tmp_path / "set", "--cases", cases).output.splitlines()
+    data = read_data_file(str(tmp_path / "set/set.yaml"))
+    curated = curate(read(data.source, tmp_path / "set"), data.curate)
+    try:
+        split_cases(curated.manifest, data.split)
+    except DataError:
+        place = f"--data {tmp_path}/set/set.yaml --root {tmp_path}/set"
+        assert said[1:] == [
+            "too few to train on: phase 1 takes 6 simulated exams or more (--cases 6)",
+            f"next: lge-sweep data describe {place}",
+        ]
+        assert cases < 6
+    else:
+        assert said[1].startswith("next: lge-sweep phase1 ")
+
+
+@pytest.mark.parametrize("kind", ["nifti", "dicom"])
+def test_few_exams_are_segmented_next(tmp_path: Path, kind: str) -> None:
+    said = call(tmp_path / "set", "--cases", 1, "--format", kind).output.splitlines()
+    assert said[2:] == [f"next: segment them with a model: lge-sweep predict {tmp_path}/set OUT"]
+
+
 @pytest.mark.parametrize("kind", ["nifti", "dicom"])
 def test_exams_can_be_segmented_next(tmp_path: Path, kind: str) -> None:
-    result = call(tmp_path / "my set", "--cases", 1, "--format", kind)
+    result = call(tmp_path / "my set", "--cases", 6, "--format", kind)
     segment = f"or segment them with a model: lge-sweep predict '{tmp_path}/my set' OUT"
     assert result.output.splitlines()[2:] == [segment]
 

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from lge_sweep.config.data import COUNTS, SplitConfig, Subset, SubsetCounts
+from lge_sweep.config.subset_sizes import largest_remainder
 from lge_sweep.config.validation import validate
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.safe_yaml import parse_yaml
 from lge_sweep.split import SUBSETS, Split, split_cases
-from lge_sweep.split.assign import largest_remainder
 from lge_sweep.split.leaks import audit_leaks
 
 TABLE_1: Mapping[Subset, SubsetCounts] = {

@@ -8,6 +8,7 @@ from lge_sweep.csv_files import frame_text
 from lge_sweep.data.curated_dataset import CuratedDataset
 from lge_sweep.data.grey import to_8_bit
 from lge_sweep.ingest import DataFileHeader, MaskKind, PairSlice, new_dataset, next_command, pairs_source, write_pairs
+from lge_sweep.split import can_be_split
 from lge_sweep.text import safe_file_name, shorten
 
 PairFormat = Literal["bmp", "png"]
@@ -68,4 +69,5 @@ def convert(dataset: CuratedDataset, output: Path, kind: PairFormat, masks: Mask
         f"note: the case {shorten(case)!r} is called {name}: not every disk takes its name"
         for case, name in renamed.items()
     ]
-    return [f"{output.absolute()}: {len(names)} pairs of {cases} case(s)", *notes, f"next: {next_command(output)}"]
+    following = next_command(output, *(() if can_be_split(manifest, settings.split) else ("data", "describe")))
+    return [f"{output.absolute()}: {len(names)} pairs of {cases} case(s)", *notes, f"next: {following}"]

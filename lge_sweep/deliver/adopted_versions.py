@@ -31,7 +31,7 @@ from lge_sweep.ingest import (
     subfolders,
 )
 from lge_sweep.labels import STRUCTURES
-from lge_sweep.split import split_cases
+from lge_sweep.split import can_be_split
 
 VERSION_FILE = "version.json"
 """In the folder of a version: what it holds, and from where."""
@@ -167,15 +167,8 @@ def write_version(
         write_json(unfinished / DATASET_JSON, _FORM.describe(folder.name, in_order, {}))
         write_json(unfinished / VERSION_FILE, record.model_dump(mode="json"))
     write_table(output, [*before, record])
-    return next_command(folder, *(() if _can_be_split(in_order, settings) else ("data", "describe")))
-
-
-def _can_be_split(volumes: Sequence[Volume], settings: DataFile) -> bool:
-    try:
-        split_cases(curate(volumes, settings.curate).manifest, settings.split)
-    except DataError:
-        return False
-    return True
+    trains = can_be_split(curate(in_order, settings.curate).manifest, settings.split)
+    return next_command(folder, *(() if trains else ("data", "describe")))
 
 
 def _source(volumes: Sequence[Volume]) -> NnunetDataset:

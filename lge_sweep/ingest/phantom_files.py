@@ -4,13 +4,15 @@ import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from lge_sweep.config.data import Curate, DataFile, DicomFolders, NiftiFolders, Phantom, Source
+from lge_sweep.config.data import Curate, DataFile, DicomFolders, NiftiFolders, Phantom, Source, SplitConfig
 from lge_sweep.config.masks import SegMask
+from lge_sweep.config.subset_sizes import fills_every_subset
 from lge_sweep.config.validation import validate
 from lge_sweep.errors import DataError
 from lge_sweep.ingest.export import (
@@ -22,7 +24,7 @@ from lge_sweep.ingest.export import (
     pairs_source,
     write_pairs,
 )
-from lge_sweep.ingest.phantom import simulate_case
+from lge_sweep.ingest.phantom import is_scar_free, simulate_case
 from lge_sweep.ingest.volume import Volume
 from lge_sweep.paths import user_path
 
@@ -69,8 +71,26 @@ def write_phantom(output: str | Path, cases: int = 12, seed: int = 0, kind: Phan
     with new_dataset(output, DataFile(source=sources[kind], curate=Curate(slices="all")), comments) as folder:
         _write(settings, folder, kind)
     made = f"{output.absolute()}: {slices} slices of {cases} simulated exam(s), as {kind}"
-    segment = f"or segment them with a model: {shlex.join(['lge-sweep', 'predict', str(output.absolute()), 'OUT'])}"
-    return [made, f"next: {next_command(output)}", *[segment] * (kind != "png")]
+    segment = f"segment them with a model: {shlex.join(['lge-sweep', 'predict', str(output.absolute()), 'OUT'])}"
+    if cases >= (fewest := fewest_to_train(settings.scar_free)):
+        return [made, f"next: {next_command(output)}", *[f"or {segment}"] * (kind != "png")]
+    note = f"too few to train on: phase 1 takes {fewest} simulated exams or more (--cases {fewest})"
+    return [made, note, f"next: {segment}" if kind != "png" else f"next: {next_command(output, 'data', 'describe')}"]
+
+
+def fewest_to_train(scar_free: float) -> int:
+    """Return the fewest simulated exams that a split as data files have it divides into training, validation and test.
+
+    Args:
+        scar_free: share of exams without scar, 0-1.
+    """
+    shares = SplitConfig().fractions
+    free = 0
+    for case in count():
+        free += is_scar_free(case, scar_free)
+        if fills_every_subset((free, case + 1 - free), shares):
+            break
+    return case + 1
 
 
 def simulate_through_dicom(settings: Phantom, findings: list[str]) -> list[Volume]:

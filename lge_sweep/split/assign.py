@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from lge_sweep.config.data import SplitConfig, Subset
+from lge_sweep.config.subset_sizes import largest_remainder
 from lge_sweep.errors import ConfigError, DataError
 from lge_sweep.seeding import derive_seed
 from lge_sweep.split.leaks import audit_leaks
@@ -63,6 +64,20 @@ def split_cases(manifest: pd.DataFrame, settings: SplitConfig) -> Split:
     return Split(subsets, settings.unit == "slice", leaks.share, (*leaks.notes, *_class_notes(used, subsets)))
 
 
+def can_be_split(manifest: pd.DataFrame, settings: SplitConfig) -> bool:
+    """Whether `split_cases` takes a manifest and settings: no subset is empty, and every case that is named is there.
+
+    Args:
+        manifest: as there.
+        settings: as there.
+    """
+    try:
+        split_cases(manifest, settings)
+    except (ConfigError, DataError):
+        return False
+    return True
+
+
 def _draw_subsets(has_scar: "pd.Series[bool]", settings: SplitConfig) -> dict[str, Subset]:
     rng = np.random.default_rng(derive_seed(settings.seed, "split"))
     assigned: dict[str, Subset] = {}
@@ -112,20 +127,6 @@ def _subset_sizes(available: int, settings: SplitConfig, stratum: str) -> list[i
             )
         return sizes
     return largest_remainder(available, settings.fractions)
-
-
-def largest_remainder(total: int, shares: Sequence[float]) -> list[int]:
-    """Divide `total` into whole numbers as near to `shares` as can be (Hamilton's method).
-
-    >>> largest_remainder(70, (0.60, 0.15, 0.25))
-    [42, 11, 17]
-    """
-    exact = [round(total * share, 9) for share in shares]
-    sizes = [int(value) for value in exact]
-    by_remainder = sorted(range(len(exact)), key=lambda i: (sizes[i] - exact[i], i))
-    for i in by_remainder[: total - sum(sizes)]:
-        sizes[i] += 1
-    return sizes
 
 
 def _check_subsets(assigned: Mapping[str, Subset], has_scar: "pd.Series[bool]", settings: SplitConfig) -> None:
