@@ -75,6 +75,8 @@ def test_a_slow_machine_is_told_why_in_the_first_line(monkeypatch: pytest.Monkey
     assert "there is no NVIDIA GPU: profile laptop is taken" in output
     assert "2 of 8 cores (a container, a job or an affinity gives no more)" in output
     assert "-> give the container or job more cores" in output
+    takes = "phase 1 takes about 8 minutes on simulated exams (4 on a newer processor) once nothing else runs, on a"
+    assert takes in output  # not a time for a machine that it is not, beside "more than twice as long"
     assert "load 9.1 on 8 cores" in output
     assert NO_DRIVER in output
     assert "AVX512 no, bf16 no" in output
@@ -126,6 +128,14 @@ def test_a_gpu_that_others_use_is_slow() -> None:
     busy = Gpu("NVIDIA A100", 40 * GIB, 10 * GIB, bf16=True)
     (told,) = texts(hardware.look_at_gpu(TorchReport(cuda="13.0", gpus=(H100, busy))), "slow")
     assert "other programs use 30 GB of NVIDIA A100" in told
+
+
+def test_the_time_of_phase_1_is_that_of_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "count_cores", lambda: 2)
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.1, 0, 0))
+    new = TorchReport(obstacle=NO_DRIVER, capability="AVX512", cpu_bf16=True)
+    (told,) = texts(hardware.look_at_processor(new), "slow")
+    assert "phase 1 takes about 4 minutes on simulated exams, on a hundred" in told
 
 
 @pytest.mark.parametrize(
@@ -193,7 +203,7 @@ def test_what_is_in_the_runs_directory_is_told(tmp_path: Path) -> None:
         store.sweep(name).settings.touch()
     (store.damaged / "x").mkdir(parents=True)
     section = place.look_at_runs(store)
-    assert section.text == f"{store.root}: 2 sweeps; no command works there"
+    assert section.text == f"{store.root}: 2 sweeps; no command is running there"
     assert "1 damaged file(s)" in texts(section, "note")[-1]
 
 
@@ -201,7 +211,7 @@ def test_a_command_that_works_there_is_named(tmp_path: Path) -> None:
     from lge_sweep.engine import hold_runs
 
     with hold_runs(RunStore(tmp_path)):
-        assert "a command works there: lge-sweep" in place.look_at_runs(RunStore(tmp_path)).text
+        assert "a command is running there: lge-sweep" in place.look_at_runs(RunStore(tmp_path)).text
 
 
 def test_secrets_are_hidden_and_names_that_nothing_reads_are_told(monkeypatch: pytest.MonkeyPatch) -> None:

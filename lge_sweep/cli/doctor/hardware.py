@@ -13,7 +13,7 @@ PCI = "/sys/bus/pci/devices"
 NVIDIA, DISPLAY = "0x10de", "0x03"
 """Who made a device, and how its class begins, as Linux writes them."""
 FEW = 4
-"""With fewer cores and no GPU a sweep takes long."""
+"""With fewer cores and no GPU a sweep takes long: with two, phase 1 takes about 4 minutes, and without AVX512 8."""
 LEAST_MEMORY = GIB
 """Bytes below which a worker cannot even load its libraries."""
 
@@ -92,16 +92,17 @@ def look_at_processor(torch: TorchReport) -> Section:
     cores, there = count_cores(), os.cpu_count() or 1
     counted = f"{cores} of {there} cores" if cores < there else f"{cores} core{'s' * (cores > 1)}"
     findings = []
-    no_gpu = bool(torch.obstacle)
+    no_gpu, lacks = bool(torch.obstacle), _lacking(torch)
+    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if no_gpu and cores < FEW:
         given = " (a container, a job or an affinity gives no more)" if cores < there else ""
-        what = f"{counted}{given}: phase 1 takes 4 to 8 minutes on simulated exams, on a hundred of yours hours"
+        takes = f"about {8 if lacks else 4} minutes on simulated exams{' (4 on a newer processor)' * bool(lacks)}"
+        alone = " once nothing else runs" if busy > there else ""
+        what = f"{counted}{given}: phase 1 takes {takes}{alone}, on a hundred of yours hours"
         remedy = "give the container or job more cores" if cores < there else "take a machine with more cores, or a GPU"
         findings.append(slow(f"{cores} core{'s' * (cores > 1)}", what, remedy))
-    lacks = _lacking(torch)
     if no_gpu and lacks:
         findings.append(slow("an older processor", lacks))
-    busy = os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
     if busy > there:
         what = f"programs wait for each other here (load {busy:.1f} on {there} core{'s' * (there > 1)})"
         findings.append(slow("a busy machine", what, "wait for them (top shows which)"))

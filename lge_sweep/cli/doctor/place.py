@@ -76,13 +76,14 @@ def look_at_runs(store: RunStore) -> Section:
         return Section("runs", f"{store.root}: not there yet; {first_command(store.root)}", tuple(findings))
     sweeps = len(store.sweeps())
     who, held = read_holder(store), is_held_here(store)
-    driver = f"a command works there: {shorten(who.get('command', 'it did not leave its name'))}"
+    driver = f"a command is running there: {shorten(who.get('command', 'it did not leave its name'))}"
     put_aside = len(list(store.damaged.iterdir())) if store.damaged.is_dir() else 0
     if put_aside:
         what = f"{put_aside} damaged file(s) or folder(s) were put aside in {store.damaged}"
         findings.append(note(what, "what they held was made again; look at the disk, then remove them"))
     counted = f"{sweeps} sweep{'s' * (sweeps != 1)}" if sweeps else f"no sweep yet; {first_command(store.root)}"
-    return Section("runs", f"{store.root}: {counted}; {driver if held else 'no command works there'}", tuple(findings))
+    working = driver if held else "no command is running there"
+    return Section("runs", f"{store.root}: {counted}; {working}", tuple(findings))
 
 
 def look_at_servers(store: RunStore) -> Section | None:
