@@ -575,7 +575,9 @@ def test_labels_on_another_grid_are_refused(dicom: Given) -> None:
 
 
 def test_nothing_changed_is_refused(dicom: Given) -> None:
-    assert "holds no labels but those that predict wrote: nothing was changed" in refusal(dicom)
+    told = refusal(dicom)
+    assert "holds no labels but those that predict wrote: nothing was changed" in told
+    assert "[0/0]" not in told
     (dicom.out / "Segmentation.seg.nrrd").write_bytes(b"NRRD0004\n")
     told = refusal(dicom)
     assert "not read: 1 .nrrd (Segmentation.seg.nrrd): export as DICOM SEG or NIfTI" in told

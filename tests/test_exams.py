@@ -104,8 +104,9 @@ def test_a_nifti_has_no_window(tmp_path: Path) -> None:
 def test_nothing_to_read(tmp_path: Path) -> None:
     told = "holds no DICOM file and no NIfTI file, {}; expected an exam, or a folder of exams"
     assert the_finding(tmp_path) == told.format("it is empty")
-    (tmp_path / "scan.jpg").touch()
     (tmp_path / "README.txt").touch()
+    assert the_finding(tmp_path) == told.format("only files that are no images: 1 .txt (README.txt)")
+    (tmp_path / "scan.jpg").touch()
     assert the_finding(tmp_path) == told.format("only 1 .jpg (scan.jpg)")
     with pytest.raises(DataError, match="no such file or folder"):
         read_exams(tmp_path / "nowhere")

@@ -46,7 +46,7 @@ def progress_bar(console: Terminal, what: str) -> Iterator[ProgressCallback]:
 
         def on_progress(name: str, done: int, total: int) -> None:
             bar.update(task, description=f"{what}: {name}", completed=done, total=total)
-            if not console.is_terminal:
+            if total and not console.is_terminal:
                 console.explain(f"[{done}/{total}] {what}: {name}")
 
         yield on_progress

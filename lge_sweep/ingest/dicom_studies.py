@@ -109,8 +109,10 @@ def paths_without_study(root: Path, masks: str, studies: Sequence[Study], skip: 
 
 def describe_content(folder: Path) -> str:
     """Return what a folder holds, as the end of a sentence: "only 1 .zip (P1.zip)"."""
-    files = [path for path in list_files(folder, deep=True) if not is_known_non_image(path)]
-    return f"only {count_by_kind(files)}" if files else "it is empty"
+    there = list_files(folder, deep=True)
+    if files := [path for path in there if not is_known_non_image(path)]:
+        return f"only {count_by_kind(files)}"
+    return f"only files that are no images: {count_by_kind(there)}" if there else "it is empty"
 
 
 def _unread_note(folder: Path, skip: Collection[Path]) -> tuple[str, ...]:
