@@ -4,6 +4,7 @@ import ast
 import re
 import shutil
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import settings_page
@@ -11,6 +12,7 @@ from doc_pages import LANGUAGES, PAGES, ROOT, Command, anchors, blocks, commands
 from package_source import MODULES, PACKAGE
 
 from lge_sweep.config import load_sweep
+from lge_sweep.config.data import Source
 
 COMMANDS = [command for page in PAGES for command in commands(page)]
 VARIABLES = re.compile(r"PATH|LGE_SWEEP_[A-Z_]+")
@@ -55,6 +57,25 @@ def check(words: list[str]) -> None:
     data = "phantom" if options["data"] == "mydata.yaml" else options["data"]
     profile = "tour" if options["profile"] == "auto" else options["profile"]
     load_sweep(phase, 1, data, profile, options.get("settings") or [])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_heading_that_counts_counts_the_rows_below_it(page: Path) -> None:
+    numbers = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    parts = re.split(r"^#+ ", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    wrong = []
+    for title, _, body in (part.partition("\n") for part in parts):
+        first, rows = title.partition(" ")[0].lower(), re.findall(r"^\|.*$", body, flags=re.MULTILINE)[2:]
+        if first in numbers and rows and numbers.index(first) + 2 != len(rows):
+            wrong.append(f"{title}: {len(rows)} rows")
+    assert wrong == []
+
+
+def test_the_page_on_data_lists_every_kind_of_source() -> None:
+    page = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    table = page.partition("| `source: kind:` |")[2].partition("\n\n")[0]
+    kinds = {get_args(kind.model_fields["kind"].annotation)[0] for kind in get_args(Source)}
+    assert set(re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)) == kinds
 
 
 def test_make_exists_for_these_tests() -> None:
