@@ -34,13 +34,12 @@ def ranking_frame(ranking: Sequence[Ranked], uncertainty: Uncertainty | None = N
         NaN.
     """
     known = {standing.name: standing for standing in uncertainty.standings} if uncertainty else {}
-    frame = pd.DataFrame([_row(entry, known.get(entry.name)) for entry in ranking])
     alike = uncertainty.alike if uncertainty else ()
-    frame.insert(frame.columns.get_loc("spread"), "alike", ["yes" if entry.name in alike else "" for entry in ranking])
+    frame = pd.DataFrame([_row(entry, known.get(entry.name), entry.name in alike) for entry in ranking])
     return frame.astype(dict.fromkeys(frame.columns.difference(["rank", *TEXTS]), float))
 
 
-def _row(entry: Ranked, standing: Standing | None) -> Mapping[str, object]:
+def _row(entry: Ranked, standing: Standing | None, alike: bool) -> Mapping[str, object]:
     return {
         "rank": entry.rank,
         "configuration": entry.name,
@@ -50,6 +49,7 @@ def _row(entry: Ranked, standing: Standing | None) -> Mapping[str, object]:
         "score_high": standing and standing.high,
         "probability_best": standing and standing.best,
         "expected_rank": standing and standing.expected_rank,
+        "alike": "yes" if alike else "",
         "spread": entry.spread,
         **{f"score_{name}": value for name, value in entry.scores.items()},
         **{f"global_{name}": value for name, value in entry.metrics.items()},
