@@ -193,6 +193,15 @@ def write_digits(value: float, digits: int = 3) -> str:
     return f"{value:.0f}" if abs(value) >= 10 ** (digits - 1) else f"{value:.{digits}g}"
 
 
+def write_significant(value: float, digits: int) -> str:
+    """Write a number with so many significant digits.
+
+    >>> write_significant(1484.24, 3), write_significant(0.66666, 4)
+    ('1.48e+03', '0.6667')
+    """
+    return f"{value:.{digits}g}"
+
+
 def digits_apart(
     values: Iterable[float],
     low: float | None,

@@ -308,6 +308,11 @@ class SweepConfig(PhaseFile, DataFile, ProfileFile):
         return Frame(size=self.training.image_size, intensity=self.intensity)
 
     @property
+    def simulated(self) -> bool:
+        """Whether exams are simulated: there is no patient among them."""
+        return self.source.kind == "phantom"
+
+    @property
     def fitting(self) -> Fit:
         """The settings `fit`, of phase 3, which has them."""
         assert self.fit is not None

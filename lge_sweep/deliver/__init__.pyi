@@ -9,7 +9,6 @@ from .exam_files import REPORT_FILE as REPORT_FILE
 from .exam_files import SEG_FILE as SEG_FILE
 from .exam_files import Delivery as Delivery
 from .exam_files import deliver as deliver
-from .exam_files import is_saved_over as is_saved_over
 from .exam_files import read_delivery as read_delivery
 from .label_names import parse_names as parse_names
 from .predicted_exams import AdoptRequest as AdoptRequest

@@ -13,7 +13,7 @@ from lge_sweep import __version__
 from lge_sweep.arrays import LabelImage
 from lge_sweep.atomic import atomic_folder, read_json, write_json
 from lge_sweep.choices import look_up
-from lge_sweep.deliver.prediction import AGAIN, pack_labels
+from lge_sweep.deliver.prediction import pack_labels
 from lge_sweep.deliver.result import RESEARCH_USE, ExamDoubt, FormatError, ModelFacts, Result
 from lge_sweep.errors import DamagedError, DataError
 from lge_sweep.hashing import file_digest
@@ -76,27 +76,17 @@ def read_delivery(output: Path, exam: Exam, formats: Sequence[str], model: Model
         made = {name: about[name] for name in _MADE if name in about}
         same = about == {**_provenance(exam, formats, model), **made}
         there = same and all(file.is_file() for file in files)
-        over = tuple(file for file in files if there and file.name in (SEG_FILE, NIFTI_FILE) and is_saved_over(file))
+        digests = about.get("digests", {})  # earlier versions kept none
+        written = {file: digests[file.name] for file in files if there and file.name in digests}
     except (DamagedError, ValueError, KeyError, TypeError):
         return None  # `deliver` says what is wrong with the folder, or with the exam's files
+    over = tuple(file for file, digest in written.items() if _digest(file) != digest)
     return Delivery(folder, files, notes, findings, warnings, over) if there else None
 
 
-def is_saved_over(file: Path) -> bool:
-    """Whether a file of labels is no longer what `deliver` wrote into its folder: a viewer has saved another over it.
-
-    Args:
-        file: labels.dcm or labels.nii.gz, in the folder of a delivery.
-
-    Raises:
-        DamagedError: the folder does not tell what was written.
-        DataError: the file cannot be read.
-    """
-    digests = read_json(file.parent / ABOUT_FILE).get("digests", {})  # earlier versions kept none
-    if not isinstance(digests, dict):
-        raise DamagedError(file.parent / ABOUT_FILE, "digests is not what predict writes", f"To go on, {AGAIN}")
+def _digest(file: Path) -> str:
     try:
-        return file.name in digests and digests[file.name] != file_digest(file)
+        return file_digest(file)
     except OSError as error:
         why = error.strerror or type(error).__name__
         raise DataError(str(file.parent), [f"{file.name} cannot be read ({why})"]) from error

@@ -9,7 +9,7 @@ import numpy as np
 
 from lge_sweep.arrays import Pixels
 from lge_sweep.ingest.volume import UnusableError
-from lge_sweep.text import digits_apart
+from lge_sweep.text import digits_apart, write_significant
 
 MIB = 1 << 20
 
@@ -31,8 +31,8 @@ class Range(NamedTuple):
         """
         if all(self.low <= value <= self.high for value in values):
             return None
-        digits = digits_apart(values, self.low, self.high, least=6, write=lambda value, most: f"{value:.{most}g}")
-        got = between.join(f"{value:.{digits}g}" for value in values)[:80]
+        digits = digits_apart(values, self.low, self.high, least=6, write=write_significant)
+        got = between.join(write_significant(value, digits) for value in values)[:80]
         expected = f"{self.low:g} to {self.high:g}{' ' * bool(self.unit)}{self.unit}"
         return (
             f"{field} is {got}; expected {expected}; write the file again with the right value, or leave the file out"

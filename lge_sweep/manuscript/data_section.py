@@ -49,11 +49,6 @@ def data_section(study: Study) -> Section:
     return Section("data", "Data", blocks, parts)
 
 
-def is_simulated(plan: Plan) -> bool:
-    """Whether the data is simulated."""
-    return plan.config.source.kind == PHANTOM
-
-
 def source_text(plan: Plan) -> str:
     """Say in sentences where the data comes from and what identifies it."""
     config = plan.config

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from lge_sweep.manuscript.blocks import Block, Bullets, Paragraph, Part, Section, make_table
-from lge_sweep.manuscript.data_section import is_simulated, subset_title
+from lge_sweep.manuscript.data_section import subset_title
 from lge_sweep.manuscript.find import Study, Sweep
 from lge_sweep.manuscript.patients import POWER_MEASURE, compared_patients
 from lge_sweep.manuscript.results import sweep_title
@@ -45,7 +45,7 @@ def doubt_section(study: Study) -> Section:
 def few_items(study: Study) -> list[str]:
     """Say how many patients stand behind the numbers, and what that means."""
     plan, items = study.first, []
-    if is_simulated(plan):
+    if plan.config.simulated:
         items.append("The exams are simulated. Nothing here says how a network does on patients.")
     for subset, title in (("val", "validation"), ("test", "test")):
         cases = plan.manifest.loc[plan.manifest["subset"] == subset, "case"].nunique()

@@ -16,7 +16,7 @@ from lge_sweep.csv_files import write_frame
 from lge_sweep.manuscript.blocks import Bullets, Facts, Paragraph, Section, Table
 from lge_sweep.manuscript.card_section import card_section
 from lge_sweep.manuscript.claim import OPEN, claim_section
-from lge_sweep.manuscript.data_section import SUBSET_TITLES, data_section, is_simulated, subset_title
+from lge_sweep.manuscript.data_section import SUBSET_TITLES, data_section, subset_title
 from lge_sweep.manuscript.doubt import doubt_section, open_questions
 from lge_sweep.manuscript.failures import failures_section
 from lge_sweep.manuscript.find import Fits, Study
@@ -144,7 +144,7 @@ def _summary(study: Study) -> Section:
     warning = open_questions(study)
     simulated = [Paragraph("The exams are simulated: nothing here says how a network does on patients.", strong=True)]
     return Section(
-        "summary", "Summary", [*(simulated if is_simulated(plan) else []), *([warning] if warning else []), *blocks]
+        "summary", "Summary", [*(simulated if plan.config.simulated else []), *([warning] if warning else []), *blocks]
     )
 
 

@@ -89,7 +89,7 @@ def model_card(
 
 def _training_data(plan: Plan, out_of_fold: bool) -> list[str]:
     config, counts = plan.config, subset_counts(plan.manifest)
-    simulated = ["The training data is simulated: the model has seen no patient."] * (config.source.kind == "phantom")
+    simulated = ["The training data is simulated: the model has seen no patient."] * config.simulated
     used, validated = counts["train"], [f"Choices were made on the validation subset: {_amount(counts['val'])}."]
     if out_of_fold:
         used = {name: counts["train"][name] + counts["val"][name] for name in counts["train"]}

@@ -1,9 +1,7 @@
 """Deliver to MLflow what it has missed of phases 3 and 4, from what they have kept."""
 
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from lge_sweep.config.pipelines import BEST
@@ -35,18 +33,13 @@ def deliver_pipelines(tracker: Tracker, store: RunStore) -> DeliveredPipelines:
     """
     compared = [fits for fits in store.sweeps("phase3") if fits.comparison.is_file()]
     evaluated = [(fits, files) for fits, files in store.evaluations() if files.record.is_file()]
-    kept: dict[str, tuple[Path, type[ComparisonRecord], Callable[[], str]]] = {
-        fits.name: (fits.comparison, ComparisonRecord, partial(_send_comparison, tracker, fits)) for fits in compared
-    }
-    kept |= {
-        key_of(files): (files.record, EvaluationRecord, partial(_send_evaluation, tracker, fits, files))
-        for fits, files in evaluated
-    }
+    kept = {fits.name: partial(_deliver_comparison, tracker, fits) for fits in compared}
+    kept |= {key_of(files): partial(_deliver_evaluation, tracker, fits, files) for fits, files in evaluated}
     sent, problems = [], []
-    for key, (path, kind, send) in kept.items():
+    for key, deliver in kept.items():
         try:
-            if not _shows(tracker, key, read_record(kind, path)):
-                sent.append(f"{key}: {send()}")
+            if said := deliver():
+                sent.append(f"{key}: {said}")
         except LgeSweepError as error:
             problems.append(f"{key}: {error}")
     for fits in compared:
@@ -69,7 +62,7 @@ def _shows(tracker: Tracker, key: str, record: ComparisonRecord) -> bool:
     run = tracker.find(key)
     if run is None or run.info.status != "FINISHED":
         return False
-    return all(run.data.metrics.get(key) == value for key, value in record.values.items())
+    return all(run.data.metrics.get(name) == value for name, value in record.values.items())
 
 
 def _is_registered(tracker: Tracker, fits: SweepFolder) -> bool:
@@ -92,14 +85,21 @@ def _is_registered(tracker: Tracker, fits: SweepFolder) -> bool:
         return find_version(tracker, NAME, record.key) is not None
 
 
-def _send_comparison(tracker: Tracker, fits: SweepFolder) -> str:
+def _deliver_comparison(tracker: Tracker, fits: SweepFolder) -> str:
+    """Send a comparison that is not shown; returns what was sent, "" where it is shown."""
     record = read_record(ComparisonRecord, fits.comparison)
+    if _shows(tracker, fits.name, record):
+        return ""
     if not record.values:
         raise RunsError(f"its comparison, of an earlier version, is sent {ITS_COMMAND}")
     show_comparison(tracker, load_plan(fits.path), record)
     return "the comparison of its pipelines"
 
 
-def _send_evaluation(tracker: Tracker, fits: SweepFolder, files: EvaluationFolder) -> str:
-    show_evaluation(tracker, load_plan(fits.path), files, read_record(EvaluationRecord, files.record))
+def _deliver_evaluation(tracker: Tracker, fits: SweepFolder, files: EvaluationFolder) -> str:
+    """Send an evaluation that is not shown; returns what was sent, "" where it is shown."""
+    record = read_record(EvaluationRecord, files.record)
+    if _shows(tracker, key_of(files), record):
+        return ""
+    show_evaluation(tracker, load_plan(fits.path), files, record)
     return "the evaluation of its pipelines"

@@ -108,6 +108,11 @@ class TwoStage:
             if name in chosen
         }
 
+    @property
+    def composition(self) -> str:
+        """The one of `compositions` that is shipped; "" where that is a fit of stage 2."""
+        return self.compositions.get(self.fit.shipped.pipeline or "", "")
+
     def fitted(self, variant: str) -> Cell | None:
         """Return the cell of a fit, or None where it was not asked for or failed."""
         return next((cell for cell in self.fits.cells if cell.name == variant and variant not in self.failed), None)
@@ -197,8 +202,7 @@ def find_two_stage(
     if composed is not None and choice is None:
         raise InheritError(f"{told} has not compared all pipelines that these settings describe", "phase3", 0)
     two_stage = TwoStage(config, champions[1], fits, failed, data.images, data.labels, cavity, composed, choice)
-    asked = two_stage.compositions.get(shipped.pipeline or "", "")
-    if record.composition and asked != record.composition:
+    if record.composition and two_stage.composition != record.composition:
         raise InheritError(
             f"phase 3 has shipped the pipeline {shipped.pipeline} as other settings describe it than these", "phase3", 0
         )

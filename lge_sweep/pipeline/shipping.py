@@ -121,18 +121,17 @@ def ship(tracker: Tracker, two_stage: TwoStage, comparison: PipelineComparison, 
     collapsed = comparison.summaries[shipped_name(two_stage)].collapsed
     facts = {**read_settings(folder).facts, "collapsed": collapsed_tag(collapsed)}
     about = f"The two-stage segmenter of {fits.name}: {two_stage.stage1.cell.name}, then {package.words}"
-    past_paper = two_stage.fit.shipped.pipeline is not None
-    validated: dict[str, pd.DataFrame] = {VAL: comparison.tables[shipped_name(two_stage)]}
-    card = card_markdown(model_card(fits, about, validated, collapsed, out_of_fold=past_paper))
+    card = _card(two_stage, about, {VAL: comparison.tables[shipped_name(two_stage)]}, collapsed)
     write_text(folder / CARD, card)
     with tracker.required():
         version = register_segmenter(tracker, folder, fits.name, fits.name, facts=facts, about=about)
         describe_version(tracker, NAME, version.key, card)
         new = anew or _shipped_before(fits) != version.key
         said = promote(tracker, NAME, version, f"{fits.name}/", new=new, remedy="the same command with --ship")
-    shipped = two_stage.fit.shipped
-    composition = two_stage.compositions.get(shipped.pipeline or "", "")
-    record = ShippedRecord(key=version.key, shipped=shipped, pipeline=shipped_name(two_stage), composition=composition)
+    record = ShippedRecord(
+        key=version.key, shipped=two_stage.fit.shipped, pipeline=shipped_name(two_stage),
+        composition=two_stage.composition,
+    )  # fmt: skip
     write_record(fits.files.shipped, record)
     return f"Shipped: {shipped_words(two_stage)}. {said}"
 
@@ -218,7 +217,7 @@ def _settings(
         "data_digest": two_stage.fits.data_digest[:16],
         "profile": config.profile,
     }
-    if config.source.kind == "phantom":
+    if config.simulated:
         facts[SIMULATED] = "yes"
     return SegmenterSettings(
         **dict(config.frame), options=options, composed=composed, window=config.source.uses_display_window, facts=facts,
@@ -266,10 +265,15 @@ def update_card(tracker: Tracker, two_stage: TwoStage, comparison: PipelineCompa
     validated = fits.files.subset_table(VAL, name)
     measured: dict[str, pd.DataFrame] = {VAL: read_per_image(validated)} if validated.is_file() else {}
     measured[comparison.subset] = comparison.tables[name]
-    collapsed, past_paper = comparison.summaries[name].collapsed, two_stage.fit.shipped.pipeline is not None
-    text = card_markdown(model_card(fits, about, measured, collapsed, out_of_fold=past_paper))
+    text = _card(two_stage, about, measured, comparison.summaries[name].collapsed)
     record = read_record(ShippedRecord, fits.files.shipped)
     describe_version(tracker, NAME, record.key, text)
+
+
+def _card(two_stage: TwoStage, about: str, measured: Mapping[str, pd.DataFrame], collapsed: Sequence[str]) -> str:
+    """Write the card of what is shipped; arguments as of `model_card`."""
+    past_paper = two_stage.fit.shipped.pipeline is not None
+    return card_markdown(model_card(two_stage.fits, about, measured, collapsed, out_of_fold=past_paper))
 
 
 def comparison_values(comparison: PipelineComparison, whole: Collection[str]) -> dict[str, float]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from lge_sweep.archive import Archive, SeriesQuery, fetch_study, read_address, read_credentials, read_uid, store
 from lge_sweep.atomic import remove_left_over
 from lge_sweep.choices import look_up
-from lge_sweep.deliver import FORMATS, REPORT_FILE, SEG_FILE, Delivery, is_saved_over
+from lge_sweep.deliver import FORMATS, REPORT_FILE, SEG_FILE, Delivery
 from lge_sweep.errors import ArchiveError, ConfigError, DataError, StudyError
 from lge_sweep.ingest import SERIES_PATTERN
 from lge_sweep.patterns import compile_pattern
@@ -155,7 +155,7 @@ class _Session:
                 why = next((note for note in delivery.notes if note.startswith("no seg: ")), "it has no SEG")
                 self.remarks.problems.append(f"study {study}: nothing to store ({why})")
                 continue
-            if any(file.name == SEG_FILE and is_saved_over(file) for file in files):
+            if delivery.folder / SEG_FILE in delivery.saved_over:
                 self.remarks.problems.append(f"study {study}: {delivery.folder / SEG_FILE} {SAVED_OVER}")
                 continue
             try:

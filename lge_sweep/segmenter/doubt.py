@@ -23,7 +23,7 @@ from lge_sweep.quantify import contrast_to_noise
 from lge_sweep.scoring import interval
 from lge_sweep.segmenter.cleaning import clean
 from lge_sweep.segmenter.found import Found
-from lge_sweep.text import digits_apart
+from lge_sweep.text import digits_apart, write_significant
 
 TRAITS = {
     "brightness": "mean grey level",
@@ -75,13 +75,9 @@ def _sentence(name: WarningName, number: float, doubt: Doubt, why: str) -> str:
         )
     if known.auc is not None:
         meant += f" (AUC of the worst quarter {known.auc:.2f}, {interval(known.auc_low, known.auc_high)})"
-    digits = digits_apart([number], None, known.threshold, write=_write)
-    above = f"{_write(number, digits)}, above {_write(known.threshold, digits)}"
+    digits = digits_apart([number], None, known.threshold, write=write_significant)
+    above = f"{write_significant(number, digits)}, above {write_significant(known.threshold, digits)}"
     return f"{name} {above}: {MEANINGS[name]}{why}; {meant}"
-
-
-def _write(number: float, digits: int) -> str:
-    return f"{number:.{digits}g}"
 
 
 def disagreement(members: LabelImage, cleaning: Cleaning, scale: float, folds: int = 1) -> float | None:
